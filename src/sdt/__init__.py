@@ -1,0 +1,34 @@
+"""sdt-erc: multimodal emotion recognition in conversations.
+
+The names below are imported when first used: `import sdt` alone loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sdt.conversation import Conversation, Prediction, Utterance
+    from sdt.corpus.store import Corpus
+    from sdt.errors import InputError
+    from sdt.model.sdt import SDT
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Conversation": "sdt.conversation",
+    "Corpus": "sdt.corpus.store",
+    "InputError": "sdt.errors",
+    "Prediction": "sdt.conversation",
+    "SDT": "sdt.model.sdt",
+    "Utterance": "sdt.conversation",
+}
+
+__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Prediction", "Utterance", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'sdt' has no attribute {name!r}")

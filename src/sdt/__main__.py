@@ -1,0 +1,31 @@
+"""The command `sdt`: one table from command names to plain functions."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sdt.errors import InputError
+
+# Two OpenMP threads that spin while they wait are several times slower on shared cores; read once, when torch starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C."""
+    # The parser is imported here so that the environment above is set before anything can import torch.
+    from sdt.commands import run
+
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except InputError as error:
+        print(f"sdt: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Packed batches: the utterances of several conversations end to end, with no padding.
+
+Shapes: N utterances in the batch, B conversations, D_m features of modality m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdt.conversation import Conversation
+from sdt.corpus.store import Corpus
+from sdt.speakers import Speakers
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several conversations, packed."""
+
+    features: dict[str, Tensor]
+    """Modality to [N, D_m] float32; zero where missing."""
+    present: dict[str, Tensor]
+    """Modality to [N] bool."""
+    position: Tensor
+    """[N] int64; 0 for the first utterance of a conversation."""
+    speaker: Tensor
+    """[N] int64; see `Speakers.numbers`."""
+    label: Tensor
+    """[N] int64; `UNLABELLED` where there is none."""
+    lengths: Tensor
+    """[B] int64; utterances of each conversation."""
+    longest: int
+    """max(lengths), on the host so that no device has to be asked."""
+    conversations: tuple[str, ...]
+    """[B] conversation ids."""
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return replace(
+            self,
+            features={m: x.to(device, non_blocking=True) for m, x in self.features.items()},
+            present={m: x.to(device, non_blocking=True) for m, x in self.present.items()},
+            position=self.position.to(device, non_blocking=True),
+            speaker=self.speaker.to(device, non_blocking=True),
+            label=self.label.to(device, non_blocking=True),
+            lengths=self.lengths.to(device, non_blocking=True),
+        )
+
+
+def pack(
+    conversations: Sequence[Conversation],
+    features: Mapping[str, tuple[Tensor, Tensor]],
+    labels: Sequence[str],
+    speakers: Speakers,
+) -> Batch:
+    """Pack conversations whose features lie end to end already.
+
+    Args:
+        conversations: B conversations.
+        features: Modality to (features [N, D_m] float32, present [N] bool), rows in the order of the conversations.
+        labels: The model's label names in the order of their numbers; a label outside them counts as none.
+        speakers: The model's speaker numbering.
+    """
+    number = {label: index for index, label in enumerate(labels)}
+    return Batch(
+        features={modality: x for modality, (x, _) in features.items()},
+        present={modality: present for modality, (_, present) in features.items()},
+        position=torch.tensor([p for c in conversations for p in range(len(c))], dtype=torch.int64),
+        speaker=torch.tensor([s for c in conversations for s in speakers.numbers(c)], dtype=torch.int64),
+        label=torch.tensor(
+            [number.get(u.label, UNLABELLED) if u.label else UNLABELLED for c in conversations for u in c.utterances],
+            dtype=torch.int64,
+        ),
+        lengths=torch.tensor([len(c) for c in conversations], dtype=torch.int64),
+        longest=max(len(c) for c in conversations),
+        conversations=tuple(c.id for c in conversations),
+    )
+
+
+def corpus_batch(
+    corpus: Corpus,
+    conversations: Sequence[Conversation],
+    *,
+    modalities: Sequence[str],
+    labels: Sequence[str],
+    speakers: Speakers,
+) -> Batch:
+    """Pack some conversations of a corpus; reads only their rows of the mapped feature files."""
+    ranges = [corpus.rows(conversation.id) for conversation in conversations]
+    features = {}
+    for name in modalities:
+        modality = corpus.modalities[name]
+        x = np.concatenate([modality.rows(rows) for rows in ranges])  # [N, D]
+        present = np.concatenate([modality.present[rows] for rows in ranges])  # [N]
+        features[name] = (torch.from_numpy(x), torch.from_numpy(present))
+    return pack(conversations, features, labels, speakers)
+
+
+def split_batches(
+    corpus: Corpus,
+    conversations: Sequence[Conversation],
+    size: int,
+    *,
+    modalities: Sequence[str],
+    labels: Sequence[str],
+    speakers: Speakers,
+    generator: torch.Generator | None = None,
+) -> Iterator[Batch]:
+    """Yield all conversations in batches of `size`, in their order or, with a generator, shuffled by it."""
+    if generator is None:
+        order = list(range(len(conversations)))
+    else:
+        order = torch.randperm(len(conversations), generator=generator).tolist()
+    for first in range(0, len(order), size):
+        chosen = [conversations[index] for index in order[first : first + size]]
+        yield corpus_batch(corpus, chosen, modalities=modalities, labels=labels, speakers=speakers)

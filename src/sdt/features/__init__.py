@@ -1,0 +1,1 @@
+"""Feature encoders: from utterances and media to one matrix per modality."""

@@ -1,0 +1,1 @@
+"""SDT: its configuration, encoders, fusion, objective, and checkpoints of the published program."""

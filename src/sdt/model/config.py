@@ -1,0 +1,150 @@
+"""The settings of SDT: what can be chosen (`Architecture`) and what the data dictate on top (`SDTConfig`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sdt.errors import InputError, near_miss
+from sdt.speakers import Speakers
+
+if TYPE_CHECKING:
+    from sdt.corpus.store import Corpus
+
+FUSED = "fused"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a researcher chooses; the defaults are the published IEMOCAP setting (paper, section IV-C)."""
+
+    width: int = 1024
+    """The model width d."""
+    heads: int = 8
+    """Attention heads; they share the width."""
+    layers: int = 1
+    """Layers of each intra- and inter-modal encoder. The published setting is one; further ones are pre-norm."""
+    feed_forward: int | None = None
+    """Hidden width of the encoders' feed-forward part; None for the model width, as published."""
+    dropout: float = 0.5
+    """Dropout of inputs, attention weights, feed-forward parts and student classifiers."""
+    intra_modal: bool = True
+    """Whether each modality attends to itself."""
+    inter_modal: bool = True
+    """Whether each modality attends to the others."""
+    positions: bool = True
+    """Whether the position in the conversation is added to the input."""
+    speakers: bool = True
+    """Whether the speaker embedding is added to the input."""
+    unimodal_gate: Literal["learned", "frozen", "none"] = "learned"
+    """Unimodal-level gate: learned W; W frozen to the identity (the published MELD setting); or no gate."""
+    fusion: Literal["gated", "addition", "concatenation"] = "gated"
+    """Multimodal-level fusion."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "heads", "layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"model.{name}: {getattr(self, name)} is less than 1")
+        if self.feed_forward is not None and self.feed_forward < 1:
+            raise InputError(f"model.feed_forward: {self.feed_forward} is less than 1")
+        if self.width % self.heads:
+            raise InputError(f"model.heads: {self.heads} heads do not divide model.width {self.width}")
+        if self.width % 2:
+            raise InputError(f"model.width: {self.width} is odd; sine and cosine positions need an even width")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"model.dropout: {self.dropout} is not in [0, 1)")
+        if not (self.intra_modal or self.inter_modal):
+            raise InputError("model.intra_modal and model.inter_modal are both off: no encoder would be left")
+        for name in ("unimodal_gate", "fusion"):
+            known = CHOICES[name]
+            if getattr(self, name) not in known:
+                raise InputError(f"model.{name}: {getattr(self, name)!r}{near_miss(str(getattr(self, name)), known)}")
+
+
+CHOICES = {"unimodal_gate": ("learned", "frozen", "none"), "fusion": ("gated", "addition", "concatenation")}
+
+PRESETS: dict[str, Architecture] = {
+    "iemocap": Architecture(),
+    "meld": Architecture(unimodal_gate="frozen"),
+}
+"""The published settings of the model; those of the objective and of the training are in `recipes/`."""
+
+
+@dataclass(frozen=True)
+class SDTConfig:
+    """Everything that a saved model needs to be built and used again; `config.json` in words."""
+
+    modalities: Mapping[str, int]
+    """Modality name to feature width D_m, in order."""
+    labels: tuple[str, ...]
+    """Label names in the order of the logits."""
+    speakers: Speakers
+    architecture: Architecture = Architecture()
+    encoders: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Modality name to the name of the feature encoder that made its features."""
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """The run that made the parameters: `protocol`, `corpus`, `corpus_sha256`, `seed`, `epoch`."""
+
+    def __post_init__(self) -> None:
+        if not self.modalities:
+            raise InputError("a model needs at least one modality")
+        if FUSED in self.modalities:
+            raise InputError(f"{FUSED!r} cannot be the name of a modality: it names the fused output")
+        if len(self.modalities) == 1 and not self.architecture.intra_modal:
+            raise InputError(
+                f"model.intra_modal is off, but with the single modality {next(iter(self.modalities))!r} "
+                "there is no other encoder"
+            )
+
+    def sources(self, target: str) -> tuple[str, ...]:
+        """The modalities that `target` attends to: itself first, then the others in order."""
+        own = (target,) if self.architecture.intra_modal else ()
+        others = tuple(m for m in self.modalities if m != target) if self.architecture.inter_modal else ()
+        return own + others
+
+    @classmethod
+    def for_corpus(
+        cls, corpus: Corpus, architecture: Architecture, modalities: tuple[str, ...] | None = None
+    ) -> SDTConfig:
+        """The configuration that fits a corpus, or some of its modalities.
+
+        Raises:
+            InputError: The corpus lacks one of the modalities.
+        """
+        chosen = modalities or tuple(corpus.modalities)
+        for name in chosen:
+            if name not in corpus.modalities:
+                raise InputError(
+                    f"{corpus.folder}: the corpus has no modality {name!r}{near_miss(name, corpus.modalities)}"
+                )
+        return cls(
+            modalities={name: corpus.modalities[name].width for name in chosen},
+            labels=corpus.labels,
+            speakers=corpus.speakers,
+            architecture=architecture,
+            encoders={name: corpus.modalities[name].encoder for name in chosen},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, for `config.json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SDTConfig:
+        """The opposite of `to_dict`.
+
+        Raises:
+            InputError: A value contradicts another.
+            KeyError, TypeError: A key is missing or unknown.
+        """
+        speakers = values["speakers"]
+        return cls(
+            modalities=dict(values["modalities"]),
+            labels=tuple(values["labels"]),
+            speakers=Speakers(speakers["mode"], speakers["count"], tuple(speakers["names"])),
+            architecture=Architecture(**values["architecture"]),
+            encoders=dict(values["encoders"]),
+            provenance=dict(values["provenance"]),
+        )
