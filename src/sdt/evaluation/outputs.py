@@ -1,0 +1,211 @@
+"""What a model says of every utterance of a corpus.
+
+Shapes: N utterances, M modalities, C classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sdt.conversation import Conversation, Prediction
+from sdt.corpus.batches import UNLABELLED, split_batches
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+from sdt.files import atomic_file
+from sdt.model.config import FUSED, SDTConfig
+
+if TYPE_CHECKING:
+    from sdt.model.sdt import SDT
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """A model's outputs, in the order of the conversations that it was given."""
+
+    probabilities: dict[str, npt.NDArray[np.float32]]
+    """Head (`fused`, then each modality) to [N, C]; rows sum to 1."""
+    label: npt.NDArray[np.int64]
+    """[N] annotated class numbers in the model's order; `UNLABELLED` where there is none."""
+    weights: npt.NDArray[np.float32]
+    """[N, M] how much each modality weighed in the fusion, the mean over the model's dimensions."""
+    places: tuple[tuple[str, str], ...]
+    """[N] (conversation id, utterance id)."""
+
+
+def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
+    """Whether a model can be run on a corpus. A corpus may have more modalities than the model, but no fewer.
+
+    Returns:
+        What the user should know, one line each: features that another encoder made than the model's.
+
+    Raises:
+        InputError: The corpus lacks a modality of the model, has it in another width, or has labels that the model
+            does not know.
+    """
+    notes = []
+    for name, width in config.modalities.items():
+        if name not in corpus.modalities:
+            raise InputError(
+                f"{corpus.folder}: the corpus has no modality {name!r}, which the model needs "
+                f"(corpus: {', '.join(corpus.modalities)}; model: {', '.join(config.modalities)})"
+            )
+        modality = corpus.modalities[name]
+        if modality.width != width:
+            raise InputError(
+                f"{corpus.folder}: modality {name!r} has width {modality.width} (encoder {modality.encoder!r}), but "
+                f"the model needs width {width} (encoder {config.encoders.get(name, 'unknown')!r}); import the corpus with "
+                "the model's encoder"
+            )
+        if name in config.encoders and config.encoders[name] != modality.encoder:
+            notes.append(
+                f"modality {name!r}: the corpus' features come from the encoder {modality.encoder!r}, the model was "
+                f"trained on those of {config.encoders[name]!r}; the scores mean little unless they are the same"
+            )
+    unknown = [label for label in corpus.labels if label not in config.labels]
+    if unknown:
+        raise InputError(
+            f"{corpus.folder}: the corpus has labels that the model does not know: {', '.join(unknown)} "
+            f"(the model's are: {', '.join(config.labels)})"
+        )
+    return notes
+
+
+def run_model(
+    model: SDT,
+    corpus: Corpus,
+    conversations: Sequence[Conversation],
+    *,
+    batch_size: int = 32,
+    device: torch.device | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Outputs:
+    """Run a model over conversations of a corpus, in evaluation mode and float32; the mode is restored afterwards.
+
+    Args:
+        model: The model; moved to `device`.
+        corpus: Where the conversations' features are.
+        conversations: What to run it on; in the outputs they keep this order.
+        batch_size: Conversations that are computed together. It has no influence on the results.
+        device: Where to compute; None for where the model is.
+        progress: Called after each batch with the number of its conversations.
+
+    Raises:
+        InputError: See `check_fit`; or a probability is not a finite number.
+    """
+    config = model.config
+    check_fit(config, corpus)
+    device = device or next(model.parameters()).device
+    lengths = np.array([len(conversation) for conversation in conversations], dtype=np.int64)
+    first_row = np.concatenate([[0], np.cumsum(lengths)])
+    size = int(first_row[-1])
+    heads = (FUSED, *config.modalities)
+    outputs = Outputs(
+        probabilities={head: np.empty((size, len(config.labels)), dtype=np.float32) for head in heads},
+        label=np.full(size, UNLABELLED, dtype=np.int64),
+        weights=np.empty((size, len(config.modalities)), dtype=np.float32),
+        places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+    )
+    # Conversations of like length share a batch, so that attention pads little; the longest go first, so that memory
+    # runs out at once if it does.
+    order = np.argsort(-lengths, kind="stable").tolist()
+    batches = split_batches(
+        corpus,
+        [conversations[index] for index in order],
+        batch_size,
+        modalities=tuple(config.modalities),
+        labels=config.labels,
+        speakers=config.speakers,
+    )
+    was_training = model.training
+    model.to(device).eval()
+    try:
+        with torch.inference_mode():
+            done = 0
+            for batch in batches:
+                members = order[done : done + len(batch.lengths)]
+                rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
+                output = model(batch.to(device))
+                for head in heads:
+                    outputs.probabilities[head][rows] = output.logits[head].float().softmax(dim=-1).cpu().numpy()
+                outputs.weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
+                outputs.label[rows] = batch.label.numpy()
+                done += len(members)
+                if progress:
+                    progress(len(members))
+    finally:
+        model.train(was_training)
+    for head, probabilities in outputs.probabilities.items():
+        bad = ~np.isfinite(probabilities).all(axis=1)  # [N]
+        if bad.any():
+            conversation, utterance = outputs.places[int(bad.argmax())]
+            raise InputError(
+                f"{corpus.folder}: conversation {conversation!r}, utterance {utterance!r}: the model's {head} output is "
+                "not finite; the model is damaged or the features are extreme"
+            )
+    return outputs
+
+
+def predictions(outputs: Outputs, config: SDTConfig) -> list[Prediction]:
+    """The outputs in words, one prediction for each utterance.
+
+    Args:
+        outputs: What `run_model` returned.
+        config: The configuration of the model that was run.
+    """
+
+    def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
+        return dict(zip(names, row.tolist(), strict=True))
+
+    fused = outputs.probabilities[FUSED]
+    return [
+        Prediction(
+            conversation=conversation,
+            utterance=utterance,
+            emotion=config.labels[int(fused[row].argmax())],
+            probabilities=named(fused[row], config.labels),
+            branches={m: named(outputs.probabilities[m][row], config.labels) for m in config.modalities},
+            weights=named(outputs.weights[row], config.modalities),
+        )
+        for row, (conversation, utterance) in enumerate(outputs.places)
+    ]
+
+
+def write_predictions(
+    path: Path, predictions: Iterable[Prediction], conversations: Iterable[Conversation] = ()
+) -> None:
+    """Write predictions as JSON Lines, whole or not at all; probabilities have six significant digits.
+
+    Args:
+        path: The file.
+        predictions: One line each.
+        conversations: Where to look up an utterance's `speaker` and annotated `label`; without them these keys are
+            left out.
+    """
+    known = {(c.id, utterance.id): utterance for c in conversations for utterance in c.utterances}
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8") as file:
+        for prediction in predictions:
+            line: dict[str, object] = {"conversation": prediction.conversation, "utterance": prediction.utterance}
+            if said := known.get((prediction.conversation, prediction.utterance)):
+                line["speaker"] = said.speaker
+                if said.label is not None:
+                    line["label"] = said.label
+            line |= {
+                "emotion": prediction.emotion,
+                "probability": _short(prediction.probability),
+                "probabilities": {k: _short(p) for k, p in prediction.probabilities.items()},
+                "branches": {m: {k: _short(p) for k, p in b.items()} for m, b in prediction.branches.items()},
+                "weights": {m: _short(w) for m, w in prediction.weights.items()},
+            }
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.6g}")

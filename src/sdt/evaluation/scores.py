@@ -1,0 +1,117 @@
+"""Scores of predicted emotions, by scikit-learn's definitions.
+
+Shapes: N utterances, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
+from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.evaluation.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """The scores of one class; fractions from 0 to 1."""
+
+    precision: float
+    """0 where the class was never predicted."""
+    recall: float
+    """0 where the class does not occur."""
+    f1: float
+    support: int
+    """Utterances of this class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How well predictions agree with the annotation; fractions from 0 to 1."""
+
+    accuracy: float
+    weighted_f1: float
+    """The mean F1 of the classes, each weighted by its support: the measure of the field."""
+    macro_f1: float
+    """The plain mean F1 of all C classes, also of those that do not occur."""
+    classes: Mapping[str, ClassScores]
+    """By label name, in the model's order."""
+    confusion: npt.NDArray[np.int64]
+    """[C, C] counts; a row is an annotated class, a column a predicted one."""
+
+    @property
+    def utterances(self) -> int:
+        """How many labelled utterances were scored."""
+        return int(self.confusion.sum())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "accuracy": self.accuracy,
+            "weighted_f1": self.weighted_f1,
+            "macro_f1": self.macro_f1,
+            "utterances": self.utterances,
+            "classes": {label: asdict(scores) for label, scores in self.classes.items()},
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) -> Scores:
+    """Score predicted class numbers.
+
+    Args:
+        true: [N] annotated class numbers; negative where an utterance is not annotated: it is left out.
+        predicted: [N] predicted class numbers.
+        labels: The C label names in the order of their numbers.
+
+    Raises:
+        InputError: No utterance is annotated.
+        ValueError: The two arrays differ in length, or hold a number that is no class.
+    """
+    true, predicted = np.asarray(true), np.asarray(predicted)
+    if true.shape != predicted.shape or true.ndim != 1:
+        raise ValueError(f"true has the shape {true.shape}, predicted {predicted.shape}; expected the same [N]")
+    labelled = true >= 0
+    true, predicted = true[labelled], predicted[labelled]  # [labelled]
+    if len(true) == 0:
+        raise InputError("no labelled utterances to score: the annotation is needed")
+    if max(true.max(), predicted.max()) >= len(labels) or predicted.min() < 0:
+        raise ValueError(f"a class number is not in 0..{len(labels) - 1}")
+    # Every class is named, so that one that happens not to occur keeps its row and counts in the macro mean.
+    numbers = range(len(labels))
+    per_class = precision_recall_fscore_support(true, predicted, labels=numbers, zero_division=0)
+    return Scores(
+        accuracy=float(np.mean(true == predicted)),
+        weighted_f1=float(f1_score(true, predicted, labels=numbers, average="weighted", zero_division=0)),
+        macro_f1=float(f1_score(true, predicted, labels=numbers, average="macro", zero_division=0)),
+        classes={
+            label: ClassScores(float(precision), float(recall), float(f1), int(support))
+            for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
+        },
+        confusion=confusion_matrix(true, predicted, labels=numbers).astype(np.int64),
+    )
+
+
+def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
+    """Score the fused prediction and every student's; keyed and ordered like `outputs.probabilities`.
+
+    Raises:
+        InputError: No utterance is annotated.
+    """
+    return {head: score(outputs.label, p.argmax(axis=1), labels) for head, p in outputs.probabilities.items()}
+
+
+def caveat(provenance: Mapping[str, Any]) -> str | None:
+    """What has to stand beside every score of a model whose epoch was chosen on the test set; None for others.
+
+    Args:
+        provenance: `SDTConfig.provenance`.
+    """
+    return "epoch chosen on test (protocol 'published')" if provenance.get("protocol") == "published" else None
