@@ -1,0 +1,107 @@
+"""The self-distillation objective of SDT (paper, section III-E).
+
+The fused classifier is the teacher, each modality's classifier a student:
+
+    task = CE(y, fused)
+    hard = sum over students of CE(y, student)
+    soft = sum over students of KL(softmax(fused / tau) || softmax(student / tau)), per valid utterance
+    total = gamma_1 * task + gamma_2 * hard + gamma_3 * soft
+
+An utterance is valid where it has a label. All is computed from logits, in float32. The released program builds the KL
+from masked products, whose 0 * log 0 gives NaN gradients; selecting the valid utterances has the same value.
+
+Shapes: N utterances, C labels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sdt.corpus.batches import UNLABELLED
+from sdt.errors import InputError
+from sdt.model.config import FUSED
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The settings of the loss; the defaults are the published IEMOCAP setting."""
+
+    task: float = 1.0
+    """gamma_1, the weight of the fused classifier's cross-entropy."""
+    hard: float = 1.0
+    """gamma_2, the weight of the students' cross-entropies."""
+    soft: float = 1.0
+    """gamma_3, the weight of the students' divergence from the teacher."""
+    temperature: float = 1.0
+    """tau, by which teacher's and students' logits are divided in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
+    detach_teacher: bool = False
+    """Whether the soft term's gradient stops at the teacher; in the published program it does not."""
+    tau_squared: bool = False
+    """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
+
+    def __post_init__(self) -> None:
+        for name in ("task", "hard", "soft"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
+        if self.task == self.hard == self.soft == 0:
+            raise InputError("objective: task, hard and soft are all 0; nothing would be learned")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Scalars, before weighting but for `total`."""
+
+    task: Tensor
+    hard: Tensor
+    soft: Tensor
+    total: Tensor
+
+
+def self_distillation(
+    logits: dict[str, Tensor], label: Tensor, objective: Objective, class_weights: Tensor | None = None
+) -> Losses:
+    """The loss of a batch.
+
+    Args:
+        logits: `"fused"` and each student to [N, C].
+        label: [N] int64, `UNLABELLED` for utterances that count in no term.
+        objective: Weights of the terms, temperature and variants.
+        class_weights: [C]; cross-entropies are then divided by the sum of the weights of the labels.
+
+    Returns:
+        The terms and their weighted sum; all zero where no utterance is labelled.
+    """
+    teacher = logits[FUSED].float()
+    students = [student.float() for head, student in logits.items() if head != FUSED]
+    task = _cross_entropy(teacher, label, class_weights)
+    hard = torch.stack([_cross_entropy(student, label, class_weights) for student in students]).sum()
+    tau = objective.temperature
+    target = (teacher.detach() if objective.detach_teacher else teacher).div(tau).log_softmax(dim=1)  # [N, C]
+    valid = (label != UNLABELLED).float()  # [N]
+    divergence = torch.stack(
+        [(target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1) for student in students]
+    ).sum(dim=0)  # [N]
+    soft = (divergence * valid).sum() / valid.sum().clamp(min=1)
+    if objective.tau_squared:
+        soft = soft * tau**2
+    return Losses(task, hard, soft, objective.task * task + objective.hard * hard + objective.soft * soft)
+
+
+def _cross_entropy(logits: Tensor, label: Tensor, class_weights: Tensor | None) -> Tensor:
+    """The (weighted) mean over the labelled utterances; zero, not NaN, where there are none.
+
+    Written with a mask, since selecting rows would make a GPU wait for the host to learn how many there are.
+    """
+    valid = label != UNLABELLED  # [N]
+    chosen = label.clamp(min=0)  # [N]
+    weight = valid.float() if class_weights is None else class_weights[chosen] * valid
+    nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
+    total = weight.sum()
+    return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))

@@ -1,0 +1,66 @@
+"""A saved model is a folder: `config.json`, `model.safetensors` and `README.md`, the model card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from sdt.errors import InputError
+from sdt.files import atomic_folder
+from sdt.model.config import SDTConfig
+from sdt.model.sdt import SDT
+
+FORMAT = 1
+
+
+def model_folder(path: Path) -> Path:
+    """The model folder that a path means: the folder itself, or `model` inside a run folder.
+
+    Raises:
+        InputError: It is neither.
+    """
+    for folder in (path, path / "model"):
+        if (folder / "config.json").is_file():
+            return folder
+    if (path / "checkpoint").is_dir():
+        raise InputError(f"{path}: this run is not finished; go on with it: sdt train RECIPE --resume")
+    raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
+
+
+def save(model: SDT, folder: Path, card: str) -> None:
+    """Write a model folder, whole or not at all; one that is there already is replaced."""
+    with atomic_folder(folder, overwrite=True) as aside:
+        config = {"format": FORMAT, "model": "SDT", **model.config.to_dict()}
+        (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()},
+                  aside / "model.safetensors")  # fmt: skip
+        (aside / "README.md").write_text(card, encoding="utf-8")
+
+
+def load(path: Path) -> SDT:
+    """Load a model folder, or the model of a run folder, to the CPU and in evaluation mode.
+
+    Raises:
+        InputError: There is no model, or its files are damaged, contradict each other or are of another format.
+    """
+    folder = model_folder(path)
+    file = folder / "config.json"
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise InputError(f"{file}: format {values['format']}, but this program reads format {FORMAT}")
+        model = SDT(SDTConfig.from_dict(values))
+    except InputError as error:
+        raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{file}: damaged ({type(error).__name__}: {error})") from None
+    weights = folder / "model.safetensors"
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{weights}: cannot be loaded into the model that config.json describes ({reason})") from None
+    return model.eval()

@@ -1,0 +1,159 @@
+"""SDT: the transformer model with self-distillation for emotion recognition in conversations.
+
+Ma, Wang, Lin, Zhang, Zhang, Xu: "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in
+Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494.
+
+What differs from the published program, and computes the same where it can be compared:
+- any number of modalities of any width, in a dictionary, instead of nine encoders written out;
+- conversations are packed, not padded; padding exists inside attention only;
+- utterances may lack modalities: no key or value in attention, no weight in the fusion;
+- a frozen identity gate has no parameters, and the nine layer norms that the published program never uses are absent;
+- the loss lives in `objective.py` and takes logits.
+
+Shapes: N utterances of the batch, packed end to end; M modalities; D_m features of modality m; d model width; C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sdt.corpus.batches import Batch
+from sdt.errors import InputError
+from sdt.model.config import FUSED, SDTConfig
+from sdt.model.encoder import Keys, ModalEncoder, Packing, SinusoidalPositions
+from sdt.model.fusion import MultimodalFusion, UnimodalFusion
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the model says of a batch."""
+
+    logits: dict[str, Tensor]
+    """`"fused"` (the teacher) and each modality (its student) to [N, C]."""
+    weights: Tensor
+    """[N, M, d]; the multimodal gate's weights; they sum to 1 over the modalities."""
+    states: dict[str, Tensor]
+    """`"fused"` to F and each modality to H_m, [N, d]."""
+
+
+class Student(nn.Module):
+    """The classifier of one modality's branch: Linear(dropout(relu(H_m)))."""
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, labels)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """[N, d] to [N, C]."""
+        logits: Tensor = self.classifier(self.dropout(torch.relu(state)))
+        return logits
+
+
+class SDT(nn.Module):
+    """Logits of every utterance of a packed batch.
+
+    Args:
+        config: Modalities, labels, speakers and the architecture.
+
+    Raises:
+        InputError: A modality's name cannot be used.
+
+    Example:
+        >>> from sdt.model.config import Architecture
+        >>> from sdt.speakers import Speakers
+        >>> small = Architecture(width=16, heads=2)
+        >>> config = SDTConfig({"text": 8, "audio": 4}, ("calm", "cross"), Speakers("appearance", 2), small)
+        >>> sum(p.numel() for p in SDT(config).parameters())
+        10066
+    """
+
+    def __init__(self, config: SDTConfig) -> None:
+        super().__init__()
+        self.config = config
+        settings = config.architecture
+        width, names = settings.width, list(config.modalities)
+        for name in names:
+            if hasattr(nn.ModuleDict, name) or "." in name or not name:
+                raise InputError(f"modality name {name!r} cannot be used; choose another, such as 'my_{name}'")
+
+        # 1. Projection: the published temporal convolution of kernel size 1, which is a linear map without bias.
+        self.projections = nn.ModuleDict(
+            {name: nn.Linear(size, width, bias=False) for name, size in config.modalities.items()}
+        )
+        # 2. Position and speaker. The last row of the table stands for a speaker without a number and stays zero.
+        self.positions = SinusoidalPositions(width) if settings.positions else None
+        self.speakers = (
+            nn.Embedding(config.speakers.count + 1, width, padding_idx=config.speakers.count)
+            if settings.speakers
+            else None
+        )
+        # 3. Intra- and inter-modal transformers, by target and source.
+        self.encoders = nn.ModuleDict(
+            {
+                target: nn.ModuleDict(
+                    {source: ModalEncoder(settings, intra=source == target) for source in config.sources(target)}
+                )
+                for target in names
+            }
+        )
+        # 4. and 5. Hierarchical gated fusion.
+        self.unimodal = nn.ModuleDict(
+            {target: UnimodalFusion(width, config.sources(target), settings.unimodal_gate) for target in names}
+        )
+        self.multimodal = MultimodalFusion(width, len(names), settings.fusion)
+        # 6. Classifiers.
+        self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
+        self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
+
+    def forward(self, batch: Batch) -> Output:
+        """Read a batch; conversations do not see each other, whatever their order or neighbours.
+
+        Args:
+            batch: A packed batch with every modality of the model.
+        """
+        packing = Packing.of(batch)
+        keys = {name: Keys.of(batch.present[name], packing) for name in self.projections}
+        inputs = self._inputs(batch)
+        states: dict[str, Tensor] = {}
+        for target, fusion in self.unimodal.items():
+            encoded = {
+                source: encoder(inputs[target], inputs[source], keys[source], packing)
+                for source, encoder in self.encoders[target].items()  # type: ignore[operator]
+            }  # source -> H_{n->m} [N, d]
+            states[target] = fusion(encoded)  # H_m [N, d]
+        present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
+        fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
+        logits = {FUSED: self.classifier(fused)}  # [N, C]
+        logits.update({name: student(states[name]) for name, student in self.students.items()})
+        return Output(logits, weights, {FUSED: fused, **states})
+
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """X_m = projection + position + speaker, [N, d] for each modality."""
+        shared: Tensor | float = 0.0
+        if self.positions is not None:
+            shared = shared + self.positions(batch.position)
+        if self.speakers is not None:
+            shared = shared + self.speakers(batch.speaker)
+        # A missing row is zero in a corpus; the mask makes it so for batches made by hand, too.
+        return {
+            name: projection(batch.features[name] * batch.present[name][:, None]) + shared
+            for name, projection in self.projections.items()
+        }
+
+    def save_pretrained(self, folder: str | Path, card: str = "") -> None:
+        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.model.saved`."""
+        from sdt.model.saved import save
+
+        save(self, Path(folder), card)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> SDT:
+        """Load a model folder, or the model of a run folder, in evaluation mode; see `sdt.model.saved`."""
+        from sdt.model.saved import load
+
+        return load(Path(folder))
