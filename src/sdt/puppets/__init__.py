@@ -1,1 +1,4 @@
-"""The built-in generated corpus, so that every command runs with no data."""
+"""The built-in generated corpus, so that every command runs with no data.
+
+Its conversations are nonsense on purpose; a score on them says that the program works, and nothing else.
+"""
