@@ -1,8 +1,12 @@
-"""The settings of SDT: what can be chosen (`Architecture`) and what the data dictate on top (`SDTConfig`)."""
+"""The settings of SDT: what can be chosen (`Architecture`, `Objective`) and what the data dictate on top (`SDTConfig`).
+
+No torch here, so that the command line can list the settings at once.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,6 +74,34 @@ PRESETS: dict[str, Architecture] = {
     "meld": Architecture(unimodal_gate="frozen"),
 }
 """The published settings of the model; those of the objective and of the training are in `recipes/`."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The settings of the loss; the defaults are the published IEMOCAP setting."""
+
+    task: float = 1.0
+    """gamma_1, the weight of the fused classifier's cross-entropy."""
+    hard: float = 1.0
+    """gamma_2, the weight of the students' cross-entropies."""
+    soft: float = 1.0
+    """gamma_3, the weight of the students' divergence from the teacher."""
+    temperature: float = 1.0
+    """tau, by which teacher's and students' logits are divided in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
+    detach_teacher: bool = False
+    """Whether the soft term's gradient stops at the teacher; in the published program it does not."""
+    tau_squared: bool = False
+    """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
+
+    def __post_init__(self) -> None:
+        for name in ("task", "hard", "soft"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
+        if self.task == self.hard == self.soft == 0:
+            raise InputError("objective: task, hard and soft are all 0; nothing would be learned")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
 
 
 @dataclass(frozen=True)

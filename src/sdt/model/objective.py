@@ -15,43 +15,15 @@ Shapes: N utterances, C labels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sdt.corpus.batches import UNLABELLED
-from sdt.errors import InputError
-from sdt.model.config import FUSED
+from sdt.model.config import FUSED, Objective
 
-
-@dataclass(frozen=True)
-class Objective:
-    """The settings of the loss; the defaults are the published IEMOCAP setting."""
-
-    task: float = 1.0
-    """gamma_1, the weight of the fused classifier's cross-entropy."""
-    hard: float = 1.0
-    """gamma_2, the weight of the students' cross-entropies."""
-    soft: float = 1.0
-    """gamma_3, the weight of the students' divergence from the teacher."""
-    temperature: float = 1.0
-    """tau, by which teacher's and students' logits are divided in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
-    detach_teacher: bool = False
-    """Whether the soft term's gradient stops at the teacher; in the published program it does not."""
-    tau_squared: bool = False
-    """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
-
-    def __post_init__(self) -> None:
-        for name in ("task", "hard", "soft"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
-        if self.task == self.hard == self.soft == 0:
-            raise InputError("objective: task, hard and soft are all 0; nothing would be learned")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
+__all__ = ["Losses", "Objective", "self_distillation"]
 
 
 @dataclass(frozen=True)
