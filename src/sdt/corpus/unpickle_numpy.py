@@ -32,8 +32,8 @@ class DType:
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) < 5:
             raise InputError("damaged pickle: a numpy dtype with a malformed state")
-        order, subdtype, names, fields = _text(state[1]), *state[2:5]
-        if order not in ("<", ">", "|", "=") or not subdtype is names is fields is None:
+        order = _text(state[1])
+        if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise InputError("holds a numpy array of records; only arrays of numbers, strings and objects are read")
         self._dtype = self._dtype.newbyteorder(order)  # type: ignore[arg-type] # one of the four, as just checked
 
