@@ -44,7 +44,7 @@ class Packing:
     def pad(self, x: Tensor) -> Tensor:
         """[N, ...] to [B, T, ...]; zero (or False) between the conversations."""
         flat = x.new_zeros(self.conversations * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
-        return flat.unflatten(0, (self.conversations, self.longest))
+        return flat.view(self.conversations, self.longest, *x.shape[1:])
 
     def unpad(self, x: Tensor) -> Tensor:
         """[B, T, ...] to [N, ...]."""
@@ -109,7 +109,9 @@ class Attention(nn.Module):
             [N, d]; zero for utterances whose conversation lacks the source modality altogether.
         """
         q, k, v = (
-            packing.pad(x).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, d/H]
+            packing.pad(x)
+            .view(packing.conversations, packing.longest, self.heads, -1)
+            .transpose(1, 2)  # [B, H, T, d/H]
             for x in (self.query(queries), self.key(memory), self.value(memory))
         )
         dropout = self.dropout if self.training else 0.0
@@ -190,7 +192,7 @@ class ModalEncoder(nn.Module):
         Returns:
             H_{n->m}, [N, d].
         """
-        x = self.dropout(target)
+        x: Tensor = self.dropout(target)
         memory = x if self.intra else self.dropout(source)  # separate masks for the two streams
         for layer in self.layers:
             x = layer(x, memory, keys, packing)

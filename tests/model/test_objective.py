@@ -1,0 +1,112 @@
+"""The objective: by hand, by torch's own functions, masks, and the variants."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sdt.corpus.batches import UNLABELLED
+from sdt.errors import InputError
+from sdt.model.objective import Objective, self_distillation
+
+
+@pytest.fixture
+def logits() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {head: torch.randn(6, 4, requires_grad=True) for head in ("fused", "text", "audio")}
+
+
+LABEL = torch.tensor([0, 3, 1, 1, 2, 0])
+
+
+def test_by_hand() -> None:
+    """One utterance, two labels: the numbers can be worked out on paper."""
+    zero, one = torch.tensor([[0.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0]])
+    found = self_distillation({"fused": zero, "text": one}, torch.tensor([1]), Objective(hard=2, soft=3))
+    assert float(found.task) == pytest.approx(math.log(2))
+    assert float(found.hard) == pytest.approx(math.log(4))
+    soft = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    assert float(found.soft) == pytest.approx(soft)
+    assert float(found.total) == pytest.approx(math.log(2) + 2 * math.log(4) + 3 * soft)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 1.0, 4.0])])
+@pytest.mark.parametrize("tau", [1.0, 8.0])
+def test_equals_torch(logits: dict[str, torch.Tensor], weights: torch.Tensor | None, tau: float) -> None:
+    found = self_distillation(logits, LABEL, Objective(temperature=tau), weights)
+    students = (logits["text"], logits["audio"])
+    torch.testing.assert_close(found.task, F.cross_entropy(logits["fused"], LABEL, weights))
+    torch.testing.assert_close(found.hard, sum(F.cross_entropy(x, LABEL, weights) for x in students))
+    teacher = (logits["fused"] / tau).log_softmax(1)
+    soft = [F.kl_div((x / tau).log_softmax(1), teacher, reduction="sum", log_target=True) / 6 for x in students]
+    torch.testing.assert_close(found.soft, sum(soft))
+
+
+def test_unlabelled_utterances_count_in_no_term(logits: dict[str, torch.Tensor]) -> None:
+    label = LABEL.clone()
+    label[[1, 4]] = UNLABELLED
+    kept = [0, 2, 3, 5]
+    masked = self_distillation(logits, label, Objective(temperature=2))
+    chosen = self_distillation({k: x[kept] for k, x in logits.items()}, LABEL[kept], Objective(temperature=2))
+    for name in ("task", "hard", "soft", "total"):
+        torch.testing.assert_close(getattr(masked, name), getattr(chosen, name))
+    masked.total.backward()
+    for x in logits.values():
+        assert x.grad is not None
+        assert (x.grad[[1, 4]] == 0).all()
+
+
+def test_nothing_labelled_is_zero_with_a_finite_gradient(logits: dict[str, torch.Tensor]) -> None:
+    found = self_distillation(logits, torch.full((6,), UNLABELLED), Objective(), torch.ones(4))
+    assert float(found.total.detach()) == 0
+    found.total.backward()
+    assert all(x.grad is not None and (x.grad == 0).all() for x in logits.values())
+
+
+def test_extreme_logits_stay_finite() -> None:
+    logits = {head: torch.tensor([[1e4, -1e4]], requires_grad=True) for head in ("fused", "text")}
+    found = self_distillation(logits, torch.tensor([1]), Objective())
+    found.total.backward()
+    assert found.total.isfinite()
+    assert all(x.grad is not None and x.grad.isfinite().all() for x in logits.values())
+
+
+def test_the_teacher_learns_from_the_soft_term_unless_it_is_detached(logits: dict[str, torch.Tensor]) -> None:
+    for detach in (False, True):
+        for x in logits.values():
+            x.grad = None
+        self_distillation(logits, LABEL, Objective(task=0, hard=0, detach_teacher=detach)).total.backward()
+        assert logits["text"].grad is not None
+        assert logits["text"].grad.abs().sum() > 0
+        teacher = logits["fused"].grad
+        assert (teacher is not None and bool(teacher.abs().sum() > 0)) is not detach
+
+
+def test_tau_squared(logits: dict[str, torch.Tensor]) -> None:
+    plain = self_distillation(logits, LABEL, Objective(temperature=4)).soft
+    scaled = self_distillation(logits, LABEL, Objective(temperature=4, tau_squared=True)).soft
+    torch.testing.assert_close(scaled, 16 * plain)
+
+
+def test_half_precision_logits_are_computed_in_float32(logits: dict[str, torch.Tensor]) -> None:
+    half = {head: x.detach().bfloat16() for head, x in logits.items()}
+    found = self_distillation(half, LABEL, Objective())
+    assert found.total.dtype == torch.float32
+
+
+@pytest.mark.parametrize("term", ["task", "hard", "soft"])
+def test_each_term_can_be_switched_off(logits: dict[str, torch.Tensor], term: str) -> None:
+    found = self_distillation(logits, LABEL, Objective(**{term: 0}))  # type: ignore[arg-type]
+    others = [getattr(found, name) for name in ("task", "hard", "soft") if name != term]
+    torch.testing.assert_close(found.total, sum(others))
+
+
+@pytest.mark.parametrize(
+    "options", [{"task": -1}, {"soft": math.nan}, {"temperature": 0}, {"task": 0, "hard": 0, "soft": 0}]
+)
+def test_settings_that_make_no_sense(options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="objective"):
+        Objective(**options)  # type: ignore[arg-type]

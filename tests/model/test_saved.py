@@ -1,0 +1,89 @@
+"""Saved models: there and back, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sdt.errors import InputError
+from sdt.model.sdt import SDT
+from tests.model.build import random_batch, small_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    small_model().save_pretrained(tmp_path / "model", card="# A model\n")
+    return tmp_path / "model"
+
+
+def test_there_and_back(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    model, again = small_model(), SDT.from_pretrained(folder)
+    assert again.config == model.config
+    assert not again.training
+    batch = random_batch([4, 2])
+    with torch.no_grad():
+        assert torch.equal(again(batch).logits["fused"], model(batch).logits["fused"])
+
+
+def test_the_model_of_a_run_folder(folder: Path) -> None:
+    assert SDT.from_pretrained(folder.parent).config == SDT.from_pretrained(folder).config
+
+
+def test_saving_again_replaces(folder: Path) -> None:
+    small_model(seed=1).save_pretrained(folder)
+    again = SDT.from_pretrained(folder)
+    assert torch.equal(again.classifier.weight, small_model(seed=1).classifier.weight)
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_no_model(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither a model folder"):
+        SDT.from_pretrained(tmp_path / "absent")
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(InputError, match="not finished"):
+        SDT.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"modalities": {"text": 7, "audio": 5, "visual": 4}}, "size mismatch"),
+        ({"modalities": {}}, "at least one modality"),
+        ({"architecture": {"width": 16, "heads": 2, "fusion": "gatd"}}, "did you mean 'gated'"),
+        ({"architecture": {"widht": 16}}, "damaged"),
+        ({"labels": 3}, "damaged"),
+    ],
+)
+def test_a_changed_configuration_is_refused_in_one_line(folder: Path, change: dict[str, object], message: str) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=message) as error:
+        SDT.from_pretrained(folder)
+    assert "\n" not in str(error.value)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_never_give_another_error(folder: Path, data: st.DataObject) -> None:
+    path = folder / data.draw(st.sampled_from(["config.json", "model.safetensors"]))
+    good = path.read_bytes()
+    try:
+        cut = data.draw(st.integers(0, len(good) - 1))
+        path.write_bytes(good[:cut])
+        with pytest.raises(InputError):
+            SDT.from_pretrained(folder)
+        flipped = bytearray(good)
+        flipped[data.draw(st.integers(0, min(len(good), 400) - 1))] = data.draw(st.integers(0, 255))
+        path.write_bytes(bytes(flipped))
+        with contextlib.suppress(InputError):  # a changed parameter is still a parameter
+            SDT.from_pretrained(folder)
+    finally:
+        path.write_bytes(good)
