@@ -1,14 +1,134 @@
-"""Not written yet."""
+"""Score a model on one split of a corpus.
+
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's own branch (its student), then
+precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions. Utterances without a
+label are left out.
+
+  sdt evaluate runs/puppets
+  sdt evaluate runs/puppets/model --corpus build/puppets --split dev
+  sdt evaluate runs/puppets --output build/scores
+  sdt evaluate runs/puppets --json
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.evaluation.evaluate import Evaluation
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.add_argument("model", type=Path, metavar="MODEL_OR_RUN", help="a model folder, or the folder of a run")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
+    parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="also write scores.json, predictions.jsonl and a picture of every confusion matrix there",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in --output")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--batch-conversations",
+        type=_positive,
+        default=32,
+        metavar="B",
+        help="conversations that are computed together; default: 32",
+    )
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Do the work."""
-    raise NotImplementedError
+    """Load, score, print, write."""
+    from sdt.corpus.store import Corpus
+    from sdt.device import choose_device
+    from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
+    from sdt.model.saved import model_folder
+    from sdt.model.sdt import SDT
+
+    if options.output:  # before the work rather than after it
+        check_output(options.output, overwrite=options.overwrite)
+    folder = model_folder(options.model)
+    if folder != options.model and (options.model / "checkpoint").exists():
+        raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
+    corpus = Corpus.open(options.corpus or _corpus_of_run(options.model))
+    device = choose_device(options.device)
+    model = SDT.from_pretrained(folder)
+    with _progress(len(corpus.splits.get(options.split, ()))) as progress:
+        evaluation = evaluate(
+            model,
+            corpus,
+            options.split,
+            name=str(options.model),
+            batch_size=options.batch_conversations,
+            device=device,
+            progress=progress,
+        )
+    if options.output:
+        write_evaluation(evaluation, options.output, overwrite=options.overwrite)
+    if options.json:
+        print(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        _print(evaluation, options.output)
+    return None
+
+
+def _corpus_of_run(run: Path) -> Path:
+    """The corpus folder that a run folder's environment.json names."""
+    path = run / "environment.json"
+    if not path.is_file():
+        raise InputError(f"{run}: is not a run folder that names its corpus; say which one with --corpus FOLDER")
+    try:
+        corpus = Path(json.loads(path.read_text(encoding="utf-8"))["corpus"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: damaged ({type(error).__name__}: {error}); say which corpus with --corpus FOLDER"
+        ) from None
+    if not corpus.is_dir():
+        raise InputError(f"{path}: its corpus {corpus} is not there any more; say where it is with --corpus FOLDER")
+    return corpus
+
+
+@contextmanager
+def _progress(conversations: int) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error, only where someone watches, and gone at the end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("conversations", total=conversations)
+        yield lambda done: bars.advance(task, done)
+
+
+def _print(evaluation: Evaluation, output: Path | None) -> None:
+    from rich.console import Console
+
+    from sdt.evaluation.table import classes_table, heads_table, percent
+    from sdt.model.config import FUSED
+
+    console = Console(highlight=False, markup=False)
+    console.print(heads_table(evaluation.scores, evaluation.title))
+    console.print(classes_table(evaluation.scores[FUSED], f"fused prediction by class\n{evaluation.title}"))
+    shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())
+    console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
+    for note in evaluation.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if output:
+        console.print(f"written to {output}: scores.json, predictions.jsonl, confusion.png", soft_wrap=True)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)

@@ -61,8 +61,8 @@ def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
         if modality.width != width:
             raise InputError(
                 f"{corpus.folder}: modality {name!r} has width {modality.width} (encoder {modality.encoder!r}), but "
-                f"the model needs width {width} (encoder {config.encoders.get(name, 'unknown')!r}); import the corpus with "
-                "the model's encoder"
+                f"the model needs width {width} (encoder {config.encoders.get(name, 'unknown')!r}); import the corpus "
+                "with the model's encoder"
             )
         if name in config.encoders and config.encoders[name] != modality.encoder:
             notes.append(
@@ -147,8 +147,8 @@ def run_model(
         if bad.any():
             conversation, utterance = outputs.places[int(bad.argmax())]
             raise InputError(
-                f"{corpus.folder}: conversation {conversation!r}, utterance {utterance!r}: the model's {head} output is "
-                "not finite; the model is damaged or the features are extreme"
+                f"{corpus.folder}: conversation {conversation!r}, utterance {utterance!r}: the model's {head} output "
+                "is not finite; the model is damaged or the features are extreme"
             )
     return outputs
 

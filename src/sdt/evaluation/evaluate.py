@@ -1,0 +1,160 @@
+"""A model, scored on one split of a corpus: everything that is said of it, and the files that keep it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sdt.conversation import Conversation
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+from sdt.evaluation.figure import write_confusion
+from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
+from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.evaluation.table import percent
+from sdt.files import atomic_folder, write_text
+from sdt.model.config import FUSED, SDTConfig
+
+if TYPE_CHECKING:
+    from sdt.model.sdt import SDT
+
+SCORES, PREDICTIONS = "scores.json", "predictions.jsonl"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The scores of one model on one split."""
+
+    name: str
+    """What the user calls the model: its folder."""
+    config: SDTConfig
+    corpus: Corpus
+    split: str
+    conversations: Sequence[Conversation]
+    outputs: Outputs
+    scores: dict[str, Scores]
+    """Head (`fused`, then each modality) to its scores."""
+    notes: list[str]
+    """What a reader of the scores should know, one line each."""
+
+    @property
+    def title(self) -> str:
+        """What was scored, and the caveat of protocol `published` on a line of its own."""
+        unlabelled = len(self.outputs.label) - self.scores[FUSED].utterances
+        lines = [
+            f"{self.corpus.name}, split {self.split}, {self.scores[FUSED].utterances:,} utterances"
+            + (f" (and {unlabelled:,} without a label)" if unlabelled else ""),
+            f"model {self.name}",
+            caveat(self.config.provenance),
+        ]
+        return "\n".join(line for line in lines if line)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Modality to its weight in the fusion, the mean over the utterances."""
+        mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
+        return dict(zip(self.config.modalities, mean, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; `caveat` is there only where there is one."""
+        warning = caveat(self.config.provenance)
+        return {
+            "model": self.name,
+            "corpus": self.corpus.name,
+            "corpus_sha256": self.corpus.fingerprint,
+            "split": self.split,
+            **({"caveat": warning} if warning else {}),
+            "notes": self.notes,
+            "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
+            "weights": self.weights,
+        }
+
+
+def evaluate(
+    model: SDT,
+    corpus: Corpus,
+    split: str,
+    *,
+    name: str,
+    batch_size: int = 32,
+    device: torch.device | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Evaluation:
+    """Score a model on a split of a corpus.
+
+    Args:
+        model: The model.
+        corpus: The corpus; see `outputs.check_fit` for which ones fit.
+        split: `train`, `dev` or `test`.
+        name: What to call the model in titles.
+        batch_size: Conversations that are computed together.
+        device: Where to compute; None for where the model is.
+        progress: See `run_model`.
+
+    Raises:
+        InputError: The corpus does not fit the model, or has no such split, or no labels there.
+    """
+    conversations = corpus.split(split)
+    if all(utterance.label is None for conversation in conversations for utterance in conversation.utterances):
+        raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterances; scores need the annotation")
+    notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
+    outputs = run_model(model, corpus, conversations, batch_size=batch_size, device=device, progress=progress)
+    scores = score_heads(outputs, model.config.labels)
+    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes)
+
+
+def _familiarity(config: SDTConfig, corpus: Corpus, split: str) -> list[str]:
+    """Whether the model has seen this split, or was made for another corpus."""
+    trained_on = config.provenance.get("corpus_sha256")
+    if trained_on is None:
+        return ["the model does not say which corpus it was trained on; it may have seen these conversations"]
+    if trained_on != corpus.fingerprint:
+        return [f"this is not the corpus that the model was trained on ({config.provenance.get('corpus', 'unknown')})"]
+    published = config.provenance.get("protocol") == "published"
+    if split == "train" or (split == "dev" and published):
+        return [f"the model was trained on this split ({split}): the scores say nothing about new conversations"]
+    if split == "dev":
+        return ["the model's epoch was chosen on this split (dev): the scores are a little too good"]
+    return []
+
+
+def check_output(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that `write_evaluation` could not write, or that holds anything but an earlier evaluation.
+
+    Raises:
+        InputError: Says which of these.
+    """
+    if not folder.is_dir():
+        if folder.exists():
+            raise InputError(f"{folder}: is a file; name a folder for the evaluation")
+        return
+    inside = [path.name for path in folder.iterdir()]
+    if inside and not overwrite:
+        raise InputError(f"{folder}: exists already; give another folder, or --overwrite to replace it")
+    others = sorted(n for n in inside if n not in (SCORES, PREDICTIONS) and not n.startswith("confusion"))
+    if others:
+        raise InputError(f"{folder}: holds {others[0]!r}, which is no part of an evaluation; give another folder")
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
+    """Write `scores.json`, `predictions.jsonl`, `confusion.png` (fused) and one `confusion-MODALITY.png` each.
+
+    Raises:
+        InputError: See `check_output`.
+    """
+    check_output(folder, overwrite=overwrite)
+    labels = evaluation.config.labels
+    with atomic_folder(folder, overwrite=overwrite) as aside:
+        write_text(aside / SCORES, json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        said = predictions(evaluation.outputs, evaluation.config)
+        write_predictions(aside / PREDICTIONS, said, evaluation.conversations)
+        for head, scores in evaluation.scores.items():
+            picture = "confusion.png" if head == FUSED else f"confusion-{head}.png"
+            heading = f"{head}: accuracy {percent(scores.accuracy)}, weighted F1 {percent(scores.weighted_f1)}"
+            write_confusion(aside / picture, scores.confusion, labels, f"{heading}\n{evaluation.title}")

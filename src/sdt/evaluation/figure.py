@@ -1,0 +1,118 @@
+"""The confusion matrix as a picture.
+
+Shapes: C classes.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdt.errors import InputError
+from sdt.files import atomic_file
+
+# Without the date, the same scores give the same bytes.
+_METADATA: dict[str, dict[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+_CELL = 0.86
+"""Inches; room for `100.0` and a count of seven digits."""
+_INK, _FAINT = "#1b2a41", "#6b7785"
+
+
+def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> None:
+    """Draw a confusion matrix to a file, whole or not at all.
+
+    Args:
+        path: The picture; its suffix (.png, .svg, .pdf) chooses the format.
+        confusion: [C, C] counts; a row is an annotated class, a column a predicted one.
+        labels: The C class names.
+        title: Stands above; may have several lines, of which the first is the heading.
+
+    Raises:
+        InputError: The suffix is none of these.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _METADATA:
+        raise InputError(f"{path}: a picture's name ends in .png, .svg or .pdf")
+    figure = confusion_figure(confusion, labels, title)
+    with atomic_file(path) as aside, mpl.rc_context({"svg.hashsalt": "sdt"}):
+        figure.savefig(aside, format=kind, dpi=160, bbox_inches="tight", pad_inches=0.2, metadata=_METADATA[kind])
+
+
+def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> Figure:
+    """Draw a confusion matrix; arguments as in `write_confusion`.
+
+    A cell is coloured by its share of the row, so that the diagonal shows every class' recall however rare the class
+    is; it holds that share in percent and, below, the count.
+    """
+    C = len(labels)
+    support = confusion.sum(axis=1)  # [C]
+    share = confusion / np.maximum(support, 1)[:, None]  # [C, C]
+    cell = min(_CELL, 40 / C)  # a picture of more than 40 inches would not fit anywhere
+    figure = Figure(figsize=(cell * C + 2.5, cell * C + 1.5), layout="compressed")
+    axes = figure.add_subplot()
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(confusion):
+        _cell(axes, row, column, float(share[row, column]), int(count), scale=cell / _CELL)
+
+    _name_classes(axes, labels, support)
+    # White lines between the cells.
+    axes.set_xticks(np.arange(C + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(C + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+
+    bar = figure.colorbar(picture, ax=axes, shrink=0.7, aspect=28, pad=0.02, format="{x:.0%}")
+    bar.set_label("share of the annotated class", color=_FAINT)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=9, labelcolor=_FAINT)
+    _head(axes, title, columns=max(50, int(cell * C * 12)))
+    return figure
+
+
+def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale: float) -> None:
+    """Write a cell's share in percent and its count; only a faint 0 where there is nothing."""
+    if count == 0:
+        axes.text(column, row, "0", ha="center", va="center", fontsize=8 * scale, color="#a8b2bd")
+        return
+    ink = "white" if share > 0.55 else _INK
+    weight = "bold" if row == column else "normal"
+    style: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
+    axes.text(column, row - 0.09, f"{100 * share:.1f}", fontsize=11 * scale, fontweight=weight, **style)
+    axes.text(column, row + 0.19, f"{count:,}", fontsize=8 * scale, alpha=0.85, **style)
+
+
+def _name_classes(axes: Axes, labels: Sequence[str], support: npt.NDArray[np.int64]) -> None:
+    """Write the class names on both sides: below lying if they fit into the width of a cell, otherwise slanting."""
+    lying = [textwrap.fill(label, 11, break_long_words=False) for label in labels]
+    fits = len(labels) * _CELL <= 40 and max(len(line) for name in lying for line in name.split("\n")) <= 11
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "va": "top", "rotation_mode": "anchor"}
+    below = lying if fits else list(labels)
+    axes.set_xticks(range(len(labels)), below, fontsize=10, parse_math=False, **({} if fits else slant))
+    left = [f"{textwrap.fill(label, 24)}\n{count:,}" for label, count in zip(labels, support.tolist(), strict=True)]
+    axes.set_yticks(range(len(labels)), left, fontsize=10, parse_math=False)
+    axes.set_xlabel("predicted", labelpad=8, color=_FAINT)
+    axes.set_ylabel("annotated (utterances)", labelpad=8, color=_FAINT)
+
+
+def _head(axes: Axes, title: str, *, columns: int) -> None:
+    """Write the heading and the lines below it, flush with the left side of the matrix."""
+    heading, *rest = title.split("\n")
+    below = "\n".join(textwrap.fill(line, columns) for line in rest)
+    style: dict[str, Any] = {
+        "xycoords": "axes fraction",
+        "textcoords": "offset points",
+        "ha": "left",
+        "parse_math": False,
+    }
+    axes.annotate(below, (0, 1), (0, 10), va="bottom", fontsize=10, color=_FAINT, linespacing=1.3, **style)
+    height = 16 + 14 * (below.count("\n") + 1) if below else 10
+    axes.annotate(heading, (0, 1), (0, height), va="bottom", fontsize=13, fontweight="bold", color=_INK, **style)
