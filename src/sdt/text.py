@@ -9,25 +9,25 @@ _WINDOWS_1252 = {
 
 
 def repair_windows1252(text: str) -> str:
-    """Replace control characters by what they were in Windows-1252.
+    r"""Replace control characters by what they were in Windows-1252.
 
     Text in that encoding, read as Latin-1, has control characters (U+0080 to U+009F) for typographic quotes, dashes and
     ellipses; MELD's annotation is full of them. No real text contains such characters.
 
     Example:
-        >>> repair_windows1252("don\\x92t")
+        >>> repair_windows1252("don\x92t")
         'don’t'
     """
     return text.translate(_WINDOWS_1252)
 
 
 def repair_utf8(text: str) -> str:
-    """Undo the reading of UTF-8 bytes as Latin-1, which is how byte strings of Python 2 come out of a pickle.
+    r"""Undo the reading of UTF-8 bytes as Latin-1, which is how byte strings of Python 2 come out of a pickle.
 
     Text that cannot have come about in this way is returned as it is.
 
     Example:
-        >>> repair_utf8("caf\\xc3\\xa9"), repair_utf8("caf\\xe9")
+        >>> repair_utf8("caf\xc3\xa9"), repair_utf8("caf\xe9")
         ('café', 'café')
     """
     try:
