@@ -1,0 +1,58 @@
+"""The plain nouns, and that they stay light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import sdt
+from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.errors import near_miss
+from sdt.speakers import Speakers
+
+
+def test_importing_sdt_loads_neither_torch_nor_numpy() -> None:
+    code = "import sdt, sys; print(sorted({'torch', 'numpy', 'transformers', 'sklearn'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_there() -> None:
+    for name in sdt.__all__:
+        assert getattr(sdt, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'SDTT'"):
+        sdt.SDTT  # noqa: B018
+
+
+def test_a_prediction_knows_its_probability() -> None:
+    prediction = Prediction("c", "0", "joy", {"joy": 0.75, "fear": 0.25})
+    assert prediction.probability == 0.75
+
+
+def talk(*speakers: str) -> Conversation:
+    return Conversation("c", tuple(Utterance(str(i), speaker) for i, speaker in enumerate(speakers)))
+
+
+def test_speakers_by_identity() -> None:
+    speakers = Speakers.of([talk("Ross", "Rachel"), talk("Monica", "Ross")], "identity")
+    assert speakers.names == ("Monica", "Rachel", "Ross")
+    assert speakers.numbers(talk("Rachel", "Janice", "Ross")) == [1, 3, 2]
+
+
+def test_speakers_by_appearance() -> None:
+    speakers = Speakers.of([talk("Ross", "Rachel"), talk("Monica")], "appearance")
+    assert speakers.count == 2
+    assert speakers.numbers(talk("Rachel", "Janice", "Rachel", "Ross", "Monica")) == [0, 1, 0, 2, 2]
+
+
+def test_speakers_that_contradict_themselves() -> None:
+    with pytest.raises(ValueError, match="2 numbers but 1 names"):
+        Speakers("identity", 2, ("M",))
+
+
+def test_near_miss() -> None:
+    assert near_miss("gatd", ["gated", "addition"]) == "; did you mean 'gated'?"
+    assert near_miss("xyz", ["gated", "addition"]) == "; known are: gated, addition"
+    assert near_miss("xyz", []) == ""
