@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +23,7 @@ def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
     table = _table("head", "accuracy", "weighted F1", "macro F1")
     for head, of in scores.items():
         row = (of.accuracy, of.weighted_f1, of.macro_f1)
-        table.add_row(escape(head), *map(percent, row), style="bold" if head == FUSED else None)
+        table.add_row(Text(head), *map(percent, row), style="bold" if head == FUSED else None)
     return Group(Text(title, style="bold"), table)
 
 
@@ -37,7 +36,7 @@ def classes_table(scores: Scores, title: str) -> Group:
     """
     table = _table("class", "precision", "recall", "F1", "support")
     for label, of in scores.classes.items():
-        table.add_row(escape(label), percent(of.precision), percent(of.recall), percent(of.f1), f"{of.support:,}")
+        table.add_row(Text(label), percent(of.precision), percent(of.recall), percent(of.f1), f"{of.support:,}")
     return Group(Text(title, style="bold"), table)
 
 

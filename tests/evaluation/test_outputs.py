@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sdt.corpus.batches import corpus_batch
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+from sdt.evaluation.outputs import check_fit, predictions, run_model, write_predictions
+from tests.evaluation.small import LABELS, small_corpus, small_model
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return small_corpus(tmp_path_factory.mktemp("corpus") / "small")
+
+
+def test_outputs_are_in_the_order_of_the_conversations(corpus: Corpus) -> None:
+    model = small_model(corpus)
+    conversations = corpus.split("test")
+    outputs = run_model(model, corpus, conversations, batch_size=2)
+    assert outputs.places == tuple((c.id, u.id) for c in conversations for u in c.utterances)
+    row = 0
+    for conversation in conversations:  # each alone
+        batch = corpus_batch(
+            corpus, [conversation], modalities=("text", "audio"), labels=LABELS, speakers=corpus.speakers
+        )
+        with torch.no_grad():
+            output = model(batch)
+        rows = slice(row, row + len(conversation))
+        for head, logits in output.logits.items():
+            np.testing.assert_allclose(outputs.probabilities[head][rows], logits.softmax(-1), atol=1e-5)
+        np.testing.assert_allclose(outputs.weights[rows], output.weights.mean(-1), atol=1e-5)
+        np.testing.assert_array_equal(outputs.label[rows], batch.label)
+        row = rows.stop
+    assert row == len(outputs.label)
+
+
+def test_the_batch_size_does_not_matter(corpus: Corpus) -> None:
+    model = small_model(corpus)
+    one, all_ = (run_model(model, corpus, corpus.split("test"), batch_size=size) for size in (1, 99))
+    for head in ("fused", "text", "audio"):
+        np.testing.assert_allclose(one.probabilities[head], all_.probabilities[head], atol=1e-6)
+        np.testing.assert_allclose(one.probabilities[head].sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(one.weights.sum(1), 1, atol=1e-5)
+
+
+def test_a_missing_modality_has_no_weight(corpus: Corpus) -> None:
+    outputs = run_model(small_model(corpus), corpus, corpus.split("test"))
+    missing = np.concatenate(
+        [~corpus.modalities["audio"].present[corpus.rows(conversation.id)] for conversation in corpus.split("test")]
+    )
+    assert missing.any()
+    np.testing.assert_allclose(outputs.weights[missing], [[1, 0]] * int(missing.sum()), atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_is_off_and_the_mode_is_restored(corpus: Corpus, training: bool) -> None:
+    model = small_model(corpus).train(training)
+    first, second = (run_model(model, corpus, corpus.split("test")) for _ in range(2))
+    np.testing.assert_array_equal(first.probabilities["fused"], second.probabilities["fused"])
+    assert all(module.training is training for module in model.modules())
+
+
+def test_no_conversations_give_empty_outputs(corpus: Corpus) -> None:
+    outputs = run_model(small_model(corpus), corpus, [])
+    assert outputs.probabilities["fused"].shape == (0, 3)
+    assert outputs.places == ()
+
+
+def test_progress_counts_conversations(corpus: Corpus) -> None:
+    seen: list[int] = []
+    run_model(small_model(corpus), corpus, corpus.split("test"), batch_size=3, progress=seen.append)
+    assert seen == [3, 1]
+
+
+def test_a_model_that_computes_no_numbers(corpus: Corpus) -> None:
+    model = small_model(corpus)
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    with pytest.raises(
+        InputError, match=r"conversation 'test0', utterance 'u0': the model's fused output is not finite"
+    ):
+        run_model(model, corpus, corpus.split("test"))
+
+
+def test_classes_are_identified_by_name(corpus: Corpus, tmp_path: Path) -> None:
+    other_order = small_corpus(tmp_path / "other", labels=("glad", "calm", "cross"))
+    outputs = run_model(small_model(corpus), other_order, other_order.split("test"))
+    truth = [u.label for c in other_order.split("test") for u in c.utterances]
+    assert [LABELS[number] if number >= 0 else None for number in outputs.label] == truth
+
+
+def test_fit(corpus: Corpus, tmp_path: Path) -> None:
+    model = small_model(corpus)
+    assert check_fit(model.config, corpus) == []
+    assert check_fit(small_model(corpus, ("audio",)).config, corpus) == []  # fewer modalities than the corpus
+
+    text_only = small_corpus(tmp_path / "text_only", widths={"text": 5})
+    with pytest.raises(InputError, match="no modality 'audio', which the model needs"):
+        check_fit(model.config, text_only)
+    wider = small_corpus(tmp_path / "wider", widths={"text": 6, "audio": 4})
+    with pytest.raises(InputError, match=r"'text' has width 6 .*the model needs width 5 \(encoder 'text-encoder'\)"):
+        check_fit(model.config, wider)
+    foreign = small_corpus(tmp_path / "foreign", labels=("calm", "bored", "proud"))
+    with pytest.raises(InputError, match=r"labels that the model does not know: bored, proud"):
+        run_model(model, foreign, foreign.split("test"))
+
+    fewer = small_corpus(tmp_path / "fewer", labels=("glad", "calm"))
+    assert check_fit(model.config, fewer) == []
+    fewer.modalities["text"] = type(fewer.modalities["text"])("text", 5, "words:5", tmp_path)
+    (note,) = check_fit(model.config, fewer)
+    assert "'words:5'" in note
+    assert "'text-encoder'" in note
+
+
+def test_predictions(corpus: Corpus, tmp_path: Path) -> None:
+    model = small_model(corpus)
+    conversations = corpus.split("test")
+    outputs = run_model(model, corpus, conversations)
+    said = predictions(outputs, model.config)
+    assert [(p.conversation, p.utterance) for p in said] == list(outputs.places)
+    for row, prediction in enumerate(said):
+        assert list(prediction.probabilities) == list(LABELS)
+        assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
+        assert prediction.branches["audio"]["cross"] == pytest.approx(outputs.probabilities["audio"][row, 1])
+        assert prediction.weights["text"] == pytest.approx(outputs.weights[row, 0])
+
+    write_predictions(tmp_path / "deep" / "p.jsonl", said, conversations)
+    lines = [json.loads(line) for line in (tmp_path / "deep" / "p.jsonl").read_text("utf-8").splitlines()]
+    spoken = [u for c in conversations for u in c.utterances]
+    assert [line.get("label") for line in lines] == [u.label for u in spoken]
+    assert [line["speaker"] for line in lines] == [u.speaker for u in spoken]
+    assert list(lines[1]) == [
+        "conversation", "utterance", "speaker", "label", "emotion",
+        "probability", "probabilities", "branches", "weights",
+    ]  # fmt: skip
+    for line, prediction in zip(lines, said, strict=True):
+        assert line["emotion"] == prediction.emotion
+        assert line["probability"] == pytest.approx(prediction.probability, rel=1e-5)
+        assert set(line["branches"]) == set(line["weights"]) == {"text", "audio"}
+
+    write_predictions(tmp_path / "p.jsonl", said)
+    first = json.loads((tmp_path / "p.jsonl").read_text("utf-8").splitlines()[0])
+    assert "speaker" not in first
+    assert "label" not in first
