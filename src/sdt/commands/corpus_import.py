@@ -1,14 +1,123 @@
-"""Not written yet."""
+"""Make a corpus folder from files.
+
+What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
+{train,dev,test}_sent_emo.csv; or one CSV or JSON Lines file of utterances (columns conversation, speaker, label and,
+if you have them, utterance, order, split, text, start, end) with one matrix of features per modality (.npy, .npz, CSV).
+
+    sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
+    sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
+    sdt corpus import {train,dev,test}_sent_emo.csv --features audio=train.csv,dev.csv,test.csv --output meld
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdt.errors import InputError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="annotation, feature files, pickles")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the corpus is written")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
+    parser.add_argument(
+        "--features",
+        action="append",
+        default=[],
+        metavar="NAME=FILE[,FILE...]",
+        help="the feature files of one modality; repeat it for others",
+    )
+    parser.add_argument("--layout", metavar="NAME", help="how to read the files, instead of recognising it")
+    parser.add_argument("--name", help="the corpus' name")
+    parser.add_argument("--labels", metavar="A,B,...", help="the label names, in the order of their numbers")
+    parser.add_argument("--speakers", metavar="HOW", help="speaker numbers by `identity` or `appearance`")
+    parser.add_argument(
+        "--dev", metavar="HOW", help="which train conversations become dev: `usual`, `session4` or `share`"
+    )
+    parser.add_argument("--dev-share", type=float, default=0.1, metavar="X", help="the share for --dev share (0.1)")
+    parser.add_argument("--seed", type=int, default=0, help="what a share is drawn with (0)")
+    parser.add_argument(
+        "--text-encoder", metavar="NAME", help="make text features: `minilm`, `words:256`, or a model folder's path"
+    )
+    parser.add_argument(
+        "--normalise",
+        action="append",
+        default=[],
+        metavar="NAME=HOW",
+        help="z-scores of a modality within each `conversation` or over the `corpus`",
+    )
+    parser.add_argument(
+        "--take",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="which file a modality comes from, where several hold it",
+    )
+    parser.add_argument(
+        "--treat-as-missing",
+        action="store_true",
+        help="utterances whose features hold NaN or infinite values lack the modality, instead of an error",
+    )
+    parser.add_argument("--licence", metavar="TEXT", help="the licence of the data")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Do the work."""
-    raise NotImplementedError
+    """Import the files, say how they were understood, and show the corpus."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sdt.commands.corpus_show import show
+    from sdt.corpus.importers import ImportOptions, read
+    from sdt.corpus.store import write_corpus
+
+    if options.output.exists() and (not options.output.is_dir() or (any(options.output.iterdir()) and not options.overwrite)):
+        # Said before the work; atomic_folder would say it after.
+        raise InputError(f"{options.output}: exists already; give another folder, or --overwrite to replace it")
+    features: dict[str, list[Path]] = {}
+    for modality, value in _pairs("--features", options.features):
+        features.setdefault(modality, []).extend(Path(name) for name in value.split(","))
+    settings = ImportOptions(
+        layout=options.layout,
+        name=options.name,
+        dev=options.dev,
+        dev_share=options.dev_share,
+        seed=options.seed,
+        labels=tuple(label.strip() for label in options.labels.split(",")) if options.labels is not None else None,
+        speakers=options.speakers,
+        text_encoder=options.text_encoder,
+        normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
+        licence=options.licence,
+        take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
+    )
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("encoding text", total=None, visible=False)
+        draft = read(
+            options.files,
+            settings,
+            features=features,
+            progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
+        )
+    corpus = write_corpus(
+        draft, options.output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing
+    )
+    for note in draft.notes:
+        print(note)
+    show(corpus)
+    print(f"written to {options.output}")
+    return None
+
+
+def _pairs(option: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """Split each NAME=VALUE."""
+    pairs = []
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not (name and equals and rest):
+            raise InputError(f"{option} {value}: expected NAME=VALUE")
+        pairs.append((name, rest))
+    return pairs

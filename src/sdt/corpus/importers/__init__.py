@@ -1,0 +1,108 @@
+"""From other people's files to a corpus: which importer reads them, and what is done for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sdt.corpus.draft import Draft
+from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.recognition import Recognised, recognise_files
+from sdt.corpus.normalise import normalise
+from sdt.errors import InputError
+from sdt.features.text import encode_conversations, text_encoder
+from sdt.files import sha256
+
+__all__ = ["ImportOptions", "read"]
+
+
+def read(
+    files: Sequence[Path],
+    options: ImportOptions,
+    *,
+    features: Mapping[str, Sequence[Path]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Draft:
+    """Read files of any known layout.
+
+    Args:
+        files: Annotation files, feature files, pickles; which is which shows in their structure.
+        options: What the user decided.
+        features: Modality to its files, for those whose modality their names do not tell.
+        progress: Called with (texts done, texts in all) while the text is encoded.
+
+    Returns:
+        The corpus in memory; its notes say how the files were understood.
+
+    Raises:
+        InputError: In one line, what is wrong with which file.
+    """
+    features = features or {}
+    sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
+    for path in sources:
+        if not path.is_file():
+            raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
+    recognised = recognise_files(files, options.layout)
+    draft = _import(recognised, features, options)
+    draft.notes.insert(0, recognised.remark)
+    if options.text_encoder is not None:
+        _encode_text(draft, options.text_encoder, progress)
+    draft.provenance = {
+        "importer": recognised.layout,
+        "options": _json(dataclasses.asdict(options)),
+        "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
+        "files": {path.name: sha256(path) for path in sources},
+        **draft.provenance,
+    }
+    normalise(draft, options.normalise)
+    if not draft.features:
+        raise InputError(
+            f"{draft.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
+        )
+    return draft
+
+
+def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+    if recognised.importer == "meld":
+        from sdt.corpus.importers.meld import read_meld
+
+        return read_meld(recognised.annotations, _join(recognised.by_stem(), features), options)
+    if recognised.importer == "tables":
+        from sdt.corpus.importers.tables import read_tables
+
+        return read_tables(recognised.annotations[0], _join(recognised.by_stem(), features), options)
+    from sdt.corpus.importers.pickles import read_pickles
+
+    if features:
+        raise InputError(
+            f"--features {next(iter(features))}=...: pickles name their modalities themselves; where two of them hold "
+            "the same modality, choose with --take MODALITY=FILE"
+        )
+    return read_pickles(list(recognised.others), options)
+
+
+def _join(
+    first: Mapping[str, Sequence[Path]], second: Mapping[str, Sequence[Path]]
+) -> dict[str, Sequence[Path]]:
+    return {name: [*first.get(name, ()), *second.get(name, ())] for name in {**first, **second}}
+
+
+def _encode_text(draft: Draft, name: str, progress: Callable[[int, int], None] | None) -> None:
+    """Give the draft a modality `text`, before its other ones."""
+    if not any(utterance.text for conversation in draft.conversations for utterance in conversation.utterances):
+        raise InputError(f"{draft.name}: --text-encoder {name}: the files hold no text of the utterances")
+    if "text" in draft.features:
+        draft.notes.append(f"text: the features of the files give way to those of the encoder {name!r}")
+    table = encode_conversations(text_encoder(name), draft.conversations, progress)
+    draft.features = {"text": table, **{m: kept for m, kept in draft.features.items() if m != "text"}}
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same with paths as file names and tuples as lists."""
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, tuple | list) else value

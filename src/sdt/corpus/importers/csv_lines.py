@@ -1,0 +1,85 @@
+"""CSV files as the importers read them: UTF-8, with line numbers for error messages."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.errors import InputError
+
+
+@dataclass(frozen=True)
+class Line:
+    """One record of a CSV file."""
+
+    number: int
+    """The line of the file on which the record begins; the first is 1."""
+    cells: list[str]
+
+
+def read_header(path: Path) -> list[str]:
+    """The cells of the first record of a CSV file, or none where it cannot be read; `read_csv` says why."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [cell.strip() for cell in next(csv.reader(file, strict=True), [])]
+    except (UnicodeDecodeError, csv.Error, OSError):
+        return []
+
+
+def read_csv(path: Path) -> list[Line]:
+    """Read all records of a CSV file, the header among them; blank lines are left out.
+
+    Raises:
+        InputError: The file cannot be read, is not UTF-8, is not CSV, is empty, or a record has another number of
+            cells than the first.
+    """
+    lines: list[Line] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            begin = 1
+            for cells in reader:
+                if cells:
+                    lines.append(Line(begin, cells))
+                begin = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} after line {begin}); save it as UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise InputError(f"{path}, line {begin}: not CSV ({error}); is the file cut off?") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if not lines:
+        raise InputError(f"{path}: the file is empty")
+    expected = len(lines[0].cells)
+    for line in lines:
+        if len(line.cells) != expected:
+            raise InputError(
+                f"{path}, line {line.number}: {len(line.cells)} cells, but line {lines[0].number} has {expected}"
+            )
+    return lines
+
+
+def number(cell: str) -> float:
+    """The number in a cell; NaN for an empty one.
+
+    Raises:
+        ValueError: It is no number.
+    """
+    if not cell.strip():
+        return math.nan
+    if "_" in cell:  # float() would read the key 12_3 as 123
+        raise ValueError(cell)
+    return float(cell)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is empty or holds a number (`nan` and `inf` too)."""
+    try:
+        number(cell)
+    except ValueError:
+        return False
+    return True

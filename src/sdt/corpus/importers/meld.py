@@ -1,0 +1,218 @@
+"""MELD from its own files: `{train,dev,test}_sent_emo.csv` and tables of features keyed `diaD_uttU`.
+
+Dialogue ids begin at 0 in each of the three files, so a conversation's id here is `train_0`, `dev_0`, `test_0`, and a
+table of features belongs to one split. What the real files hold is survived: gaps in the numbering (train dialogue 60),
+clips that no table has (train dia125_utt3, dev dia110_utt7), rows of clips that are not annotated, repeated rows, and
+Windows-1252 control characters in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sdt.conversation import Conversation, Utterance
+from sdt.corpus.draft import SPLITS, Draft, FeatureTable
+from sdt.corpus.importers.csv_lines import Line, read_csv
+from sdt.corpus.importers.feature_tables import Table, align, read_table
+from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.times import seconds
+from sdt.errors import InputError, near_miss
+from sdt.speakers import Speakers
+from sdt.text import repair_windows1252
+
+LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+PRAAT = (
+    *("duration", "avg_intensity", "intensity_variation", "avg_pitch"),
+    *("pitch_std", "pitch_range", "articulation_rate", "mean_hnr"),
+)
+"""The columns of the Praat tables; their encoder is called `praat8`."""
+
+Place = tuple[int, int]
+"""Dialogue id and utterance id, within a split."""
+
+
+def is_annotation(header: Sequence[str]) -> bool:
+    """Whether a CSV header is that of MELD's annotation."""
+    return {"Dialogue_ID", "Utterance_ID"} <= {name.strip() for name in header}
+
+
+def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+    """Read MELD's annotation and any tables of features.
+
+    Args:
+        annotations: One to three of the annotation files; `train`, `dev` or `test` is in each file's name.
+        features: Modality to its files, at most one for each split. A split whose table is not given lacks the
+            modality.
+        options: What the user decided.
+
+    Raises:
+        InputError: A file is damaged, belongs to no split or to one that another file has, or a table fits no
+            utterance.
+    """
+    if options.dev not in (None, "usual"):
+        raise InputError(f"dev: {options.dev!r} cannot be had from MELD's own files, which bring their dev split")
+    notes: list[str] = []
+    by_split: dict[str, Path] = {}
+    for path in annotations:
+        split = _named_split(path)
+        if split is None:
+            raise InputError(f"{path}: which split is it? Put train, dev or test into the file's name")
+        if split in by_split:
+            raise InputError(f"{path}: {by_split[split]} is the {split} split already")
+        by_split[split] = path
+    dialogues = {split: _read_annotation(by_split[split], notes) for split in SPLITS if split in by_split}
+    conversations = [
+        Conversation(f"{split}_{dialogue}", tuple(utterances[number] for number in sorted(utterances)))
+        for split, found in dialogues.items()
+        for dialogue, utterances in sorted(found.items())
+    ]
+    places = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
+    return Draft(
+        name=options.name or "meld",
+        conversations=conversations,
+        labels=options.labels or LABELS,
+        splits={split: [f"{split}_{d}" for d in sorted(found)] for split, found in dialogues.items()},
+        features={modality: _features(modality, paths, places, notes) for modality, paths in features.items()},
+        speakers=Speakers.of(conversations, options.speakers or "appearance"),
+        licence=options.licence or "GPL-3.0",
+        notes=notes,
+    )
+
+
+def _named_split(path: Path) -> str | None:
+    """The split that stands as a word in a file's name, if exactly one does."""
+    words = re.findall(r"[a-z]+", path.stem.lower())
+    found = {split for split in SPLITS if split in words}
+    return found.pop() if len(found) == 1 else None
+
+
+def _read_annotation(path: Path, notes: list[str]) -> dict[int, dict[int, Utterance]]:
+    """Dialogue id to utterance id to utterance."""
+    header, *lines = read_csv(path)
+    names = [name.strip() for name in header.cells]
+    for column in COLUMNS:
+        if column not in names:
+            raise InputError(f"{path}: column {column!r} is missing{near_miss(column, names)}")
+    dialogues: dict[int, dict[int, Utterance]] = {}
+    repaired = repeated = 0
+    for line in lines:
+        cells = dict(zip(names, (cell.strip() for cell in line.cells), strict=True))
+        dialogue, number = (_integer(path, line, column, cells[column]) for column in ("Dialogue_ID", "Utterance_ID"))
+        text = repair_windows1252(cells["Utterance"])
+        repaired += text != cells["Utterance"]
+        utterance = Utterance(
+            id=str(number),
+            speaker=cells["Speaker"],
+            text=text or None,
+            label=cells["Emotion"].lower() or None,
+            start=_time(path, line, cells.get("StartTime", "")),
+            end=_time(path, line, cells.get("EndTime", "")),
+        )
+        before = dialogues.setdefault(dialogue, {}).setdefault(number, utterance)
+        if before is not utterance:
+            if before != utterance:
+                raise InputError(
+                    f"{path}, line {line.number}: dialogue {dialogue}, utterance {number} stands further up already, "
+                    "with other values"
+                )
+            repeated += 1
+    if repaired:
+        notes.append(f"{path}: Windows-1252 control characters repaired in {repaired} texts")
+    if repeated:
+        notes.append(f"{path}: {repeated} repeated lines left out")
+    return dialogues
+
+
+def _integer(path: Path, line: Line, column: str, cell: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", cell):
+        raise InputError(f"{path}, line {line.number}: {column} {cell!r} is not a whole number")
+    return int(cell)
+
+
+def _time(path: Path, line: Line, cell: str) -> float | None:
+    try:
+        return seconds(cell)
+    except ValueError:
+        raise InputError(f"{path}, line {line.number}: {cell!r} is not a time; expected HH:MM:SS,mmm") from None
+
+
+def _features(
+    modality: str, paths: Sequence[Path], places: Mapping[str, Sequence[Place]], notes: list[str]
+) -> FeatureTable:
+    """Bring the tables of one modality into the order of the utterances."""
+    tables: dict[str, Table] = {}
+    for path in paths:
+        table = read_table(path)
+        split = _table_split(table, places)
+        if split in tables:
+            raise InputError(f"{path}: {tables[split].path} is the table of the {split} split for {modality!r} already")
+        tables[split] = table
+    first = next(iter(tables.values()))
+    blocks, presence = [], []
+    for split, wanted in places.items():
+        if split not in tables:
+            notes.append(f"{modality}: no table for the {split} split: missing there")
+            blocks.append(np.zeros((len(wanted), first.width), dtype=np.float32))
+            presence.append(np.zeros(len(wanted), dtype=np.bool_))
+            continue
+        table = tables[split]
+        if table.width != first.width or table.columns != first.columns:
+            raise InputError(
+                f"{table.path}: {table.width} features ({', '.join(table.columns[:3])}...), but {first.path} has "
+                f"{first.width} ({', '.join(first.columns[:3])}...): all tables of {modality!r} need the same"
+            )
+        features, present, unused = align(table, wanted, _place)
+        notes.append(f"{table.path}: {modality} of the {split} split")
+        if unused:
+            notes.append(f"{table.path}: {len(unused)} rows are of no annotated utterance, the first {unused[0]!r}")
+        if not present.all():
+            dialogue, number = wanted[int(np.argmin(present))]
+            notes.append(
+                f"{table.path}: {int((~present).sum())} utterances have no row, the first dia{dialogue}_utt{number}: "
+                f"{modality} is missing there"
+            )
+        blocks.append(features)
+        presence.append(present)
+    return FeatureTable(
+        np.concatenate(blocks),
+        np.concatenate(presence),
+        encoder="praat8" if first.columns == PRAAT else "unknown",
+        source=", ".join(str(table.path) for table in tables.values()),
+    )
+
+
+def _place(key: str) -> Place | None:
+    """Dialogue and utterance id in a key such as `dia0_utt1.wav`, `dia0_utt1` or `0_1`."""
+    found = re.fullmatch(r"(?:dia)?(\d{1,9})_(?:utt)?(\d{1,9})(?:\.\w+)?", Path(key).name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _table_split(table: Table, places: Mapping[str, Sequence[Place]]) -> str:
+    """The split of a table: the one in its name, else the one whose utterances its keys fit best."""
+    if table.keys is None:
+        raise InputError(
+            f"{table.path}: its rows have no keys; MELD's utterances need a column such as 'diaD_uttU.wav'"
+        )
+    keys = {place for place in map(_place, table.keys) if place is not None}
+    # Shared over all: the splits' ids overlap, so a small split's keys lie inside a large one.
+    fit = {split: len(keys & set(wanted)) / len(keys | set(wanted)) for split, wanted in places.items()}
+    split = _named_split(table.path)
+    if split is not None and split not in places:
+        raise InputError(f"{table.path}: belongs to the {split} split by its name, whose annotation is not given")
+    best, *others = sorted(fit, key=lambda name: fit[name], reverse=True)
+    if fit[split or best] == 0:
+        raise InputError(
+            f"{table.path}: no key is an utterance of the {split or 'given'} split; expected keys such as "
+            f"'dia0_utt1.wav', found {table.keys[0]!r}"
+        )
+    if split is None and others and fit[best] - fit[others[0]] < 0.2:
+        raise InputError(
+            f"{table.path}: its keys fit the {best} split ({fit[best]:.0%}) hardly better than {others[0]} "
+            f"({fit[others[0]]:.0%}); put train, dev or test into the file's name"
+        )
+    return split or best
