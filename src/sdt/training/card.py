@@ -1,0 +1,162 @@
+"""The model card: what a model is, where it comes from and how good it is, written by the run that made it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from sdt.corpus.store import Corpus
+from sdt.evaluation.scores import Scores, caveat
+from sdt.evaluation.table import percent
+from sdt.model.config import FUSED
+from sdt.model.sdt import SDT
+from sdt.training.options import settings
+from sdt.training.recipe import flat
+from sdt.training.settings import Recipe
+
+_PAPER = (
+    'Ma et al., "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in '
+    'Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494'
+)
+
+
+def model_card(
+    model: SDT,
+    recipe: Recipe,
+    corpus: Corpus,
+    scores: Mapping[str, Mapping[str, Scores]],
+    surroundings: Mapping[str, Any],
+    seconds: float,
+) -> str:
+    """The README.md of a model folder.
+
+    Args:
+        model: With its provenance in its configuration.
+        recipe: What it was trained by.
+        corpus: What it was trained on.
+        scores: Split to head to scores, of the chosen parameters.
+        surroundings: See `environment.environment`.
+        seconds: What training and choosing took.
+    """
+    config = model.config
+    note = caveat(config.provenance)
+    parts = [
+        _front_matter(corpus),
+        f"# SDT on {corpus.name}",
+        f"Recognises the emotion of every utterance of a conversation ({', '.join(config.labels)}) from "
+        f"{', '.join(config.modalities)}. The model is SDT: {_PAPER}.",
+        *(
+            [f"**{note[0].upper()}{note[1:]}: the scores are too good; do not compare them with others'.**"]
+            if note
+            else []
+        ),
+        "## Scores",
+        *[text for split, heads in scores.items() for text in _split(split, heads, note)],
+        "## Use",
+        _USE,
+        "## How it was made",
+        _facts(model, recipe, corpus, surroundings, seconds),
+        "Settings that differ from an empty recipe:",
+        _bullets(
+            f"`{key}`: {value}"
+            for key, value in flat(recipe).items()
+            if value != settings()[key].default and key not in ("corpus", "output", "seed")
+        ),
+        "## Limits",
+        _limits(model, corpus),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_USE = """```python
+from sdt import SDT, Corpus
+from sdt.evaluation.outputs import predictions, run_model
+
+model, corpus = SDT.from_pretrained("FOLDER OF THIS CARD"), Corpus.open("CORPUS FOLDER")
+print(predictions(run_model(model, corpus, corpus.split("test")), model.config)[0])
+```"""
+
+
+def _front_matter(corpus: Corpus) -> str:
+    values = {
+        "license": "other",
+        "license_name": corpus.licence,
+        "library_name": "sdt-erc",
+        "pipeline_tag": "text-classification",
+        "tags": ["emotion-recognition-in-conversations", "multimodal", "self-distillation", "sdt"],
+        "datasets": [re.sub(r"[^A-Za-z0-9._-]+", "-", corpus.name)],
+    }
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
+
+
+def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[str]:
+    """The tables of one split."""
+    title = f"### {split}" + (f" ({note})" if note else "")
+    fused = heads[FUSED]
+    by_head = _table(
+        ("head", "accuracy", "weighted F1", "macro F1"),
+        [(head, percent(s.accuracy), percent(s.weighted_f1), percent(s.macro_f1)) for head, s in heads.items()],
+    )
+    by_class = _table(
+        ("class (fused)", "precision", "recall", "F1", "support"),
+        [
+            (label, percent(c.precision), percent(c.recall), percent(c.f1), str(c.support))
+            for label, c in fused.classes.items()
+        ],
+    )
+    return [title, f"{fused.utterances} utterances; percent.", by_head, by_class]
+
+
+def _facts(model: SDT, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str, Any], seconds: float) -> str:
+    chosen = {
+        "validation": "by the weighted F1 on dev; test was scored once, at the end",
+        "published": "on test (protocol 'published'), as the published numbers of SDT were; trained on train and dev",
+    }[recipe.training.protocol]
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return _bullets(
+        [
+            f"Corpus: {corpus.name}, licence {corpus.licence}, fingerprint `{corpus.fingerprint}`",
+            "Features: "
+            + ", ".join(f"{m} [{w}] by `{model.config.encoders[m]}`" for m, w in model.config.modalities.items()),
+            f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} chosen {chosen}",
+            f"Seed {recipe.seed}; {parameters:,} parameters",
+            f"{surroundings['started'][:10]}, {_duration(seconds)} on {surroundings['hardware']}; torch "
+            f"{surroundings['torch']}, sdt {surroundings['sdt']}",
+            *([f"Command: `{surroundings['command']}`"] if surroundings["command"] else []),
+        ]
+    )
+
+
+def _limits(model: SDT, corpus: Corpus) -> str:
+    config = model.config
+    speakers = (
+        f"It knows the corpus' {config.speakers.count} speakers by name; of others it knows nothing."
+        if config.speakers.mode == "identity"
+        else "Speakers are numbered by their order of appearance; it needs no acquaintance with them."
+    )
+    return _bullets(
+        [
+            "It needs features of exactly the encoders named above; others of the same width give nonsense.",
+            f"It was trained on {corpus.name} alone; expect less on other languages, cultures and recordings.",
+            "The labels are what annotators saw in behaviour, not what anybody felt; decide nothing about people by it.",
+            speakers,
+            "One seed; the 95 % interval of a test score on a corpus of the usual size is about two points either way.",
+        ]
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,132 @@
+"""The state of a run between two epochs, on disk: safetensors and JSON, never a pickle.
+
+    checkpoint/best-0005.safetensors           the parameters of the best epoch so far, named by the epoch
+    checkpoint/epoch-0007/model.safetensors    the parameters after the epoch
+    checkpoint/epoch-0007/optimizer.safetensors  the optimizer's moments, `PARAMETER/MOMENT`
+    checkpoint/epoch-0007/state.json           epoch, best epoch, history
+
+A folder `epoch-NNNN` appears by one rename, after everything that it refers to; what is older goes afterwards. So a
+kill at any moment leaves at least one whole checkpoint. No random state is kept: every epoch has its own seed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sdt.errors import InputError
+from sdt.files import atomic_file, atomic_folder
+
+
+@dataclass
+class State:
+    """What has happened in a run so far, and the best parameters."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """The lines of metrics.jsonl, one for each epoch that is done."""
+    best_epoch: int = 0
+    """0 while there is none."""
+    best_score: float = -1.0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The parameters of the best epoch, on the CPU."""
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+
+def save_checkpoint(folder: Path, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write the checkpoint of the last epoch of `state`, then remove the older ones."""
+    folder.mkdir(exist_ok=True)
+    best = folder / f"best-{state.best_epoch:04d}.safetensors"
+    if not best.exists():
+        with atomic_file(best) as aside:
+            save_file(state.best, aside)
+    current = folder / f"epoch-{state.epoch:04d}"
+    with atomic_folder(current, overwrite=True) as aside:
+        save_file(_on_cpu(model.state_dict()), aside / "model.safetensors")
+        save_file(_on_cpu(_moments(model, optimizer)), aside / "optimizer.safetensors")
+        values = {"best_epoch": state.best_epoch, "best_score": state.best_score, "history": state.history}
+        (aside / "state.json").write_text(json.dumps(values), encoding="utf-8")
+    _keep_only(folder, best, current)
+
+
+def last_epoch(folder: Path) -> int:
+    """The epoch of the checkpoint in a folder; 0 if there is none."""
+    found = (re.fullmatch(r"epoch-(\d+)", path.name) for path in folder.glob("epoch-*"))
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """Put the last checkpoint into the model and the optimizer; a fresh state if there is none.
+
+    Raises:
+        InputError: The checkpoint is damaged or of another model.
+    """
+    epoch = last_epoch(folder)
+    if not epoch:
+        if folder.is_dir():
+            _keep_only(folder)
+        return State()
+    current = folder / f"epoch-{epoch:04d}"
+    try:
+        values = json.loads((current / "state.json").read_text(encoding="utf-8"))
+        best_epoch = values["best_epoch"]
+        best_file = folder / f"best-{best_epoch:04d}.safetensors"
+        best = load_file(best_file)
+        _keep_only(folder, best_file, current)  # what a kill left behind could be of another attempt
+        model.load_state_dict(load_file(current / "model.safetensors"))
+        _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
+        return State(values["history"], best_epoch, values["best_score"], best)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{current}: damaged ({reason}); start the run anew with --overwrite") from None
+
+
+def copy_parameters(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the parameters on the CPU, which further training does not change."""
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
+
+
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that the optimizer gets, in its order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    of = optimizer.state_dict()["state"]
+    names = list(trained(model))
+    return {f"{names[index]}/{key}": tensor for index, moments in of.items() for key, tensor in moments.items()}
+
+
+def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
+    index = {name: number for number, name in enumerate(trained(model))}
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in moments.items():
+        name, _, moment = key.rpartition("/")
+        state.setdefault(index[name], {})[moment] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _keep_only(folder: Path, *kept: Path) -> None:
+    for path in folder.iterdir():
+        if path in kept:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

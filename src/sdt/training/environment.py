@@ -1,0 +1,63 @@
+"""Where a run was made: versions, machine, corpus; and how to make it repeatable."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import platform
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import sdt
+from sdt.corpus.store import Corpus
+
+
+def environment(corpus: Corpus, device: torch.device, command: Sequence[str]) -> dict[str, Any]:
+    """What environment.json says."""
+    return {
+        "corpus": str(corpus.folder.resolve()),
+        "corpus_name": corpus.name,
+        "corpus_sha256": corpus.fingerprint,
+        "command": shlex.join(command),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": device.type,
+        "hardware": hardware(device),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "sdt": sdt.__version__,
+    }
+
+
+def hardware(device: torch.device) -> str:
+    """The name of the processor or the GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):  # Linux alone has this file, and Python knows no name there
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    return f"{name}, {torch.get_num_threads()} threads"
+
+
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """Let PyTorch compute the same numbers every time, as far as it can."""
+    # cuBLAS reads it when it is first used; without it, its sums may depend on the order of streams.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_before)

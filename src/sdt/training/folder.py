@@ -1,0 +1,164 @@
+"""A run on disk: what lies where, how a run begins, and when one may go on.
+
+recipe.yaml        every setting
+environment.json   corpus, versions, device, command
+metrics.jsonl      one line per epoch; times stand under the key `seconds`, all else is repeatable
+checkpoint/        while the run is unfinished, see `checkpoint.py`
+model/             the chosen model
+predictions/       SPLIT.jsonl
+scores.json        written last: a run that has it is finished
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdt.errors import InputError
+from sdt.evaluation.scores import ClassScores, Scores
+from sdt.files import atomic_folder, write_text
+from sdt.training.checkpoint import last_epoch
+from sdt.training.recipe import dump_recipe, flat, load_recipe
+from sdt.training.settings import Recipe
+
+# The place of a folder says nothing about the numbers; the corpus' content is compared by its fingerprint.
+_NOT_COMPARED = ("corpus", "output")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoint."""
+        return self.path / "checkpoint"
+
+    @property
+    def model(self) -> Path:
+        """The model folder."""
+        return self.path / "model"
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is written."""
+        return (self.path / "scores.json").is_file()
+
+    @property
+    def epochs_done(self) -> int:
+        """The epoch from which the run would go on."""
+        return last_epoch(self.checkpoint)
+
+    def begin(self, recipe: Recipe, environment: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
+        """Make the folder, or check that the run in it is this one.
+
+        Returns:
+            Whether there is a run to go on with.
+
+        Raises:
+            InputError: There is a run and neither `resume` nor `overwrite` is given; or the run to go on with has
+                other settings or another corpus; or the folder is no run.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: is a file; name a folder with --output")
+        if self.path.is_dir() and any(self.path.iterdir()):
+            if not (self.path / "recipe.yaml").is_file():
+                raise InputError(f"{self.path}: not a run folder and not empty; name another with --output")
+            if resume:
+                self._check_same(recipe, environment)
+                self._clean()
+                return True
+            if not overwrite:
+                state = "a finished run" if self.finished else f"an unfinished run ({self.epochs_done} epochs done)"
+                raise InputError(
+                    f"{self.path}: holds {state}; go on with --resume, replace it with --overwrite, "
+                    "or name another folder with --output"
+                )
+        with atomic_folder(self.path, overwrite=True) as aside:
+            (aside / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+            (aside / "environment.json").write_text(_json(environment), encoding="utf-8")
+        return False
+
+    def write_metrics(self, history: list[dict[str, Any]]) -> None:
+        """Write metrics.jsonl."""
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+
+    def write_scores(self, values: Mapping[str, Any]) -> None:
+        """Write scores.json, which finishes the run, and remove the checkpoint."""
+        write_text(self.path / "scores.json", _json(values))
+        self.remove_checkpoint()
+
+    def remove_checkpoint(self) -> None:
+        """A finished run needs none."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
+
+    def read_scores(self) -> tuple[dict[str, Any], dict[str, dict[str, Scores]]]:
+        """scores.json: all of it, and its scores by split and head.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        path = self.path / "scores.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            splits = {
+                split: {head: _scores(of_head) for head, of_head in heads.items()}
+                for split, heads in values["scores"].items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: missing or damaged ({error}); train again with --overwrite") from None
+        return values, splits
+
+    def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
+        saved, wanted = flat(load_recipe(self.path / "recipe.yaml")), flat(recipe)
+        for key, value in wanted.items():
+            if key not in _NOT_COMPARED and saved[key] != value:
+                raise InputError(
+                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved[key])}, asked for "
+                    f"is {_shown(value)}; give the run's settings, or name another folder with --output"
+                )
+        try:
+            before = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))["corpus_sha256"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path / 'environment.json'}: missing or damaged ({error})") from None
+        if before != environment["corpus_sha256"]:
+            raise InputError(
+                f"{self.path}: cannot go on with another corpus: the run's has the fingerprint {before[:12]}, "
+                f"{environment['corpus']} has {environment['corpus_sha256'][:12]}"
+            )
+
+    def _clean(self) -> None:
+        """Remove what a kill in the middle of writing left behind (see `sdt.files`)."""
+        beside = [self.path.parent.glob(f".{self.path.name}.*{end}") for end in (".partial", ".old")]
+        within = [self.path.rglob(f".*{end}") for end in (".partial", ".old")]
+        for path in [path for found in (*beside, *within) for path in list(found)]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _scores(values: Mapping[str, Any]) -> Scores:
+    return Scores(
+        accuracy=values["accuracy"],
+        weighted_f1=values["weighted_f1"],
+        macro_f1=values["macro_f1"],
+        classes={label: ClassScores(**of_class) for label, of_class in values["classes"].items()},
+        confusion=np.array(values["confusion"], dtype=np.int64),
+    )
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else repr(value)

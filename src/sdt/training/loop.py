@@ -1,0 +1,176 @@
+"""One epoch of training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.device import autocast
+from sdt.errors import InputError
+from sdt.evaluation.scores import Scores, score
+from sdt.model.objective import Objective, self_distillation
+from sdt.model.sdt import SDT
+from sdt.training.checkpoint import trained
+from sdt.training.settings import Training
+
+TERMS = ("task", "hard", "soft", "total")
+
+
+class NotFiniteError(InputError):
+    """The loss or the gradient became NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a batch came to."""
+
+    losses: dict[str, float]
+    """By term, see `TERMS`."""
+    gradient_norm: float
+    """Before clipping."""
+    utterances: int
+    labelled: int
+
+
+@dataclass
+class Epoch:
+    """What an epoch came to."""
+
+    steps: list[Step] = field(default_factory=list)
+    scores: dict[str, Scores] = field(default_factory=dict)
+    """Of every head, as predicted while training: with dropout, by parameters that changed from batch to batch."""
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The mean over the labelled utterances, by term."""
+        labelled = sum(step.labelled for step in self.steps)
+        return {term: sum(step.losses[term] * step.labelled for step in self.steps) / labelled for term in TERMS}
+
+    @property
+    def gradient_norm(self) -> float:
+        """The mean over the batches."""
+        return sum(step.gradient_norm for step in self.steps) / len(self.steps)
+
+
+def epoch_seeds(seed: int, epoch: int) -> tuple[int, int]:
+    """Two independent seeds of an epoch, for the data and for dropout; so no random state has to be saved."""
+    data, dropout = np.random.SeedSequence((seed, epoch)).generate_state(2, np.uint64).tolist()
+    return data, dropout
+
+
+def drop_modalities(batch: Batch, probability: float, generator: torch.Generator) -> Batch:
+    """Take whole modalities away from conversations, each with the same probability.
+
+    Every conversation keeps at least one of the modalities that it has.
+    """
+    if probability == 0:
+        return batch
+    names = list(batch.present)
+    bounds = batch.lengths.cumsum(0).tolist()
+    keep = torch.rand(len(bounds), len(names), generator=generator) >= probability  # [B, M]
+    favourite = torch.rand(len(bounds), len(names), generator=generator)  # [B, M]
+    present = {name: mask.clone() for name, mask in batch.present.items()}
+    for row, (first, end) in enumerate(zip([0, *bounds], bounds, strict=False)):
+        has = torch.stack([batch.present[name][first:end].any() for name in names])  # [M]
+        if not (keep[row] & has).any():
+            keep[row, (favourite[row] * has).argmax()] = True
+        for column, name in enumerate(names):
+            present[name][first:end] &= keep[row, column]
+    features = {name: x * present[name][:, None] for name, x in batch.features.items()}
+    return replace(batch, features=features, present=present)
+
+
+class Trainer:
+    """The steps of an epoch: forward, loss, gradient, optimizer."""
+
+    def __init__(
+        self,
+        model: SDT,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+        training: Training,
+        class_weights: Tensor | None,
+        rate: Callable[[int], float],
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.objective = objective
+        self.training = training
+        self.device = next(model.parameters()).device
+        self.class_weights = None if class_weights is None else class_weights.to(self.device)
+        self.parameters = list(trained(model).values())
+        self.rate = rate
+        """Step of the run to learning rate."""
+
+    def epoch(self, number: int, batches: Iterable[Batch], first_step: int, done: Callable[[Step], object]) -> Epoch:
+        """Train on every batch once.
+
+        Args:
+            number: Of the epoch, from 1, for messages.
+            batches: On the CPU.
+            first_step: Steps of the run so far.
+            done: Called for every batch, in order, perhaps some batches later.
+
+        Raises:
+            NotFiniteError: A loss or a gradient is NaN or infinite; names epoch, batch and conversations.
+        """
+        self.model.train()
+        epoch = Epoch()
+        predicted: dict[str, list[Tensor]] = {}
+        labels: list[Tensor] = []
+        waiting: list[tuple[Tensor, Batch]] = []
+        # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
+        patience = 1 if self.device.type == "cpu" else 8
+
+        def look() -> None:
+            for (*losses, norm), (_, batch) in zip(torch.stack([x for x, _ in waiting]).tolist(), waiting, strict=True):
+                if not all(map(math.isfinite, (*losses, norm))):
+                    raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
+                labelled = int((batch.label != UNLABELLED).sum())
+                step = Step(dict(zip(TERMS, losses, strict=True)), norm, len(batch), labelled)
+                epoch.steps.append(step)
+                done(step)
+            waiting.clear()
+
+        for index, batch in enumerate(batches):
+            logits, numbers = self._step(batch.to(self.device), self.rate(first_step + index))
+            for head, of_head in logits.items():
+                predicted.setdefault(head, []).append(of_head.detach().argmax(dim=1))  # [N]
+            labels.append(batch.label)
+            waiting.append((numbers, batch))
+            if len(waiting) == patience:
+                look()
+        if waiting:
+            look()
+        true = torch.cat(labels).numpy()
+        names = self.model.config.labels
+        epoch.scores = {head: score(true, torch.cat(of).cpu().numpy(), names) for head, of in predicted.items()}
+        return epoch
+
+    def _step(self, batch: Batch, rate: float) -> tuple[dict[str, Tensor], Tensor]:
+        """One batch; returns the logits, and the four losses and the gradient's norm as a tensor [5]."""
+        with autocast(self.device, self.training.precision):
+            logits = self.model(batch).logits
+        losses = self_distillation(logits, batch.label, self.objective, self.class_weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        # An infinite limit leaves the gradient as it is and gives its norm.
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip or math.inf)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return logits, torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])
+
+
+def _not_finite(epoch: int, number: int, batch: Batch, loss: float, norm: float) -> NotFiniteError:
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+    return NotFiniteError(
+        f"epoch {epoch}, batch {number}: {what}; conversations {', '.join(batch.conversations)}; look for extreme "
+        "features there (sdt corpus check), or lower training.learning_rate, or set training.clip"
+    )

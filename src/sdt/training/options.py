@@ -1,0 +1,121 @@
+"""Every setting of a recipe in a flat list: its key, type, default and help, and a command-line option for it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from sdt.errors import InputError, near_miss
+from sdt.training.settings import Recipe
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting that is not a group of others."""
+
+    key: str
+    """With dots: `training.epochs`."""
+    type: Any
+    default: object
+    help: str
+
+
+@cache
+def settings() -> dict[str, Setting]:
+    """Every setting of a recipe by its key, in order."""
+    return {setting.key: setting for setting in _settings_of(Recipe, "")}
+
+
+def _settings_of(group: type, prefix: str) -> Iterator[Setting]:
+    from docstring_parser import parse_from_object  # comes with jsonargparse[signatures]
+
+    hints = get_type_hints(group)
+    help_of = {param.arg_name: param.description or "" for param in parse_from_object(group).params}
+    for field in dataclasses.fields(group):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            assert isinstance(hint, type)
+            yield from _settings_of(hint, f"{prefix}{field.name}.")
+        else:
+            yield Setting(prefix + field.name, hint, field.default, " ".join(help_of[field.name].split()))
+
+
+def typed(setting: Setting, value: object) -> object:
+    """A value in the setting's type; the text `1e-4`, which YAML takes for a string, becomes a number.
+
+    Raises:
+        InputError: It cannot be; names the setting, what was expected and the near miss.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=setting.type)
+    try:
+        return parser.parse_object({"value": value}, defaults=False)["value"]
+    except (ArgumentError, ValueError, TypeError):
+        choices = [choice for member in _members(setting.type) for choice in _choices(member)]
+        hint = near_miss(value, choices) if isinstance(value, str) and choices else ""
+        expected = " or ".join(_described(member) for member in _members(setting.type))
+        raise InputError(f"{setting.key}: {value!r} is not {expected}{hint}") from None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare an option for every setting; `overrides` collects those that were used."""
+    group = parser.add_argument_group(
+        "settings", "each overrides the recipe; shown are the defaults of an empty recipe"
+    )
+    for setting in settings().values():
+        short = ["--device"] if setting.key == "training.device" else []
+        group.add_argument(
+            f"--{setting.key}",
+            *short,
+            dest=f"setting {setting.key}",
+            metavar="|".join(_metavar(member) for member in _members(setting.type) if member is not type(None)),
+            default=argparse.SUPPRESS,
+            help=f"{setting.help} (default: {_shown(setting.default)})".replace("%", "%%"),
+        )
+
+
+def overrides(options: argparse.Namespace) -> list[str]:
+    """The options of `add_options` that were given, as `load_recipe` takes them."""
+    given = {name.removeprefix("setting "): text for name, text in vars(options).items() if name.startswith("setting ")}
+    return [f"--{key}={text}" for key, text in given.items()]
+
+
+_WORDS: dict[Any, tuple[str, str]] = {
+    int: ("a whole number", "INT"),
+    float: ("a number", "NUMBER"),
+    bool: ("true or false", "true|false"),
+    str: ("a text", "TEXT"),
+    type(None): ("null", "null"),
+    list: ("a list of numbers", "[NUMBER,...]"),
+    dict: ("a mapping from label to number", "{LABEL: NUMBER,...}"),
+    tuple: ("a list of names", "NAME,..."),
+}
+"""For each type that a setting has: in a sentence, and in the help."""
+
+
+def _members(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - types have no common type
+    """The members of a union, or the type alone."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _choices(member: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return get_args(member) if get_origin(member) is Literal else ()
+
+
+def _described(member: Any) -> str:  # noqa: ANN401
+    return " or ".join(map(repr, _choices(member))) or _WORDS[get_origin(member) or member][0]
+
+
+def _metavar(member: Any) -> str:  # noqa: ANN401
+    return "|".join(_choices(member)) or _WORDS[get_origin(member) or member][1]
+
+
+def _shown(default: object) -> str:
+    return "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)

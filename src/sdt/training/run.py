@@ -1,0 +1,229 @@
+"""A whole training run, from a recipe to a finished run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdt.corpus.batches import split_batches
+from sdt.corpus.store import Corpus
+from sdt.device import choose_device
+from sdt.errors import InputError
+from sdt.evaluation.outputs import predictions, run_model, write_predictions
+from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.model.config import FUSED, SDTConfig
+from sdt.model.sdt import SDT
+from sdt.training.card import model_card
+from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
+from sdt.training.display import Display
+from sdt.training.environment import environment, repeatable
+from sdt.training.folder import RunFolder
+from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
+from sdt.training.protocol import protocol_for
+from sdt.training.schedule import learning_rate
+from sdt.training.settings import Recipe, Training
+from sdt.training.weights import class_weights
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    display: Display | None = None,
+    command: Sequence[str] = (),
+) -> RunFolder:
+    """Train by a recipe. Same recipe, corpus and machine: the same numbers, bit for bit, interrupted or not.
+
+    Args:
+        recipe: The settings; `recipe.output` is not looked at.
+        folder: The run folder.
+        resume: Go on with the run in `folder` if there is one; one that is finished is left as it is.
+        overwrite: Replace the run in `folder`.
+        display: Where to show progress.
+        command: The command line, for environment.json.
+
+    Raises:
+        InputError: The corpus does not fit the recipe; the folder is taken; a loss is not finite.
+        KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
+    """
+    if recipe.corpus is None:
+        raise InputError("the recipe names no corpus: give --corpus FOLDER")
+    corpus = Corpus.open(recipe.corpus)
+    device = choose_device(recipe.training.device)
+    run = Run(recipe, corpus, device, RunFolder(folder), display or Display())
+    surroundings = environment(corpus, device, command)
+    going_on = run.folder.begin(recipe, surroundings, resume=resume, overwrite=overwrite)
+    if going_on and run.folder.finished:
+        run.folder.remove_checkpoint()
+        return run.folder
+    with repeatable():
+        run.train()
+        run.finish(surroundings)
+    return run.folder
+
+
+class Run:
+    """One run: model, optimizer and what has happened so far."""
+
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, device: torch.device, folder: RunFolder, display: Display
+    ) -> None:
+        self.recipe, self.corpus, self.folder, self.display = recipe, corpus, folder, display
+        self.protocol = protocol_for(recipe.training.protocol, corpus)
+        config = SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
+        weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
+        torch.manual_seed(recipe.seed)
+        self.model = SDT(config).to(device)
+        self.optimizer = make_optimizer(self.model, recipe.training)
+        self.batches_per_epoch = math.ceil(len(self.protocol.train) / recipe.training.batch_conversations)
+        steps = self.batches_per_epoch * recipe.training.epochs
+        self.trainer = Trainer(
+            self.model,
+            self.optimizer,
+            recipe.objective,
+            recipe.training,
+            weights,
+            lambda step: learning_rate(recipe.training, step, steps),
+        )
+        self.state = State()
+
+    def train(self) -> None:
+        """Train the epochs that are missing, writing metrics and checkpoints."""
+        training = self.recipe.training
+        self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
+        self.folder.write_metrics(self.state.history)
+        self._announce()
+        with self.display.running(training.epochs, self.state.epoch):
+            while not self._enough():
+                try:
+                    line = self._epoch(self.state.epoch + 1)
+                except NotFiniteError as error:
+                    kept = self.folder.epochs_done
+                    raise InputError(f"{error}. {self.folder.path} keeps the state after epoch {kept}") from None
+                self.state.history.append(line)
+                if self.state.epoch % training.checkpoint_every == 0 or self._enough():
+                    save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
+                self.folder.write_metrics(self.state.history)
+                self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
+
+    def finish(self, surroundings: Mapping[str, Any]) -> None:
+        """Take the best parameters, score the reported splits once, write model, predictions and scores."""
+        self.model.load_state_dict(self.state.best)
+        self.model.config = dataclasses.replace(self.model.config, provenance=self._provenance())
+        scores: dict[str, dict[str, Scores]] = {}
+        for split in self.corpus.splits:
+            conversations = self.corpus.split(split)
+            if not conversations:
+                continue
+            outputs = run_model(self.model, self.corpus, conversations)
+            said = predictions(outputs, self.model.config)
+            write_predictions(self.folder.path / "predictions" / f"{split}.jsonl", said, conversations)
+            if split in self.protocol.reported:
+                scores[split] = score_heads(outputs, self.model.config.labels)
+        seconds = sum(sum(line["seconds"].values()) for line in self.state.history)
+        card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
+        self.model.save_pretrained(self.folder.model, card)
+        self.folder.write_scores(
+            {
+                **self._provenance(),
+                **self._caveat(),
+                "scores": {
+                    split: {head: of_head.to_dict() for head, of_head in heads.items()}
+                    for split, heads in scores.items()
+                },
+            }
+        )
+
+    def _epoch(self, number: int) -> dict[str, Any]:
+        """Train one epoch and score it; returns its line of metrics.jsonl."""
+        started = time.perf_counter()
+        training, protocol = self.recipe.training, self.protocol
+        data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number)
+        generator = torch.Generator().manual_seed(data_seed)
+        torch.manual_seed(dropout_seed)
+        batches = split_batches(
+            self.corpus,
+            protocol.train,
+            training.batch_conversations,
+            modalities=tuple(self.model.config.modalities),
+            labels=self.corpus.labels,
+            speakers=self.corpus.speakers,
+            generator=generator,
+        )
+        dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
+        first_step = (number - 1) * self.batches_per_epoch
+        self.display.epoch_begins(self.batches_per_epoch)
+        epoch = self.trainer.epoch(
+            number, dropped, first_step, lambda step: self.display.batch_done(step.utterances, step.losses["total"])
+        )
+        trained_at = time.perf_counter()
+        scores = score_heads(run_model(self.model, self.corpus, protocol.choose), self.corpus.labels)
+        score = scores[FUSED].weighted_f1
+        better = score > self.state.best_score
+        if better:
+            self.state.best_epoch, self.state.best_score = number, score
+            self.state.best = copy_parameters(self.model)
+        return {
+            "epoch": number,
+            "best": better,
+            "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
+            "losses": epoch.losses,
+            "gradient_norm": epoch.gradient_norm,
+            "train": _summary(epoch.scores),
+            protocol.chosen_on: _summary(scores),
+            **self._caveat(),
+            "seconds": {"training": trained_at - started, "scoring": time.perf_counter() - trained_at},
+        }
+
+    def _enough(self) -> bool:
+        training, state = self.recipe.training, self.state
+        patience = training.early_stopping
+        stale = patience is not None and state.epoch > 0 and state.epoch - state.best_epoch >= patience
+        return state.epoch >= training.epochs or stale
+
+    def _announce(self) -> None:
+        parameters = sum(parameter.numel() for parameter in trained(self.model).values())
+        device = self.trainer.device.type
+        self.display.say(f"{self.folder.path}: {self.corpus.name}, {parameters:,} parameters, on {device}")
+        if self.state.epoch:
+            self.display.say(f"going on after epoch {self.state.epoch}")
+        if note := caveat(self._provenance()):
+            self.display.say(note)
+        elif "test" not in self.protocol.reported:
+            self.display.say("the corpus has no labelled test split: only dev will be scored")
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            "protocol": self.protocol.name,
+            "corpus": self.corpus.name,
+            "corpus_sha256": self.corpus.fingerprint,
+            "seed": self.recipe.seed,
+            "epoch": self.state.best_epoch,
+        }
+
+    def _caveat(self) -> dict[str, str]:
+        note = caveat({"protocol": self.protocol.name})
+        return {"caveat": note} if note else {}
+
+
+def make_optimizer(model: SDT, training: Training) -> torch.optim.Optimizer:
+    """The optimizer over the parameters that are trained; the learning rate is set before each step."""
+    parameters = list(trained(model).values())
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    return kind(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
+
+
+def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
+    return {
+        head: {"accuracy": s.accuracy, "weighted_f1": s.weighted_f1, "macro_f1": s.macro_f1}
+        for head, s in scores.items()
+    }

@@ -1,0 +1,60 @@
+"""Class weights of the cross-entropies."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sdt.conversation import Conversation
+from sdt.errors import InputError, near_miss
+from sdt.training.settings import ClassWeights
+
+
+def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[Conversation]) -> Tensor | None:
+    """The weight of each class.
+
+    Args:
+        setting: `inverse` gives labelled training utterances / utterances of the class, as published for IEMOCAP.
+        labels: The C label names in the order of their numbers.
+        train: The conversations that are trained on.
+
+    Returns:
+        [C] float32, or None for no weights.
+
+    Raises:
+        InputError: Numbers or labels do not fit those of the corpus, or a class never occurs in training.
+    """
+    if setting == "none":
+        return None
+    if setting == "inverse":
+        counts = Counter(u.label for conversation in train for u in conversation.utterances if u.label is not None)
+        for label in labels:
+            if not counts[label]:
+                raise InputError(
+                    f"training.class_weights: inverse, but no training utterance has the label {label!r}; "
+                    "give a number for each label"
+                )
+        return torch.tensor([counts.total() / counts[label] for label in labels])
+    if isinstance(setting, dict):
+        for label in setting:
+            if label not in labels:
+                raise InputError(f"training.class_weights: the corpus has no label {label!r}{near_miss(label, labels)}")
+        missing = [label for label in labels if label not in setting]
+        if missing:
+            raise InputError(f"training.class_weights: no number for the label {missing[0]!r}")
+        numbers = [setting[label] for label in labels]
+    else:
+        assert isinstance(setting, list)
+        numbers = setting
+    if len(numbers) != len(labels):
+        raise InputError(
+            f"training.class_weights: {len(numbers)} numbers for {len(labels)} labels: {', '.join(labels)}"
+        )
+    for label, number in zip(labels, numbers, strict=True):
+        if not 0 <= number < math.inf:
+            raise InputError(f"training.class_weights: {number} for {label!r} is not a weight (0 or more)")
+    return torch.tensor(numbers, dtype=torch.float32)
