@@ -50,7 +50,7 @@ def small_corpus(
     return write_corpus(draft, folder)
 
 
-def small_model(corpus: Corpus, modalities: tuple[str, ...] | None = None, **provenance: Any) -> SDT:
+def small_model(corpus: Corpus, modalities: tuple[str, ...] | None = None, /, **provenance: Any) -> SDT:
     """A model for the corpus with random parameters, in evaluation mode."""
     config = SDTConfig.for_corpus(corpus, Architecture(width=8, heads=2), modalities)
     torch.manual_seed(3)

@@ -23,6 +23,8 @@ from sdt.files import atomic_file
 _METADATA: dict[str, dict[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _CELL = 0.86
 """Inches; room for `100.0` and a count of seven digits."""
+_LARGEST = 24.0
+"""Inches; with more classes than fit into it, the cells and what stands in them get smaller."""
 _INK, _FAINT = "#1b2a41", "#6b7785"
 
 
@@ -55,7 +57,7 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
     C = len(labels)
     support = confusion.sum(axis=1)  # [C]
     share = confusion / np.maximum(support, 1)[:, None]  # [C, C]
-    cell = min(_CELL, 40 / C)  # a picture of more than 40 inches would not fit anywhere
+    cell = min(_CELL, _LARGEST / C)
     figure = Figure(figsize=(cell * C + 2.5, cell * C + 1.5), layout="compressed")
     axes = figure.add_subplot()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -94,7 +96,7 @@ def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale:
 def _name_classes(axes: Axes, labels: Sequence[str], support: npt.NDArray[np.int64]) -> None:
     """Write the class names on both sides: below lying if they fit into the width of a cell, otherwise slanting."""
     lying = [textwrap.fill(label, 11, break_long_words=False) for label in labels]
-    fits = len(labels) * _CELL <= 40 and max(len(line) for name in lying for line in name.split("\n")) <= 11
+    fits = len(labels) * _CELL <= _LARGEST and max(len(line) for name in lying for line in name.split("\n")) <= 11
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "va": "top", "rotation_mode": "anchor"}
     below = lying if fits else list(labels)
     axes.set_xticks(range(len(labels)), below, fontsize=10, parse_math=False, **({} if fits else slant))

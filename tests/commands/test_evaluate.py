@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from sdt.__main__ import main
+from sdt.corpus.store import Corpus
+from sdt.evaluation.outputs import run_model
+from sdt.evaluation.scores import score_heads
+from tests.evaluation.small import small_corpus, small_model
+
+CAVEAT = "epoch chosen on test (protocol 'published')"
+
+
+@dataclass
+class Home:
+    corpus: Path
+    run: Path
+    """As training leaves it: model/ and environment.json."""
+
+
+def make_run(folder: Path, corpus: Corpus, /, **provenance: Any) -> Path:
+    known = {"protocol": "validation", "corpus": corpus.name, "corpus_sha256": corpus.fingerprint}
+    small_model(corpus, **{**known, **provenance}).save_pretrained(folder / "model")
+    (folder / "environment.json").write_text(json.dumps({"corpus": str(corpus.folder)}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    folder = tmp_path_factory.mktemp("home")
+    corpus = small_corpus(folder / "small")
+    return Home(corpus.folder, make_run(folder / "run", corpus))
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = main(["evaluate", *map(str, arguments), "--device", "cpu"])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line that a refusal prints."""
+    code, out, err = outcome(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("sdt: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_tables(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(capsys, home.run)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= max(80, len(str(home.run)) + 6)
+    # 13 utterances, of which the first of each of four conversations and one sixth have no label
+    assert lines[0] == "small, split test, 8 utterances (and 5 without a label)"
+    assert [line.split()[0] for line in lines if line.strip()][3:7] == [
+        "─" * len(lines[4].strip()),
+        *("fused", "text", "audio"),
+    ]
+    assert "fused prediction by class" in out
+    assert "mean weight in the fusion: text " in out
+    assert "note:" not in out
+    assert CAVEAT not in out
+
+
+def test_json_is_all_that_is_printed_and_holds_the_scores(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(capsys, home.run / "model", "--corpus", home.corpus, "--split", "test", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    corpus = Corpus.open(home.corpus)
+    model = small_model(corpus)
+    expected = score_heads(run_model(model, corpus, corpus.split("test")), corpus.labels)
+    assert found["scores"] == {head: scores.to_dict() for head, scores in expected.items()}
+    assert (found["corpus"], found["corpus_sha256"], found["split"]) == ("small", corpus.fingerprint, "test")
+    assert sum(found["weights"].values()) == pytest.approx(1)
+    assert "caveat" not in found
+
+
+def test_output_folder(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "scores"
+    code, out, _ = outcome(capsys, home.run, "--output", folder)
+    assert code == 0
+    assert f"written to {folder}" in out
+    names = ["confusion-audio.png", "confusion-text.png", "confusion.png", "predictions.jsonl", "scores.json"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert json.loads((folder / "scores.json").read_text("utf-8"))["scores"]["fused"]["utterances"] == 8
+    lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text("utf-8").splitlines()]
+    assert [line["conversation"] for line in lines] == ["test0"] * 4 + ["test1"] + ["test2"] * 6 + ["test3"] * 2
+    assert all(line["speaker"] in ("A", "B") for line in lines)
+
+    assert "exists already" in refused(capsys, home.run, "--output", folder)
+    assert outcome(capsys, home.run, "--output", folder, "--overwrite")[0] == 0
+    (folder / "thesis.tex").write_text("precious")
+    assert "holds 'thesis.tex'" in refused(capsys, home.run, "--output", folder, "--overwrite")
+    assert (folder / "thesis.tex").read_text() == "precious"
+    assert "is a file" in refused(capsys, home.run, "--output", folder / "thesis.tex")
+
+
+def test_the_published_protocol_is_named_wherever_a_score_is(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", Corpus.open(home.corpus), protocol="published")
+    _, out, _ = outcome(capsys, run)
+    assert out.count(CAVEAT) == 2  # one for each table
+    _, out, _ = outcome(capsys, run, "--json")
+    assert json.loads(out)["caveat"] == CAVEAT
+    _, out, _ = outcome(capsys, run, "--split", "dev")
+    assert "note: the model was trained on this split (dev)" in out
+
+
+def test_notes_on_what_the_model_has_seen(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "note: the model was trained on this split (train)" in outcome(capsys, home.run, "--split", "train")[1]
+    assert "note: the model's epoch was chosen on this split" in outcome(capsys, home.run, "--split", "dev")[1]
+    other = make_run(tmp_path / "other", Corpus.open(home.corpus), corpus="MELD", corpus_sha256="0" * 64)
+    assert "not the corpus that the model was trained on (MELD)" in outcome(capsys, other)[1]
+    small_model(Corpus.open(home.corpus)).save_pretrained(tmp_path / "bare")
+    assert "does not say which corpus" in outcome(capsys, tmp_path / "bare", "--corpus", home.corpus)[1]
+
+
+def test_places_that_hold_no_model(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nowhere" in refused(capsys, tmp_path / "nowhere")
+    assert "model" in refused(capsys, home.corpus, "--corpus", home.corpus)
+    (tmp_path / "half" / "checkpoint").mkdir(parents=True)
+    assert "not finished" in refused(capsys, tmp_path / "half")
+    half = copytree(home.run, tmp_path / "nearly")
+    (half / "checkpoint").mkdir()
+    assert "not finished" in refused(capsys, half)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("keep", [0, 60, 400])
+def test_damaged_models(file: str, keep: int, home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = copytree(home.run, tmp_path / "run")
+    path = run / "model" / file
+    path.write_bytes(path.read_bytes()[:keep])
+    assert file in refused(capsys, run)
+
+
+def test_corpora_that_are_not_there(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "corpus.json" in refused(capsys, home.run, "--corpus", tmp_path)
+    assert "--corpus FOLDER" in refused(capsys, home.run / "model")
+    run = copytree(home.run, tmp_path / "run")
+    (run / "environment.json").write_text('{"corpus": "gone"}')
+    assert "its corpus gone is not there" in refused(capsys, run)
+    for text in ("{", "[]", "{}", '{"corpus": 3}'):
+        (run / "environment.json").write_text(text)
+        assert "environment.json: damaged" in refused(capsys, run)
+
+
+def test_corpora_that_do_not_fit(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = small_corpus(tmp_path / "wide", widths={"text": 6, "audio": 4})
+    assert "'text' has width 6" in refused(capsys, home.run, "--corpus", wide.folder)
+    mute = small_corpus(tmp_path / "mute", widths={"text": 5})
+    assert "no modality 'audio'" in refused(capsys, home.run, "--corpus", mute.folder)
+    foreign = small_corpus(tmp_path / "foreign", labels=("calm", "proud"))
+    assert "does not know: proud" in refused(capsys, home.run, "--corpus", foreign.folder)
+    unlabelled = small_corpus(tmp_path / "unlabelled", labelled=False)
+    assert "split 'test' has no labelled" in refused(capsys, home.run, "--corpus", unlabelled.folder)
+
+
+def test_a_split_that_is_not_there(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no split 'tset'; did you mean 'test'?" in refused(capsys, home.run, "--split", "tset")
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "many", "1.5"])
+def test_batch_sizes_that_are_none(size: str, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", str(home.run), f"--batch-conversations={size}"])
+    assert "is not a whole number from 1 on" in capsys.readouterr().err
+
+
+def test_cuda_where_there_is_none(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["evaluate", str(home.run), "--device", "cuda"]) == 2
+    assert "PyTorch finds no CUDA device" in capsys.readouterr().err

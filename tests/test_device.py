@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+import torch
+
+from sdt.device import autocast, choose_device
+from sdt.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+def product(precision: Literal["auto", "float32", "bfloat16"]) -> torch.dtype:
+    with autocast(CPU, precision):
+        return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+
+
+def test_precision_on_a_cpu() -> None:
+    assert product("auto") is torch.float32
+    assert product("float32") is torch.float32
+    assert product("bfloat16") is torch.bfloat16
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_device("cpu") == CPU
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert choose_device("auto") == CPU
+    with pytest.raises(InputError, match="no CUDA device"):
+        choose_device("cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda() -> None:
+    device = choose_device("auto")
+    assert device.type == "cuda"
+    with autocast(device, "auto"):
+        product = torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)
+    fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    assert product.dtype is (torch.bfloat16 if fast else torch.float32)
