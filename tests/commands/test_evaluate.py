@@ -132,6 +132,8 @@ def test_places_that_hold_no_model(home: Home, tmp_path: Path, capsys: pytest.Ca
     half = copytree(home.run, tmp_path / "nearly")
     (half / "checkpoint").mkdir()
     assert "not finished" in refused(capsys, half)
+    (half / "scores.json").write_text("{}")  # all that was left to do is to remove the checkpoint
+    assert outcome(capsys, half)[0] == 0
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])

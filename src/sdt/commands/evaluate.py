@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = model_folder(options.model)
-    if folder != options.model and (options.model / "checkpoint").exists():
+    if _unfinished(options.model):
         raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
     corpus = Corpus.open(options.corpus or _corpus_of_run(options.model))
     device = choose_device(options.device)
@@ -81,6 +81,11 @@ def run(options: argparse.Namespace) -> int | None:
     else:
         _print(evaluation, options.output)
     return None
+
+
+def _unfinished(run: Path) -> bool:
+    """Whether training was stopped between its last epoch and scores.json, when model/ may be there already."""
+    return (run / "checkpoint").is_dir() and not (run / "scores.json").is_file()
 
 
 def _corpus_of_run(run: Path) -> Path:

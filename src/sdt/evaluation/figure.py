@@ -76,6 +76,9 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
     bar.set_label("share of the annotated class", color=_FAINT)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=9, labelcolor=_FAINT)
+    # The heading may be wider than a small matrix; it must not push the colour bar away, so it comes after the layout.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     _head(axes, title, columns=max(50, int(cell * C * 12)))
     return figure
 
