@@ -73,9 +73,12 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.corpus.importers import ImportOptions, read
     from sdt.corpus.store import write_corpus
 
-    if options.output.exists() and (not options.output.is_dir() or (any(options.output.iterdir()) and not options.overwrite)):
-        # Said before the work; atomic_folder would say it after.
-        raise InputError(f"{options.output}: exists already; give another folder, or --overwrite to replace it")
+    output: Path = options.output
+    # Said before the work; atomic_folder would say it after.
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()) and not options.overwrite:
+        raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
     features: dict[str, list[Path]] = {}
     for modality, value in _pairs("--features", options.features):
         features.setdefault(modality, []).extend(Path(name) for name in value.split(","))
@@ -102,13 +105,11 @@ def run(options: argparse.Namespace) -> int | None:
             features=features,
             progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
         )
-    corpus = write_corpus(
-        draft, options.output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing
-    )
+    corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
     for note in draft.notes:
         print(note)
     show(corpus)
-    print(f"written to {options.output}")
+    print(f"written to {output}")
     return None
 
 

@@ -53,7 +53,7 @@ def read(
         "importer": recognised.layout,
         "options": _json(dataclasses.asdict(options)),
         "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
-        "files": {path.name: sha256(path) for path in sources},
+        "files": [{"name": path.name, "sha256": sha256(path)} for path in dict.fromkeys(sources)],
         **draft.provenance,
     }
     normalise(draft, options.normalise)
@@ -65,6 +65,8 @@ def read(
 
 
 def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+    if options.take and recognised.importer != "pickles":
+        raise InputError(f"--take {next(iter(options.take))}=...: only pickles hold several modalities; use --features")
     if recognised.importer == "meld":
         from sdt.corpus.importers.meld import read_meld
 
@@ -83,9 +85,7 @@ def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], opti
     return read_pickles(list(recognised.others), options)
 
 
-def _join(
-    first: Mapping[str, Sequence[Path]], second: Mapping[str, Sequence[Path]]
-) -> dict[str, Sequence[Path]]:
+def _join(first: Mapping[str, Sequence[Path]], second: Mapping[str, Sequence[Path]]) -> dict[str, Sequence[Path]]:
     return {name: [*first.get(name, ()), *second.get(name, ())] for name in {**first, **second}}
 
 

@@ -20,7 +20,7 @@ from sdt.corpus.importers.csv_lines import Line, read_csv
 from sdt.corpus.importers.feature_tables import Table, align, read_table
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.times import seconds
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError
 from sdt.speakers import Speakers
 from sdt.text import repair_windows1252
 
@@ -97,7 +97,7 @@ def _read_annotation(path: Path, notes: list[str]) -> dict[int, dict[int, Uttera
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:
-            raise InputError(f"{path}: column {column!r} is missing{near_miss(column, names)}")
+            raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(names[:12])}")
     dialogues: dict[int, dict[int, Utterance]] = {}
     repaired = repeated = 0
     for line in lines:

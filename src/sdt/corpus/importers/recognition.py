@@ -12,7 +12,7 @@ from sdt.corpus.draft import MODALITY_NAME
 from sdt.corpus.importers.csv_lines import read_header
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.tables import JSON_LINES, is_utterance_table
+from sdt.corpus.importers.utterance_file import JSON_LINES, is_utterance_table
 from sdt.errors import InputError, near_miss
 
 Importer = Literal["meld", "tables", "pickles"]
@@ -87,7 +87,7 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     if not annotations:
         raise InputError(f"{files[0]}: no file says who spoke what: name a CSV or JSON Lines file of utterances too")
     if importer == "tables" and len(annotations) > 1:
-        raise InputError(f"{annotations[1]}: {annotations[0]} holds the utterances already; give one file of utterances")
+        raise InputError(f"{annotations[1]}: {annotations[0]} holds the utterances already; give one such file")
     name = "MELD's annotation" if importer == "meld" else "a file of utterances"
     listed = ", ".join(str(path) for path in annotations)
     return Recognised(

@@ -1,0 +1,190 @@
+"""A CSV or JSON Lines file of utterances: reading it, and saying which line is wrong.
+
+| column         |          | what it holds                                                           |
+|----------------|----------|-------------------------------------------------------------------------|
+| `conversation` | required | the conversation's id                                                   |
+| `speaker`      | required | who speaks                                                              |
+| `label`        | required | the emotion; empty where there is no annotation                         |
+| `utterance`    |          | its id, unique in the conversation; else its number in it, from 0       |
+| `order`        |          | a number that sorts the conversation's utterances; else the file's order |
+| `split`        |          | `train`, `dev` or `test`, the same in all of a conversation             |
+| `text`         |          | what is said                                                            |
+| `start`, `end` |          | seconds, or HH:MM:SS.mmm                                                |
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.corpus.draft import SPLITS
+from sdt.corpus.importers.csv_lines import number, read_csv
+from sdt.corpus.importers.times import seconds
+from sdt.errors import InputError, near_miss
+
+REQUIRED = ("conversation", "speaker", "label")
+OPTIONAL = ("utterance", "order", "split", "text", "start", "end")
+COLUMNS = (*REQUIRED, *OPTIONAL)
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the file, its values checked one by one."""
+
+    line: int
+    conversation: str
+    speaker: str
+    label: str | None
+    utterance: str | None
+    order: float | None
+    split: str | None
+    text: str | None
+    start: float | None
+    end: float | None
+
+
+@dataclass(frozen=True)
+class UtteranceFile:
+    """The rows of a file, and which columns it has."""
+
+    rows: list[Row]
+    columns: tuple[str, ...]
+    ignored: tuple[str, ...]
+    """Columns that mean nothing here."""
+
+
+def is_utterance_table(header: Sequence[str]) -> bool:
+    """Whether a CSV header is that of a file of utterances."""
+    return {"conversation", "speaker"} <= set(header)
+
+
+def read_utterance_file(path: Path) -> UtteranceFile:
+    """Read a file of utterances.
+
+    Raises:
+        InputError: A line cannot be read, a column is missing or misspelt, or a value is not what its column holds.
+    """
+    records = list(_json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
+    if not records:
+        raise InputError(f"{path}: no utterances")
+    found = tuple(dict.fromkeys(name for _, record in records for name in record))
+    ignored = _check_columns(path, found)
+    return UtteranceFile(
+        [_row(path, line, record) for line, record in records],
+        tuple(name for name in found if name in COLUMNS),
+        ignored,
+    )
+
+
+def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    header, *lines = read_csv(path)
+    names = [name.strip() for name in header.cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} occurs twice")
+    if not lines:
+        _check_columns(path, names)
+    for line in lines:
+        yield line.number, dict(zip(names, line.cells, strict=True))
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {line}: not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    for line, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
+        if not isinstance(record, dict):
+            raise InputError(
+                f"{path}, line {line}: expected an object {{...}} with the keys conversation, speaker, label"
+            )
+        yield line, record
+
+
+def _check_columns(path: Path, found: Sequence[str]) -> tuple[str, ...]:
+    """Refuse missing and misspelt columns; returns those to be ignored."""
+    unknown = [name for name in found if name not in COLUMNS]
+    absent = [column for column in COLUMNS if column not in found]
+    for name in unknown:
+        meant = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.6)
+        if meant:
+            raise InputError(f"{path}: unknown column {name!r}; did you mean {meant[0]!r}?")
+    for column in REQUIRED:
+        if column in absent:
+            raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(found[:12])}")
+    return tuple(unknown)
+
+
+def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
+    where = f"{path}, line {line}"
+    text = {name: _text(where, name, record.get(name)) for name in COLUMNS}
+    conversation, speaker = text["conversation"], text["speaker"]
+    if conversation is None or speaker is None:
+        raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
+    split = text["split"]
+    if split is not None and split not in SPLITS:
+        raise InputError(f"{where}: split {split!r} is unknown{near_miss(split, SPLITS)}")
+    start, end = _seconds(where, "start", text["start"]), _seconds(where, "end", text["end"])
+    if start is not None and end is not None and end < start:
+        raise InputError(f"{where}: end {end} comes before start {start}")
+    return Row(
+        line=line,
+        conversation=conversation,
+        speaker=speaker,
+        label=text["label"],
+        utterance=text["utterance"],
+        order=_order(where, text["order"]),
+        split=split,
+        text=text["text"],
+        start=start,
+        end=end,
+    )
+
+
+def _text(where: str, column: str, value: object) -> str | None:
+    """A value as text without blanks around it; None where it is empty."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{where}: {column} is {json.dumps(value)[:40]}; expected text or a number")
+    text = str(value).strip()
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(f"{where}: {column} holds half of a surrogate pair, which is no character") from None
+    return text or None
+
+
+def _order(where: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        order = number(text)
+    except ValueError:
+        order = math.nan
+    if not math.isfinite(order):
+        raise InputError(f"{where}: order {text!r} is not a number")
+    return order
+
+
+def _seconds(where: str, column: str, text: str | None) -> float | None:
+    try:
+        return seconds(text or "")
+    except ValueError:
+        raise InputError(f"{where}: {column} {text!r} is not a time; expected seconds or HH:MM:SS.mmm") from None
