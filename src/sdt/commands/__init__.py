@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Sequence
+from typing import NoReturn
 
 import sdt
+from sdt.errors import InputError, near_miss
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.commands.corpus_import", "make a corpus folder from feature files, annotations or tables"),
@@ -38,14 +40,33 @@ def build_parser() -> argparse.ArgumentParser:
         group, _, last = name.rpartition(" ")
         module = importlib.import_module(module_name)
         command = (groups[group] if group else top).add_parser(
-            last, help=text, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            last,
+            help=text,
+            description=module.__doc__,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.configure(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return parser
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Parse the arguments and run their command; returns the exit code (argparse itself exits with 2)."""
-    options = build_parser().parse_args(arguments)
+    """Parse the arguments and run their command; returns the exit code (argparse itself exits with 2).
+
+    Raises:
+        InputError: An option is unknown (named with its near miss), or what the command raises.
+    """
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        _refuse(unknown, options.parser)
     return options.run(options) or 0
+
+
+def _refuse(unknown: list[str], parser: argparse.ArgumentParser) -> NoReturn:
+    """Name the first argument that `parser` does not know; argparse alone would not say what is like it."""
+    option = next((argument for argument in unknown if argument.startswith("-")), unknown[0]).partition("=")[0]
+    known = [name for action in parser._actions for name in action.option_strings]
+    hint = near_miss(option, known) if option.startswith("-") else ""
+    hint = hint if "did you mean" in hint else f"; see {parser.prog} --help"
+    raise InputError(f"{option!r} is no argument of '{parser.prog}'{hint}")

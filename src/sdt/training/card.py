@@ -141,7 +141,7 @@ def _limits(model: SDT, corpus: Corpus) -> str:
         [
             "It needs features of exactly the encoders named above; others of the same width give nonsense.",
             f"It was trained on {corpus.name} alone; expect less on other languages, cultures and recordings.",
-            "The labels are what annotators saw in behaviour, not what anybody felt; decide nothing about people by it.",
+            "The labels are what annotators saw, not what anybody felt; decide nothing about a person by it.",
             speakers,
             "One seed; the 95 % interval of a test score on a corpus of the usual size is about two points either way.",
         ]
