@@ -51,12 +51,17 @@ def meld_by_number(conversations: Iterable[str]) -> dict[str, list[str]]:
     return splits
 
 
+def has_usual_dev(train: Iterable[str]) -> bool:
+    """Whether some of the conversations are the usual dev of their corpus."""
+    return any(_usual(conversation) for conversation in train)
+
+
 def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
     """Take the dev conversations out of train.
 
     Args:
         train: Conversation ids.
-        rule: `usual`: MELD's by number, IEMOCAP's usual list; `session4`: IEMOCAP's Session 4; `share`: drawn at random.
+        rule: `usual`: MELD's by number, IEMOCAP's usual list; `session4`: IEMOCAP's Session 4; `share`: drawn.
         share: For `share`, how much of train becomes dev: between 0 and 1.
         seed: For `share`, what it is drawn with; the order of `train` does not matter.
 
@@ -71,18 +76,21 @@ def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int =
     elif rule == "session4":
         dev = {conversation for conversation in train if iemocap_session(conversation) == 4}
     else:
-        dev = {c for c in train if c in IEMOCAP_DEV or (meld_number(c) or 0) in MELD_DEV}
-    if not dev:
+        dev = {conversation for conversation in train if _usual(conversation)}
+    if not dev and rule != "share":
         wanted = {
             "session4": "IEMOCAP's Session 4 (ids such as Ses04F_impro07)",
             "usual": "the usual dev conversations of IEMOCAP (Ses01M_impro01 ...) or of MELD (1039 to 1152)",
-            "share": "at least two, to share them out",
         }[rule]
         found = f"of {len(train)}, the first being {train[0]!r}" if train else "there are none"
         raise InputError(f"dev {rule!r}: the train conversations hold none of {wanted}: {found}")
     if len(dev) == len(train):
         raise InputError(f"dev {rule!r}: nothing is left of train: all {len(train)} conversations would be dev")
     return [c for c in train if c not in dev], [c for c in train if c in dev]
+
+
+def _usual(conversation: str) -> bool:
+    return conversation in IEMOCAP_DEV or meld_number(conversation) in MELD_DEV
 
 
 def _drawn(train: Sequence[str], share: float, seed: int) -> set[str]:

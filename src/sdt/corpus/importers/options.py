@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from sdt.corpus.splits import Dev
 from sdt.errors import InputError, near_miss
 from sdt.speakers import SpeakerMode
 
-Dev = Literal["usual", "session4", "share"]
 Normalisation = Literal["conversation", "corpus", "none"]
 
 

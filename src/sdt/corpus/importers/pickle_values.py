@@ -1,0 +1,176 @@
+"""The values inside published feature files: lists or arrays, numbers or numpy's numbers, text or bytes.
+
+The `is_...` functions look at as little as tells a layout; the others convert and refuse what does not fit, in a
+message that begins with the place inside the conversation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.errors import InputError
+from sdt.text import repair_utf8, repair_windows1252
+
+Matrix = npt.NDArray[np.float32]
+_Sequence: TypeAlias = list[Any] | tuple[Any, ...] | npt.NDArray[Any]
+_SEQUENCES = (list, tuple, np.ndarray)
+
+
+def describe(value: object) -> str:
+    """What a value is, for a message."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {list(value.shape)}"
+    if isinstance(value, dict):
+        first = next(iter(value.values()), None)
+        return f"a dictionary of {len(value)}" + (f" whose first value is {_kind(first)}" if value else "")
+    return f"{_kind(value)} of {len(value)}" if isinstance(value, list | tuple | set | frozenset) else _kind(value)
+
+
+def is_strings(value: object) -> bool:
+    """Whether a conversation's value is a sequence of text."""
+    return _is_sequence(value) and isinstance(value[0], str | bytes)
+
+
+def is_numbers(value: object) -> bool:
+    """Whether a conversation's value is a sequence of single numbers."""
+    return _is_sequence(value) and _is_number(value[0])
+
+
+def is_features(value: object) -> bool:
+    """Whether a conversation's value is a sequence of vectors."""
+    if not _is_sequence(value) or not _is_sequence(value[0]):
+        return False
+    first = value[0]
+    return _is_number(first.reshape(-1)[0] if isinstance(first, np.ndarray) else first[0])
+
+
+def is_one_hots(value: object) -> bool:
+    """Whether a conversation's value is a sequence of vectors with a single 1 among zeros."""
+    if not _is_sequence(value):
+        return False
+    try:
+        return _is_one_hot(_vector(value[0], 0))
+    except InputError:
+        return False
+
+
+def is_split(value: object) -> bool:
+    """Whether a value is a collection of conversation ids."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return isinstance(value, list | tuple | set | frozenset) and all(_is_id(item) for item in value)
+
+
+def conversation_id(key: object) -> str:
+    """The text of a conversation id; 0 and '0' are the same.
+
+    Raises:
+        InputError: It is neither text nor an integer.
+    """
+    if isinstance(key, bytes):
+        return key.decode("latin1").strip()
+    if not _is_id(key):
+        raise InputError(f"conversation ids should be text or integers, not {_kind(key)}")
+    return str(key).strip()
+
+
+def strings(value: object) -> list[str]:
+    """A conversation's texts, repaired where they went through the wrong encoding."""
+    return [_string(item, place) for place, item in enumerate(_sequence(value))]
+
+
+def integers(value: object) -> list[int]:
+    """A conversation's label numbers."""
+    return [_integer(item, place) for place, item in enumerate(_sequence(value))]
+
+
+def one_hots(value: object) -> tuple[list[int], int]:
+    """A conversation's speaker numbers, and the width of the one-hots that they come from."""
+    matrix = features(value)  # [n, W]
+    for place, row in enumerate(matrix):
+        if not _is_one_hot(row):
+            raise InputError(f"utterance {place} (from 0): the speaker {row[:20].tolist()} is no one-hot vector")
+    return [int(number) for number in matrix.argmax(axis=1)], matrix.shape[1]
+
+
+def features(value: object) -> Matrix:
+    """A conversation's features, [n, D].
+
+    Raises:
+        InputError: A row holds something other than numbers, or has another width than the first.
+    """
+    # Numbers too large for float32 become infinite, which is reported with the other values that are not finite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "fiub":
+            return np.asarray(value).astype(np.float32)
+        rows = [_vector(row, place) for place, row in enumerate(_sequence(value))]
+        for place, row in enumerate(rows):
+            if len(row) != len(rows[0]):
+                raise InputError(
+                    f"utterance {place} (from 0) has {len(row)} features, but utterance 0 has {len(rows[0])}"
+                )
+        return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), np.float32)
+
+
+def _vector(row: object, place: int) -> npt.NDArray[Any]:
+    if isinstance(row, np.ndarray) and row.dtype.kind in "fiub" and row.size == max(row.shape, default=0):
+        return np.asarray(row).reshape(-1)
+    if not isinstance(row, _SEQUENCES) or (isinstance(row, np.ndarray) and row.ndim != 1):
+        raise InputError(f"utterance {place} (from 0) should be a vector of features, but is {describe(row)}")
+    for item in row:
+        if not _is_number(item):
+            raise InputError(f"utterance {place} (from 0) holds {_kind(item)} among its features")
+    try:
+        return np.array(row, dtype=np.float64)
+    except OverflowError:
+        raise InputError(f"utterance {place} (from 0) holds an integer that is too large for a feature") from None
+
+
+def _string(value: object, place: int) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("latin1")
+    if not isinstance(value, str):
+        raise InputError(f"utterance {place} (from 0) should be text, but is {_kind(value)}")
+    return repair_windows1252(repair_utf8(str(value)))
+
+
+def _integer(value: object, place: int) -> int:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if not _is_number(value):
+        raise InputError(f"utterance {place} (from 0): a label should be an integer, but is {_kind(value)}")
+    if isinstance(value, float | np.floating) and not float(value).is_integer():
+        raise InputError(f"utterance {place} (from 0): label {value} is no integer")
+    return int(value)  # type: ignore[call-overload,no-any-return] # a number, as just checked
+
+
+def _is_one_hot(row: npt.NDArray[Any]) -> bool:
+    return int(np.count_nonzero(row)) == 1 and int(np.count_nonzero(row == 1)) == 1
+
+
+def _sequence(value: object) -> _Sequence:
+    if not isinstance(value, _SEQUENCES) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        raise InputError(f"should be a list, one item for each utterance, but is {describe(value)}")
+    return value
+
+
+def _is_sequence(value: object) -> TypeGuard[_Sequence]:
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0 and value.size > 0
+    return isinstance(value, list | tuple) and len(value) > 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating | np.bool_)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | bytes | int | np.integer) and not isinstance(value, bool)
+
+
+def _kind(value: object) -> str:
+    names = {"NoneType": "nothing", "str": "text", "dict": "a dictionary", "list": "a list", "tuple": "a tuple"}
+    return names.get(type(value).__name__, f"a value of type {type(value).__name__.strip('_').lower()!r}")
