@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.draft import MODALITY_NAME, Draft
+from sdt.corpus.header import check_header
 from sdt.errors import InputError, near_miss
 from sdt.files import atomic_folder, sha256
 from sdt.speakers import Speakers
@@ -45,14 +46,27 @@ class Modality:
     @cached_property
     def present(self) -> npt.NDArray[np.bool_]:
         """[N]; whether each utterance has this modality."""
-        with self._open() as file:
-            present: npt.NDArray[np.bool_] = file.get_tensor("present")
+        try:
+            with self._open() as file:
+                present: npt.NDArray[np.bool_] = file.get_tensor("present")
+        except (SafetensorError, TypeError, KeyError) as error:
+            raise self._damaged(error) from None
+        if present.dtype != np.bool_ or present.ndim != 1:
+            raise self._damaged(f"'present' is of type {present.dtype} and shape {present.shape}")
         return present
 
     @cached_property
     def _features(self) -> Any:  # noqa: ANN401 - safetensors' slice type is not public
-        with self._open() as file:
-            return file.get_slice("features")
+        try:
+            with self._open() as file:
+                return file.get_slice("features")
+        except SafetensorError as error:
+            raise self._damaged(error) from None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, D) as the file has it."""
+        return tuple(self._features.get_shape())
 
     def rows(self, rows: slice) -> npt.NDArray[np.float32]:
         """The features of a range of utterances, [rows, D], read from the mapped file."""
@@ -63,7 +77,10 @@ class Modality:
         try:
             return safe_open(self.path, framework="np")
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{self.path}: cannot be read ({error}); import the corpus again") from None
+            raise self._damaged(error) from None
+
+    def _damaged(self, reason: object) -> InputError:
+        return InputError(f"{self.path}: cannot be read ({reason}); import the corpus again")
 
 
 class Corpus:
@@ -116,11 +133,33 @@ class Corpus:
                     f"{path}: format {header['format']}, but this program reads format {FORMAT}; "
                     "import the corpus again"
                 )
-            return cls(folder, header, _read_conversations(folder / "utterances.jsonl"))
+            check_header(header)
+            corpus = cls(folder, header, _read_conversations(folder / "utterances.jsonl"))
         except InputError:
             raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); import the corpus again") from None
+        corpus._check_references()
+        return corpus
+
+    def _check_references(self) -> None:
+        """Refuse splits of unknown conversations and utterances with unknown labels."""
+        for split, ids in self.splits.items():
+            for conversation in ids:
+                if conversation not in self.conversations:
+                    raise InputError(
+                        f"{self.folder}: split {split!r} names conversation {conversation!r}, "
+                        "which is not in utterances.jsonl; import the corpus again"
+                    )
+        for found in self.conversations.values():
+            for utterance in found.utterances:
+                if utterance.label is not None and utterance.label not in self.labels:
+                    raise InputError(
+                        f"{self.folder}: conversation {found.id!r}, utterance {utterance.id!r} has the label "
+                        f"{utterance.label!r}, which corpus.json does not name; import the corpus again"
+                    )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -158,18 +197,21 @@ class Corpus:
                     "import the corpus again"
                 )
         for modality in self.modalities.values():
-            if modality.present.shape != (self.size,) or modality.rows(slice(0, 1)).shape != (1, modality.width):
+            self._verify_features(modality)
+
+    def _verify_features(self, modality: Modality) -> None:
+        """Check that a feature file has a row of finite values for every utterance."""
+        shapes = modality.present.shape, modality.shape
+        if shapes != ((self.size,), (self.size, modality.width)):
+            raise InputError(
+                f"{modality.path}: its shape {modality.shape} does not fit {self.size} utterances of width "
+                f"{modality.width}; import the corpus again"
+            )
+        for conversation in self.conversations:
+            if not np.isfinite(modality.rows(self.rows(conversation))).all():
                 raise InputError(
-                    f"{modality.path}: its shape does not fit {self.size} utterances of width "
-                    f"{modality.width}; import the corpus again"
+                    f"{modality.path}: NaN or infinite values in conversation {conversation!r}; import the corpus again"
                 )
-        for split, ids in self.splits.items():
-            for conversation in ids:
-                if conversation not in self.conversations:
-                    raise InputError(
-                        f"{self.folder}: split {split!r} names conversation {conversation!r}, "
-                        "which is not in utterances.jsonl"
-                    )
 
 
 def write_corpus(draft: Draft, folder: Path, *, overwrite: bool = False, treat_as_missing: bool = False) -> Corpus:
@@ -197,7 +239,8 @@ def write_corpus(draft: Draft, folder: Path, *, overwrite: bool = False, treat_a
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
         for name, table in draft.features.items():
             tensors = {"features": np.ascontiguousarray(table.features), "present": table.present}
-            save_file(tensors, aside / f"{name}.safetensors")
+            # Not save_file, which makes files that only their owner can read.
+            (aside / f"{name}.safetensors").write_bytes(save(tensors))
         header = {
             "format": FORMAT,
             "name": draft.name,
@@ -240,14 +283,24 @@ def _read_conversations(path: Path) -> dict[str, Conversation]:
         with path.open(encoding="utf-8") as file:
             for number, text in enumerate(file, start=1):
                 line = json.loads(text)
+                _check_line(line)
                 conversation = line.pop("conversation")
                 if conversation != last and conversation in found:
                     raise InputError(f"{path}, line {number}: conversation {conversation!r} began further up")
                 last = conversation
                 found.setdefault(conversation, []).append(Utterance(id=line.pop("utterance"), **line))
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: damaged after {sum(map(len, found.values()))} utterances "
             f"({type(error).__name__}: {error}); import the corpus again"
         ) from None
     return {id: Conversation(id, tuple(utterances)) for id, utterances in found.items()}
+
+
+def _check_line(line: dict[str, object]) -> None:
+    for key, value in line.items():
+        kinds = int | float if key in ("start", "end") else str
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TypeError(f"{key} is {value!r}")
