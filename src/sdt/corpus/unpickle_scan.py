@@ -77,11 +77,11 @@ def scan(data: bytes) -> None:
             size = _LENGTH_PREFIX[code]
             position += size + int.from_bytes(data[position : position + size], "little")
         elif code in _LINES:
-            line = data[position : _line_end(data, position)]
-            if code == pickle.PUT:
-                _check_memo(int(line), data)
+            first = position
             for _ in range(_LINES[code]):
                 position = _line_end(data, position)
+            if code == pickle.PUT and position <= len(data):
+                _check_memo(int(data[first:position]), data)
         elif position <= len(data) and code not in _FIXED:
             raise InputError(f"not a pickle, or damaged: unknown opcode {code!r} at byte {position - 1}")
         else:
