@@ -93,7 +93,7 @@ def one_hots(value: object) -> tuple[list[int], int]:
     for place, row in enumerate(matrix):
         if not _is_one_hot(row):
             raise InputError(f"utterance {place} (from 0): the speaker {row[:20].tolist()} is no one-hot vector")
-    return [int(number) for number in matrix.argmax(axis=1)], matrix.shape[1]
+    return [int(row.argmax()) for row in matrix], matrix.shape[1]
 
 
 def features(value: object) -> Matrix:
