@@ -32,6 +32,9 @@ _NOT_PICKLES = {
 def load(path: Path, *, encoding: str = "latin1") -> object:
     """Read a pickle of plain containers, strings, numbers and numpy arrays.
 
+    A file made to do harm cannot run code, but it can still crash Python: hashing tuples nested a hundred thousand deep
+    exhausts the stack of the interpreter itself.
+
     Args:
         path: The file, of any pickle protocol, written by Python 2 or 3 with any version of numpy.
         encoding: How the byte strings of Python 2 become text.

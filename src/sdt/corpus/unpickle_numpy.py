@@ -54,9 +54,9 @@ class _Array(np.ndarray[Any, np.dtype[Any]]):
         if not isinstance(state, tuple) or len(state) not in (4, 5):
             raise InputError("damaged pickle: a numpy array with a malformed state")
         shape, declared, fortran, content = state[-4:]
-        dtype = DType.resolve(declared)
+        dtype, count = DType.resolve(declared), _count(shape)
         if dtype.hasobject:
-            if not isinstance(content, list) or _count(shape) != len(content):
+            if not isinstance(content, list) or count != len(content):
                 raise InputError(f"damaged pickle: a numpy array of shape {shape} whose content does not fit it")
         else:
             content = _content(content, shape, dtype)
@@ -75,8 +75,9 @@ def _count(shape: object) -> int:
 
 def _content(content: object, shape: object, dtype: np.dtype[Any]) -> bytes:
     """The raw bytes of an array, if they are exactly as many as its shape needs: nothing larger than the file."""
+    size = _count(shape) * dtype.itemsize
     raw = content.encode("latin1") if isinstance(content, str) else content
-    if not isinstance(raw, bytes | bytearray) or not dtype.itemsize or len(raw) != _count(shape) * dtype.itemsize:
+    if not isinstance(raw, bytes | bytearray) or not dtype.itemsize or len(raw) != size:
         raise InputError(f"damaged pickle: a numpy array of shape {shape} whose content does not fit it")
     return bytes(raw)
 

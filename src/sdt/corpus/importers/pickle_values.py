@@ -17,6 +17,8 @@ from sdt.text import repair_utf8, repair_windows1252
 Matrix = npt.NDArray[np.float32]
 _Sequence: TypeAlias = list[Any] | tuple[Any, ...] | npt.NDArray[Any]
 _SEQUENCES = (list, tuple, np.ndarray)
+_LARGEST = 2**63
+"""Python refuses to print integers of thousands of digits, so they must not reach a message."""
 
 
 def describe(value: object) -> str:
@@ -74,6 +76,8 @@ def conversation_id(key: object) -> str:
         return key.decode("latin1").strip()
     if not _is_id(key):
         raise InputError(f"conversation ids should be text or integers, not {_kind(key)}")
+    if not isinstance(key, str) and abs(int(key)) > _LARGEST:  # type: ignore[call-overload] # an integer, then
+        raise InputError("a conversation id is far too large a number")
     return str(key).strip()
 
 
@@ -144,7 +148,10 @@ def _integer(value: object, place: int) -> int:
         raise InputError(f"utterance {place} (from 0): a label should be an integer, but is {_kind(value)}")
     if isinstance(value, float | np.floating) and not float(value).is_integer():
         raise InputError(f"utterance {place} (from 0): label {value} is no integer")
-    return int(value)  # type: ignore[call-overload,no-any-return] # a number, as just checked
+    number: int = int(value)  # type: ignore[call-overload] # a number, as just checked
+    if abs(number) > _LARGEST:
+        raise InputError(f"utterance {place} (from 0): a label is far too large a number")
+    return number
 
 
 def _is_one_hot(row: npt.NDArray[Any]) -> bool:
