@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from sdt.corpus.store import Corpus, write_corpus
+from sdt.errors import InputError
+from sdt.training.protocol import protocol_for
+from tests.training.conftest import make_draft
+
+
+def without(split: str, folder: Path, *, only_labels: bool = False) -> Corpus:
+    """The tiny corpus without a split, or without its labels."""
+    draft = make_draft()
+    gone = draft.splits[split]
+    if not only_labels:
+        del draft.splits[split]
+    for index, conversation in enumerate(draft.conversations):
+        if conversation.id in gone:
+            bare = tuple(dataclasses.replace(u, label=None) for u in conversation.utterances)
+            draft.conversations[index] = dataclasses.replace(conversation, utterances=bare)
+    return write_corpus(draft, folder / "corpus")
+
+
+def test_validation_trains_on_train_and_chooses_by_dev(corpus: Corpus) -> None:
+    protocol = protocol_for("validation", corpus)
+    assert [c.id for c in protocol.train] == list(corpus.splits["train"])
+    assert [c.id for c in protocol.choose] == list(corpus.splits["dev"])
+    assert (protocol.chosen_on, protocol.reported) == ("dev", ("dev", "test"))
+
+
+def test_published_trains_on_train_and_dev_and_chooses_by_test(corpus: Corpus) -> None:
+    protocol = protocol_for("published", corpus)
+    assert [c.id for c in protocol.train] == [*corpus.splits["train"], *corpus.splits["dev"]]
+    assert [c.id for c in protocol.choose] == list(corpus.splits["test"])
+    assert (protocol.chosen_on, protocol.reported) == ("test", ("test",))
+
+
+@pytest.mark.parametrize("only_labels", [False, True])
+def test_a_split_that_is_needed(tmp_path: Path, only_labels: bool) -> None:
+    with pytest.raises(InputError, match="import the corpus again with a dev split"):
+        protocol_for("validation", without("dev", tmp_path / "a", only_labels=only_labels))
+    with pytest.raises(InputError, match=r"use --training\.protocol validation"):
+        protocol_for("published", without("test", tmp_path / "b", only_labels=only_labels))
+    with pytest.raises(InputError, match="there is nothing to train on"):
+        protocol_for("validation", without("train", tmp_path / "c", only_labels=only_labels))
+
+
+@pytest.mark.parametrize("only_labels", [False, True])
+def test_a_split_that_is_not_needed(tmp_path: Path, only_labels: bool) -> None:
+    assert protocol_for("validation", without("test", tmp_path / "a", only_labels=only_labels)).reported == ("dev",)
+    published = protocol_for("published", without("dev", tmp_path / "b", only_labels=only_labels))
+    assert len(published.train) == (16 if only_labels else 12)

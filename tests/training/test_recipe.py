@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdt.errors import InputError
+from sdt.model.config import PRESETS, Architecture, Objective
+from sdt.training.options import settings as all_settings
+from sdt.training.recipe import dump_recipe, flat, load_recipe
+from sdt.training.settings import Recipe, Training
+from tests.shared import ROOT
+
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_read_and_says_where_it_comes_from(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.training.protocol == "validation"
+    assert load_recipe(written(tmp_path, dump_recipe(recipe))) == recipe
+    header = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    for word in ("Source:", "Cost:", "Expected:", "Command:", f"sdt train recipes/{path.name}"):
+        assert word in header
+
+
+def test_the_published_recipes() -> None:
+    iemocap, meld = (load_recipe(ROOT / "recipes" / f"{name}.yaml") for name in ("iemocap", "meld"))
+    assert (iemocap.model, meld.model) == (PRESETS["iemocap"], PRESETS["meld"])
+    assert (iemocap.objective, meld.objective) == (Objective(), Objective(temperature=8))
+    weights = iemocap.training.class_weights
+    assert isinstance(weights, dict)
+    frequencies = [0.086747, 0.144406, 0.227883, 0.160585, 0.127711, 0.252668]
+    assert list(weights) == ["happy", "sad", "neutral", "angry", "excited", "frustrated"]
+    assert list(weights.values()) == pytest.approx([1 / frequency for frequency in frequencies], rel=1e-12)
+    published = {"optimizer": "adam", "schedule": "constant", "weight_decay": 1e-5, "clip": None, "warmup": 0.0}
+    for recipe, rate, batch, epochs in ((iemocap, 1e-4, 16, 150), (meld, 5e-6, 8, 50)):
+        training = recipe.training
+        assert (training.learning_rate, training.batch_conversations, training.epochs) == (rate, batch, epochs)
+        assert {key: getattr(training, key) for key in published} == published
+        assert recipe.modalities == ("text", "audio", "visual")
+    assert meld.training.class_weights == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 1\ntraining:\n  epoch: 3", "line 3: training.epoch is no setting; did you mean 'epochs'?"),
+        ("epochs: 3", "line 1: epochs is no setting; did you mean 'training.epochs'?"),
+        ("modell:\n  width: 8", "line 1: modell is no setting; did you mean 'model'?"),
+        ("training:\n  epochs: many", "line 2: training.epochs: 'many' is not a whole number"),
+        ("training:\n  epochs: 1.5", "line 2: training.epochs: 1.5 is not a whole number"),
+        ("training:\n  epochs: true", "line 2: training.epochs: True is not a whole number"),
+        ("training:\n  epochs: 0", "line 2: training.epochs: 0 is less than 1"),
+        ("training:\n  schedule: cosin", "did you mean 'cosine'?"),
+        ("training:\n  class_weights: invers", "did you mean 'inverse'?"),
+        ("training:\n  clip: .nan", "line 2: training.clip: nan is not a number above 0"),
+        ("training:\n  warmup: 1", "line 2: training.warmup: 1.0 is not in [0, 1)"),
+        ("training:\n  learning_rate: 0", "training.learning_rate: 0.0 is not a number above 0"),
+        ("training:\n  weight_decay: -1", "training.weight_decay: -1.0 is not a number of 0 or more"),
+        ("model:\n  heads: 3", "line 2: model.heads: 3 heads do not divide model.width 1024"),
+        ("model:\n  width: 12", "x.yaml: model.heads: 8 heads do not divide model.width 12"),
+        ("model:\n  positions: 3", "line 2: model.positions: 3 is not true or false"),
+        ("objective:\n  temperature: 0", "line 2: objective.temperature: 0.0"),
+        ("training: 3", "line 1: training is a group of settings, not 3"),
+        ("seed: 1\nseed: 2", "line 2: seed is set twice"),
+        ("seed: -1", "line 1: seed: -1 is not in [0, 2^63)"),
+        ("modalities: []", "line 1: modalities: [] is not a list of different names"),
+        ("modalities: [a, a]", "is not a list of different names"),
+        ("seed: [", "line 1: not YAML"),
+        ("seed: 2020-13-01", "not YAML"),
+        ("- seed", "a recipe is a mapping of settings"),
+        ("<<: {seed: 2}", "<< is no setting"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, expected: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such recipe"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_recipe(tmp_path / "binary.yaml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "value"),
+    [
+        (["--model.width", "256"], "model.width", 256),
+        (["--training.epochs=5"], "training.epochs", 5),
+        (["--training.learning_rate", "1e-4"], "training.learning_rate", 1e-4),
+        (["--training.clip", "null"], "training.clip", None),
+        (["--corpus", "2024"], "corpus", "2024"),
+        (["--modalities", "text, audio"], "modalities", ("text", "audio")),
+        (["--modalities=[text]"], "modalities", ("text",)),
+        (["--model.speakers", "false"], "model.speakers", False),
+        (["--training.class_weights", "[1, 2]"], "training.class_weights", [1.0, 2.0]),
+        (["--training.class_weights={glad: 1, sad: 2}"], "training.class_weights", {"glad": 1.0, "sad": 2.0}),
+        (["--seed", "1", "--seed", "2"], "seed", 2),
+    ],
+)
+def test_options_override(options: list[str], key: str, value: object, tmp_path: Path) -> None:
+    path = written(tmp_path, "seed: 7\ncorpus: c\ntraining: {learning_rate: 1e-3, clip: 2}\n")
+    assert flat(load_recipe(path, options))[key] == value
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--model.widht", "256"], "--model.widht is no setting; did you mean 'model.width'?"),
+        (["--epochs", "3"], "did you mean 'training.epochs'?"),
+        (["--model.width", "wide"], "model.width: 'wide' is not a whole number"),
+        (["--model.width"], "the value is missing"),
+        (["width", "3"], "'width' is no option"),
+        (["--seed", "{"], "seed: '{' is not a whole number"),
+    ],
+)
+def test_wrong_options(options: list[str], expected: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(written(tmp_path, ""), options)
+    assert expected in str(caught.value)
+
+
+def test_every_setting_has_help() -> None:
+    assert len(all_settings()) > 25
+    for setting in all_settings().values():
+        assert setting.help.endswith("."), setting.key
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    corpus=st.none() | st.text(min_size=1, max_size=8),
+    modalities=st.none() | st.lists(st.sampled_from("abc"), min_size=1, unique=True).map(tuple),
+    rate=st.floats(1e-12, 1e3),
+    clip=st.none() | st.floats(1e-3, 1e3),
+    weights=st.sampled_from(["none", "inverse"])
+    | st.lists(st.floats(0, 1e3), max_size=3)
+    | st.dictionaries(st.text(max_size=4), st.floats(0, 9), max_size=3),
+)
+def test_a_written_recipe_is_read_back(
+    seed: int,
+    corpus: str | None,
+    modalities: tuple[str, ...] | None,
+    rate: float,
+    clip: float | None,
+    weights: object,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    training = Training(learning_rate=rate, clip=clip, class_weights=weights)  # type: ignore[arg-type]
+    recipe = Recipe(corpus=corpus, seed=seed, modalities=modalities, model=Architecture(), training=training)
+    path = tmp_path_factory.mktemp("recipes") / "x.yaml"
+    path.write_text(dump_recipe(recipe), encoding="utf-8")
+    assert load_recipe(path) == recipe
+
+
+def test_flat_names_every_setting() -> None:
+    recipe = dataclasses.replace(Recipe(), seed=5)
+    assert flat(recipe)["seed"] == 5
+    assert flat(recipe).keys() == all_settings().keys()
