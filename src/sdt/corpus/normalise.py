@@ -29,7 +29,7 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
             split) or `none`.
 
     Raises:
-        InputError: The draft lacks such a modality or, for `corpus`, has no train split.
+        InputError: The draft lacks such a modality or, for `corpus`, no train utterance has it.
     """
     for modality, how in choices.items():
         if modality not in draft.features:
@@ -49,7 +49,13 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
                 if len(chosen):
                     table.features[chosen] = _z(table.features[chosen], *_moments(table.features[chosen]))
         else:
-            mean, deviation = _moments(table.features[usable & _train_rows(draft, modality)])
+            train = usable & _train_rows(draft)
+            if not train.any():
+                raise InputError(
+                    f"{draft.name}: normalise: {modality}=corpus needs utterances of the train split that have "
+                    f"{modality!r}, and there are none"
+                )
+            mean, deviation = _moments(table.features[train])
             table.features[usable] = _z(table.features[usable], mean, deviation)
             kept = draft.provenance.setdefault("normalisation", {})
             assert isinstance(kept, dict)
@@ -59,18 +65,14 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
         )
 
 
-def _train_rows(draft: Draft, modality: str) -> npt.NDArray[np.bool_]:
+def _train_rows(draft: Draft) -> npt.NDArray[np.bool_]:
     """[N]; whether each utterance is in the train split."""
     train = set(draft.splits.get("train", ()))
-    if not train:
-        raise InputError(f"{draft.name}: normalise: {modality}=corpus needs a train split, and there is none")
     return np.array([c.id in train for c in draft.conversations for _ in c.utterances], dtype=np.bool_)
 
 
 def _moments(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean [D] and deviation [D] of some rows [n, D]; 0 and 0 where there is no row."""
-    if not len(x):
-        return np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    """Mean [D] and deviation [D] of some rows [n, D]."""
     wide = x.astype(np.float64)
     deviation = wide.std(axis=0)
     # Equal values can differ from their rounded mean in the last place: that is no deviation.

@@ -20,12 +20,18 @@ class Line:
 
 
 def read_header(path: Path) -> list[str]:
-    """The cells of the first record of a CSV file, or none where it cannot be read; `read_csv` says why."""
+    """Read the cells of the first record of a CSV file.
+
+    Raises:
+        InputError: See `read_csv`.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [cell.strip() for cell in next(csv.reader(file, strict=True), [])]
+            header = next(csv.reader(file, strict=True), [])
     except (UnicodeDecodeError, csv.Error, OSError):
-        return []
+        header = []
+    # Where there is none at the very beginning, reading it all finds it further down or says what is wrong.
+    return [cell.strip() for cell in header or read_csv(path)[0].cells]
 
 
 def read_csv(path: Path) -> list[Line]:

@@ -170,8 +170,10 @@ def _numpy(path: Path) -> npt.NDArray[np.generic]:
 
 def _npz(path: Path) -> Table:
     try:
-        with warnings.catch_warnings(), np.load(path, allow_pickle=False) as archive:
+        # Opened here, because numpy leaves it open where it is no archive.
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            archive = np.load(file, allow_pickle=False)
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # numpy's and zipfile's readers raise many kinds for damaged files
         raise _damaged(path, error) from None

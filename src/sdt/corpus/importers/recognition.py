@@ -12,7 +12,7 @@ from sdt.corpus.draft import MODALITY_NAME
 from sdt.corpus.importers.csv_lines import read_header
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import JSON_LINES, is_utterance_table
+from sdt.corpus.importers.utterance_file import JSON_LINES, REQUIRED, is_utterance_table, nearly_utterance_table
 from sdt.errors import InputError, near_miss
 
 Importer = Literal["meld", "tables", "pickles"]
@@ -83,9 +83,13 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     annotations = [path for path in files if kinds[path] == importer]
     if not annotations:
         # A table whose columns are misspelt: its reader says which.
-        annotations = [path for path in files if path.suffix.lower() in (".csv", *JSON_LINES)][:1]
+        tables = [path for path in files if path.suffix.lower() == ".csv"]
+        annotations = [path for path in tables if layout is not None or nearly_utterance_table(read_header(path))][:1]
     if not annotations:
-        raise InputError(f"{files[0]}: no file says who spoke what: name a CSV or JSON Lines file of utterances too")
+        raise InputError(
+            f"{files[0]}: no file says who spoke what; name one too: CSV or JSON Lines with {', '.join(REQUIRED)}, or "
+            "MELD's {train,dev,test}_sent_emo.csv"
+        )
     if importer == "tables" and len(annotations) > 1:
         raise InputError(f"{annotations[1]}: {annotations[0]} holds the utterances already; give one such file")
     name = "MELD's annotation" if importer == "meld" else "a file of utterances"

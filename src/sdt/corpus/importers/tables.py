@@ -117,7 +117,7 @@ def _splits(
     """Whole conversations: as the column says, and what it does not say by the options."""
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for conversation, rows in grouped.items():
-        said = [row for row in rows if row.split is not None]
+        said = sorted((row for row in rows if row.split is not None), key=lambda row: row.line)
         for row in said:
             if row.split != said[0].split:
                 raise InputError(

@@ -63,6 +63,12 @@ def is_utterance_table(header: Sequence[str]) -> bool:
     return {"conversation", "speaker"} <= set(header)
 
 
+def nearly_utterance_table(header: Sequence[str]) -> bool:
+    """Whether most of the required columns are there, misspelt perhaps."""
+    names = [name.lower() for name in header]
+    return sum(bool(difflib.get_close_matches(column, names, n=1, cutoff=0.75)) for column in REQUIRED) > 1
+
+
 def read_utterance_file(path: Path) -> UtteranceFile:
     """Read a file of utterances.
 
@@ -122,7 +128,7 @@ def _check_columns(path: Path, found: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in found if name not in COLUMNS]
     absent = [column for column in COLUMNS if column not in found]
     for name in unknown:
-        meant = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.6)
+        meant = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.75)
         if meant:
             raise InputError(f"{path}: unknown column {name!r}; did you mean {meant[0]!r}?")
     for column in REQUIRED:

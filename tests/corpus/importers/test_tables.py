@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdt.corpus.importers import ImportOptions, read
+from sdt.errors import InputError
+
+CSV = """conversation,utterance,order,speaker,label,split,text,start,end
+b,u1,2,Ann,calm,train,Second,1.5,00:00:02.500
+a,x,1,Ann,glad,dev,Alone,,
+b,u0,1,Bob,glad,train,"First, of two",0,1
+"""
+FEATURES = np.array([[10, 11], [20, 21], [30, 31]], dtype=np.float32)
+"""A row for each line of CSV."""
+ORDERED = FEATURES[[2, 0, 1]]
+"""The same in the order of the corpus: b/u0, b/u1, a/x."""
+
+
+@pytest.fixture
+def utterances(tmp_path: Path) -> Path:
+    path = tmp_path / "corpus.csv"
+    path.write_text(CSV)
+    return path
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    path = tmp_path / "audio.npy"
+    np.save(path, FEATURES)
+    return path
+
+
+def many(folder: Path, conversations: int = 20) -> Path:
+    """A JSON Lines file with none of the optional keys."""
+    path = folder / "many.jsonl"
+    lines = [
+        {"conversation": c, "speaker": f"s{u % 2}", "label": ["glad", "calm"][(c + u) % 2]}
+        for c in range(conversations)
+        for u in range(3)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def test_a_csv_file_and_a_matrix(utterances: Path, audio: Path) -> None:
+    draft = read([audio, utterances], ImportOptions())
+    draft.check()
+    assert draft.name == "corpus"
+    assert list(draft.places()) == [("b", "u0"), ("b", "u1"), ("a", "x")]
+    first, second = draft.conversations[0].utterances
+    assert (first.speaker, first.label, first.text, first.start, first.end) == (
+        "Bob",
+        "glad",
+        "First, of two",
+        0.0,
+        1.0,
+    )
+    assert (second.start, second.end) == (1.5, 2.5)
+    assert draft.conversations[1].utterances[0].start is None
+    assert draft.splits == {"train": ["b"], "dev": ["a"]}
+    assert draft.labels == ("calm", "glad")
+    np.testing.assert_array_equal(draft.features["audio"].features, ORDERED)
+    assert any("alphabetical" in note for note in draft.notes)
+
+
+def test_json_lines_say_the_same(utterances: Path, audio: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other" / "corpus.jsonl"
+    path.parent.mkdir()
+    names, *rows = (line.split(",", 8) for line in CSV.replace('"First, of two"', "First; of two").splitlines())
+    records = [{k: v.replace(";", ",") or None for k, v in zip(names, row, strict=True)} for row in rows]
+    for record in records:
+        record["order"] = int(record["order"] or 0)  # type: ignore[assignment] # a number, not a text
+    path.write_text("\n\n".join(map(json.dumps, records)) + "\n")
+    assert (
+        read([path, audio], ImportOptions()).conversations == read([utterances, audio], ImportOptions()).conversations
+    )
+
+
+def test_features_in_every_form(utterances: Path, audio: Path, tmp_path: Path) -> None:
+    keys = ["b/u1", "a/x", "b/u0"]
+    np.savez(tmp_path / "whole.npz", features=FEATURES)
+    np.savez(tmp_path / "keyed.npz", **dict(zip(keys, FEATURES, strict=True)))
+    (tmp_path / "plain.csv").write_text("\n".join(f"{a},{b}" for a, b in FEATURES))
+    (tmp_path / "headed.csv").write_text("f0,f1\n" + "\n".join(f"{a},{b}" for a, b in FEATURES))
+    pairs = [f"{key.replace('/', ',')},{a},{b}" for key, (a, b) in zip(keys, FEATURES, strict=True)]
+    (tmp_path / "pairs.csv").write_text("conversation,utterance,f0,f1\n" + "\n".join(pairs[::-1]))
+    names = ["whole.npz", "keyed.npz", "plain.csv", "headed.csv", "pairs.csv"]
+    draft = read([utterances, *(tmp_path / name for name in names)], ImportOptions())
+    draft.check()
+    assert list(draft.features) == ["whole", "keyed", "plain", "headed", "pairs"]
+    for name, table in draft.features.items():
+        np.testing.assert_array_equal(table.features, ORDERED, err_msg=name)
+        assert table.present.all()
+
+
+def test_missing_rows(utterances: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.where([[True], [False], [True]], FEATURES, np.nan))
+    np.savez(tmp_path / "b.npz", **{"b/u1": FEATURES[0], "b/u0": FEATURES[2], "c/none": FEATURES[2]})
+    draft = read([utterances, tmp_path / "a.npy", tmp_path / "b.npz"], ImportOptions())
+    draft.check()
+    for name in "ab":
+        assert draft.features[name].present.tolist() == [True, True, False]
+        assert not draft.features[name].features[2].any()
+    assert any("1 rows are of no utterance, the first 'c/none'" in note for note in draft.notes)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_single_bad_values_are_refused_or_missing(utterances: Path, tmp_path: Path, value: float) -> None:
+    x = FEATURES.astype(np.float64)
+    x[0, 1] = value
+    np.save(tmp_path / "a.npy", x)
+    draft = read([utterances, tmp_path / "a.npy"], ImportOptions())
+    with pytest.raises(InputError, match=r"a.npy: modality 'a': 1 NaN or infinite.*'b', utterance 'u1', column 1"):
+        draft.check()
+    draft.check(treat_as_missing=True)
+    assert draft.features["a"].present.tolist() == [True, False, True]
+
+
+def test_splits_are_drawn_where_no_column_says_them(tmp_path: Path) -> None:
+    path = many(tmp_path)
+    np.save(tmp_path / "x.npy", np.ones((60, 2)))
+    files = [path, tmp_path / "x.npy"]
+    drafts = [read(files, ImportOptions(seed=seed, dev_share=0.2)) for seed in (0, 0, 1)]
+    sizes = {split: len(ids) for split, ids in drafts[0].splits.items()}
+    assert sizes == {"train": 13, "dev": 3, "test": 4}
+    assert drafts[0].splits == drafts[1].splits
+    assert drafts[0].splits != drafts[2].splits
+    for draft in drafts:
+        draft.check()
+    assert any("4 conversations drawn as test" in note for note in drafts[0].notes)
+
+
+def test_dev_is_drawn_from_train_where_the_column_has_none(tmp_path: Path) -> None:
+    path = many(tmp_path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("\n".join(json.dumps({**x, "split": "test" if x["conversation"] > 14 else "train"}) for x in lines))
+    np.save(tmp_path / "x.npy", np.ones((60, 2)))
+    draft = read([path, tmp_path / "x.npy"], ImportOptions())
+    assert {split: len(ids) for split, ids in draft.splits.items()} == {"train": 13, "dev": 2, "test": 5}
+    assert draft.splits["test"] == [str(c) for c in range(15, 20)]
+
+
+def test_labels_as_the_user_orders_them(utterances: Path, audio: Path) -> None:
+    draft = read([utterances, audio], ImportOptions(labels=("glad", "sad", "calm")))
+    assert draft.labels == ("glad", "sad", "calm")
+    with pytest.raises(InputError, match=r"line 2: label 'calm' is not among --labels; did you mean 'clam'"):
+        read([utterances, audio], ImportOptions(labels=("glad", "clam")))
+
+
+def test_text_alone_is_enough_and_comes_first(utterances: Path, audio: Path) -> None:
+    draft = read([utterances], ImportOptions(text_encoder="words:4"))
+    draft.check()
+    assert list(draft.features) == ["text"]
+    assert list(read([utterances, audio], ImportOptions(text_encoder="words:4")).features) == ["text", "audio"]
+    with pytest.raises(InputError, match="at least one modality"):
+        read([utterances], ImportOptions())
+
+
+def test_text_that_is_not_there_cannot_be_encoded(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the files hold no text"):
+        read([many(tmp_path)], ImportOptions(text_encoder="words:4"))
+
+
+def test_utterances_are_numbered_where_they_have_no_id(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", **{f"{c}/{u}": np.ones(2) for c in range(20) for u in range(2)})  # type: ignore[arg-type]
+    draft = read([many(tmp_path), tmp_path / "x.npz"], ImportOptions())
+    assert [u.id for u in draft.conversations[0].utterances] == ["0", "1", "2"]
+    assert draft.features["x"].present.tolist() == [True, True, False] * 20
+
+
+def test_speakers_by_identity(utterances: Path, audio: Path) -> None:
+    assert read([utterances, audio], ImportOptions()).speakers.mode == "appearance"
+    assert read([utterances, audio], ImportOptions(speakers="identity")).speakers.names == ("Ann", "Bob")
+
+
+def test_unknown_columns_are_ignored_aloud(utterances: Path, audio: Path) -> None:
+    utterances.write_text(CSV.replace(",text,", ",season,"))
+    draft = read([utterances, audio], ImportOptions())
+    assert any("ignored: season" in note for note in draft.notes)
+    assert draft.conversations[0].utterances[0].text is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("speaker,", "speakr,", "unknown column 'speakr'; did you mean 'speaker'"),
+        ("speaker,", "Speaker,", "unknown column 'Speaker'; did you mean 'speaker'"),
+        ("utterance,", "utterance_id,", "unknown column 'utterance_id'; did you mean 'utterance'"),
+        (",label,", ",emotion,", "column 'label' is missing; found are: conversation"),
+        (",text,", ",label,", "the column 'label' occurs twice"),
+        ("a,x,1,Ann", "a,x,1,", "line 3: speaker is empty"),
+        ("a,x,1", ",x,1", "line 3: conversation is empty"),
+        ("a,x,1", "a,x,one", "line 3: order 'one' is not a number"),
+        ("a,x,1", "a,x,inf", "line 3: order 'inf' is not a number"),
+        ("b,u0,1", "b,u0,2", "line 4: order 2 in conversation 'b' stands already in line 2"),
+        ("b,u0,1", "b,u0,", "line 4: order is empty"),
+        ("b,u0,1", "b,u1,1", "line 2: utterance 'u1' of conversation 'b' stands already in line 4"),
+        (",dev,", ",valid,", "line 3: split 'valid' is unknown"),
+        (
+            "glad,train",
+            "glad,dev",
+            "line 4: conversation 'b' is in split 'dev' here and in 'train' in line 2",
+        ),
+        (",0,1\n", ",1,0\n", "line 4: end 0.0 comes before start 1.0"),
+        (",0,1\n", ",soon,1\n", "line 4: start 'soon' is not a time"),
+        (",0,1\n", ",0\n", "line 4: 8 cells, but line 1 has 9"),
+        ('"First', 'F"irst', "line 4: 10 cells"),
+        ('two"', "two", "line 4: not CSV"),
+        ("glad", "calm", "at least two different labels"),
+    ],
+)
+def test_a_csv_file_that_is_wrong(utterances: Path, audio: Path, old: str, new: str, message: str) -> None:
+    assert old in CSV
+    utterances.write_text(CSV.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        read([utterances, audio], ImportOptions()).check()
+    assert str(utterances) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"conversation": "b"', "line 2: not JSON"),
+        ("[1, 2]", "line 2: expected an object"),
+        ('{"conversation": "b", "speaker": ["Ann"], "label": "x"}', r'line 2: speaker is \["Ann"\]; expected text'),
+        ('{"conversation": true, "speaker": "Ann", "label": "x"}', "line 2: conversation is true"),
+        ('{"conversation": "b", "label": "x"}', "line 2: speaker is empty"),
+        (
+            '{"conversation": "\\ud800", "speaker": "Ann", "label": "x"}',
+            "line 2: conversation holds half of a surrogate",
+        ),
+        ("[" * 100_000, "line 2: not JSON"),
+        ("9" * 5000, "line 2: not JSON"),
+    ],
+)
+def test_json_lines_that_are_wrong(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "u.jsonl"
+    path.write_text('{"conversation": "a", "speaker": "Ann", "label": "x"}\n' + line)
+    with pytest.raises(InputError, match=message):
+        read([path], ImportOptions(text_encoder="words:4"))
+
+
+def test_other_encodings_are_refused_by_line(utterances: Path, tmp_path: Path) -> None:
+    utterances.write_bytes(CSV.replace("Alone", "Séul").encode("latin1"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        read([utterances], ImportOptions(text_encoder="words:4"))
+    path = tmp_path / "u.jsonl"
+    path.write_bytes(b'{"conversation": "a"}\n{"conversation": "\xe9"}')
+    with pytest.raises(InputError, match="line 2: not UTF-8"):
+        read([path], ImportOptions(text_encoder="words:4"))
+
+
+def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
+    def refused(array: object, message: str) -> None:
+        path = tmp_path / "x.npy"
+        np.save(path, np.asarray(array))
+        with pytest.raises(InputError, match=message) as caught:
+            read([utterances, path], ImportOptions()).check()
+        assert str(path) in str(caught.value)
+
+    refused(FEATURES[:2], r"2 rows, but .* has 3 utterances")
+    refused(FEATURES[0], r"expected a matrix \[utterances, width\], got shape \(2,\)")
+    refused(np.zeros((3, 0)), "got shape")
+    refused([["a"], ["b"], ["c"]], "expected numbers")
+    refused(FEATURES.astype(np.complex64), "expected numbers")
+    refused([[{}], [{}], [{}]], "cannot be read")  # an array of objects is a pickle
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:90])
+    with pytest.raises(InputError, match="cannot be read"):
+        read([utterances, tmp_path / "x.npy"], ImportOptions())
+
+
+def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
+    def refused(message: str, **arrays: object) -> None:
+        np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=message):
+            read([utterances, tmp_path / "x.npz"], ImportOptions()).check()
+
+    refused("none of its keys is an utterance", **{"b_u0": FEATURES[0]})
+    refused("key 'b/u1': width 1, but key 'b/u0' has 2", **{"b/u0": FEATURES[0], "b/u1": FEATURES[0, :1]})
+    refused(r"expected a vector \[width\], got shape \(3, 2\)", **{"b/u0": FEATURES, "b/u1": FEATURES[0]})
+    refused("the archive is empty")
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(InputError, match="cannot be read"):
+        read([utterances, tmp_path / "x.npz"], ImportOptions())
+
+
+def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path: Path) -> None:
+    dashed = audio.rename(tmp_path / "my-audio.npy")
+    with pytest.raises(InputError, match=r"which modality is it\? Name it: --features NAME="):
+        read([utterances, dashed], ImportOptions())
+    draft = read([utterances], ImportOptions(), features={"audio": [dashed]})
+    assert list(draft.features) == ["audio"]
+    with pytest.raises(InputError, match="give one file for each"):
+        read([utterances], ImportOptions(), features={"audio": [dashed, dashed]})
+    with pytest.raises(InputError, match="no such file"):
+        read([utterances, tmp_path / "none.npy"], ImportOptions())
+    with pytest.raises(InputError, match="is a folder"):
+        read([utterances, tmp_path], ImportOptions())
+    with pytest.raises(InputError, match="no file says who spoke what"):
+        read([dashed], ImportOptions())
+    with pytest.raises(InputError, match="holds the utterances already"):
+        read([utterances, many(tmp_path)], ImportOptions())
+    (tmp_path / "audio.wav").write_bytes(b"")
+    with pytest.raises(InputError, match="neither utterances nor features"):
+        read([utterances, tmp_path / "audio.wav"], ImportOptions())
+    with pytest.raises(InputError, match="'tabel' is unknown; did you mean 'table'"):
+        read([utterances, dashed], ImportOptions(layout="tabel"))
+    with pytest.raises(InputError, match="use --features"):
+        read([utterances], ImportOptions(take={"audio": dashed}))
