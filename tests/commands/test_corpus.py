@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdt.__main__ import main
 
-LINES = [
+LINES: list[dict[str, object]] = [
     {
         "conversation": f"c{c}",
         "utterance": str(u),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,23 @@ class Line:
     number: int
     """The line of the file on which the record begins; the first is 1."""
     cells: list[str]
+
+
+def read_text(path: Path, *, encoding: str = "utf-8-sig") -> str:
+    """Read a text file, its line ends as they are.
+
+    Raises:
+        InputError: It cannot be read, or is not in that encoding; says on which line.
+    """
+    try:
+        return path.read_bytes().decode(encoding)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {line}: not UTF-8 (byte {error.object[error.start]:#04x}); save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_header(path: Path) -> list[str]:
@@ -34,7 +52,7 @@ def read_header(path: Path) -> list[str]:
     return [cell.strip() for cell in header or read_csv(path)[0].cells]
 
 
-def read_csv(path: Path) -> list[Line]:
+def read_csv(path: Path, *, encoding: str = "utf-8-sig", delimiter: str = ",") -> list[Line]:
     """Read all records of a CSV file, the header among them; blank lines are left out.
 
     Raises:
@@ -42,22 +60,15 @@ def read_csv(path: Path) -> list[Line]:
             cells than the first.
     """
     lines: list[Line] = []
+    reader = csv.reader(io.StringIO(read_text(path, encoding=encoding), newline=""), strict=True, delimiter=delimiter)
+    begin = 1
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            begin = 1
-            for cells in reader:
-                if cells:
-                    lines.append(Line(begin, cells))
-                begin = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} after line {begin}); save it as UTF-8"
-        ) from None
+        for cells in reader:
+            if cells:
+                lines.append(Line(begin, cells))
+            begin = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}, line {begin}: not CSV ({error}); is the file cut off?") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if not lines:
         raise InputError(f"{path}: the file is empty")
     expected = len(lines[0].cells)

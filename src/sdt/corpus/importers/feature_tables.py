@@ -156,6 +156,7 @@ def _numbers(path: Path, line: Line, columns: list[int]) -> list[float]:
 
 def _numpy(path: Path) -> npt.NDArray[np.generic]:
     """The array of a `.npy` file."""
+    _check_magic(path, b"\x93NUMPY", "a .npy file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -163,12 +164,12 @@ def _numpy(path: Path) -> npt.NDArray[np.generic]:
             array: object = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy's reader raises many kinds for damaged files
         raise _damaged(path, error) from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: not a .npy file; is its ending wrong?")
+    assert isinstance(array, np.ndarray)
     return array
 
 
 def _npz(path: Path) -> Table:
+    _check_magic(path, b"PK", "a .npz archive")
     try:
         # Opened here, because numpy leaves it open where it is no archive.
         with path.open("rb") as file, warnings.catch_warnings():
@@ -182,6 +183,13 @@ def _npz(path: Path) -> Table:
     if len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
         return _matrix(path, next(iter(arrays.values())))
     return _stack(path, arrays.items())
+
+
+def _check_magic(path: Path, magic: bytes, kind: str) -> None:
+    """Refuse a file that is something else; numpy would call it a pickle and advise to trust it."""
+    with path.open("rb") as file:
+        if file.read(len(magic)) != magic:
+            raise InputError(f"{path}: not {kind}, in spite of its ending")
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.corpus.draft import SPLITS
-from sdt.corpus.importers.csv_lines import number, read_csv
+from sdt.corpus.importers.csv_lines import number, read_csv, read_text
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError, near_miss
 
@@ -75,11 +75,11 @@ def read_utterance_file(path: Path) -> UtteranceFile:
     Raises:
         InputError: A line cannot be read, a column is missing or misspelt, or a value is not what its column holds.
     """
-    records = list(_json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
+    records = list(json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
     if not records:
         raise InputError(f"{path}: no utterances")
     found = tuple(dict.fromkeys(name for _, record in records for name in record))
-    ignored = _check_columns(path, found)
+    ignored = check_columns(path, found)
     return UtteranceFile(
         [_row(path, line, record) for line, record in records],
         tuple(name for name in found if name in COLUMNS),
@@ -94,22 +94,13 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         if names.count(name) > 1:
             raise InputError(f"{path}: the column {name!r} occurs twice")
     if not lines:
-        _check_columns(path, names)
+        check_columns(path, names)
     for line in lines:
         yield line.number, dict(zip(names, line.cells, strict=True))
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{path}, line {line}: not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    for line, text in enumerate(lines, start=1):
+def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int, Mapping[str, object]]]:
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
@@ -118,20 +109,22 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
         if not isinstance(record, dict):
             raise InputError(
-                f"{path}, line {line}: expected an object {{...}} with the keys conversation, speaker, label"
+                f"{path}, line {line}: expected an object {{...}} with keys such as conversation, speaker, text"
             )
         yield line, record
 
 
-def _check_columns(path: Path, found: Sequence[str]) -> tuple[str, ...]:
+def check_columns(
+    path: Path, found: Sequence[str], *, columns: Sequence[str] = COLUMNS, required: Sequence[str] = REQUIRED
+) -> tuple[str, ...]:
     """Refuse missing and misspelt columns; returns those to be ignored."""
-    unknown = [name for name in found if name not in COLUMNS]
-    absent = [column for column in COLUMNS if column not in found]
+    unknown = [name for name in found if name not in columns]
+    absent = [column for column in columns if column not in found]
     for name in unknown:
         meant = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.75)
         if meant:
             raise InputError(f"{path}: unknown column {name!r}; did you mean {meant[0]!r}?")
-    for column in REQUIRED:
+    for column in required:
         if column in absent:
             raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(found[:12])}")
     return tuple(unknown)
@@ -139,14 +132,14 @@ def _check_columns(path: Path, found: Sequence[str]) -> tuple[str, ...]:
 
 def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
     where = f"{path}, line {line}"
-    text = {name: _text(where, name, record.get(name)) for name in COLUMNS}
+    text = {name: cell_text(where, name, record.get(name)) for name in COLUMNS}
     conversation, speaker = text["conversation"], text["speaker"]
     if conversation is None or speaker is None:
         raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
     split = text["split"]
     if split is not None and split not in SPLITS:
         raise InputError(f"{where}: split {split!r} is unknown{near_miss(split, SPLITS)}")
-    start, end = _seconds(where, "start", text["start"]), _seconds(where, "end", text["end"])
+    start, end = cell_seconds(where, "start", text["start"]), cell_seconds(where, "end", text["end"])
     if start is not None and end is not None and end < start:
         raise InputError(f"{where}: end {end} comes before start {start}")
     return Row(
@@ -155,7 +148,7 @@ def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
         speaker=speaker,
         label=text["label"],
         utterance=text["utterance"],
-        order=_order(where, text["order"]),
+        order=cell_number(where, "order", text["order"]),
         split=split,
         text=text["text"],
         start=start,
@@ -163,7 +156,7 @@ def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
     )
 
 
-def _text(where: str, column: str, value: object) -> str | None:
+def cell_text(where: str, column: str, value: object) -> str | None:
     """A value as text without blanks around it; None where it is empty."""
     if value is None:
         return None
@@ -177,19 +170,21 @@ def _text(where: str, column: str, value: object) -> str | None:
     return text or None
 
 
-def _order(where: str, text: str | None) -> float | None:
+def cell_number(where: str, column: str, text: str | None) -> float | None:
+    """The finite number in a cell; None for an empty one."""
     if text is None:
         return None
     try:
-        order = number(text)
+        value = number(text)
     except ValueError:
-        order = math.nan
-    if not math.isfinite(order):
-        raise InputError(f"{where}: order {text!r} is not a number")
-    return order
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {column} {text!r} is not a number")
+    return value
 
 
-def _seconds(where: str, column: str, text: str | None) -> float | None:
+def cell_seconds(where: str, column: str, text: str | None) -> float | None:
+    """The time in a cell, in seconds; None for an empty one."""
     try:
         return seconds(text or "")
     except ValueError:
