@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> list[Path]:
     """A file of utterances, a matrix by place, and keyed tables as CSV and archive."""
     folder = tmp_path / "files"
     folder.mkdir()
-    rows = [list(LINES[0]), *(list(line.values()) for line in LINES)]
+    rows: list[list[object]] = [list(LINES[0]), *(list(line.values()) for line in LINES)]
     (folder / "talk.csv").write_text("\n".join(",".join(f'"{cell}"' for cell in row) for row in rows))
     features = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
     features[5] = np.nan

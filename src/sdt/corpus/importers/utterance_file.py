@@ -79,7 +79,7 @@ def read_utterance_file(path: Path) -> UtteranceFile:
     if not records:
         raise InputError(f"{path}: no utterances")
     found = tuple(dict.fromkeys(name for _, record in records for name in record))
-    ignored = check_columns(path, found)
+    ignored = check_columns(path, found, columns=COLUMNS, required=REQUIRED)
     return UtteranceFile(
         [_row(path, line, record) for line, record in records],
         tuple(name for name in found if name in COLUMNS),
@@ -94,13 +94,18 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
         if names.count(name) > 1:
             raise InputError(f"{path}: the column {name!r} occurs twice")
     if not lines:
-        check_columns(path, names)
+        check_columns(path, names, columns=COLUMNS, required=REQUIRED)
     for line in lines:
         yield line.number, dict(zip(names, line.cells, strict=True))
 
 
 def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int, Mapping[str, object]]]:
-    for line, text in enumerate(read_text(path).split("\n"), start=1):
+    """Yield the number and the object of each line that is not blank.
+
+    Raises:
+        InputError: A line is no JSON object.
+    """
+    for line, text in enumerate(read_text(path, encoding=encoding).split("\n"), start=1):
         if not text.strip():
             continue
         try:
@@ -115,9 +120,19 @@ def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int
 
 
 def check_columns(
-    path: Path, found: Sequence[str], *, columns: Sequence[str] = COLUMNS, required: Sequence[str] = REQUIRED
+    path: Path, found: Sequence[str], *, columns: Sequence[str], required: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Refuse missing and misspelt columns; returns those to be ignored."""
+    """Find the columns that mean nothing.
+
+    Args:
+        path: The file, for the message.
+        found: Its columns.
+        columns: Those that mean something.
+        required: Those of them that must be there.
+
+    Raises:
+        InputError: A column that is not there is nearly spelt like one that is, or a required one is missing.
+    """
     unknown = [name for name in found if name not in columns]
     absent = [column for column in columns if column not in found]
     for name in unknown:
