@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PUPPETS := $(addprefix build/puppets-files/,utterances.jsonl audio.npy visual.npy)
 
 # Two OpenMP threads that spin while they wait are several times slower on shared cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -9,8 +10,12 @@ export GOMP_SPINCOUNT := 0
 
 .PHONY: demo test lint install clean
 
+# The main job on the built-in corpus, from generated files to scores.
 demo: $(VENV)/.installed
-	@$(BIN)/python -m sdt demo
+	$(BIN)/sdt puppets build/puppets-files --overwrite
+	$(BIN)/sdt corpus import $(PUPPETS) --text-encoder words:256 --output build/puppets --overwrite
+	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
+	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
 
 test: $(VENV)/.installed lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

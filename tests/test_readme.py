@@ -1,0 +1,98 @@
+"""Every command in the README is run, in order, and the Python example too."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.shared import ROOT, SHARED_DATA
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+SETUP = {"make demo", "make test"}
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the repository's root, with files of one's own beside, as the README assumes them."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("recipes", "Makefile"):
+        (folder / name).symlink_to(ROOT / name)
+    example = re.search(r"```text\n(conversation,order.*?)```", README, re.DOTALL)
+    assert example, "the README shows no table of utterances"
+    head, *rows = example[1].splitlines()
+    lines = [head]
+    for number, split in enumerate(["train"] * 6 + ["dev"] * 2 + ["test"] * 2):
+        lines += [row.replace("call-17", f"call-{number}").replace("train", split) for row in rows]
+    (folder / "my-utterances.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    audio = np.random.default_rng(0).normal(size=(len(lines) - 1, 5))
+    audio[3] = np.nan
+    np.save(folder / "my-audio.npy", audio)
+    if SHARED_DATA is not None:
+        for path in (SHARED_DATA / "meld").glob("*.csv"):
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def run(command: str, folder: Path) -> str:
+    """Run a command as a user would, with this environment's `sdt` on the path."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "0",
+    }
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"$ {command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def demo_commands() -> list[str]:
+    """What `make demo` runs once everything is installed, as make itself says it."""
+    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+    return ["sdt " + line.split("bin/sdt ", 1)[1] for line in done.stdout.splitlines() if "bin/sdt " in line]
+
+
+def test_the_two_commands_are_in_the_readme() -> None:
+    assert set(COMMANDS) >= SETUP
+
+
+def test_the_demo(place: Path) -> None:
+    commands = demo_commands()
+    assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate"]
+    printed = [run(command, place) for command in commands]
+    assert "runs/puppets" in printed[2]
+    assert "fused" in printed[3]
+
+
+def test_the_other_commands(place: Path) -> None:
+    needs_meld = [c for c in COMMANDS if "meld" in c]
+    for command in COMMANDS:
+        if command not in SETUP and (SHARED_DATA is not None or command not in needs_meld):
+            run(command, place)
+
+
+def test_the_python_example(place: Path) -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code
+    assert len(code[1].strip().splitlines()) <= 10
+    printed = run(shlex.join([sys.executable, "-c", code[1]]), place)
+    assert len(printed.splitlines()) > 10
+    assert "%" in printed
