@@ -1,0 +1,102 @@
+"""From bytes to text: which encoding a file has, and whether it is text at all."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.errors import InputError
+from sdt.text import repair_windows1252
+
+MAX_BYTES = 256 * 2**20
+MAX_LINE = 100_000
+"""Characters. An hour of uninterrupted speech has about 50,000; no utterance is longer than this."""
+
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BINARY = (
+    (0, b"\x89PNG", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (4, b"ftyp", "an MP4 or MOV recording"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM recording"),
+    (0, b"RIFF", "a WAV or AVI recording"),
+    (0, b"ID3", "an MP3 recording"),
+    (0, b"fLaC", "a FLAC recording"),
+    (0, b"OggS", "an Ogg recording"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive or office document"),
+    (0, b"\xd0\xcf\x11\xe0", "an office document"),
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The text of a file."""
+
+    text: str
+    r"""Without a byte order mark; every line ends with `\n` alone; Windows-1252 control characters are repaired."""
+    encoding: str
+    """Python's name of the encoding with which the file can be opened again. Windows-1252 is opened as Latin-1 and
+    repaired afterwards, since it leaves five bytes undefined."""
+    notes: list[str]
+
+
+def decode(path: Path) -> Decoded:
+    """Read a text file: by its byte order mark (UTF-8 or UTF-16), else as UTF-8, else as Windows-1252.
+
+    Raises:
+        InputError: The file cannot be read, is not text, is empty, or has a line that no transcript has.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+            for place, mark, kind in _BINARY:
+                if head[place:].startswith(mark):
+                    raise InputError(
+                        f"{path}: this is {kind}, not a transcript; give a txt, csv, jsonl, srt or vtt file"
+                    )
+            data = head + file.read(MAX_BYTES)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; no transcript is; split it into several files")
+    text, encoding = _decode(path, data)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty")
+    _check(path, text)
+    notes = ["not UTF-8: read as Windows-1252"] if encoding == "latin-1" else []
+    repaired = repair_windows1252(text)
+    if repaired != text and encoding != "latin-1":
+        count = sum(a != b for a, b in zip(text, repaired, strict=True))
+        notes.append(f"Windows-1252 control characters repaired: {count}")
+    return Decoded(repaired, encoding, notes)
+
+
+def _decode(path: Path, data: bytes) -> tuple[str, str]:
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            try:
+                return data.decode(encoding), encoding
+            except UnicodeDecodeError as error:
+                name = encoding.removesuffix("-sig").upper()
+                raise InputError(
+                    f"{path}: begins as {name} but is not ({error.reason} at byte {error.start}); is the file cut off?"
+                ) from None
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def _check(path: Path, text: str) -> None:
+    """Refuse what is no text, though it could be decoded."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if "\0" in line:
+            raise InputError(
+                f"{path}, line {number}: holds a NUL byte, so it is not text (or UTF-16 with no byte order mark)"
+            )
+        if len(line) > MAX_LINE:
+            raise InputError(
+                f"{path}, line {number}: {len(line):,} characters; a line of a transcript has at most {MAX_LINE:,}"
+            )

@@ -1,0 +1,77 @@
+"""The text of subtitle cues: tags, entities, dialogue dashes, and the emotion that this program writes there."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")
+# A voice, class, italic or font tag, a karaoke time stamp; "I <3 you" and "a < b" are none.
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>")
+_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
+# Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
+_MARK = re.compile(r"\[[^\[\]]{1,60} [01]\.\d\d\](?:\s|$)")
+
+
+def voices(markup: str) -> list[tuple[str | None, str]]:
+    r"""Split a cue at its voice tags: (speaker, their markup); None for what no voice tag precedes.
+
+    Example:
+        >>> voices("<v Ann>Hi.</v>\n<v.loud Bob>Hey!")
+        [('Ann', 'Hi.</v>\\n'), ('Bob', 'Hey!')]
+    """
+    before, *rest = _VOICE.split(markup)
+    parts: list[tuple[str | None, str]] = [(None, before)] if before.strip() or not rest else []
+    return parts + [(plain(name).strip() or None, said) for name, said in zip(rest[::2], rest[1::2], strict=True)]
+
+
+def plain(markup: str) -> str:
+    """The text without tags and override codes, its entities as characters."""
+    bare = _OVERRIDE.sub("", _TAG.sub("", markup))
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), bare)
+
+
+def dialogue(lines: Sequence[str]) -> list[list[str]]:
+    """Split a cue's lines where a dash at their beginning says that someone else speaks; the dashes are removed.
+
+    Example:
+        >>> dialogue(["- Where is", "it?", "- Here."])
+        [['Where is', 'it?'], ['Here.']]
+    """
+    turns: list[list[str]] = []
+    for line in map(str.strip, lines):
+        dash = _DASH.match(line)
+        if dash or not turns:
+            turns.append([line[dash.end() :] if dash else line])
+        else:
+            turns[-1].append(line)
+    return turns
+
+
+def mark(emotion: str, probability: float) -> str:
+    """How an emotion is shown at the beginning of a cue: `[joy 0.83]`."""
+    return f"[{emotion.translate({ord('['): '(', ord(']'): ')'})} {probability:.2f}]"
+
+
+def unmarked(text: str) -> tuple[bool, str]:
+    """Whether a cue's text begins with an emotion that `mark` wrote, and the text without it."""
+    found = _MARK.match(text)
+    return (True, text[found.end() :]) if found else (False, text)
+
+
+def escape_webvtt(text: str) -> str:
+    """Text as a WebVTT cue holds it."""
+    return _braces(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def escape_srt(text: str) -> str:
+    """Text as an SRT cue holds it. Few players know entities: only what would be read as markup is written as one."""
+    text = _ENTITY.sub(lambda entity: "&amp;" + entity[0][1:], text)
+    return _braces(text.replace("<", "&lt;") if _TAG.search(text) else text)
+
+
+def _braces(text: str) -> str:
+    return text.replace("{\\", "&#123;\\")

@@ -1,0 +1,146 @@
+"""CSV, TSV and JSON Lines of utterances.
+
+| column         | what it holds                                                                           |
+|----------------|-----------------------------------------------------------------------------------------|
+| `text`         | what is said                                                                            |
+| `speaker`      | who speaks                                                                              |
+| `conversation` | the conversation's id; without the column the file is one conversation, named like it   |
+| `utterance`    | its id, unique in the conversation; else its number in it, from 0                       |
+| `order`        | a number that sorts the conversation's utterances; else the file's order                |
+| `start`, `end` | seconds, or HH:MM:SS.mmm                                                                |
+| `label`        | the annotated emotion                                                                   |
+| `media`        | the clip of this utterance alone; a relative path begins at the transcript's folder     |
+
+None is required but `text`, `start` or `media`. The columns of MELD's annotation files are known by their own names.
+What `sdt predict` wrote can be read again; the predictions in it are left aside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sdt.corpus.importers.csv_lines import read_csv
+from sdt.corpus.importers.meld import is_annotation
+from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, json_lines
+from sdt.errors import InputError
+from sdt.transcripts.transcript import Turn, tidy
+
+COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "media")
+DELIMITERS = (",", "\t", ";")
+MELD = {
+    "Dialogue_ID": "conversation",
+    "Utterance_ID": "utterance",
+    "Speaker": "speaker",
+    "Utterance": "text",
+    "StartTime": "start",
+    "EndTime": "end",
+    "Emotion": "label",
+}
+"""MELD's names of columns; its utterances are in the order of their ids."""
+_MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
+_PREDICTED = ("emotion", "probability")
+
+_Record = tuple[int, Mapping[str, object]]
+
+
+def delimiter(header: str) -> str:
+    """What separates the cells of a header line."""
+    return max(DELIMITERS, key=header.count)
+
+
+def is_table(header: str) -> bool:
+    """Whether a line is the header of a table of utterances."""
+    cells = [cell.strip().strip('"') for cell in header.split(delimiter(header))]
+    return is_annotation(cells) or (len(cells) > 1 and "text" in cells and bool({"speaker", "utterance"} & set(cells)))
+
+
+def read_csv_table(path: Path, text: str, encoding: str) -> tuple[list[Turn], list[str]]:
+    """The turns of a CSV or TSV file, and notes.
+
+    Raises:
+        InputError: See `read_csv`; a column is misspelt; or a value is not what its column holds.
+    """
+    header, *lines = read_csv(path, encoding=encoding, delimiter=delimiter(text.lstrip().split("\n", 1)[0]))
+    names = [tidy(name) for name in header.cells]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} occurs twice")
+    return _turns(path, names, [(line.number, dict(zip(names, line.cells, strict=True))) for line in lines])
+
+
+def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
+    """The turns of a JSON Lines file, and notes.
+
+    Raises:
+        InputError: A line is not a JSON object; a key is misspelt; or a value is not what its key holds.
+    """
+    records = list(json_lines(path, encoding=encoding))
+    return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
+
+
+def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:
+    if is_annotation(names):
+        names = [MELD.get(name, name) for name in names if name not in _MELD_IGNORED]
+        records = [
+            (line, {MELD.get(name, name): value for name, value in row.items()} | {"order": row.get("Utterance_ID")})
+            for line, row in records
+        ]
+    predicted = set(_PREDICTED) <= set(names)
+    ignored = check_columns(
+        path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
+    )
+    if not {"text", "start", "media"} & set(names):
+        raise InputError(f"{path}: column 'text' is missing; found are: {', '.join(names[:12])}")
+    ordered: dict[str | None, list[tuple[float, Turn]]] = {}
+    for line, record in records:
+        order, turn = _turn(path, line, record)
+        ordered.setdefault(turn.conversation, []).append((order, turn))
+    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
+    if len(turns) < len(records):
+        notes.append(f"repeated lines left out: {len(records) - len(turns)}")
+    return turns, notes
+
+
+def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
+    """The turns of a conversation in their order, lines that merely repeat another left out."""
+    seen: dict[str, Turn] = {}
+    turns = []
+    for _, turn in sorted(rows, key=lambda row: row[0]):
+        before = seen.setdefault(turn.id, turn) if turn.id is not None else turn
+        if before is turn:
+            turns.append(turn)
+        elif replace(before, line=turn.line) != turn:
+            raise InputError(
+                f"{path}, line {turn.line}: utterance {turn.id!r} is in line {before.line} already, with other values"
+            )
+    return turns
+
+
+def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, Turn]:
+    """The turn of a line, and the number that sorts it."""
+    where = f"{path}, line {line}"
+    cells = {name: cell_text(where, name, _value(name, record.get(name))) for name in COLUMNS}
+    said = {name: tidy(cell) or None if cell else None for name, cell in cells.items()}
+    order = cell_number(where, "order", said["order"])
+    return math.inf if order is None else order, Turn(
+        line=line,
+        text=said["text"],
+        speaker=said["speaker"],
+        start=cell_seconds(where, "start", said["start"]),
+        end=cell_seconds(where, "end", said["end"]),
+        id=said["utterance"],
+        label=said["label"],
+        clip=path.parent / said["media"] if said["media"] else None,
+        conversation=said["conversation"],
+    )
+
+
+def _value(column: str, value: object) -> object:
+    """A JSON value; a time so rounded that it has no exponent, for sums of times may give 5.6e-17 instead of 0."""
+    if isinstance(value, float) and column in ("start", "end"):
+        return f"{round(value, 6) + 0.0:f}"  # adding 0 turns -0.0 into 0.0
+    return value

@@ -1,0 +1,157 @@
+"""What every reader gives: turns as they stand in the file, made into conversations with speakers, ids and times."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError
+from sdt.text import repair_windows1252
+
+_CONTROL = dict.fromkeys([*range(0x20), 0x7F], " ")
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Conversations that were read from a file or a folder."""
+
+    conversations: list[Conversation]
+    clips: Mapping[tuple[str, str], Path]
+    """(conversation id, utterance id) to the media file of that utterance alone, where the transcript names one; not
+    looked for."""
+    notes: list[str]
+    """What was repaired or assumed, one line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance as it stands in a file; what the file does not say is None."""
+
+    line: int
+    """Where it begins; the first line is 1."""
+    text: str | None
+    speaker: str | None = None
+    start: float | None = None
+    end: float | None = None
+    id: str | None = None
+    label: str | None = None
+    clip: Path | None = None
+    conversation: str | None = None
+
+
+def tidy(text: str) -> str:
+    r"""One line of repaired text: blanks, line breaks and control characters between words become single spaces.
+
+    Example:
+        >>> tidy(" don\x92t\n go ")
+        'don’t go'
+    """
+    return " ".join(repair_windows1252(text).translate(_CONTROL).split())
+
+
+def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcript:
+    """Make turns into conversations.
+
+    A turn of no conversation belongs to the one named like the file. A turn of no speaker is spoken by the one before;
+    where there is none, by a speaker of a new name. An utterance without an id gets its number in the conversation,
+    from 0. Where a turn has a beginning and no end, it lasts until the next one begins.
+
+    Raises:
+        InputError: There are no turns, two have the same id, or one ends before it starts.
+    """
+    if not turns:
+        raise InputError(f"{path}: no utterances in this file")
+    notes = list(notes)
+    groups: dict[str, list[Turn]] = {}
+    for turn in turns:
+        if turn.start is not None and turn.end is not None and turn.end < turn.start:
+            raise InputError(f"{path}, line {turn.line}: end {turn.end} comes before start {turn.start}")
+        groups.setdefault(path.stem if turn.conversation is None else turn.conversation, []).append(turn)
+    clips: dict[tuple[str, str], Path] = {}
+    conversations = []
+    for name, group in groups.items():
+        utterances: dict[str, Utterance] = {}
+        ended = _ends(group)
+        for number, (turn, speaker) in enumerate(zip(ended, _speakers(group), strict=True)):
+            id_ = str(number) if turn.id is None else turn.id
+            if id_ in utterances:
+                raise InputError(f"{path}, line {turn.line}: conversation {name!r} has two utterances {id_!r}")
+            utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end)
+            if turn.clip is not None:
+                clips[name, id_] = turn.clip
+        conversations.append(Conversation(name, tuple(utterances.values())))
+    notes += _speaker_notes(turns, groups)
+    notes += _time_notes(groups)
+    return Transcript(conversations, clips, [f"{path.name}: {note}" for note in notes])
+
+
+def _speakers(turns: Sequence[Turn]) -> list[str]:
+    """Who speaks each turn of a conversation."""
+    named = {turn.speaker for turn in turns}
+    speaker = next(name for n in range(1, len(turns) + 2) if (name := f"Speaker {n}") not in named)
+    speakers = []
+    for turn in turns:
+        speaker = turn.speaker or speaker
+        speakers.append(speaker)
+    return speakers
+
+
+def _ends(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns of a conversation, those with a beginning alone lasting until the next one begins."""
+    ended = list(turns)
+    for place, (turn, following) in enumerate(itertools.pairwise(turns)):
+        if turn.start is not None and turn.end is None and following.start is not None:
+            ended[place] = replace(turn, end=following.start if following.start > turn.start else None)
+    return ended
+
+
+def _speaker_notes(turns: Sequence[Turn], groups: Mapping[str, Sequence[Turn]]) -> list[str]:
+    nameless = sum(not any(turn.speaker for turn in group) for group in groups.values())
+    if nameless == len(groups):
+        whose = "one speaker" if len(groups) == 1 else "one speaker in each conversation"
+        return [f"no speaker is named: all {len(turns)} utterances are taken to be of {whose}"]
+    notes = []
+    if nameless:
+        notes.append(f"{nameless} of {len(groups)} conversations name no speaker: each is taken to have one")
+    carried = sum(not turn.speaker for group in groups.values() if any(t.speaker for t in group) for turn in group)
+    if carried:
+        notes.append(f"{carried} of {len(turns)} utterances name no speaker: taken to be of who spoke before")
+    return notes
+
+
+def _time_notes(groups: Mapping[str, Sequence[Turn]]) -> list[str]:
+    unordered, overlapping, endless = [], [], []
+    for turns in groups.values():
+        for turn, following in itertools.pairwise(turns):
+            if turn.start is None or following.start is None:
+                continue
+            if turn.end is None:
+                endless.append(turn.line)
+            if following.start < turn.start:
+                unordered.append(following.line)
+            elif (
+                turn.end is not None
+                and following.start < turn.end
+                and (turn.start, turn.end)
+                != (
+                    following.start,
+                    following.end,
+                )
+            ):
+                overlapping.append(following.line)
+    notes = []
+    if endless:
+        notes.append(f"{_count(endless)} without an end: taken to last until the next one begins")
+    if unordered:
+        notes.append(f"{_count(unordered)} before the one above: the order of the file is kept")
+    if overlapping:
+        notes.append(f"{_count(overlapping)} before the one above ends: the times are kept")
+    return notes
+
+
+def _count(lines: Sequence[int]) -> str:
+    number = "1 utterance begins" if len(lines) == 1 else f"{len(lines)} utterances begin"
+    return f"{number} (line {lines[0]}{', ...' if len(lines) > 1 else ''})"

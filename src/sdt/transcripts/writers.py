@@ -1,0 +1,157 @@
+"""Conversations with their emotions, as JSON Lines, CSV, WebVTT or SRT."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.errors import InputError, near_miss
+from sdt.files import atomic_file
+from sdt.transcripts.markup import escape_srt, escape_webvtt, mark
+from sdt.transcripts.transcript import tidy
+
+LAST_CUE = 3.0
+"""Seconds for which a cue is shown whose utterance has a beginning, but no end."""
+
+Said = tuple[Conversation, Utterance, Prediction]
+
+
+def write_predictions(
+    path: Path, conversations: Sequence[Conversation], predictions: Iterable[Prediction], format: str | None = None
+) -> None:
+    """Write what was said and the emotion of every utterance, whole or not at all.
+
+    All formats can be read again by `read_transcript`. Probabilities have six significant digits (subtitles: two
+    decimals), times are in milliseconds.
+
+    Args:
+        path: The file.
+        conversations: What was said; the order in the file.
+        predictions: One for each utterance, in any order.
+        format: `jsonl`, `csv`, `vtt` or `srt`; None to tell by the file's suffix, and JSON Lines for other suffixes.
+
+    Raises:
+        InputError: The format is unknown; or subtitles are asked for and an utterance has no time, or there are
+            several conversations.
+        ValueError: An utterance has no prediction.
+    """
+    if format is None:
+        suffix = path.suffix.lower().removeprefix(".")
+        format = suffix if suffix in WRITERS else "jsonl"
+    if format not in WRITERS:
+        raise InputError(f"format {format!r} is unknown{near_miss(format, WRITERS)}")
+    by_place = {(p.conversation, p.utterance): p for p in predictions}
+    said = []
+    for conversation in conversations:
+        for utterance in conversation.utterances:
+            if (conversation.id, utterance.id) not in by_place:
+                raise ValueError(f"no prediction for utterance {utterance.id!r} of conversation {conversation.id!r}")
+            said.append((conversation, utterance, by_place[conversation.id, utterance.id]))
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        WRITERS[format](path, said, file)
+
+
+def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
+    """An utterance and its prediction as JSON values; `label` only where there is an annotated one."""
+    return {
+        "conversation": prediction.conversation,
+        "utterance": prediction.utterance,
+        "speaker": said.speaker,
+        "text": said.text,
+        "start": _milliseconds(said.start),
+        "end": _milliseconds(said.end),
+        **({} if said.label is None else {"label": said.label}),
+        "emotion": prediction.emotion,
+        "probability": _short(prediction.probability),
+        "probabilities": {k: _short(p) for k, p in prediction.probabilities.items()},
+        "branches": {m: {k: _short(p) for k, p in b.items()} for m, b in prediction.branches.items()},
+        "weights": {m: _short(w) for m, w in prediction.weights.items()},
+    }
+
+
+def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
+    for _conversation, utterance, prediction in said:
+        file.write(json.dumps(record(prediction, utterance), ensure_ascii=False) + "\n")
+
+
+def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
+    rows = [_flat(record(prediction, utterance)) for _conversation, utterance, prediction in said]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _flat(record: dict[str, object]) -> dict[str, object]:
+    """The probabilities as columns: `p_joy`, a branch's `text_p_joy`, a weight's `text_weight`."""
+    row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
+    probabilities, branches, weights = record["probabilities"], record["branches"], record["weights"]
+    assert isinstance(probabilities, dict)
+    assert isinstance(branches, dict)
+    assert isinstance(weights, dict)
+    row |= {f"p_{label}": p for label, p in probabilities.items()}
+    row |= {f"{modality}_p_{label}": p for modality, branch in branches.items() for label, p in branch.items()}
+    row |= {f"{modality}_weight": weight for modality, weight in weights.items()}
+    return row
+
+
+def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:
+    file.write("WEBVTT\n")
+    ids = [tidy(utterance.id) for _, utterance, _ in said]
+    named = all(id_ and "-->" not in id_ and not re.match(r"(NOTE|STYLE|REGION|WEBVTT)\b", id_) for id_ in ids)
+    # The standard wants cues in the order of their beginnings.
+    for start, end, utterance, prediction in sorted(_timed(path, said, "WebVTT"), key=lambda cue: cue[0]):
+        class_ = re.sub(r"[^\w-]+", "-", prediction.emotion)
+        text = escape_webvtt(tidy(f"{mark(prediction.emotion, prediction.probability)} {utterance.text or ''}"))
+        file.write(
+            (f"\n{tidy(utterance.id)}\n" if named else "\n")
+            + f"{_time(start, '.')} --> {_time(end, '.')}\n"
+            + f"<v {escape_webvtt(tidy(utterance.speaker))}><c.{class_}>{text}</c>\n"
+        )
+
+
+def _write_srt(path: Path, said: Sequence[Said], file: TextIO) -> None:
+    for number, (start, end, utterance, prediction) in enumerate(_timed(path, said, "SRT"), start=1):
+        text = tidy(f"{utterance.speaker}: {mark(prediction.emotion, prediction.probability)} {utterance.text or ''}")
+        file.write(f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{escape_srt(text)}\n\n")
+
+
+def _timed(path: Path, said: Sequence[Said], name: str) -> Iterator[tuple[int, int, Utterance, Prediction]]:
+    """What subtitles show, with beginning and end in milliseconds."""
+    if len({conversation.id for conversation, _, _ in said}) > 1:
+        raise InputError(f"{path}: {name} holds one conversation, but there are several; write jsonl or csv")
+    for _, utterance, prediction in said:
+        if utterance.start is None:
+            raise InputError(
+                f"{path}: utterance {utterance.id!r} has no time, which {name} needs; write jsonl or csv instead"
+            )
+        end = utterance.start + LAST_CUE if utterance.end is None else utterance.end
+        start = round(1000 * utterance.start)
+        yield start, max(round(1000 * end), start + 1), utterance, prediction
+
+
+def _time(milliseconds: int, point: str) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{point}{rest:03}"
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.6g}")
+
+
+WRITERS: dict[str, Callable[[Path, Sequence[Said], TextIO], None]] = {
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+    "vtt": _write_webvtt,
+    "srt": _write_srt,
+}
