@@ -95,9 +95,9 @@ def run(options: argparse.Namespace) -> int | None:
         licence=options.licence,
         take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
     )
-    console = Console()
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("encoding text", total=None, visible=False)
         draft = read(
             options.files,

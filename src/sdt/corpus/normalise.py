@@ -7,13 +7,16 @@ over the corpus they only bring all features to one scale.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.corpus.draft import Draft, FeatureTable
-from sdt.corpus.importers.options import Normalisation
 from sdt.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from sdt.corpus.importers.options import Normalisation  # the importers import this module
 
 
 def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
