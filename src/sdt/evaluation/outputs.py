@@ -21,6 +21,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.files import atomic_file
 from sdt.model.config import FUSED, SDTConfig
+from sdt.transcripts.records import answer
 
 if TYPE_CHECKING:
     from sdt.model.sdt import SDT
@@ -197,15 +198,5 @@ def write_predictions(
                 line["speaker"] = said.speaker
                 if said.label is not None:
                     line["label"] = said.label
-            line |= {
-                "emotion": prediction.emotion,
-                "probability": _short(prediction.probability),
-                "probabilities": {k: _short(p) for k, p in prediction.probabilities.items()},
-                "branches": {m: {k: _short(p) for k, p in b.items()} for m, b in prediction.branches.items()},
-                "weights": {m: _short(w) for m, w in prediction.weights.items()},
-            }
+            line |= answer(prediction)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")

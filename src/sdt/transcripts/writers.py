@@ -13,6 +13,7 @@ from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError, near_miss
 from sdt.files import atomic_file
 from sdt.transcripts.markup import escape_srt, escape_webvtt, mark
+from sdt.transcripts.records import record
 from sdt.transcripts.transcript import tidy
 
 LAST_CUE = 3.0
@@ -54,24 +55,6 @@ def write_predictions(
             said.append((conversation, utterance, by_place[conversation.id, utterance.id]))
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         WRITERS[format](path, said, file)
-
-
-def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
-    """An utterance and its prediction as JSON values; `label` only where there is an annotated one."""
-    return {
-        "conversation": prediction.conversation,
-        "utterance": prediction.utterance,
-        "speaker": said.speaker,
-        "text": said.text,
-        "start": _milliseconds(said.start),
-        "end": _milliseconds(said.end),
-        **({} if said.label is None else {"label": said.label}),
-        "emotion": prediction.emotion,
-        "probability": _short(prediction.probability),
-        "probabilities": {k: _short(p) for k, p in prediction.probabilities.items()},
-        "branches": {m: {k: _short(p) for k, p in b.items()} for m, b in prediction.branches.items()},
-        "weights": {m: _short(w) for m, w in prediction.weights.items()},
-    }
 
 
 def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
@@ -139,14 +122,6 @@ def _time(milliseconds: int, point: str) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{point}{rest:03}"
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.6g}")
 
 
 WRITERS: dict[str, Callable[[Path, Sequence[Said], TextIO], None]] = {
