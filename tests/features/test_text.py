@@ -125,3 +125,19 @@ def test_minilm_is_the_mean_over_the_tokens() -> None:
     np.testing.assert_allclose(rows[1], encoder.encode([texts[1]])[0], atol=1e-5)  # padding counts for nothing
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2
+
+
+@pytest.mark.slow
+def test_minilm_layers_are_standardised_means_and_maxima_of_every_layer() -> None:
+    encoder = text_encoder("minilm:layers")
+    assert encoder.width == 2 * 7 * 384
+    texts = ["I am so happy for you!", "No."]
+    rows = encoder.encode(texts)
+    np.testing.assert_allclose(rows[1], encoder.encode([texts[1]])[0], atol=1e-4)  # padding counts for nothing
+    vectors = rows.reshape(2, 2, 7, 384)
+    np.testing.assert_allclose(vectors.mean(-1), 0, atol=1e-4)
+    np.testing.assert_allclose(vectors.std(-1), 1, atol=1e-3)
+    last = text_encoder("minilm").encode(texts)
+    expected = (last - last.mean(1, keepdims=True)) / last.std(1, keepdims=True)
+    np.testing.assert_allclose(vectors[:, 0, -1], expected, atol=1e-3)
+    assert not np.allclose(vectors[:, 0], vectors[:, 1], atol=0.1)

@@ -1,10 +1,11 @@
 """Text encoders: a sentence becomes a vector. Everything comes from this machine; nothing is ever fetched.
 
-| name          | what it is                                                                             | width |
-|---------------|----------------------------------------------------------------------------------------|-------|
-| `minilm`      | the packaged all-MiniLM-L6-v2, mean over the tokens                                    | 384   |
-| `words:D`     | hashed words and pairs of words, D buckets (`words` alone: 256); no model is needed    | D     |
-| a folder path | a Hugging Face model on disk; the last layer's first token, as published for RoBERTa   | its   |
+| name            | what it is                                                                           | width |
+|-----------------|--------------------------------------------------------------------------------------|-------|
+| `minilm`        | the packaged all-MiniLM-L6-v2, mean over the last layer's tokens                     | 384   |
+| `minilm:layers` | the same model, mean and maximum over the tokens of every layer, each standardised   | 5376  |
+| `words:D`       | hashed words and pairs of words, D buckets (`words` alone: 256); no model is needed  | D     |
+| a folder path   | a Hugging Face model on disk; the last layer's first token, as published for RoBERTa | its   |
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ import numpy.typing as npt
 from sdt.conversation import Conversation
 from sdt.corpus.draft import FeatureTable
 from sdt.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Matrix = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -54,7 +58,7 @@ def text_encoder(name: str) -> TextEncoder:
     """Make the encoder of a name.
 
     Args:
-        name: `minilm`, `words`, `words:D` or the path of a Hugging Face model folder.
+        name: `minilm`, `minilm:layers`, `words`, `words:D` or the path of a Hugging Face model folder.
 
     Raises:
         InputError: The name is none of these, or the folder holds no model that can be loaded.
@@ -64,16 +68,16 @@ def text_encoder(name: str) -> TextEncoder:
         >>> text_encoder("words:64").encode(["Oh my God!", "What?"]).shape
         (2, 64)
     """
-    if name == "minilm":
-        return _Transformer(name, _minilm_folder(), pooling="mean")
+    if name in ("minilm", "minilm:layers"):
+        return _Transformer(name, _minilm_folder(), pooling="layers" if name.endswith("layers") else "mean")
     kind, _, width = name.partition(":")
     if kind == "words":
         return _Words(_words_width(name, width))
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(
-            f"text encoder {name!r}: neither 'minilm' nor 'words:D' (words:256, say), nor a folder that exists; "
-            "models are never downloaded, so give the path of a model folder on this machine"
+            f"text encoder {name!r}: neither 'minilm', 'minilm:layers' nor 'words:D' (words:256, say), nor a folder "
+            "that exists; models are never downloaded, so give the path of a model folder on this machine"
         )
     return _Transformer(name, folder, pooling="first")
 
@@ -123,14 +127,21 @@ class _Words:
         return rows
 
 
-class _Transformer:
-    """A Hugging Face encoder: one vector per text, from the last layer's token vectors."""
+Pooling = Literal["first", "mean", "layers"]
+"""How token vectors become one: the last layer's first token; the last layer's mean; or mean and maximum of every layer
+(embeddings included), each of these vectors standardised to mean 0 and deviation 1. What a sentence is about gathers in
+the last layer, how it is said is easier to read in those below: on MELD a linear classifier gains several points."""
 
-    def __init__(self, name: str, folder: Path, pooling: Literal["mean", "first"]) -> None:
+
+class _Transformer:
+    """A Hugging Face encoder: one vector per text, pooled from the token vectors."""
+
+    def __init__(self, name: str, folder: Path, pooling: Pooling) -> None:
         self.name = name
         self._pooling = pooling
         self._tokenizer, self._model = _load(folder)
-        self.width = int(self._model.config.hidden_size)
+        size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
+        self.width = 2 * (layers + 1) * size if pooling == "layers" else size
         # Some models count two positions more than they can take (RoBERTa's begin at 2).
         self._longest = min(LONGEST, getattr(self._model.config, "max_position_embeddings", LONGEST + 2) - 2)
 
@@ -151,16 +162,29 @@ class _Transformer:
                     max_length=self._longest,
                     return_tensors="pt",
                 ).to(device)
-                hidden = self._model(**tokens).last_hidden_state.float()  # [batch, tokens, D]
-                if self._pooling == "first":
-                    pooled = hidden[:, 0]
-                else:
-                    mask = tokens["attention_mask"].unsqueeze(-1)  # [batch, tokens, 1]
-                    pooled = (hidden * mask).sum(1) / mask.sum(1)
-                rows[chosen] = pooled.cpu().numpy()
+                layers = self._model(**tokens, output_hidden_states=True).hidden_states  # each [batch, tokens, size]
+                rows[chosen] = _pool(self._pooling, layers, tokens["attention_mask"]).cpu().numpy()
                 if progress:
                     progress(first + len(chosen), len(texts))
         return rows
+
+
+def _pool(how: Pooling, layers: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
+    """Token vectors of every layer, each [n, tokens, size], to [n, D]."""
+    import torch
+
+    mask = attention_mask.unsqueeze(-1).bool()  # [n, tokens, 1]
+
+    def mean(hidden: Tensor) -> Tensor:
+        return (hidden.float() * mask).sum(1) / mask.sum(1)  # [n, size]
+
+    if how == "first":
+        return layers[-1][:, 0].float()
+    if how == "mean":
+        return mean(layers[-1])
+    maxima = [hidden.float().masked_fill(~mask, float("-inf")).amax(1) for hidden in layers]
+    vectors = torch.stack([*map(mean, layers), *maxima], dim=1)  # [n, 2 * (layers + 1), size]
+    return torch.nn.functional.layer_norm(vectors, vectors.shape[-1:]).flatten(1)
 
 
 def _words_width(name: str, width: str) -> int:
