@@ -95,6 +95,8 @@ TABLE = (
     Entry("praat", "audio", "sdt.features.audio_praat:Praat", "Praat's eight measurements of MELD's tables"),
     Entry("opensmile:SET", "audio", "sdt.features.audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
     Entry("speech:MODEL", "audio", "sdt.features.audio_speech:Speech", "a Hugging Face speech encoder"),
+    Entry("faces", "visual", "sdt.features.visual:Faces", "the speaker's face: edges, texture, motion; offline"),
+    Entry("face-model:MODEL", "visual", "sdt.features.visual_model:FaceModel", "a Hugging Face model looks at it"),
 )
 """Every encoder. A path is the name of a text encoder too: of that model folder."""
 ENCODERS = {entry.name.partition(":")[0]: entry for entry in TABLE}

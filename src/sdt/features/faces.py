@@ -210,7 +210,12 @@ class Shots:
     def first_picture(self, index: int, picture: Picture) -> int:
         """The index of the first picture of the shot to which this one belongs."""
         cv2 = self._cv2
-        small = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float64).mean(axis=2).ravel()
+        small = (
+            cv2.resize(picture[::4, ::4], (16, 16), interpolation=cv2.INTER_AREA)
+            .astype(np.float64)
+            .mean(axis=2)
+            .ravel()
+        )
         small -= small.mean()
         if self._previous is not None:
             both = float(np.sqrt((small @ small) * (self._previous @ self._previous)))

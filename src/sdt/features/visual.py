@@ -32,8 +32,8 @@ class Faces:
     licence_note = None
     width = len(FACE_FEATURES)
 
-    def __init__(self, settings: str = "") -> None:
-        self._settings = FaceSettings.parse(settings)
+    def __init__(self, name: str = "faces") -> None:
+        self._settings = FaceSettings.parse(name.partition(":")[2])
         self.name = ":".join(filter(None, ["faces", str(self._settings)]))
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:

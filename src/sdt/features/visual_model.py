@@ -1,0 +1,186 @@
+"""The visual encoder `face-model:MODEL`: a Hugging Face facial-expression model looks at the speaker's face.
+
+`MODEL` is a folder on this machine or `owner/name@` followed by the 40 hexadecimal digits of a revision, so that the
+same name always means the same weights; only the latter is ever fetched. Settings go between:
+`face-model:speaking,fps=8:MODEL`. Any image encoder of the library will do: ViT, BEiT, Swin, ConvNeXt, ResNet, ...
+Its last hidden state is pooled over the picture (the class token where the model has one, else the mean) and then
+over the pictures. What the model's preprocessor would do is done here, as its file says, so that nothing but OpenCV
+is needed; the face is cut out at the very size that the model takes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.errors import InputError
+from sdt.features.encoder import Encoded, Progress, Source, Vector
+from sdt.features.faces import FaceSettings, SpeakerFace
+from sdt.features.text import _silence as silence
+from sdt.features.visual import encode_speakers
+
+BATCH = 32
+"""Faces in one pass."""
+PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+FILES = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
+"""What is fetched of a repository: no pickled weights, which are programs, and no code."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What `preprocessor_config.json` asks for."""
+
+    resized: int
+    """Side of the picture, in pixels, before its middle is cut out."""
+    size: int
+    """Side of what the model sees, in pixels."""
+    scale: float
+    mean: npt.NDArray[np.float32]
+    """[3]"""
+    deviation: npt.NDArray[np.float32]
+    """[3]"""
+
+    @classmethod
+    def read(cls, path: Path) -> Preprocessing:
+        """Read `preprocessor_config.json`.
+
+        Raises:
+            InputError: The file is missing or says nothing that can be followed.
+        """
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            resized = _side(said["size"])
+            size = _side(said["crop_size"]) if said.get("do_center_crop") else resized
+            # Some models keep the margin: they are resized to size / crop_pct and the middle is cut out.
+            if "crop_pct" in said and said["crop_pct"] and "shortest_edge" in said["size"]:
+                resized = round(size / float(said["crop_pct"]))
+            scale = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
+            normalised = said.get("do_normalize", True)
+            mean = np.array(said["image_mean"] if normalised else [0.0] * 3, dtype=np.float32)
+            deviation = np.array(said["image_std"] if normalised else [1.0] * 3, dtype=np.float32)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: cannot be followed ({type(error).__name__}: {error}); it has to give 'size', 'image_mean' "
+                "and 'image_std' as Hugging Face's image processors do"
+            ) from None
+        return cls(max(resized, size), size, scale, mean, deviation)
+
+    def apply(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """From RGB crops [F, resized, resized, 3] to what the model takes, [F, 3, size, size]."""
+        edge = (self.resized - self.size) // 2
+        middle = crops[:, edge : edge + self.size, edge : edge + self.size].astype(np.float32)
+        normalised = (middle * self.scale - self.mean) / self.deviation
+        return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+class FaceModel:
+    """Describes the speaker's face by a trained image model."""
+
+    modality = "visual"
+    licence_note = None
+
+    def __init__(self, name: str) -> None:
+        settings = name.partition(":")[2]
+        head, colon, rest = settings.partition(":")
+        # A folder's path may hold a colon: only what reads as settings is taken for settings.
+        has_settings = bool(colon) and all(part == "speaking" or part.startswith("fps=") for part in head.split(","))
+        self._settings = FaceSettings.parse(head if has_settings else "", encoder="face-model")
+        model = rest if has_settings else settings
+        self.name = ":".join(filter(None, ["face-model", str(self._settings), model]))
+        folder = model_folder(model)
+        self._preprocessing = Preprocessing.read(folder / "preprocessor_config.json")
+        self._model = _load(folder, model)
+        blank = np.zeros((1, self._preprocessing.resized, self._preprocessing.resized, 3), dtype=np.uint8)
+        try:
+            self.width = int(self._hidden(blank).shape[1])
+        except Exception as error:  # a model of sound or text, or a size that is not the model's
+            raise InputError(
+                f"feature encoder {self.name!r}: the model cannot look at a picture of {self._preprocessing.size} "
+                f"pixels as its preprocessor_config.json makes them ({' '.join(str(error).split())[:200]})"
+            ) from None
+
+    def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
+        """Encode the clips of n utterances; one without a face in view is missing."""
+        return encode_speakers(
+            sources, self._settings, self._preprocessing.resized, self.width, self._describe, progress
+        )
+
+    def _describe(self, speaker: SpeakerFace) -> Vector:
+        crops = np.stack([face.crop for face in speaker.faces])
+        hidden = [self._hidden(crops[first : first + BATCH]) for first in range(0, len(crops), BATCH)]
+        pooled: Vector = np.concatenate(hidden).mean(axis=0)
+        return pooled
+
+    def _hidden(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The model's view of faces: [F, D]."""
+        import torch
+
+        pictures = torch.from_numpy(self._preprocessing.apply(crops)).to(next(self._model.parameters()).device)
+        with torch.inference_mode():
+            state = self._model(pixel_values=pictures).last_hidden_state  # [F, tokens, D] or [F, D, height, width]
+        if state.ndim == 4:
+            state = state.mean(dim=(2, 3))
+        else:
+            state = state[:, 0] if _has_class_token(self._model) else state.mean(dim=1)
+        hidden: npt.NDArray[np.float32] = state.float().cpu().numpy()
+        return hidden
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a model, fetched first where a pinned revision on the hub is named and not yet there.
+
+    Raises:
+        InputError: It is neither a folder nor a pinned revision, or it cannot be fetched.
+    """
+    folder = Path(model)
+    if model and folder.is_dir():
+        return folder
+    if not PINNED.fullmatch(model):
+        raise InputError(
+            f"feature encoder 'face-model:{model}': neither a folder that exists nor a pinned revision; give a model "
+            "folder, or owner/name@ and the 40 hexadecimal digits of a revision, since a name alone can change meaning"
+        )
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = model.partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+    except Exception as error:  # no network, no such repository, no such revision, no space: all end here
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"feature encoder 'face-model:{model}': cannot be fetched from the hub ({type(error).__name__}: {reason})"
+        ) from None
+
+
+def _load(folder: Path, model: str) -> Any:  # noqa: ANN401 - transformers has no types
+    import torch
+    from transformers import AutoModel
+
+    try:
+        with silence():
+            loaded = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    except Exception as error:  # whatever a folder of strangers' files can make the loader raise
+        raise InputError(
+            f"feature encoder 'face-model:{model}': no Hugging Face model can be loaded from {folder} "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); it needs config.json, "
+            "preprocessor_config.json and the weights as safetensors"
+        ) from None
+    return loaded.float().eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _has_class_token(model: Any) -> bool:  # noqa: ANN401
+    return any(name.rpartition(".")[2] == "cls_token" for name, _ in model.named_parameters())
+
+
+def _side(size: Any) -> int:  # noqa: ANN401 - whatever a file says
+    """Pixels, from the ways of saying it that the library's image processors have had over time."""
+    if isinstance(size, int):
+        return size
+    return int(size["height"] if "height" in size else size["shortest_edge"])
