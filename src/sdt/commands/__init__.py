@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "corpus show": ("sdt.commands.corpus_show", "what is in a corpus: splits, labels, speakers, modalities, lengths"),
     "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
+    "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }
 """Command name to (module, one line of help)."""

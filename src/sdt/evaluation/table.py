@@ -20,7 +20,7 @@ def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
         scores: Head (`fused`, then each modality) to its scores.
         title: What was scored, with the caveat where there is one (`scores.caveat`); stands above the table.
     """
-    table = _table("head", "accuracy", "weighted F1", "macro F1")
+    table = plain_table("head", "accuracy", "weighted F1", "macro F1")
     for head, of in scores.items():
         row = (of.accuracy, of.weighted_f1, of.macro_f1)
         table.add_row(Text(head), *map(percent, row), style="bold" if head == FUSED else None)
@@ -34,7 +34,7 @@ def classes_table(scores: Scores, title: str) -> Group:
         scores: The scores of one head.
         title: As in `heads_table`.
     """
-    table = _table("class", "precision", "recall", "F1", "support")
+    table = plain_table("class", "precision", "recall", "F1", "support")
     for label, of in scores.classes.items():
         table.add_row(Text(label), percent(of.precision), percent(of.recall), percent(of.f1), f"{of.support:,}")
     return Group(Text(title, style="bold"), table)
@@ -45,7 +45,8 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f}"
 
 
-def _table(first: str, *columns: str) -> Table:
+def plain_table(first: str, *columns: str) -> Table:
+    """A table of names and numbers: the first column is text, the others are aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column(first, overflow="fold")
     for column in columns:

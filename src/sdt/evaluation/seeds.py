@@ -1,0 +1,87 @@
+"""Scores over several runs that differ in nothing but their seed: mean and standard deviation."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from sdt.evaluation.scores import Scores
+from sdt.model.config import FUSED
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One score over R runs; a fraction from 0 to 1."""
+
+    mean: float
+    deviation: float
+    """The sample standard deviation (divided by R - 1); 0 for a single run."""
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of some numbers."""
+        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:.2f} ± {100 * self.deviation:.2f}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What R runs came to on one split."""
+
+    heads: Mapping[str, tuple[Spread, Spread, Spread]]
+    """Head to accuracy, weighted F1 and macro F1."""
+    classes: Mapping[str, Spread]
+    """Label to the fused prediction's F1."""
+
+    @classmethod
+    def of(cls, runs: Sequence[Mapping[str, Scores]]) -> Summary:
+        """Summarise runs, each a mapping from head to scores; all have the same heads and labels."""
+
+        def spread(head: str, name: str) -> Spread:
+            return Spread.of([getattr(scores[head], name) for scores in runs])
+
+        return cls(
+            heads={
+                head: (spread(head, "accuracy"), spread(head, "weighted_f1"), spread(head, "macro_f1"))
+                for head in runs[0]
+            },
+            classes={
+                label: Spread.of([scores[FUSED].classes[label].f1 for scores in runs])
+                for label in runs[0][FUSED].classes
+            },
+        )
+
+
+HEADS = ("head", "accuracy", "weighted F1", "macro F1")
+CLASSES = ("class", "F1 of the fused prediction")
+
+
+def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """The two tables of a summary as (columns, rows): heads, then classes."""
+    heads = [(head, *map(str, spreads)) for head, spreads in summary.heads.items()]
+    return [(HEADS, heads), (CLASSES, [(label, str(spread)) for label, spread in summary.classes.items()])]
+
+
+def rich_tables(summary: Summary) -> Iterator[Table]:
+    """The tables for a terminal."""
+    from sdt.evaluation.table import plain_table
+
+    for columns, rows in tables(summary):
+        table = plain_table(*columns)
+        for row in rows:
+            table.add_row(*row)
+        yield table
+
+
+def markdown(summary: Summary) -> str:
+    """The tables for a page."""
+    blocks = []
+    for columns, rows in tables(summary):
+        ruler = ["---", *["---:"] * (len(columns) - 1)]
+        blocks.append("\n".join(f"| {' | '.join(row)} |" for row in (columns, ruler, *rows)))
+    return "\n\n".join(blocks) + "\n"
