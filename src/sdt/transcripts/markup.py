@@ -21,7 +21,7 @@ def voices(markup: str) -> list[tuple[str | None, str]]:
 
     Example:
         >>> voices("<v Ann>Hi.</v>\n<v.loud Bob>Hey!")
-        [('Ann', 'Hi.</v>\\n'), ('Bob', 'Hey!')]
+        [('Ann', 'Hi.</v>\n'), ('Bob', 'Hey!')]
     """
     before, *rest = _VOICE.split(markup)
     parts: list[tuple[str | None, str]] = [(None, before)] if before.strip() or not rest else []

@@ -26,6 +26,7 @@ from sdt.corpus.importers.csv_lines import read_csv
 from sdt.corpus.importers.meld import is_annotation
 from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, json_lines
 from sdt.errors import InputError
+from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "media")
@@ -140,7 +141,9 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
 
 
 def _value(column: str, value: object) -> object:
-    """A JSON value; a time so rounded that it has no exponent, for sums of times may give 5.6e-17 instead of 0."""
+    """A value repaired: characters before blanks are removed (U+0085 was an ellipsis), times that have an exponent."""
+    if isinstance(value, str):
+        return repair_windows1252(value)
     if isinstance(value, float) and column in ("start", "end"):
-        return f"{round(value, 6) + 0.0:f}"  # adding 0 turns -0.0 into 0.0
+        return f"{round(value, 6) + 0.0:f}"  # a sum may give -5.6e-17, and adding 0 turns -0.0 into 0.0
     return value
