@@ -1,0 +1,165 @@
+"""Pitch of a voice, frame by frame, by autocorrelation and a path of least cost through its candidates.
+
+After P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
+sampled sound", IFA Proceedings 17 (1993). The formula: the autocorrelation of a windowed frame, divided by the
+autocorrelation of the window, estimates that of the sound itself; its highest peak lies at the period, with a height of
+the share of the power that is periodic. The constants are the paper's, the search range is wider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+Array = npt.NDArray[np.float64]
+
+FLOOR = 65.0
+"""Hz; low male voices."""
+CEILING = 600.0
+"""Hz; a shout or a shriek."""
+CANDIDATES = 6
+"""Peaks of the autocorrelation kept per frame."""
+VOICING = 0.45
+"""How periodic a frame must be, all else being equal, to be voiced."""
+SILENCE = 0.03
+"""Frames whose peak is below this share of the loudest one lean to unvoiced."""
+OCTAVE = 0.01
+"""Preference for the higher of two equally good candidates, per octave."""
+JUMP = 0.35
+"""Cost of a jump, per octave from frame to frame."""
+TURN = 0.14
+"""Cost of a change between voiced and unvoiced."""
+BLOCK = 1000
+"""Frames analysed at once, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pitch:
+    """The track, one value per frame."""
+
+    hertz: Array
+    """[T]; 0 where unvoiced."""
+    periodicity: Array
+    """[T]; the share of a frame's power that repeats with the period, in (0, 1); 0 where unvoiced."""
+    prominence: Array
+    """[T]; dB by which the cepstral peak stands above the line through the cepstrum, voiced or not."""
+    tilt: Array
+    """[T]; dB between the first and the second harmonic; 0 where unvoiced."""
+
+    @property
+    def voiced(self) -> npt.NDArray[np.bool_]:
+        """[T]; the frames that have a pitch."""
+        return self.hertz > 0
+
+
+def track_pitch(samples: Array, rate: int, centres: npt.NDArray[np.int64]) -> Pitch:
+    """Follow the pitch of one voice.
+
+    Args:
+        samples: [n].
+        rate: Samples per second.
+        centres: [T], the samples around which the frames lie, evenly spaced; the sound is silent beyond its ends.
+    """
+    width = round(3 * rate / FLOOR)  # three periods of the lowest pitch
+    size = 1 << (width + int(rate / FLOOR)).bit_length()  # room for the longest lag
+    window = np.hanning(width + 2)[1:-1].astype(np.float32)
+    lags = np.arange(int(rate / CEILING), int(rate / FLOOR) + 2)
+    of_window = fft.irfft(np.abs(fft.rfft(window, size)) ** 2)[: lags[-1] + 1]
+    of_window /= of_window[0]
+    loudest = float(np.abs(samples).max(initial=0.0)) or 1.0
+    padded = np.pad((samples / loudest).astype(np.float32), (width, width))
+    offsets = np.arange(width) - width // 2 + width
+
+    lag, height, quiet, prominence, spectra = [], [], [], [], []
+    for first in range(0, len(centres), BLOCK):
+        frames = padded[centres[first : first + BLOCK, None] + offsets]
+        frames = frames - frames.mean(axis=1, keepdims=True)
+        quiet.append(np.abs(frames).max(axis=1))
+        power = np.abs(fft.rfft(frames * window, size)) ** 2  # [t, size / 2 + 1]
+        correlation = fft.irfft(power)[:, : lags[-1] + 1]
+        correlation /= np.maximum(correlation[:, :1], 1e-20) * of_window
+        found = _peaks(correlation, lags)
+        lag.append(found[0])
+        height.append(found[1])
+        decibels = 10 * np.log10(power + 1e-12 * (1 + power.max(axis=1, keepdims=True)))
+        prominence.append(_cepstral_prominence(decibels, lags))
+        spectra.append(decibels[:, : int(2.2 * CEILING * size / rate) + 2].astype(np.float32))
+    chosen = _path(np.concatenate(lag), np.concatenate(height), np.concatenate(quiet), rate, _step(centres, rate))
+    hertz, periodicity = chosen
+    tilt = _tilt(np.concatenate(spectra), hertz * size / rate)
+    return Pitch(hertz, periodicity, np.concatenate(prominence), tilt)
+
+
+def _step(centres: npt.NDArray[np.int64], rate: int) -> float:
+    return float(centres[1] - centres[0]) / rate if len(centres) > 1 else 0.01
+
+
+def _peaks(correlation: Array, lags: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """The highest peaks of each frame: lags (between the samples, by a parabola) and heights [t, K]; 0 for none."""
+    before, here, after = correlation[:, lags[1:-1] - 1], correlation[:, lags[1:-1]], correlation[:, lags[1:-1] + 1]
+    is_peak = (here > before) & (here >= after) & (here > 0.5 * VOICING)
+    ranked = np.where(is_peak, here, -1.0)
+    best = np.argsort(-ranked, axis=1, kind="stable")[:, :CANDIDATES]
+    rows = np.arange(len(best))[:, None]
+    left, middle, right = before[rows, best], here[rows, best], after[rows, best]
+    bend = np.where(is_peak[rows, best], left - 2 * middle + right, -1.0)
+    shift = 0.5 * (left - right) / np.minimum(bend, -1e-12)
+    found = is_peak[rows, best]
+    lag = np.where(found, lags[1:-1][best] + np.clip(shift, -0.5, 0.5), 0.0)
+    height = np.where(found, np.minimum(middle - 0.25 * (left - right) * shift, 1.0), 0.0)
+    # A value above 1 is an artefact of the division; it is reflected, as the paper does.
+    return lag, np.where(height > 1, 1 / np.maximum(height, 1), height)
+
+
+def _path(lag: Array, height: Array, quiet: Array, rate: int, step: float) -> tuple[Array, Array]:
+    """The path of least cost through the candidates (Viterbi): Hz [T] and periodicity [T], 0 where unvoiced."""
+    count, kept = lag.shape
+    found = lag > 0
+    octaves = np.where(found, np.log2(rate / np.where(found, lag, 1.0)), 0.0)  # log2 of Hz
+    gain = np.full((count, kept + 1), -np.inf)
+    gain[:, 0] = VOICING + np.maximum(0.0, 2 - quiet * (1 + VOICING) / SILENCE)
+    gain[:, 1:] = np.where(found, height + OCTAVE * (octaves - np.log2(FLOOR)), -np.inf)
+    scale = 0.01 / step
+    best, came = gain[0], np.zeros((count, kept + 1), dtype=np.int64)
+    cost = np.full((kept + 1, kept + 1), TURN * scale)
+    cost[0, 0] = 0
+    for t in range(1, count):
+        cost[1:, 1:] = JUMP * scale * np.abs(octaves[t - 1, :, None] - octaves[t])
+        total = best[:, None] - cost
+        came[t] = total.argmax(axis=0)
+        best = total[came[t], np.arange(kept + 1)] + gain[t]
+    state = int(best.argmax())
+    hertz, periodicity = np.zeros(count), np.zeros(count)
+    for t in range(count - 1, -1, -1):
+        if state:
+            hertz[t], periodicity[t] = 2.0 ** octaves[t, state - 1], height[t, state - 1]
+        state = int(came[t, state])
+    return hertz, periodicity
+
+
+def _cepstral_prominence(decibels: Array, lags: npt.NDArray[np.int64]) -> Array:
+    """Decibels [t] by which the highest cepstral peak of a possible period stands above the regression line there."""
+    cepstrum = fft.irfft(decibels)[:, lags[0] : lags[-1] + 1]
+    level = 20 * np.log10(np.abs(cepstrum) + 1e-6)
+    x = np.linspace(-1, 1, level.shape[1])
+    slope = (level @ x) / (x @ x)
+    peak = cepstrum.argmax(axis=1)
+    rows = np.arange(len(level))
+    prominence: Array = level[rows, peak] - level.mean(axis=1) - slope * x[peak]
+    return prominence
+
+
+def _tilt(decibels: npt.NDArray[np.float32], first: Array) -> Array:
+    """Decibels [T] of the first harmonic (at the bin `first`, 0 where unvoiced) over the second."""
+    near = np.arange(-1, 2)
+    rows = np.arange(len(first))[:, None]
+    last = decibels.shape[1] - 1
+    levels = [
+        decibels[rows, np.clip(np.rint(first * harmonic)[:, None].astype(np.int64) + near, 0, last)].max(axis=1)
+        for harmonic in (1, 2)
+    ]
+    tilt: Array = np.where(first > 0, levels[0].astype(np.float64) - levels[1], 0.0)
+    return tilt
