@@ -123,6 +123,16 @@ def test_after_a_loss_that_is_not_finite_the_last_epoch_is_kept(
     assert len(metrics(place / "runs" / "tiny-seed0")) == 1
 
 
+def test_a_disk_that_is_full(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_module, "save_checkpoint", full)
+    assert main(["train", "tiny.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert "runs/tiny-seed0: cannot be written ([Errno 28] No space left on device); then go on with --resume" in error
+
+
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_device_has_a_short_name(device: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "tiny.yaml", "--device", device, "--training.epochs", "1"]) == 0

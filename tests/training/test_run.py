@@ -151,6 +151,10 @@ def test_stopped_and_resumed(
     train(recipe, tmp_path / "run", resume=True, display=quiet())
     assert_same_run(finished, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint").exists()
+    surroundings = json.loads((tmp_path / "run" / "environment.json").read_text(encoding="utf-8"))
+    assert [(again["after_epoch"], again["torch"]) for again in surroundings["resumed"]] == [
+        (3 // every * every, torch.__version__)
+    ]
 
 
 def test_resume_with_nothing_there_starts(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
@@ -291,6 +295,16 @@ def test_what_does_not_fit_the_corpus_leaves_nothing(recipe: Recipe, tmp_path: P
         with pytest.raises(InputError, match=message):
             train(wrong, tmp_path / "run", display=quiet())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_that_was_changed_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    changed = write_corpus(make_draft(), tmp_path / "corpus")
+    with changed.modalities["voice"].path.open("rb+") as file:
+        file.seek(-1, io.SEEK_END)
+        file.write(b"\x7f")
+    with pytest.raises(InputError, match="voice"):
+        train(dataclasses.replace(recipe, corpus=str(changed.folder)), tmp_path / "run", display=quiet())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_terminal_gets_bars(recipe: Recipe, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def run(options: argparse.Namespace) -> int | None:
     recipe = load_recipe(options.recipe, overrides(options))
     folder = Path(recipe.output or f"runs/{options.recipe.stem}-seed{recipe.seed}")
 
+    import torch
     from rich.console import Console
+    from safetensors import SafetensorError
 
     from sdt.training.display import Display
     from sdt.training.folder import RunFolder
@@ -63,6 +66,13 @@ def run(options: argparse.Namespace) -> int | None:
     except KeyboardInterrupt:
         print(_stopped(RunFolder(folder), recipe.training.epochs, command), file=sys.stderr)
         return INTERRUPTED
+    except torch.cuda.OutOfMemoryError:
+        raise InputError(
+            "the GPU's memory is too small for this: lower training.batch_conversations or model.width, or give "
+            "--device cpu"
+        ) from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot be written ({error}); then go on with --resume") from None
     if was_finished:
         console.print(f"{folder}: this run is finished; its scores:", markup=False, highlight=False, soft_wrap=True)
     _print_scores(run_folder, console)

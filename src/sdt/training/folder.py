@@ -73,8 +73,10 @@ class RunFolder:
             if not (self.path / "recipe.yaml").is_file():
                 raise InputError(f"{self.path}: not a run folder and not empty; name another with --output")
             if resume:
-                self._check_same(recipe, environment)
+                before = self._check_same(recipe, environment)
                 self._clean()
+                if not self.finished:
+                    self._note_resumption(before, environment)
                 return True
             if not overwrite:
                 state = "a finished run" if self.finished else f"an unfinished run ({self.epochs_done} epochs done)"
@@ -117,7 +119,8 @@ class RunFolder:
             raise InputError(f"{path}: missing or damaged ({error}); train again with --overwrite") from None
         return values, splits
 
-    def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
+    def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any]:
+        """Refuse another recipe or corpus; returns the environment in which the run began."""
         saved, wanted = flat(load_recipe(self.path / "recipe.yaml")), flat(recipe)
         for key, value in wanted.items():
             if key not in _NOT_COMPARED and saved[key] != value:
@@ -125,15 +128,25 @@ class RunFolder:
                     f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved[key])}, asked for "
                     f"is {_shown(value)}; give the run's settings, or name another folder with --output"
                 )
+        file = self.path / "environment.json"
         try:
-            before = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))["corpus_sha256"]
+            before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            fingerprint: str = before["corpus_sha256"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.path / 'environment.json'}: missing or damaged ({error})") from None
-        if before != environment["corpus_sha256"]:
+            raise InputError(f"{file}: missing or damaged ({error}); start the run anew with --overwrite") from None
+        if fingerprint != environment["corpus_sha256"]:
             raise InputError(
-                f"{self.path}: cannot go on with another corpus: the run's has the fingerprint {before[:12]}, "
+                f"{self.path}: cannot go on with another corpus: the run's has the fingerprint {fingerprint[:12]}, "
                 f"{environment['corpus']} has {environment['corpus_sha256'][:12]}"
             )
+        return before
+
+    def _note_resumption(self, before: dict[str, Any], environment: Mapping[str, Any]) -> None:
+        """Another machine or version may compute other numbers, so environment.json tells where the run went on."""
+        keys = ("started", "command", "device", "hardware", "platform", "python", "torch", "numpy", "sdt")
+        again = {"after_epoch": self.epochs_done, **{key: environment[key] for key in keys}}
+        values = {**before, "resumed": [*before.get("resumed", []), again]}
+        write_text(self.path / "environment.json", _json(values))
 
     def _clean(self) -> None:
         """Remove what a kill in the middle of writing left behind (see `sdt.files`)."""

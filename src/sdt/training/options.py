@@ -53,6 +53,8 @@ def typed(setting: Setting, value: object) -> object:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    if isinstance(value, str) and str in _members(setting.type):
+        return value  # jsonargparse would take the text '#1', which as YAML is nothing, for null
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=setting.type)
     try:

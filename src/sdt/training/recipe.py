@@ -65,7 +65,8 @@ def dump_recipe(recipe: Recipe) -> str:
     """The whole recipe as YAML, defaults included; `load_recipe` reads it back."""
     values = dataclasses.asdict(recipe)
     values["modalities"] = None if recipe.modalities is None else list(recipe.modalities)
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    # Escaped, since PyYAML writes some characters (U+0085, say) such that it reads others back.
+    return yaml.safe_dump(values, sort_keys=False)
 
 
 def flat(recipe: Recipe) -> dict[str, object]:

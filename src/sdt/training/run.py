@@ -51,12 +51,13 @@ def train(
         command: The command line, for environment.json.
 
     Raises:
-        InputError: The corpus does not fit the recipe; the folder is taken; a loss is not finite.
+        InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
         KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
     """
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
     corpus = Corpus.open(recipe.corpus)
+    corpus.verify()  # the fingerprint that the run keeps has to be that of what it read
     device = choose_device(recipe.training.device)
     run = Run(recipe, corpus, device, RunFolder(folder), display or Display())
     surroundings = environment(corpus, device, command)
