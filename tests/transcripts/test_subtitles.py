@@ -165,6 +165,13 @@ def test_an_end_before_the_start(tmp_path: Path) -> None:
     assert "a.srt, line 7: end 2.5 comes before start 2.6" in message
 
 
+@pytest.mark.parametrize("suffix", ["srt", "vtt"])
+def test_a_time_right_after_a_time(tmp_path: Path, suffix: str) -> None:
+    head = "WEBVTT\n\n" if suffix == "vtt" else ""
+    content = f"{head}00:00:01.000 --> 00:00:02.000\n00:00:03.000 --> 00:00:04.000\nAnn: a\n"
+    assert times(read(tmp_path, f"a.{suffix}", content)) == [(3, 4)]
+
+
 def test_no_subtitles(tmp_path: Path) -> None:
     assert "a.srt, line 1: expected a cue" in refused(tmp_path, "a.srt", "Ann: Hi\n\nBob: Oh")
     assert "no utterances" in refused(tmp_path, "a.vtt", "WEBVTT\n\nAnn: Hi")

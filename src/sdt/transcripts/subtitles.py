@@ -97,7 +97,8 @@ def _cues(path: Path, blocks: Iterator[_Lines] | Sequence[_Lines], *, webvtt: bo
         # In WebVTT an empty line ends a cue; SRT files have some inside of their texts.
         lines = stray if webvtt or not cues else cues[-1].lines
         for place, (number, line) in enumerate(block):
-            named = place > 0 and (block[place - 1][1].isdigit() or (webvtt and place == 1))
+            before = lines[-1] if place and lines and lines[-1] == block[place - 1] else None
+            named = before is not None and (before[1].isdigit() or (webvtt and place == 1))
             if "-->" in line and (place == 0 or (place == 1 and named) or _TIMING_ANYWHERE.match(line)):
                 id_ = lines.pop()[1] if named else None
                 start, end = _times(path, number, line)

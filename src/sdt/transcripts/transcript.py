@@ -49,7 +49,9 @@ def tidy(text: str) -> str:
         >>> tidy(" don\x92t\n go ")
         'don’t go'
     """
-    return " ".join(repair_windows1252(text).translate(_CONTROL).split())
+    if not text.isprintable():  # what is to be repaired or replaced is not printable, and most text is
+        text = repair_windows1252(text).translate(_CONTROL)
+    return " ".join(text.split())
 
 
 def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcript:
