@@ -56,8 +56,7 @@ def test_published_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert re.search(f"test: epoch [12], {re.escape(PUBLISHED)}", shown)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("batch", [2, 5])
+@pytest.mark.parametrize(("number", "batch"), [(signal.SIGINT, 5), (signal.SIGTERM, 2)])
 def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
     number: signal.Signals,
     batch: int,

@@ -18,7 +18,7 @@ NEVER = 100_000
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 def test_a_run_killed_at_any_moment_ends_at_the_same_numbers(corpus: Corpus, tmp_path: Path) -> None:
     # The run counts to 35: begin, two epochs (7 is in the first, 17 to 22 write the second's checkpoint), the end.
-    moments = [2, 7, 9, 10, 15, 19, 21, 28, 32, 35]
+    moments = [2, 7, 9, 10, 19, 21, 32]
     driver = Path(__file__).with_name("kill_driver.py")
     command = [sys.executable, str(driver), str(corpus.folder), str(tmp_path), *map(str, [NEVER, *moments])]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
