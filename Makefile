@@ -13,7 +13,7 @@ export GOMP_SPINCOUNT := 0
 # The main job on the built-in corpus, from generated files to scores.
 demo: $(VENV)/.installed
 	$(BIN)/sdt puppets build/puppets-files --overwrite
-	$(BIN)/sdt corpus import $(PUPPETS) --text-encoder words:256 --output build/puppets --overwrite
+	$(BIN)/sdt corpus import $(PUPPETS) --name puppets --text-encoder words:256 --output build/puppets --overwrite
 	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
 
