@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 EMOTIONS = ("neutral", "joy", "surprise", "anger", "sadness", "fear", "disgust")
 
-MOOD = np.array([1.75, 0.15, -0.35, -0.25, -0.3, -0.75, -1.1])
+MOOD = np.array([1.15, 0.15, 0.1, 0.05, 0.0, -0.25, -0.65])
 """Log-odds of each emotion when nothing else pulls; neutral is the most frequent, disgust the rarest."""
 
 REACTION = np.array(
     [
         # neutral  joy  surprise anger sadness fear disgust    what another puppet just felt:
-        [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # neutral calms
+        [0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # neutral calms
         [0.0, 1.6, 0.3, 0.0, -0.5, -0.5, 0.0],  # joy spreads
         [0.0, 0.6, 0.9, 0.0, 0.0, 0.6, 0.0],  # surprise delights or frightens
         [-0.5, -0.5, 0.0, 1.3, 0.4, 1.1, 0.2],  # anger provokes anger or fear
@@ -49,9 +49,9 @@ class Temperament:
     def draw(cls, random: np.random.Generator) -> Temperament:
         """A puppet picked from the trunk."""
         return cls(
-            leaning=random.normal(0.0, 0.4, len(EMOTIONS)),
-            inertia=float(random.uniform(1.4, 2.8)),
-            contagion=float(random.uniform(0.6, 1.4)),
+            leaning=random.normal(0.0, 0.8, len(EMOTIONS)),
+            inertia=float(random.uniform(2.5, 4.0)),
+            contagion=float(random.uniform(0.6, 1.2)),
         )
 
 

@@ -170,7 +170,7 @@ SHARED: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """Sentences that several emotions would say: the words alone cannot tell them apart."""
 
-CLEAR_SHARE = 0.42
+CLEAR_SHARE = 0.22
 """How often a puppet says something that only its emotion would say."""
 SHARED_SHARE = 0.28
 """How often it says something that its emotion and one other would say (where there is such a pair)."""
