@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.features.faces import MOUTH, Region, SpeakerFace, part, successive
+from sdt.features.faces import MOUTH, UPPER_FACE, Region, SpeakerFace, part, successive
 
 Vector = npt.NDArray[np.float32]
 Crops = npt.NDArray[np.float32]
@@ -27,12 +27,14 @@ CHEEKS: Region = (0.45, 0.7, 0.06, 0.94)
 WHOLE: Region = (0.0, 1.0, 0.0, 1.0)
 ORIENTATIONS = 6
 """Bins of 30 degrees; light to dark and dark to light are the same edge."""
-EDGE_CELLS = {"brows_and_eyes": (BROWS_AND_EYES, 2, 6), "mouth": (MOUTH, 2, 4)}
+EDGE_CELLS = {"brows_and_eyes": (BROWS_AND_EYES, 3, 4), "mouth": (MOUTH, 2, 4)}
 """Region, rows and columns of cells."""
 TEXTURE_REGIONS = {"brows_and_eyes": BROWS_AND_EYES, "cheeks": CHEEKS, "mouth": MOUTH}
 MOTION_REGIONS = {"brows": BROWS, "eyes": EYES, "mouth": MOUTH, "face": WHOLE}
 PATTERNS = 10
 """Number of bright neighbours, 0 to 8, of the uniform patterns, and one bin for all others."""
+LARGEST_TREMBLE = 0.08
+"""In units of the crop's side: a shift beyond that is a turn of the head, or was misjudged."""
 PLACE = ("size", "x", "y", "eye_distance", "roll", "frontal")
 
 
@@ -73,7 +75,7 @@ def describe(speaker: SpeakerFace, cv2: Any) -> Vector:  # noqa: ANN401 - a modu
     """
     crops = normalised_crops(speaker, cv2)
     of_faces = np.concatenate([_edges(crops, cv2), _texture(crops), _places(speaker)], axis=1)  # [F, V]
-    motions = _motions(speaker, crops)  # [pairs, R]
+    motions = _motions(speaker, crops, cv2)  # [pairs, R]
     mean = np.concatenate([of_faces.mean(axis=0), motions.mean(axis=0)])
     deviation = np.concatenate([of_faces.std(axis=0), motions.std(axis=0)])
     return np.concatenate([mean, deviation, [speaker.share, min(speaker.tracks, 5) / 5]]).astype(np.float32)
@@ -106,13 +108,23 @@ def _edges(crops: Crops, cv2: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401
     histograms = []
     for region, rows, columns in EDGE_CELLS.values():
         inside = part(layers, region)  # [F, O, h, w]
-        height, width = inside.shape[2] // rows, inside.shape[3] // columns
-        cells = inside[:, :, : height * rows, : width * columns]
-        cells = cells.reshape(*cells.shape[:2], rows, height, columns, width).mean(axis=(3, 5))  # [F, O, rows, columns]
+        down_weights, across_weights = _shares(inside.shape[2], rows), _shares(inside.shape[3], columns)
+        cells = down_weights @ inside @ across_weights.T  # [F, O, rows, columns]
         flat = cells.transpose(0, 2, 3, 1).reshape(len(crops), -1)
         # The root of shares: a strong jaw line does not drown the brows (Hellinger).
         histograms.append(np.sqrt(flat / (flat.sum(axis=1, keepdims=True) + 1e-6)))
     return np.concatenate(histograms, axis=1)
+
+
+def _shares(points: int, cells: int) -> npt.NDArray[np.float32]:
+    """How much of each of a line's points belongs to each cell [cells, points].
+
+    A point between the middles of two cells is shared by them, so that a brow that rises a little shows.
+    """
+    place = (np.arange(points) + 0.5) / points * cells - 0.5  # in cells, from the middle of the first one
+    place = np.clip(place, 0, cells - 1)
+    shares = np.maximum(0.0, 1.0 - np.abs(place - np.arange(cells)[:, None]))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _texture(crops: Crops) -> npt.NDArray[np.float32]:
@@ -140,12 +152,26 @@ def _places(speaker: SpeakerFace) -> npt.NDArray[np.float32]:
     return np.array(rows, dtype=np.float32)
 
 
-def _motions(speaker: SpeakerFace, crops: Crops) -> npt.NDArray[np.float32]:
+def _motions(speaker: SpeakerFace, crops: Crops, cv2: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401
     """Mean difference per region between neighbouring pictures [pairs, regions]; one row of zeros without a pair."""
     row_of = {face.index: row for row, face in enumerate(speaker.faces)}
     pairs = [(row_of[one.index], row_of[two.index]) for one, two in successive(speaker.faces)]
     if not pairs:
         return np.zeros((1, len(MOTION_REGIONS)), dtype=np.float32)
-    earlier, later = np.array(pairs).T
-    difference = np.abs(crops[later] - crops[earlier])
+    difference = np.stack([np.abs(_shifted_onto(crops[one], crops[two], cv2) - crops[one]) for one, two in pairs])
     return np.stack([part(difference, region).mean(axis=(1, 2)) for region in MOTION_REGIONS.values()], axis=1)
+
+
+def _shifted_onto(
+    earlier: npt.NDArray[np.float32],
+    later: npt.NDArray[np.float32],
+    cv2: Any,  # noqa: ANN401
+) -> npt.NDArray[np.float32]:
+    """The later crop, its upper face laid onto the earlier one's: the boxes tremble by a pixel or two."""
+    one, two = (np.ascontiguousarray(part(crop, UPPER_FACE)) for crop in (earlier, later))
+    (x, y), _ = cv2.phaseCorrelate(one, two, cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F))
+    if np.hypot(x, y) > LARGEST_TREMBLE * CROP_SIDE:
+        return later
+    shift = np.array([[1, 0, -x], [0, 1, -y]], dtype=np.float64)
+    moved: npt.NDArray[np.float32] = cv2.warpAffine(later, shift, later.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return moved

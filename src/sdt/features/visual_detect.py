@@ -36,6 +36,8 @@ EYES_IN_BOX: Points = np.array([[0.31, 0.39], [0.69, 0.39]])
 """Where the eyes are in a frontal cascade's box, in units of its side, when they cannot be found."""
 EYES_IN_CROP: Points = np.array([[0.3, 0.36], [0.7, 0.36]])
 """Where the eyes are put in the crop, in units of its side: brows at 0.23, mouth at 0.77, chin just inside."""
+REFINED_SIDE = 80
+"""Pixels: side of the face box when it is looked for a second time, in small steps."""
 EYE_SEARCH_SIDE = 120
 """Pixels: side of the face box in which eyes are looked for; 220 finds no more and takes three times as long."""
 LARGEST_ROLL = 0.45
@@ -91,7 +93,10 @@ class FaceFinder:
         frontal = bool(boxes)
         boxes = boxes or self._profiles(small)
         in_full = [Box(box.x / scale, box.y / scale, box.side / scale) for box in sorted(boxes, key=_place)]
-        return [FoundFace(box, frontal, self._eyes(grey, box) if frontal else None) for box in in_full]
+        if not frontal:
+            return [FoundFace(box, frontal, None) for box in in_full]
+        in_full = [self._refined(grey, box) for box in in_full]
+        return [FoundFace(box, frontal, self._eyes(grey, box)) for box in in_full]
 
     def crop(self, picture: Picture, face: FoundFace, eyes: Points | None, size: int) -> Picture:
         """Cut out a face, its eyes level and at a fixed place; what lies beyond the picture repeats its border.
@@ -143,6 +148,19 @@ class FaceFinder:
             if all(back.overlap(known) < 0.3 for known in boxes):
                 boxes.append(back)
         return [Box(box.x / scale, box.y / scale, box.side / scale) for box in boxes]
+
+    def _refined(self, grey: Grey, box: Box) -> Box:
+        """The box again from a search in small steps around it: the coarse one trembles by several per cent."""
+        x, y, side = (max(0, round(box.x - 0.2 * box.side)), max(0, round(box.y - 0.2 * box.side)), 1.4 * box.side)
+        around = grey[y : y + round(side), x : x + round(side)]
+        scale = REFINED_SIDE / box.side
+        around = self._cv2.resize(around, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
+        smallest, largest = round(0.8 * REFINED_SIDE), round(1.25 * REFINED_SIDE)
+        found = self._cascade("frontalface_alt2").detectMultiScale(
+            around, scaleFactor=1.03, minNeighbors=5, minSize=(smallest, smallest), maxSize=(largest, largest)
+        )
+        again = [Box(x + float(fx) / scale, y + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
+        return max([one for one in again if one.overlap(box) > 0.5], key=box.overlap, default=box)
 
     def _eyes(self, grey: Grey, box: Box) -> Points | None:
         """The best pair of eyes in the upper part of a face, each looked for in its own half."""

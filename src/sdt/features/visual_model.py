@@ -23,7 +23,7 @@ import numpy.typing as npt
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded, Progress, Source, Vector
 from sdt.features.faces import FaceSettings, SpeakerFace
-from sdt.features.text import _silence as silence
+from sdt.features.text_model import silence
 from sdt.features.visual import encode_speakers
 
 BATCH = 32
