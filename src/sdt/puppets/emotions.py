@@ -49,9 +49,9 @@ class Temperament:
     def draw(cls, random: np.random.Generator) -> Temperament:
         """A puppet picked from the trunk."""
         return cls(
-            leaning=random.normal(0.0, 0.8, len(EMOTIONS)),
-            inertia=float(random.uniform(2.5, 4.0)),
-            contagion=float(random.uniform(0.6, 1.2)),
+            leaning=random.normal(0.0, 0.5, len(EMOTIONS)),
+            inertia=float(random.uniform(2.2, 3.2)),
+            contagion=float(random.uniform(0.8, 1.6)),
         )
 
 
