@@ -1,8 +1,9 @@
 """The visual encoder `face-model:MODEL`: a Hugging Face facial-expression model looks at the speaker's face.
 
-`MODEL` is a folder on this machine or `owner/name@` followed by the 40 hexadecimal digits of a revision, so that the
-same name always means the same weights; only the latter is ever fetched. Settings go between:
-`face-model:speaking,fps=8:MODEL`. Any image encoder of the library will do: ViT, BEiT, Swin, ConvNeXt, ResNet, ...
+`MODEL` is a folder on this machine, or `owner/name@` followed by the 40 hexadecimal digits of a revision on the hub,
+which is the only thing that is ever fetched. A folder's name is recorded with `@` and the first digits of its weights'
+SHA-256, and asked for with them it must hold these weights: the same name always means the same numbers. Settings go
+between: `face-model:speaking,fps=8:MODEL`. Any image encoder of the library will do: ViT, BEiT, Swin, ConvNeXt, ...
 Its last hidden state is pooled over the picture (the class token where the model has one, else the mean) and then
 over the pictures. What the model's preprocessor would do is done here, as its file says, so that nothing but OpenCV
 is needed; the face is cut out at the very size that the model takes.
@@ -23,12 +24,15 @@ import numpy.typing as npt
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded, Progress, Source, Vector
 from sdt.features.faces import FaceSettings, SpeakerFace
-from sdt.features.text_model import silence
+from sdt.features.text_model import DIGITS, silence, weights_sha256
 from sdt.features.visual import encode_speakers
 
 BATCH = 32
 """Faces in one pass."""
+LARGEST_SIDE = 1024
+"""Pixels; no published face model looks at more than 518."""
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+EXACT = re.compile(rf"@[0-9a-f]{{{DIGITS}}}$")
 FILES = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
 """What is fetched of a repository: no pickled weights, which are programs, and no code."""
 
@@ -58,19 +62,21 @@ class Preprocessing:
             said = json.loads(path.read_text(encoding="utf-8"))
             resized = _side(said["size"])
             size = _side(said["crop_size"]) if said.get("do_center_crop") else resized
-            # Some models keep the margin: they are resized to size / crop_pct and the middle is cut out.
-            if "crop_pct" in said and said["crop_pct"] and "shortest_edge" in said["size"]:
+            # ConvNeXt's way of saying it: resized to size / crop_pct, and the middle cut out, below 384 pixels.
+            if said.get("crop_pct") and "shortest_edge" in said["size"] and size < 384:
                 resized = round(size / float(said["crop_pct"]))
             scale = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
             normalised = said.get("do_normalize", True)
             mean = np.array(said["image_mean"] if normalised else [0.0] * 3, dtype=np.float32)
             deviation = np.array(said["image_std"] if normalised else [1.0] * 3, dtype=np.float32)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not (1 <= size <= resized <= LARGEST_SIDE and mean.shape == deviation.shape == (3,) and deviation.all()):
+                raise ValueError(f"{resized} and {size} pixels, mean {mean}, deviation {deviation}")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{path}: cannot be followed ({type(error).__name__}: {error}); it has to give 'size', 'image_mean' "
                 "and 'image_std' as Hugging Face's image processors do"
             ) from None
-        return cls(max(resized, size), size, scale, mean, deviation)
+        return cls(resized, size, scale, mean, deviation)
 
     def apply(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """From RGB crops [F, resized, resized, 3] to what the model takes, [F, 3, size, size]."""
@@ -93,10 +99,9 @@ class FaceModel:
         has_settings = bool(colon) and all(part == "speaking" or part.startswith("fps=") for part in head.split(","))
         self._settings = FaceSettings.parse(head if has_settings else "", encoder="face-model")
         model = rest if has_settings else settings
+        folder, self._model, model = find_model(model)
         self.name = ":".join(filter(None, ["face-model", str(self._settings), model]))
-        folder = model_folder(model)
         self._preprocessing = Preprocessing.read(folder / "preprocessor_config.json")
-        self._model = _load(folder, model)
         blank = np.zeros((1, self._preprocessing.resized, self._preprocessing.resized, 3), dtype=np.uint8)
         try:
             self.width = int(self._hidden(blank).shape[1])
@@ -133,29 +138,45 @@ class FaceModel:
         return hidden
 
 
-def model_folder(model: str) -> Path:
-    """The folder of a model, fetched first where a pinned revision on the hub is named and not yet there.
+def find_model(name: str) -> tuple[Path, Any, str]:
+    """A model's folder, the model ready for inference, and its name with what pins its weights.
+
+    Args:
+        name: A folder, with or without the digits of its weights; or a pinned revision, fetched if not yet there.
 
     Raises:
-        InputError: It is neither a folder nor a pinned revision, or it cannot be fetched.
+        InputError: It is neither, cannot be fetched or loaded, or the weights are not those that the name says.
     """
-    folder = Path(model)
-    if model and folder.is_dir():
-        return folder
-    if not PINNED.fullmatch(model):
+    if PINNED.fullmatch(name):
+        folder = _fetched(name)
+        return folder, _load(folder, name), name
+    path, at, digits = name.rpartition("@") if EXACT.search(name) else (name, "", "")
+    folder = Path(path)
+    if not path or not folder.is_dir():
         raise InputError(
-            f"feature encoder 'face-model:{model}': neither a folder that exists nor a pinned revision; give a model "
+            f"feature encoder 'face-model:{name}': neither a folder that exists nor a pinned revision; give a model "
             "folder, or owner/name@ and the 40 hexadecimal digits of a revision, since a name alone can change meaning"
         )
+    model = _load(folder, name)
+    found = weights_sha256(folder)[:DIGITS]
+    if at and found != digits:
+        raise InputError(
+            f"feature encoder 'face-model:{name}': the weights in {folder} are others (their SHA-256 begins with "
+            f"{found}); give the folder whose weights are meant"
+        )
+    return folder, model, f"{path}@{found}"
+
+
+def _fetched(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    name, _, revision = model.partition("@")
+    repository, _, revision = name.partition("@")
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=FILES))
     except Exception as error:  # no network, no such repository, no such revision, no space: all end here
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"feature encoder 'face-model:{model}': cannot be fetched from the hub ({type(error).__name__}: {reason})"
+            f"feature encoder 'face-model:{name}': cannot be fetched from the hub ({type(error).__name__}: {reason})"
         ) from None
 
 
