@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,23 @@ def test_there_and_back(folder: Path) -> None:
     batch = random_batch([4, 2])
     with torch.no_grad():
         assert torch.equal(again(batch).logits["fused"], model(batch).logits["fused"])
+
+
+def test_a_model_saved_before_there_were_temperatures(folder: Path) -> None:
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    del values["normalisation"], values["temperatures"]
+    path.write_text(json.dumps(values))
+    assert SDT.from_pretrained(folder).config == small_model().config
+    assert SDT.from_pretrained(folder).config.temperature == 1
+
+
+def test_statistics_and_temperatures_travel(tmp_path: Path) -> None:
+    model = small_model()
+    statistics = {"audio": {"mean": [0.1, 1 / 3, 0.0, -2.0, 5.0], "deviation": [1.0, 2.0, 0.0, 4.0, 5.0]}}
+    model.config = replace(model.config, normalisation=statistics, temperatures={"fused": 1.7, "text": 0.5})
+    model.save_pretrained(tmp_path / "model")
+    assert SDT.from_pretrained(tmp_path / "model").config == model.config
 
 
 def test_the_model_of_a_run_folder(folder: Path) -> None:
@@ -60,6 +78,11 @@ def test_no_model(tmp_path: Path) -> None:
         ({"architecture": {"width": 16, "heads": 2, "fusion": "gatd"}}, "did you mean 'gated'"),
         ({"architecture": {"widht": 16}}, "damaged"),
         ({"labels": 3}, "damaged"),
+        ({"temperatures": {"fused": 0}}, "not a temperature"),
+        ({"temperatures": {"smell": 2}}, "'smell' is no head"),
+        ({"temperatures": {"fused": "hot"}}, "damaged"),
+        ({"normalisation": {"text": {"mean": [0], "deviation": [1]}}}, "do not fit the modality's width"),
+        ({"normalisation": {"text": 3}}, "damaged"),
     ],
 )
 def test_a_changed_configuration_is_refused_in_one_line(folder: Path, change: dict[str, object], message: str) -> None:

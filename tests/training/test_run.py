@@ -15,6 +15,7 @@ import sdt.training.run as run_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
+from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import score_heads
 from sdt.model.sdt import SDT
@@ -105,6 +106,15 @@ def test_the_saved_model_is_the_best_and_has_the_saved_scores(finished: Path, co
     assert splits["dev"]["fused"].weighted_f1 == best["dev"]["fused"]["weighted_f1"]
     expected = {"protocol": "validation", "corpus": "tiny", "corpus_sha256": corpus.fingerprint, "seed": 0}
     assert model.config.provenance == {**expected, "epoch": values["epoch"]}
+
+
+def test_temperatures_are_fitted_on_dev(finished: Path, corpus: Corpus) -> None:
+    model = SDT.from_pretrained(finished)
+    assert model.config.temperatures.keys() == {"fused", "words", "voice"}
+    uncalibrated = SDT.from_pretrained(finished)
+    uncalibrated.config = dataclasses.replace(model.config, temperatures={})
+    assert model.config.temperatures == fit_temperatures(run_model(uncalibrated, corpus, corpus.split("dev")))
+    assert f"fused {model.config.temperature:.2f}" in (finished / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_model_card(finished: Path, corpus: Corpus) -> None:
@@ -221,7 +231,8 @@ def test_validation_never_runs_on_test_before_the_end(
 
     monkeypatch.setattr(run_module, "run_model", spy)
     train(recipe, tmp_path / "run", display=quiet())
-    assert seen == [{"dev"}] * 4 + [{"train"}, {"dev"}, {"test"}]
+    epochs_and_calibration = [{"dev"}] * (4 + 1)
+    assert seen == [*epochs_and_calibration, {"train"}, {"dev"}, {"test"}]
 
 
 def test_test_features_have_no_influence_on_training(
@@ -251,7 +262,9 @@ def test_published_says_so_everywhere(recipe: Recipe, tmp_path: Path) -> None:
     assert splits["test"]["fused"].weighted_f1 == best
     card = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
     assert f"### test ({PUBLISHED})" in card
-    assert SDT.from_pretrained(tmp_path / "run").config.provenance["protocol"] == "published"
+    config = SDT.from_pretrained(tmp_path / "run").config
+    assert config.provenance["protocol"] == "published"
+    assert config.temperatures == {}  # there is no split left to fit them on
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert PUBLISHED in shown
     assert "dev" not in shown

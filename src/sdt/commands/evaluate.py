@@ -1,7 +1,8 @@
 """Score a model on one split of a corpus.
 
 Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's own branch (its student), then
-precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions. Utterances without a
+precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions; and the expected
+calibration error, that is how far the probabilities are from the share of correct predictions. Utterances without a
 label are left out.
 
   sdt evaluate runs/puppets
@@ -127,6 +128,8 @@ def _print(evaluation: Evaluation, output: Path | None) -> None:
     console.print(classes_table(evaluation.scores[FUSED], f"fused prediction by class\n{evaluation.title}"))
     shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())
     console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
+    error, temperature = percent(evaluation.calibration_error), evaluation.config.temperature
+    console.print(f"expected calibration error: {error} % (15 bins; temperature {temperature:.2f})", soft_wrap=True)
     for note in evaluation.notes:
         console.print(f"note: {note}", soft_wrap=True)
     if output:

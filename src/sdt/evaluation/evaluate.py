@@ -14,6 +14,7 @@ import torch
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
+from sdt.evaluation.calibration import calibration_error
 from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
@@ -61,6 +62,11 @@ class Evaluation:
         mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
         return dict(zip(self.config.modalities, mean, strict=True))
 
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error of the fused prediction; see `sdt.evaluation.calibration`."""
+        return calibration_error(self.outputs.probabilities[FUSED], self.outputs.label)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values; `caveat` is there only where there is one."""
         warning = caveat(self.config.provenance)
@@ -72,6 +78,8 @@ class Evaluation:
             **({"caveat": warning} if warning else {}),
             "notes": self.notes,
             "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
+            "expected_calibration_error": self.calibration_error,
+            "temperature": self.config.temperature,
             "weights": self.weights,
         }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import UNLABELLED, split_batches
@@ -32,7 +33,8 @@ class Outputs:
     """A model's outputs, in the order of the conversations that it was given."""
 
     probabilities: dict[str, npt.NDArray[np.float32]]
-    """Head (`fused`, then each modality) to [N, C]; rows sum to 1."""
+    """Head (`fused`, then each modality) to [N, C]; rows sum to 1. Calibrated: the logits were divided by the model's
+    temperature for this head, which changes no argmax."""
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers in the model's order; `UNLABELLED` where there is none."""
     weights: npt.NDArray[np.float32]
@@ -135,7 +137,7 @@ def run_model(
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
                 output = model(batch.to(device))
                 for head in heads:
-                    outputs.probabilities[head][rows] = output.logits[head].float().softmax(dim=-1).cpu().numpy()
+                    outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
                 outputs.weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
                 outputs.label[rows] = batch.label.numpy()
                 done += len(members)
@@ -152,6 +154,11 @@ def run_model(
                 "is not finite; the model is damaged or the features are extreme"
             )
     return outputs
+
+
+def calibrated(logits: Tensor, config: SDTConfig, head: str) -> Tensor:
+    """A head's logits [N, C] as probabilities [N, C], in float32."""
+    return (logits.float() / config.temperatures.get(head, 1.0)).softmax(dim=-1)
 
 
 def predictions(outputs: Outputs, config: SDTConfig) -> list[Prediction]:

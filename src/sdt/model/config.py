@@ -118,6 +118,12 @@ class SDTConfig:
     """Modality name to the name of the feature encoder that made its features."""
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The run that made the parameters: `protocol`, `corpus`, `corpus_sha256`, `seed`, `epoch`."""
+    normalisation: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict)
+    """For a modality whose encoder's name ends in `|z:corpus`, the `mean` and `deviation` [D_m] of its features over
+    the train split: what new input is normalised by."""
+    temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Head (`fused` and each modality) to the temperature by which its logits are divided before they become
+    probabilities; fitted on dev (see `sdt.evaluation.calibration`). A head that is not named has 1."""
 
     def __post_init__(self) -> None:
         if not self.modalities:
@@ -129,6 +135,19 @@ class SDTConfig:
                 f"model.intra_modal is off, but with the single modality {next(iter(self.modalities))!r} "
                 "there is no other encoder"
             )
+        for name, statistics in self.normalisation.items():
+            if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
+                raise InputError(f"normalisation: mean and deviation of {name!r} do not fit the modality's width")
+        for head, temperature in self.temperatures.items():
+            if head not in (FUSED, *self.modalities):
+                raise InputError(f"temperatures: {head!r} is no head of the model")
+            if not (math.isfinite(temperature) and temperature > 0):
+                raise InputError(f"temperatures: {temperature} of {head!r} is not a temperature (more than 0)")
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the fused prediction."""
+        return self.temperatures.get(FUSED, 1.0)
 
     def sources(self, target: str) -> tuple[str, ...]:
         """The modalities that `target` attends to: itself first, then the others in order."""
@@ -151,12 +170,14 @@ class SDTConfig:
                 raise InputError(
                     f"{corpus.folder}: the corpus has no modality {name!r}{near_miss(name, corpus.modalities)}"
                 )
+        statistics = corpus.provenance.get("normalisation", {})
         return cls(
             modalities={name: corpus.modalities[name].width for name in chosen},
             labels=corpus.labels,
             speakers=corpus.speakers,
             architecture=architecture,
             encoders={name: corpus.modalities[name].encoder for name in chosen},
+            normalisation={name: statistics[name] for name in chosen if name in statistics},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,4 +200,7 @@ class SDTConfig:
             architecture=Architecture(**values["architecture"]),
             encoders=dict(values["encoders"]),
             provenance=dict(values["provenance"]),
+            # Models saved before there were these two lack them.
+            normalisation=dict(values.get("normalisation", {})),
+            temperatures=dict(values.get("temperatures", {})),
         )

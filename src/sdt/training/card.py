@@ -122,12 +122,19 @@ def _facts(model: SDT, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str
             "Features: "
             + ", ".join(f"{m} [{w}] by `{model.config.encoders[m]}`" for m, w in model.config.modalities.items()),
             f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} chosen {chosen}",
+            *_calibration(model),
             f"Seed {recipe.seed}; {parameters:,} parameters",
             f"{surroundings['started'][:10]}, {_duration(seconds)} on {surroundings['hardware']}; torch "
             f"{surroundings['torch']}, sdt {surroundings['sdt']}",
             *([f"Command: `{surroundings['command']}`"] if surroundings["command"] else []),
         ]
     )
+
+
+def _calibration(model: SDT) -> list[str]:
+    temperatures = model.config.temperatures
+    shown = ", ".join(f"{head} {temperature:.2f}" for head, temperature in temperatures.items())
+    return [f"Probabilities calibrated on dev by the temperatures {shown}"] if shown else []
 
 
 def _limits(model: SDT, corpus: Corpus) -> str:

@@ -15,6 +15,7 @@ from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.device import choose_device
 from sdt.errors import InputError
+from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.model.config import FUSED, SDTConfig
@@ -118,7 +119,9 @@ class Run:
     def finish(self, surroundings: Mapping[str, Any]) -> None:
         """Take the best parameters, score the reported splits once, write model, predictions and scores."""
         self.model.load_state_dict(self.state.best)
-        self.model.config = dataclasses.replace(self.model.config, provenance=self._provenance())
+        self.model.config = dataclasses.replace(
+            self.model.config, provenance=self._provenance(), temperatures=self._temperatures()
+        )
         scores: dict[str, dict[str, Scores]] = {}
         for split in self.corpus.splits:
             conversations = self.corpus.split(split)
@@ -142,6 +145,12 @@ class Run:
                 },
             }
         )
+
+    def _temperatures(self) -> dict[str, float]:
+        """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
+        if self.protocol.chosen_on != "dev":
+            return {}
+        return fit_temperatures(run_model(self.model, self.corpus, self.protocol.choose))
 
     def _epoch(self, number: int) -> dict[str, Any]:
         """Train one epoch and score it; returns its line of metrics.jsonl."""
