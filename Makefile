@@ -17,22 +17,29 @@ demo: $(VENV)/.installed
 	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
 
-test: $(VENV)/.installed lint
+test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed-dev
 
-# The stamp makes the second call start at once; a changed dependency list installs again.
-$(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "sdt needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
+# The stamps make the second call start at once; a changed dependency list installs again.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+# What tests need on top: the tools, and every optional part.
+$(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sdt needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
 
 clean:
 	rm -rf $(VENV) runs build
