@@ -18,14 +18,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.commands.corpus_import", "make a corpus folder from feature files, annotations or tables"),
     "corpus check": ("sdt.commands.corpus_check", "verify a corpus folder: SHA-256, sizes, values"),
     "corpus show": ("sdt.commands.corpus_show", "what is in a corpus: splits, labels, speakers, modalities, lengths"),
+    "features finetune-text": (
+        "sdt.commands.features_finetune_text",
+        "fine-tune the text encoder on single utterances of a corpus",
+    ),
     "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
+    "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }
 """Command name to (module, one line of help)."""
 
-GROUPS = {"corpus": "make, verify and look at a corpus"}
+GROUPS = {
+    "corpus": "make, verify and look at a corpus",
+    "features": "make features from words, sound and picture",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:

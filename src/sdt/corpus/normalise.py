@@ -50,7 +50,7 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
                 first += len(conversation)
                 chosen = rows[usable[rows]]
                 if len(chosen):
-                    table.features[chosen] = _z(table.features[chosen], *_moments(table.features[chosen]))
+                    table.features[chosen] = z_scores(table.features[chosen], *moments(table.features[chosen]))
         else:
             train = usable & _train_rows(draft)
             if not train.any():
@@ -58,8 +58,8 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
                     f"{draft.name}: normalise: {modality}=corpus needs utterances of the train split that have "
                     f"{modality!r}, and there are none"
                 )
-            mean, deviation = _moments(table.features[train])
-            table.features[usable] = _z(table.features[usable], mean, deviation)
+            mean, deviation = moments(table.features[train])
+            table.features[usable] = z_scores(table.features[usable], mean, deviation)
             kept = draft.provenance.setdefault("normalisation", {})
             assert isinstance(kept, dict)
             kept[modality] = {"mean": mean.tolist(), "deviation": deviation.tolist()}
@@ -74,7 +74,7 @@ def _train_rows(draft: Draft) -> npt.NDArray[np.bool_]:
     return np.array([c.id in train for c in draft.conversations for _ in c.utterances], dtype=np.bool_)
 
 
-def _moments(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def moments(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean [D] and deviation [D] of some rows [n, D]."""
     wide = x.astype(np.float64)
     deviation = wide.std(axis=0)
@@ -83,7 +83,7 @@ def _moments(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.N
     return wide.mean(axis=0), deviation
 
 
-def _z(
+def z_scores(
     x: npt.NDArray[np.float32], mean: npt.NDArray[np.float64], deviation: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:
     """(x - mean) / deviation [n, D]; 0 where the deviation is 0."""

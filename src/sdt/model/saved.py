@@ -14,6 +14,7 @@ from sdt.model.config import SDTConfig
 from sdt.model.sdt import SDT
 
 FORMAT = 1
+FILES = ("config.json", "model.safetensors", "README.md")
 
 
 def model_folder(path: Path) -> Path:

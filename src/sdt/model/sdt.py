@@ -117,7 +117,16 @@ class SDT(nn.Module):
             batch: A packed batch with every modality of the model.
         """
         packing = Packing.of(batch)
-        keys = {name: Keys.of(batch.present[name], packing) for name in self.projections}
+        return self.read(batch, packing, {name: Keys.of(batch.present[name], packing) for name in self.projections})
+
+    def read(self, batch: Batch, packing: Packing, keys: dict[str, Keys]) -> Output:
+        """Read a batch that is laid out in some way; `forward` chooses it.
+
+        Args:
+            batch: As in `forward`.
+            packing: How the utterances are laid out for attention.
+            keys: Modality to what can be attended to in this layout.
+        """
         inputs = self._inputs(batch)
         states: dict[str, Tensor] = {}
         for target, fusion in self.unimodal.items():
@@ -152,8 +161,35 @@ class SDT(nn.Module):
         save(self, Path(folder), card)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> SDT:
-        """Load a model folder, or the model of a run folder, in evaluation mode; see `sdt.model.saved`."""
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> SDT:
+        """Load a model, in evaluation mode.
+
+        Args:
+            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            revision: Of a model on the hub: a branch, tag or commit.
+
+        Raises:
+            InputError: There is no such model, or its files are damaged; see `sdt.model.hub` and `sdt.model.saved`.
+        """
+        from sdt.model.hub import find_model
         from sdt.model.saved import load
 
-        return load(Path(folder))
+        return load(find_model(name, revision))
+
+    def push_to_hub(self, repo_id: str, card: str = "", *, private: bool = False) -> str:
+        """Upload to the Hugging Face hub, by the login that `hf auth login` made.
+
+        Args:
+            repo_id: `owner/name`; made if it is not there.
+            card: The model card, the text of README.md; without one a card that is there stays.
+            private: Whether a repository that is made is private.
+
+        Returns:
+            The address of the repository.
+
+        Raises:
+            InputError: The id is none, or the hub cannot be reached or refuses.
+        """
+        from sdt.model.hub import push
+
+        return push(self, repo_id, card, private=private)

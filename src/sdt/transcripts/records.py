@@ -31,5 +31,18 @@ def answer(prediction: Prediction) -> dict[str, object]:
     }
 
 
+def flat(record: dict[str, object]) -> dict[str, object]:
+    """The probabilities as columns: `p_joy`, a branch's `text_p_joy`, a weight's `text_weight`."""
+    row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
+    probabilities, branches, weights = record["probabilities"], record["branches"], record["weights"]
+    assert isinstance(probabilities, dict)
+    assert isinstance(branches, dict)
+    assert isinstance(weights, dict)
+    row |= {f"p_{label}": p for label, p in probabilities.items()}
+    row |= {f"{modality}_p_{label}": p for modality, branch in branches.items() for label, p in branch.items()}
+    row |= {f"{modality}_weight": weight for modality, weight in weights.items()}
+    return row
+
+
 def _short(number: float) -> float:
     return float(f"{number:.6g}")

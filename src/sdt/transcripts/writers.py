@@ -13,7 +13,7 @@ from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError, near_miss
 from sdt.files import atomic_file
 from sdt.transcripts.markup import escape_srt, escape_webvtt, mark
-from sdt.transcripts.records import record
+from sdt.transcripts.records import flat, record
 from sdt.transcripts.transcript import tidy
 
 LAST_CUE = 3.0
@@ -46,6 +46,19 @@ def write_predictions(
         format = suffix if suffix in WRITERS else "jsonl"
     if format not in WRITERS:
         raise InputError(f"format {format!r} is unknown{near_miss(format, WRITERS)}")
+    said = _said(conversations, predictions)
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        WRITERS[format](path, said, file)
+
+
+def print_predictions(
+    file: TextIO, conversations: Sequence[Conversation], predictions: Iterable[Prediction], format: str
+) -> None:
+    """The same to an open file, the standard output say; `format` is one of `WRITERS`."""
+    WRITERS[format](Path("-"), _said(conversations, predictions), file)
+
+
+def _said(conversations: Sequence[Conversation], predictions: Iterable[Prediction]) -> list[Said]:
     by_place = {(p.conversation, p.utterance): p for p in predictions}
     said = []
     for conversation in conversations:
@@ -53,8 +66,7 @@ def write_predictions(
             if (conversation.id, utterance.id) not in by_place:
                 raise ValueError(f"no prediction for utterance {utterance.id!r} of conversation {conversation.id!r}")
             said.append((conversation, utterance, by_place[conversation.id, utterance.id]))
-    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        WRITERS[format](path, said, file)
+    return said
 
 
 def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
@@ -63,24 +75,11 @@ def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
 
 
 def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
-    rows = [_flat(record(prediction, utterance)) for _conversation, utterance, prediction in said]
+    rows = [flat(record(prediction, utterance)) for _conversation, utterance, prediction in said]
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-
-
-def _flat(record: dict[str, object]) -> dict[str, object]:
-    """The probabilities as columns: `p_joy`, a branch's `text_p_joy`, a weight's `text_weight`."""
-    row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
-    probabilities, branches, weights = record["probabilities"], record["branches"], record["weights"]
-    assert isinstance(probabilities, dict)
-    assert isinstance(branches, dict)
-    assert isinstance(weights, dict)
-    row |= {f"p_{label}": p for label, p in probabilities.items()}
-    row |= {f"{modality}_p_{label}": p for modality, branch in branches.items() for label, p in branch.items()}
-    row |= {f"{modality}_weight": weight for modality, weight in weights.items()}
-    return row
 
 
 def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:

@@ -1,0 +1,163 @@
+"""Predict the emotion of every utterance of a conversation, from its words, sound and pictures.
+
+TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; or a
+recording, which is then one utterance. Recordings are given with --media: one for the whole conversation, cut by the
+transcript's times, or a folder with one clip for each utterance, named dia1_utt0.mp4 as MELD's are,
+CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give is missing, is counted, and the prediction
+goes on.
+
+  sdt predict chat.txt
+  sdt predict talk.srt --media talk.mp4
+  sdt predict talk.srt --media talk.mp4 --output emotions.vtt
+  sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.conversation import Conversation
+    from sdt.prediction.predictions import Predictions
+
+FORMATS = ("jsonl", "csv", "vtt", "srt")
+SUBTITLES = ("vtt", "srt")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a folder of them, a recording"
+    )
+    parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a model folder, a run, a hub id, or a model in the box; default: meld-text-audio-small",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write there, by the suffix: .jsonl (and any other), .csv, .vtt or .srt; subtitles of several "
+        "conversations become a folder",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="write in this format; without --output, print it instead of a table"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Read, predict, show or write."""
+    from rich.console import Console
+
+    from sdt.prediction.inputs import read_input
+
+    transcript = read_input(options.transcript)  # before the model is loaded, which takes longer
+    format_ = _format(options.output, options.format)
+    _check_output(options.output, format_, transcript.conversations)
+
+    from sdt.model.hub import DEFAULT
+    from sdt.prediction import Pipeline
+
+    pipeline = Pipeline.from_pretrained(options.model or DEFAULT, device=options.device)
+    with _progress(sum(map(len, transcript.conversations))) as progress:
+        found = pipeline(transcript, options.media, progress=progress)
+    console = Console(highlight=False, markup=False)
+    if options.output:
+        _write(found, options.output, format_ or "jsonl")
+        console.print(f"written to {options.output}: {len(found):,} utterances", soft_wrap=True)
+    elif format_:
+        _print(found, format_)
+        console = Console(stderr=True, highlight=False, markup=False)
+    else:
+        from sdt.prediction.display import predictions_table
+
+        _reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+        console.print(predictions_table(found))
+    for note in found.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    return None
+
+
+def _format(output: Path | None, asked: str | None) -> str | None:
+    if output is None or asked is not None:
+        return asked
+    suffix = output.suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else "jsonl"
+
+
+def _check_output(output: Path | None, format_: str | None, conversations: Sequence[Conversation]) -> None:
+    """Refuse what could not be written, before the work rather than after it."""
+    if format_ in SUBTITLES:
+        if output is None and len(conversations) > 1:
+            raise InputError(f"--format {format_}: there are several conversations; name a folder with --output")
+        for conversation in conversations:
+            for utterance in conversation.utterances:
+                if utterance.start is None:
+                    raise InputError(
+                        f"{output or '--format'}: {format_} needs times, and utterance {utterance.id!r} of "
+                        f"conversation {conversation.id!r} has none; write jsonl or csv"
+                    )
+    if output is None:
+        return
+    folder = format_ in SUBTITLES and len(conversations) > 1
+    if folder and output.is_file():
+        raise InputError(f"{output}: is a file; name a folder for the {format_} files of several conversations")
+    if not folder and output.is_dir():
+        raise InputError(f"{output}: is a folder; name a file")
+
+
+def _write(found: Predictions, output: Path, format_: str) -> None:
+    from sdt.files import write_text
+    from sdt.transcripts.writers import print_predictions
+
+    try:
+        if format_ not in SUBTITLES or len(found.conversations) == 1:
+            found.write(output, format_)
+            return
+        said = found.by_conversation
+        names: set[str] = set()
+        for number, conversation in enumerate(found.conversations):
+            text = io.StringIO()
+            print_predictions(text, [conversation], said[conversation.id], format_)
+            name = re.sub(r"[^\w.-]+", "-", conversation.id).strip(".") or "conversation"
+            name = f"{name}-{number}" if name.casefold() in names else name
+            names.add(name.casefold())
+            write_text(output / f"{name}.{format_}", text.getvalue())
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+
+
+def _print(found: Predictions, format_: str) -> None:
+    from sdt.transcripts.writers import print_predictions
+
+    _reconfigure(encoding="utf-8")
+    print_predictions(sys.stdout, found.conversations, found, format_)
+
+
+def _reconfigure(**options: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
+        sys.stdout.reconfigure(**options)
+
+
+@contextmanager
+def _progress(utterances: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, only where someone watches, and gone at the end."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("utterances", total=utterances)
+        yield lambda done, _: bars.update(task, completed=done)

@@ -1,0 +1,97 @@
+"""Where a model's name leads: to a folder, into the box that comes with this program, or to the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError, near_miss
+from sdt.model.saved import FILES, model_folder, save
+
+if TYPE_CHECKING:
+    from sdt.model.sdt import SDT
+
+DEFAULT = "meld-text-audio-small"
+"""The model in the box that is used where none is named."""
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+def find_model(name: str | Path, revision: str | None = None) -> Path:
+    """The model folder that a name means.
+
+    Only a text `owner/name` is looked for on the hub, and only where no folder `owner` is here, so that a misspelt
+    path does not ask the network; a `Path` never is.
+
+    Args:
+        name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+        revision: Of a model on the hub: a branch, tag or commit.
+
+    Raises:
+        InputError: There is no such model; or the hub cannot be reached or has none of this name.
+    """
+    path = Path(name)
+    remote = isinstance(name, str) and _HUB_ID.fullmatch(name) is not None and not path.parent.exists()
+    if revision is not None and not remote:
+        raise InputError(f"{name}: a revision is of a model on the hub (owner/name), and this is none")
+    if remote:
+        return _downloaded(str(name), revision)
+    if not path.exists() and len(path.parts) == 1:
+        return _in_box(str(name))
+    return model_folder(path)
+
+
+def box() -> dict[str, Path]:
+    """The models in the box: name to folder."""
+    folder = Path(str(resources.files("sdt"))) / "prediction" / "models"
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
+
+
+def _in_box(name: str) -> Path:
+    models = box()
+    if name in models:
+        return models[name]
+    if name == DEFAULT:
+        raise InputError(f"model {name!r}: is not in this installation; name a model folder or a run with --model")
+    raise InputError(f"model {name!r}: neither a folder here nor a model in the box{near_miss(name, models)}")
+
+
+def _downloaded(name: str, revision: str | None) -> Path:
+    """The model's folder in the hub's cache; downloads it if it is not there yet."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=[*FILES, "adapter/*"])))
+    except (HfHubHTTPError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"model {name!r}: there is no such folder, and not on the hub either ({reason})") from None
+    except (LocalEntryNotFoundError, OSError) as error:
+        raise InputError(
+            f"model {name!r}: there is no such folder, and the hub cannot be reached ({type(error).__name__}); go "
+            "online, or name a model folder on this machine"
+        ) from None
+
+
+def push(model: SDT, repo_id: str, card: str, *, private: bool) -> str:
+    """Upload a model; see `SDT.push_to_hub`."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not _HUB_ID.fullmatch(repo_id):
+        raise InputError(f"{repo_id!r} is no hub id; expected owner/name")
+    with tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside) / "model"
+        save(model, folder, card)
+        if not card:  # an empty one would replace a good one
+            (folder / "README.md").unlink()
+        api = HfApi()
+        try:
+            url = api.create_repo(repo_id, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="An SDT model")
+        except (HfHubHTTPError, OSError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"{repo_id}: cannot be uploaded ({reason})") from None
+    return str(url)

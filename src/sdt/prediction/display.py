@@ -1,0 +1,84 @@
+"""Predictions as a table for people: who said what, how it sounded, and which modality thinks so."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sdt.conversation import Conversation, Prediction
+from sdt.prediction.predictions import Predictions
+
+STYLES = {
+    "neutral": "white",
+    "joy": "bright_yellow",
+    "happy": "bright_yellow",
+    "excited": "yellow",
+    "surprise": "bright_magenta",
+    "anger": "bright_red",
+    "angry": "bright_red",
+    "frustrated": "red",
+    "disgust": "green",
+    "fear": "magenta",
+    "sadness": "bright_blue",
+    "sad": "bright_blue",
+}
+"""The colours of the usual emotions; another label has one by its name."""
+_OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
+_BARS = "▁▂▃▄▅▆▇█"
+LEGEND = "Under each modality: what its branch alone says, and how much it weighed."
+
+
+def predictions_table(found: Predictions) -> Group:
+    """One table for each conversation; legible from 80 columns on, with or without colours."""
+    parts: list[RenderableType] = []
+    said = found.by_conversation
+    for conversation in found.conversations:
+        parts += [_conversation(conversation, said[conversation.id]), Text()]
+    if any(prediction.branches for prediction in found):
+        parts.append(Text(LEGEND, style="dim"))
+    return Group(*parts)
+
+
+def _conversation(conversation: Conversation, predictions: Sequence[Prediction]) -> Table:
+    modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.weights))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(conversation.id),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("speaker", overflow="fold", max_width=10)
+    table.add_column("text", overflow="fold", ratio=1, min_width=14)
+    for name in ("emotion", *modalities):  # where there is little room, numbers go below their words
+        table.add_column(Text(name), overflow="fold")
+    for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
+        table.add_row(
+            Text(utterance.speaker),
+            Text(utterance.text or "–"),
+            Text(f"{prediction.emotion} {prediction.probability:.0%}", style=f"bold {style(prediction.emotion)}"),
+            *(_branch(prediction, name) for name in modalities),
+        )
+    return table
+
+
+def _branch(prediction: Prediction, modality: str) -> Text:
+    """What a modality's branch says, and its weight; a dash where the utterance lacks the modality."""
+    weight = prediction.weights[modality]
+    if weight == 0:
+        return Text("–", style="dim")
+    probabilities = prediction.branches[modality]
+    emotion = max(probabilities, key=probabilities.__getitem__)
+    bar = _BARS[min(int(weight * len(_BARS)), len(_BARS) - 1)]
+    return Text.assemble((emotion, style(emotion)), (f" {bar}{weight:.0%}", "dim"))
+
+
+def style(emotion: str) -> str:
+    """The colour of an emotion, always the same."""
+    return STYLES.get(emotion.lower()) or _OTHERS[zlib.crc32(emotion.encode()) % len(_OTHERS)]

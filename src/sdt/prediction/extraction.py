@@ -1,0 +1,219 @@
+"""Features of new conversations, made and normalised as those that a model was trained on.
+
+A model's configuration names the encoder of every modality, with what was done to its features afterwards:
+`praat|z:conversation` are Praat's measurements as z-scores within each conversation (see `sdt.corpus.normalise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdt.conversation import Conversation
+from sdt.corpus.normalise import moments, z_scores
+from sdt.errors import InputError, MissingDependencyError
+from sdt.features.encoder import ENCODERS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.model.config import SDTConfig
+from sdt.prediction.recordings import Recordings
+
+_SAME = {"praat8": "praat"}
+"""Encoders of tables that others made, to those of this program that make nearly the same features."""
+
+
+@dataclass
+class Missing:
+    """What new conversations lack of one modality."""
+
+    utterances: int = 0
+    """How many were looked at."""
+    problems: list[str] = field(default_factory=list)
+    """One for each that lacks it: `dia1/3: no audio track`."""
+
+
+class ModalityMaker:
+    """Makes one modality's features.
+
+    Args:
+        config: The model's.
+        modality: Of the model.
+        base: The folder of the model, where files that an encoder's name refers to are looked for first.
+
+    Raises:
+        InputError: These features cannot be made here; says why.
+    """
+
+    def __init__(self, config: SDTConfig, modality: str, base: Path | None) -> None:
+        self.name, *steps = config.encoders.get(modality, "unknown").split("|")
+        self.statistics = config.normalisation.get(modality)
+        if self.name == "unknown":
+            raise InputError("the model does not say which encoder made the features that it was trained on")
+        self.step = _step(self.name, steps, has_statistics=self.statistics is not None)
+        self._base, self._width = base, config.modalities[modality]
+        self._encoder: FeatureEncoder | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the encoder looks at: `text`, `audio` or `visual`."""
+        entry = ENCODERS.get(_SAME.get(self.name, self.name).partition(":")[0])
+        return entry.modality if entry else "text"
+
+    @property
+    def note(self) -> str | None:
+        """What the user should know of these features."""
+        if self.name in _SAME:
+            return (
+                f"the model was trained on tables of {self.name!r}; those that {_SAME[self.name]!r} makes here come "
+                "close, but are not the same"
+            )
+        return self._encoder.licence_note if self._encoder else None
+
+    def load(self) -> None:
+        """Load the encoder.
+
+        Raises:
+            InputError: There is none of this name, or it makes features of another width.
+            MissingDependencyError: It needs a package that is not installed.
+        """
+        encoder = feature_encoder(_SAME.get(self.name, self.name), self._base)
+        if encoder.width != self._width:
+            raise InputError(
+                f"the encoder {self.name!r} makes {encoder.width} features, but the model was trained on {self._width}"
+            )
+        self._encoder = encoder
+
+    def make(
+        self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
+    ) -> Encoded:
+        """Features of N utterances, rows in the order of the conversations."""
+        assert self._encoder is not None
+        sources = [
+            Source(
+                conversation.id,
+                utterance,
+                None if self.kind == "text" else recordings.clip(conversation.id, utterance.id, self.kind),
+            )
+            for conversation in conversations
+            for utterance in conversation.utterances
+        ]
+        encoded = self._encoder.encode(sources, progress)
+        self._normalise(encoded, conversations)
+        return encoded
+
+    def _normalise(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
+        """Normalise the rows that are present, in place."""
+        x, present = encoded.features, encoded.present
+        if self.step == "z:corpus":
+            assert self.statistics is not None
+            mean, deviation = (np.array(self.statistics[key], dtype=np.float64) for key in ("mean", "deviation"))
+            x[present] = z_scores(x[present], mean, deviation)
+        elif self.step == "z:conversation":
+            first = 0
+            for conversation in conversations:
+                rows = np.arange(first, first + len(conversation))
+                first += len(conversation)
+                chosen = rows[present[rows]]
+                if len(chosen):
+                    x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
+
+
+def _step(name: str, steps: Sequence[str], *, has_statistics: bool) -> str | None:
+    """What is done to the encoder's features."""
+    step = steps[0] if steps else None
+    if len(steps) > 1 or step not in (None, "z:conversation", "z:corpus"):
+        raise InputError(f"the features of {name!r} were then changed by {'|'.join(steps)!r}, which is unknown here")
+    if step == "z:corpus" and not has_statistics:
+        raise InputError(f"the features of {name!r} are z-scores over a corpus, of which the model has no statistics")
+    return step
+
+
+class Extractor:
+    """Makes all features that a model needs, as far as they can be made.
+
+    Args:
+        config: The model's.
+        name: What the user calls the model.
+        base: See `ModalityMaker`.
+    """
+
+    def __init__(self, config: SDTConfig, name: str, base: Path | None = None) -> None:
+        self._config, self._name = config, name
+        self._makers: dict[str, ModalityMaker] = {}
+        self._impossible: dict[str, str] = {}
+        """Modality to why its features cannot be made, whatever the input."""
+        for modality in config.modalities:
+            try:
+                self._makers[modality] = ModalityMaker(config, modality, base)
+            except InputError as error:
+                self._impossible[modality] = str(error)
+        self._loaded: set[str] = set()
+        self._active: list[str] = []
+
+    def begin(self, *, recorded: bool) -> list[str]:
+        """Load the encoders that the input needs.
+
+        Args:
+            recorded: Whether there are recordings at all.
+
+        Returns:
+            What the user should know, one line each: which modalities are left out, and why.
+
+        Raises:
+            InputError: Not one modality can be made.
+            MissingDependencyError: An encoder needs a package that is not installed.
+        """
+        reasons = dict(self._impossible)
+        notes = []
+        for modality, maker in self._makers.items():
+            if maker.kind != "text" and not recorded:
+                reasons[modality] = "no recording was given"
+                continue
+            try:
+                if modality not in self._loaded:
+                    maker.load()
+                    self._loaded.add(modality)
+            except MissingDependencyError:
+                raise
+            except InputError as error:
+                reasons[modality] = str(error)
+            if maker.note and modality not in reasons:
+                notes.append(f"{modality}: {maker.note}")
+        if len(reasons) == len(self._config.modalities):
+            why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
+            raise InputError(f"{self._name}: the model cannot be used on this input: {why}")
+        self._active = [modality for modality in self._makers if modality not in reasons]
+        return [f"{modality}: left out: {reason}" for modality, reason in reasons.items()] + notes
+
+    def make(
+        self,
+        conversations: Sequence[Conversation],
+        recordings: Recordings,
+        missing: Mapping[str, Missing],
+        progress: Progress | None = None,
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """All modalities of N utterances; a modality that was left out is missing everywhere.
+
+        Args:
+            conversations: What was said.
+            recordings: Where.
+            missing: Modality to what it lacks; added to.
+            progress: Called with (utterances done, utterances in all), in each modality from the beginning.
+
+        Returns:
+            Modality to (features [N, D_m] float32, present [N] bool).
+        """
+        size = sum(map(len, conversations))
+        made = {}
+        for modality, width in self._config.modalities.items():
+            if modality not in self._active:
+                made[modality] = (torch.zeros(size, width), torch.zeros(size, dtype=torch.bool))
+                continue
+            encoded = self._makers[modality].make(conversations, recordings, progress)
+            missing[modality].utterances += size
+            missing[modality].problems += encoded.problems
+            made[modality] = (torch.from_numpy(encoded.features), torch.from_numpy(encoded.present))
+        return made

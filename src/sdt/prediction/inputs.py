@@ -1,0 +1,69 @@
+"""What can be predicted on: a transcript, a folder of them, a recording alone, or conversations made in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError
+from sdt.transcripts import Transcript, read_transcript, read_transcripts
+
+SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "wma", "aif", "aiff", "au", "caf", "amr", "w64")
+"""Suffixes of recordings of sound, what loses least first."""
+FILM = ("mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mpg", "mpeg", "flv", "wmv", "ogv")
+"""Suffixes of recordings that may hold sound and pictures."""
+
+Input = str | Path | Transcript | Conversation | Sequence[Conversation]
+"""A path, what `read_transcript` gave, or conversations."""
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file's name says that it is a recording."""
+    return path.suffix.lower().removeprefix(".") in (*SOUND, *FILM)
+
+
+def read_input(given: Input) -> Transcript:
+    """The conversations to predict on.
+
+    Args:
+        given: The path of a transcript, of a folder of transcripts or of a recording, which is then one utterance
+            without words; or a transcript, a conversation, or several.
+
+    Raises:
+        InputError: The file cannot be used; two conversations have the same id, or two utterances of one; or a
+            conversation is empty.
+    """
+    if isinstance(given, str | Path):
+        transcript = _read_path(Path(given))
+    elif isinstance(given, Transcript):
+        transcript = given
+    else:
+        transcript = Transcript([given] if isinstance(given, Conversation) else list(given), {}, [])
+    _check(transcript.conversations)
+    return transcript
+
+
+def _read_path(path: Path) -> Transcript:
+    if path.is_dir():
+        return read_transcripts(path)
+    if not is_recording(path):
+        return read_transcript(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    note = f"{path.name}: a recording with no transcript: taken to be one utterance without words"
+    return Transcript([Conversation(path.stem, (Utterance("0", "Speaker 1"),))], {(path.stem, "0"): path}, [note])
+
+
+def _check(conversations: Sequence[Conversation]) -> None:
+    seen: set[str] = set()
+    for conversation in conversations:
+        if conversation.id in seen:
+            raise InputError(f"two conversations have the id {conversation.id!r}; give each its own")
+        seen.add(conversation.id)
+        if not conversation.utterances:
+            raise InputError(f"conversation {conversation.id!r} has no utterances")
+        ids = [utterance.id for utterance in conversation.utterances]
+        if len(set(ids)) < len(ids):
+            twice = next(id_ for place, id_ in enumerate(ids) if id_ in ids[:place])
+            raise InputError(f"conversation {conversation.id!r} has two utterances {twice!r}; give each its own id")

@@ -1,0 +1,171 @@
+"""From raw text, sound and pictures to emotions: a model with the encoders that its configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sdt.conversation import Conversation, Prediction
+from sdt.corpus.batches import pack
+from sdt.device import DeviceName, choose_device
+from sdt.errors import InputError
+from sdt.evaluation.outputs import Outputs, calibrated, predictions
+from sdt.model.config import FUSED, SDTConfig
+from sdt.model.hub import find_model
+from sdt.model.saved import load
+from sdt.model.sdt import SDT
+from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.inputs import Input, read_input
+from sdt.prediction.predictions import Predictions
+from sdt.prediction.recordings import Recordings, find_recordings
+from sdt.speakers import Speakers
+
+UTTERANCES = 512
+"""Utterances that are computed together, if they are of several conversations: features, and slots of attention."""
+
+Progress = Callable[[int, int], None]
+"""Called with (utterances done, utterances in all)."""
+
+
+class Pipeline:
+    """A model and its feature encoders.
+
+    Args:
+        model: Its configuration names the encoders.
+        name: What to call it in messages.
+        folder: Where it was loaded from: files that its encoders' names refer to are looked for there first.
+        device: Where the model computes: `auto`, `cpu` or `cuda`.
+
+    Example:
+        >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
+        >>> for said in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
+        ...     print(said.utterance, said.emotion, f"{said.probability:.0%}")
+    """
+
+    def __init__(
+        self, model: SDT, *, name: str = "the model", folder: Path | None = None, device: DeviceName = "auto"
+    ) -> None:
+        self.model = model.to(choose_device(device)).eval()
+        self._extractor = Extractor(model.config, name, folder)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, device: DeviceName = "auto") -> Pipeline:
+        """Load a model.
+
+        Args:
+            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            revision: Of a model on the hub: a branch, tag or commit.
+            device: Where the model computes: `auto`, `cpu` or `cuda`.
+
+        Raises:
+            InputError: There is no such model, or it is damaged.
+        """
+        folder = find_model(name, revision)
+        return cls(load(folder), name=str(name), folder=folder, device=device)
+
+    @property
+    def config(self) -> SDTConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    def __call__(
+        self, conversations: Input, media: str | Path | None = None, *, progress: Progress | None = None
+    ) -> Predictions:
+        """Predict the emotion of every utterance.
+
+        Conversations are computed in batches; of a conversation each modality's branch sees all utterances at once.
+        A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
+
+        Args:
+            conversations: The path of a transcript, of a folder of them or of a recording; or conversations.
+            media: The recording of the conversation, or a folder of recordings; see `sdt.prediction.recordings`.
+            progress: Called with (utterances done, utterances in all).
+
+        Raises:
+            InputError: The transcript or the recordings cannot be used; or the model cannot work on any modality of
+                this input.
+            MissingDependencyError: An encoder needs a package that is not installed.
+        """
+        transcript = read_input(conversations)
+        chosen = transcript.conversations
+        recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
+        notes = transcript.notes + self._extractor.begin(recorded=bool(recordings.clips))
+        notes += _speaker_notes(self.config.speakers, chosen)
+        missing = {modality: Missing() for modality in self.config.modalities}
+        size, done = sum(map(len, chosen)), 0
+        found: list[Prediction] = []
+        bare = 0
+        for group in _groups(chosen):
+            said, without = self._predict(group, recordings, missing, _shifted(progress, done, size))
+            found += said
+            bare += without
+            done += len(said)
+        if size and bare == size:
+            why = "; ".join(f"{m}: {of.problems[0]}" for m, of in missing.items() if of.problems)
+            raise InputError(f"no utterance has anything that the model can look at ({why})")
+        if bare:
+            notes.append(f"{bare} of {size} utterances have no modality at all: predicted from those around them")
+        return Predictions(chosen, found, notes, missing)
+
+    def _predict(
+        self,
+        conversations: Sequence[Conversation],
+        recordings: Recordings,
+        missing: dict[str, Missing],
+        progress: Progress | None,
+    ) -> tuple[list[Prediction], int]:
+        """One batch: its predictions, and how many utterances have no modality at all."""
+        config = self.config
+        features = self._extractor.make(conversations, recordings, missing, progress)
+        batch = pack(conversations, features, config.labels, config.speakers)
+        with torch.inference_mode():
+            output = self.model(batch.to(next(self.model.parameters()).device))
+            outputs = Outputs(
+                probabilities={
+                    head: calibrated(output.logits[head], config, head).cpu().numpy()
+                    for head in (FUSED, *config.modalities)
+                },
+                label=batch.label.numpy(),
+                weights=output.weights.float().mean(dim=-1).cpu().numpy(),
+                places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+            )
+        bad = ~np.isfinite(outputs.probabilities[FUSED]).all(axis=1)  # [N]
+        if bad.any():
+            conversation, utterance = outputs.places[int(bad.argmax())]
+            raise InputError(
+                f"conversation {conversation!r}, utterance {utterance!r}: the model's output is not finite; the model "
+                "is damaged or the features are extreme"
+            )
+        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
+        return predictions(outputs, config), int(bare.sum())
+
+
+def _groups(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
+    """Divide conversations into batches: attention pads all of a batch to its longest one."""
+    group: list[Conversation] = []
+    for conversation in conversations:
+        slots = (len(group) + 1) * max(len(c) for c in [*group, conversation])
+        if group and slots > UTTERANCES:
+            yield group
+            group = []
+        group.append(conversation)
+    if group:
+        yield group
+
+
+def _shifted(progress: Progress | None, done: int, size: int) -> Progress | None:
+    """Progress over all batches from that within one; several modalities go over the same utterances."""
+    return progress and (lambda within, _: progress(done + within, size))
+
+
+def _speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
+    if speakers.mode != "identity":
+        return []
+    names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}
+    unknown = sorted(names - set(speakers.names))
+    if not unknown:
+        return []
+    return [f"the model knows its speakers by name, and {len(unknown)} of {len(names)} here are strangers to it"]

@@ -1,0 +1,140 @@
+"""Which stretch of which recording belongs to an utterance.
+
+| given                 | the clip of an utterance                                                                     |
+|-----------------------|----------------------------------------------------------------------------------------------|
+| nothing               | the file that the transcript's own column `media` names                                      |
+| a file                | the stretch of it from the utterance's start to its end; all of it for a single utterance    |
+| a folder              | the first of `diaD_uttU.*` (MELD; D and U are the numbers at the end of the ids),            |
+|                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (where no other        |
+|                       | conversation has the id) that is there; else a stretch of `CONVERSATION.*` or `diaD.*`       |
+
+Where there are several files of a name, sound is taken from the sound file and pictures from the film.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError
+from sdt.features.media import Clip
+from sdt.prediction.inputs import FILM, SOUND, is_recording
+
+_SOUND_FIRST = (*SOUND, *FILM)
+_FILM_FIRST = (*FILM, *SOUND)
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The recordings of some conversations."""
+
+    clips: Mapping[tuple[str, str], Sequence[Clip]] = field(default_factory=dict)
+    """(conversation id, utterance id) to its clips: the same moment in files of several kinds."""
+
+    def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
+        """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
+        order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
+        clips = self.clips.get((conversation, utterance), ())
+        ranks = {suffix: rank for rank, suffix in enumerate(order)}
+        return min(clips, key=lambda clip: ranks.get(_kind(clip.path), len(ranks)), default=None)
+
+
+def find_recordings(
+    conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path], media: Path | None
+) -> Recordings:
+    """Find the recordings of conversations.
+
+    Args:
+        conversations: What was said.
+        named: (conversation id, utterance id) to the clip that the transcript names.
+        media: A recording or a folder of them, instead of what the transcript names; or None.
+
+    Raises:
+        InputError: The recording cannot be divided among the utterances, or the folder holds none of them.
+    """
+    if media is None:
+        return Recordings({place: [Clip(path)] for place, path in named.items()})
+    if media.is_dir():
+        return _in_folder(conversations, media)
+    if not media.exists():
+        raise InputError(f"{media}: there is no such file or folder")
+    if len(conversations) > 1:
+        raise InputError(
+            f"{media}: is one recording, but there are {len(conversations)} conversations; give a folder with one "
+            "recording for each, named like it"
+        )
+    return Recordings(dict(_stretches(conversations[0], [media])))
+
+
+def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+    """Cut a conversation's recording (perhaps there in files of several kinds) by the utterances' times."""
+    if all(utterance.start is None for utterance in conversation.utterances):
+        if len(conversation) > 1:
+            raise InputError(
+                f"{files[0]}: cannot be cut into the {len(conversation)} utterances of conversation "
+                f"{conversation.id!r}, since the transcript has no times; give a transcript with times (srt, vtt, or "
+                "columns start and end), or a folder with one clip for each utterance"
+            )
+        yield (conversation.id, conversation.utterances[0].id), [Clip(file) for file in files]
+        return
+    for utterance in conversation.utterances:
+        if utterance.start is not None:
+            yield (conversation.id, utterance.id), [Clip(file, utterance.start, utterance.end) for file in files]
+
+
+def _in_folder(conversations: Sequence[Conversation], folder: Path) -> Recordings:
+    known: dict[str, list[Path]] = defaultdict(list)
+    """Name without suffix, below the folder, to the recordings of that name."""
+    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        if is_recording(file) and file.is_file():
+            known[file.relative_to(folder).with_suffix("").as_posix()].append(file)
+    owners = Counter(utterance.id for conversation in conversations for utterance in conversation.utterances)
+    clips: dict[tuple[str, str], list[Clip]] = {}
+    for conversation in conversations:
+        whole = next((known[name] for name in _conversation_names(conversation.id) if name in known), None)
+        found = {
+            utterance.id: known[name]
+            for utterance in conversation.utterances
+            if (name := _first(known, _names(conversation.id, utterance, unique=owners[utterance.id] == 1)))
+        }
+        if whole and not found:
+            clips |= dict(_stretches(conversation, whole))
+        clips |= {(conversation.id, id_): [Clip(file) for file in files] for id_, files in found.items()}
+    if not clips and conversations:
+        first = conversations[0]
+        names = [*_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        looked = ", ".join(f"{name}.*" for name in names)
+        raise InputError(f"{folder}: no recording of any utterance in this folder; looked for {looked} and so on")
+    return Recordings(clips)
+
+
+def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in known), None)
+
+
+def _names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
+    """What an utterance's clip may be called, without the suffix."""
+    names = [f"{conversation}_{utterance.id}", f"{conversation}/{utterance.id}"]
+    dialogue, number = _number(conversation), _number(utterance.id)
+    if dialogue is not None and number is not None:
+        names.insert(0, f"dia{dialogue}_utt{number}")
+    return [*names, utterance.id] if unique else names
+
+
+def _conversation_names(conversation: str) -> list[str]:
+    dialogue = _number(conversation)
+    return [conversation] if dialogue is None else [conversation, f"dia{dialogue}"]
+
+
+def _number(id_: str) -> int | None:
+    """The number at the end of an id."""
+    found = re.search(r"\d{1,9}$", id_)
+    return int(found[0]) if found else None
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
