@@ -1,0 +1,72 @@
+"""The baseline that every model of a corpus should beat: a linear classifier on single utterances.
+
+Standardises the features of some modalities by the train split (missing ones are zero), fits a logistic regression for
+several strengths of its penalty, keeps the one with the best weighted F1 on dev and scores test once.
+
+    python benchmarks/linear.py build/meld --modalities text,audio
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
+
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+
+PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0)
+"""scikit-learn's C: the smaller, the stronger."""
+
+
+def main() -> None:
+    """Fit, choose on dev, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", help="a corpus folder")
+    parser.add_argument("--modalities", help="by comma; default: all")
+    options = parser.parse_args()
+    corpus = Corpus.open(options.corpus)
+    names = options.modalities.split(",") if options.modalities else list(corpus.modalities)
+    for name in names:
+        if name not in corpus.modalities:
+            raise InputError(f"{options.corpus}: the corpus has no modality {name!r}")
+
+    def matrix(split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Features [n, D] and labels [n] of the labelled utterances."""
+        rows, labels = [], []
+        for conversation in corpus.split(split):
+            at = corpus.rows(conversation.id)
+            rows.append(np.concatenate([corpus.modalities[name].rows(at) for name in names], axis=1))
+            labels += [utterance.label or "" for utterance in conversation.utterances]
+        keep = np.array([bool(label) for label in labels])
+        return np.concatenate(rows)[keep], np.array(labels)[keep]
+
+    (x, y), (x_dev, y_dev), (x_test, y_test) = (matrix(split) for split in ("train", "dev", "test"))
+    scaler = StandardScaler().fit(x)
+    best = (-1.0, 0.0, 0.0, 0.0)
+    for c in PENALTIES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties are not the best ones
+            model = LogisticRegression(C=c, max_iter=200).fit(scaler.transform(x), y)
+        dev = f1_score(y_dev, model.predict(scaler.transform(x_dev)), average="weighted", zero_division=0)
+        if dev > best[0]:
+            test = model.predict(scaler.transform(x_test))
+            best = (dev, c, f1_score(y_test, test, average="weighted", zero_division=0), float(np.mean(test == y_test)))
+    dev, c, test, accuracy = best
+    print(
+        f"{corpus.name}, linear classifier on {', '.join(names)}: dev weighted F1 {100 * dev:.2f} (C = {c:g}); "
+        f"test weighted F1 {100 * test:.2f}, accuracy {100 * accuracy:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"linear.py: {error}")
