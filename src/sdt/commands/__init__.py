@@ -26,12 +26,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
+    "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }
 """Command name to (module, one line of help)."""
 
 GROUPS = {
     "corpus": "make, verify and look at a corpus",
+    "export": "write a model in another form",
     "features": "make features from words, sound and picture",
 }
 

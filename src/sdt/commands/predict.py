@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> int | None:
     else:
         from sdt.prediction.display import predictions_table
 
-        _reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+        if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
+            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
         console.print(predictions_table(found))
     for note in found.notes:
         console.print(f"note: {note}", soft_wrap=True)
@@ -142,13 +143,9 @@ def _write(found: Predictions, output: Path, format_: str) -> None:
 def _print(found: Predictions, format_: str) -> None:
     from sdt.transcripts.writers import print_predictions
 
-    _reconfigure(encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     print_predictions(sys.stdout, found.conversations, found, format_)
-
-
-def _reconfigure(**options: str) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
-        sys.stdout.reconfigure(**options)
 
 
 @contextmanager

@@ -66,8 +66,9 @@ def _downloaded(name: str, revision: str | None) -> Path:
     try:
         return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=[*FILES, "adapter/*"])))
     except (HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"model {name!r}: there is no such folder, and not on the hub either ({reason})") from None
+        raise InputError(
+            f"model {name!r}: there is no such folder, and not on the hub either ({_first_line(error)})"
+        ) from None
     except (LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"model {name!r}: there is no such folder, and the hub cannot be reached ({type(error).__name__}); go "
@@ -92,6 +93,9 @@ def push(model: SDT, repo_id: str, card: str, *, private: bool) -> str:
             url = api.create_repo(repo_id, private=private, exist_ok=True)
             api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="An SDT model")
         except (HfHubHTTPError, OSError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"{repo_id}: cannot be uploaded ({reason})") from None
+            raise InputError(f"{repo_id}: cannot be uploaded ({_first_line(error)})") from None
     return str(url)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

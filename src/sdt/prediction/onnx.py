@@ -1,0 +1,247 @@
+"""SDT as an ONNX file: one graph for any number of utterances and conversations.
+
+Inputs, for N utterances of any number of conversations, end to end:
+
+| name                | type           | what it is                                                                  |
+|---------------------|----------------|-----------------------------------------------------------------------------|
+| `features_MODALITY` | float32 [N, D] | normalised as in training; zero where missing                               |
+| `present_MODALITY`  | bool [N]       | whether the utterance has the modality                                      |
+| `conversation`      | int64 [N]      | the number of its conversation: equal numbers see each other, others do not |
+| `position`          | int64 [N]      | its place in its conversation, from 0                                       |
+| `speaker`           | int64 [N]      | the number of its speaker, see `sdt.speakers`                               |
+
+Outputs: `fused` and each modality's `branch_MODALITY`, calibrated log-probabilities [N, C]; `weights` [N, M]. The
+model's `config.json` is in the file's metadata, under the key `config`.
+
+Attention is computed over all N utterances with a mask that keeps conversations apart: the same numbers as with
+padding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from sdt.corpus.batches import Batch
+from sdt.errors import InputError, MissingDependencyError
+from sdt.files import atomic_file
+from sdt.model.config import FUSED, SDTConfig
+from sdt.model.encoder import Keys, Packing
+from sdt.model.sdt import SDT
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from torch.onnx import ONNXProgram
+
+TOLERANCE = 1e-4
+"""How far the file's numbers may be from PyTorch's."""
+CHECKED = ((1,), (2,), (7,), (3, 1, 5), (1, 1), (33, 2, 12), (120,))
+"""Lengths of the conversations with which a file is checked."""
+OPSET = 18
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class FlatPacking(Packing):
+    """All utterances in one row of slots, conversations side by side."""
+
+    @classmethod
+    def of_conversations(cls, conversation: Tensor) -> FlatPacking:
+        """The layout of N utterances; `conversation` is [N]."""
+        return cls(conversation, conversation, 1, conversation.shape[0])
+
+    def pad(self, x: Tensor) -> Tensor:
+        """[N, ...] to [1, N, ...]."""
+        return x.unsqueeze(0)
+
+    def unpad(self, x: Tensor) -> Tensor:
+        """[1, N, ...] to [N, ...]."""
+        return x.squeeze(0)
+
+    def keys(self, present: Tensor) -> Keys:
+        """The keys of one modality: the utterances of the same conversation that have it; `present` is [N] bool."""
+        same = self.conversation[:, None] == self.conversation[None, :]  # [N, N]
+        mask = same & present[None, :]
+        some = mask.any(dim=1, keepdim=True)  # [N, 1]
+        return Keys((mask | ~some)[None, None], some.float())
+
+
+class Exported(nn.Module):
+    """SDT as a function of tensors alone."""
+
+    def __init__(self, model: SDT) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        present: Sequence[Tensor],
+        conversation: Tensor,
+        position: Tensor,
+        speaker: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """See the module's text; features and presence in the order of the modalities."""
+        config = self.model.config
+        packing = FlatPacking.of_conversations(conversation)
+        batch = Batch(
+            features=dict(zip(config.modalities, features, strict=True)),
+            present=dict(zip(config.modalities, present, strict=True)),
+            position=position,
+            speaker=speaker,
+            label=position,
+            lengths=position,
+            longest=0,
+            conversations=(),
+        )
+        output = self.model.read(batch, packing, {name: packing.keys(batch.present[name]) for name in batch.present})
+        heads = (
+            (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
+            for head in (FUSED, *config.modalities)
+        )
+        return (*heads, output.weights.mean(dim=-1))
+
+
+def input_names(config: SDTConfig) -> list[str]:
+    """The names of the file's inputs, in order."""
+    features = [f"features_{name}" for name in config.modalities]
+    return [*features, *(f"present_{name}" for name in config.modalities), "conversation", "position", "speaker"]
+
+
+def output_names(config: SDTConfig) -> list[str]:
+    """The names of the file's outputs, in order."""
+    return [FUSED, *(f"branch_{name}" for name in config.modalities), "weights"]
+
+
+def export_onnx(model: SDT, path: Path) -> float:
+    """Write a model as an ONNX file and check it against PyTorch, whole or not at all.
+
+    Args:
+        model: Not changed.
+        path: The file.
+
+    Returns:
+        The largest difference from PyTorch's log-probabilities and weights that the check found.
+
+    Raises:
+        InputError: The file gives other numbers, or cannot be written.
+        MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401 - torch's exporter needs it and would say so less clearly
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"export to ONNX needs the package {error.name!r}; install it with: pip install 'sdt-erc[onnx]'"
+        ) from None
+    was_training, device = model.training, next(model.parameters()).device
+    model.cpu().eval()
+    try:
+        with atomic_file(path) as aside:
+            with _quiet():
+                _graph(model).save(str(aside))
+            file = onnx.load(aside)
+            onnx.helper.set_model_props(file, {"config": json.dumps(model.config.to_dict(), ensure_ascii=False)})
+            onnx.save(file, aside)
+            session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
+            difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+            if not difference <= TOLERANCE:
+                raise InputError(
+                    f"{path}: not written: its numbers are up to {difference:.2g} from PyTorch's ({TOLERANCE} is "
+                    "allowed); the parameters may be extreme"
+                )
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        model.to(device).train(was_training)
+    return difference
+
+
+def _graph(model: SDT) -> ONNXProgram:
+    """The exported program."""
+    names = input_names(model.config)
+    given = [torch.from_numpy(array) for array in _random_inputs(model.config, (5, 3), seed=0).values()]
+    count = len(model.config.modalities)
+    n = torch.export.Dim("N", min=1, max=2**20)
+    one = {0: n}
+    program = torch.onnx.export(
+        Exported(model),
+        (given[:count], given[count : 2 * count], *given[2 * count :]),
+        dynamo=True,
+        opset_version=OPSET,
+        dynamic_shapes=([one] * count, [one] * count, one, one, one),
+        input_names=names,
+        output_names=output_names(model.config),
+        verbose=False,
+    )
+    assert program is not None
+    return program
+
+
+def _random_inputs(config: SDTConfig, lengths: Sequence[int], seed: int) -> Arrays:
+    """Made-up conversations of these lengths, of which utterances lack modalities; one of them a whole one."""
+    random = np.random.default_rng(seed)
+    size = sum(lengths)
+    conversation = np.repeat(np.arange(len(lengths)), lengths)
+    names = list(config.modalities)
+    present = {name: random.random(size) < 0.7 for name in names}
+    present[names[-1]] &= conversation != len(lengths) - 1
+    features = {name: random.normal(size=(size, width)) for name, width in config.modalities.items()}
+    return {
+        **{f"features_{n}": (features[n] * present[n][:, None]).astype(np.float32) for n in names},
+        **{f"present_{n}": present[n] for n in names},
+        "conversation": conversation.astype(np.int64),
+        "position": np.concatenate([np.arange(length) for length in lengths]).astype(np.int64),
+        "speaker": random.integers(0, config.speakers.count + 1, size).astype(np.int64),
+    }
+
+
+def _difference(model: SDT, session: InferenceSession, lengths: Sequence[int]) -> float:
+    """The largest difference between the file's outputs and those of the model as it is run from PyTorch."""
+    config = model.config
+    given = _random_inputs(config, lengths, seed=sum(lengths))
+    tensors = {name: torch.from_numpy(array) for name, array in given.items()}
+    batch = Batch(
+        features={name: tensors[f"features_{name}"] for name in config.modalities},
+        present={name: tensors[f"present_{name}"] for name in config.modalities},
+        position=tensors["position"],
+        speaker=tensors["speaker"],
+        label=tensors["position"],
+        lengths=torch.tensor(lengths),
+        longest=max(lengths),
+        conversations=tuple(map(str, range(len(lengths)))),
+    )
+    with torch.inference_mode():
+        output = model(batch)
+        wanted = [
+            (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
+            for head in (FUSED, *config.modalities)
+        ]
+        wanted.append(output.weights.mean(dim=-1))
+    found = session.run(output_names(config), given)
+    return max(float(np.abs(of - want.numpy()).max()) for of, want in zip(found, wanted, strict=True))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter says of itself from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

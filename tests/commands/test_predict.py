@@ -1,0 +1,165 @@
+"""The command predict, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdt.__main__ import main
+from sdt.commands import predict
+from sdt.model import hub
+from sdt.prediction.display import LEGEND, style
+from sdt.transcripts import read_transcript
+from tests.features.clips import noise, write_clip
+from tests.prediction.models import LABELS, TEXT_AUDIO, tiny_model
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, transcripts with and without times, and a recording."""
+    folder = tmp_path_factory.mktemp("home")
+    tiny_model(TEXT_AUDIO).save_pretrained(folder / "model")
+    talks = folder / "talks"
+    talks.mkdir()
+    for name in ("one", "two"):
+        (talks / f"{name}.srt").write_text(
+            "1\n00:00:00,000 --> 00:00:00,700\nANN: Hello!\n\n2\n00:00:00,700 --> 00:00:01,500\nBOB: Not [bold]now.\n",
+            encoding="utf-8",
+        )
+    (folder / "chat.txt").write_text("Ann: Hello!\nBob: " + "Not now, please. " * 12 + "\n", encoding="utf-8")
+    write_clip(talks / "one.wav", noise(1.5))
+    return folder
+
+
+def outcome(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    code = main(["predict", *map(str, arguments), "--model", str(home / "model"), "--device", "cpu"])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def refused(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str | Path) -> str:
+    code, out, err = outcome(capsys, home, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("sdt: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_a_table_of_80_columns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(capsys, home, home / "talks" / "one.srt", "--media", home / "talks" / "one.wav")
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert [name in out for name in ("ANN", "Hello!", "Not [bold]now.", "text", "audio", LEGEND)] == [True] * 6
+    assert out.count("%") == 2 * 3
+    assert "note:" not in out
+
+
+def test_long_texts_and_missing_sound(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = outcome(capsys, home, home / "chat.txt")
+    assert code == 0
+    lines = out.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("note:")) <= 80
+    assert out.count("please.") == 12
+    assert "–" in out
+    assert lines[-1] == "note: audio: left out: no recording was given"
+
+
+def test_json_lines_are_the_default_output(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = outcome(capsys, home, home / "chat.txt", "--output", tmp_path / "deep" / "emotions")
+    assert code == 0
+    assert f"written to {tmp_path / 'deep' / 'emotions'}: 2 utterances" in out
+    first, _ = map(json.loads, (tmp_path / "deep" / "emotions").read_text(encoding="utf-8").splitlines())
+    assert (first["speaker"], first["text"]) == ("Ann", "Hello!")
+    assert first["emotion"] in LABELS
+    assert first["probability"] == first["probabilities"][first["emotion"]]
+    assert first["branches"].keys() == first["weights"].keys() == {"text", "audio"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "vtt", "srt"])
+def test_formats_by_suffix(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    file = tmp_path / f"emotions.{suffix}"
+    assert outcome(capsys, home, home / "talks" / "one.srt", "--output", file)[0] == 0
+    (again,) = read_transcript(file).conversations
+    assert [(u.speaker, u.text, u.start) for u in again.utterances] == [
+        ("ANN", "Hello!", 0.0),
+        ("BOB", "Not [bold]now.", 0.7),
+    ]
+
+
+def test_printed_in_a_format(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(capsys, home, home / "chat.txt", "--format", "jsonl")
+    assert code == 0
+    assert [json.loads(line)["utterance"] for line in out.splitlines()] == ["0", "1"]
+    assert err == "note: audio: left out: no recording was given\n"
+
+
+def test_a_folder_of_transcripts(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    talks = home / "talks"
+    code, out, _ = outcome(capsys, home, talks, "--media", talks, "--output", tmp_path / "all.csv")
+    assert code == 0
+    assert "note: audio: missing for 2 of 4 utterances: no recording (two/" in out
+    conversations = read_transcript(tmp_path / "all.csv").conversations
+    assert [c.id for c in conversations] == ["one", "two"]
+    assert outcome(capsys, home, talks, "--output", tmp_path / "cues", "--format", "vtt")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "cues").iterdir()) == ["one.vtt", "two.vtt"]
+    code, out, _ = outcome(capsys, home, talks)
+    assert code == 0
+    assert out.index("one") < out.index("two")
+
+
+def test_conversations_whose_names_are_no_file_names(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("conversation,text,start,end\na/b,Hi,0,1\na b,Ho,0,1\n..,Ha,0,1\n", encoding="utf-8")
+    assert outcome(capsys, home, table, "--output", tmp_path / "cues", "--format", "srt")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "cues").iterdir()) == ["a-b-1.srt", "a-b.srt", "conversation.srt"]
+
+
+def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat, talks = home / "chat.txt", home / "talks"
+    assert "cannot be read" in refused(capsys, home, tmp_path / "absent.txt")
+    assert "vtt needs times, and utterance '0'" in refused(capsys, home, chat, "--output", tmp_path / "x.vtt")
+    assert "several conversations" in refused(capsys, home, talks, "--format", "srt")
+    assert "is a folder; name a file" in refused(capsys, home, chat, "--output", tmp_path)
+    assert "is a file; name a folder" in refused(capsys, home, talks, "--format", "vtt", "--output", chat)
+    assert "no such file or folder" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
+    assert "has no times" in refused(capsys, home, chat, "--media", talks / "one.wav")
+    assert "cannot be written" in refused(capsys, home, chat, "--output", "/proc/nowhere/x.jsonl")
+    assert not (tmp_path / "x.vtt").exists()
+
+
+def test_models_that_are_not_there(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hub, "box", dict)
+    for options, message in (
+        ([], "model 'meld-text-audio-small': is not in this installation"),
+        (["--model", "meld-text"], "model 'meld-text': neither a folder here nor a model in the box"),
+        (["--model", str(tmp_path)], "neither a model folder"),
+    ):
+        assert main(["predict", str(home / "chat.txt"), *options]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_model_in_the_box_is_the_default(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hub, "box", lambda: {hub.DEFAULT: home / "model"})
+    assert main(["predict", str(home / "chat.txt")]) == 0
+    assert "Hello!" in capsys.readouterr().out
+
+
+def test_every_label_has_a_colour() -> None:
+    assert style("Joy") == style("joy")
+    assert style("bored") == style("bored")
+
+
+def test_the_help_loads_no_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "torch" not in vars(predict)
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert "--media" in capsys.readouterr().out

@@ -1,0 +1,255 @@
+"""From raw conversations to emotions: what the model is given, what is missing, what cannot be done."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sdt.conversation import Conversation, Utterance
+from sdt.corpus.batches import pack
+from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.normalise import normalise
+from sdt.corpus.store import write_corpus
+from sdt.errors import InputError, MissingDependencyError
+from sdt.evaluation.outputs import predictions, run_model
+from sdt.features.encoder import Source, feature_encoder
+from sdt.features.text import text_encoder
+from sdt.model.config import SDTConfig
+from sdt.model.sdt import SDT
+from sdt.prediction import Pipeline, Predictions
+from sdt.prediction import pipeline as module
+from sdt.speakers import Speakers
+from sdt.transcripts import read_transcript
+from tests.features.clips import noise, write_clip
+from tests.prediction.models import LABELS, TEXT_AUDIO, chat, tiny_model
+from tests.shared import SHARED_DATA
+
+
+def test_load_predict_look(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path / "model")
+    (tmp_path / "chat.txt").write_text("Ann: Hello!\nBob: Go away.\nAnn: Why?\n", encoding="utf-8")
+    pipeline = Pipeline.from_pretrained(tmp_path / "model")
+    found = pipeline(tmp_path / "chat.txt")
+    assert [(p.conversation, p.utterance) for p in found] == [("chat", "0"), ("chat", "1"), ("chat", "2")]
+    assert found.notes == []
+    frame = found.to_pandas()
+    assert list(frame["text"]) == ["Hello!", "Go away.", "Why?"]
+    assert list(frame["emotion"]) == [p.emotion for p in found]
+    assert frame["p_joy"][1] == pytest.approx(found[1].probabilities["joy"], rel=1e-5)
+    assert (frame["text_weight"] == 1).all()
+
+
+@pytest.mark.parametrize("how", ["conversation", "corpus"])
+def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path, how: str) -> None:
+    """Import, and prediction from raw text, give the model the same numbers, bit for bit."""
+    conversations = [chat(f"c{n}", length) for n, length in enumerate((3, 5, 1, 4))]
+    texts = [u.text or "" for c in conversations for u in c.utterances]
+    rows = text_encoder("words:16").encode(texts)
+    table = FeatureTable(rows, np.ones(len(rows), dtype=bool), "words:16")
+    splits = {"train": ["c0", "c1"], "test": ["c2", "c3"]}
+    draft = Draft("made", conversations, LABELS, splits, {"text": table}, Speakers("appearance", 3))
+    normalise(draft, {"text": how})  # type: ignore[dict-item]
+    corpus = write_corpus(draft, tmp_path / "corpus")
+    config = SDTConfig.for_corpus(corpus, tiny_model().config.architecture)
+    assert config.encoders == {"text": f"words:16|z:{how}"}
+    assert config.normalisation.keys() == ({"text"} if how == "corpus" else set())
+    torch.manual_seed(1)
+    SDT(config).save_pretrained(tmp_path / "model")
+    found = Pipeline.from_pretrained(tmp_path / "model")(corpus.split("test"))
+    expected = predictions(run_model(SDT.from_pretrained(tmp_path / "model"), corpus, corpus.split("test")), config)
+    for one, other in zip(found, expected, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    extracted = Pipeline.from_pretrained(tmp_path / "model")
+    extracted._extractor.begin(recorded=False)
+    from sdt.prediction.extraction import Missing
+    from sdt.prediction.recordings import Recordings
+
+    made = extracted._extractor.make(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
+    wanted = np.concatenate([corpus.modalities["text"].rows(corpus.rows(name)) for name in ("c2", "c3")])
+    np.testing.assert_array_equal(made.numpy(), wanted)
+
+
+def test_the_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    conversations = [chat(f"c{n}", 1 + (5 * n) % 7) for n in range(9)]
+    pipeline = Pipeline(tiny_model())
+    seen: list[tuple[int, int]] = []
+    together = pipeline(conversations, progress=lambda done, size: seen.append((done, size)))
+    monkeypatch.setattr(module, "UTTERANCES", 8)
+    apart = pipeline(conversations)
+    for one, other in zip(together, apart, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    assert seen[-1] == (len(together), sum(map(len, conversations)))
+    assert [len(of) for of in together.by_conversation.values()] == [len(c) for c in conversations]
+    assert list(together.by_conversation) == [c.id for c in conversations]
+
+
+def test_probabilities_are_calibrated_and_the_emotion_stays() -> None:
+    model = tiny_model()
+    plain = Pipeline(model)([chat()])
+    model.config = replace(model.config, temperatures={"fused": 0.1, "text": 3.0})
+    sharp = Pipeline(model)([chat()])
+    for one, other in zip(plain, sharp, strict=True):
+        assert one.emotion == other.emotion
+        assert other.probability > one.probability
+        assert max(other.branches["text"].values()) < max(one.branches["text"].values())
+
+
+def test_without_a_recording_the_transcript_alone_is_read() -> None:
+    found = Pipeline(tiny_model(TEXT_AUDIO))(chat())
+    assert found.notes == ["audio: left out: no recording was given"]
+    assert all(prediction.weights == {"text": 1.0, "audio": 0.0} for prediction in found)
+
+
+def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "talk.wav", noise(2.0))
+    said = chat(length=6, timed=True)
+    model = tiny_model(TEXT_AUDIO)
+    found = Pipeline(model)(said, file)
+    # The sound ends after two seconds, that is after four of the six utterances.
+    assert [prediction.weights["audio"] > 0 for prediction in found] == [True] * 4 + [False] * 2
+    (note,) = found.notes
+    assert note.startswith("audio: missing for 2 of 6 utterances: ends before ")
+    assert [problem.partition(":")[0] for problem in found.missing["audio"]] == ["chat/4", "chat/5"]
+
+    encoder = feature_encoder("prosody")
+    from sdt.features.media import Clip
+
+    raw = encoder.encode([Source("chat", u, Clip(file, u.start, u.end)) for u in said.utterances])
+    heard = raw.features[:4].astype(np.float64)
+    deviation = heard.std(axis=0)
+    z = np.divide(heard - heard.mean(axis=0), deviation, out=np.zeros_like(heard), where=deviation > 1e-9)
+    audio = np.concatenate([z, np.zeros((2, encoder.width))]).astype(np.float32)
+    text = text_encoder("words:16").encode([u.text or "" for u in said.utterances])
+    features = {
+        "text": (torch.from_numpy(text), torch.ones(6, dtype=torch.bool)),
+        "audio": (torch.from_numpy(audio), torch.from_numpy(raw.present)),
+    }
+    with torch.no_grad():
+        logits = model(pack([said], features, LABELS, model.config.speakers)).logits["fused"]
+    got = np.array([list(prediction.probabilities.values()) for prediction in found])
+    np.testing.assert_allclose(got, logits.softmax(-1), atol=2e-3)
+
+
+def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "cry.wav", noise(1.0))
+    found = Pipeline(tiny_model(TEXT_AUDIO))(file)
+    assert len(found) == 1
+    assert found[0].conversation == "cry"
+    assert found[0].weights == {"text": 0.0, "audio": 1.0}
+    assert any("taken to be one utterance without words" in note for note in found.notes)
+    assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
+
+
+def test_nothing_to_look_at(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF0000WAVE nothing more")
+    with pytest.raises(InputError, match="no utterance has anything that the model can look at") as error:
+        Pipeline(tiny_model(TEXT_AUDIO))(broken)
+    assert "corrupt" in str(error.value)
+    with pytest.raises(InputError, match="no recording was given"):
+        Pipeline(tiny_model({"audio": "prosody"}))(chat())
+    silent = Conversation("c", (Utterance("0", "Ann", "hi"), Utterance("1", "Bob")))
+    found = Pipeline(tiny_model())(silent)
+    assert "1 of 2 utterances have no modality at all: predicted from those around them" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [
+        ("unknown", "does not say which encoder"),
+        ("roberta-large (fine-tuned on MELD)", "roberta-large"),
+        ("words:8", "makes 8 features, but the model was trained on 16"),
+        ("words:16|z:corpus", "no statistics"),
+        ("words:16|pca:3", "'pca:3', which is unknown here"),
+    ],
+)
+def test_features_that_cannot_be_made(encoder: str, reason: str) -> None:
+    alone = Pipeline(tiny_model({"text": encoder}), name="runs/x")
+    with pytest.raises(InputError, match=r"runs/x: the model cannot be used on this input: text: ") as error:
+        alone(chat())
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+    with_another = Pipeline(tiny_model({"other": encoder, "text": "words:16"}))(chat())
+    (note,) = with_another.notes
+    assert note.startswith("other: left out: ")
+    assert reason in note
+    assert all(prediction.weights == {"other": 0.0, "text": 1.0} for prediction in with_another)
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, base: Path | None = None) -> None:
+        raise MissingDependencyError("pip install 'sdt-erc[x]'")
+
+    monkeypatch.setattr("sdt.prediction.extraction.feature_encoder", refuse)
+    with pytest.raises(MissingDependencyError, match="sdt-erc"):
+        Pipeline(tiny_model())(chat())
+
+
+def test_no_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Pipeline(tiny_model())(chat())
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDependencyError, match="pip install pandas"):
+        found.to_pandas()
+
+
+def test_strangers_to_a_model_that_knows_its_speakers() -> None:
+    pipeline = Pipeline(tiny_model(speakers=Speakers("identity", 2, ("Ann", "Cy"))))
+    assert pipeline(chat()).notes == ["the model knows its speakers by name, and 1 of 2 here are strangers to it"]
+
+
+def test_a_model_whose_numbers_are_not_finite() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    with pytest.raises(InputError, match="conversation 'chat', utterance '0': the model's output is not finite"):
+        Pipeline(model)(chat())
+
+
+@pytest.mark.parametrize(
+    ("conversations", "message"),
+    [
+        ([chat("a"), chat("a")], "two conversations have the id 'a'"),
+        ([Conversation("a", ())], "'a' has no utterances"),
+        ([Conversation("a", (Utterance("0", "x", "y"),) * 2)], "two utterances '0'"),
+        ("absent.txt", "absent.txt: cannot be read"),
+        ("absent.mp4", "absent.mp4: there is no such file"),
+    ],
+)
+def test_conversations_that_cannot_be_used(conversations: list[Conversation], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Pipeline(tiny_model())(conversations)
+
+
+def test_no_conversations() -> None:
+    found = Pipeline(tiny_model())([])
+    assert isinstance(found, Predictions)
+    assert (len(found), found.by_conversation) == (0, {})
+
+
+@pytest.mark.skipif(
+    SHARED_DATA is None or not (SHARED_DATA / "media").is_dir(),
+    reason="needs the real clips: set SDT_SHARED_DATA to the folder that holds media/ and meld/",
+)
+def test_the_real_dialogue(tmp_path: Path) -> None:
+    """Dialogue 1 of MELD: words and sound of seven utterances, and the picture of the first."""
+    assert SHARED_DATA
+    head, *lines = (SHARED_DATA / "meld" / "train_sent_emo.csv").read_text(encoding="utf-8").splitlines()
+    transcript = tmp_path / "dialogue.csv"
+    transcript.write_text("\n".join([head, *(line for line in lines[:60] if ",1," in line)]), encoding="utf-8")
+    said = read_transcript(transcript)
+    said = replace(said, conversations=[c for c in said.conversations if c.id == "1"])
+    pipeline = Pipeline(tiny_model({"text": "words:16", "audio": "prosody|z:conversation", "visual": "faces"}))
+    found = pipeline(said, SHARED_DATA / "media")
+    assert [prediction.utterance for prediction in found] == ["0", "1", "2", "3", "4", "5", "8"]
+    assert all(prediction.weights["audio"] > 0 for prediction in found)
+    assert [prediction.weights["visual"] > 0 for prediction in found] == [True] + [False] * 6
+    assert found.notes[-1].startswith("visual: missing for 6 of 7 utterances: no video track (1/1, ")
+    for name, lacking in (("no_face.mp4", "no face in view"), ("noise_no_audio.mp4", "no audio track")):
+        with_words = Conversation("c", (Utterance("0", "Ann", "Look!"),))
+        notes = pipeline(with_words, SHARED_DATA / "media" / name).notes
+        assert any(lacking in note for note in notes)

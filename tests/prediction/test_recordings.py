@@ -1,0 +1,90 @@
+"""Which clip belongs to which utterance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError
+from sdt.features.media import Clip
+from sdt.prediction.recordings import Recordings, find_recordings
+from tests.prediction.models import chat
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def found(recordings: Recordings, conversation: str, *, modality: str = "audio") -> dict[str, str]:
+    """Utterance id to the name of its clip."""
+    ids = [utterance for name, utterance in recordings.clips if name == conversation]
+    clips = {id_: recordings.clip(conversation, id_, modality) for id_ in ids}
+    return {id_: clip.path.name for id_, clip in clips.items() if clip}
+
+
+def test_what_the_transcript_names(tmp_path: Path) -> None:
+    named = {("chat", "1"): tmp_path / "one.wav"}
+    recordings = find_recordings([chat()], named, None)
+    assert recordings.clip("chat", "1", "audio") == Clip(tmp_path / "one.wav")
+    assert recordings.clip("chat", "0", "audio") is None
+    assert find_recordings([chat()], {}, None).clips == {}
+
+
+def test_a_recording_is_cut_by_the_times(tmp_path: Path) -> None:
+    file = touch(tmp_path, "talk.mp4") / "talk.mp4"
+    said = Conversation("c", (*chat("c", 2, timed=True).utterances, Utterance("untimed", "Ann", "?")))
+    recordings = find_recordings([said], {}, file)
+    assert recordings.clip("c", "1", "visual") == Clip(file, 0.5, 1.0)
+    assert recordings.clip("c", "untimed", "visual") is None
+
+
+def test_a_transcript_without_times(tmp_path: Path) -> None:
+    file = touch(tmp_path, "talk.mp4") / "talk.mp4"
+    assert find_recordings([chat(length=1)], {}, file).clip("chat", "0", "audio") == Clip(file)
+    with pytest.raises(InputError, match=r"cannot be cut into the 2 utterances of conversation 'chat'.*has no times"):
+        find_recordings([chat(length=2)], {}, file)
+    with pytest.raises(InputError, match="is one recording, but there are 2 conversations; give a folder"):
+        find_recordings([chat("a"), chat("b")], {}, file)
+    with pytest.raises(InputError, match=r"absent\.mp4: there is no such file or folder"):
+        find_recordings([chat()], {}, tmp_path / "absent.mp4")
+
+
+@pytest.mark.parametrize("conversation", ["1", "dia1", "train_dia1", "conversation 01"])
+def test_melds_names(tmp_path: Path, conversation: str) -> None:
+    touch(tmp_path, "dia1_utt0.wav", "dia1_utt2.mp4", "dia11_utt1.wav", "dia1_utt1.txt")
+    recordings = find_recordings([chat(conversation)], {}, tmp_path)
+    assert found(recordings, conversation) == {"0": "dia1_utt0.wav", "2": "dia1_utt2.mp4"}
+
+
+def test_other_names(tmp_path: Path) -> None:
+    touch(tmp_path, "a_0.wav", "a/1.FLAC", "2.ogg", "a.wav", "readme.md")
+    assert found(find_recordings([chat("a")], {}, tmp_path), "a") == {"0": "a_0.wav", "1": "1.FLAC", "2": "2.ogg"}
+    # With two conversations, 2.ogg could be either's.
+    both = find_recordings([chat("a"), chat("b")], {}, tmp_path)
+    assert found(both, "a") == {"0": "a_0.wav", "1": "1.FLAC"}
+    assert found(both, "b") == {}
+
+
+def test_sound_from_the_sound_file_and_pictures_from_the_film(tmp_path: Path) -> None:
+    touch(tmp_path, "chat_0.mp4", "chat_0.wav", "chat_0.mp3", "chat_1.mkv", "chat_2.wav")
+    recordings = find_recordings([chat()], {}, tmp_path)
+    assert found(recordings, "chat") == {"0": "chat_0.wav", "1": "chat_1.mkv", "2": "chat_2.wav"}
+    assert found(recordings, "chat", modality="visual") == {"0": "chat_0.mp4", "1": "chat_1.mkv", "2": "chat_2.wav"}
+
+
+def test_one_recording_for_each_conversation(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b.wav", "b_1.wav")
+    recordings = find_recordings([chat("a", 2, timed=True), chat("b", 2)], {}, tmp_path)
+    assert recordings.clip("a", "1", "audio") == Clip(tmp_path / "a.mp4", 0.5, 1.0)
+    assert found(recordings, "b") == {"1": "b_1.wav"}  # clips of utterances win over that of the conversation
+
+
+def test_a_folder_of_other_things(tmp_path: Path) -> None:
+    touch(tmp_path, "holiday.mp4", "notes.txt")
+    with pytest.raises(InputError, match=r"no recording of any utterance.*looked for chat_0\.\*, chat/0\.\*, 0\.\*"):
+        find_recordings([chat()], {}, tmp_path)
