@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,30 +9,13 @@ import pytest
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.text import encode_conversations, text_encoder
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oh", "my", "god", "what", "!", "?"]
+from sdt.files import sha256
+from tests.features.tiny_bert import WORDS, write_bert
 
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Hugging Face folder with a BERT of width 8 and eleven words."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=12,
-    )
-    BertModel(config).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
-    return folder
+    return write_bert(tmp_path_factory.mktemp("bert"))
 
 
 def test_words_are_the_same_every_time_and_have_length_one() -> None:
@@ -94,6 +77,34 @@ def test_a_folder_gives_the_last_layers_first_token(bert: Path, capfd: pytest.Ca
         expected = AutoModel.from_pretrained(bert)(tokens).last_hidden_state[0, 0]
     np.testing.assert_allclose(vector, expected.numpy(), atol=1e-6)
     assert "Loading" not in capfd.readouterr().out
+
+
+def test_a_folders_name_says_which_weights_are_meant(bert: Path, tmp_path: Path) -> None:
+    digits = sha256(bert / "model.safetensors")[:8]
+    name = text_encoder(str(bert)).name
+    assert name == f"{bert}@{digits}"
+    assert text_encoder(name).name == name
+    assert text_encoder(f"{name}:mean").name == f"{name}:mean"
+    # Beside a model, the same name finds its own copy first.
+    copied = shutil.copytree(bert, tmp_path / "model" / "inside")
+    recorded = f"inside@{digits}"
+    assert text_encoder(recorded, base=tmp_path / "model").name == recorded
+    other = write_bert(copied, seed=1)
+    with pytest.raises(InputError, match=r"weights in .* are others") as caught:
+        text_encoder(recorded, base=other.parent)
+    assert "\n" not in str(caught.value)
+
+
+def test_pooling_is_what_the_name_or_the_folder_says(bert: Path, tmp_path: Path) -> None:
+    first, mean, layers = (text_encoder(f"{bert}:{how}") for how in ("first", "mean", "layers"))
+    texts = ["oh what?", "god!"]
+    np.testing.assert_array_equal(first.encode(texts), text_encoder(str(bert)).encode(texts))
+    assert not np.allclose(first.encode(texts), mean.encode(texts), atol=1e-3)
+    assert layers.width == layers.encode(texts).shape[1] == 2 * 3 * 8
+    sentence = shutil.copytree(bert, tmp_path / "sentence")
+    (sentence / "1_Pooling").mkdir()
+    (sentence / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    np.testing.assert_array_equal(mean.encode(texts), text_encoder(str(sentence)).encode(texts))
 
 
 def test_texts_keep_their_order_whatever_their_length(bert: Path) -> None:

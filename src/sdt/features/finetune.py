@@ -14,6 +14,7 @@ import json
 import math
 import re
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,9 @@ def _adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
             if isinstance(module, nn.Linear) and not name.startswith("pooler")
         ]
         config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=linear)
-        adapted: nn.Module = peft.get_peft_model(encoder, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers; nothing that a user can do
+            adapted: nn.Module = peft.get_peft_model(encoder, config)
         return adapted
     for name, parameter in encoder.named_parameters():
         # What lies behind the last layer has no part in the pooled vector, so it would never see a gradient.
