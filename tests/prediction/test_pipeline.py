@@ -17,12 +17,15 @@ from sdt.corpus.normalise import normalise
 from sdt.corpus.store import write_corpus
 from sdt.errors import InputError, MissingDependencyError
 from sdt.evaluation.outputs import predictions, run_model
-from sdt.features.encoder import Source, feature_encoder
+from sdt.features.encoder import FeatureEncoder, Source, feature_encoder
+from sdt.features.media import Clip
 from sdt.features.text import text_encoder
 from sdt.model.config import SDTConfig
 from sdt.model.sdt import SDT
 from sdt.prediction import Pipeline, Predictions
 from sdt.prediction import pipeline as module
+from sdt.prediction.extraction import Missing
+from sdt.prediction.recordings import Recordings
 from sdt.speakers import Speakers
 from sdt.transcripts import read_transcript
 from tests.features.clips import noise, write_clip
@@ -66,9 +69,6 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
     extracted = Pipeline.from_pretrained(tmp_path / "model")
     extracted._extractor.begin(recorded=False)
-    from sdt.prediction.extraction import Missing
-    from sdt.prediction.recordings import Recordings
-
     made = extracted._extractor.make(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
     wanted = np.concatenate([corpus.modalities["text"].rows(corpus.rows(name)) for name in ("c2", "c3")])
     np.testing.assert_array_equal(made.numpy(), wanted)
@@ -117,8 +117,6 @@ def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp
     assert [problem.partition(":")[0] for problem in found.missing["audio"]] == ["chat/4", "chat/5"]
 
     encoder = feature_encoder("prosody")
-    from sdt.features.media import Clip
-
     raw = encoder.encode([Source("chat", u, Clip(file, u.start, u.end)) for u in said.utterances])
     heard = raw.features[:4].astype(np.float64)
     deviation = heard.std(axis=0)
@@ -133,6 +131,27 @@ def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp
         logits = model(pack([said], features, LABELS, model.config.speakers)).logits["fused"]
     got = np.array([list(prediction.probabilities.values()) for prediction in found])
     np.testing.assert_allclose(got, logits.softmax(-1), atol=2e-3)
+
+
+def test_a_recording_for_a_model_of_words(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "talk.wav", noise(0.5))
+    assert Pipeline(tiny_model())(chat(length=1), file).notes == [
+        "the recording is not used: the model looks at words alone"
+    ]
+
+
+def test_parts_of_encoders_are_looked_for_in_the_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def look(name: str, base: Path | None) -> FeatureEncoder:
+        asked.append((name, base))
+        return feature_encoder("words:16")
+
+    monkeypatch.setattr("sdt.prediction.extraction.feature_encoder", look)
+    tiny_model({"text": "minilm+adapter@01234567|z:conversation"}).save_pretrained(tmp_path / "run" / "model")
+    pipeline = Pipeline.from_pretrained(tmp_path / "run")
+    assert len(pipeline(chat())) == len(pipeline(chat())) == 4
+    assert asked == [("minilm+adapter@01234567", tmp_path / "run" / "model")]
 
 
 def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) -> None:

@@ -63,8 +63,10 @@ def _downloaded(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    # A model may carry parts of its feature encoders in folders of its own.
+    wanted = [*FILES, *(f"*/*.{suffix}" for suffix in ("safetensors", "json", "txt"))]
     try:
-        return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=[*FILES, "adapter/*"])))
+        return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=wanted)))
     except (HfHubHTTPError, HFValidationError) as error:
         raise InputError(
             f"model {name!r}: there is no such folder, and not on the hub either ({_first_line(error)})"

@@ -185,6 +185,8 @@ class Extractor:
         if len(reasons) == len(self._config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self._name}: the model cannot be used on this input: {why}")
+        if recorded and all(maker.kind == "text" for maker in self._makers.values()):
+            notes.append("the recording is not used: the model looks at words alone")
         self._active = [modality for modality in self._makers if modality not in reasons]
         return [f"{modality}: left out: {reason}" for modality, reason in reasons.items()] + notes
 
