@@ -32,6 +32,8 @@ JUMP = 0.35
 """Cost of a jump, per octave from frame to frame."""
 TURN = 0.14
 """Cost of a change between voiced and unvoiced."""
+FINER = 2
+"""Steps of lag per sample. With one, the peak of a high pitch falls between two, and an octave below wins."""
 BLOCK = 1000
 """Frames analysed at once, so that memory stays bounded."""
 
@@ -66,8 +68,8 @@ def track_pitch(samples: Array, rate: int, centres: npt.NDArray[np.int64]) -> Pi
     width = round(3 * rate / FLOOR)  # three periods of the lowest pitch
     size = 1 << (width + int(rate / FLOOR)).bit_length()  # room for the longest lag
     window = np.hanning(width + 2)[1:-1].astype(np.float32)
-    lags = np.arange(int(rate / CEILING), int(rate / FLOOR) + 2)
-    of_window = fft.irfft(np.abs(fft.rfft(window, size)) ** 2)[: lags[-1] + 1]
+    lags = np.arange(int(FINER * rate / CEILING), int(FINER * rate / FLOOR) + 2)  # in steps
+    of_window = fft.irfft(np.abs(fft.rfft(window, size)) ** 2, FINER * size)[: lags[-1] + 1]
     of_window /= of_window[0]
     loudest = float(np.abs(samples).max(initial=0.0)) or 1.0
     padded = np.pad((samples / loudest).astype(np.float32), (width, width))
@@ -79,26 +81,22 @@ def track_pitch(samples: Array, rate: int, centres: npt.NDArray[np.int64]) -> Pi
         frames = frames - frames.mean(axis=1, keepdims=True)
         quiet.append(np.abs(frames).max(axis=1))
         power = np.abs(fft.rfft(frames * window, size)) ** 2  # [t, size / 2 + 1]
-        correlation = fft.irfft(power)[:, : lags[-1] + 1]
+        correlation = fft.irfft(power, FINER * size)[:, : lags[-1] + 1]
         correlation /= np.maximum(correlation[:, :1], 1e-20) * of_window
         found = _peaks(correlation, lags)
         lag.append(found[0])
         height.append(found[1])
         decibels = 10 * np.log10(power + 1e-12 * (1 + power.max(axis=1, keepdims=True)))
-        prominence.append(_cepstral_prominence(decibels, lags))
+        prominence.append(_cepstral_prominence(decibels, int(rate / CEILING), int(rate / FLOOR) + 2))
         spectra.append(decibels[:, : int(2.2 * CEILING * size / rate) + 2].astype(np.float32))
-    chosen = _path(np.concatenate(lag), np.concatenate(height), np.concatenate(quiet), rate, _step(centres, rate))
-    hertz, periodicity = chosen
+    step = float(centres[1] - centres[0]) / rate if len(centres) > 1 else 0.01
+    hertz, periodicity = _path(np.concatenate(lag) / FINER, np.concatenate(height), np.concatenate(quiet), rate, step)
     tilt = _tilt(np.concatenate(spectra), hertz * size / rate)
     return Pitch(hertz, periodicity, np.concatenate(prominence), tilt)
 
 
-def _step(centres: npt.NDArray[np.int64], rate: int) -> float:
-    return float(centres[1] - centres[0]) / rate if len(centres) > 1 else 0.01
-
-
 def _peaks(correlation: Array, lags: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-    """The highest peaks of each frame: lags (between the samples, by a parabola) and heights [t, K]; 0 for none."""
+    """The highest peaks of each frame: lags (between the steps, by a parabola) and heights [t, K]; 0 for none."""
     before, here, after = correlation[:, lags[1:-1] - 1], correlation[:, lags[1:-1]], correlation[:, lags[1:-1] + 1]
     is_peak = (here > before) & (here >= after) & (here > 0.5 * VOICING)
     ranked = np.where(is_peak, here, -1.0)
@@ -140,9 +138,9 @@ def _path(lag: Array, height: Array, quiet: Array, rate: int, step: float) -> tu
     return hertz, periodicity
 
 
-def _cepstral_prominence(decibels: Array, lags: npt.NDArray[np.int64]) -> Array:
+def _cepstral_prominence(decibels: Array, shortest: int, longest: int) -> Array:
     """Decibels [t] by which the highest cepstral peak of a possible period stands above the regression line there."""
-    cepstrum = fft.irfft(decibels)[:, lags[0] : lags[-1] + 1]
+    cepstrum = fft.irfft(decibels)[:, shortest:longest]
     level = 20 * np.log10(np.abs(cepstrum) + 1e-6)
     x = np.linspace(-1, 1, level.shape[1])
     slope = (level @ x) / (x @ x)

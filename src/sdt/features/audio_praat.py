@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,7 +101,9 @@ class Praat:
             raise MediaProblem("no voice found")
         intensity = sound.to_intensity()
         harmonicity = sound.to_harmonicity().values
-        syllables, seconds = self._syllables(sound)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Praat's remark that a sound is nowhere silent
+            syllables, seconds = self._syllables(sound)
         if not syllables:
             raise MediaProblem("no syllable found")
         return {

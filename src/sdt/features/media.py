@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class Clip:
     """Seconds from the beginning of the recording; None is the beginning."""
     end: float | None = None
     """Seconds from the beginning of the recording; None is the end."""
+    half: Literal["left", "right"] | None = None
+    """The half of the picture that is meant; None is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
             if time >= length:
                 break
             if until > 0 and due / per_second < min(until, length) - 1e-6:
-                yield max(time, 0.0), cast(Picture, frame.to_ndarray(format="rgb24"))
+                yield max(time, 0.0), _half(cast(Picture, frame.to_ndarray(format="rgb24")), clip.half)
                 due = math.ceil(until * per_second - 1e-6)
         if not due:
             raise MediaProblem(f"ends before {start:.2f} s" if start else "no picture in its video track")
@@ -160,6 +162,13 @@ def _stretch(clip: Clip) -> tuple[float, float | None]:
     if clip.end is not None and clip.end <= start:
         raise MediaProblem(f"ends at {clip.end:.2f} s, not after its start at {start:.2f} s")
     return start, clip.end
+
+
+def _half(picture: Picture, half: str | None) -> Picture:
+    if half is None:
+        return picture
+    middle = picture.shape[1] // 2
+    return np.ascontiguousarray(picture[:, :middle] if half == "left" else picture[:, middle:])
 
 
 @contextlib.contextmanager
@@ -280,8 +289,10 @@ def _scaled(frame: AudioFrame) -> Samples:
 
 def _displayed(container: InputContainer, start: float) -> Iterator[tuple[float, float, VideoFrame]]:
     """Pictures with the time of their coming on and going off display, in seconds from `start`, from `start` on."""
+    from av.stream import Disposition
+
     stream = cast("VideoStream | None", container.streams.best("video"))
-    if stream is None or "attached_pic" in str(stream.disposition):  # the cover of a record is no film
+    if stream is None or stream.disposition & Disposition.attached_pic:  # the cover of a record is no film
         raise MediaProblem("no video track")
     stream.thread_type = "AUTO"
     zero = _origin(container, stream) + start
