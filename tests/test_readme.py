@@ -37,10 +37,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [head]
     for number, split in enumerate(["train"] * 6 + ["dev"] * 2 + ["test"] * 2):
         lines += [row.replace("call-17", f"call-{number}").replace("train", split) for row in rows]
-    (folder / "my-utterances.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "my").mkdir()
+    (folder / "my" / "utterances.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     audio = np.random.default_rng(0).normal(size=(len(lines) - 1, 5))
     audio[3] = np.nan
-    np.save(folder / "my-audio.npy", audio)
+    np.save(folder / "my" / "audio.npy", audio)
     if SHARED_DATA is not None:
         for path in (SHARED_DATA / "meld").glob("*.csv"):
             (folder / path.name).symlink_to(path)
@@ -74,14 +75,20 @@ def test_the_two_commands_are_in_the_readme() -> None:
     assert set(COMMANDS) >= SETUP
 
 
-def test_the_demo(place: Path) -> None:
+@pytest.fixture(scope="module")
+def printed(place: Path) -> list[str]:
+    """What each command of the demo prints; the other tests use the corpus and the run that it leaves."""
     commands = demo_commands()
     assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate"]
-    printed = [run(command, place) for command in commands]
+    return [run(command, place) for command in commands]
+
+
+def test_the_demo(printed: list[str]) -> None:
     assert "runs/puppets" in printed[2]
     assert "fused" in printed[3]
 
 
+@pytest.mark.usefixtures("printed")
 def test_the_other_commands(place: Path) -> None:
     needs_meld = [c for c in COMMANDS if "meld" in c]
     for command in COMMANDS:
@@ -89,10 +96,11 @@ def test_the_other_commands(place: Path) -> None:
             run(command, place)
 
 
+@pytest.mark.usefixtures("printed")
 def test_the_python_example(place: Path) -> None:
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code
     assert len(code[1].strip().splitlines()) <= 10
-    printed = run(shlex.join([sys.executable, "-c", code[1]]), place)
-    assert len(printed.splitlines()) > 10
-    assert "%" in printed
+    said = run(shlex.join([sys.executable, "-c", code[1]]), place)
+    assert len(said.splitlines()) > 10
+    assert "%" in said
