@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.commands.corpus_import", "make a corpus folder from feature files, annotations or tables"),
     "corpus check": ("sdt.commands.corpus_check", "verify a corpus folder: SHA-256, sizes, values"),
     "corpus show": ("sdt.commands.corpus_show", "what is in a corpus: splits, labels, speakers, modalities, lengths"),
+    "features extract": ("sdt.commands.features_extract", "run feature encoders over clips, transcripts or a corpus"),
     "features finetune-text": (
         "sdt.commands.features_finetune_text",
         "fine-tune the text encoder on single utterances of a corpus",

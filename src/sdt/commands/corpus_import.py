@@ -7,6 +7,10 @@ if you have them, utterance, order, split, text, start, end) with one matrix of 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
     sdt corpus import {train,dev,test}_sent_emo.csv --features audio=train.csv,dev.csv,test.csv --output meld
+
+Or the folder of an original release, IEMOCAP_full_release or MELD.Raw, whose recordings are then encoded:
+
+    sdt corpus import MELD.Raw --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output meld
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from sdt.errors import InputError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="annotation, feature files, pickles")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="annotation, feature files, pickles; or a release"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the corpus is written")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
     parser.add_argument(
@@ -41,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="what a share is drawn with (0)")
     parser.add_argument(
         "--text-encoder", metavar="NAME", help="make text features: `minilm`, `words:256`, or a model folder's path"
+    )
+    parser.add_argument("--audio-encoder", metavar="NAME", help="encode a release's sound: `prosody`, say")
+    parser.add_argument("--visual-encoder", metavar="NAME", help="encode a release's pictures: `faces`, say")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="where a release's finished utterances are kept (~/.cache/sdt)"
     )
     parser.add_argument(
         "--normalise",
@@ -72,6 +83,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.commands.corpus_show import show
     from sdt.corpus.importers import ImportOptions, read
     from sdt.corpus.store import write_corpus
+    from sdt.features.cache import FeatureCache, default_cache
 
     output: Path = options.output
     # Said before the work; atomic_folder would say it after.
@@ -91,10 +103,14 @@ def run(options: argparse.Namespace) -> int | None:
         labels=tuple(label.strip() for label in options.labels.split(",")) if options.labels is not None else None,
         speakers=options.speakers,
         text_encoder=options.text_encoder,
+        audio_encoder=options.audio_encoder,
+        visual_encoder=options.visual_encoder,
         normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
         licence=options.licence,
         take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
     )
+    is_release = len(options.files) == 1 and options.files[0].is_dir()
+    cache = FeatureCache(options.cache or default_cache()) if is_release else None
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
@@ -104,6 +120,10 @@ def run(options: argparse.Namespace) -> int | None:
             settings,
             features=features,
             progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
+            cache=cache,
+            report=lambda name, done, total: bars.update(
+                task, description=name, completed=done, total=total, visible=True
+            ),
         )
     corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
     for note in draft.notes:

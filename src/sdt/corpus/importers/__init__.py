@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
@@ -14,6 +14,10 @@ from sdt.corpus.normalise import normalise
 from sdt.errors import InputError
 from sdt.features.text import encode_conversations, text_encoder
 from sdt.files import sha256
+
+if TYPE_CHECKING:
+    from sdt.features.cache import FeatureCache
+    from sdt.features.extract import Report
 
 __all__ = ["ImportOptions", "read"]
 
@@ -24,14 +28,19 @@ def read(
     *,
     features: Mapping[str, Sequence[Path]] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cache: FeatureCache | None = None,
+    report: Report | None = None,
 ) -> Draft:
     """Read files of any known layout.
 
     Args:
-        files: Annotation files, feature files, pickles; which is which shows in their structure.
+        files: Annotation files, feature files, pickles; which is which shows in their structure. Or one folder: an
+            original release of IEMOCAP or MELD.
         options: What the user decided.
         features: Modality to its files, for those whose modality their names do not tell.
         progress: Called with (texts done, texts in all) while the text is encoded.
+        cache: Where the features of a release's recordings are looked for and kept.
+        report: Called with (encoder, utterances done, utterances in all) while a release is encoded.
 
     Returns:
         The corpus in memory; its notes say how the files were understood.
@@ -40,17 +49,17 @@ def read(
         InputError: In one line, what is wrong with which file.
     """
     features = features or {}
-    sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
-    for path in sources:
-        if not path.is_file():
-            raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
-    recognised = recognise_files(files, options.layout)
-    draft = _import(recognised, features, options)
-    draft.notes.insert(0, recognised.remark)
-    if options.text_encoder is not None:
-        _encode_text(draft, options.text_encoder, progress)
+    if len(files) == 1 and files[0].is_dir():
+        from sdt.corpus.importers.releases import read_release
+
+        if features or options.take:
+            raise InputError(f"{files[0]}: is a folder, which takes no --features and no --take; name files")
+        layout, draft, sources = read_release(files[0], options, cache, report)
+    else:
+        sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
+        layout, draft = _read_files(files, sources, options, features, progress)
     draft.provenance = {
-        "importer": recognised.layout,
+        "importer": layout,
         "options": _json(dataclasses.asdict(options)),
         "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
         "files": [{"name": path.name, "sha256": sha256(path)} for path in dict.fromkeys(sources)],
@@ -62,6 +71,31 @@ def read(
             f"{draft.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
         )
     return draft
+
+
+def _read_files(
+    files: Sequence[Path],
+    sources: Sequence[Path],
+    options: ImportOptions,
+    features: Mapping[str, Sequence[Path]],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[str, Draft]:
+    """The layout's name and the corpus of anything but a release."""
+    for path in sources:
+        if not path.is_file():
+            raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
+    for option, name in (("audio", options.audio_encoder), ("visual", options.visual_encoder)):
+        if name is not None:
+            raise InputError(
+                f"--{option}-encoder {name}: these files hold no recordings; give the folder of an original release, "
+                "or encode recordings with: sdt features extract"
+            )
+    recognised = recognise_files(files, options.layout)
+    draft = _import(recognised, features, options)
+    draft.notes.insert(0, recognised.remark)
+    if options.text_encoder is not None:
+        _encode_text(draft, options.text_encoder, progress)
+    return recognised.layout, draft
 
 
 def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:

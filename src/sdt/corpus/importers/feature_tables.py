@@ -4,7 +4,7 @@
 |-----------------|------------------------------------------------------------|---------------------------------------|
 | `.csv`          | columns `conversation,utterance,...`, or one column of names | all columns are numbers             |
 | `.npy`          |                                                            | a matrix [utterances, width]          |
-| `.npz`          | one vector [width] per key                                 | a single matrix                       |
+| `.npz`          | one vector [width] per key; `encoder`, a text, may name it | a single matrix                       |
 | `.pkl` `.pickle`| a dictionary of vectors                                    |                                       |
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +43,8 @@ class Table:
     """Where each row stands in the file, for error messages: `line 7`, `row 3`, `key 'dia0_utt0.wav'`."""
     columns: tuple[str, ...] = ()
     """The names of the features, where the file has them."""
+    encoder: str = "unknown"
+    """The feature encoder that made them, where the file says it."""
 
     @property
     def width(self) -> int:
@@ -178,11 +180,13 @@ def _npz(path: Path) -> Table:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # numpy's and zipfile's readers raise many kinds for damaged files
         raise _damaged(path, error) from None
+    # What `sdt features extract` writes says which encoder made it.
+    said = arrays.pop("encoder") if "encoder" in arrays and arrays["encoder"].dtype.kind == "U" else "unknown"
     if not arrays:
         raise InputError(f"{path}: the archive is empty")
     if len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
         return _matrix(path, next(iter(arrays.values())))
-    return _stack(path, arrays.items())
+    return replace(_stack(path, arrays.items()), encoder=str(said))
 
 
 def _check_magic(path: Path, magic: bytes, kind: str) -> None:

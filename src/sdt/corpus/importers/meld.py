@@ -181,7 +181,7 @@ def _features(
     return FeatureTable(
         np.concatenate(blocks),
         np.concatenate(presence),
-        encoder="praat8" if first.columns == PRAAT else "unknown",
+        encoder="praat8" if first.columns == PRAAT else first.encoder,
         source=", ".join(str(table.path) for table in tables.values()),
     )
 

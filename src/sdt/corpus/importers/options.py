@@ -36,6 +36,10 @@ class ImportOptions:
     """How speakers become numbers; None takes the layout's way."""
     text_encoder: str | None = None
     """Makes text features from the utterances' text with this encoder, `minilm` say."""
+    audio_encoder: str | None = None
+    """Makes audio features from the recordings of an original release with this encoder, `prosody` say."""
+    visual_encoder: str | None = None
+    """Makes visual features from the recordings of an original release with this encoder, `faces` say."""
     normalise: Mapping[str, Normalisation] = field(default_factory=dict)
     """Modality to what its features' mean and deviation are taken over: `conversation`, `corpus` (its train split), or
     `none`."""
@@ -58,7 +62,8 @@ class ImportOptions:
                 raise InputError(f"normalise: {modality}={over!r} is unknown{hint}")
         if self.labels is not None:
             self._check_labels(self.labels)
-        for option, text in (("name", self.name), ("text_encoder", self.text_encoder), ("licence", self.licence)):
+        for option in ("name", "text_encoder", "audio_encoder", "visual_encoder", "licence"):
+            text = getattr(self, option)
             if text is not None and not text.strip():
                 raise InputError(f"{option}: {text!r} is empty")
 

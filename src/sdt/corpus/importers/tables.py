@@ -159,7 +159,7 @@ def _features(
             )
         features = table.features[order]
         present = np.asarray(~np.isnan(features).all(axis=1))
-        return FeatureTable(features, present, "unknown", source=str(table.path))
+        return FeatureTable(features, present, table.encoder, source=str(table.path))
     features, present, unused = align(table, keys, str)
     if not present.any():
         raise InputError(
@@ -171,4 +171,4 @@ def _features(
     if not present.all():
         first = keys[int(np.argmin(present))]
         notes.append(f"{table.path}: {int((~present).sum())} utterances have no row, the first {first!r}")
-    return FeatureTable(features, present, "unknown", source=str(table.path))
+    return FeatureTable(features, present, table.encoder, source=str(table.path))

@@ -1,0 +1,186 @@
+"""Make features from words, sound and picture with named encoders.
+
+SOURCE is a folder of clips (their names say conversation and utterance, as in dia1_utt0.mp4 or talk_3.wav), a
+transcript or a folder of transcripts, or a corpus folder. Recordings of the last two are found with --media, as in
+sdt predict. What cannot be encoded is missing, counted, and listed at the end.
+
+A corpus becomes another corpus with the modalities added or replaced. Everything else becomes a folder with
+utterances.jsonl and one .npz per modality, which `sdt corpus import FOLDER/*.jsonl FOLDER/*.npz` reads.
+
+Finished utterances are kept in a cache, so that the same command goes on where it was interrupted.
+
+    sdt features extract talk.srt --media talk.mp4 --encoder minilm --encoder prosody --encoder faces --output features
+    sdt features extract meld --encoder minilm+adapter --output meld-finetuned
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.features.encoder import FeatureEncoder
+    from sdt.transcripts import Transcript
+
+INTERRUPTED = 130
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="clips, a transcript, or a corpus folder")
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        required=True,
+        dest="encoders",
+        metavar="NAME",
+        help="a feature encoder (minilm, prosody, faces, ...), or MODALITY=NAME; repeat it for others",
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the features are written")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
+    parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
+    )
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Encode, write, and list what is missing."""
+    from sdt.commands.train import terminate_as_interrupt
+
+    output: Path = options.output
+    # Said before the work; atomic_folder would say it after.
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()) and not options.overwrite:
+        raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
+    try:
+        with terminate_as_interrupt():
+            _extract(options)
+    except KeyboardInterrupt:
+        print("sdt: stopped; the same command goes on with what is in the cache", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _extract(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sdt.corpus.store import Corpus, write_corpus
+    from sdt.features.cache import FeatureCache, default_cache
+    from sdt.features.extract import extended, extract, summarise_problems, write_tables
+    from sdt.prediction.recordings import Recordings, find_recordings
+
+    source: Path = options.source
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    corpus = Corpus.open(source) if (source / "corpus.json").is_file() else None
+    if corpus is not None:
+        conversations = list(corpus.conversations.values())
+        recordings = find_recordings(conversations, {}, options.media) if options.media else Recordings()
+    else:
+        transcript = read_source(source)
+        conversations = transcript.conversations
+        for note in transcript.notes:
+            print(note)
+        recordings = find_recordings(conversations, transcript.clips, options.media)
+    encoders = named_encoders(options.encoders)
+    for encoder in encoders.values():
+        if encoder.modality != "text" and not recordings.clips:
+            raise InputError(f"--encoder {encoder.name}: needs recordings; say where they are with --media")
+        if encoder.licence_note:
+            print(encoder.licence_note)
+    cache = FeatureCache(options.cache or default_cache())
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
+        tables, problems = extract(
+            conversations,
+            encoders,
+            recordings.clip,
+            cache,
+            lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
+        )
+    cache.close()
+    if not any(table.present.any() for table in tables.values()):
+        first = next(of[0] for of in problems.values() if of)
+        raise InputError(f"{source}: not one utterance could be encoded; the first problem: {first}")
+    if corpus is not None:
+        write_corpus(extended(corpus, tables), options.output, overwrite=options.overwrite)
+    else:
+        write_tables(options.output, conversations, tables, problems, overwrite=options.overwrite)
+    for modality, table in tables.items():
+        n, width = table.features.shape
+        print(f"{modality}: {table.encoder}, {width} wide, {int(table.present.sum())} of {n} utterances")
+    for note in summarise_problems(tables, problems):
+        print(note)
+    print(f"written to {options.output}")
+
+
+def named_encoders(names: Sequence[str]) -> Mapping[str, FeatureEncoder]:
+    """Modality to encoder.
+
+    Raises:
+        InputError: Two encoders would make the same modality, or one is not known.
+    """
+    from sdt.features.encoder import feature_encoder
+
+    encoders: dict[str, FeatureEncoder] = {}
+    for name in names:
+        said = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)=(.+)", name)
+        encoder = feature_encoder(said[2] if said else name)
+        modality = said[1] if said else encoder.modality
+        if modality in encoders:
+            raise InputError(f"--encoder {name}: {modality} is made already; name it otherwise: --encoder NAME={name}")
+        encoders[modality] = encoder
+    return encoders
+
+
+def read_source(source: Path) -> Transcript:
+    """Conversations of a transcript, of a folder of transcripts, or of a folder of clips.
+
+    Raises:
+        InputError: See `sdt.transcripts`; or the folder holds neither.
+    """
+    from sdt.conversation import Conversation, Utterance
+    from sdt.prediction.inputs import is_recording, read_input
+    from sdt.transcripts import Transcript
+    from sdt.transcripts.read import SUFFIXES
+
+    if not source.is_dir():
+        return read_input(source)
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    clips = [path for path in files if is_recording(path)]
+    if any(path.suffix.lower() in (".txt", *SUFFIXES) for path in files):
+        found = read_input(source)
+        if clips and not found.clips:
+            raise InputError(f"{source}: transcripts and recordings lie together here; add --media {source}")
+        return found
+    if not clips:
+        raise InputError(f"{source}: neither a corpus nor transcripts nor recordings in this folder")
+    named: dict[tuple[str, str], Path] = {}
+    for path in clips:
+        conversation, _, utterance = path.stem.rpartition("_")
+        place = (conversation, utterance) if conversation else (path.stem, "0")
+        if place in named:
+            raise InputError(f"{path}: {named[place].name} is the same utterance; leave one of them in the folder")
+        named[place] = path
+    order = sorted(named, key=lambda place: [_natural(part) for part in place])
+    conversations = [
+        Conversation(id, tuple(Utterance(utterance, "Speaker 1") for of, utterance in order if of == id))
+        for id in dict.fromkeys(conversation for conversation, _ in order)
+    ]
+    return Transcript(conversations, named, [f"{source}: {len(named)} clips; who speaks and what is said is not known"])
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,65 @@
+"""MELD.Raw, its archives unpacked: the annotation, and one mp4 per utterance.
+
+    train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv          in the folder, or beside the clips
+    train_splits/, dev_splits_complete/, output_repeated_splits_test/ with diaD_uttU.mp4, up to two folders deep
+
+What the real folders hold is survived: train dia125_utt3 is corrupt, dev dia110_utt7 is not there, and beside the clips
+lie `._` files of a Mac and `final_videos_test...` doubles, which no utterance refers to.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdt.corpus.draft import SPLITS, Draft
+from sdt.corpus.importers.meld import read_meld
+from sdt.corpus.importers.options import ImportOptions
+from sdt.errors import InputError
+from sdt.features.extract import FindClip
+from sdt.features.media import Clip
+
+CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+"""Split to the folder of its clips."""
+
+
+def is_meld(folder: Path) -> bool:
+    """Whether a folder is the release: it has a split's clips, unpacked."""
+    return any(_find(folder, name) for name in CLIPS.values())
+
+
+def read_meld_release(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip, list[Path]]:
+    """Read the annotation.
+
+    Args:
+        folder: See `is_meld`. Splits may be absent.
+        options: What the user decided.
+
+    Returns:
+        The corpus without features; where its recordings are; the annotation files.
+
+    Raises:
+        InputError: A split has clips and no annotation, or its annotation is damaged.
+    """
+    clips = {split: found for split, name in CLIPS.items() if (found := _find(folder, name))}
+    annotations = {split: _find(folder, f"{split}_sent_emo.csv") for split in SPLITS}
+    for split in clips:
+        if annotations[split] is None:
+            raise InputError(f"{clips[split]}: the annotation is missing; put {split}_sent_emo.csv into {folder}")
+    files = [path for split, path in annotations.items() if path and split in clips]
+    draft = read_meld(files, {}, options)
+    absent = [split for split in SPLITS if split not in clips]
+    draft.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
+    if absent:
+        draft.notes.append(f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})")
+
+    def clip(conversation: str, utterance: str, _: str) -> Clip | None:
+        split, _, dialogue = conversation.partition("_")
+        return Clip(clips[split] / f"dia{dialogue}_utt{utterance}.mp4")
+
+    return draft, clip, files
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """A file or folder of this name in the folder, or up to two folders deeper."""
+    found = (path for pattern in (name, f"*/{name}", f"*/*/{name}") for path in sorted(folder.glob(pattern)))
+    return next(found, None)
