@@ -206,14 +206,14 @@ def test_a_playlist_cannot_name_other_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [".wav", ".mp4"])
 def test_a_cut_late_in_a_long_recording_is_not_read_from_the_beginning(tmp_path: Path, kind: str) -> None:
-    path = write_clip(tmp_path / f"a{kind}", np.tile(noise(20), 12), rate=RATE)
+    path = write_clip(tmp_path / f"a{kind}", np.tile(noise(10), 12), rate=RATE)
 
     def cost(clip: Clip) -> float:
         begun = time.process_time()
         decode_audio(clip)
         return time.process_time() - begun
 
-    late = min(cost(Clip(path, 230, 231)) for _ in range(3))
+    late = min(cost(Clip(path, 110, 111)) for _ in range(3))
     assert late < 0.5 * min(cost(Clip(path)) for _ in range(2))
 
 

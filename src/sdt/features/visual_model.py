@@ -1,8 +1,6 @@
 """The visual encoder `face-model:MODEL`: a Hugging Face facial-expression model looks at the speaker's face.
 
-`MODEL` is a folder on this machine, or `owner/name@` followed by the 40 hexadecimal digits of a revision on the hub,
-which is the only thing that is ever fetched. A folder's name is recorded with `@` and the first digits of its weights'
-SHA-256, and asked for with them it must hold these weights: the same name always means the same numbers. Settings go
+`MODEL` is a folder on this machine or a pinned revision on the hub, as `sdt.features.pretrained` says. Settings go
 between: `face-model:speaking,fps=8:MODEL`. Any image encoder of the library will do: ViT, BEiT, Swin, ConvNeXt, ...
 Its last hidden state is pooled over the picture (the class token where the model has one, else the mean) and then
 over the pictures. What the model's preprocessor would do is done here, as its file says, so that nothing but OpenCV
@@ -12,7 +10,6 @@ is needed; the face is cut out at the very size that the model takes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +21,13 @@ import numpy.typing as npt
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded, Progress, Source, Vector
 from sdt.features.faces import FaceSettings, SpeakerFace
-from sdt.features.text_model import DIGITS, silence, weights_sha256
+from sdt.features.pretrained import find_model
 from sdt.features.visual import encode_speakers
 
 BATCH = 32
 """Faces in one pass."""
 LARGEST_SIDE = 1024
 """Pixels; no published face model looks at more than 518."""
-PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
-EXACT = re.compile(rf"@[0-9a-f]{{{DIGITS}}}$")
-FILES = ["config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json"]
-"""What is fetched of a repository: no pickled weights, which are programs, and no code."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ class FaceModel:
         has_settings = bool(colon) and all(part == "speaking" or part.startswith("fps=") for part in head.split(","))
         self._settings = FaceSettings.parse(head if has_settings else "", encoder="face-model")
         model = rest if has_settings else settings
-        folder, self._model, model = find_model(model)
+        folder, self._model, model = find_model("face-model", model)
         self.name = ":".join(filter(None, ["face-model", str(self._settings), model]))
         self._preprocessing = Preprocessing.read(folder / "preprocessor_config.json")
         blank = np.zeros((1, self._preprocessing.resized, self._preprocessing.resized, 3), dtype=np.uint8)
@@ -136,64 +129,6 @@ class FaceModel:
             state = state[:, 0] if _has_class_token(self._model) else state.mean(dim=1)
         hidden: npt.NDArray[np.float32] = state.float().cpu().numpy()
         return hidden
-
-
-def find_model(name: str) -> tuple[Path, Any, str]:
-    """A model's folder, the model ready for inference, and its name with what pins its weights.
-
-    Args:
-        name: A folder, with or without the digits of its weights; or a pinned revision, fetched if not yet there.
-
-    Raises:
-        InputError: It is neither, cannot be fetched or loaded, or the weights are not those that the name says.
-    """
-    if PINNED.fullmatch(name):
-        folder = _fetched(name)
-        return folder, _load(folder, name), name
-    path, at, digits = name.rpartition("@") if EXACT.search(name) else (name, "", "")
-    folder = Path(path)
-    if not path or not folder.is_dir():
-        raise InputError(
-            f"feature encoder 'face-model:{name}': neither a folder that exists nor a pinned revision; give a model "
-            "folder, or owner/name@ and the 40 hexadecimal digits of a revision, since a name alone can change meaning"
-        )
-    model = _load(folder, name)
-    found = weights_sha256(folder)[:DIGITS]
-    if at and found != digits:
-        raise InputError(
-            f"feature encoder 'face-model:{name}': the weights in {folder} are others (their SHA-256 begins with "
-            f"{found}); give the folder whose weights are meant"
-        )
-    return folder, model, f"{path}@{found}"
-
-
-def _fetched(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    repository, _, revision = name.partition("@")
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=FILES))
-    except Exception as error:  # no network, no such repository, no such revision, no space: all end here
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"feature encoder 'face-model:{name}': cannot be fetched from the hub ({type(error).__name__}: {reason})"
-        ) from None
-
-
-def _load(folder: Path, model: str) -> Any:  # noqa: ANN401 - transformers has no types
-    import torch
-    from transformers import AutoModel
-
-    try:
-        with silence():
-            loaded = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except Exception as error:  # whatever a folder of strangers' files can make the loader raise
-        raise InputError(
-            f"feature encoder 'face-model:{model}': no Hugging Face model can be loaded from {folder} "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); it needs config.json, "
-            "preprocessor_config.json and the weights as safetensors"
-        ) from None
-    return loaded.float().eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _has_class_token(model: Any) -> bool:  # noqa: ANN401
