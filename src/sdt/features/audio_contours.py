@@ -65,8 +65,9 @@ def measure(samples: npt.NDArray[np.float32]) -> Contours:
     starts = np.arange(0, len(signal) - WINDOW + 1, HOP)
     window = np.hanning(WINDOW + 2)[1:-1]
     window /= np.sqrt((window**2).mean())  # so that a frame's energy is its mean square
-    loud = float(np.percentile([(signal[start : start + WINDOW] ** 2).mean() for start in starts], 95))
-    level = 10 * np.log10(max(loud, 10 ** (QUIET / 10)))
+    so_far = np.concatenate([[0.0], np.cumsum(signal**2)])
+    loud = float(np.percentile(so_far[starts + WINDOW] - so_far[starts], 95)) / WINDOW
+    level = 10 * math.log10(max(loud, 10 ** (QUIET / 10)))
     signal /= 10 ** (level / 20)
     weights = _mel_weights()
     energy, bands, descriptors = [], [], []
