@@ -16,10 +16,13 @@ Or the folder of an original release, IEMOCAP_full_release or MELD.Raw, whose re
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sdt.errors import InputError
+
+INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -115,16 +118,24 @@ def run(options: argparse.Namespace) -> int | None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("encoding text", total=None, visible=False)
-        draft = read(
-            options.files,
-            settings,
-            features=features,
-            progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
-            cache=cache,
-            report=lambda name, done, total: bars.update(
-                task, description=name, completed=done, total=total, visible=True
-            ),
-        )
+        try:
+            draft = read(
+                options.files,
+                settings,
+                features=features,
+                progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
+                cache=cache,
+                report=lambda name, done, total: bars.update(
+                    task, description=name, completed=done, total=total, visible=True
+                ),
+            )
+        except KeyboardInterrupt:
+            kept = "; the same command goes on with what is in the cache" if cache else ""
+            print(f"sdt: stopped{kept}", file=sys.stderr)
+            return INTERRUPTED
+        finally:
+            if cache:
+                cache.close()
     corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
     for note in draft.notes:
         print(note)

@@ -16,6 +16,7 @@ Finished utterances are kept in a cache, so that the same command goes on where 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -100,7 +101,8 @@ def _extract(options: argparse.Namespace) -> None:
     cache = FeatureCache(options.cache or default_cache())
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bars, contextlib.closing(cache):
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
         tables, problems = extract(
             conversations,
@@ -109,7 +111,6 @@ def _extract(options: argparse.Namespace) -> None:
             cache,
             lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
         )
-    cache.close()
     if not any(table.present.any() for table in tables.values()):
         first = next(of[0] for of in problems.values() if of)
         raise InputError(f"{source}: not one utterance could be encoded; the first problem: {first}")
