@@ -23,7 +23,7 @@ def utterances(puppets: Puppets) -> Iterator[Utterance]:
 
 def test_shapes(puppets: Puppets) -> None:
     size = len(list(utterances(puppets)))
-    assert len(puppets.conversations) == len(puppets.splits) == 300
+    assert len(puppets.conversations) == len(puppets.splits) == 400
     assert {name: features.shape for name, features in puppets.features.items()} == {
         "audio": (size, 24),
         "visual": (size, 16),
@@ -38,7 +38,7 @@ def test_casts_of_two_to_five(puppets: Puppets) -> None:
 
 
 def test_splits_hold_whole_conversations_in_their_shares(puppets: Puppets) -> None:
-    assert Counter(puppets.splits) == {"train": 210, "dev": 45, "test": 45}
+    assert Counter(puppets.splits) == {"train": 280, "dev": 60, "test": 60}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

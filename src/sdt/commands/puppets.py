@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("out", metavar="OUT", type=Path, help="folder for the files")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another corpus (default: %(default)s)")
-    parser.add_argument("--conversations", type=int, default=300, help="how many (default: %(default)s)")
+    parser.add_argument("--conversations", type=int, default=400, help="how many (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there already")
 
 

@@ -49,8 +49,8 @@ class Temperament:
     def draw(cls, random: np.random.Generator) -> Temperament:
         """A puppet picked from the trunk."""
         return cls(
-            leaning=random.normal(0.0, 0.5, len(EMOTIONS)),
-            inertia=float(random.uniform(2.2, 3.2)),
+            leaning=random.normal(0.0, 0.6, len(EMOTIONS)),
+            inertia=float(random.uniform(2.6, 3.8)),
             contagion=float(random.uniform(0.8, 1.6)),
         )
 

@@ -34,7 +34,7 @@ class Puppets:
     """Modality to [N, D], in the order of the utterances; rows of NaN where it is missing."""
 
 
-def generate(seed: int = 0, conversations: int = 300) -> Puppets:
+def generate(seed: int = 0, conversations: int = 400) -> Puppets:
     """Make up conversations.
 
     Conversation i of a seed is the same however many there are.

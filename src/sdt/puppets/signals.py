@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sdt.puppets.emotions import EMOTIONS
 
-NOISE = 1.7
+NOISE = 1.4
 """Standard deviation of the noise in each feature."""
 
 
@@ -57,8 +57,8 @@ AUDIO = Channel(
     width=24,
     pairs=(("anger", "joy"), ("neutral", "disgust"), ("sadness", "fear")),
     between_pairs=2.2,
-    within_pair=2.3,
-    bias=0.6,
+    within_pair=2.6,
+    bias=1.1,
     missing=0.07,
 )
 VISUAL = Channel(
@@ -66,8 +66,8 @@ VISUAL = Channel(
     width=16,
     pairs=(("fear", "surprise"), ("anger", "disgust"), ("neutral", "sadness")),
     between_pairs=2.2,
-    within_pair=2.3,
-    bias=0.6,
+    within_pair=2.6,
+    bias=1.1,
     missing=0.09,
 )
 CHANNELS = (AUDIO, VISUAL)
