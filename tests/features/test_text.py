@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
+from sdt.features.encoder import feature_encoder
 from sdt.features.text import encode_conversations, text_encoder
 from sdt.files import sha256
 from tests.features.tiny_bert import WORDS, write_bert
@@ -152,3 +154,36 @@ def test_minilm_layers_are_standardised_means_and_maxima_of_every_layer() -> Non
     expected = (last - last.mean(1, keepdims=True)) / last.std(1, keepdims=True)
     np.testing.assert_allclose(vectors[:, 0, -1], expected, atol=1e-3)
     assert not np.allclose(vectors[:, 0], vectors[:, 1], atol=0.1)
+
+
+def test_loading_a_folder_opens_no_connection(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", connect)
+    assert text_encoder(str(bert)).encode(["oh"]).shape == (1, 8)
+
+
+def test_a_pinned_revision_is_fetched_and_keeps_its_name(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def fetch(repository: str, *, revision: str, **_: object) -> str:
+        asked.append((repository, revision))
+        return str(bert)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    revision = "0123456789" * 4
+    encoder = feature_encoder(f"someone/bert@{revision}:mean")
+    assert encoder.name == f"someone/bert@{revision}:mean"
+    assert encoder.width == 8
+    assert asked == [("someone/bert", revision)]
+    with pytest.raises(InputError, match="never downloaded"):
+        text_encoder("someone/bert")  # a name alone can change meaning
+
+    def fail(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(InputError, match=r"cannot be fetched from the hub \(OSError: no network\)"):
+        text_encoder(f"someone/bert@{revision}")

@@ -1,4 +1,4 @@
-"""Text encoders: a sentence becomes a vector. Everything comes from this machine; nothing is ever fetched.
+"""Text encoders: a sentence becomes a vector. Nothing is ever fetched but a revision of the hub that is asked for.
 
 | name            | what it is                                                                           | width |
 |-----------------|--------------------------------------------------------------------------------------|-------|

@@ -1,6 +1,7 @@
 """Text models on disk: what a name means, which weights it stands for, and how they are loaded.
 
     minilm                     the packaged MiniLM
+    owner/name@REVISION        a revision on the hub, all 40 hexadecimal digits of it: the only thing ever fetched
     FOLDER                     a Hugging Face model; `sdt features finetune-text` writes such folders, too
     minilm+FOLDER              a model with the low-rank adapter in FOLDER, from `sdt features finetune-text --lora`
     ...@1a2b3c4d               the same, and its weights must have a SHA-256 that begins like this
@@ -16,7 +17,6 @@ import hashlib
 import importlib
 import importlib.util
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +36,9 @@ RECORD = "finetune.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_SETTINGS = "adapter_config.json"
 DIGITS = 8
+PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
+"""What is fetched of a repository: no pickled weights, which are programs, and no code."""
 
 Pooling = Literal["first", "mean", "layers"]
 """How token vectors become one: the last layer's first token; the last layer's mean; or mean and maximum of every layer
@@ -87,14 +90,15 @@ def find_text_model(name: str, base: Path | None = None) -> TextModel:
     if match is None or found is None:
         raise InputError(
             f"text encoder {name!r}: neither 'minilm', 'minilm:layers' nor 'words:D' (words:256, say), nor a folder "
-            "that exists; models are never downloaded, so give the path of a model folder on this machine"
+            "that exists; models are never downloaded by a name alone, which can change meaning: give the path of a "
+            "model folder on this machine, or owner/name@ and the 40 hexadecimal digits of a revision"
         )
     folder, adapter = found
     if (folder / ADAPTER_SETTINGS).is_file():
         of = read_record(folder).get("base", {}).get("encoder", MINILM)
         raise InputError(f"text encoder {name!r}: the folder holds an adapter; name it with its model: {of}+{name}")
     exact = ""
-    if match["path"] != MINILM:
+    if match["path"] != MINILM and not PINNED.fullmatch(match["path"]):
         exact = "@" + weights_sha256(adapter or folder)[:DIGITS]
         if match["digits"] and exact != f"@{match['digits']}":
             raise InputError(
@@ -108,9 +112,11 @@ def find_text_model(name: str, base: Path | None = None) -> TextModel:
 
 
 def names_text_model(name: str, base: Path | None = None) -> bool:
-    """Whether the name is that of a folder on this machine, or of the packaged model, pooled or adapted somehow."""
+    """Whether the name is that of a folder on this machine, of the packaged model, or of a pinned revision."""
     match = _NAME.fullmatch(name)
-    return match is not None and _folders(match["path"], base) is not None
+    if match is None:
+        return False
+    return bool(PINNED.match(match["path"])) or _folders(match["path"], base) is not None
 
 
 def weights_sha256(folder: Path) -> str:
@@ -165,6 +171,8 @@ def _folders(path: str, base: Path | None) -> tuple[Path, Path | None] | None:
     def folder(of: str) -> Path | None:
         if of == MINILM:
             return minilm_folder()
+        if PINNED.fullmatch(of):
+            return _fetched(of)
         choices = [base / of] if base is not None else []
         return next((choice for choice in (*choices, Path(of)) if choice.is_dir()), None)
 
@@ -175,6 +183,19 @@ def _folders(path: str, base: Path | None) -> tuple[Path, Path | None] | None:
         if first is not None and second is not None:
             return first, second
     return None
+
+
+def _fetched(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=FETCHED))
+    except Exception as error:  # no network, no such repository, no such revision, no space: all end here
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"text encoder {name!r}: cannot be fetched from the hub ({type(error).__name__}: {reason})"
+        ) from None
 
 
 def _pooling(folder: Path) -> Pooling:
@@ -192,8 +213,6 @@ def _pooling(folder: Path) -> Pooling:
 
 
 def _load(folder: Path) -> tuple[Any, Any]:
-    # Read when transformers is imported: a second lock beside local_files_only against any look-up.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import AutoModel, AutoTokenizer
 
     try:
