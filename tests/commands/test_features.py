@@ -131,7 +131,22 @@ def test_an_interruption_says_how_to_go_on(
     assert (place / "t" / "finetune.json").is_file()
 
 
-def test_transcripts_beside_recordings_ask_for_media(place: Path) -> None:
+def test_sound_and_film_of_an_utterance_may_be_two_files(place: Path) -> None:
+    film = write_clip(place / "clips" / "alone.mp4", pictures=[np.zeros((48, 64, 3), np.uint8)] * 3)
+    transcript, recordings = read_source(place / "clips")
+    assert recordings is not None
+    assert len(transcript.conversations) == 2
+    for modality, path in (("visual", film), ("audio", film.with_suffix(".wav"))):
+        clip = recordings.clip("alone", "0", modality)
+        assert clip is not None
+        assert clip.path == path
+
+
+def test_transcripts_beside_recordings_are_what_is_read(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "clips" / "alone.txt").write_text("Ann: Hi\n")
-    with pytest.raises(ValueError, match="add --media"):
-        read_source(place / "clips")
+    command = ["features", "extract", "clips", "--encoder", "prosody", "--output", "made"]
+    assert main(command) == 2
+    assert "say where they are with --media" in capsys.readouterr().err
+    assert main([*command, "--media", "clips"]) == 0
+    line = json.loads((place / "made" / "utterances.jsonl").read_text())
+    assert (line["conversation"], line["speaker"], line["text"]) == ("alone", "Ann", "Hi")

@@ -27,6 +27,7 @@ from sdt.errors import InputError
 
 if TYPE_CHECKING:
     from sdt.features.encoder import FeatureEncoder
+    from sdt.prediction.recordings import Recordings
     from sdt.transcripts import Transcript
 
 INTERRUPTED = 130
@@ -87,11 +88,11 @@ def _extract(options: argparse.Namespace) -> None:
         conversations = list(corpus.conversations.values())
         recordings = find_recordings(conversations, {}, options.media) if options.media else Recordings()
     else:
-        transcript = read_source(source)
+        transcript, found = read_source(source)
         conversations = transcript.conversations
         for note in transcript.notes:
             print(note)
-        recordings = find_recordings(conversations, transcript.clips, options.media)
+        recordings = found or find_recordings(conversations, transcript.clips, options.media)
     encoders = named_encoders(options.encoders)
     for encoder in encoders.values():
         if encoder.modality != "text" and not recordings.clips:
@@ -145,41 +146,38 @@ def named_encoders(names: Sequence[str]) -> Mapping[str, FeatureEncoder]:
     return encoders
 
 
-def read_source(source: Path) -> Transcript:
-    """Conversations of a transcript, of a folder of transcripts, or of a folder of clips.
+def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
+    """Conversations of a transcript, of a folder of transcripts, or of a folder of clips; with the clips of these.
 
     Raises:
         InputError: See `sdt.transcripts`; or the folder holds neither.
     """
     from sdt.conversation import Conversation, Utterance
+    from sdt.features.media import Clip
     from sdt.prediction.inputs import is_recording, read_input
+    from sdt.prediction.recordings import Recordings
     from sdt.transcripts import Transcript
     from sdt.transcripts.read import SUFFIXES
 
     if not source.is_dir():
-        return read_input(source)
+        return read_input(source), None
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     clips = [path for path in files if is_recording(path)]
     if any(path.suffix.lower() in (".txt", *SUFFIXES) for path in files):
-        found = read_input(source)
-        if clips and not found.clips:
-            raise InputError(f"{source}: transcripts and recordings lie together here; add --media {source}")
-        return found
+        return read_input(source), None
     if not clips:
         raise InputError(f"{source}: neither a corpus nor transcripts nor recordings in this folder")
-    named: dict[tuple[str, str], Path] = {}
-    for path in clips:
+    named: dict[tuple[str, str], list[Clip]] = {}
+    for path in clips:  # sound and film of an utterance may be two files
         conversation, _, utterance = path.stem.rpartition("_")
-        place = (conversation, utterance) if conversation else (path.stem, "0")
-        if place in named:
-            raise InputError(f"{path}: {named[place].name} is the same utterance; leave one of them in the folder")
-        named[place] = path
+        named.setdefault((conversation, utterance) if conversation else (path.stem, "0"), []).append(Clip(path))
     order = sorted(named, key=lambda place: [_natural(part) for part in place])
     conversations = [
         Conversation(id, tuple(Utterance(utterance, "Speaker 1") for of, utterance in order if of == id))
         for id in dict.fromkeys(conversation for conversation, _ in order)
     ]
-    return Transcript(conversations, named, [f"{source}: {len(named)} clips; who speaks and what is said is not known"])
+    note = f"{source}: clips of {len(named)} utterances; who speaks and what is said is not known"
+    return Transcript(conversations, {}, [note]), Recordings(named)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
