@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sdt.corpus.store import Corpus
     from sdt.errors import InputError
     from sdt.model.sdt import SDT
+    from sdt.prediction import Pipeline
 
 __version__ = "0.1.0"
 
@@ -20,12 +21,13 @@ _HOME = {
     "Conversation": "sdt.conversation",
     "Corpus": "sdt.corpus.store",
     "InputError": "sdt.errors",
+    "Pipeline": "sdt.prediction",
     "Prediction": "sdt.conversation",
     "SDT": "sdt.model.sdt",
     "Utterance": "sdt.conversation",
 }
 
-__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Prediction", "Utterance", "__version__"]
+__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Pipeline", "Prediction", "Utterance", "__version__"]
 
 
 def __getattr__(name: str) -> object:
