@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sdt.errors import InputError
+
+GROUP = 25
+"""Batches whose texts are sorted by length together."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,16 @@ class FineTuning:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        rules: dict[tuple[str, ...], tuple[str, Callable[[float], bool]]] = {
+            ("rank", "alpha", "epochs", "batch"): ("at least 1", lambda x: x >= 1),
+            ("tokens",): ("at least 4", lambda x: x >= 4),
+            ("seed", "weight_decay"): ("not below 0", lambda x: x >= 0),
+            ("head_learning_rate", "clip", "layer_decay"): ("above 0", lambda x: x > 0),
+            ("warmup", "dropout", "label_smoothing"): ("at least 0 and below 1", lambda x: 0 <= x < 1),
+        }
         wrong = [
             f"{name} {getattr(self, name)}: {rule}"
-            for names, holds, rule in (
-                (("rank", "epochs", "batch"), lambda x: x >= 1, "at least 1"),
-                (("tokens",), lambda x: x >= 4, "at least 4"),
-                (("seed", "weight_decay"), lambda x: x >= 0, "not below 0"),
-                (("alpha", "head_learning_rate", "clip", "layer_decay"), lambda x: x > 0, "above 0"),
-                (("warmup", "dropout", "label_smoothing"), lambda x: 0 <= x < 1, "at least 0 and below 1"),
-            )
+            for names, (rule, holds) in rules.items()
             for name in names
             if not (math.isfinite(getattr(self, name)) and holds(getattr(self, name)))
         ]
@@ -91,9 +95,6 @@ def epoch_batches(lengths: Sequence[int], batch: int, generator: np.random.Gener
         group = sorted(order[first : first + GROUP * batch].tolist(), key=lambda index: lengths[index])
         batches += [group[at : at + batch] for at in range(0, len(group), batch)]
     return [batches[index] for index in generator.permutation(len(batches))]
-
-
-GROUP = 25
 
 
 def share_of_rate(step: int, steps: int, warmup: float) -> float:
