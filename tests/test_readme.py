@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shlex
@@ -44,8 +45,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "my" / "audio.npy", audio)
     if SHARED_DATA is not None:
         for path in (SHARED_DATA / "meld").glob("*.csv"):
-            (folder / path.name).symlink_to(path)
+            _begin_of(path, folder / path.name)
     return folder
+
+
+def _begin_of(path: Path, target: Path) -> None:
+    """The first dialogues of one of MELD's files: what the README does with all of them takes minutes."""
+    with path.open(encoding="utf-8", newline="") as source, target.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.reader(source)
+        head = next(rows)
+        dialogue = head.index("Dialogue_ID") if "Dialogue_ID" in head else None
+        writer = csv.writer(file)
+        writer.writerow(head)
+        for row in rows:
+            if dialogue is None or int(row[dialogue]) < 20:
+                writer.writerow(row)
 
 
 def run(command: str, folder: Path) -> str:
