@@ -58,6 +58,17 @@ def test_a_missing_modality_has_no_weight(corpus: Corpus) -> None:
     np.testing.assert_allclose(outputs.weights[missing], [[1, 0]] * int(missing.sum()), atol=1e-6)
 
 
+def test_modalities_that_are_not_shown_have_no_weight(corpus: Corpus) -> None:
+    model, conversations = small_model(corpus), corpus.split("test")
+    outputs = run_model(model, corpus, conversations, modalities=["text"])
+    has_text = np.concatenate([corpus.modalities["text"].present[corpus.rows(c.id)] for c in conversations])
+    np.testing.assert_allclose(outputs.weights[has_text], [[1, 0]] * int(has_text.sum()), atol=1e-6)
+    everything = run_model(model, corpus, conversations)
+    assert not np.allclose(outputs.probabilities["fused"], everything.probabilities["fused"])
+    with pytest.raises(InputError, match="no modality 'txt'; did you mean 'text'"):
+        run_model(model, corpus, conversations, modalities=["txt"])
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_dropout_is_off_and_the_mode_is_restored(corpus: Corpus, training: bool) -> None:
     model = small_model(corpus).train(training)

@@ -32,6 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
+        "--modalities", metavar="NAME,...", help="show the model these alone, as if the others were missing"
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
@@ -71,6 +74,7 @@ def run(options: argparse.Namespace) -> int | None:
             corpus,
             options.split,
             name=str(options.model),
+            modalities=options.modalities.split(",") if options.modalities else None,
             batch_size=options.batch_conversations,
             device=device,
             progress=progress,

@@ -55,6 +55,11 @@ class Batch:
             lengths=self.lengths.to(device, non_blocking=True),
         )
 
+    def only(self, modalities: Sequence[str]) -> Batch:
+        """The same batch as if every utterance lacked all other modalities."""
+        present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
+        return replace(self, present=present)
+
 
 def pack(
     conversations: Sequence[Conversation],

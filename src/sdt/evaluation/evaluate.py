@@ -90,6 +90,7 @@ def evaluate(
     split: str,
     *,
     name: str,
+    modalities: Sequence[str] | None = None,
     batch_size: int = 32,
     device: torch.device | None = None,
     progress: Callable[[int], object] | None = None,
@@ -101,6 +102,7 @@ def evaluate(
         corpus: The corpus; see `outputs.check_fit` for which ones fit.
         split: `train`, `dev` or `test`.
         name: What to call the model in titles.
+        modalities: Those that the model may look at; None for all.
         batch_size: Conversations that are computed together.
         device: Where to compute; None for where the model is.
         progress: See `run_model`.
@@ -112,7 +114,17 @@ def evaluate(
     if all(utterance.label is None for conversation in conversations for utterance in conversation.utterances):
         raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterances; scores need the annotation")
     notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
-    outputs = run_model(model, corpus, conversations, batch_size=batch_size, device=device, progress=progress)
+    if modalities is not None:
+        notes.append(f"the model was shown {', '.join(modalities)} alone; the other modalities counted as missing")
+    outputs = run_model(
+        model,
+        corpus,
+        conversations,
+        modalities=modalities,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+    )
     scores = score_heads(outputs, model.config.labels)
     return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes)
 

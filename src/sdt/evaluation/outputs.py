@@ -19,7 +19,7 @@ from torch import Tensor
 from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import UNLABELLED, split_batches
 from sdt.corpus.store import Corpus
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.files import atomic_file
 from sdt.model.config import FUSED, SDTConfig
 from sdt.transcripts.records import answer
@@ -86,6 +86,7 @@ def run_model(
     corpus: Corpus,
     conversations: Sequence[Conversation],
     *,
+    modalities: Sequence[str] | None = None,
     batch_size: int = 32,
     device: torch.device | None = None,
     progress: Callable[[int], object] | None = None,
@@ -96,15 +97,19 @@ def run_model(
         model: The model; moved to `device`.
         corpus: Where the conversations' features are.
         conversations: What to run it on; in the outputs they keep this order.
+        modalities: Those that the model may look at, the others count as missing; None for all of the model's.
         batch_size: Conversations that are computed together. It has no influence on the results.
         device: Where to compute; None for where the model is.
         progress: Called after each batch with the number of its conversations.
 
     Raises:
-        InputError: See `check_fit`; or a probability is not a finite number.
+        InputError: See `check_fit`; or the model has no such modality; or a probability is not a finite number.
     """
     config = model.config
     check_fit(config, corpus)
+    for name in modalities or ():
+        if name not in config.modalities:
+            raise InputError(f"the model has no modality {name!r}{near_miss(name, config.modalities)}")
     device = device or next(model.parameters()).device
     lengths = np.array([len(conversation) for conversation in conversations], dtype=np.int64)
     first_row = np.concatenate([[0], np.cumsum(lengths)])
@@ -135,7 +140,8 @@ def run_model(
             for batch in batches:
                 members = order[done : done + len(batch.lengths)]
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
-                output = model(batch.to(device))
+                seen = batch if modalities is None else batch.only(modalities)
+                output = model(seen.to(device))
                 for head in heads:
                     outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
                 outputs.weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
