@@ -14,12 +14,18 @@ import torch
 
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
+from sdt.evaluation.outputs import check_fit, predictions, run_model
 from sdt.features.encoder import feature_encoder
 from sdt.features.finetune import finetune
 from sdt.features.finetune_settings import FineTuning, epoch_batches, share_of_rate
-from sdt.features.text import text_encoder
+from sdt.features.text import encode_conversations, text_encoder
 from sdt.features.text_model import weights_sha256
+from sdt.model.config import Architecture
+from sdt.model.sdt import SDT
+from sdt.prediction import Pipeline
 from sdt.training.display import Display
+from sdt.training.run import train
+from sdt.training.settings import Recipe, Training
 from tests.features.tiny_bert import make_spoken, write_bert
 
 
@@ -160,6 +166,26 @@ def test_an_adapter_is_named_with_its_model(adapter: Path, bert: Path, tmp_path:
     assert inside.name == f"{bert}+text-adapter@{digits}"
     with pytest.raises(InputError, match="holds an adapter; name it with its model"):
         text_encoder(str(adapter))
+
+
+def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert: Path, tmp_path: Path) -> None:
+    elsewhere = shutil.copytree(adapter, tmp_path / "elsewhere")
+    draft = make_spoken()
+    draft.features = {"text": encode_conversations(text_encoder(f"{bert}+{elsewhere}"), draft.conversations)}
+    corpus = write_corpus(draft, tmp_path / "corpus")
+    recipe = Recipe(str(corpus.folder), model=Architecture(width=8, heads=2), training=Training(epochs=1))
+    run = train(recipe, tmp_path / "run")
+    shutil.rmtree(elsewhere)
+    digits = weights_sha256(adapter)[:8]
+    model = SDT.from_pretrained(run.path)
+    assert model.config.encoders == {"text": f"{bert}+text-adapter@{digits}"}
+    assert str(elsewhere) not in (run.model / "README.md").read_text()
+    assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
+    said = Pipeline.from_pretrained(run.model)(draft.conversations[:2])
+    expected = predictions(run_model(model, corpus, draft.conversations[:2]), model.config)
+    for one, other in zip(said, expected, strict=True):
+        assert one.emotion == other.emotion
+        assert one.probability == pytest.approx(other.probability, abs=1e-4)
 
 
 def test_an_adapter_does_not_fit_another_model(adapter: Path, tmp_path: Path) -> None:

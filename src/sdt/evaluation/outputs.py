@@ -6,6 +6,7 @@ Shapes: N utterances, M modalities, C classes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
                 f"the model needs width {width} (encoder {config.encoders.get(name, 'unknown')!r}); import the corpus "
                 "with the model's encoder"
             )
-        if name in config.encoders and config.encoders[name] != modality.encoder:
+        if name in config.encoders and _weights(config.encoders[name]) != _weights(modality.encoder):
             notes.append(
                 f"modality {name!r}: the corpus' features come from the encoder {modality.encoder!r}, the model was "
                 f"trained on those of {config.encoders[name]!r}; the scores mean little unless they are the same"
@@ -79,6 +80,11 @@ def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
             f"(the model's are: {', '.join(config.labels)})"
         )
     return notes
+
+
+def _weights(encoder: str) -> str:
+    """An encoder's name without the place of its weights, where it says by digits which ones they are."""
+    return re.sub(r"^.*(?=@[0-9a-f]{8}\b)", "", encoder)
 
 
 def run_model(

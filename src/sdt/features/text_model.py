@@ -111,6 +111,29 @@ def find_text_model(name: str, base: Path | None = None) -> TextModel:
     )
 
 
+def carried_adapter(name: str, at: str) -> tuple[str, Path] | None:
+    """What makes a model independent of where an encoder's adapter lies: a copy of it in the model's own folder.
+
+    Args:
+        name: Of the encoder, `minilm+FOLDER@1a2b3c4d:layers`.
+        at: What the copy is called in the model's folder.
+
+    Returns:
+        The encoder's name with `at` in place of the folder, and the folder to copy; None where the name has no adapter,
+        or its folder is not there (any more).
+    """
+    match = _NAME.fullmatch(name)
+    found = _folders(match["path"], None) if match else None
+    if match is None or found is None or found[1] is None:
+        return None
+    base = next(
+        match["path"][: plus.start()]
+        for plus in re.finditer(r"\+", match["path"])
+        if Path(match["path"][plus.end() :]) == found[1]
+    )
+    return f"{base}+{at}{name[len(match['path']) :]}", found[1]
+
+
 def names_text_model(name: str, base: Path | None = None) -> bool:
     """Whether the name is that of a folder on this machine, of the packaged model, or of a pinned revision."""
     match = _NAME.fullmatch(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -31,14 +33,23 @@ def model_folder(path: Path) -> Path:
     raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
 
 
-def save(model: SDT, folder: Path, card: str) -> None:
-    """Write a model folder, whole or not at all; one that is there already is replaced."""
+def save(model: SDT, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
+    """Write a model folder, whole or not at all; one that is there already is replaced.
+
+    Args:
+        model: The model.
+        folder: Where.
+        card: The text of its README.md.
+        parts: Folders to copy into it, by their name there: an encoder's adapter, to which `config.json` refers.
+    """
     with atomic_folder(folder, overwrite=True) as aside:
         config = {"format": FORMAT, "model": "SDT", **model.config.to_dict()}
         (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()},
                   aside / "model.safetensors")  # fmt: skip
         (aside / "README.md").write_text(card, encoding="utf-8")
+        for name, source in (parts or {}).items():
+            shutil.copytree(source, aside / name)
 
 
 def load(path: Path) -> SDT:

@@ -15,6 +15,7 @@ Shapes: N utterances of the batch, packed end to end; M modalities; D_m features
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,11 +155,11 @@ class SDT(nn.Module):
             for name, projection in self.projections.items()
         }
 
-    def save_pretrained(self, folder: str | Path, card: str = "") -> None:
-        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.model.saved`."""
+    def save_pretrained(self, folder: str | Path, card: str = "", parts: Mapping[str, Path] | None = None) -> None:
+        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.model.saved.save`."""
         from sdt.model.saved import save
 
-        save(self, Path(folder), card)
+        save(self, Path(folder), card, parts)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> SDT:

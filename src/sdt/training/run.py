@@ -18,6 +18,7 @@ from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.features.text_model import carried_adapter
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.sdt import SDT
 from sdt.training.card import model_card
@@ -133,8 +134,9 @@ class Run:
             if split in self.protocol.reported:
                 scores[split] = score_heads(outputs, self.model.config.labels)
         seconds = sum(sum(line["seconds"].values()) for line in self.state.history)
+        parts = self._carry_adapters()
         card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
-        self.model.save_pretrained(self.folder.model, card)
+        self.model.save_pretrained(self.folder.model, card, parts)
         self.folder.write_scores(
             {
                 **self._provenance(),
@@ -151,6 +153,17 @@ class Run:
         if self.protocol.chosen_on != "dev":
             return {}
         return fit_temperatures(run_model(self.model, self.corpus, self.protocol.choose))
+
+    def _carry_adapters(self) -> dict[str, Path]:
+        """Let the configuration say that adapters of encoders lie in the model's folder; the folders to copy there."""
+        encoders, parts = dict(self.model.config.encoders), {}
+        for modality, name in encoders.items():
+            encoder, bar, steps = name.partition("|")  # what was done to the features stands after the bar
+            if carried := carried_adapter(encoder, f"{modality}-adapter"):
+                encoders[modality] = f"{carried[0]}{bar}{steps}"
+                parts[f"{modality}-adapter"] = carried[1]
+        self.model.config = dataclasses.replace(self.model.config, encoders=encoders)
+        return parts
 
     def _epoch(self, number: int) -> dict[str, Any]:
         """Train one epoch and score it; returns its line of metrics.jsonl."""
