@@ -43,6 +43,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio = np.random.default_rng(0).normal(size=(len(lines) - 1, 5))
     audio[3] = np.nan
     np.save(folder / "my" / "audio.npy", audio)
+    chat = re.search(r"```text\n(Ann: .*?)```", README, re.DOTALL)
+    assert chat, "the README shows no transcript"
+    (folder / "chat.txt").write_text(chat[1], encoding="utf-8")
     if SHARED_DATA is not None:
         for path in (SHARED_DATA / "meld").glob("*.csv"):
             _begin_of(path, folder / path.name)

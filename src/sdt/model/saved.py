@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from sdt.errors import InputError
 from sdt.files import atomic_folder
@@ -45,8 +46,9 @@ def save(model: SDT, folder: Path, card: str, parts: Mapping[str, Path] | None =
     with atomic_folder(folder, overwrite=True) as aside:
         config = {"format": FORMAT, "model": "SDT", **model.config.to_dict()}
         (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()},
-                  aside / "model.safetensors")  # fmt: skip
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+        # Not save_file, which makes files that only their owner can read.
+        (aside / "model.safetensors").write_bytes(to_bytes(tensors))
         (aside / "README.md").write_text(card, encoding="utf-8")
         for name, source in (parts or {}).items():
             shutil.copytree(source, aside / name)
