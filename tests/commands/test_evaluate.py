@@ -184,3 +184,8 @@ def test_cuda_where_there_is_none(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["evaluate", str(home.run), "--device", "cuda"]) == 2
     assert "PyTorch finds no CUDA device" in capsys.readouterr().err
+
+
+def test_a_model_in_the_box_is_found_by_its_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["evaluate", "meld-text-audio-small", "--corpus", str(tmp_path)]) == 2
+    assert "not a corpus folder" in capsys.readouterr().err

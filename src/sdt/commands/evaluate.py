@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, metavar="MODEL_OR_RUN", help="a model folder, or the folder of a run")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL_OR_RUN",
+        help="a model folder, the folder of a run, or the name of a model in the box",
+    )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
@@ -57,12 +62,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
+    from sdt.model.hub import box
     from sdt.model.saved import model_folder
     from sdt.model.sdt import SDT
 
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
-    folder = model_folder(options.model)
+    folder = box().get(str(options.model)) or model_folder(options.model)
     if _unfinished(options.model):
         raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
     corpus = Corpus.open(options.corpus or _corpus_of_run(options.model))
