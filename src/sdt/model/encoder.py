@@ -1,71 +1,25 @@
 """The inputs and the intra- and inter-modal transformer encoders of SDT (paper, sections III-B and III-C).
 
-Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of the longest of them; d model
-width; H heads. Only attention, which has to look at one conversation at a time, sees the padded form [B, H, T, d/H];
-every linear map sees the N real utterances alone.
+Shapes: N utterances of the batch, packed end to end; d model width; H heads. Every linear map sees the N real
+utterances and nothing else; how attention keeps conversations apart is in `sdt.model.attention`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdt.corpus.batches import Batch
+from sdt.model.attention import Keys, Layout
 from sdt.model.config import Architecture
+from sdt.model.dropout import Dropout
 
 LAYER_NORM_EPS = 1e-6
-
-
-@dataclass(frozen=True)
-class Packing:
-    """Where the utterances of a packed batch lie in its padded form."""
-
-    slots: Tensor
-    """[N]; the index of each utterance among the B * T slots."""
-    conversation: Tensor
-    """[N]; the index of its conversation."""
-    conversations: int
-    """B."""
-    longest: int
-    """T."""
-
-    @classmethod
-    def of(cls, batch: Batch) -> Packing:
-        """The layout of a batch."""
-        count = len(batch.lengths)
-        index = torch.arange(count, device=batch.lengths.device)
-        conversation = index.repeat_interleave(batch.lengths, output_size=len(batch))  # [N]
-        return cls(conversation * batch.longest + batch.position, conversation, count, batch.longest)
-
-    def pad(self, x: Tensor) -> Tensor:
-        """[N, ...] to [B, T, ...]; zero (or False) between the conversations."""
-        flat = x.new_zeros(self.conversations * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
-        return flat.view(self.conversations, self.longest, *x.shape[1:])
-
-    def unpad(self, x: Tensor) -> Tensor:
-        """[B, T, ...] to [N, ...]."""
-        return x.flatten(0, 1)[self.slots]
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Which utterances can be attended to: those that have the modality."""
-
-    mask: Tensor
-    """[B, 1, 1, T]; True for a key. A conversation that has none is all True, so that softmax stays finite."""
-    any: Tensor
-    """[N, 1]; 1.0 where the utterance's conversation has a key at all, else 0.0."""
-
-    @classmethod
-    def of(cls, present: Tensor, packing: Packing) -> Keys:
-        """The keys of one modality; `present` is [N] bool."""
-        mask = packing.pad(present)  # [B, T]
-        some = mask.any(dim=1)  # [B]
-        return cls((mask | ~some[:, None])[:, None, None, :], some[packing.conversation, None].float())
+Pair = tuple[str, str]
+"""Target and source modality of an encoder."""
 
 
 class SinusoidalPositions(nn.Module):
@@ -85,7 +39,7 @@ class SinusoidalPositions(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention within each conversation, softmax(Q K^T / sqrt(d/H)) V."""
+    """The linear maps of multi-head attention; what lies between them is the layout's (`sdt.model.attention`)."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -96,28 +50,10 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, memory: Tensor, keys: Keys, packing: Packing) -> Tensor:
-        """What each utterance reads from its conversation.
-
-        Args:
-            queries: [N, d], of the target modality.
-            memory: [N, d], of the source modality.
-            keys: Which utterances have the source modality.
-            packing: The layout of the batch.
-
-        Returns:
-            [N, d]; zero for utterances whose conversation lacks the source modality altogether.
-        """
-        q, k, v = (
-            packing.pad(x)
-            .view(packing.conversations, packing.longest, self.heads, -1)
-            .transpose(1, 2)  # [B, H, T, d/H]
-            for x in (self.query(queries), self.key(memory), self.value(memory))
-        )
-        dropout = self.dropout if self.training else 0.0
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=keys.mask, dropout_p=dropout)  # [B, H, T, d/H]
-        output: Tensor = self.output(packing.unpad(read.transpose(1, 2).flatten(2)))  # [N, d]
-        return output * keys.any
+    def project(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Q of the target modality, K and V of the source modality: [N, d] to [N, H, d/H]."""
+        q, k, v = self.query(queries), self.key(memory), self.value(memory)
+        return tuple(x.unflatten(1, (self.heads, -1)) for x in (q, k, v))
 
 
 class FeedForward(nn.Module):
@@ -128,7 +64,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.expand = nn.Linear(width, hidden)
         self.contract = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
         """[N, d] to [N, d]."""
@@ -142,6 +78,8 @@ class EncoderLayer(nn.Module):
 
     For further layers the published program keeps the normalised tensor in the residual and never updates the keys of
     an intra-modal encoder; nothing published uses that, so here they are ordinary pre-norm layers.
+
+    Attention lies between the layer's two methods, so that it can be computed for several encoders at once.
     """
 
     def __init__(self, settings: Architecture, *, first: bool, intra: bool) -> None:
@@ -152,16 +90,29 @@ class EncoderLayer(nn.Module):
         self.memory_norm = None if first or intra else nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.attention = Attention(width, settings.heads, settings.dropout)
         self.feed_forward = FeedForward(width, settings.feed_forward or width, settings.dropout)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, memory: Tensor, keys: Keys, packing: Packing) -> Tensor:
-        """[N, d] to [N, d]; an intra-modal layer reads `x` itself and ignores `memory`."""
+    def before_attention(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Q, K and V [N, H, d/H]; an intra-modal layer reads `x` itself and ignores `memory`."""
         queries = x if self.query_norm is None else self.query_norm(x)
         if self.intra:
             memory = queries
         elif self.memory_norm is not None:
             memory = self.memory_norm(memory)
-        h = x + self.dropout(self.attention(queries, memory, keys, packing))
+        return self.attention.project(queries, memory)
+
+    def after_attention(self, x: Tensor, read: Tensor, keys: Keys) -> Tensor:
+        """The layer's output [N, d].
+
+        Args:
+            x: The layer's input [N, d], the residual.
+            read: What attention read, [N, H, d/H].
+            keys: A conversation that lacks the source modality altogether reads nothing.
+        """
+        attended: Tensor = self.attention.output(read.flatten(1))
+        if not keys.complete:
+            attended = attended * keys.some
+        h = x + self.dropout(attended)
         output: Tensor = h + self.dropout(self.feed_forward(h))
         return output
 
@@ -175,25 +126,56 @@ class ModalEncoder(nn.Module):
     def __init__(self, settings: Architecture, *, intra: bool) -> None:
         super().__init__()
         self.intra = intra
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(settings, first=number == 0, intra=intra) for number in range(settings.layers)
         )
 
-    def forward(self, target: Tensor, source: Tensor, keys: Keys, packing: Packing) -> Tensor:
-        """Read the source in the light of the target.
-
-        Args:
-            target: X_m, [N, d].
-            source: X_n, [N, d]; the same tensor as `target` in an intra-modal encoder.
-            keys: Which utterances have the source modality.
-            packing: The layout of the batch.
-
-        Returns:
-            H_{n->m}, [N, d].
-        """
+    def streams(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first layer gets of X_m and X_n, [N, d]: two streams with separate dropout, or one and the same."""
         x: Tensor = self.dropout(target)
-        memory = x if self.intra else self.dropout(source)  # separate masks for the two streams
-        for layer in self.layers:
-            x = layer(x, memory, keys, packing)
-        return x
+        return x, x if self.intra else self.dropout(source)
+
+
+def encode(
+    encoders: Mapping[Pair, ModalEncoder], inputs: Mapping[str, Tensor], keys: Mapping[str, Keys], layout: Layout
+) -> dict[Pair, Tensor]:
+    """Run intra- and inter-modal encoders: each reads its source in the light of its target.
+
+    Args:
+        encoders: By target and source.
+        inputs: Modality to X_m, [N, d].
+        keys: Modality to which utterances have it.
+        layout: Of the batch.
+
+    Returns:
+        H_{n->m} [N, d] of each pair, in the order of `encoders`.
+    """
+    encoded: dict[Pair, Tensor] = {}
+    for pairs in _chunks(list(encoders), layout.encoders_together):
+        encoded.update(_side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout))
+    return encoded
+
+
+def _side_by_side(
+    encoders: Mapping[Pair, ModalEncoder], inputs: Mapping[str, Tensor], keys: Mapping[str, Keys], layout: Layout
+) -> dict[Pair, Tensor]:
+    """Encoders layer by layer, the attention of all in one call."""
+    sources = [keys[source] for _, source in encoders]
+    streams = [encoder.streams(inputs[target], inputs[source]) for (target, source), encoder in encoders.items()]
+    states, memories = [x for x, _ in streams], [memory for _, memory in streams]
+    for layers in zip(*(encoder.layers for encoder in encoders.values()), strict=True):
+        asked = [layer.before_attention(x, memory) for layer, x, memory in zip(layers, states, memories, strict=True)]
+        q, k, v = (torch.stack(of, dim=1) for of in zip(*asked, strict=True))  # [N, E, H, d/H]
+        attention = layers[0].attention
+        read = layout.attend(q, k, v, sources, attention.dropout if attention.training else 0.0)
+        states = [
+            layer.after_attention(x, of, key)
+            for layer, x, of, key in zip(layers, states, read.unbind(1), sources, strict=True)
+        ]
+    return dict(zip(encoders, states, strict=True))
+
+
+def _chunks(pairs: list[Pair], size: int) -> Iterator[list[Pair]]:
+    for first in range(0, len(pairs), size):
+        yield pairs[first : first + size]

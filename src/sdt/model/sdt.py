@@ -24,8 +24,10 @@ from torch import Tensor, nn
 
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
+from sdt.model.attention import Layout, layout_of
 from sdt.model.config import FUSED, SDTConfig
-from sdt.model.encoder import Keys, ModalEncoder, Packing, SinusoidalPositions
+from sdt.model.dropout import Dropout
+from sdt.model.encoder import ModalEncoder, SinusoidalPositions, encode
 from sdt.model.fusion import MultimodalFusion, UnimodalFusion
 
 
@@ -46,7 +48,7 @@ class Student(nn.Module):
 
     def __init__(self, width: int, labels: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(width, labels)
 
     def forward(self, state: Tensor) -> Tensor:
@@ -117,25 +119,21 @@ class SDT(nn.Module):
         Args:
             batch: A packed batch with every modality of the model.
         """
-        packing = Packing.of(batch)
-        return self.read(batch, packing, {name: Keys.of(batch.present[name], packing) for name in self.projections})
+        return self.read(batch, layout_of(batch))
 
-    def read(self, batch: Batch, packing: Packing, keys: dict[str, Keys]) -> Output:
-        """Read a batch that is laid out in some way; `forward` chooses it.
-
-        Args:
-            batch: As in `forward`.
-            packing: How the utterances are laid out for attention.
-            keys: Modality to what can be attended to in this layout.
-        """
-        inputs = self._inputs(batch)
-        states: dict[str, Tensor] = {}
-        for target, fusion in self.unimodal.items():
-            encoded = {
-                source: encoder(inputs[target], inputs[source], keys[source], packing)
-                for source, encoder in self.encoders[target].items()  # type: ignore[operator]
-            }  # source -> H_{n->m} [N, d]
-            states[target] = fusion(encoded)  # H_m [N, d]
+    def read(self, batch: Batch, layout: Layout) -> Output:
+        """Read a batch that is laid out for attention in some way; `forward` chooses the fastest."""
+        keys = {name: layout.keys(batch.present[name]) for name in self.projections}
+        pairs = {
+            (target, source): encoder
+            for target, of_target in self.encoders.items()
+            for source, encoder in of_target.items()  # type: ignore[operator]
+        }
+        encoded = encode(pairs, self._inputs(batch), keys, layout)  # (target, source) -> H_{n->m} [N, d]
+        states: dict[str, Tensor] = {
+            target: fusion([encoded[target, source] for source in self.config.sources(target)])
+            for target, fusion in self.unimodal.items()
+        }  # target -> H_m [N, d]
         present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
         fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
         logits = {FUSED: self.classifier(fused)}  # [N, C]

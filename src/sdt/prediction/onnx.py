@@ -30,13 +30,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
+from sdt.model.attention import Keys
 from sdt.model.config import FUSED, SDTConfig
-from sdt.model.encoder import Keys, Packing
 from sdt.model.sdt import SDT
 
 if TYPE_CHECKING:
@@ -52,28 +53,26 @@ OPSET = 18
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class FlatPacking(Packing):
-    """All utterances in one row of slots, conversations side by side."""
+class FlatLayout:
+    """All utterances in one row, conversations side by side under a mask; a `Layout` of tensors alone."""
 
-    @classmethod
-    def of_conversations(cls, conversation: Tensor) -> FlatPacking:
-        """The layout of N utterances; `conversation` is [N]."""
-        return cls(conversation, conversation, 1, conversation.shape[0])
+    encoders_together = 1
+    """So that N^2 numbers are kept for one of them only."""
 
-    def pad(self, x: Tensor) -> Tensor:
-        """[N, ...] to [1, N, ...]."""
-        return x.unsqueeze(0)
-
-    def unpad(self, x: Tensor) -> Tensor:
-        """[1, N, ...] to [N, ...]."""
-        return x.squeeze(0)
+    def __init__(self, conversation: Tensor) -> None:
+        self.same = conversation[:, None] == conversation[None, :]  # [N, N]
 
     def keys(self, present: Tensor) -> Keys:
-        """The keys of one modality: the utterances of the same conversation that have it; `present` is [N] bool."""
-        same = self.conversation[:, None] == self.conversation[None, :]  # [N, N]
-        mask = same & present[None, :]
-        some = mask.any(dim=1, keepdim=True)  # [N, 1]
-        return Keys((mask | ~some)[None, None], some.float())
+        """The keys of one modality; `present` is [N] bool."""
+        some = (self.same & present[None, :]).any(dim=1)  # [N]
+        return Keys(present | ~some, some[:, None].float(), complete=False)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+        """See `Layout.attend`."""
+        (key,) = keys
+        q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [1, H, N, d/H]
+        mask = (self.same & key.present[None, :])[None, None]  # [1, 1, N, N]
+        return F.scaled_dot_product_attention(q, k, v, mask, dropout).permute(2, 0, 1, 3)
 
 
 class Exported(nn.Module):
@@ -93,7 +92,6 @@ class Exported(nn.Module):
     ) -> tuple[Tensor, ...]:
         """See the module's text; features and presence in the order of the modalities."""
         config = self.model.config
-        packing = FlatPacking.of_conversations(conversation)
         batch = Batch(
             features=dict(zip(config.modalities, features, strict=True)),
             present=dict(zip(config.modalities, present, strict=True)),
@@ -104,7 +102,7 @@ class Exported(nn.Module):
             longest=0,
             conversations=(),
         )
-        output = self.model.read(batch, packing, {name: packing.keys(batch.present[name]) for name in batch.present})
+        output = self.model.read(batch, FlatLayout(conversation))
         heads = (
             (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
             for head in (FUSED, *config.modalities)

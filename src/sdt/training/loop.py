@@ -16,7 +16,7 @@ from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.model.objective import Objective, self_distillation
 from sdt.model.sdt import SDT
-from sdt.training.checkpoint import trained
+from sdt.training.optimizer import Descent
 from sdt.training.settings import Training
 
 TERMS = ("task", "hard", "soft", "total")
@@ -92,19 +92,18 @@ class Trainer:
     def __init__(
         self,
         model: SDT,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Adam,
         objective: Objective,
         training: Training,
         class_weights: Tensor | None,
         rate: Callable[[int], float],
     ) -> None:
         self.model = model
-        self.optimizer = optimizer
         self.objective = objective
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
-        self.parameters = list(trained(model).values())
+        self.descent = Descent(optimizer, training.clip)
         self.rate = rate
         """Step of the run to learning rate."""
 
@@ -158,13 +157,7 @@ class Trainer:
         with autocast(self.device, self.training.precision):
             logits = self.model(batch).logits
         losses = self_distillation(logits, batch.label, self.objective, self.class_weights)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
-        # An infinite limit leaves the gradient as it is and gives its norm.
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.training.clip or math.inf)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        norm = self.descent.step(losses.total, rate)
         return logits, torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])
 
 

@@ -27,9 +27,10 @@ from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
+from sdt.training.optimizer import make_optimizer
 from sdt.training.protocol import protocol_for
 from sdt.training.schedule import learning_rate
-from sdt.training.settings import Recipe, Training
+from sdt.training.settings import Recipe
 from sdt.training.weights import class_weights
 
 
@@ -85,7 +86,7 @@ class Run:
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
         self.model = SDT(config).to(device)
-        self.optimizer = make_optimizer(self.model, recipe.training)
+        self.optimizer = make_optimizer(list(trained(self.model).values()), recipe.training)
         self.batches_per_epoch = math.ceil(len(self.protocol.train) / recipe.training.batch_conversations)
         steps = self.batches_per_epoch * recipe.training.epochs
         self.trainer = Trainer(
@@ -235,14 +236,6 @@ class Run:
     def _caveat(self) -> dict[str, str]:
         note = caveat({"protocol": self.protocol.name})
         return {"caveat": note} if note else {}
-
-
-def make_optimizer(model: SDT, training: Training) -> torch.optim.Optimizer:
-    """The optimizer over the parameters that are trained; the learning rate is set before each step."""
-    parameters = list(trained(model).values())
-    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
-    return kind(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
 
 
 def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:

@@ -1,0 +1,87 @@
+"""The optimizer, and how it is applied: after the backward pass, or parameter by parameter within it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+
+from sdt.training.settings import Training
+
+
+def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> torch.optim.Adam:
+    """Adam or AdamW in one fused pass; the learning rate is set before each step."""
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    return kind(list(parameters), lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
+
+
+class Descent:
+    """Goes from a loss to changed parameters.
+
+    On a CPU each parameter is changed as soon as its gradient is known, and the gradient is thrown away: it is still in
+    the processor's cache then, and no second copy of all parameters is written to memory and read again. That cannot be
+    where the gradient is clipped, since its norm is known at the end only; and a GPU does better with all at once.
+
+    Args:
+        optimizer: Holds the moments; its parameter groups' `lr` is used.
+        clip: Largest norm of the gradient, or None.
+    """
+
+    def __init__(self, optimizer: torch.optim.Adam, clip: float | None) -> None:
+        self.optimizer, self.clip = optimizer, clip
+        self.parameters: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
+        self.within_backward = clip is None and all(p.device.type == "cpu" for p in self.parameters)
+        self._norms: list[Tensor] = []
+        if self.within_backward:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.register_post_accumulate_grad_hook(lambda p, group=group: self._change(p, group))
+
+    def step(self, loss: Tensor, rate: float) -> Tensor:
+        """One step down the gradient of a scalar.
+
+        Args:
+            loss: Scalar.
+            rate: The learning rate.
+
+        Returns:
+            The norm of the gradient before clipping, a scalar.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if self.within_backward:
+            self._norms.clear()
+            loss.backward()
+            total: Tensor = torch.linalg.vector_norm(torch.stack(self._norms))
+            return total
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        # An infinite limit leaves the gradient as it is and gives its norm.
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
+        self.optimizer.step()
+        return norm
+
+    def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        """What the optimizer's own step does, for one parameter."""
+        gradient = parameter.grad
+        assert gradient is not None
+        self._norms.append(torch.linalg.vector_norm(gradient))
+        state = self.optimizer.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        beta1, beta2 = group["betas"]
+        update = adamw if isinstance(self.optimizer, torch.optim.AdamW) else adam
+        with torch.no_grad():
+            update(
+                [parameter], [gradient], [state["exp_avg"]], [state["exp_avg_sq"]], [], [state["step"]],
+                fused=True, amsgrad=False, beta1=beta1, beta2=beta2, lr=group["lr"], eps=group["eps"],
+                weight_decay=group["weight_decay"], maximize=False,
+            )  # fmt: skip
+        parameter.grad = None
