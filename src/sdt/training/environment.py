@@ -58,10 +58,10 @@ def repeatable() -> Iterator[None]:
     warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     # PyTorch would fill every new tensor with NaN, to show up reading what was never written; that takes time.
-    fill_before = torch.utils.deterministic.fill_uninitialized_memory
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic: Any = torch.utils.deterministic  # its attributes are not known to type checkers
+    fill_before, deterministic.fill_uninitialized_memory = deterministic.fill_uninitialized_memory, False
     try:
         yield
     finally:
-        torch.utils.deterministic.fill_uninitialized_memory = fill_before
+        deterministic.fill_uninitialized_memory = fill_before
         torch.use_deterministic_algorithms(before, warn_only=warn_before)
