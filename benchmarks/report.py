@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import track
 
 import sdt
+from benchmarks import settings
 from benchmarks.workers import ENVIRONMENT
-from sdt.device import choose_device
+from sdt.device import DeviceName, Precision, choose_device
 from sdt.errors import InputError
 from sdt.files import write_text
 from sdt.training.environment import hardware
@@ -32,14 +33,19 @@ PLACE = Path("build/benchmarks")
 def parser(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
     """The options of every benchmark."""
     options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument(
-        "--repeats", type=positive, default=repeats, help="turns of each contender; default: %(default)s"
-    )
+    options.add_argument("--repeats", type=positive, default=repeats, help="turns that count; default: %(default)s")
+    options.add_argument("--threads", type=positive, default=os.cpu_count(), help="of PyTorch; default: all cores")
+    options.add_argument("--seed", type=int, default=0, help="of what is drawn; default: %(default)s")
+    options.add_argument("--output", type=Path, metavar="FILE", help=f"a JSON file; default: in {PLACE}")
+    return options
+
+
+def model_parser(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
+    """The options of the benchmarks of the model."""
+    options = parser(doc, repeats=repeats)
+    options.add_argument("--setting", choices=settings.NAMES, default="meld", help="default: %(default)s")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     options.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of matrix products")
-    options.add_argument("--threads", type=positive, default=os.cpu_count(), help="of PyTorch; default: all cores")
-    options.add_argument("--seed", type=int, default=0, help="of lengths and features; default: %(default)s")
-    options.add_argument("--output", type=Path, help=f"a JSON file; default: in {PLACE}")
     return options
 
 
@@ -56,6 +62,11 @@ def turns(count: int, what: str) -> Iterable[int]:
     return track(range(count), description=what, console=Console(stderr=True), transient=True)
 
 
+def console() -> Console:
+    """Where tables are printed; into a file or a pipe they go unabridged."""
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median and range."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
@@ -67,18 +78,22 @@ def shown(values: Sequence[float], digits: int = 1) -> str:
     return f"{of['median']:,.{digits}f} ({of['min']:,.{digits}f}-{of['max']:,.{digits}f})"
 
 
-def machine(options: argparse.Namespace) -> dict[str, Any]:
-    """Where and when, for the JSON file."""
-    torch.set_num_threads(options.threads)
-    device = choose_device(options.device)
+def machine(threads: int, name: DeviceName = "cpu", precision: Precision = "float32") -> dict[str, Any]:
+    """Where and when, for the JSON file.
+
+    Raises:
+        InputError: There is no such device.
+    """
+    torch.set_num_threads(threads)
+    device = choose_device(name)
     return {
-        "command": shlex.join([f"python -m {Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": f"python -m benchmarks.{Path(sys.argv[0]).stem} {shlex.join(sys.argv[1:])}".strip(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "hardware": hardware(device),
         "cores": os.cpu_count(),
         "device": device.type,
-        "precision": options.precision,
-        "threads": options.threads,
+        "precision": precision,
+        "threads": threads,
         "environment": {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()},
         "platform": platform.platform(),
         "python": platform.python_version(),

@@ -1,16 +1,19 @@
-"""The hardware's limit: how fast a step could be if it did nothing but what cannot be left out.
+"""The hardware's limit: how fast a batch could be if nothing were done but what cannot be left out.
 
 A training step needs the matrix products of its real utterances, forward and backward, and one pass of the optimizer
 over the parameters. Products are counted for the mathematics, not for an implementation: no padding, no gradient with
 respect to the input features, no product for a frozen gate. Attention's own products (scores and weighted sums, a few
 percent in the longest conversations) and everything that works element by element are left out, so that the limit is
 a little beyond what can be reached.
+
+A prediction needs the forward products, and at least the time in which every parameter is read from memory once: of a
+single conversation there are too few utterances to keep the arithmetic busy.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -27,6 +30,9 @@ from sdt.training.run import make_optimizer
 
 ADAM_TRAFFIC = 7
 """Numbers that Adam moves for each parameter: reads it, its gradient and two moments; writes it and the moments."""
+
+BANDWIDTH_BYTES = 2**28
+"""What is read to measure how fast memory is: far more than caches hold."""
 
 
 class Product(NamedTuple):
@@ -95,6 +101,18 @@ class Limit:
         return self.products + self.steps * self.optimizer
 
 
+@dataclass(frozen=True)
+class ForwardLimit:
+    """What the machine can do on some predictions."""
+
+    seconds: float
+    """The roofline time of all of them: for each, the products at the peak or the reading, whichever is longer."""
+    peak: float
+    """FLOP/s of the fastest product among all the shapes in use."""
+    bandwidth: float
+    """Bytes per second that are read from memory."""
+
+
 class Roofline:
     """Measures limits; made in a process of its own beside the contenders."""
 
@@ -115,7 +133,8 @@ class Roofline:
         peak, needed = 0.0, 0.0
         for N in utterances:
             for (inputs, outputs, gradient), times in shapes.items():
-                found = self._seconds(N, inputs, outputs, gradient, repeats)
+                calls = self._calls(N, inputs, outputs)[: 2 + gradient]
+                found = [best_seconds(call, repeats, self.device) for call in calls]
                 peak = max(peak, 2 * N * inputs * outputs / min(found))
                 needed += times * sum(found)
         optimizer = best_seconds(self.optimizer.step, repeats, self.device)
@@ -123,14 +142,29 @@ class Roofline:
         traffic = ADAM_TRAFFIC * 4 * self.parameters / optimizer
         return Limit(flops, peak, needed, optimizer, traffic, len(utterances))
 
-    def _seconds(self, N: int, inputs: int, outputs: int, gradient: bool, repeats: int) -> list[float]:
-        """The best times of the products of one linear map: y, dW and, where wanted, dx."""
+    def inference(self, utterances: Sequence[int], repeats: int = 5) -> ForwardLimit:
+        """The limit of predictions of batches of so many utterances each."""
+        shapes = {(inputs, outputs) for inputs, outputs, _, _ in products(self.config)}
+        peak = 0.0
+        for N in set(utterances):
+            for inputs, outputs in shapes:
+                forward = self._calls(N, inputs, outputs)[0]
+                peak = max(peak, 2 * N * inputs * outputs / best_seconds(forward, repeats, self.device))
+        memory = torch.ones(BANDWIDTH_BYTES // 4, device=self.device)
+        bandwidth = BANDWIDTH_BYTES / best_seconds(memory.sum, repeats, self.device)
+        reading = 4 * self.parameters / bandwidth
+        seconds = sum(max(inference_flops(self.config, N) / peak, reading) for N in utterances)
+        return ForwardLimit(seconds, peak, bandwidth)
+
+    def _calls(self, N: int, inputs: int, outputs: int) -> list[Callable[[], object]]:
+        """The products of one linear map: y, dW, dx."""
         x, dy, weight = (
             torch.randn(shape, device=self.device, dtype=self.dtype)
             for shape in ((N, inputs), (N, outputs), (outputs, inputs))
         )
         y, dx, dw = torch.empty_like(dy), torch.empty_like(x), torch.empty_like(weight)
-        calls = [partial(torch.mm, x, weight.t(), out=y), partial(torch.mm, dy.t(), x, out=dw)]
-        if gradient:
-            calls.append(partial(torch.mm, dy, weight, out=dx))
-        return [best_seconds(call, repeats, self.device) for call in calls]
+        return [
+            partial(torch.mm, x, weight.t(), out=y),
+            partial(torch.mm, dy.t(), x, out=dw),
+            partial(torch.mm, dy, weight, out=dx),
+        ]

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks import report, settings
 from benchmarks.contenders import NAMES, Bench
 from benchmarks.roofline import Limit, Roofline
@@ -131,7 +129,7 @@ def show(measured: Measured, title: str, note: str) -> None:
     table = plain_table("", *(name.replace(", ", ",\n") for name in NAMES))
     for label, cell in rows.items():
         table.add_row(label, *map(cell, NAMES))
-    console, limits = Console(), measured.limits
+    console, limits = report.console(), measured.limits
     roofline = [n / limit.seconds for n, limit in zip(measured.utterances, limits, strict=True)]
     console.print(title, style="bold")
     console.print(table)
@@ -148,13 +146,12 @@ def show(measured: Measured, title: str, note: str) -> None:
 
 def main() -> None:
     """Measure, print, write."""
-    parser = report.parser(__doc__, repeats=7)
-    parser.add_argument("--setting", choices=settings.NAMES, default="meld", help="default: %(default)s")
+    parser = report.model_parser(__doc__, repeats=7)
     parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths; else drawn")
     parser.add_argument("--batches", type=report.positive, help="in a turn; default: 8 (meld), 2 (iemocap)")
     options = parser.parse_args()
     setting = settings.published(options.setting)
-    where = report.machine(options)
+    where = report.machine(options.threads, options.device, options.precision)
     measured = measure(
         setting,
         chosen_batches(setting, options),
@@ -163,7 +160,7 @@ def main() -> None:
         precision=options.precision,
         seed=options.seed,
     )
-    source = f"lengths of {options.lengths}" if options.lengths else f"lengths {setting.lengths}"
+    source = f"lengths of {options.lengths.name}" if options.lengths else f"lengths {setting.lengths}"
     size = setting.recipe.training.batch_conversations
     note = f"{size} conversations per batch, {source}\n{report.caption(where)}"
     show(measured, f"training, {options.setting} setting", note)

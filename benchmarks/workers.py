@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -79,19 +80,23 @@ class Worker:
 
 def _serve(pipe: Connection, threads: int, make: Callable[..., object], arguments: Sequence[object]) -> None:
     """The life of a measuring process: make the object, then call its methods until nobody asks."""
-    try:
-        torch.set_num_threads(threads)
-        served = make(*arguments)
-        pipe.send((None, None))
+    torch.set_num_threads(threads)
+    served: list[object] = []
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        pipe.send(_tried(lambda: served.append(make(*arguments))))
         while True:
             method, of_method = pipe.recv()
-            pipe.send((getattr(served, method)(*of_method), None))
-    except (EOFError, KeyboardInterrupt):
-        pass
+            pipe.send(_tried(partial(getattr(served[0], method), *of_method)))
+
+
+def _tried(call: Callable[[], object]) -> tuple[object, InputError | str | None]:
+    """What a call returned, and what it raised: a traceback cannot go through a pipe."""
+    try:
+        return call(), None
     except InputError as error:
-        pipe.send((None, error))
+        return None, error
     except Exception:
-        pipe.send((None, traceback.format_exc()))
+        return None, traceback.format_exc()
 
 
 def synchronise(device: torch.device) -> None:
@@ -102,7 +107,6 @@ def synchronise(device: torch.device) -> None:
 
 def seconds(call: Callable[[], object], device: torch.device) -> float:
     """How long a call takes, a GPU's work included."""
-    gc.collect()
     synchronise(device)
     begun = time.perf_counter()
     call()
