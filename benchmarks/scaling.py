@@ -1,0 +1,107 @@
+"""How time and memory grow, ours and the textbook's: with the length of the conversations and with their number.
+
+Three sweeps: ever longer conversations with as many utterances in all; ever more conversations of the same length; and
+one long conversation among many short ones beside as many utterances in as many conversations of equal length, which
+costs the same where padding costs nothing. Every point has new processes, since memory is the peak of a process.
+
+    python -m benchmarks.scaling --figure build/benchmarks/scaling.png
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import report, settings
+from benchmarks.contenders import Bench
+from benchmarks.figure import picture_kind, write_figure
+from benchmarks.points import NAMES, SWEEPS, Point, described, median_ms, sweeps
+from benchmarks.settings import Setting
+from benchmarks.workers import Worker
+from sdt.device import DeviceName, Precision
+from sdt.evaluation.table import plain_table
+
+
+def measure(
+    point: Point,
+    setting: Setting,
+    *,
+    repeats: int,
+    threads: int,
+    device: DeviceName = "auto",
+    precision: Precision = "float32",
+    seed: int = 0,
+) -> None:
+    """Measure a point in new processes, predictions first: they need less memory than training."""
+    with contextlib.ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(Worker(threads, Bench, name, setting, device, precision)) for name in NAMES
+        }
+        for turn in range(repeats + 1):
+            for name, worker in workers.items():
+                seconds = worker.ask("predict", [point.lengths], seed)[0]
+                point.prediction.setdefault(name, []).extend([seconds] if turn else [])
+        point.prediction_memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
+        for turn in range(repeats + 1):
+            for name, worker in workers.items():
+                seconds = worker.ask("train", [point.lengths], seed)
+                point.training.setdefault(name, []).extend([seconds] if turn else [])
+        point.training_memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
+
+
+def show(points: Sequence[Point], note: str) -> None:
+    """Print a table for each sweep."""
+    console = report.console()
+    for sweep, title in SWEEPS.items():
+        table = plain_table(
+            "conversations",
+            *(f"{name},\n{what}" for what in ("training, ms", "predicting, ms") for name in NAMES),
+            *(f"{name},\n{what}, MiB" for what in ("training", "predicting") for name in NAMES),
+        )
+        for point in (point for point in points if point.sweep == sweep):
+            times = [f"{median_ms(of, name):,.0f}" for of in (point.training, point.prediction) for name in NAMES]
+            memory = [
+                f"{of[name] / 2**20:,.0f}" for of in (point.training_memory, point.prediction_memory) for name in NAMES
+            ]
+            table.add_row(described(point.lengths), *times, *memory)
+        console.print(title, style="bold")
+        console.print(table)
+    console.print(f"medians; memory: peak of the process, with parameters and, in training, optimizer\n{note}")
+
+
+def main() -> None:
+    """Measure, print, write, draw."""
+    parser = report.model_parser(__doc__, repeats=5)
+    parser.add_argument(
+        "--utterances", type=report.positive, default=320, help="in all, of ever longer conversations: %(default)s"
+    )
+    parser.add_argument("--figure", type=Path, help=f"a .png, .svg or .pdf; default: in {report.PLACE}")
+    options = parser.parse_args()
+    path = options.output or report.PLACE / f"scaling-{options.setting}.json"
+    picture = options.figure or path.with_suffix(".png")
+    picture_kind(picture)  # a wrong name is said before the work
+    setting, where, points = (
+        settings.published(options.setting),
+        report.machine(options.threads, options.device, options.precision),
+        sweeps(options.utterances),
+    )
+    for number in report.turns(len(points), "scaling"):
+        measure(
+            points[number],
+            setting,
+            repeats=options.repeats,
+            threads=options.threads,
+            device=options.device,
+            precision=options.precision,
+            seed=options.seed,
+        )
+    note = f"{options.setting} setting, {options.repeats} turns; {report.caption(where)}"
+    show(points, note)
+    report.write_json(path, "scaling", where, {"setting": options.setting, "points": [asdict(p) for p in points]})
+    write_figure(picture, points, note)
+
+
+if __name__ == "__main__":
+    report.run(main)

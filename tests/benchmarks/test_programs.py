@@ -1,0 +1,124 @@
+"""The benchmarks of the model as programs, at toy size: what they measure, print and write."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import inference, points, report, roofline, scaling, settings, training
+from benchmarks.contenders import NAMES, Bench, Ours, Textbook
+from tests.benchmarks.small import small_setting
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_this_process: None) -> Callable[..., Any]:
+    """Runs a benchmark with options, and returns the JSON that it wrote."""
+    monkeypatch.setattr(settings, "published", lambda _: small_setting())
+    monkeypatch.setattr(roofline, "BANDWIDTH_BYTES", 2**20)
+
+    def run(main: Callable[[], None], *options: str) -> Any:
+        path = tmp_path / "out.json"
+        monkeypatch.setattr(sys, "argv", ["benchmark.py", "--threads", "1", "--output", str(path), *options])
+        threads = torch.get_num_threads()
+        try:
+            report.run(main)
+        finally:
+            torch.set_num_threads(threads)
+        return json.loads(path.read_text())
+
+    return run
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_contender_learns(name: str) -> None:
+    bench = Bench(name, small_setting(), "cpu", "float32")
+    contender = bench.contender
+    assert isinstance(contender, Ours | Textbook)
+    before = {key: p.detach().clone() for key, p in contender.model.named_parameters()}
+    assert bench.train([[3, 5], [2, 4]], seed=1) > 0
+    assert all(not torch.equal(p, before[key]) for key, p in contender.model.named_parameters())
+    assert len(bench.predict([[3, 5], [2, 4]], seed=1)) == 2
+
+
+def test_training(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    written = program(training.main, "--repeats", "2", "--batches", "3")
+    assert written["contenders"].keys() == set(NAMES)
+    turns = written["turns"]
+    assert [len(turns["seconds"][name]) for name in NAMES] == [2, 2, 2]
+    for turn in range(2):
+        gain = turns["seconds"]["textbook"][turn] / turns["seconds"]["ours"][turn]
+        of = written["contenders"]["textbook"]["ours_times_faster"]
+        assert of["min"] <= gain <= of["max"]
+        assert turns["limits"][turn]["steps"] == 3
+    speed = turns["utterances"][0] / turns["seconds"]["ours"][0]
+    assert written["contenders"]["ours"]["utterances_per_second"]["max"] >= speed
+    assert written["contenders"]["ours"]["ours_times_faster"]["median"] == 1
+    assert {"date", "hardware", "cores", "torch", "threads", "command"} <= written["machine"].keys()
+    said = capsys.readouterr().out
+    assert "% of the roofline" in said
+    assert "textbook" in said
+
+
+def test_training_takes_real_lengths(program: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "train_sent_emo.csv"
+    path.write_text("Dialogue_ID\n" + "0\n" * 7 + "1\n" * 7)
+    written = program(training.main, "--repeats", "1", "--batches", "2", "--lengths", str(path))
+    assert written["turns"]["utterances"] == [28]
+    assert "train_sent_emo.csv" in written["lengths"]
+
+
+def test_a_wrong_file_is_one_line(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program(training.main, "--lengths", "nowhere.csv")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("benchmark.py: nowhere.csv: cannot be read")
+
+
+def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "SINGLE", (1, 6))
+    written = program(inference.main, "--repeats", "2", "--batches", "2", "--batch", "4", "--calls", "3")
+    assert list(written["cases"]) == ["4 conversations", "1 of 1 utterance", "1 of 6 utterances"]
+    single = written["cases"]["1 of 6 utterances"]
+    assert single["turns"]["utterances"] == [18, 18]
+    assert [len(turn) for turn in single["turns"]["seconds"]["ours"]] == [3, 3]
+    of = single["contenders"]["ours"]
+    assert of["milliseconds"]["median"] <= of["milliseconds_95th_percentile"] <= of["milliseconds"]["max"]
+    assert written["peak_memory_bytes"].keys() == {"ours", "textbook"}
+
+
+def test_sweeps_hold_everything_else_constant() -> None:
+    found = points.sweeps(320)
+    assert {sum(point.lengths) for point in found if point.sweep == "length"} == {320}
+    assert {length for point in found if point.sweep == "conversations" for length in point.lengths} == {10}
+    uneven, even = (point.lengths for point in found if point.sweep == "padding")
+    assert (sum(uneven), len(uneven)) == (sum(even), len(even))
+    assert max(uneven) == 80
+    assert max(even) - min(even) <= 1
+
+
+def test_scaling(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scaling, "sweeps", lambda of: points.sweeps(of, lengths=(2, 4), counts=(1, 3)))
+    picture = tmp_path / "scaling.svg"
+    written = program(scaling.main, "--repeats", "1", "--utterances", "16", "--figure", str(picture))
+    assert [point["sweep"] for point in written["points"]] == ["length"] * 2 + ["conversations"] * 2 + ["padding"] * 2
+    for point in written["points"]:
+        assert [len(point["training"][name]) for name in points.NAMES] == [1, 1]
+        assert all(point["training_memory"][name] >= point["prediction_memory"][name] for name in points.NAMES)
+    assert "utterances per conversation" in picture.read_text()
+
+
+def test_a_wrong_picture_is_refused_before_the_work(
+    program: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program(scaling.main, "--figure", "scaling.gif")
+    assert ended.value.code == 2
+    assert "ends in .png, .svg or .pdf" in capsys.readouterr().err
