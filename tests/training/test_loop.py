@@ -12,7 +12,6 @@ from sdt.corpus.store import Corpus
 from sdt.model.config import SDTConfig
 from sdt.model.objective import Objective, self_distillation
 from sdt.model.sdt import SDT
-from sdt.training.checkpoint import trained
 from sdt.training.loop import NotFiniteError, Step, Trainer, drop_modalities, epoch_seeds
 from sdt.training.optimizer import make_optimizer
 from sdt.training.settings import Recipe
@@ -30,8 +29,7 @@ def trainer_for(corpus: Corpus, recipe: Recipe, **training: object) -> Trainer:
     torch.manual_seed(0)
     model = SDT(SDTConfig.for_corpus(corpus, dataclasses.replace(recipe.model, dropout=0.0)))
     chosen = dataclasses.replace(recipe.training, **training)  # type: ignore[arg-type]
-    optimizer = make_optimizer(list(trained(model).values()), chosen)
-    return Trainer(model, optimizer, Objective(), chosen, None, lambda _: chosen.learning_rate)
+    return Trainer(model, make_optimizer(model, chosen), Objective(), chosen, None, lambda _: chosen.learning_rate)
 
 
 def ignore(step: Step) -> None:

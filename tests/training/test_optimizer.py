@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def test_it_is_the_optimizers_own_step(optimizer: Any) -> None:
     training = Training(optimizer=optimizer, weight_decay=0.1)
     model = network()
     plain = copy.deepcopy(model)
-    made, expected = (make_optimizer(list(m.parameters()), training) for m in (model, plain))
+    made, expected = (make_optimizer(m, training) for m in (model, plain))
     descent = Descent(made, clip=None)
     assert descent.within_backward
     for step, rate in enumerate(RATES):
@@ -51,17 +50,17 @@ def test_it_is_the_optimizers_own_step(optimizer: Any) -> None:
 
 def test_the_moments_of_either_way_can_be_gone_on_with_by_the_other() -> None:
     model = network()
-    made = make_optimizer(list(model.parameters()), Training())
+    made = make_optimizer(model, Training())
     Descent(made, clip=None).step(loss_of(model, 0), 1e-2)
-    again = make_optimizer(list(network().parameters()), Training())
+    again = make_optimizer(network(), Training())
     again.load_state_dict(made.state_dict())
     assert all(float(state["step"]) == 1 for state in again.state.values())
 
 
 def test_clipping_shortens_the_gradient_and_returns_its_length() -> None:
     model, clipped = network(), network()
-    free = Descent(make_optimizer(list(model.parameters()), Training()), clip=None)
-    short = Descent(make_optimizer(list(clipped.parameters()), Training(clip=0.01)), clip=0.01)
+    free = Descent(make_optimizer(model, Training()), clip=None)
+    short = Descent(make_optimizer(clipped, Training(clip=0.01)), clip=0.01)
     assert not short.within_backward
     norm = free.step(loss_of(model, 0), 1e-2)
     torch.testing.assert_close(short.step(loss_of(clipped, 0), 1e-2), norm)
@@ -71,14 +70,13 @@ def test_clipping_shortens_the_gradient_and_returns_its_length() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_weight_decay_is_in_the_gradient_or_beside_it(optimizer: Any) -> None:
-    made = make_optimizer(list(network().parameters()), Training(optimizer=optimizer, weight_decay=0.1))
+    made = make_optimizer(network(), Training(optimizer=optimizer, weight_decay=0.1))
     assert made.defaults["weight_decay"] == 0.1
     assert type(made).__name__.lower() == optimizer
 
 
 def test_a_parameter_without_a_gradient_stays() -> None:
     model = network()
-    unused = nn.Parameter(torch.ones(3))
-    descent = Descent(make_optimizer([*model.parameters(), unused], dataclasses.replace(Training())), clip=None)
-    descent.step(loss_of(model, 0), 1e-2)
-    assert torch.equal(unused, torch.ones(3))
+    model.register_parameter("unused", nn.Parameter(torch.ones(3)))
+    Descent(make_optimizer(model, Training(weight_decay=0.1)), clip=None).step(loss_of(model, 0), 1e-2)
+    assert torch.equal(model.get_parameter("unused"), torch.ones(3))

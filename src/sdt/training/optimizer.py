@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,14 +10,16 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
+from sdt.training.checkpoint import trained
 from sdt.training.settings import Training
 
 
-def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> torch.optim.Adam:
-    """Adam or AdamW in one fused pass; the learning rate is set before each step."""
+def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Adam:
+    """Adam or AdamW, fused, over the parameters that are trained; the learning rate is set before each step."""
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    parameters = list(trained(model).values())
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
-    return kind(list(parameters), lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
+    return kind(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
 
 
 class Descent:

@@ -86,7 +86,7 @@ class Run:
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
         self.model = SDT(config).to(device)
-        self.optimizer = make_optimizer(list(trained(self.model).values()), recipe.training)
+        self.optimizer = make_optimizer(self.model, recipe.training)
         self.batches_per_epoch = math.ceil(len(self.protocol.train) / recipe.training.batch_conversations)
         steps = self.batches_per_epoch * recipe.training.epochs
         self.trainer = Trainer(
