@@ -21,7 +21,7 @@ from sdt.model.config import FUSED
 from sdt.model.sdt import SDT
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
-from sdt.training.run import make_optimizer
+from sdt.training.optimizer import make_optimizer
 from sdt.training.schedule import learning_rate
 from sdt.training.weights import class_weights
 

@@ -26,7 +26,7 @@ from sdt.device import DeviceName, Precision, choose_device
 from sdt.model.config import SDTConfig
 from sdt.model.sdt import SDT
 from sdt.training.checkpoint import trained
-from sdt.training.run import make_optimizer
+from sdt.training.optimizer import make_optimizer
 
 ADAM_TRAFFIC = 7
 """Numbers that Adam moves for each parameter: reads it, its gradient and two moments; writes it and the moments."""

@@ -8,7 +8,9 @@ by exactly that probability, so that the expectation is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,18 @@ from torch import Tensor, nn
 
 STEPS = 1 << 16
 """The values of a draw."""
+
+_generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
+
+
+@contextmanager
+def drawing_with(seed: int) -> Iterator[None]:
+    """Within it, and in this thread, noise comes from a generator of its own, whatever other threads draw."""
+    token = _generator.set(torch.Generator().manual_seed(seed))
+    try:
+        yield
+    finally:
+        _generator.reset(token)
 
 
 def dropout_noise(shape: Sequence[int], probability: float, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -28,9 +42,11 @@ def dropout_noise(shape: Sequence[int], probability: float, dtype: torch.dtype =
     """
     size = torch.Size(shape).numel()
     kept = min(max(round((1 - probability) * STEPS), 1), STEPS)
-    bits = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None)
+    bits = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None, generator=_generator.get())
     draws = bits.view(torch.int16)[:size]  # uniform in [-STEPS / 2, STEPS / 2)
-    return draws.le(kept - STEPS // 2 - 1).to(dtype).mul_(STEPS / kept).view(shape)
+    # Straight to numbers: a tensor of bool between would take longer than all the rest.
+    noise = torch.le(draws, kept - STEPS // 2 - 1, out=torch.empty(size, dtype=dtype))
+    return noise.mul_(STEPS / kept).view(shape)
 
 
 class Dropout(nn.Module):

@@ -7,7 +7,7 @@ utterances and nothing else; how attention keeps conversations apart is in `sdt.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,12 @@ from torch import Tensor, nn
 
 from sdt.model.attention import Keys, Layout
 from sdt.model.config import Architecture
-from sdt.model.dropout import Dropout
+from sdt.model.dropout import Dropout, drawing_with
+from sdt.model.threads import Part, in_threads, threads_pay
 
 LAYER_NORM_EPS = 1e-6
+DIVIDED = 32768
+"""Numbers of a tensor from which on PyTorch divides an operation among the cores of a CPU."""
 Pair = tuple[str, str]
 """Target and source modality of an encoder."""
 
@@ -138,7 +141,11 @@ class ModalEncoder(nn.Module):
 
 
 def encode(
-    encoders: Mapping[Pair, ModalEncoder], inputs: Mapping[str, Tensor], keys: Mapping[str, Keys], layout: Layout
+    encoders: Mapping[Pair, ModalEncoder],
+    inputs: Mapping[str, Tensor],
+    keys: Mapping[str, Keys],
+    layout: Layout,
+    then: Callable[[Pair, Tensor], Tensor],
 ) -> dict[Pair, Tensor]:
     """Run intra- and inter-modal encoders: each reads its source in the light of its target.
 
@@ -147,14 +154,18 @@ def encode(
         inputs: Modality to X_m, [N, d].
         keys: Modality to which utterances have it.
         layout: Of the batch.
+        then: What becomes of H_{n->m} [N, d] of a pair; computed where the encoder was.
 
     Returns:
-        H_{n->m} [N, d] of each pair, in the order of `encoders`.
+        What `then` made of each pair, in the order of `encoders`.
     """
+    x = next(iter(inputs.values()))
+    if x.requires_grad and x.device.type == "cpu" and x.numel() >= DIVIDED and threads_pay(len(encoders)):
+        return _in_threads(encoders, inputs, keys, layout, then)
     encoded: dict[Pair, Tensor] = {}
     for pairs in _chunks(list(encoders), layout.encoders_together):
         encoded.update(_side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout))
-    return encoded
+    return {pair: then(pair, h) for pair, h in encoded.items()}
 
 
 def _side_by_side(
@@ -174,6 +185,29 @@ def _side_by_side(
             for layer, x, of, key in zip(layers, states, read.unbind(1), sources, strict=True)
         ]
     return dict(zip(encoders, states, strict=True))
+
+
+def _in_threads(
+    encoders: Mapping[Pair, ModalEncoder],
+    inputs: Mapping[str, Tensor],
+    keys: Mapping[str, Keys],
+    layout: Layout,
+    then: Callable[[Pair, Tensor], Tensor],
+) -> dict[Pair, Tensor]:
+    """Encoders in threads, each with random numbers of its own, so that it does not matter which thread is first."""
+    seeds = torch.randint(2**63 - 1, (len(encoders),)).tolist()
+
+    def part(pair: Pair, seed: int) -> Part:
+        def run(*given: Tensor) -> Tensor:
+            named = dict(zip(dict.fromkeys(pair), given, strict=True))
+            with drawing_with(seed):
+                return then(pair, _side_by_side({pair: encoders[pair]}, named, keys, layout)[pair])
+
+        return run
+
+    parts = [part(pair, seed) for pair, seed in zip(encoders, seeds, strict=True)]
+    results = in_threads(parts, [[inputs[name] for name in dict.fromkeys(pair)] for pair in encoders])
+    return dict(zip(encoders, results, strict=True))
 
 
 def _chunks(pairs: list[Pair], size: int) -> Iterator[list[Pair]]:

@@ -22,23 +22,22 @@ class UnimodalFusion(nn.Module):
     def __init__(self, width: int, sources: Sequence[str], gate: Literal["learned", "frozen", "none"]) -> None:
         super().__init__()
         self.gate = gate
-        self.sources = tuple(sources)
         self.gates = nn.ModuleDict(
             {source: nn.Linear(width, width, bias=False) for source in sources} if gate == "learned" else {}
         )
         self.reduce = nn.Linear(len(sources) * width, width)
 
-    def forward(self, encoded: Sequence[Tensor]) -> Tensor:
-        """H_{n->m} [N, d] of each source, in their order; returns H_m [N, d]."""
-        gated = [self._gated(source, h) for source, h in zip(self.sources, encoded, strict=True)]
-        reduced: Tensor = self.reduce(torch.cat(gated, dim=1))  # [N, S * d] to [N, d]
-        return reduced
-
-    def _gated(self, source: str, h: Tensor) -> Tensor:
+    def gated(self, source: str, h: Tensor) -> Tensor:
+        """G_{n->m} of H_{n->m}, [N, d]."""
         if self.gate == "none":
             return h
         z = self.gates[source](h) if self.gate == "learned" else h
         return torch.sigmoid(z) * h
+
+    def forward(self, gated: Sequence[Tensor]) -> Tensor:
+        """G_{n->m} [N, d] of every source, in their order; returns H_m [N, d]."""
+        reduced: Tensor = self.reduce(torch.cat(list(gated), dim=1))  # [N, S * d] to [N, d]
+        return reduced
 
 
 class MultimodalFusion(nn.Module):

@@ -27,7 +27,7 @@ from sdt.errors import InputError
 from sdt.model.attention import Layout, layout_of
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.dropout import Dropout
-from sdt.model.encoder import ModalEncoder, SinusoidalPositions, encode
+from sdt.model.encoder import ModalEncoder, Pair, SinusoidalPositions, encode
 from sdt.model.fusion import MultimodalFusion, UnimodalFusion
 
 
@@ -129,9 +129,14 @@ class SDT(nn.Module):
             for target, of_target in self.encoders.items()
             for source, encoder in of_target.items()  # type: ignore[operator]
         }
-        encoded = encode(pairs, self._inputs(batch), keys, layout)  # (target, source) -> H_{n->m} [N, d]
+
+        def gate(pair: Pair, h: Tensor) -> Tensor:
+            target, source = pair
+            return self.unimodal[target].gated(source, h)  # type: ignore[operator, no-any-return]
+
+        gated = encode(pairs, self._inputs(batch), keys, layout, gate)  # (target, source) -> G_{n->m} [N, d]
         states: dict[str, Tensor] = {
-            target: fusion([encoded[target, source] for source in self.config.sources(target)])
+            target: fusion([gated[target, source] for source in self.config.sources(target)])
             for target, fusion in self.unimodal.items()
         }  # target -> H_m [N, d]
         present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]

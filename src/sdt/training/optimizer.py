@@ -38,7 +38,7 @@ class Descent:
         self.optimizer, self.clip = optimizer, clip
         self.parameters: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
         self.within_backward = clip is None and all(p.device.type == "cpu" for p in self.parameters)
-        self._norms: list[Tensor] = []
+        self._norms: dict[Tensor, Tensor] = {}
         if self.within_backward:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
@@ -59,7 +59,9 @@ class Descent:
         if self.within_backward:
             self._norms.clear()
             loss.backward()
-            total: Tensor = torch.linalg.vector_norm(torch.stack(self._norms))
+            # In the parameters' order, whichever thread was first: the same sum every time.
+            norms = [self._norms[p] for p in self.parameters if p in self._norms]
+            total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
             return total
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -72,7 +74,7 @@ class Descent:
         """What the optimizer's own step does, for one parameter."""
         gradient = parameter.grad
         assert gradient is not None
-        self._norms.append(torch.linalg.vector_norm(gradient))
+        self._norms[parameter] = torch.linalg.vector_norm(gradient)
         state = self.optimizer.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
