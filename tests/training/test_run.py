@@ -214,6 +214,17 @@ def test_resume_with_the_corpus_moved(recipe: Recipe, corpus: Corpus, finished: 
     train(dataclasses.replace(recipe, corpus=str(moved.folder)), finished, resume=True, display=quiet())
 
 
+def test_batches_by_utterances_learn_and_keep_the_schedule(recipe: Recipe, tmp_path: Path) -> None:
+    by_utterances = with_training(recipe, batch_utterances=24, schedule="linear", epochs=6)
+    run = train(by_utterances, tmp_path / "run", display=quiet())
+    lines = metrics(tmp_path / "run")
+    assert lines[-1]["losses"]["total"] < lines[0]["losses"]["total"]
+    rates = [line["learning_rate"] for line in lines]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < rates[0] / 4
+    assert run.finished
+
+
 def test_early_stopping(recipe: Recipe, tmp_path: Path) -> None:
     stalled = with_training(recipe, epochs=50, early_stopping=3, learning_rate=1e-30)
     train(stalled, tmp_path / "run", display=quiet())

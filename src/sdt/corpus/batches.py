@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation
+from sdt.corpus.batch_order import batch_order
 from sdt.corpus.store import Corpus
 from sdt.speakers import Speakers
 
@@ -119,12 +120,9 @@ def split_batches(
     labels: Sequence[str],
     speakers: Speakers,
     generator: torch.Generator | None = None,
+    utterances: int | None = None,
 ) -> Iterator[Batch]:
-    """Yield all conversations in batches of `size`, in their order or, with a generator, shuffled by it."""
-    if generator is None:
-        order = list(range(len(conversations)))
-    else:
-        order = torch.randperm(len(conversations), generator=generator).tolist()
-    for first in range(0, len(order), size):
-        chosen = [conversations[index] for index in order[first : first + size]]
+    """Yield all conversations in batches; `size`, `generator` and `utterances` as in `batch_order`."""
+    for indices in batch_order([len(c) for c in conversations], size, utterances, generator):
+        chosen = [conversations[index] for index in indices]
         yield corpus_batch(corpus, chosen, modalities=modalities, labels=labels, speakers=speakers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sdt.corpus.batch_order import batch_order
 from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.device import choose_device
@@ -87,7 +87,10 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.model = SDT(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
-        self.batches_per_epoch = math.ceil(len(self.protocol.train) / recipe.training.batch_conversations)
+        lengths = [len(conversation) for conversation in self.protocol.train]
+        self.batches_per_epoch = len(
+            batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
+        )
         steps = self.batches_per_epoch * recipe.training.epochs
         self.trainer = Trainer(
             self.model,
@@ -181,6 +184,7 @@ class Run:
             labels=self.corpus.labels,
             speakers=self.corpus.speakers,
             generator=generator,
+            utterances=training.batch_utterances,
         )
         dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
         first_step = (number - 1) * self.batches_per_epoch

@@ -23,6 +23,8 @@ class Training:
     """Passes over the training conversations, at most."""
     batch_conversations: int = 16
     """Conversations in a batch."""
+    batch_utterances: int | None = None
+    """Instead, so many utterances in a batch at most, of conversations of like length; batches of like size."""
     learning_rate: float = 1e-4
     """The highest learning rate of the schedule."""
     weight_decay: float = 1e-5
@@ -53,7 +55,7 @@ class Training:
     """Epochs between two checkpoints; a killed run repeats at most these. The results do not depend on it."""
 
     def __post_init__(self) -> None:
-        at_least_one = ("epochs", "batch_conversations", "checkpoint_every", "early_stopping")
+        at_least_one = ("epochs", "batch_conversations", "batch_utterances", "checkpoint_every", "early_stopping")
         for name in at_least_one:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is less than 1")
