@@ -1,7 +1,8 @@
 """Features of new conversations, made and normalised as those that a model was trained on.
 
 A model's configuration names the encoder of every modality, with what was done to its features afterwards:
-`praat|z:conversation` are Praat's measurements as z-scores within each conversation (see `sdt.corpus.normalise`).
+`voice8|z:conversation` are eight measurements of the voice as z-scores within each conversation (see
+`sdt.corpus.normalise`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,9 @@ from torch import Tensor
 from sdt.conversation import Conversation
 from sdt.corpus.normalise import moments, z_scores
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.encoder import ENCODERS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
 from sdt.model.config import SDTConfig
 from sdt.prediction.recordings import Recordings
-
-_SAME = {"praat8": "praat"}
-"""Encoders of tables that others made, to those of this program that make nearly the same features."""
 
 
 @dataclass
@@ -59,16 +57,16 @@ class ModalityMaker:
     @property
     def kind(self) -> str:
         """What the encoder looks at: `text`, `audio` or `visual`."""
-        entry = ENCODERS.get(_SAME.get(self.name, self.name).partition(":")[0])
+        entry = ENCODERS.get(STAND_INS.get(self.name, self.name).partition(":")[0])
         return entry.modality if entry else "text"
 
     @property
     def note(self) -> str | None:
         """What the user should know of these features."""
-        if self.name in _SAME:
+        if self.name in STAND_INS:
             return (
-                f"the model was trained on tables of {self.name!r}; those that {_SAME[self.name]!r} makes here come "
-                "close, but are not the same"
+                f"the model was trained on tables of {self.name!r}; those that {STAND_INS[self.name]!r} makes here "
+                "come close, but are not the same"
             )
         return self._encoder.licence_note if self._encoder else None
 
@@ -79,7 +77,7 @@ class ModalityMaker:
             InputError: There is none of this name, or it makes features of another width.
             MissingDependencyError: It needs a package that is not installed.
         """
-        encoder = feature_encoder(_SAME.get(self.name, self.name), self._base)
+        encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base)
         if encoder.width != self._width:
             raise InputError(
                 f"the encoder {self.name!r} makes {encoder.width} features, but the model was trained on {self._width}"
