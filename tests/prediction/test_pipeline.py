@@ -29,6 +29,7 @@ from sdt.prediction.recordings import Recordings
 from sdt.speakers import Speakers
 from sdt.transcripts import read_transcript
 from tests.features.clips import noise, write_clip
+from tests.features.voices import syllables
 from tests.prediction.models import LABELS, TEXT_AUDIO, chat, tiny_model
 from tests.shared import SHARED_DATA
 
@@ -131,6 +132,31 @@ def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp
         logits = model(pack([said], features, LABELS, model.config.speakers)).logits["fused"]
     got = np.array([list(prediction.probabilities.values()) for prediction in found])
     np.testing.assert_allclose(got, logits.softmax(-1), atol=2e-3)
+
+
+def test_a_model_of_tables_listens_with_the_encoder_that_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that names the tables' `praat8` hears what one of `voice8` hears, and says that it is not the same."""
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    voice = np.concatenate([syllables(3, hertz=(pitch,)) for pitch in (120, 160, 200, 240)])
+    file = write_clip(tmp_path / "talk.wav", voice[None])
+    said = Conversation(
+        "c", tuple(Utterance(str(k), "Ann", "Hm.", start=0.75 * k, end=0.75 * (k + 1)) for k in range(4))
+    )
+    of_tables, ours = (
+        Pipeline(tiny_model({"text": "words:16", "audio": f"{name}|z:conversation"}))(said, file)
+        for name in ("praat8", "voice8")
+    )
+    assert all(prediction.weights["audio"] > 0 for prediction in of_tables)
+    assert [prediction.probabilities for prediction in of_tables] == [prediction.probabilities for prediction in ours]
+    assert ours.notes == []
+    assert of_tables.notes == [
+        "audio: the model was trained on tables of 'praat8'; those that 'voice8' makes here come close, but are not "
+        "the same"
+    ]
+    with pytest.raises(MissingDependencyError, match=r"pip install 'sdt-erc\[praat\]'"):
+        Pipeline(tiny_model({"text": "words:16", "audio": "praat"}))(said, file)
 
 
 def test_a_recording_for_a_model_of_words(tmp_path: Path) -> None:
