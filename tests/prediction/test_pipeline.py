@@ -188,6 +188,12 @@ def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) ->
     assert found[0].weights == {"text": 0.0, "audio": 1.0}
     assert any("taken to be one utterance without words" in note for note in found.notes)
     assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
+    assert found.notes[-1] == (
+        "audio: says nothing where one utterance alone has it, since the model compares it within the "
+        "conversation (cry)"
+    )
+    with_raw_features = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file)
+    assert not any("says nothing" in note for note in with_raw_features.notes)
 
 
 def test_nothing_to_look_at(tmp_path: Path) -> None:

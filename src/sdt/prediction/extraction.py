@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,6 +32,9 @@ class Missing:
     """How many were looked at."""
     problems: list[str] = field(default_factory=list)
     """One for each that lacks it: `dia1/3: no audio track`."""
+    alone: list[str] = field(default_factory=list)
+    """Conversations in which one utterance alone has it, where it is normalised within the conversation: nothing of it
+    is left there."""
 
 
 class ModalityMaker:
@@ -101,6 +105,17 @@ class ModalityMaker:
         encoded = self._encoder.encode(sources, progress)
         self._normalise(encoded, conversations)
         return encoded
+
+    def alone(self, present: npt.NDArray[np.bool_], conversations: Sequence[Conversation]) -> list[str]:
+        """See `Missing.alone`; `present` [N]."""
+        if self.step != "z:conversation":
+            return []
+        ends = np.cumsum([len(conversation) for conversation in conversations])
+        return [
+            conversation.id
+            for conversation, end in zip(conversations, ends, strict=True)
+            if present[end - len(conversation) : end].sum() == 1
+        ]
 
     def _normalise(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
         """Normalise the rows that are present, in place."""
@@ -215,5 +230,6 @@ class Extractor:
             encoded = self._makers[modality].make(conversations, recordings, progress)
             missing[modality].utterances += size
             missing[modality].problems += encoded.problems
+            missing[modality].alone += self._makers[modality].alone(encoded.present, conversations)
             made[modality] = (torch.from_numpy(encoded.features), torch.from_numpy(encoded.present))
         return made
