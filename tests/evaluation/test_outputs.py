@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,21 @@ def test_fit(corpus: Corpus, tmp_path: Path) -> None:
     (note,) = check_fit(model.config, fewer)
     assert "'words:5'" in note
     assert "'text-encoder'" in note
+
+
+def test_features_that_come_close_are_told_from_others(corpus: Corpus) -> None:
+    config = small_model(corpus).config
+    for own, of_corpus, remark in (
+        ("voice8|z:conversation", "praat8|z:conversation", "they come close to each other"),
+        ("voice8|z:corpus", "praat8|z:conversation", "the scores mean little"),
+        ("prosody|z:conversation", "praat8|z:conversation", "the scores mean little"),
+    ):
+        encoders = {**config.encoders, "audio": own}
+        corpus.modalities["audio"] = replace(corpus.modalities["audio"], encoder=of_corpus)
+        (note,) = check_fit(replace(config, encoders=encoders), corpus)
+        assert f"'{of_corpus}'" in note
+        assert f"'{own}'" in note
+        assert remark in note
 
 
 def test_predictions(corpus: Corpus, tmp_path: Path) -> None:

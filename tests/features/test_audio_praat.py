@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 
-from sdt.features.audio_praat import NAMES, Praat
-from sdt.features.media import Audio, Clip, MediaProblem, decode_audio
+from sdt.features.audio_praat import Praat
+from sdt.features.audio_voice8 import NAMES
+from sdt.features.media import Audio, MediaProblem
+from tests.features.meld_clips import AGREEMENT, differences, real_clip, table_row
 from tests.features.voices import RATE, syllables, vowel
-from tests.shared import SHARED_DATA, needs_meld
-
-AGREEMENT = {
-    "duration": 0.025,
-    "avg_intensity": 0.25,
-    "intensity_variation": 0.40,
-    "avg_pitch": 10.0,
-    "pitch_std": 3.0,
-    "pitch_range": 2.5,
-    "articulation_rate": 0.04,
-    "mean_hnr": 0.60,
-}
-"""The largest difference from the table on any clip, rounded up; of the mean intensity, less its offset."""
-OFFSET = 7.07
-"""dB by which the channels' mean is louder than what the tables were made from."""
+from tests.shared import needs_meld
 
 
 def audio(samples: np.ndarray) -> Audio:
@@ -33,25 +19,15 @@ def audio(samples: np.ndarray) -> Audio:
 
 @needs_meld
 def test_the_tables_are_met_on_the_real_clips() -> None:
-    assert SHARED_DATA is not None
-    with (SHARED_DATA / "meld" / "meld_train_audio_features.csv").open(encoding="utf-8") as file:
-        rows = {row["filename"]: row for row in csv.DictReader(file)}
-    differences = []
-    praat = Praat()
-    for utterance in (0, 1, 2, 3, 4, 8):
-        name = f"dia1_utt{utterance}.wav"
-        measured = praat.measure(decode_audio(Clip(SHARED_DATA / "media" / name)))
-        differences.append([measured[feature] - float(rows[name][feature]) for feature in NAMES])
-    found = dict(zip(NAMES, np.array(differences).T, strict=True))
-    found["avg_intensity"] -= OFFSET
+    found = differences(Praat().measure)
     for feature, limit in AGREEMENT.items():
         assert np.abs(found[feature]).max() < limit, feature
     # All but one noisy clip (utterance 4) are much nearer.
     assert np.sort(np.abs(found["avg_pitch"]))[-2] < 4.3
     # The table has no articulation rate for utterance 5; nor is a syllable found here.
-    assert rows["dia1_utt5.wav"]["articulation_rate"] == ""
+    assert table_row(5)["articulation_rate"] == ""
     with pytest.raises(MediaProblem, match="no syllable found"):
-        praat.measure(decode_audio(Clip(SHARED_DATA / "media" / "dia1_utt5.wav")))
+        Praat().measure(real_clip(5))
 
 
 def test_a_known_voice_is_measured() -> None:

@@ -124,6 +124,34 @@ def test_a_sound_too_short_is_a_media_problem() -> None:
         describe(np.zeros(1599, dtype=np.float32))
 
 
+def test_the_values_are_those_of_the_first_version() -> None:
+    """Made before the pitch tracker's search could be set (commit bdd90f7): models rely on them."""
+    found = features(vowel(1.0, (110, 330), breath=0.05))
+    expected = {
+        "pitch_mean": 4.685615,
+        "pitch_std": 5.231462,
+        "pitch_moves": 0.1887305,
+        "hnr_mean": 18.49194,
+        "hnr_std": 4.848738,
+        "jitter": 4.306705e-4,
+        "prominence_mean": 29.18739,
+        "tilt_mean": -7.450743,
+        "voiced_share": 1.0,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
+    found = features(syllables(6, hertz=(150, 180)))
+    expected = {
+        "pitch_mean": 0.4621551,
+        "pitch_std": 1.578121,
+        "hnr_mean": 17.30395,
+        "prominence_mean": 37.94811,
+        "tilt_mean": -3.319771,
+        "voiced_share": 0.527027,
+        "voice_length_mean": 0.13,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
+
+
 def test_files_are_encoded_each_for_itself(tmp_path: Path) -> None:
     def sources(*names: str) -> list[Source]:
         return [Source("c", Utterance(name, "x"), Clip(tmp_path / name)) for name in names]

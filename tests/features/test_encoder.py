@@ -22,13 +22,13 @@ def test_a_wrong_name_is_answered_with_the_nearest() -> None:
         feature_encoder("prosodi")
 
 
-@pytest.mark.parametrize("name", ["prosody:fast", "praat:8", "opensmile:IS11", "opensmile"])
+@pytest.mark.parametrize("name", ["prosody:fast", "praat:8", "voice8:16", "opensmile:IS11", "opensmile"])
 def test_settings_that_there_are_not_are_refused(name: str) -> None:
     with pytest.raises(InputError):
         feature_encoder(name)
 
 
-@pytest.mark.parametrize("name", ["words:32", "minilm", "prosody", "praat", "opensmile:eGeMAPSv02"])
+@pytest.mark.parametrize("name", ["words:32", "minilm", "prosody", "voice8", "praat", "opensmile:eGeMAPSv02"])
 def test_an_encoder_says_what_it_is(name: str) -> None:
     encoder = feature_encoder(name)
     assert encoder.name == name

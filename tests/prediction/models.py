@@ -15,7 +15,7 @@ from sdt.speakers import Speakers
 LABELS = ("neutral", "joy", "anger")
 TEXT = {"text": "words:16"}
 TEXT_AUDIO = {"text": "words:16", "audio": "prosody|z:conversation"}
-WIDTHS = {"words:16": 16, "prosody": 174, "faces": 322}
+WIDTHS = {"words:16": 16, "prosody": 174, "voice8": 8, "praat": 8, "praat8": 8, "faces": 322}
 
 
 def tiny_model(encoders: Mapping[str, str] = TEXT, seed: int = 0, **values: Any) -> SDT:

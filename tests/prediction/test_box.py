@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.model.hub import box, find_model
 from sdt.prediction import Pipeline
+from sdt.transcripts import read_transcript
+from tests.features.clips import write_clip
+from tests.features.voices import RATE, syllables
+from tests.shared import SHARED_DATA, needs_meld
 
 NAME = "meld-text-audio-small"
 LIMIT = 12 * 2**20
@@ -43,3 +50,40 @@ def test_it_tells_plain_emotions_from_words_alone() -> None:
     assert [prediction.emotion for prediction in said] == list(words)
     assert all(prediction.weights["audio"] == 0 for prediction in said)
     assert any("audio" in note for note in said.notes)
+
+
+@pytest.mark.slow
+def test_it_listens_without_praat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the extra `media` alone: nothing of the recording is lost, and it makes a difference."""
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    pitches = (110, 140, 300, 120)
+    voice = np.concatenate([syllables(4, hertz=(pitch,)) * (pitch / 110) for pitch in pitches]).astype(np.float32)
+    file = write_clip(tmp_path / "talk.wav", voice[None], rate=RATE)
+    words = ("Well.", "I see.", "What did you say?", "Nothing.")
+    said = Conversation(
+        "talk", tuple(Utterance(str(k), "AB"[k % 2], text, start=float(k), end=k + 1.0) for k, text in enumerate(words))
+    )
+    pipeline = Pipeline.from_pretrained(NAME)
+    heard, read = pipeline([said], file), pipeline([said])
+    assert heard.notes == []
+    assert heard.missing["audio"] == ()
+    assert all(prediction.weights["audio"] > 0.1 for prediction in heard)
+    apart = [
+        abs(one.probabilities["neutral"] - other.probabilities["neutral"])
+        for one, other in zip(heard, read, strict=True)
+    ]
+    assert max(apart) > 0.01
+
+
+@needs_meld
+@pytest.mark.slow
+def test_it_listens_to_the_real_dialogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sound of dialogue 1 counts for every utterance but the one in which the tables find no syllable either."""
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    assert SHARED_DATA
+    said = read_transcript(SHARED_DATA / "meld" / "train_sent_emo.csv")
+    said = replace(said, conversations=[c for c in said.conversations if c.id == "1"])
+    found = Pipeline.from_pretrained(NAME)(said, SHARED_DATA / "media")
+    assert [prediction.utterance for prediction in found if not prediction.weights["audio"]] == ["5"]
+    assert found.missing["audio"] == ("1/5: no syllable found",)
+    assert not [note for note in found.notes if "praat" in note.lower()]

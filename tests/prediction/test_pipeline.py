@@ -29,6 +29,7 @@ from sdt.prediction.recordings import Recordings
 from sdt.speakers import Speakers
 from sdt.transcripts import read_transcript
 from tests.features.clips import noise, write_clip
+from tests.features.voices import syllables
 from tests.prediction.models import LABELS, TEXT_AUDIO, chat, tiny_model
 from tests.shared import SHARED_DATA
 
@@ -133,6 +134,31 @@ def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp
     np.testing.assert_allclose(got, logits.softmax(-1), atol=2e-3)
 
 
+def test_a_model_of_tables_listens_with_the_encoder_that_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that names the tables' `praat8` hears what one of `voice8` hears, and says that it is not the same."""
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    voice = np.concatenate([syllables(3, hertz=(pitch,)) for pitch in (120, 160, 200, 240)])
+    file = write_clip(tmp_path / "talk.wav", voice[None])
+    said = Conversation(
+        "c", tuple(Utterance(str(k), "Ann", "Hm.", start=0.75 * k, end=0.75 * (k + 1)) for k in range(4))
+    )
+    of_tables, ours = (
+        Pipeline(tiny_model({"text": "words:16", "audio": f"{name}|z:conversation"}))(said, file)
+        for name in ("praat8", "voice8")
+    )
+    assert all(prediction.weights["audio"] > 0 for prediction in of_tables)
+    assert [prediction.probabilities for prediction in of_tables] == [prediction.probabilities for prediction in ours]
+    assert ours.notes == []
+    assert of_tables.notes == [
+        "audio: the model was trained on tables of 'praat8'; those that 'voice8' makes here come close, but are not "
+        "the same"
+    ]
+    with pytest.raises(MissingDependencyError, match=r"pip install 'sdt-erc\[praat\]'"):
+        Pipeline(tiny_model({"text": "words:16", "audio": "praat"}))(said, file)
+
+
 def test_a_recording_for_a_model_of_words(tmp_path: Path) -> None:
     file = write_clip(tmp_path / "talk.wav", noise(0.5))
     assert Pipeline(tiny_model())(chat(length=1), file).notes == [
@@ -162,6 +188,12 @@ def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) ->
     assert found[0].weights == {"text": 0.0, "audio": 1.0}
     assert any("taken to be one utterance without words" in note for note in found.notes)
     assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
+    assert found.notes[-1] == (
+        "audio: says nothing where one utterance alone has it, since the model compares it within the "
+        "conversation (cry)"
+    )
+    with_raw_features = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file)
+    assert not any("says nothing" in note for note in with_raw_features.notes)
 
 
 def test_nothing_to_look_at(tmp_path: Path) -> None:

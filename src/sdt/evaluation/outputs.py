@@ -21,6 +21,7 @@ from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import UNLABELLED, split_batches
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
+from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
 from sdt.model.config import FUSED, SDTConfig
 from sdt.transcripts.records import answer
@@ -68,10 +69,13 @@ def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
                 f"the model needs width {width} (encoder {config.encoders.get(name, 'unknown')!r}); import the corpus "
                 "with the model's encoder"
             )
-        if name in config.encoders and _weights(config.encoders[name]) != _weights(modality.encoder):
+        own = config.encoders.get(name, modality.encoder)
+        if _weights(own) != _weights(modality.encoder):
+            alike = _stand_in(own) == _stand_in(modality.encoder)
             notes.append(
-                f"modality {name!r}: the corpus' features come from the encoder {modality.encoder!r}, the model was "
-                f"trained on those of {config.encoders[name]!r}; the scores mean little unless they are the same"
+                f"modality {name!r}: the corpus' features come from the encoder {modality.encoder!r}, those that the "
+                f"model needs from {own!r}; "
+                + ("they come close to each other" if alike else "the scores mean little unless they are the same")
             )
     unknown = [label for label in corpus.labels if label not in config.labels]
     if unknown:
@@ -85,6 +89,12 @@ def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
 def _weights(encoder: str) -> str:
     """An encoder's name without the place of its weights, where it says by digits which ones they are."""
     return re.sub(r"^.*(?=@[0-9a-f]{8}\b)", "", encoder)
+
+
+def _stand_in(encoder: str) -> str:
+    """An encoder's name, that of tables of others replaced by this program's encoder for them."""
+    name, bar, steps = encoder.partition("|")
+    return STAND_INS.get(name, name) + bar + steps
 
 
 def run_model(

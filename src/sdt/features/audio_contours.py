@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from sdt.features.audio_pitch import BLOCK, Pitch, track_pitch
+from sdt.features.audio_pitch import BLOCK, Voice, track_voice
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Contours:
     """[T, CEPSTRA]"""
     descriptors: dict[str, Array]
     """[T] each; what the spectrum's shape is."""
-    pitch: Pitch
+    pitch: Voice
 
 
 def measure(samples: npt.NDArray[np.float32]) -> Contours:
@@ -89,7 +89,7 @@ def measure(samples: npt.NDArray[np.float32]) -> Contours:
         bands=banded,
         cepstra=fft.dct(banded, axis=1, norm="ortho")[:, 1 : CEPSTRA + 1],
         descriptors={name: np.concatenate([block[name] for block in descriptors]) for name in descriptors[0]},
-        pitch=track_pitch(signal, RATE, starts + WINDOW // 2),
+        pitch=track_voice(signal, RATE, starts + WINDOW // 2),
     )
 
 

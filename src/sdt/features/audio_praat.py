@@ -1,56 +1,30 @@
 """`praat`: eight measurements by Praat, as in the tables of audio features that go round for MELD.
 
 Praat comes as the package `praat-parselmouth` (extra `praat`), which is under the GNU General Public License 3; this
-module only calls it. The settings are those that come closest to the tables on seven clips: pitch within 1.4 % (5.2 %
-in one noisy clip), intensity's variation within 0.4 dB, the harmonics-to-noise ratio within 0.6 dB, the same syllables.
-Mean intensity depends on how a clip was mixed down: the tables lie 7.1 dB (within 0.2) below the mean of the channels
-of these clips, and by other amounts elsewhere. Normalised within the conversation it carries over, raw it does not.
+module only calls it. `voice8` makes the same measurements, and nearly the same values, without it.
+
+The settings are those that come closest to the tables on seven clips: pitch within 1.4 % (5.2 % in one noisy clip),
+intensity's variation within 0.4 dB, the harmonics-to-noise ratio within 0.6 dB, the same syllables. Mean intensity
+depends on how a clip was mixed down; see `sdt.features.audio_voice8`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sdt.errors import InputError, MissingDependencyError
+from sdt.features.audio_syllables import BURST, FLOOR, PAUSE, RANGE, peaks_before_dips
+from sdt.features.audio_voice8 import GRID, NAMES, PITCH, RATE, SHORTEST
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.features.media import Audio, Clip, MediaProblem, decode_audio
 
-NAMES = (
-    "duration",
-    "avg_intensity",
-    "intensity_variation",
-    "avg_pitch",
-    "pitch_std",
-    "pitch_range",
-    "articulation_rate",
-    "mean_hnr",
-)
-"""Seconds; dB (mean of the energy) and its standard deviation over time; Hz of the voiced frames: mean, standard
-deviation, highest less lowest; syllables per second of speech; harmonics-to-noise ratio in dB."""
-RATE = 16000
-"""Samples per second, as in the files that the tables were made from: one of their durations is 32159 / 16000 s."""
-GRID = 160
-"""Samples to whose multiple a sound is filled up with silence. Praat centres its frames in the sound; the tables'
-durations are whole hundredths of a second, so that this puts the frames of 10 ms where they lay there."""
-PITCH = (75.0, 500.0)
-"""Hz between which the pitch is looked for."""
-SHORTEST = 0.15
-"""Seconds; an intensity contour for pitches from 50 Hz on needs 0.128."""
 UNDEFINED = -200.0
 """What Praat gives as the harmonicity of a silent frame, in dB."""
-SYLLABLE_RANGE = 25.0
-"""dB below the loud frames (99 %) down to which a peak may be a syllable."""
-DIP = 2.0
-"""dB by which the intensity must fall between two syllables."""
-PAUSE = 0.3
-"""Seconds from which on silence is a pause, and no time of speech."""
 
 
 class Praat:
@@ -95,7 +69,7 @@ class Praat:
             raise MediaProblem(f"shorter than {SHORTEST} s")
         samples = audio.mono(RATE).astype(np.float64)
         sound = self._praat.Sound(np.pad(samples, (0, -len(samples) % GRID)), RATE)
-        hertz = sound.to_pitch(0.01, *PITCH).selected_array["frequency"]
+        hertz = sound.to_pitch(0.01, PITCH.floor, PITCH.ceiling).selected_array["frequency"]
         hertz = hertz[hertz > 0]
         if not hertz.size:
             raise MediaProblem("no voice found")
@@ -124,29 +98,22 @@ class Praat:
         Behavior Research Methods 41 (2009): a syllable is a voiced peak of intensity that a dip follows.
         """
         call = self._praat.praat.call
-        intensity = sound.to_intensity(50)
+        intensity = sound.to_intensity(FLOOR)
         level, times = intensity.values[0], intensity.xs()
         highest = call(intensity, "Get maximum", 0, 0, "Parabolic")
         loud = call(intensity, "Get quantile", 0, 0, 0.99)
         lowest = call(intensity, "Get minimum", 0, 0, "Parabolic")
-        threshold = max(loud - SYLLABLE_RANGE, lowest)
+        threshold = max(loud - RANGE, lowest)
         # Praat counts silence from the maximum; the loud frames are what is meant, lest a knock set the scale.
-        silence = -SYLLABLE_RANGE - (highest - loud)
-        grid = call(intensity, "To TextGrid (silences)", silence, PAUSE, 0.1, "silent", "sounding")
+        silence = -RANGE - (highest - loud)
+        grid = call(intensity, "To TextGrid (silences)", silence, PAUSE, BURST, "silent", "sounding")
         spoken = [interval for interval in _intervals(call, grid) if interval[2] == "sounding"]
         pitch = sound.to_pitch_ac(0.02, 30, 4, False, 0.03, 0.25, 0.01, 0.35, 0.25, 450)
         count = 0
-        for peak in _peaks_before_dips(level, threshold):
+        for peak in peaks_before_dips(level, threshold):
             voiced = not math.isnan(pitch.get_value_at_time(times[peak]))
             count += voiced and any(start <= times[peak] <= end for start, end, _ in spoken)
         return count, sum(end - start for start, end, _ in spoken)
-
-
-def _peaks_before_dips(level: npt.NDArray[np.float64], threshold: float) -> list[int]:
-    """Frames of the peaks above a threshold between which and the next peak the level falls by `DIP`."""
-    inner = level[1:-1]
-    peaks = np.flatnonzero((inner > level[:-2]) & (inner >= level[2:]) & (inner > threshold)) + 1
-    return [int(here) for here, after in itertools.pairwise(peaks) if level[here] - level[here:after].min() > DIP]
 
 
 def _intervals(call: Any, grid: Any) -> list[tuple[float, float, str]]:  # noqa: ANN401 - parselmouth has no types

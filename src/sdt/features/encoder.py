@@ -93,7 +93,8 @@ TABLE = (
     Entry("minilm", "text", f"{__name__}:TextSource", "the packaged MiniLM sentence encoder; offline"),
     Entry("words:D", "text", f"{__name__}:TextSource", "hashed words, D wide; needs no model"),
     Entry("prosody", "audio", "sdt.features.audio_prosody:Prosody", "statistics of voice and spectrum; offline"),
-    Entry("praat", "audio", "sdt.features.audio_praat:Praat", "Praat's eight measurements of MELD's tables"),
+    Entry("voice8", "audio", "sdt.features.audio_voice8:Voice8", "the eight measurements of MELD's tables; offline"),
+    Entry("praat", "audio", "sdt.features.audio_praat:Praat", "the same by Praat itself"),
     Entry("opensmile:SET", "audio", "sdt.features.audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
     Entry("speech:MODEL", "audio", "sdt.features.audio_speech:Speech", "a Hugging Face speech encoder"),
     Entry("faces", "visual", "sdt.features.visual:Faces", "the speaker's face: edges, texture, motion; offline"),
@@ -102,6 +103,8 @@ TABLE = (
 """Every encoder. A path is the name of a text encoder too: of that model folder."""
 ENCODERS = {entry.name.partition(":")[0]: entry for entry in TABLE}
 """The table by the first word of the names."""
+STAND_INS = {"praat8": "voice8"}
+"""Encoders of tables that others made, to those of this program that make nearly the same features."""
 
 
 def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:

@@ -1,7 +1,8 @@
 """Features of new conversations, made and normalised as those that a model was trained on.
 
 A model's configuration names the encoder of every modality, with what was done to its features afterwards:
-`praat|z:conversation` are Praat's measurements as z-scores within each conversation (see `sdt.corpus.normalise`).
+`voice8|z:conversation` are eight measurements of the voice as z-scores within each conversation (see
+`sdt.corpus.normalise`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation
 from sdt.corpus.normalise import moments, z_scores
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.encoder import ENCODERS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
 from sdt.model.config import SDTConfig
 from sdt.prediction.recordings import Recordings
-
-_SAME = {"praat8": "praat"}
-"""Encoders of tables that others made, to those of this program that make nearly the same features."""
 
 
 @dataclass
@@ -33,6 +32,9 @@ class Missing:
     """How many were looked at."""
     problems: list[str] = field(default_factory=list)
     """One for each that lacks it: `dia1/3: no audio track`."""
+    alone: list[str] = field(default_factory=list)
+    """Conversations in which one utterance alone has it, where it is normalised within the conversation: nothing of it
+    is left there."""
 
 
 class ModalityMaker:
@@ -59,16 +61,16 @@ class ModalityMaker:
     @property
     def kind(self) -> str:
         """What the encoder looks at: `text`, `audio` or `visual`."""
-        entry = ENCODERS.get(_SAME.get(self.name, self.name).partition(":")[0])
+        entry = ENCODERS.get(STAND_INS.get(self.name, self.name).partition(":")[0])
         return entry.modality if entry else "text"
 
     @property
     def note(self) -> str | None:
         """What the user should know of these features."""
-        if self.name in _SAME:
+        if self.name in STAND_INS:
             return (
-                f"the model was trained on tables of {self.name!r}; those that {_SAME[self.name]!r} makes here come "
-                "close, but are not the same"
+                f"the model was trained on tables of {self.name!r}; those that {STAND_INS[self.name]!r} makes here "
+                "come close, but are not the same"
             )
         return self._encoder.licence_note if self._encoder else None
 
@@ -79,7 +81,7 @@ class ModalityMaker:
             InputError: There is none of this name, or it makes features of another width.
             MissingDependencyError: It needs a package that is not installed.
         """
-        encoder = feature_encoder(_SAME.get(self.name, self.name), self._base)
+        encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base)
         if encoder.width != self._width:
             raise InputError(
                 f"the encoder {self.name!r} makes {encoder.width} features, but the model was trained on {self._width}"
@@ -103,6 +105,17 @@ class ModalityMaker:
         encoded = self._encoder.encode(sources, progress)
         self._normalise(encoded, conversations)
         return encoded
+
+    def alone(self, present: npt.NDArray[np.bool_], conversations: Sequence[Conversation]) -> list[str]:
+        """See `Missing.alone`; `present` [N]."""
+        if self.step != "z:conversation":
+            return []
+        ends = np.cumsum([len(conversation) for conversation in conversations])
+        return [
+            conversation.id
+            for conversation, end in zip(conversations, ends, strict=True)
+            if present[end - len(conversation) : end].sum() == 1
+        ]
 
     def _normalise(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
         """Normalise the rows that are present, in place."""
@@ -217,5 +230,6 @@ class Extractor:
             encoded = self._makers[modality].make(conversations, recordings, progress)
             missing[modality].utterances += size
             missing[modality].problems += encoded.problems
+            missing[modality].alone += self._makers[modality].alone(encoded.present, conversations)
             made[modality] = (torch.from_numpy(encoded.features), torch.from_numpy(encoded.present))
         return made

@@ -47,7 +47,7 @@ class Predictions(Sequence[Prediction]):
         self.missing = {modality: tuple(of.problems) for modality, of in missing.items()}
         """Modality to every utterance that lacks it and why: `dia1/3: no audio track`. A modality that was left out
         altogether is not here but in the notes."""
-        self.notes = [*notes, *(note for modality, of in missing.items() if (note := _summary(modality, of)))]
+        self.notes = [*notes, *(note for modality, of in missing.items() for note in _summary(modality, of))]
         """What the user should know, one line each: what was assumed, left out, or is missing."""
         self._predictions = tuple(predictions)
 
@@ -96,10 +96,18 @@ class Predictions(Sequence[Prediction]):
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 
-def _summary(modality: str, missing: Missing) -> str | None:
-    """How many utterances lack a modality, and why, in one line."""
-    if not missing.problems:
-        return None
+def _summary(modality: str, missing: Missing) -> Iterator[str]:
+    """How many utterances lack a modality, and why; where it says nothing; a line each."""
+    if missing.problems:
+        yield _lacking(modality, missing)
+    if missing.alone:
+        yield (
+            f"{modality}: says nothing where one utterance alone has it, since the model compares it within the "
+            f"conversation ({_listed(missing.alone, _PLACES)})"
+        )
+
+
+def _lacking(modality: str, missing: Missing) -> str:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for problem in missing.problems:
         place, _, reason = problem.partition(": ")
