@@ -78,7 +78,7 @@ def shown(values: Sequence[float], digits: int = 1) -> str:
     return f"{of['median']:,.{digits}f} ({of['min']:,.{digits}f}-{of['max']:,.{digits}f})"
 
 
-def machine(threads: int, name: DeviceName = "cpu", precision: Precision = "float32") -> dict[str, Any]:
+def machine(threads: int, name: DeviceName = "cpu", precision: Precision | None = None) -> dict[str, Any]:
     """Where and when, for the JSON file.
 
     Raises:
@@ -105,7 +105,8 @@ def machine(threads: int, name: DeviceName = "cpu", precision: Precision = "floa
 
 def caption(where: dict[str, Any]) -> str:
     """The line under a table."""
-    return f"{where['hardware']}; {where['precision']}; torch {where['torch']}; {where['date'][:10]}"
+    parts = (where["hardware"], where["precision"], f"torch {where['torch']}", where["date"][:10])
+    return "; ".join(filter(None, parts))
 
 
 def write_json(path: Path, benchmark: str, where: dict[str, Any], results: dict[str, Any]) -> None:

@@ -123,7 +123,9 @@ def show(measured: Measured, title: str, note: str) -> None:
         "utterances per second": lambda name: report.shown(measured.speed(name)),
         "ours is faster by": lambda name: "" if name == "ours" else report.shown(measured.gain(name), 2),
         "% of the roofline": lambda name: report.shown([100 * share for share in measured.share(name)], 0),
-        "% of its own shapes": lambda name: report.shown([100 * share for share in measured.share(name, own=True)], 0),
+        "% at each shape's speed": lambda name: report.shown(
+            [100 * share for share in measured.share(name, own=True)], 0
+        ),
         "peak memory, MiB": lambda name: f"{measured.memory[name] / 2**20:,.0f}",
     }
     table = plain_table("", *(name.replace(", ", ",\n") for name in NAMES))
