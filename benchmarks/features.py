@@ -9,6 +9,7 @@ from the cache.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -169,6 +170,9 @@ def main() -> None:
     parser.add_argument("--clips", type=report.positive, default=12, help="to encode; default: %(default)s")
     parser.add_argument("--texts", type=report.positive, default=512, help="to encode; default: %(default)s")
     options = parser.parse_args()
+    for name in options.encoders or ():
+        with contextlib.suppress(MissingDependencyError):  # the table says so
+            feature_encoder(name)  # a wrong name is said before the work
     texts, names = sentences(options.texts, options.seed), options.encoders or list(ENCODERS)
     with tempfile.TemporaryDirectory() as place:
         clips = films(Path(place), options.clips, options.seed)

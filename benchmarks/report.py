@@ -36,7 +36,7 @@ def parser(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
     options.add_argument("--repeats", type=positive, default=repeats, help="turns that count; default: %(default)s")
     options.add_argument("--threads", type=positive, default=os.cpu_count(), help="of PyTorch; default: all cores")
     options.add_argument("--seed", type=int, default=0, help="of what is drawn; default: %(default)s")
-    options.add_argument("--output", type=Path, metavar="FILE", help=f"a JSON file; default: in {PLACE}")
+    options.add_argument("--output", type=file_path, metavar="FILE", help=f"a JSON file; default: in {PLACE}")
     return options
 
 
@@ -60,6 +60,13 @@ def positive(text: str) -> int:
 def turns(count: int, what: str) -> Iterable[int]:
     """The numbers of the turns, with a progress bar on the error stream."""
     return track(range(count), description=what, console=Console(stderr=True), transient=True)
+
+
+def file_path(text: str) -> Path:
+    """An option's file to write, which need not be there yet."""
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a file")
+    return Path(text)
 
 
 def console() -> Console:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from benchmarks import report, settings
 from benchmarks.contenders import Bench
@@ -77,7 +76,9 @@ def main() -> None:
     parser.add_argument(
         "--utterances", type=report.positive, default=320, help="in all, of ever longer conversations: %(default)s"
     )
-    parser.add_argument("--figure", type=Path, help=f"a .png, .svg or .pdf; default: in {report.PLACE}")
+    parser.add_argument(
+        "--figure", type=report.file_path, metavar="FILE", help=f"a .png, .svg or .pdf; default: in {report.PLACE}"
+    )
     options = parser.parse_args()
     path = options.output or report.PLACE / f"scaling-{options.setting}.json"
     picture = options.figure or path.with_suffix(".png")

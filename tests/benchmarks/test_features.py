@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_an_unknown_encoder_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'prosody'"):
         features.measure("prosodie", [], [], threads=1, repeats=1)
+
+
+def test_an_unknown_encoder_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "films", None)
+    monkeypatch.setattr(sys, "argv", ["features.py", "--encoder", "prosodie"])
+    with pytest.raises(InputError, match="did you mean 'prosody'"):
+        features.main()
 
 
 def test_a_missing_utterance_is_no_measurement(tmp_path: Path) -> None:

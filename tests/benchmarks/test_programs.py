@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import inference, points, report, roofline, scaling, settings, training
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
+from sdt.device import Precision
 from tests.benchmarks.small import small_setting
 
 CPU = torch.device("cpu")
@@ -37,9 +38,10 @@ def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_this_process: No
     return run
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_contender_learns(name: str) -> None:
-    bench = Bench(name, small_setting(), "cpu", "float32")
+def test_every_contender_learns(name: str, precision: Precision) -> None:
+    bench = Bench(name, small_setting(), "cpu", precision)
     contender = bench.contender
     assert isinstance(contender, Ours | Textbook)
     before = {key: p.detach().clone() for key, p in contender.model.named_parameters()}
@@ -80,6 +82,20 @@ def test_a_wrong_file_is_one_line(program: Callable[..., Any], capsys: pytest.Ca
         program(training.main, "--lengths", "nowhere.csv")
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("benchmark.py: nowhere.csv: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--threads", "0"), "0 is less than 1"),
+        (("--output", "."), "is a folder"),
+        (("--device", "tpu"), "invalid choice"),
+    ],
+)
+def test_wrong_options(options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        report.model_parser("", repeats=1).parse_args(options)
+    assert message in capsys.readouterr().err
 
 
 def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
