@@ -32,6 +32,11 @@ def drawing_with(seed: int) -> Iterator[None]:
         _generator.reset(token)
 
 
+def current_generator() -> torch.Generator | None:
+    """The generator that noise comes from in this thread; None for PyTorch's own."""
+    return _generator.get()
+
+
 def dropout_noise(shape: Sequence[int], probability: float, dtype: torch.dtype = torch.float32) -> Tensor:
     """What a tensor on the CPU is multiplied by: 0 with the probability, else what keeps the expectation.
 
@@ -42,7 +47,7 @@ def dropout_noise(shape: Sequence[int], probability: float, dtype: torch.dtype =
     """
     size = torch.Size(shape).numel()
     kept = min(max(round((1 - probability) * STEPS), 1), STEPS)
-    bits = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None, generator=_generator.get())
+    bits = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None, generator=current_generator())
     draws = bits.view(torch.int16)[:size]  # uniform in [-STEPS / 2, STEPS / 2)
     # Straight to numbers: a tensor of bool between would take longer than all the rest.
     noise = torch.le(draws, kept - STEPS // 2 - 1, out=torch.empty(size, dtype=dtype))
