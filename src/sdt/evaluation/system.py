@@ -83,7 +83,8 @@ class System:
             seeds: [R]; None where nobody knows.
 
         Raises:
-            InputError: An annotated utterance has no prediction, or a prediction or an annotation is no label.
+            InputError: An annotated utterance has no prediction, a prediction or an annotation is no label, or a file
+                holds another annotation.
         """
         number = {label: index for index, label in enumerate(truth.labels)}
         for place, label in truth.annotated.items():
@@ -92,6 +93,8 @@ class System:
         places = tuple(truth.annotated)
         if not places:
             raise InputError(f"{name}: no annotated utterance; scores need the annotation")
+        for of in predicted:
+            _check_annotation(of, truth)
         return cls(
             name=name,
             labels=truth.labels,
@@ -101,9 +104,9 @@ class System:
             seeds=tuple(seeds) if seeds is not None else (None,) * len(predicted),
         )
 
-    def made_by(self, corpus_sha256: str, caveat: str | None) -> System:
+    def made_by(self, corpus_sha256: str, caveats: Iterable[str]) -> System:
         """The same system, with what is known of the runs."""
-        return replace(self, corpus_sha256=corpus_sha256, caveats=(caveat,) if caveat else ())
+        return replace(self, corpus_sha256=corpus_sha256, caveats=tuple(caveats))
 
     @cached_property
     def conversation(self) -> npt.NDArray[np.int64]:
@@ -121,6 +124,11 @@ class System:
     def conversations(self) -> int:
         """K."""
         return int(self.conversation.max()) + 1
+
+    @property
+    def truth(self) -> Truth:
+        """The annotation that the system was tested with."""
+        return Truth(self.labels, {p: self.labels[t] for p, t in zip(self.places, self.true.tolist(), strict=True)})
 
     def counts(self, where: npt.NDArray[np.bool_] | None = None) -> Counts:
         """What the scores are made of.
@@ -169,23 +177,30 @@ def _numbers(predicted: Predicted, places: Sequence[Place], number: Mapping[str,
     return [number[predicted.emotions[place]] for place in places]
 
 
+def _check_annotation(predicted: Predicted, truth: Truth) -> None:
+    for place, label in predicted.annotated.items():
+        if label != truth.annotated.get(place, label):
+            raise InputError(
+                f"{predicted.path}: {_said(place)} is annotated {label!r}, elsewhere {truth.annotated[place]!r}; the "
+                "test sets are not the same"
+            )
+
+
 def _check_same_test(one: System, other: System) -> None:
     if set(one.labels) != set(other.labels):
         strange = ", ".join(sorted(set(one.labels) ^ set(other.labels)))
-        raise InputError(
-            f"{one.name} and {other.name} have other labels ({strange}); scores of them cannot be compared"
-        )
+        raise InputError(f"{one.name} and {other.name} have different labels ({strange}); their scores do not compare")
     mine, theirs = ({place: s.labels[t] for place, t in zip(s.places, s.true, strict=True)} for s in (one, other))
     if only := mine.keys() ^ theirs.keys():
         where = one.name if min(only) in mine else other.name
         raise InputError(
-            f"{one.name} and {other.name} were tested on other utterances: {len(only)} are annotated in one alone, "
+            f"{one.name} and {other.name} were tested on different utterances: {len(only)} are annotated in one alone, "
             f"such as {_said(min(only))} in {where}; compare runs on the same test set"
         )
     if changed := sorted(place for place in mine if mine[place] != theirs[place]):
         place = changed[0]
         raise InputError(
-            f"{one.name} and {other.name} were tested on other annotations: {len(changed)} utterances differ, such as "
+            f"{one.name} and {other.name} were tested with different annotations; {len(changed)} differ, such as "
             f"{_said(place)}, {mine[place]!r} and {theirs[place]!r}"
         )
 

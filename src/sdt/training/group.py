@@ -130,7 +130,10 @@ class Group:
         """
         predicted = self.predicted(split)
         system = System.of(name or self.name, predicted, Truth.of_file(predicted[0]), self.seeds)
-        return system.made_by(self.values["corpus_sha256"], self.caveat)
+        caveats = [self.caveat] if self.caveat else []
+        if self.unfinished:
+            caveats.append(f"left out are {len(self.unfinished)} unfinished runs, such as {self.unfinished[0]}")
+        return system.made_by(self.values["corpus_sha256"], caveats)
 
     def _check(self) -> None:
         """All runs have the same corpus and settings but for the seed and the places of files."""

@@ -1,0 +1,149 @@
+"""Is one system better than another? Differences with intervals and p, from the predictions of finished runs.
+
+A system is a run, a group of runs that differ in their seed (a folder that holds them, or a pattern in quotes), or a
+file of predictions of any other program: CSV or JSON Lines with the columns conversation, utterance and emotion. The
+first one is the reference. No model is run. Scores and differences are in percent; docs/comparing.md says how to read
+them.
+
+  sdt compare runs/full runs/no-speakers
+  sdt compare full='runs/meld-both-*' text='runs/meld-text-*' --figure build/confusions.png
+  sdt compare runs/full mine.csv --markdown build/comparison.md --latex build/comparison.tex
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from sdt.evaluation.significance import Comparison
+    from sdt.evaluation.system import System
+
+MEASURES = ("weighted_f1", "accuracy", "macro_f1")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "systems", nargs="+", metavar="[NAME=]SYSTEM", help="runs, groups of runs or files of predictions; two or more"
+    )
+    parser.add_argument(
+        "--reference", metavar="NAME", help="the system the others are compared with; default: the first"
+    )
+    parser.add_argument("--split", default="test", metavar="NAME", help="of the runs: dev or test; default: test")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="where files of predictions find the annotation")
+    parser.add_argument(
+        "--other-features",
+        action="store_true",
+        help="the systems may come from corpus folders that differ in their features, with the same test set",
+    )
+    parser.add_argument(
+        "--measure", choices=MEASURES, default=MEASURES[0], help="of the sentences; default: weighted_f1"
+    )
+    parser.add_argument("--draws", type=_draws, default=10_000, metavar="B", help="bootstrap draws; default: 10000")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws; default: 0")
+    parser.add_argument("--level", type=_level, default=95.0, metavar="PERCENT", help="of the intervals; default: 95")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables and sentences for a page")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables for a paper (package booktabs)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the confusion matrices side by side (.png)")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Read the predictions, compare, print, write."""
+    from sdt.corpus.store import Corpus
+    from sdt.evaluation.figure import check_picture
+    from sdt.evaluation.significance import compare
+    from sdt.training.systems import find_systems
+
+    if options.figure:
+        check_picture(options.figure)
+    corpus = Corpus.open(options.corpus) if options.corpus else None
+    systems = find_systems(options.systems, options.split, corpus)
+    if len(systems) < 2:
+        raise InputError("name two systems or more; see 'sdt summarise' for the scores of one")
+    reference, others = _reference(systems, options.reference)
+    comparisons = compare(
+        reference,
+        others,
+        draws=options.draws,
+        seed=options.seed,
+        level=options.level / 100,
+        other_features=options.other_features,
+    )
+    _print(comparisons, options.measure)
+    _write(comparisons, options)
+    return None
+
+
+def _reference(systems: Sequence[System], name: str | None) -> tuple[System, list[System]]:
+    if name is None:
+        return systems[0], list(systems[1:])
+    names = [system.name for system in systems]
+    if name not in names:
+        raise InputError(f"--reference {name}: no system is called this{near_miss(name, names)}")
+    return systems[names.index(name)], [system for system in systems if system.name != name]
+
+
+def sentences(comparisons: Sequence[Comparison], measure: str) -> list[str]:
+    """What to say below the tables: a sentence for each comparison, then the notes, each once."""
+    notes = dict.fromkeys(note for comparison in comparisons for note in comparison.notes)
+    return [*(comparison.sentence(measure) for comparison in comparisons), *(f"note: {note}" for note in notes)]
+
+
+def _print(comparisons: Sequence[Comparison], measure: str) -> None:
+    from rich.console import Console
+
+    from sdt.evaluation.comparison_tables import grids
+
+    console = Console(highlight=False, markup=False)
+    for grid in grids(comparisons):
+        console.print(grid.rich())
+    for line in sentences(comparisons, measure):
+        console.print(line, soft_wrap=True)
+
+
+def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
+    from sdt.evaluation.comparison_tables import grids, values
+    from sdt.evaluation.figure_confusions import write_confusions
+    from sdt.files import write_text
+
+    command = shlex.join(["sdt", *sys.argv[1:]])
+    if options.json:
+        settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
+        write_text(options.json, json.dumps(values(comparisons, settings), indent=1, ensure_ascii=False) + "\n")
+    if options.markdown:
+        parts = [f"    {command}\n", *(grid.markdown() for grid in grids(comparisons))]
+        parts += [f"{line}\n" for line in sentences(comparisons, options.measure)]
+        write_text(options.markdown, "\n".join(parts))
+    if options.latex:
+        write_text(options.latex, f"% {command}\n" + "\n".join(grid.latex() for grid in grids(comparisons)))
+    if options.figure:
+        first = comparisons[0].reference
+        title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"
+        write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)
+    for path in filter(None, (options.json, options.markdown, options.latex, options.figure)):
+        print(f"written to {path}")
+
+
+def _draws(text: str) -> int:
+    if not text.isdecimal() or int(text) < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 100 on")
+    return int(text)
+
+
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 50 <= level < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 50 to less than 100")
+    return level
