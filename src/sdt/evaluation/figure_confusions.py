@@ -65,10 +65,8 @@ def confusions_figure(reference: System, others: Sequence[System], title: str) -
             at.set_yticks(range(C), reference.labels, parse_math=False)
             at.set_xlabel("predicted", color=FAINT)
         row[0].set_ylabel("annotated", color=FAINT)
-        bar = figure.colorbar(
-            picture, ax=row[2], shrink=0.8, aspect=24, format=lambda x, _: f"{100 * x:+.0f}" if x else "0"
-        )
-        bar.set_label("points of the annotated class", color=FAINT)
+        bar = figure.colorbar(picture, ax=row[2], shrink=0.8, aspect=24, format="{x:+.0%}")
+        bar.set_label("share of the annotated class", color=FAINT)
         bar.outline.set_visible(False)
     return figure
 

@@ -52,6 +52,8 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
 
 def _test_set(comparison: Comparison, difference: Difference) -> str:
     found = _p(difference.p, difference.p_holm, comparison)
+    if difference.low == difference.high == 0:
+        return f"No draw of the test set makes a difference ({found})."
     if difference.p_holm < LIKELY:
         return f"The difference is more than test-set noise ({found})."
     return f"The difference is not more than test-set noise ({found}): another test set could turn it round."
@@ -60,7 +62,10 @@ def _test_set(comparison: Comparison, difference: Difference) -> str:
 def _seeds(comparison: Comparison, difference: Difference) -> str:
     t, pairs = difference.t, difference.t.pairs
     if pairs < 2:
-        return "What other seeds would give is not known: it takes several runs on each side, with the same seeds."
+        return (
+            "That is said of these very models; what other seeds would give is not known: it takes several runs on "
+            "each side, with the same seeds."
+        )
     if t.p is None or difference.t_holm is None:
         return f"Over {pairs} seeds {t.note}."
     found = f"Over {pairs} seeds the paired t-test gives {_p(t.p, difference.t_holm, comparison)}"

@@ -132,7 +132,7 @@ class Group:
         system = System.of(name or self.name, predicted, Truth.of_file(predicted[0]), self.seeds)
         caveats = [self.caveat] if self.caveat else []
         if self.unfinished:
-            caveats.append(f"left out are {len(self.unfinished)} unfinished runs, such as {self.unfinished[0]}")
+            caveats.append(f"unfinished runs are left out: {', '.join(map(str, self.unfinished))}")
         return system.made_by(self.values["corpus_sha256"], caveats)
 
     def _check(self) -> None:
