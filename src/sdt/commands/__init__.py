@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -73,6 +74,7 @@ def run(arguments: Sequence[str]) -> int:
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:
         _refuse(unknown, options.parser)
+    options.command_line = shlex.join(["sdt", *arguments])
     return options.run(options) or 0
 
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read the predictions, compare, print, write."""
     from sdt.corpus.store import Corpus
+    from sdt.evaluation.bootstrap import Resampling
     from sdt.evaluation.figure import check_picture
     from sdt.evaluation.significance import compare
     from sdt.training.systems import find_systems
@@ -73,9 +72,7 @@ def run(options: argparse.Namespace) -> int | None:
     comparisons = compare(
         reference,
         others,
-        draws=options.draws,
-        seed=options.seed,
-        level=options.level / 100,
+        how=Resampling(options.draws, options.seed, options.level / 100),
         other_features=options.other_features,
     )
     _print(comparisons, options.measure)
@@ -115,16 +112,16 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
     from sdt.evaluation.figure_confusions import write_confusions
     from sdt.files import write_text
 
-    command = shlex.join(["sdt", *sys.argv[1:]])
     if options.json:
         settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
         write_text(options.json, json.dumps(values(comparisons, settings), indent=1, ensure_ascii=False) + "\n")
     if options.markdown:
-        parts = [f"    {command}\n", *(grid.markdown() for grid in grids(comparisons))]
+        parts = [f"    {options.command_line}\n", *(grid.markdown() for grid in grids(comparisons))]
         parts += [f"{line}\n" for line in sentences(comparisons, options.measure)]
         write_text(options.markdown, "\n".join(parts))
     if options.latex:
-        write_text(options.latex, f"% {command}\n" + "\n".join(grid.latex() for grid in grids(comparisons)))
+        tables = [grid.latex() for grid in grids(comparisons)]
+        write_text(options.latex, "\n".join([f"% {options.command_line}\n", *tables]))
     if options.figure:
         first = comparisons[0].reference
         title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"

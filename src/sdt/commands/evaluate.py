@@ -65,13 +65,14 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.model.hub import box
     from sdt.model.saved import model_folder
     from sdt.model.sdt import SDT
+    from sdt.training.group import corpus_of_run
 
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)
     if _unfinished(options.model):
         raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
-    corpus = Corpus.open(options.corpus or _corpus_of_run(options.model))
+    corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)
     model = SDT.from_pretrained(folder)
     with _progress(len(corpus.splits.get(options.split, ()))) as progress:
@@ -97,22 +98,6 @@ def run(options: argparse.Namespace) -> int | None:
 def _unfinished(run: Path) -> bool:
     """Whether training was stopped between its last epoch and scores.json, when model/ may be there already."""
     return (run / "checkpoint").is_dir() and not (run / "scores.json").is_file()
-
-
-def _corpus_of_run(run: Path) -> Path:
-    """The corpus folder that a run folder's environment.json names."""
-    path = run / "environment.json"
-    if not path.is_file():
-        raise InputError(f"{run}: is not a run folder that names its corpus; say which one with --corpus FOLDER")
-    try:
-        corpus = Path(json.loads(path.read_text(encoding="utf-8"))["corpus"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: damaged ({type(error).__name__}: {error}); say which corpus with --corpus FOLDER"
-        ) from None
-    if not corpus.is_dir():
-        raise InputError(f"{path}: its corpus {corpus} is not there any more; say where it is with --corpus FOLDER")
-    return corpus
 
 
 @contextmanager

@@ -76,7 +76,8 @@ def shares(system: System) -> npt.NDArray[np.float64]:
     C = len(system.labels)
     cells = system.true * C + system.predicted  # [R, N]
     confusion = np.bincount(cells.ravel(), minlength=C * C).reshape(C, C)
-    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    found: npt.NDArray[np.float64] = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return found
 
 
 def _matrix(

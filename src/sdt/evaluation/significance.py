@@ -23,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.evaluation.bootstrap import DRAWS, FEW_CONVERSATIONS, LEVEL, interval, resample, two_sided_p
+from sdt.evaluation.bootstrap import FEW_CONVERSATIONS, Resampling, interval, resample, two_sided_p
 from sdt.evaluation.counts import MEASURES, measure_names
 from sdt.evaluation.seed_tests import SeedTest, holm, paired, t_test, wilcoxon
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.system import System
 
+DEFAULT = Resampling()
 FEW_SEEDS = 5
 """With fewer runs on a side a reader is warned."""
 
@@ -118,28 +119,22 @@ class Comparison:
         }
 
 
-def estimates(
-    systems: Sequence[System], *, draws: int = DRAWS, seed: int = 0, level: float = LEVEL
-) -> list[dict[str, Estimate]]:
+def estimates(systems: Sequence[System], how: Resampling = DEFAULT) -> list[dict[str, Estimate]]:
     """Every measure of some systems with its interval.
 
     Args:
         systems: On the same test set, in the same order (`System.aligned`).
-        draws: How many times the conversations are drawn.
-        seed: Of the draws.
-        level: Of the intervals.
+        how: How the bootstrap is made.
     """
-    drawn = resample([system.counts() for system in systems], draws=draws, seed=seed)
-    return [_estimates(system, drawn[index], level) for index, system in enumerate(systems)]
+    drawn = resample([system.counts() for system in systems], how)
+    return [_estimates(system, drawn[index], how.level) for index, system in enumerate(systems)]
 
 
 def compare(
     reference: System,
     others: Sequence[System],
     *,
-    draws: int = DRAWS,
-    seed: int = 0,
-    level: float = LEVEL,
+    how: Resampling = DEFAULT,
     other_features: bool = False,
 ) -> list[Comparison]:
     """Compare systems with a reference.
@@ -147,9 +142,7 @@ def compare(
     Args:
         reference: What the others are compared with; differences are other - reference.
         others: One or more; their order has no influence on the numbers.
-        draws: How many times the conversations are drawn.
-        seed: Of the draws.
-        level: Of the intervals.
+        how: How the bootstrap is made.
         other_features: Whether systems may have been trained and tested on different corpus folders, provided that
             utterances, annotations and labels of the test set are the same: another text encoder, say.
 
@@ -158,16 +151,16 @@ def compare(
             without `other_features`.
     """
     systems = align([reference, *others], other_features=other_features)
-    drawn = resample([system.counts() for system in systems], draws=draws, seed=seed)  # [S, B, 3 + C]
-    sides = [_estimates(system, drawn[index], level) for index, system in enumerate(systems)]
+    drawn = resample([system.counts() for system in systems], how)  # [S, B, 3 + C]
+    sides = [_estimates(system, drawn[index], how.level) for index, system in enumerate(systems)]
     differences = [
-        _differences(systems[0], system, drawn[index] - drawn[0], level)
+        _differences(systems[0], system, drawn[index] - drawn[0], how.level)
         for index, system in enumerate(systems)
         if index > 0
     ]
     return [
         Comparison(
-            systems[0], system, (sides[0], side), difference, len(others), level, tuple(_notes(systems[0], system))
+            systems[0], system, (sides[0], side), difference, len(others), how.level, tuple(_notes(systems[0], system))
         )
         for system, side, difference in zip(systems[1:], sides[1:], _corrected(differences), strict=True)
     ]

@@ -7,6 +7,7 @@ by a pattern (`'runs/full-*'`, in quotes).
 from __future__ import annotations
 
 import glob
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -149,6 +150,26 @@ class Group:
                     raise _differs(folder.path, key, repr(value), first, repr(recipes[0][key]))
         if len(set(seeds)) < len(seeds):
             raise InputError(f"the seeds are {list(seeds)}: a run that is counted twice says nothing about the spread")
+
+
+def corpus_of_run(run: Path) -> Path:
+    """The corpus folder that a run folder's environment.json names.
+
+    Raises:
+        InputError: There is no such file, it is damaged, or the corpus is not there any more.
+    """
+    path = run / "environment.json"
+    if not path.is_file():
+        raise InputError(f"{run}: is not a run folder that names its corpus; say which one with --corpus FOLDER")
+    try:
+        corpus = Path(json.loads(path.read_text(encoding="utf-8"))["corpus"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path}: damaged ({type(error).__name__}: {error}); say which corpus with --corpus FOLDER"
+        ) from None
+    if not corpus.is_dir():
+        raise InputError(f"{path}: its corpus {corpus} is not there any more; say where it is with --corpus FOLDER")
+    return corpus
 
 
 def _differs(path: Path, key: str, value: object, first: Path, first_value: object) -> InputError:
