@@ -52,6 +52,11 @@ class Pair:
     mutual: Estimate
     """Share of both classes' utterances that are predicted as the other of the two."""
 
+    @property
+    def name(self) -> str:
+        """`anger / disgust`."""
+        return " / ".join(self.classes)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
@@ -80,7 +85,9 @@ def rare_classes(shares: Mapping[str, float]) -> list[str]:
 
 
 def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassPart]:
-    """The F1 of every class from the most frequent to the rarest, then its mean over the rare and over the other ones.
+    """The F1 of every class, from the most frequent to the rarest.
+
+    Where there are several rare ones, its mean over these and over the others follows.
 
     Args:
         system: The system.
@@ -95,7 +102,7 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
         for c in order
     }
     rare = rare_classes(shares)
-    if rare:
+    if len(rare) > 1:
         totals, drawn = system.counts().totals(), resample([system.counts()], how)[0]
         for name, labels in (("mean of the rare", rare), ("mean of the others", [x for x in shares if x not in rare])):
             columns = [len(MEASURES) + system.labels.index(label) for label in labels]

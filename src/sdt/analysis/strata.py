@@ -79,14 +79,14 @@ def divisions(facts: Sequence[Fact]) -> list[Division]:
         _by(
             facts,
             SHIFTS[0],
-            "the same speaker's previous annotated utterance had",
+            "the same speaker's previous annotated utterance had ...",
             lambda fact: _shift(fact.label, fact.own_before),
             (STAYED, CHANGED, FIRST),
         ),
         _by(
             facts,
             SHIFTS[1],
-            "the previous annotated utterance, whoever spoke, had",
+            "the previous annotated utterance, whoever spoke, had ...",
             lambda fact: _shift(fact.label, fact.before),
             (STAYED, CHANGED, FIRST),
         ),

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError, near_miss
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure", choices=MEASURES, default=MEASURES[0], help="of the sentences; default: weighted_f1"
     )
-    parser.add_argument("--draws", type=_draws, default=10_000, metavar="B", help="bootstrap draws; default: 10000")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws; default: 0")
-    parser.add_argument("--level", type=_level, default=95.0, metavar="PERCENT", help="of the intervals; default: 95")
+    add_resampling(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables and sentences for a page")
     parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables for a paper (package booktabs)")
@@ -57,7 +56,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read the predictions, compare, print, write."""
     from sdt.corpus.store import Corpus
-    from sdt.evaluation.bootstrap import Resampling
     from sdt.evaluation.figure import check_picture
     from sdt.evaluation.significance import compare
     from sdt.training.systems import find_systems
@@ -72,7 +70,7 @@ def run(options: argparse.Namespace) -> int | None:
     comparisons = compare(
         reference,
         others,
-        how=Resampling(options.draws, options.seed, options.level / 100),
+        how=resampling(options),
         other_features=options.other_features,
     )
     _print(comparisons, options.measure)
@@ -128,19 +126,3 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)
     for path in filter(None, (options.json, options.markdown, options.latex, options.figure)):
         print(f"written to {path}")
-
-
-def _draws(text: str) -> int:
-    if not text.isdecimal() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 100 on")
-    return int(text)
-
-
-def _level(text: str) -> float:
-    try:
-        level = float(text)
-    except ValueError:
-        level = 0.0
-    if not 50 <= level < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 50 to less than 100")
-    return level

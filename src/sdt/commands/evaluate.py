@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Load, score, print, write."""
+    from sdt.commands.progress import bar
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
@@ -75,7 +74,7 @@ def run(options: argparse.Namespace) -> int | None:
     corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)
     model = SDT.from_pretrained(folder)
-    with _progress(len(corpus.splits.get(options.split, ()))) as progress:
+    with bar("conversations", len(corpus.splits.get(options.split, ()))) as progress:
         evaluation = evaluate(
             model,
             corpus,
@@ -98,18 +97,6 @@ def run(options: argparse.Namespace) -> int | None:
 def _unfinished(run: Path) -> bool:
     """Whether training was stopped between its last epoch and scores.json, when model/ may be there already."""
     return (run / "checkpoint").is_dir() and not (run / "scores.json").is_file()
-
-
-@contextmanager
-def _progress(conversations: int) -> Iterator[Callable[[int], object]]:
-    """A bar on standard error, only where someone watches, and gone at the end."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("conversations", total=conversations)
-        yield lambda done: bars.advance(task, done)
 
 
 def _print(evaluation: Evaluation, output: Path | None) -> None:

@@ -27,6 +27,8 @@ _LARGEST = 24.0
 """Inches; with more classes than fit into it, the cells and what stands in them get smaller."""
 INK, FAINT = "#1b2a41", "#6b7785"
 """Of text."""
+COLOURS = ("#2a6f97", "#d1495b", "#e09f3e", "#4f9d69", "#7b5ea7", "#6b7785")
+"""Of systems that are shown together, in their order; after the last one they begin again."""
 
 
 def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> None:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.predicted import Predicted, read_predicted
 from sdt.evaluation.scores import Scores, caveat
@@ -81,6 +82,11 @@ class Group:
         return [run.read_scores() for run in self.runs]
 
     @property
+    def size(self) -> int:
+        """How many runs."""
+        return len(self.runs)
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each run."""
         return tuple(values["seed"] for values, _ in self._read)
@@ -135,6 +141,27 @@ class Group:
         if self.unfinished:
             caveats.append(f"unfinished runs are left out: {', '.join(map(str, self.unfinished))}")
         return system.made_by(self.values["corpus_sha256"], caveats)
+
+    def corpus(self) -> Corpus:
+        """The corpus that the runs used.
+
+        Raises:
+            InputError: It is not where it was, or was changed since.
+        """
+        return self.checked(Corpus.open(corpus_of_run(self.runs[0].path)))
+
+    def checked(self, corpus: Corpus) -> Corpus:
+        """The corpus, if it is the one that the runs used.
+
+        Raises:
+            InputError: It is not.
+        """
+        if corpus.fingerprint != self.values["corpus_sha256"]:
+            raise InputError(
+                f"{corpus.folder}: not the corpus of {self.name} (fingerprint {corpus.fingerprint[:12]}; the runs' is "
+                f"{self.values['corpus_sha256'][:12]}); say where that one is with --corpus FOLDER"
+            )
+        return corpus
 
     def _check(self) -> None:
         """All runs have the same corpus and settings but for the seed and the places of files."""

@@ -41,7 +41,16 @@ class Asked:
         return cls(path, name or None, tuple(found) if all(at.is_file() for at in found) else ())
 
 
-def find_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[System]:
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What an argument led to."""
+
+    system: System
+    group: Group | None
+    """The runs; None for files of predictions."""
+
+
+def find(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[Found]:
     """Read the predictions of every system, in the order of the arguments.
 
     Args:
@@ -55,9 +64,8 @@ def find_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = N
     """
     asked = [Asked.of(argument) for argument in arguments]
     titles = _titles(asked)
-    systems = {
-        index: Group.find(of.path).system(split, titles[index]) for index, of in enumerate(asked) if not of.files
-    }
+    groups = {index: Group.find(of.path) for index, of in enumerate(asked) if not of.files}
+    systems = {index: group.system(split, titles[index]) for index, group in groups.items()}
     truth = next((system.truth for system in systems.values()), None)
     if corpus is not None:
         truth = Truth.of_conversations(corpus.split(split), corpus.labels)
@@ -66,7 +74,12 @@ def find_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = N
             predicted = [read_predicted(path) for path in of.files]
             truth = truth or Truth.of_file(predicted[0])
             systems[index] = System.of(titles[index], predicted, truth, _seeds(of.files))
-    return [systems[index] for index in range(len(asked))]
+    return [Found(systems[index], groups.get(index)) for index in range(len(asked))]
+
+
+def find_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[System]:
+    """The systems alone; see `find`."""
+    return [found.system for found in find(arguments, split, corpus)]
 
 
 def _titles(asked: Sequence[Asked]) -> list[str]:
