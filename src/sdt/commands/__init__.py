@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),
     "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
+    "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
