@@ -134,7 +134,7 @@ def _write(groups: Sequence[Robustness], subjects: Sequence[Subject], options: a
     from sdt.robustness.report import grids
 
     first = subjects[0]
-    title = f"{first.corpus.name}, split {options.split}, {len(first.system.places):,} utterances; with {options.level:g} % intervals"
+    title = f"{first.corpus.name}, split {options.split}, {len(first.system.places):,} utterances"
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [group.to_dict() for group in groups]}
     tables = list(grids(groups, options.level / 100))
