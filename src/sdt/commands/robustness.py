@@ -24,7 +24,7 @@ from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.robustness.measure import Subject
+    from sdt.robustness.measure import Subject, Trial
     from sdt.robustness.points import Points
     from sdt.robustness.report import Robustness
 
@@ -63,14 +63,14 @@ def run(options: argparse.Namespace) -> int | None:
     check_folder(
         options.output, FILES.__contains__, "robustness results", overwrite=options.overwrite or options.resume
     )
-    subjects = _subjects(options)
+    trials = _trials(_subjects(options), options)
     options.output.mkdir(parents=True, exist_ok=True)
     if not options.resume:
         for name in FILES:
             (options.output / name).unlink(missing_ok=True)
-    groups = _measure(subjects, Points(options.output / POINTS), options)
+    groups = _measure(trials, Points(options.output / POINTS), options)
     _print(groups, options)
-    _write(groups, subjects, options)
+    _write(groups, trials[0].subject, options)
     return None
 
 
@@ -91,28 +91,37 @@ def _subjects(options: argparse.Namespace) -> list[Subject]:
     return subjects
 
 
-def _measure(subjects: Sequence[Subject], points: Points, options: argparse.Namespace) -> list[Robustness]:
+def _trials(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Trial]:
+    """What can be tried on every group."""
+    from sdt.robustness.measure import Levels, trial
+
+    levels = Levels(options.missing, options.noise, options.speakers, options.words)
+    trials = [trial(subject, levels, options.seed) for subject in subjects]
+    notes = [note for of in trials for note in of.notes]
+    if not any(of.disturbances for of in trials):
+        raise InputError(f"nothing is left to try{': ' if notes else ''}{'; '.join(notes)}")
+    return trials
+
+
+def _measure(trials: Sequence[Trial], points: Points, options: argparse.Namespace) -> list[Robustness]:
     """Run and score every group."""
     from sdt.commands.progress import bars
     from sdt.device import choose_device
-    from sdt.robustness.measure import Levels, disturbances, measure
+    from sdt.robustness.measure import measure
     from sdt.robustness.report import Robustness, score_curve
 
-    levels = Levels(options.missing, options.noise, options.speakers, options.words)
     device, how, groups = choose_device(options.device), resampling(options), []
-    for subject in subjects:
-        name, size = subject.system.name, len(subject.conversations)
-        tried, notes = disturbances(subject, levels, options.seed)
-        for note in notes:
-            print(note)
-        work = {f"{name}, {d.name}": size * subject.group.size * len(d.levels) for d in tried}
-        with bars(work) as advance:
+    for of in trials:
+        system = of.subject.system
+        bar = {d.name: f"{system.name}, {d.name}" for d in of.disturbances}
+        with bars({bar[d.name]: of.conversations(d) for d in of.disturbances}) as advance:
             curves = [
-                measure(subject, d, points, options.seed, device, partial(advance, f"{name}, {d.name}")) for d in tried
+                measure(of.subject, d, points, options.seed, device, partial(advance, bar[d.name]))
+                for d in of.disturbances
             ]
         scored = {curve.name: score_curve(curve, how) for curve in curves}
-        caveats = [f"{name}: {caveat}" for caveat in subject.system.caveats]
-        groups.append(Robustness(name, subject.system.runs, scored, [*notes, *caveats]))
+        caveats = [f"{system.name}: {caveat}" for caveat in system.caveats]
+        groups.append(Robustness(system.name, system.runs, scored, [*of.notes, *caveats]))
     return groups
 
 
@@ -128,12 +137,11 @@ def _print(groups: Sequence[Robustness], options: argparse.Namespace) -> None:
         console.print(f"note: {note}", soft_wrap=True)
 
 
-def _write(groups: Sequence[Robustness], subjects: Sequence[Subject], options: argparse.Namespace) -> None:
+def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Namespace) -> None:
     from sdt.files import write_text
     from sdt.robustness.figure import write_curves
     from sdt.robustness.report import grids
 
-    first = subjects[0]
     title = f"{first.corpus.name}, split {options.split}, {len(first.system.places):,} utterances"
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [group.to_dict() for group in groups]}

@@ -78,16 +78,27 @@ class Curve:
     """By level; 0 is undisturbed."""
 
 
-def disturbances(subject: Subject, levels: Levels, seed: int) -> tuple[list[Disturbance], list[str]]:
-    """The disturbances that can be tried on a group.
+@dataclass(frozen=True)
+class Trial:
+    """A group and the disturbances that can be tried on it."""
+
+    subject: Subject
+    disturbances: Sequence[Disturbance]
+    notes: Sequence[str]
+    """Which of those that were asked for cannot be tried, and why, one line each."""
+
+    def conversations(self, disturbance: Disturbance) -> int:
+        """How many conversations the models will read under a disturbance."""
+        return len(self.subject.conversations) * self.subject.group.size * len(disturbance.levels)
+
+
+def trial(subject: Subject, levels: Levels, seed: int) -> Trial:
+    """Find the disturbances that can be tried on a group.
 
     Args:
         subject: The group.
         levels: How strong they are.
         seed: Of what is drawn.
-
-    Returns:
-        The disturbances; and which of those that were asked for cannot be, and why, one line each.
     """
     config, found, notes = subject.config, list[Disturbance](), list[str]()
     if levels.missing:
@@ -104,7 +115,7 @@ def disturbances(subject: Subject, levels: Levels, seed: int) -> tuple[list[Dist
             found.append(wrong_words(config, base, subject.corpus, subject.conversations, levels.words, seed))
         except InputError as error:
             notes.append(f"{subject.system.name}: words wrong: left out: {error}")
-    return found, notes
+    return Trial(subject, found, notes)
 
 
 def measure(
