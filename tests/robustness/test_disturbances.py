@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sdt.conversation import Conversation
 from sdt.corpus.batches import Batch, corpus_batch
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.robustness.disturbances import (
     Disturbance,
+    Features,
     Missing,
     Noise,
     OtherFeatures,
@@ -98,16 +101,20 @@ def test_unknown_speakers(whole: Batch) -> None:
     assert (some[some != 2] == whole.speaker[some != 2]).all()
 
 
-def test_other_features(whole: Batch) -> None:
-    made = {id: (np.full((n, 6), 7, np.float32), np.ones(n, np.bool_)) for id, n in _lengths(whole).items()}
-    after = OtherFeatures("words wrong", "rate", "words", (0.5,), {0.5: made}.__getitem__).at(0.5)(whole)
-    assert (after.features["words"] == 7).all()
-    assert after.present["words"].all()
-    assert (after.features["voice"] == whole.features["voice"]).all()
+def test_other_features_are_made_once(corpus: Corpus, whole: Batch) -> None:
+    calls = []
 
+    def make(conversations: Sequence[Conversation], level: float) -> dict[str, Features]:
+        calls.append(len(conversations))
+        return {c.id: (np.full((len(c), 6), level, np.float32), np.ones(len(c), np.bool_)) for c in conversations}
 
-def _lengths(batch: Batch) -> dict[str, int]:
-    return {id: rows.stop - rows.start for id, rows in by_conversation(batch)}
+    disturbance = OtherFeatures("words wrong", "rate", "words", (0.5,), corpus.split("test"), make)
+    for _ in range(2):
+        after = disturbance.at(0.5)(whole)
+        assert (after.features["words"] == 0.5).all()
+        assert after.present["words"].all()
+        assert (after.features["voice"] == whole.features["voice"]).all()
+    assert sum(calls) == 200
 
 
 def test_without_a_train_split_all_is_looked_at(tmp_path: Path) -> None:

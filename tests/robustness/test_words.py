@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
+from sdt.corpus.batches import corpus_batch
 from sdt.corpus.draft import Draft
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
@@ -76,14 +77,19 @@ def config_of(corpus: Corpus) -> SDTConfig:
 def test_features_are_those_of_what_was_heard(corpus: Corpus, tmp_path: Path) -> None:
     told: list[int] = []
     conversations = corpus.split("train")
-    found = wrong_words(config_of(corpus), tmp_path, corpus, conversations, (0.5,), 3, told.append)
+    found = wrong_words(config_of(corpus), tmp_path, corpus, conversations, (0.5,), 3)
     assert (found.modality, found.axis, found.levels) == ("words", "word error rate", (0.5,))
-    made = found.make(1.0)
-    assert sum(told) == sum(map(len, conversations))
+    batch = corpus_batch(
+        corpus, conversations, modalities=("words", "voice"), labels=corpus.labels, speakers=corpus.speakers
+    )
+    after = found.at(1.0, told.append)(batch)
+    assert sum(told) == len(conversations)
+    assert found.at(1.0, told.append)(batch).features["words"] is not None
+    assert sum(told) == 2 * len(conversations)  # kept, and told all the same
     heard = [misheard(c, 1.0, running_words(corpus), 3) for c in conversations]
     expected = encode_conversations(text_encoder("words:16"), heard)
-    np.testing.assert_allclose(np.concatenate([made[c.id][0] for c in conversations]), expected.features, atol=1e-6)
-    np.testing.assert_array_equal(np.concatenate([made[c.id][1] for c in conversations]), expected.present)
+    np.testing.assert_allclose(after.features["words"], expected.features, atol=1e-6)
+    np.testing.assert_array_equal(after.present["words"], expected.present)
     assert not expected.present.all()  # a word that is alone may be lost
 
 

@@ -93,14 +93,14 @@ def _subjects(options: argparse.Namespace) -> list[Subject]:
 
 def _trials(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Trial]:
     """What can be tried on every group."""
-    from sdt.robustness.measure import Levels, trial
+    from sdt.robustness.measure import Levels, trials
 
     levels = Levels(options.missing, options.noise, options.speakers, options.words)
-    trials = [trial(subject, levels, options.seed) for subject in subjects]
-    notes = [note for of in trials for note in of.notes]
-    if not any(of.disturbances for of in trials):
+    found = trials(subjects, levels, options.seed)
+    notes = [note for of in found for note in of.notes]
+    if not any(of.disturbances for of in found):
         raise InputError(f"nothing is left to try{': ' if notes else ''}{'; '.join(notes)}")
-    return trials
+    return found
 
 
 def _measure(trials: Sequence[Trial], points: Points, options: argparse.Namespace) -> list[Robustness]:

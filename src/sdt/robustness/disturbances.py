@@ -10,17 +10,28 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from sdt.conversation import Conversation
 from sdt.corpus.batches import Batch
 from sdt.corpus.store import Corpus
 
 Change = Callable[[Batch], Batch]
+Features = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
+"""Of a conversation: features [n, D_m] and presence [n]."""
+Progress = Callable[[int], object]
+"""Called with the number of conversations that were prepared."""
+_TOGETHER = 20
+"""Conversations that are prepared together."""
+
+
+def ignore(_: int) -> None:
+    """For those who do not want to know."""
 
 
 class Disturbance(Protocol):
@@ -38,8 +49,12 @@ class Disturbance(Protocol):
     def levels(self) -> Sequence[float]:
         """From weak to strong, without 0."""
 
-    def at(self, level: float) -> Change:
-        """What is done to a batch at a level."""
+    @property
+    def prepares(self) -> bool:
+        """Whether every conversation has to be prepared for a level before a model reads it, which takes time."""
+
+    def at(self, level: float, progress: Progress = ..., /) -> Change:
+        """What is done to a batch at a level; reports on the preparation, where there is any."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +71,9 @@ class Missing:
         return f"{self.modality} missing"
 
     axis = "share of the utterances"
+    prepares = False
 
-    def at(self, level: float) -> Change:
+    def at(self, level: float, _: Progress = ignore, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
@@ -86,8 +102,9 @@ class Noise:
         return f"noise on {self.modality}"
 
     axis = "standard deviations of each feature"
+    prepares = False
 
-    def at(self, level: float) -> Change:
+    def at(self, level: float, _: Progress = ignore, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
@@ -112,8 +129,9 @@ class UnknownSpeakers:
 
     name = "speakers unknown"
     axis = "share of the utterances"
+    prepares = False
 
-    def at(self, level: float) -> Change:
+    def at(self, level: float, _: Progress = ignore, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
@@ -128,18 +146,35 @@ class UnknownSpeakers:
 
 @dataclass(frozen=True, eq=False)
 class OtherFeatures:
-    """The features of a modality are replaced by others, made of something that went wrong before."""
+    """The features of a modality are replaced by others, made of something that went wrong before.
+
+    What was made for a level is kept, so that several groups of models need it made once.
+    """
 
     name: str
     axis: str
     modality: str
     levels: Sequence[float]
-    make: Callable[[float], Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]]
-    """From a level to each conversation's features [n, D_m] and presence [n]."""
+    conversations: Sequence[Conversation]
+    """All that a model will be shown."""
+    make: Callable[[Sequence[Conversation], float], Mapping[str, Features]]
+    """From some conversations and a level to each one's features."""
+    _made: dict[float, dict[str, Features]] = field(default_factory=dict)
 
-    def at(self, level: float) -> Change:
+    prepares = True
+
+    def at(self, level: float, progress: Progress = ignore, /) -> Change:
         """See `Disturbance`."""
-        made = self.make(level)
+        if level not in self._made:
+            made: dict[str, Features] = {}
+            for first in range(0, len(self.conversations), _TOGETHER):
+                chosen = self.conversations[first : first + _TOGETHER]
+                made |= self.make(chosen, level)
+                progress(len(chosen))
+            self._made[level] = made
+        else:
+            progress(len(self.conversations))
+        made = self._made[level]
 
         def change(batch: Batch) -> Batch:
             x = torch.from_numpy(np.concatenate([made[id][0] for id in batch.conversations]))

@@ -5,7 +5,7 @@ Shapes: N annotated utterances, R runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,9 +21,18 @@ from sdt.evaluation.system import System
 from sdt.files import sha256
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.sdt import SDT
-from sdt.robustness.disturbances import Disturbance, Missing, Noise, UnknownSpeakers, deviations
+from sdt.robustness.disturbances import (
+    Disturbance,
+    Missing,
+    Noise,
+    OtherFeatures,
+    Progress,
+    UnknownSpeakers,
+    deviations,
+    ignore,
+)
 from sdt.robustness.points import Key, Points
-from sdt.robustness.words import wrong_words
+from sdt.robustness.words import text_modality, wrong_words
 from sdt.training.group import Group
 
 
@@ -88,18 +97,24 @@ class Trial:
     """Which of those that were asked for cannot be tried, and why, one line each."""
 
     def conversations(self, disturbance: Disturbance) -> int:
-        """How many conversations the models will read under a disturbance."""
-        return len(self.subject.conversations) * self.subject.group.size * len(disturbance.levels)
+        """How many conversations will be prepared and read under a disturbance."""
+        times = self.subject.group.size + disturbance.prepares
+        return len(self.subject.conversations) * times * len(disturbance.levels)
 
 
-def trial(subject: Subject, levels: Levels, seed: int) -> Trial:
-    """Find the disturbances that can be tried on a group.
+def trials(subjects: Sequence[Subject], levels: Levels, seed: int) -> list[Trial]:
+    """Find the disturbances that can be tried on groups.
 
     Args:
-        subject: The group.
-        levels: How strong they are.
+        subjects: The groups. Those that read the same words by the same encoder share their wrong words.
+        levels: How strong the disturbances are.
         seed: Of what is drawn.
     """
+    made: dict[tuple[str, str], OtherFeatures] = {}
+    return [_trial(subject, levels, seed, made) for subject in subjects]
+
+
+def _trial(subject: Subject, levels: Levels, seed: int, made: dict[tuple[str, str], OtherFeatures]) -> Trial:
     config, found, notes = subject.config, list[Disturbance](), list[str]()
     if levels.missing:
         found += [Missing(modality, levels.missing, seed) for modality in config.modalities]
@@ -112,7 +127,10 @@ def trial(subject: Subject, levels: Levels, seed: int) -> Trial:
     if levels.words:
         base = subject.group.runs[0].model
         try:
-            found.append(wrong_words(config, base, subject.corpus, subject.conversations, levels.words, seed))
+            key = subject.corpus.fingerprint, config.encoders[text_modality(config, base)]
+            if key not in made:
+                made[key] = wrong_words(config, base, subject.corpus, subject.conversations, levels.words, seed)
+            found.append(made[key])
         except InputError as error:
             notes.append(f"{subject.system.name}: words wrong: left out: {error}")
     return Trial(subject, found, notes)
@@ -124,7 +142,7 @@ def measure(
     points: Points,
     seed: int,
     device: torch.device | None = None,
-    progress: Callable[[int], object] = lambda _: None,
+    progress: Progress = ignore,
 ) -> Curve:
     """Run every model of a group under a disturbance, at every level.
 
@@ -134,7 +152,7 @@ def measure(
         points: What was made before is taken from there, what is made is kept there.
         seed: Of the disturbance.
         device: Where to compute.
-        progress: Called with the number of conversations done, each once for every model and level.
+        progress: Called with the number of conversations done; see `Trial.conversations`.
 
     Raises:
         InputError: A model cannot be loaded.
@@ -156,7 +174,7 @@ def _level(
     keys: Sequence[Key],
     points: Points,
     device: torch.device | None,
-    progress: Callable[[int], object],
+    progress: Progress,
 ) -> npt.NDArray[np.int64]:
     """The class numbers [R, N] that all models of a group say at one level."""
     size = len(subject.system.places)
@@ -165,7 +183,7 @@ def _level(
     for run, key in zip(subject.group.runs, keys, strict=True):
         predicted = points.get(key, size)
         if predicted is None:
-            change = change or disturbance.at(key.level)
+            change = change or disturbance.at(key.level, progress)
             model = SDT.from_pretrained(run.path)
             outputs = run_model(
                 model, subject.corpus, subject.conversations, device=device, change=change, progress=progress
@@ -178,4 +196,6 @@ def _level(
         else:
             progress(len(subject.conversations))
         rows.append(predicted)
+    if change is None and disturbance.prepares:
+        progress(len(subject.conversations))
     return np.array(rows)

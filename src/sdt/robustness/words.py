@@ -7,12 +7,11 @@ words of train, so that frequent words are the likely ones. Punctuation stays wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
@@ -22,15 +21,12 @@ from sdt.features.text_model import names_text_model
 from sdt.model.config import SDTConfig
 from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.recordings import Recordings
-from sdt.robustness.disturbances import OtherFeatures, random_of
+from sdt.robustness.disturbances import Features, OtherFeatures, random_of
 
-Features = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
-"""Of a conversation: features [n, D] and presence [n]."""
 HEARD, LOST = 0.6, 0.2
 """Shares of substitutions and deletions among the errors; the rest are insertions."""
-_TOGETHER = 20
-"""Conversations that are encoded together; the words of the first ones are also encoded as they are, to see that the
-encoder is the corpus' one."""
+_SAMPLE = 20
+"""Conversations whose words are also encoded as they are, to see that the encoder is the corpus' one."""
 _CLOSE = 1e-2
 """Features that another batch or machine made differ by less."""
 
@@ -79,7 +75,6 @@ def wrong_words(
     conversations: Sequence[Conversation],
     levels: Sequence[float],
     seed: int,
-    progress: Callable[[int], object] = lambda _: None,
 ) -> OtherFeatures:
     """The disturbance: words go wrong, and the model's own text encoder reads what is left.
 
@@ -90,7 +85,6 @@ def wrong_words(
         conversations: All that the model will be shown.
         levels: Word error rates.
         seed: Of the errors.
-        progress: Called with the number of utterances encoded, each once for every level.
 
     Raises:
         InputError: No text encoder of the model can be run here; or it makes other features of the corpus' own words
@@ -103,22 +97,15 @@ def wrong_words(
     maker = ModalityMaker(config, modality, base)
     maker.load()
 
-    def features(heard: Sequence[Conversation]) -> dict[str, Features]:
+    def make(chosen: Sequence[Conversation], level: float) -> dict[str, Features]:
+        heard = [misheard(conversation, level, words, seed) for conversation in chosen]
         encoded = maker.make(heard, Recordings())
         ends = np.cumsum([len(conversation) for conversation in heard]).tolist()
         rows = [slice(end - len(conversation), end) for conversation, end in zip(heard, ends, strict=True)]
         return {c.id: (encoded.features[at], encoded.present[at]) for c, at in zip(heard, rows, strict=True)}
 
-    def make(level: float) -> dict[str, Features]:
-        made: dict[str, Features] = {}
-        for first in range(0, len(conversations), _TOGETHER):
-            chosen = conversations[first : first + _TOGETHER]
-            made |= features([misheard(conversation, level, words, seed) for conversation in chosen])
-            progress(sum(map(len, chosen)))
-        return made
-
-    _check_same(corpus, modality, features(conversations[:_TOGETHER]))
-    return OtherFeatures("words wrong", "word error rate", modality, levels, make)
+    _check_same(corpus, modality, make(conversations[:_SAMPLE], 0))
+    return OtherFeatures("words wrong", "word error rate", modality, levels, conversations, make)
 
 
 def text_modality(config: SDTConfig, base: Path) -> str:
