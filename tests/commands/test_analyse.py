@@ -44,7 +44,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert max(map(len, [line for line in out.splitlines() if " is " not in line and "written" not in line])) <= 80
     for expected in (
-        "full, emotion shift of the speaker: the same speaker's previous annotated",
+        "full, emotion shift of the speaker: against the same speaker's previous",
         "b, position: place in the conversation",
         "full, classes by their share of train",
         "full, classes that are taken for each other",
@@ -60,7 +60,9 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = found["systems"]
     assert (first["system"], first["runs"], second["system"]) == ("full", 2, "b")
     assert set(first["context"]) == {"0 before", "2 before", "all before", "whole conversation"}
-    assert first["context"]["whole conversation"] == first["whole"]
+    whole = first["context"]["whole conversation"]
+    assert whole["weighted_f1"] == first["whole"]["weighted_f1"]
+    assert whole["loss_of_weighted_f1"] == {"mean": 0, "deviation": 0, "interval": [0, 0]}
     sizes = {sum(part["utterances"] for part in of.values()) for of in first["divisions"].values()}
     assert sizes == {first["utterances"]}
     assert (folder / "analysis.md").read_text("utf-8").startswith("    sdt analyse full b=other --context 0,2,all")

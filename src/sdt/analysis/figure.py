@@ -70,11 +70,13 @@ def context_figure(analyses: Sequence[Analysis], title: str) -> Figure:
     figure = Figure(figsize=(1.5 + 0.9 * max(len(names), 4), 4.2), layout="constrained")
     axes = figure.add_subplot()
     for number, analysis in enumerate(analyses):
-        of = [analysis.context[name]["weighted_f1"] for name in names]
+        of = [analysis.context[name].measures["weighted_f1"] for name in names]
         colour = _colour(number)
         axes.plot(names, [100 * x.spread.mean for x in of], color=colour, marker="o", markersize=5)
         axes.fill_between(names, [100 * x.low for x in of], [100 * x.high for x in of], color=colour, alpha=0.13, lw=0)
-        axes.axhline(100 * analysis.context[WHOLE]["weighted_f1"].spread.mean, color=colour, lw=1.2, linestyle="--")
+        axes.axhline(
+            100 * analysis.context[WHOLE].measures["weighted_f1"].spread.mean, color=colour, lw=1.2, linestyle="--"
+        )
     axes.set_ylabel("weighted F1", color=FAINT)
     axes.set_xticks(range(len(names)), [name.removesuffix(" before") for name in names])
     label = "utterances that the model sees before the one it predicts; dashed: the whole conversation"

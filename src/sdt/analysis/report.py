@@ -12,6 +12,7 @@ from sdt.analysis.strata import CHANGED, SHIFTS, STAYED, Contrast, Division, Par
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.losses import Changed, score_changed
 from sdt.evaluation.significance import Estimate, align, estimates
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
@@ -31,8 +32,8 @@ class Analysis:
     contrasts: Sequence[Contrast]
     classes: Mapping[str, ClassPart]
     pairs: Sequence[Pair]
-    context: Mapping[str, Mapping[str, Estimate]]
-    """Length of context in words to the measures; empty where it was not asked for."""
+    context: Mapping[str, Changed]
+    """By length of context in words; empty where it was not asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -50,7 +51,7 @@ class Analysis:
             "shift_against_none": [of.to_dict() for of in self.contrasts],
             "classes": {label: of.to_dict() for label, of in self.classes.items()},
             "similar_classes": [pair.to_dict() for pair in self.pairs],
-            "context": {name: _measures(of) for name, of in self.context.items()},
+            "context": {name: of.to_dict() for name, of in self.context.items()},
         }
 
     def grids(self) -> Iterator[Grid]:
@@ -78,9 +79,9 @@ class Analysis:
         if self.context:
             yield Grid(
                 f"{self.system.name}, predicted from so many utterances before",
-                ("context", "accuracy", level, "weighted F1", level),
+                ("context", "weighted F1", level, "lost", level),
                 [
-                    (name, *self._cells(of["accuracy"]), *self._cells(of["weighted_f1"]))
+                    (name, *self._cells(of.measures["weighted_f1"]), *self._lost(of.loss))
                     for name, of in self.context.items()
                 ],
             )
@@ -110,6 +111,9 @@ class Analysis:
                 f"{100 * of.low:+.2f} to {100 * of.high:+.2f})."
             )
         yield from (f"note: {self.system.name}: {caveat}" for caveat in self.system.caveats)
+
+    def _lost(self, of: Estimate) -> tuple[str, str]:
+        return f"{100 * of.spread.mean:.2f}", f"{100 * of.low:.2f} to {100 * of.high:.2f}"
 
     def _cells(self, of: Estimate) -> tuple[str, str]:
         score = str(of.spread) if self.system.runs > 1 else f"{100 * of.spread.mean:.2f}"
@@ -155,9 +159,8 @@ def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resamplin
 
 def with_context(analysis: Analysis, limited: Mapping[str, System], how: Resampling) -> Analysis:
     """The analysis with the scores of limited context, and of the whole conversation last."""
-    scored = {name: estimates([system], how)[0] for name, system in limited.items()}
-    context = {name: {measure: of[measure] for measure in MEASURES} for name, of in scored.items()}
-    return replace(analysis, context={**context, WHOLE: analysis.whole})
+    scored = score_changed(analysis.system, [*limited.values(), analysis.system], how)
+    return replace(analysis, context=dict(zip((*limited, WHOLE), scored, strict=True)))
 
 
 WHOLE = "whole conversation"

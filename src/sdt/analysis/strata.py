@@ -64,7 +64,7 @@ class Contrast:
         return {"name": self.name, "difference": self.difference, "interval": [self.low, self.high]}
 
 
-CHANGED, STAYED, FIRST = "another emotion", "the same emotion", "none before"
+CHANGED, STAYED, FIRST = "other emotion", "same emotion", "none before"
 SHIFTS = ("emotion shift of the speaker", "emotion shift in the conversation")
 """The divisions of which `contrast` is worth saying."""
 NOTHING = "nothing"
@@ -79,14 +79,14 @@ def divisions(facts: Sequence[Fact]) -> list[Division]:
         _by(
             facts,
             SHIFTS[0],
-            "the same speaker's previous annotated utterance had ...",
+            "against the same speaker's previous annotated utterance",
             lambda fact: _shift(fact.label, fact.own_before),
             (STAYED, CHANGED, FIRST),
         ),
         _by(
             facts,
             SHIFTS[1],
-            "the previous annotated utterance, whoever spoke, had ...",
+            "against the previous annotated utterance, whoever spoke",
             lambda fact: _shift(fact.label, fact.before),
             (STAYED, CHANGED, FIRST),
         ),

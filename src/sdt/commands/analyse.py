@@ -64,9 +64,12 @@ def run(options: argparse.Namespace) -> int | None:
     analyses = analyse([of.system for of in found], corpora, resampling(options))
     if options.context:
         analyses = _with_context(analyses, found, corpora, options)
+    if options.output:  # first, since what reads the tables may stop reading
+        _write(analyses, options)
     _print(analyses)
     if options.output:
-        _write(analyses, options)
+        files = ", ".join(path.name for path in sorted(options.output.iterdir()))
+        print(f"written to {options.output}: {files}")
     return None
 
 
@@ -131,7 +134,6 @@ def _write(analyses: Sequence[Analysis], options: argparse.Namespace) -> None:
         write_parts(folder / "parts.png", analyses, f"{title}: weighted F1 by part, with its interval")
         if analyses[0].context:
             write_context(folder / "context.png", analyses, title)
-    print(f"written to {options.output}: {', '.join(path.name for path in sorted(options.output.iterdir()))}")
 
 
 def _lengths(text: str) -> list[int | None]:

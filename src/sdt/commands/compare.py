@@ -73,8 +73,9 @@ def run(options: argparse.Namespace) -> int | None:
         how=resampling(options),
         other_features=options.other_features,
     )
+    _write(comparisons, options)  # first, since what reads the tables may stop reading
     _print(comparisons, options.measure)
-    _write(comparisons, options)
+    _say_written(options)
     return None
 
 
@@ -124,5 +125,8 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         first = comparisons[0].reference
         title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"
         write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)
+
+
+def _say_written(options: argparse.Namespace) -> None:
     for path in filter(None, (options.json, options.markdown, options.latex, options.figure)):
         print(f"written to {path}")

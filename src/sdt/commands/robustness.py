@@ -69,8 +69,9 @@ def run(options: argparse.Namespace) -> int | None:
         for name in FILES:
             (options.output / name).unlink(missing_ok=True)
     groups = _measure(trials, Points(options.output / POINTS), options)
+    _write(groups, trials[0].subject, options)  # first, since what reads the tables may stop reading
     _print(groups, options)
-    _write(groups, trials[0].subject, options)
+    print(f"written to {options.output}: {', '.join(FILES)}")
     return None
 
 
@@ -153,7 +154,6 @@ def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Names
     write_text(options.output / "robustness.md", "\n".join(page))
     write_text(options.output / "robustness.tex", "\n".join(paper))
     write_curves(options.output / "robustness.png", groups, title)
-    print(f"written to {options.output}: {', '.join(FILES)}")
 
 
 def _shares(text: str) -> list[float]:

@@ -56,7 +56,7 @@ def _test_set(comparison: Comparison, difference: Difference) -> str:
         return f"No draw of the test set makes a difference ({found})."
     if difference.p_holm < LIKELY:
         return f"The difference is more than test-set noise ({found})."
-    return f"The difference is not more than test-set noise ({found}): another test set could turn it round."
+    return f"The difference is not more than test-set noise can make ({found}): another test set could turn it round."
 
 
 def _seeds(comparison: Comparison, difference: Difference) -> str:
@@ -70,9 +70,9 @@ def _seeds(comparison: Comparison, difference: Difference) -> str:
         return f"Over {pairs} seeds {t.note}."
     found = f"Over {pairs} seeds the paired t-test gives {_p(t.p, difference.t_holm, comparison)}"
     if difference.t_holm < LIKELY:
-        found += ", so it is more than what seeds change"
+        found += ", so it is more than the noise of seeds"
     else:
-        found += ", so it is not more than what seeds change"
+        found += ", so it is not more than seeds can make"
     few = difference.wilcoxon.note
     return f"{found}; {few}." if few else f"{found}; Wilcoxon's test gives {_only(difference.wilcoxon.p)}."
 

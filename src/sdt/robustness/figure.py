@@ -62,6 +62,6 @@ def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
 
 def _line(axes: Axes, curve: Scored, colour: str) -> None:
     levels = list(curve.points)
-    of = [measures["weighted_f1"] for measures in curve.points.values()]
+    of = [changed.measures["weighted_f1"] for changed in curve.points.values()]
     axes.plot(levels, [100 * x.spread.mean for x in of], "o-", color=colour, markersize=4)
     axes.fill_between(levels, [100 * x.low for x in of], [100 * x.high for x in of], color=colour, alpha=0.13, lw=0)

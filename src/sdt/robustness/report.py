@@ -1,7 +1,4 @@
-"""Robustness curves as tables and JSON values.
-
-Shapes: R runs, B draws.
-"""
+"""Robustness curves as tables and JSON values."""
 
 from __future__ import annotations
 
@@ -9,44 +6,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from sdt.evaluation.bootstrap import Resampling, interval, resample
-from sdt.evaluation.counts import MEASURES, measure_names
-from sdt.evaluation.seeds import Spread
+from sdt.evaluation.bootstrap import Resampling
+from sdt.evaluation.losses import Changed, score_changed
 from sdt.evaluation.significance import Estimate
 from sdt.evaluation.table import Grid
 from sdt.robustness.measure import Curve
 
 _ABREAST = 2
 """Groups beside each other, so that a terminal of 80 columns shows them."""
-MEASURE = MEASURES.index("weighted_f1")
 
 
 @dataclass(frozen=True)
 class Scored:
     """A curve in scores."""
 
-    name: str
     axis: str
+    """What the level measures."""
     runs: int
-    points: Mapping[float, Mapping[str, Estimate]]
-    """By level, then by measure; level 0 is undisturbed."""
-    losses: Mapping[float, Estimate]
-    """By level, how much weighted F1 is lost, a fraction; both scores are of the same draws."""
+    points: Mapping[float, Changed]
+    """By level; 0 is undisturbed."""
+
+    @property
+    def strongest(self) -> float:
+        """The highest level."""
+        return max(self.points)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
             "level": self.axis,
-            "points": [
-                {
-                    "level": level,
-                    **{measure: of.to_dict() for measure, of in measures.items()},
-                    "loss_of_weighted_f1": self.losses[level].to_dict(),
-                }
-                for level, measures in self.points.items()
-            ],
+            "points": [{"level": level, **of.to_dict()} for level, of in self.points.items()],
         }
 
 
@@ -67,24 +56,9 @@ class Robustness:
 
 def score_curve(curve: Curve, how: Resampling) -> Scored:
     """Score a curve, with intervals by the bootstrap over conversations."""
-    levels, systems = list(curve.systems), list(curve.systems.values())
-    counts = [system.counts() for system in systems]
-    drawn = resample(counts, how)  # [levels, B, 3 + C]
-    totals = [of.totals() for of in counts]  # each [R, 3 + C]
-    names = measure_names(systems[0].labels)
-
-    def estimate(by_run: np.ndarray[Any, Any], of_draws: np.ndarray[Any, Any]) -> Estimate:
-        return Estimate(Spread.of(by_run.tolist()), *interval(of_draws, how.level))
-
-    points = {
-        level: {name: estimate(totals[row][:, c], drawn[row, :, c]) for c, name in enumerate(names)}
-        for row, level in enumerate(levels)
-    }
-    losses = {
-        level: estimate(totals[0][:, MEASURE] - totals[row][:, MEASURE], drawn[0, :, MEASURE] - drawn[row, :, MEASURE])
-        for row, level in enumerate(levels)
-    }
-    return Scored(curve.name, curve.axis, systems[0].runs, points, losses)
+    systems = list(curve.systems.values())
+    scored = score_changed(systems[0], systems, how)
+    return Scored(curve.axis, systems[0].runs, dict(zip(curve.systems, scored, strict=True)))
 
 
 def shown_level(axis: str, level: float) -> str:
@@ -105,7 +79,7 @@ def grids(groups: Sequence[Robustness], level: float) -> Iterator[Grid]:
         "weighted F1 lost at the strongest level, in points",
         ("disturbance", "level", "models", "loss", head),
         [
-            (name, shown_level(of.axis, max(of.losses)), group.name, *_loss(of.losses[max(of.losses)]))
+            (name, shown_level(of.axis, of.strongest), group.name, *_loss(of.points[of.strongest].loss))
             for name in curves
             for group in groups
             if (of := group.curves.get(name))
@@ -134,6 +108,6 @@ def _loss(of: Estimate) -> tuple[str, str]:
 def _point(curve: Scored | None, level: float) -> tuple[str, str]:
     if curve is None or level not in curve.points:
         return "-", "-"
-    of = curve.points[level]["weighted_f1"]
+    of = curve.points[level].measures["weighted_f1"]
     score = str(of.spread) if curve.runs > 1 else f"{100 * of.spread.mean:.2f}"
     return score, f"{100 * of.low:.1f}–{100 * of.high:.1f}"
