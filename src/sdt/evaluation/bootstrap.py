@@ -29,8 +29,7 @@ import numpy.typing as npt
 from sdt.evaluation.counts import Counts
 
 FEW_CONVERSATIONS = 30
-"""With fewer, percentile intervals are too narrow: in simulation 8 of 100 differences that do not exist are called
-significant at 5 % with 20 conversations, 6 with 30 and 5 with 60 or more."""
+"""With fewer, percentile intervals are clearly too narrow; see benchmarks/false_findings.py."""
 _CHUNK = 500
 _NOTHING = 1e-12
 """Differences below it are rounding."""
