@@ -105,7 +105,7 @@ def percent(fraction: float) -> str:
 def plain_table(first: str, *columns: str) -> Table:
     """A table of names and numbers: the first column is text, the others are aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(first, overflow="fold", min_width=10)
+    table.add_column(first, overflow="fold", min_width=6)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
