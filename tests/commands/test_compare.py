@@ -119,5 +119,7 @@ def test_runs_are_summarised(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summarise", "full/seed-1", "full/seed-0"]) == 0
     out = capsys.readouterr().out
     assert "over 2 runs (seeds 0, 1)" in " ".join(out.split())
+    assert main(["summarise", "full"]) == 0
+    assert "over 6 runs (seeds 0, 1, 2, 3, 4, 5)" in " ".join(capsys.readouterr().out.split())
     assert main(["summarise", "full/seed-1", "other/seed-0"]) == 2
     assert "its training.learning_rate is" in capsys.readouterr().err

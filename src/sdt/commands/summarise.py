@@ -2,6 +2,7 @@
 
 sdt summarise runs/meld-seed1 runs/meld-seed2 runs/meld-seed3
 sdt summarise runs/meld-seed* --split dev --markdown
+sdt summarise runs/full
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="finished runs, or a folder of them"
+    )
     parser.add_argument("--split", default="test", metavar="NAME", help="dev or test; default: test")
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of tables for a terminal")
 
@@ -24,7 +27,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.evaluation.seeds import markdown, rich_tables
     from sdt.training.group import Group
 
-    group = Group.of("the runs", options.runs)
+    group = Group.find(str(options.runs[0])) if len(options.runs) == 1 else Group.of("the runs", options.runs)
     summary = group.summary(options.split)
     title = (
         f"{group.values['corpus']}, split {options.split}: mean ± standard deviation over {len(group.runs)} runs "
@@ -32,6 +35,8 @@ def run(options: argparse.Namespace) -> int | None:
     )
     if group.caveat:
         title += f"; {group.caveat}"
+    if group.unfinished:
+        title += f"; unfinished runs are left out: {', '.join(map(str, group.unfinished))}"
     if options.markdown:
         print(f"{title}\n\n{markdown(summary)}", end="")
         return None
