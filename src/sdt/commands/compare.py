@@ -56,23 +56,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read the predictions, compare, print, write."""
     from sdt.corpus.store import Corpus
-    from sdt.evaluation.figure import check_picture
     from sdt.evaluation.significance import compare
     from sdt.training.systems import find_systems
 
-    if options.figure:
+    if options.figure:  # before the work rather than after it; drawing takes a while to import
+        from sdt.evaluation.figure import check_picture
+
         check_picture(options.figure)
     corpus = Corpus.open(options.corpus) if options.corpus else None
     systems = find_systems(options.systems, options.split, corpus)
     if len(systems) < 2:
         raise InputError("name two systems or more; see 'sdt summarise' for the scores of one")
     reference, others = _reference(systems, options.reference)
-    comparisons = compare(
-        reference,
-        others,
-        how=resampling(options),
-        other_features=options.other_features,
-    )
+    comparisons = compare(reference, others, how=resampling(options), other_features=options.other_features)
     _write(comparisons, options)  # first, since what reads the tables may stop reading
     _print(comparisons, options.measure)
     _say_written(options)
@@ -108,7 +104,6 @@ def _print(comparisons: Sequence[Comparison], measure: str) -> None:
 
 def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
     from sdt.evaluation.comparison_tables import grids, values
-    from sdt.evaluation.figure_confusions import write_confusions
     from sdt.files import write_text
 
     if options.json:
@@ -122,6 +117,8 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         tables = [grid.latex() for grid in grids(comparisons)]
         write_text(options.latex, "\n".join([f"% {options.command_line}\n", *tables]))
     if options.figure:
+        from sdt.evaluation.figure_confusions import write_confusions
+
         first = comparisons[0].reference
         title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"
         write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)

@@ -13,9 +13,7 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="finished runs, or a folder of them"
-    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="finished runs, or a folder of them")
     parser.add_argument("--split", default="test", metavar="NAME", help="dev or test; default: test")
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of tables for a terminal")
 
