@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sdt.errors import InputError
@@ -64,6 +64,30 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwrite: bool) -> None:
+    """Refuse a folder that a command's results cannot go to, before the work rather than after it.
+
+    Args:
+        folder: Where the results shall be.
+        mine: Whether a file of this name is part of earlier results.
+        what: What the results are, `an evaluation`.
+        overwrite: Whether earlier results may be replaced.
+
+    Raises:
+        InputError: It is a file; or holds results and `overwrite` is false; or holds anything else.
+    """
+    if not folder.is_dir():
+        if folder.exists():
+            raise InputError(f"{folder}: is a file; name a folder for {what}")
+        return
+    inside = [path.name for path in folder.iterdir()]
+    if inside and not overwrite:
+        raise InputError(f"{folder}: exists already; give another folder, or --overwrite to replace it")
+    others = sorted(name for name in inside if not mine(name))
+    if others:
+        raise InputError(f"{folder}: holds {others[0]!r}, which is no part of {what}; give another folder")
 
 
 def sha256(path: Path) -> str:

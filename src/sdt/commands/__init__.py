@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -26,6 +27,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
+    "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),
+    "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
+    "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
@@ -72,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:
         _refuse(unknown, options.parser)
+    options.command_line = shlex.join(["sdt", *arguments])
     return options.run(options) or 0
 
 

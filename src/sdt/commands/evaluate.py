@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,22 +57,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Load, score, print, write."""
+    from sdt.commands.progress import bar
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
     from sdt.model.hub import box
     from sdt.model.saved import model_folder
     from sdt.model.sdt import SDT
+    from sdt.training.group import corpus_of_run
 
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)
     if _unfinished(options.model):
         raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
-    corpus = Corpus.open(options.corpus or _corpus_of_run(options.model))
+    corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)
     model = SDT.from_pretrained(folder)
-    with _progress(len(corpus.splits.get(options.split, ()))) as progress:
+    with bar("conversations", len(corpus.splits.get(options.split, ()))) as progress:
         evaluation = evaluate(
             model,
             corpus,
@@ -97,34 +97,6 @@ def run(options: argparse.Namespace) -> int | None:
 def _unfinished(run: Path) -> bool:
     """Whether training was stopped between its last epoch and scores.json, when model/ may be there already."""
     return (run / "checkpoint").is_dir() and not (run / "scores.json").is_file()
-
-
-def _corpus_of_run(run: Path) -> Path:
-    """The corpus folder that a run folder's environment.json names."""
-    path = run / "environment.json"
-    if not path.is_file():
-        raise InputError(f"{run}: is not a run folder that names its corpus; say which one with --corpus FOLDER")
-    try:
-        corpus = Path(json.loads(path.read_text(encoding="utf-8"))["corpus"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: damaged ({type(error).__name__}: {error}); say which corpus with --corpus FOLDER"
-        ) from None
-    if not corpus.is_dir():
-        raise InputError(f"{path}: its corpus {corpus} is not there any more; say where it is with --corpus FOLDER")
-    return corpus
-
-
-@contextmanager
-def _progress(conversations: int) -> Iterator[Callable[[int], object]]:
-    """A bar on standard error, only where someone watches, and gone at the end."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("conversations", total=conversations)
-        yield lambda done: bars.advance(task, done)
 
 
 def _print(evaluation: Evaluation, output: Path | None) -> None:

@@ -9,9 +9,10 @@ The feature matrices are memory-mapped: opening a corpus reads none of them, and
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,6 +181,24 @@ class Corpus:
         """Where a conversation's utterances lie in every feature matrix."""
         first = self._first_row[conversation]
         return slice(first, first + len(self.conversations[conversation]))
+
+    def excerpts(self, stretches: Mapping[str, tuple[str, slice]]) -> Corpus:
+        """The same corpus with stretches of its conversations as conversations of their own; no feature is copied.
+
+        Args:
+            stretches: The id of each new conversation to the old one's id and the range of its utterances.
+
+        Returns:
+            A corpus of these conversations, in no split.
+        """
+        view = copy.copy(self)
+        view.splits = {}
+        view.conversations = {
+            id: Conversation(id, self.conversations[whole].utterances[part]) for id, (whole, part) in stretches.items()
+        }
+        view._first_row = {id: self._first_row[whole] + part.start for id, (whole, part) in stretches.items()}
+        view.size = sum(map(len, view.conversations.values()))
+        return view
 
     def verify(self) -> None:
         """Compare every file with its recorded SHA-256 and every size with every other.

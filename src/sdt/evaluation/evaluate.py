@@ -19,7 +19,7 @@ from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
-from sdt.files import atomic_folder, write_text
+from sdt.files import atomic_folder, check_folder, write_text
 from sdt.model.config import FUSED, SDTConfig
 
 if TYPE_CHECKING:
@@ -150,16 +150,11 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
     Raises:
         InputError: Says which of these.
     """
-    if not folder.is_dir():
-        if folder.exists():
-            raise InputError(f"{folder}: is a file; name a folder for the evaluation")
-        return
-    inside = [path.name for path in folder.iterdir()]
-    if inside and not overwrite:
-        raise InputError(f"{folder}: exists already; give another folder, or --overwrite to replace it")
-    others = sorted(n for n in inside if n not in (SCORES, PREDICTIONS) and not n.startswith("confusion"))
-    if others:
-        raise InputError(f"{folder}: holds {others[0]!r}, which is no part of an evaluation; give another folder")
+
+    def mine(name: str) -> bool:
+        return name in (SCORES, PREDICTIONS) or name.startswith("confusion")
+
+    check_folder(folder, mine, "an evaluation", overwrite=overwrite)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> None:

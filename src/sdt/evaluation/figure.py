@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture.
+"""Pictures in files, and the confusion matrix as one.
 
 Shapes: C classes.
 """
@@ -25,7 +25,10 @@ _CELL = 0.86
 """Inches; room for `100.0` and a count of seven digits."""
 _LARGEST = 24.0
 """Inches; with more classes than fit into it, the cells and what stands in them get smaller."""
-_INK, _FAINT = "#1b2a41", "#6b7785"
+INK, FAINT = "#1b2a41", "#6b7785"
+"""Of text."""
+COLOURS = ("#2a6f97", "#d1495b", "#e09f3e", "#4f9d69", "#7b5ea7", "#6b7785")
+"""Of systems that are shown together, in their order; after the last one they begin again."""
 
 
 def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> None:
@@ -40,10 +43,28 @@ def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequen
     Raises:
         InputError: The suffix is none of these.
     """
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in _METADATA:
+    check_picture(path)
+    save_figure(path, confusion_figure(confusion, labels, title))
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a file name that no picture can have.
+
+    Raises:
+        InputError: Its suffix is none of .png, .svg and .pdf.
+    """
+    if path.suffix.lower().removeprefix(".") not in _METADATA:
         raise InputError(f"{path}: a picture's name ends in .png, .svg or .pdf")
-    figure = confusion_figure(confusion, labels, title)
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a figure, whole or not at all, in the format that the suffix says; the same figure gives the same bytes.
+
+    Raises:
+        InputError: See `check_picture`.
+    """
+    check_picture(path)
+    kind = path.suffix.lower().removeprefix(".")
     with atomic_file(path) as aside, mpl.rc_context({"svg.hashsalt": "sdt"}):
         figure.savefig(aside, format=kind, dpi=160, bbox_inches="tight", pad_inches=0.2, metadata=_METADATA[kind])
 
@@ -73,9 +94,9 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
     axes.spines[:].set_visible(False)
 
     bar = figure.colorbar(picture, ax=axes, shrink=0.7, aspect=28, pad=0.02, format="{x:.0%}")
-    bar.set_label("share of the annotated class", color=_FAINT)
+    bar.set_label("share of the annotated class", color=FAINT)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0, labelsize=9, labelcolor=_FAINT)
+    bar.ax.tick_params(length=0, labelsize=9, labelcolor=FAINT)
     # The heading may be wider than a small matrix; it must not push the colour bar away, so it comes after the layout.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -90,7 +111,7 @@ def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale:
     if count == 0:
         axes.text(column, row, "0", fontsize=8 * scale, color="#a8b2bd", **style)
         return
-    style["color"] = "white" if share > 0.55 else _INK
+    style["color"] = "white" if share > 0.55 else INK
     weight = "bold" if row == column else "normal"
     axes.text(column, row - 0.09, f"{100 * share:.1f}", fontsize=11 * scale, fontweight=weight, **style)
     axes.text(column, row + 0.19, f"{count:,}", fontsize=8 * scale, alpha=0.85, **style)
@@ -105,8 +126,8 @@ def _name_classes(axes: Axes, labels: Sequence[str], support: npt.NDArray[np.int
     axes.set_xticks(range(len(labels)), below, fontsize=10, parse_math=False, **({} if fits else slant))
     left = [f"{textwrap.fill(label, 24)}\n{count:,}" for label, count in zip(labels, support.tolist(), strict=True)]
     axes.set_yticks(range(len(labels)), left, fontsize=10, parse_math=False)
-    axes.set_xlabel("predicted", labelpad=8, color=_FAINT)
-    axes.set_ylabel("annotated (utterances)", labelpad=8, color=_FAINT)
+    axes.set_xlabel("predicted", labelpad=8, color=FAINT)
+    axes.set_ylabel("annotated (utterances)", labelpad=8, color=FAINT)
 
 
 def _head(axes: Axes, title: str, *, columns: int) -> None:
@@ -119,6 +140,6 @@ def _head(axes: Axes, title: str, *, columns: int) -> None:
         "ha": "left",
         "parse_math": False,
     }
-    axes.annotate(below, (0, 1), (0, 10), va="bottom", fontsize=10, color=_FAINT, linespacing=1.3, **style)
+    axes.annotate(below, (0, 1), (0, 10), va="bottom", fontsize=10, color=FAINT, linespacing=1.3, **style)
     height = 16 + 14 * (below.count("\n") + 1) if below else 10
-    axes.annotate(heading, (0, 1), (0, height), va="bottom", fontsize=13, fontweight="bold", color=_INK, **style)
+    axes.annotate(heading, (0, 1), (0, height), va="bottom", fontsize=13, fontweight="bold", color=INK, **style)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation, Prediction
-from sdt.corpus.batches import UNLABELLED, split_batches
+from sdt.corpus.batches import UNLABELLED, Batch, split_batches
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import STAND_INS
@@ -105,6 +105,7 @@ def run_model(
     modalities: Sequence[str] | None = None,
     batch_size: int = 32,
     device: torch.device | None = None,
+    change: Callable[[Batch], Batch] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Outputs:
     """Run a model over conversations of a corpus, in evaluation mode and float32; the mode is restored afterwards.
@@ -116,6 +117,8 @@ def run_model(
         modalities: Those that the model may look at, the others count as missing; None for all of the model's.
         batch_size: Conversations that are computed together. It has no influence on the results.
         device: Where to compute; None for where the model is.
+        change: What is done to each packed batch before the model reads it; it must not depend on which conversations
+            happen to share the batch.
         progress: Called after each batch with the number of its conversations.
 
     Raises:
@@ -157,7 +160,7 @@ def run_model(
                 members = order[done : done + len(batch.lengths)]
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
                 seen = batch if modalities is None else batch.only(modalities)
-                output = model(seen.to(device))
+                output = model((change(seen) if change else seen).to(device))
                 for head in heads:
                     outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
                 outputs.weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Group
@@ -11,6 +13,61 @@ from rich.text import Text
 
 from sdt.evaluation.scores import Scores
 from sdt.model.config import FUSED
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text, for a terminal, for a page and for a paper."""
+
+    title: str
+    """Stands above."""
+    columns: Sequence[str]
+    """The first holds names, the others numbers."""
+    rows: Sequence[Sequence[str]]
+
+    def rich(self) -> Group:
+        """For a terminal."""
+        table = plain_table(*self.columns)
+        for first, *rest in self.rows:
+            table.add_row(Text(first), *map(Text, rest))
+        return Group(Text(self.title, style="bold"), table)
+
+    def markdown(self) -> str:
+        """For a page: the title as a paragraph, and the table."""
+        ruler = ["---", *["---:"] * (len(self.columns) - 1)]
+        lines = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, ruler, *self.rows)]
+        return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def latex(self) -> str:
+        """For a paper that loads the package booktabs: a `table` with the title as its caption."""
+        head, *rows = [" & ".join(map(_latex, row)) + r" \\" for row in (self.columns, *self.rows)]
+        lines = [
+            r"\begin{table}",
+            rf"\caption{{{_latex(self.title)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(self.columns) - 1)}}}",
+            *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+_LATEX = {
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "<": "$<$",
+    ">": "$>$",
+    "\n": " ",
+}
+
+
+def _latex(text: str) -> str:
+    """Text as LaTeX shows it; the hyphen before a number becomes a minus sign."""
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
 
 
 def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
@@ -48,7 +105,7 @@ def percent(fraction: float) -> str:
 def plain_table(first: str, *columns: str) -> Table:
     """A table of names and numbers: the first column is text, the others are aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(first, overflow="fold")
+    table.add_column(first, overflow="fold", min_width=6)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table

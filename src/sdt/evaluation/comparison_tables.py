@@ -1,0 +1,89 @@
+"""Comparisons as tables and as one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sdt.evaluation.counts import MEASURES, of_class
+from sdt.evaluation.significance import Comparison, Difference, Estimate
+from sdt.evaluation.system import System
+from sdt.evaluation.table import Grid
+from sdt.evaluation.verdict import p_value, spoken
+
+_ABREAST = 3
+"""Systems beside each other, so that a terminal of 80 columns shows them."""
+
+
+def grids(comparisons: Sequence[Comparison]) -> Iterator[Grid]:
+    """The scores of all systems, their F1 by class, and for each the differences to the reference."""
+    first = comparisons[0]
+    sides = [(first.reference, first.estimates[0]), *((c.other, c.estimates[1]) for c in comparisons)]
+    yield _scores(sides, first.level)
+    for begin in range(0, len(sides), _ABREAST):
+        yield _classes(sides[begin : begin + _ABREAST])
+    for comparison in comparisons:
+        yield _differences(comparison)
+
+
+def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values: the settings, and every comparison."""
+    first = comparisons[0].reference
+    return {
+        **settings,
+        "utterances": len(first.places),
+        "conversations": first.conversations,
+        "reference": first.name,
+        "comparisons": [comparison.to_dict() for comparison in comparisons],
+    }
+
+
+def score(system: System, of: Estimate) -> str:
+    """A score in percent; with its standard deviation where there are several runs."""
+    return str(of.spread) if system.runs > 1 else f"{100 * of.spread.mean:.2f}"
+
+
+def _scores(sides: Sequence[tuple[System, Mapping[str, Estimate]]], level: float) -> Grid:
+    system = sides[0][0]
+    return Grid(
+        f"scores on {len(system.places):,} utterances of {system.conversations:,} conversations; mean ± standard "
+        "deviation over runs, interval by bootstrap over conversations",
+        ("system", "runs", "measure", "score", f"{100 * level:g} % interval"),
+        [
+            (system.name, str(system.runs), spoken(measure), score(system, of[measure]), _range(of[measure], ".2f"))
+            for system, of in sides
+            for measure in MEASURES
+        ],
+    )
+
+
+def _classes(sides: Sequence[tuple[System, Mapping[str, Estimate]]]) -> Grid:
+    return Grid(
+        "F1 by class",
+        ("class", *(system.name for system, _ in sides)),
+        [(label, *(score(system, of[of_class(label)]) for system, of in sides)) for label in sides[0][0].labels],
+    )
+
+
+def _differences(comparison: Comparison) -> Grid:
+    many, labels = comparison.compared, comparison.reference.labels
+    family = many * len(labels)
+    corrected = f"for {many} comparisons, that of classes for {family}" if many > 1 else f"for the {family} classes"
+    return Grid(
+        f"{comparison.other.name} minus {comparison.reference.name}, in points; p by bootstrap over conversations, and "
+        f"by paired t-test and Wilcoxon's test over seeds; p are corrected (Holm) {corrected}",
+        ("measure or class", "difference", f"{100 * comparison.level:g} % interval", "p", "t", "Wilcoxon"),
+        [
+            (
+                spoken(measure) if measure in MEASURES else measure.removeprefix("f1:"),
+                f"{100 * of.value:+.2f}",
+                _range(of, "+.2f"),
+                *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
+            )
+            for measure, of in comparison.differences.items()
+        ],
+    )
+
+
+def _range(of: Estimate | Difference, form: str) -> str:
+    return f"{100 * of.low:{form}} to {100 * of.high:{form}}"

@@ -1,0 +1,104 @@
+"""Confusion matrices side by side: the reference, another system, and what the other does differently.
+
+Shapes: C classes, R runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from sdt.evaluation.figure import FAINT, INK, save_figure
+from sdt.evaluation.system import System
+
+_CELL = 0.56
+"""Inches; room for `-100.0`."""
+_LARGEST = 9.0
+"""Inches of one matrix; with more classes than fit into it, the cells and what stands in them get smaller."""
+_REACH = 0.25
+"""The difference of two shares that has the full colour, at least."""
+
+
+def write_confusions(path: Path, reference: System, others: Sequence[System], title: str) -> None:
+    """Draw the confusion matrices of systems beside the reference's, one row of the picture for each.
+
+    Args:
+        path: The picture; its suffix (.png, .svg, .pdf) chooses the format.
+        reference: Stands on the left.
+        others: On the same test set, with the same labels in the same order.
+        title: Stands above.
+
+    Raises:
+        InputError: The suffix is none of these.
+    """
+    save_figure(path, confusions_figure(reference, others, title))
+
+
+def confusions_figure(reference: System, others: Sequence[System], title: str) -> Figure:
+    """Draw; arguments as in `write_confusions`.
+
+    A cell holds the percentage of its row's class that is predicted as its column's, the mean over the runs; on the
+    right it holds how many points more that are with the other system than with the reference.
+    """
+    C = len(reference.labels)
+    cell = min(_CELL, _LARGEST / C)
+    side = cell * C
+    figure = Figure(figsize=(3 * side + 3.6, len(others) * (side + 1.3) + 0.5), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    axes = figure.subplots(len(others), 3, squeeze=False, sharey=True)
+    before = shares(reference)
+    for row, other in zip(axes, others, strict=True):
+        after = shares(other)
+        scale = cell / _CELL
+        for at, share, name in ((row[0], before, reference.name), (row[1], after, other.name)):
+            _matrix(at, share, name, "Blues", (0, 1), scale)
+        reach = max(_REACH, float(np.abs(after - before).max()))
+        picture = _matrix(row[2], after - before, f"{other.name} - {reference.name}", "RdBu", (-reach, reach), scale)
+        for at in row:
+            at.set_xticks(range(C), reference.labels, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
+            at.set_yticks(range(C), reference.labels, parse_math=False)
+            at.set_xlabel("predicted", color=FAINT)
+        row[0].set_ylabel("annotated", color=FAINT)
+        bar = figure.colorbar(picture, ax=row[2], shrink=0.8, aspect=24, format="{x:+.0%}")
+        bar.set_label("share of the annotated class", color=FAINT)
+        bar.outline.set_visible(False)
+    return figure
+
+
+def shares(system: System) -> npt.NDArray[np.float64]:
+    """[C, C]; which share of an annotated class (row) is predicted as a class (column), the mean over the runs."""
+    C = len(system.labels)
+    cells = system.true * C + system.predicted  # [R, N]
+    confusion = np.bincount(cells.ravel(), minlength=C * C).reshape(C, C)
+    found: npt.NDArray[np.float64] = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return found
+
+
+def _matrix(
+    axes: Axes, values: npt.NDArray[np.float64], name: str, colours: str, limits: tuple[float, float], scale: float
+) -> AxesImage:
+    picture = axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1])
+    signed = limits[0] < 0
+    for (row, column), value in np.ndenumerate(values):
+        dark = abs(value) > (0.7 if signed else 0.55) * limits[1]
+        text = f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+        axes.text(
+            column,
+            row,
+            "0" if text.strip("+-") == "0.0" else text,
+            ha="center",
+            va="center",
+            fontsize=8.5 * scale,
+            fontweight="bold" if row == column else "normal",
+            color="white" if dark else INK,
+        )
+    axes.set_title(name, fontsize=10, fontweight="bold", color=INK, loc="left", parse_math=False)
+    axes.tick_params(length=0, labelsize=9)
+    axes.spines[:].set_visible(False)
+    return picture

@@ -1,0 +1,159 @@
+"""Comparisons: what they compute, what they say, and that no order matters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sdt.errors import InputError
+from sdt.evaluation.bootstrap import Resampling
+from sdt.evaluation.comparison_tables import grids, values
+from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.seed_tests import holm
+from sdt.evaluation.significance import Comparison, compare, estimates
+from sdt.evaluation.system import System
+from tests.evaluation.worlds import LABELS, World
+
+WORLD = World(40, seed=11)
+GOOD, BETTER, LIKE = (WORLD.system(name, accuracy, runs=6) for name, accuracy in (("a", 0.4), ("b", 0.55), ("c", 0.4)))
+
+
+def only(reference: System, other: System) -> Comparison:
+    (comparison,) = compare(reference, [other], how=Resampling(1000))
+    return comparison
+
+
+def test_a_difference_and_all_that_is_said_of_it() -> None:
+    comparison = only(GOOD, BETTER)
+    found = comparison.differences["accuracy"]
+    accuracies = [(system.predicted == system.true).mean(axis=1) for system in (GOOD, BETTER)]
+    assert found.value == pytest.approx(np.mean(accuracies[1]) - np.mean(accuracies[0]))
+    assert found.low < found.value < found.high
+    assert found.low > 0
+    assert found.p < 0.01
+    assert (found.t.pairs, found.wilcoxon.pairs) == (6, 6)
+    assert found.wilcoxon.p == pytest.approx(2 / 64)
+    spread = comparison.estimates[1]["accuracy"].spread
+    assert spread.deviation == pytest.approx(np.std(accuracies[1], ddof=1))
+    assert set(comparison.differences) == {*MEASURES, *(f"f1:{label}" for label in LABELS)}
+    said = comparison.sentence("accuracy")
+    assert said.startswith(f"b is {100 * found.value:.2f} points of accuracy above a on average (95 % interval")
+    assert "bootstrap over 40 conversations" in said
+    assert "The difference is more than test-set noise (p " in said
+    assert "so it is more than the noise of seeds" in said
+    assert comparison.notes == ()
+
+
+def test_nothing_differs() -> None:
+    comparison = only(GOOD, replace(GOOD, name="again", predicted=GOOD.predicted[::-1], seeds=GOOD.seeds[::-1]))
+    for difference in comparison.differences.values():
+        assert difference.value == pytest.approx(0, abs=1e-12)
+        assert (difference.low, difference.high) == pytest.approx((0, 0), abs=1e-12)
+        assert (difference.p, difference.t.p, difference.wilcoxon.p) == (1, 1, 1)
+    said = comparison.sentence()
+    assert "again and a have the same weighted F1" in said
+    assert "is more than" not in said
+
+
+def test_chance_is_called_so() -> None:
+    said = only(GOOD, LIKE).sentence()
+    assert "The difference is not more than test-set noise can make (p = 0." in said
+    assert "so it is not more than seeds can make" in said
+
+
+def test_the_two_sides_mirror_each_other() -> None:
+    there, back = only(GOOD, BETTER), only(BETTER, GOOD)
+    for measure, one in there.differences.items():
+        other = back.differences[measure]
+        assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
+        assert (one.p, one.t.p, one.wilcoxon.p) == pytest.approx((other.p, other.t.p, other.wilcoxon.p))
+    assert "points of weighted F1 below b" in back.sentence()
+
+
+def shuffled(system: System, seed: int) -> System:
+    """The same with its utterances, labels and runs in another order."""
+    rng = np.random.default_rng(seed)
+    rows, labels, runs = (rng.permutation(size) for size in (len(system.places), len(LABELS), system.runs))
+    number = np.argsort(labels)
+    return replace(
+        system,
+        labels=tuple(LABELS[index] for index in labels),
+        places=tuple(system.places[row] for row in rows),
+        true=number[system.true[rows]],
+        predicted=number[system.predicted[runs][:, rows]],
+        seeds=tuple(system.seeds[run] for run in runs),
+    )
+
+
+def test_the_order_of_utterances_labels_runs_and_systems_does_not_matter() -> None:
+    plain = compare(GOOD, [BETTER, LIKE], how=Resampling(300))
+    mixed = compare(shuffled(GOOD, 1), [shuffled(LIKE, 2), shuffled(BETTER, 3)], how=Resampling(300))[::-1]
+    for one, other in zip(plain, mixed, strict=True):
+        assert one.other.name == other.other.name
+        for measure, difference in one.differences.items():
+            again = other.differences[measure]
+            assert (difference.value, difference.low, difference.high) == pytest.approx(
+                (again.value, again.low, again.high)
+            )
+            assert difference.p == again.p
+            assert (difference.t_holm, difference.wilcoxon_holm) == pytest.approx((again.t_holm, again.wilcoxon_holm))
+
+
+def test_families_of_holm() -> None:
+    comparisons = compare(GOOD, [BETTER, LIKE], how=Resampling(300))
+    raw = [c.differences["macro_f1"].p for c in comparisons]
+    assert [c.differences["macro_f1"].p_holm for c in comparisons] == holm(raw)
+    classes = [c.differences[f"f1:{label}"] for c in comparisons for label in LABELS]
+    assert [of.p_holm for of in classes] == holm([of.p for of in classes])
+    assert [of.t_holm for of in classes] == holm([of.t.p for of in classes])
+    assert "corrected for 2 comparisons" in comparisons[0].sentence()
+
+
+def test_few_seeds_are_called_few() -> None:
+    one = replace(BETTER, predicted=BETTER.predicted[:1], seeds=(0,))
+    comparison = only(GOOD, one)
+    assert "of these very models; what other seeds would give is not known" in comparison.sentence()
+    assert comparison.differences["accuracy"].t.p is None
+    assert any("b 1 run: too few to say what other seeds would give" in note for note in comparison.notes)
+    assert any("not run with the same seeds; tests over seeds use 1" in note for note in comparison.notes)
+    four = replace(BETTER, predicted=BETTER.predicted[:4], seeds=(0, 1, 2, 3))
+    said = only(GOOD, four).sentence()
+    assert "Over 4 seeds the paired t-test" in said
+    assert "with 4 seeds Wilcoxon's p cannot be below 0.125" in said
+
+
+def test_what_has_to_be_known_of_the_systems() -> None:
+    strange = replace(BETTER, corpus_sha256="b" * 64, caveats=("epoch chosen on test (protocol 'published')",))
+    known = replace(GOOD, corpus_sha256="a" * 64)
+    with pytest.raises(InputError, match=r"b and a were made on different corpora; .* --other-features"):
+        compare(known, [strange])
+    (comparison,) = compare(known, [strange], other_features=True, how=Resampling(100))
+    assert any("b: epoch chosen on test" in note for note in comparison.notes)
+    assert any("different features" in note for note in comparison.notes)
+    small = World(12, seed=1)
+    notes = only(small.system("a", 0.5), small.system("b", 0.5)).notes
+    assert any("12 conversations alone" in note for note in notes)
+
+
+def test_estimates_are_those_of_the_comparison() -> None:
+    (of,) = estimates([GOOD], Resampling(500, 3))
+    (comparison,) = compare(GOOD, [LIKE], how=Resampling(500, 3))
+    assert of == comparison.estimates[0]
+    assert of["weighted_f1"].low < of["weighted_f1"].spread.mean < of["weighted_f1"].high
+
+
+def test_tables_and_json() -> None:
+    comparisons = compare(GOOD, [BETTER, LIKE], how=Resampling(200))
+    scores, classes, first, second = grids(comparisons)
+    assert [row[0] for row in scores.rows] == ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+    assert classes.columns == ("class", "a", "b", "c")
+    assert [row[0] for row in first.rows] == ["accuracy", "weighted F1", "macro F1", *LABELS]
+    assert first.title.startswith("b minus a, in points")
+    assert "for 2 comparisons, that of classes for 8" in second.title
+    found = values(comparisons, {"split": "test"})
+    weighted = found["comparisons"][0]["measures"]["weighted_f1"]
+    assert weighted["difference"] == comparisons[0].differences["weighted_f1"].value
+    assert set(weighted) == {"reference", "other", "difference", "interval", "bootstrap", "t_test", "wilcoxon"}
+    assert found["comparisons"][1]["sentences"]["accuracy"] == comparisons[1].sentence("accuracy")
