@@ -59,6 +59,11 @@ def test_files_that_are_no_predictions(text: str, complaint: str, tmp_path: Path
     assert complaint in str(error.value)
 
 
+def test_files_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"scores\.json: predictions are read from \.csv, \.jsonl or \.ndjson"):
+        read_predicted(tmp_path / "scores.json")
+
+
 def test_a_system_is_numbered_by_the_truth() -> None:
     system = System.of("mine", [predicted(b0="calm", a0="calm", a1="cross")], TRUTH)
     assert system.true.tolist() == [0, 1, 1]

@@ -59,6 +59,8 @@ def test_what_is_no_group(home: Path, corpus: Corpus, tmp_path: Path) -> None:
     for name in ("nowhere", "none-*", ""):
         with pytest.raises(InputError, match="expected a run folder, a folder of runs that differ in their seed"):
             Group.find(str(tmp_path / name))
+    with pytest.raises(InputError, match=r"holds groups of runs; name them one by one: .*full"):
+        Group.find(str(home))
     copytree(home / "full" / "seed-1", tmp_path / "one")
     copytree(home / "full" / "seed-1", tmp_path / "two")
     with pytest.raises(InputError, match="counted twice"):

@@ -45,6 +45,8 @@ def read_predicted(path: Path) -> Predicted:
     Raises:
         InputError: It cannot be read, a column is missing or misspelt, a cell is empty, or an utterance occurs twice.
     """
+    if path.suffix.lower() not in (".csv", *JSON_LINES):
+        raise InputError(f"{path}: predictions are read from .csv, .jsonl or .ndjson")
     records = list(json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
     if not records:
         raise InputError(f"{path}: no predictions")

@@ -52,10 +52,7 @@ class Group:
             found = sorted(Path(at) for at in glob.glob(name))  # noqa: PTH207 - a pattern may be absolute
         runs = [at for at in found if (at / "recipe.yaml").is_file()]
         if not runs:
-            raise InputError(
-                f"{name}: no run; expected a run folder, a folder of runs that differ in their seed, or a pattern in "
-                "quotes such as 'runs/mine-*'"
-            )
+            raise _no_run(name, [at for at in found if any(at.glob("*/recipe.yaml"))])
         finished = [at for at in runs if RunFolder(at).finished]
         group = cls.of(name, finished or runs)
         return replace(group, unfinished=tuple(at for at in runs if at not in finished))
@@ -197,6 +194,15 @@ def corpus_of_run(run: Path) -> Path:
     if not corpus.is_dir():
         raise InputError(f"{path}: its corpus {corpus} is not there any more; say where it is with --corpus FOLDER")
     return corpus
+
+
+def _no_run(name: str, groups: Sequence[Path]) -> InputError:
+    if groups:
+        return InputError(f"{name}: holds groups of runs; name them one by one: {', '.join(map(str, groups))}")
+    return InputError(
+        f"{name}: no run; expected a run folder, a folder of runs that differ in their seed, or a pattern in quotes such "
+        "as 'runs/mine-*'"
+    )
 
 
 def _differs(path: Path, key: str, value: object, first: Path, first_value: object) -> InputError:
