@@ -200,8 +200,8 @@ def _no_run(name: str, groups: Sequence[Path]) -> InputError:
     if groups:
         return InputError(f"{name}: holds groups of runs; name them one by one: {', '.join(map(str, groups))}")
     return InputError(
-        f"{name}: no run; expected a run folder, a folder of runs that differ in their seed, or a pattern in quotes such "
-        "as 'runs/mine-*'"
+        f"{name}: no run; expected a run folder, a folder of runs that differ in their seed, or a pattern in quotes "
+        "such as 'runs/mine-*'"
     )
 
 
