@@ -21,11 +21,9 @@ from sdt.model.config import FUSED
 from sdt.model.sdt import SDT
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
-from sdt.training.optimizer import make_optimizer
+from sdt.training.optimizer import Descent, make_optimizer
 from sdt.training.schedule import learning_rate
 from sdt.training.weights import class_weights
-
-NAMES = ("ours", "textbook", "textbook, our optimizer")
 
 
 class Contender(Protocol):
@@ -78,9 +76,9 @@ class Ours:
 
 
 class Textbook:
-    """`benchmarks.textbook`; with PyTorch's default Adam or, `fused`, with the one that we use."""
+    """`benchmarks.textbook` with PyTorch's default Adam."""
 
-    def __init__(self, setting: Setting, device: torch.device, precision: Precision, *, fused: bool = False) -> None:
+    def __init__(self, setting: Setting, device: torch.device, precision: Precision) -> None:
         torch.manual_seed(0)
         self.device, settings, training = device, setting.recipe.model, setting.recipe.training
         self.autocast = torch.bfloat16 if precision == "bfloat16" else None
@@ -97,10 +95,7 @@ class Textbook:
             learned_gates=settings.unimodal_gate == "learned",
         ).to(device)
         rate, decay = training.learning_rate, training.weight_decay
-        if fused:
-            self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, weight_decay=decay, fused=True)
-        else:
-            self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, weight_decay=decay)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, weight_decay=decay)
 
     def prepare(self, batch: Batch) -> PaddedBatch:
         """Padded."""
@@ -110,14 +105,32 @@ class Textbook:
         """A step for each."""
         self.model.train()
         for batch in batches:
-            textbook.train_step(
-                self.model, self.optimizer, batch.to(self.device), self.temperature, self.class_weights, self.autocast
-            )
+            there = batch.to(self.device)
+            self.step(textbook.total_loss(self.model, there, self.temperature, self.class_weights, self.autocast))
+
+    def step(self, loss: torch.Tensor) -> None:
+        """The textbook's own."""
+        textbook.train_step(self.optimizer, loss)
 
     def predict(self, batch: PaddedBatch) -> None:
         """Probabilities of the fused head."""
         self.model.eval()
         textbook.predict(self.model, batch.to(self.device), self.autocast)
+
+
+class TextbookWithOurs(Textbook):
+    """The same with the optimizer of `sdt train`, applied as there."""
+
+    def __init__(self, setting: Setting, device: torch.device, precision: Precision) -> None:
+        super().__init__(setting, device, precision)
+        training = setting.recipe.training
+        self.rate = training.learning_rate
+        self.descent = Descent(make_optimizer(self.model, training), training.clip)
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Ours."""
+        self.descent.step(loss, self.rate)
+        loss.item()
 
 
 def padded(batch: Batch, speakers: int) -> PaddedBatch:
@@ -135,11 +148,19 @@ def padded(batch: Batch, speakers: int) -> PaddedBatch:
     )
 
 
+CONTENDERS: dict[str, type[Ours | Textbook]] = {
+    "ours": Ours,
+    "textbook": Textbook,
+    "textbook, our optimizer": TextbookWithOurs,
+}
+NAMES = tuple(CONTENDERS)
+
+
 class Bench:
     """A contender with what measures it; made in the process that is measured.
 
     Args:
-        name: One of `NAMES`.
+        name: One of `CONTENDERS`.
         setting: The model and its training.
         device: `cpu`, `cuda` or `auto`.
         precision: Of the matrix products.
@@ -147,10 +168,7 @@ class Bench:
 
     def __init__(self, name: str, setting: Setting, device: DeviceName, precision: Precision) -> None:
         self.setting, self.device = setting, choose_device(device)
-        if name == "ours":
-            self.contender: Contender = Ours(setting, self.device, precision)
-        else:
-            self.contender = Textbook(setting, self.device, precision, fused=name != "textbook")
+        self.contender: Contender = CONTENDERS[name](setting, self.device, precision)
 
     def train(self, lengths: Sequence[Sequence[int]], seed: int) -> float:
         """Seconds of a training step on every batch of conversations of these lengths."""

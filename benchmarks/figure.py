@@ -55,21 +55,22 @@ def scaling_figure(points: Sequence[Point], note: str) -> Figure:
     for row, (sweep, (label, size)) in zip(panels, _ROWS.items(), strict=True):
         chosen = [point for point in points if point.sweep == sweep]
         for axes, (title, value) in zip(row, _COLUMNS.items(), strict=True):
-            for name in NAMES:
+            sizes = [size(point) for point in chosen]
+            values = {name: [value(point, name) for point in chosen] for name in NAMES}
+            for name, of in values.items():
                 colour, marker = _LINES[name]
-                values = [value(point, name) for point in chosen]
-                axes.plot([size(p) for p in chosen], values, color=colour, marker=marker, markersize=4, label=name)
-            _decorate(axes, label, title, [size(point) for point in chosen])
+                axes.plot(sizes, of, color=colour, marker=marker, markersize=4, label=name)
+            _decorate(axes, label, title, sizes, max(max(of) for of in values.values()))
     panels[0, 0].legend(frameon=False, labelcolor=_INK)
     figure.suptitle(note, x=0.01, ha="left", fontsize=9, color=_FAINT)
     return figure
 
 
-def _decorate(axes: Axes, label: str, title: str, sizes: Sequence[int]) -> None:
+def _decorate(axes: Axes, label: str, title: str, sizes: Sequence[int], highest: float) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, minor=False)
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, top=1.08 * highest)
     axes.set_xlabel(label, color=_FAINT, fontsize=9)
     axes.set_title(title, color=_INK, fontsize=10, loc="left")
     axes.tick_params(labelsize=8, labelcolor=_FAINT)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -33,6 +34,11 @@ ADAM_TRAFFIC = 7
 
 BANDWIDTH_BYTES = 2**28
 """What is read to measure how fast memory is: far more than caches hold."""
+
+AT_ONCE = 4
+"""Products that a core does in a row where the cores are measured side by side."""
+
+Call = Callable[[], object]
 
 
 class Product(NamedTuple):
@@ -122,6 +128,7 @@ class Roofline:
         model = SDT(self.config).to(self.device)
         self.optimizer = make_optimizer(model, setting.recipe.training)
         self.parameters = sum(p.numel() for p in trained(model).values())
+        self.pool = ThreadPoolExecutor(torch.get_num_threads())
         for parameter in trained(model).values():
             parameter.grad = torch.randn_like(parameter)
 
@@ -134,7 +141,7 @@ class Roofline:
         for N in utterances:
             for (inputs, outputs, gradient), times in shapes.items():
                 calls = self._calls(N, inputs, outputs)[: 2 + gradient]
-                found = [best_seconds(call, repeats, self.device) for call in calls]
+                found = [self._best(call, repeats) for call in calls]
                 peak = max(peak, 2 * N * inputs * outputs / min(found))
                 needed += times * sum(found)
         optimizer = best_seconds(self.optimizer.step, repeats, self.device)
@@ -149,22 +156,41 @@ class Roofline:
         for N in set(utterances):
             for inputs, outputs in shapes:
                 forward = self._calls(N, inputs, outputs)[0]
-                peak = max(peak, 2 * N * inputs * outputs / best_seconds(forward, repeats, self.device))
+                peak = max(peak, 2 * N * inputs * outputs / self._best(forward, repeats))
         memory = torch.ones(BANDWIDTH_BYTES // 4, device=self.device)
         bandwidth = BANDWIDTH_BYTES / best_seconds(memory.sum, repeats, self.device)
         reading = 4 * self.parameters / bandwidth
         seconds = sum(max(inference_flops(self.config, N) / peak, reading) for N in utterances)
         return ForwardLimit(seconds, peak, bandwidth)
 
-    def _calls(self, N: int, inputs: int, outputs: int) -> list[Callable[[], object]]:
-        """The products of one linear map: y, dW, dx."""
+    def _calls(self, N: int, inputs: int, outputs: int) -> list[Callable[[], Call]]:
+        """The products of one linear map, y, dW and dx; each makes calls that share nothing but what they read."""
         x, dy, weight = (
             torch.randn(shape, device=self.device, dtype=self.dtype)
             for shape in ((N, inputs), (N, outputs), (outputs, inputs))
         )
-        y, dx, dw = torch.empty_like(dy), torch.empty_like(x), torch.empty_like(weight)
         return [
-            partial(torch.mm, x, weight.t(), out=y),
-            partial(torch.mm, dy.t(), x, out=dw),
-            partial(torch.mm, dy, weight, out=dx),
+            lambda: partial(torch.mm, x, weight.t(), out=torch.empty_like(dy)),
+            lambda: partial(torch.mm, dy.t(), x, out=torch.empty_like(weight)),
+            lambda: partial(torch.mm, dy, weight, out=torch.empty_like(x)),
         ]
+
+    def _best(self, make: Callable[[], Call], repeats: int) -> float:
+        """The best time of a product: divided among the cores, or as many products at once as there are cores."""
+        together = best_seconds(make(), repeats, self.device)
+        cores = torch.get_num_threads()
+        if self.device.type != "cpu" or cores == 1:
+            return together
+        calls = [make() for _ in range(cores)]
+        try:
+            at_once = best_seconds(lambda: list(self.pool.map(_on_one_core, calls)), repeats, self.device)
+        finally:
+            torch.set_num_threads(cores)
+        return min(together, at_once / (cores * AT_ONCE))
+
+
+def _on_one_core(call: Call) -> None:
+    """Several calls in a row, so that starting them does not count."""
+    torch.set_num_threads(1)
+    for _ in range(AT_ONCE):
+        call()

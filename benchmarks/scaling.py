@@ -13,6 +13,8 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from rich.table import Table
+
 from benchmarks import report, settings
 from benchmarks.contenders import Bench
 from benchmarks.figure import picture_kind, write_figure
@@ -51,23 +53,38 @@ def measure(
 
 
 def show(points: Sequence[Point], note: str) -> None:
-    """Print a table for each sweep."""
+    """Print two tables for each sweep."""
     console = report.console()
     for sweep, title in SWEEPS.items():
-        table = plain_table(
-            "conversations",
-            *(f"{name},\n{what}" for what in ("training, ms", "predicting, ms") for name in NAMES),
-            *(f"{name},\n{what}, MiB" for what in ("training", "predicting") for name in NAMES),
-        )
-        for point in (point for point in points if point.sweep == sweep):
-            times = [f"{median_ms(of, name):,.0f}" for of in (point.training, point.prediction) for name in NAMES]
-            memory = [
-                f"{of[name] / 2**20:,.0f}" for of in (point.training_memory, point.prediction_memory) for name in NAMES
-            ]
-            table.add_row(described(point.lengths), *times, *memory)
+        chosen = [point for point in points if point.sweep == sweep]
         console.print(title, style="bold")
-        console.print(table)
+        console.print(times_table(chosen))
+        console.print(memory_table(chosen))
     console.print(f"medians; memory: peak of the process, with parameters and, in training, optimizer\n{note}")
+
+
+def times_table(points: Sequence[Point]) -> Table:
+    """Milliseconds, and how many times faster we are."""
+    heads = [[*(f"{name}\n{what}, ms" for name in NAMES), "\nfaster by"] for what in ("training", "predicting")]
+    table = plain_table("conversations", *heads[0], *heads[1])
+    for point in points:
+        row = [described(point.lengths)]
+        for of in (point.training, point.prediction):
+            ours, theirs = (median_ms(of, name) for name in NAMES)
+            row += [f"{ours:,.0f}", f"{theirs:,.0f}", f"{theirs / ours:.2f}"]
+        table.add_row(*row)
+    return table
+
+
+def memory_table(points: Sequence[Point]) -> Table:
+    """MiB."""
+    heads = (f"{name}\n{what}, MiB" for what in ("training", "predicting") for name in NAMES)
+    table = plain_table("conversations", *heads)
+    for point in points:
+        of_both = (point.training_memory, point.prediction_memory)
+        memory = (f"{of[name] / 2**20:,.0f}" for of in of_both for name in NAMES)
+        table.add_row(described(point.lengths), *memory)
+    return table
 
 
 def main() -> None:
@@ -98,7 +115,7 @@ def main() -> None:
             precision=options.precision,
             seed=options.seed,
         )
-    note = f"{options.setting} setting, {options.repeats} turns; {report.caption(where)}"
+    note = f"{options.setting} setting, turns: {options.repeats}; {report.caption(where)}"
     show(points, note)
     report.write_json(path, "scaling", where, {"setting": options.setting, "points": [asdict(p) for p in points]})
     write_figure(picture, points, note)

@@ -176,20 +176,22 @@ def loss_of(
     return task, hard, soft
 
 
-def train_step(
+def total_loss(
     model: TextbookSDT,
-    optimizer: torch.optim.Optimizer,
     batch: PaddedBatch,
     temperature: float,
     class_weights: Tensor | None = None,
     autocast: torch.dtype | None = None,
-) -> float:
-    """One batch; returns the loss. `autocast` is the precision of the matrix products, where it is not float32."""
+) -> Tensor:
+    """The loss of a batch. `autocast` is the precision of the matrix products, where it is not float32."""
     with torch.autocast(batch.mask.device.type, dtype=autocast, enabled=autocast is not None):
         logits = model(batch)
-    loss = torch.stack(
-        loss_of({head: x.float() for head, x in logits.items()}, batch, temperature, class_weights)
-    ).sum()
+    terms = loss_of({head: x.float() for head, x in logits.items()}, batch, temperature, class_weights)
+    return torch.stack(terms).sum()
+
+
+def train_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """One step; returns the loss."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.contenders import padded
 from benchmarks.settings import random_batch
-from benchmarks.textbook import PaddedBatch, TextbookSDT, loss_of, predict, train_step
+from benchmarks.textbook import PaddedBatch, TextbookSDT, loss_of, predict, total_loss, train_step
 from sdt.model.objective import self_distillation
 from sdt.model.published import LAYER, LETTERS, PROJECTIONS, to_published
 from sdt.model.sdt import SDT
@@ -90,7 +90,7 @@ def test_golden_losses_and_steps(golden: Golden) -> None:
     terms = loss_of(model(batch), batch, tau, weights)
     expected = golden.tensors["output/losses"]
     assert_close(torch.stack(terms).detach().double(), expected[0, :3])
-    found = [train_step(model, optimizer, batch, tau, weights) for _ in range(settings["steps"])]
+    found = [train_step(optimizer, total_loss(model, batch, tau, weights)) for _ in range(settings["steps"])]
     assert_close(torch.tensor(found, dtype=torch.float64), expected[:-1, 3])
     after = torch.stack(loss_of(model(batch), batch, tau, weights)).sum().detach().double()
     assert_close(after, expected[-1, 3])
