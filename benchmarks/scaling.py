@@ -47,7 +47,7 @@ def measure(
         point.prediction_memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
         for turn in range(repeats + 1):
             for name, worker in workers.items():
-                seconds = worker.ask("train", [point.lengths], seed)
+                seconds = worker.ask("train", [point.lengths], seed)[0]
                 point.training.setdefault(name, []).extend([seconds] if turn else [])
         point.training_memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
 

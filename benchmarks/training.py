@@ -33,6 +33,8 @@ class Measured:
     utterances: list[int] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NAMES})
     """By contender."""
+    processor: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    """Likewise, of processor time."""
     limits: list[Limit] = field(default_factory=list)
     memory: dict[str, int] = field(default_factory=dict)
     """Contender to the peak of its process, in bytes."""
@@ -40,6 +42,10 @@ class Measured:
     def speed(self, name: str) -> list[float]:
         """Utterances per second."""
         return [n / seconds for n, seconds in zip(self.utterances, self.seconds[name], strict=True)]
+
+    def processor_per_batch(self, name: str) -> list[float]:
+        """Seconds of processor time, all cores together."""
+        return [all_of / limit.steps for all_of, limit in zip(self.processor[name], self.limits, strict=True)]
 
     def gain(self, name: str) -> list[float]:
         """How many times faster we are than another, pair by pair."""
@@ -85,8 +91,9 @@ def measure(
             if turn > 0:
                 measured.utterances.append(sum(sizes))
                 measured.limits.append(limit)
-                for name, seconds in found.items():
-                    measured.seconds[name].append(seconds)
+                for name, (wall, processor) in found.items():
+                    measured.seconds[name].append(wall)
+                    measured.processor[name].append(processor)
         measured.memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
     return measured
 
@@ -100,6 +107,7 @@ def results(measured: Measured) -> dict[str, Any]:
                 "ours_times_faster": report.spread(measured.gain(name)),
                 "share_of_roofline": report.spread(measured.share(name)),
                 "share_of_own_shapes": report.spread(measured.share(name, own=True)),
+                "processor_seconds_per_batch": report.spread(measured.processor_per_batch(name)),
                 "peak_memory_bytes": measured.memory[name],
             }
             for name in NAMES
@@ -112,6 +120,7 @@ def results(measured: Measured) -> dict[str, Any]:
         "turns": {
             "utterances": measured.utterances,
             "seconds": measured.seconds,
+            "processor_seconds": measured.processor,
             "limits": [dataclasses.asdict(limit) | {"seconds": limit.seconds} for limit in measured.limits],
         },
     }
@@ -125,6 +134,9 @@ def show(measured: Measured, title: str, note: str) -> None:
         "% of the roofline": lambda name: report.shown([100 * share for share in measured.share(name)], 0),
         "% at each shape's speed": lambda name: report.shown(
             [100 * share for share in measured.share(name, own=True)], 0
+        ),
+        "processor ms per batch": lambda name: report.shown(
+            [1000 * seconds for seconds in measured.processor_per_batch(name)], 0
         ),
         "peak memory, MiB": lambda name: f"{measured.memory[name] / 2**20:,.0f}",
     }
