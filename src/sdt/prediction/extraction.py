@@ -18,8 +18,8 @@ from sdt.conversation import Conversation
 from sdt.corpus.normalise import moments, z_scores
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.encoder import ENCODERS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.features.recordings import Recordings
 from sdt.model.config import SDTConfig
-from sdt.prediction.recordings import Recordings
 
 _SAME = {"praat8": "praat"}
 """Encoders of tables that others made, to those of this program that make nearly the same features."""
