@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PUPPETS := $(addprefix build/puppets-files/,utterances.jsonl audio.npy visual.npy)
+# Fewer puppets, a quicker demo: make demo CONVERSATIONS=20
+CONVERSATIONS ?= 120
+ENCODERS := --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2 \
+	--normalise audio=corpus --normalise visual=corpus
+FILES := build/puppets-files
 
 # Two OpenMP threads that spin while they wait are several times slower on shared cores.
 export OMP_WAIT_POLICY := PASSIVE
@@ -10,12 +14,13 @@ export GOMP_SPINCOUNT := 0
 
 .PHONY: demo test lint install clean
 
-# The main job on the built-in corpus, from generated files to scores.
+# The main job on the built-in corpus, from recordings to scores and to the emotions of one of them.
 demo: $(VENV)/.installed
-	$(BIN)/sdt puppets build/puppets-files --overwrite
-	$(BIN)/sdt corpus import $(PUPPETS) --name puppets --text-encoder words:256 --output build/puppets --overwrite
+	$(BIN)/sdt puppets $(FILES) --conversations $(CONVERSATIONS) --overwrite
+	$(BIN)/sdt corpus import $(FILES)/utterances.jsonl --name puppets $(ENCODERS) --cache build/cache --output build/puppets --overwrite
 	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
+	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -29,7 +34,7 @@ install: $(VENV)/.installed-dev
 
 # The stamps make the second call start at once; a changed dependency list installs again.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media]'
 	@touch $@
 
 # What tests need on top: the tools, and every optional part.

@@ -1,4 +1,4 @@
-"""Synthetic voices for tests: a buzz of known pitch through two formants, in syllables and pauses of known length."""
+"""Synthetic voices for tests: a buzz of known pitch through a mouth, in syllables and pauses of known length."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
-RATE = 16000
+from sdt.puppets.synthesis import RATE, STEP, buzz, resonate
+
+__all__ = ["RATE", "syllables", "vowel"]
 
 
 def vowel(
@@ -23,21 +24,12 @@ def vowel(
     """A voiced sound [n] whose pitch goes from the first to the second value; `breath` is the noise's share."""
     generator = np.random.default_rng(seed)
     n = round(seconds * RATE)
+    steps = -(-n // STEP)
     begin, end = hertz if isinstance(hertz, tuple) else (hertz, hertz)
-    pitch = np.linspace(begin, end, n)
-    cycles = np.cumsum(pitch / RATE)
-    shaken = cycles + jitter * np.interp(
-        cycles, np.arange(int(cycles[-1]) + 2), generator.normal(size=int(cycles[-1]) + 2)
-    )
-    # Harmonics up to the half of the rate, one by one: clicks on whole samples would have periods of two lengths.
-    harmonics = range(1, int(0.45 * RATE / pitch.max()) + 1)
-    source = sum((np.cos(2 * np.pi * k * shaken) for k in harmonics), start=np.zeros(n))
-    source = source / np.sqrt(np.mean(source**2)) + breath * generator.normal(size=n)
-    for formant, width in ((600, 80), (1300, 110)):
-        radius = np.exp(-np.pi * width / RATE)
-        source = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * formant / RATE), radius**2], source)
-    sound = source / np.sqrt(np.mean(source**2)) * level
-    return np.asarray(sound, dtype=np.float32)
+    pitch = np.interp(np.arange(steps * STEP), [0, n - 1], [begin, end])
+    throat = buzz(pitch, -6.0, jitter, generator) + breath * generator.normal(size=steps * STEP)
+    sound = resonate(throat, np.tile([600.0, 1300.0, 2500.0], (steps, 1)))[:n]
+    return np.asarray(sound / np.sqrt(np.mean(sound**2)) * level, dtype=np.float32)
 
 
 def syllables(

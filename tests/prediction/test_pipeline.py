@@ -19,13 +19,13 @@ from sdt.errors import InputError, MissingDependencyError
 from sdt.evaluation.outputs import predictions, run_model
 from sdt.features.encoder import FeatureEncoder, Source, feature_encoder
 from sdt.features.media import Clip
+from sdt.features.recordings import Recordings
 from sdt.features.text import text_encoder
 from sdt.model.config import SDTConfig
 from sdt.model.sdt import SDT
 from sdt.prediction import Pipeline, Predictions
 from sdt.prediction import pipeline as module
 from sdt.prediction.extraction import Missing
-from sdt.prediction.recordings import Recordings
 from sdt.speakers import Speakers
 from sdt.transcripts import read_transcript
 from tests.features.clips import noise, write_clip

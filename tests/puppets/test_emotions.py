@@ -4,7 +4,7 @@ import numpy as np
 
 from sdt.puppets.emotions import EMOTIONS, MOOD, REACTION, Temperament, next_emotion
 
-EVEN = np.zeros(len(EMOTIONS))
+EVEN = (0.0,) * len(EMOTIONS)
 
 
 def shares(temperament: Temperament, own: int | None, witnessed: int | None, draws: int = 1000) -> list[float]:

@@ -2,14 +2,17 @@
 
 What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
 {train,dev,test}_sent_emo.csv; or one CSV or JSON Lines file of utterances (columns conversation, speaker, label and,
-if you have them, utterance, order, split, text, start, end) with one matrix of features per modality (.npy, .npz, CSV).
+if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality (.npy,
+.npz, CSV).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
     sdt corpus import {train,dev,test}_sent_emo.csv --features audio=train.csv,dev.csv,test.csv --output meld
 
-Or the folder of an original release, IEMOCAP_full_release or MELD.Raw, whose recordings are then encoded:
+Recordings are encoded: those that the column media names, or those of --media (a file, cut by start and end, or a
+folder, as in sdt predict); or the folder of an original release, IEMOCAP_full_release or MELD.Raw, with its own.
 
+    sdt corpus import utterances.csv --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output mine
     sdt corpus import MELD.Raw --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output meld
 """
 
@@ -51,10 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-encoder", metavar="NAME", help="make text features: `minilm`, `words:256`, or a model folder's path"
     )
-    parser.add_argument("--audio-encoder", metavar="NAME", help="encode a release's sound: `prosody`, say")
-    parser.add_argument("--visual-encoder", metavar="NAME", help="encode a release's pictures: `faces`, say")
+    parser.add_argument("--audio-encoder", metavar="NAME", help="encode the recordings' sound: `prosody`, say")
+    parser.add_argument("--visual-encoder", metavar="NAME", help="encode the recordings' pictures: `faces`, say")
     parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="where a release's finished utterances are kept (~/.cache/sdt)"
+        "--media", type=Path, metavar="FILE_OR_FOLDER", help="the recordings, where no column media names them"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
     parser.add_argument(
         "--normalise",
@@ -108,12 +114,13 @@ def run(options: argparse.Namespace) -> int | None:
         text_encoder=options.text_encoder,
         audio_encoder=options.audio_encoder,
         visual_encoder=options.visual_encoder,
+        media=options.media,
         normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
         licence=options.licence,
         take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
     )
-    is_release = len(options.files) == 1 and options.files[0].is_dir()
-    cache = FeatureCache(options.cache or default_cache()) if is_release else None
+    recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
+    cache = FeatureCache(options.cache or default_cache()) if recorded else None
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:

@@ -27,7 +27,7 @@ from sdt.errors import InputError
 
 if TYPE_CHECKING:
     from sdt.features.encoder import FeatureEncoder
-    from sdt.prediction.recordings import Recordings
+    from sdt.features.recordings import Recordings
     from sdt.transcripts import Transcript
 
 INTERRUPTED = 130
@@ -78,7 +78,7 @@ def _extract(options: argparse.Namespace) -> None:
     from sdt.corpus.store import Corpus, write_corpus
     from sdt.features.cache import FeatureCache, default_cache
     from sdt.features.extract import extended, extract, summarise_problems, write_tables
-    from sdt.prediction.recordings import Recordings, find_recordings
+    from sdt.features.recordings import Recordings, find_recordings
 
     source: Path = options.source
     if not source.exists():
@@ -154,8 +154,8 @@ def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
     """
     from sdt.conversation import Conversation, Utterance
     from sdt.features.media import Clip
-    from sdt.prediction.inputs import is_recording, read_input
-    from sdt.prediction.recordings import Recordings
+    from sdt.features.recordings import Recordings, is_recording
+    from sdt.prediction.inputs import read_input
     from sdt.transcripts import Transcript
     from sdt.transcripts.read import SUFFIXES
 

@@ -38,6 +38,8 @@ PREROLL = 0.5
 (Opus 80 ms, MP3's bit reservoir up to about 0.3 s)."""
 GAP = 0.05
 """Seconds by which time stamps must be off before they count as a gap in the sound; Matroska rounds them to 1 ms."""
+SILENCE = 2.0**-15
+"""Samples below that, one step of 16 bits, are silence: that of a microphone that is off, never that of a room."""
 ENOUGH = 0.5
 """The share of the asked stretch that must be there: transcripts often end a little after the recording does."""
 
@@ -99,8 +101,8 @@ def decode_audio(clip: Clip) -> Audio:
         clip: The file and the stretch of it.
 
     Raises:
-        MediaProblem: There is no sound to be had: no such file, no audio track, the file is corrupt, ends before half
-            of the stretch is over, or the stretch is longer than ten minutes.
+        MediaProblem: There is no sound to be had: no such file, no audio track, nothing but digital silence, the file
+            is corrupt, ends before half of the stretch is over, or the stretch is longer than ten minutes.
         MissingDependencyError: PyAV is not installed.
     """
     start, end = _stretch(clip)
@@ -120,6 +122,8 @@ def decode_audio(clip: Clip) -> Audio:
         raise MediaProblem("corrupt")
     if end is not None and samples.shape[1] < ENOUGH * length * sound.rate:
         raise MediaProblem(f"ends before {end:.2f} s")
+    if np.abs(samples).max() < SILENCE:
+        raise MediaProblem("silence")
     return Audio(samples, sound.rate)
 
 

@@ -14,10 +14,10 @@ normalisation does that) they speak more of the expression and less of the perso
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from sdt.cores import usable_cores
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.features.faces import FaceSettings, SpeakerFace, speaker_face
 from sdt.features.media import Clip
@@ -70,7 +70,7 @@ def encode_speakers(
     def describe_clip(clip: Clip) -> Vector:
         return description(speaker_face(clip, finder, settings, size))
 
-    with _one_thread_each(), ThreadPoolExecutor(_cores()) as pool:
+    with _one_thread_each(), ThreadPoolExecutor(usable_cores()) as pool:
         waiting = {source.clip: pool.submit(describe_clip, source.clip) for source in sources if source.clip}
         try:
             return encode_each(sources, width, lambda clip: waiting[clip].result(), progress)
@@ -88,8 +88,3 @@ def _one_thread_each() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
-
-
-def _cores() -> int:
-    usable = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(usable(0)) if usable else os.cpu_count() or 1

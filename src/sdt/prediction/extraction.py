@@ -20,8 +20,8 @@ from sdt.conversation import Conversation
 from sdt.corpus.normalise import moments, z_scores
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.features.recordings import Recordings
 from sdt.model.config import SDTConfig
-from sdt.prediction.recordings import Recordings
 
 
 @dataclass

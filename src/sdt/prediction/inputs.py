@@ -7,20 +7,11 @@ from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
+from sdt.features.recordings import is_recording
 from sdt.transcripts import Transcript, read_transcript, read_transcripts
-
-SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "wma", "aif", "aiff", "au", "caf", "amr", "w64")
-"""Suffixes of recordings of sound, what loses least first."""
-FILM = ("mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mpg", "mpeg", "flv", "wmv", "ogv")
-"""Suffixes of recordings that may hold sound and pictures."""
 
 Input = str | Path | Transcript | Conversation | Sequence[Conversation]
 """A path, what `read_transcript` gave, or conversations."""
-
-
-def is_recording(path: Path) -> bool:
-    """Whether a file's name says that it is a recording."""
-    return path.suffix.lower().removeprefix(".") in (*SOUND, *FILM)
 
 
 def read_input(given: Input) -> Transcript:

@@ -13,6 +13,7 @@ from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, calibrated, predictions
+from sdt.features.recordings import Recordings, find_recordings
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
@@ -20,7 +21,6 @@ from sdt.model.sdt import SDT
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import Input, read_input
 from sdt.prediction.predictions import Predictions
-from sdt.prediction.recordings import Recordings, find_recordings
 from sdt.speakers import Speakers
 
 UTTERANCES = 512
@@ -81,7 +81,7 @@ class Pipeline:
 
         Args:
             conversations: The path of a transcript, of a folder of them or of a recording; or conversations.
-            media: The recording of the conversation, or a folder of recordings; see `sdt.prediction.recordings`.
+            media: The recording of the conversation, or a folder of recordings; see `sdt.features.recordings`.
             progress: Called with (utterances done, utterances in all).
 
         Raises:

@@ -2,3 +2,6 @@
 
 Its conversations are nonsense on purpose; a score on them says that the program works, and nothing else.
 """
+
+CONVERSATIONS = 120
+"""How many there are where nobody asks for another number."""

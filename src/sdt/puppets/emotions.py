@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 EMOTIONS = ("neutral", "joy", "surprise", "anger", "sadness", "fear", "disgust")
 
@@ -38,7 +37,7 @@ REACTION = np.array(
 class Temperament:
     """How one puppet feels in one conversation."""
 
-    leaning: npt.NDArray[np.float64]
+    leaning: tuple[float, ...]
     """[C] log-odds that it adds to the mood."""
     inertia: float
     """How strongly it stays in its emotion."""
@@ -49,7 +48,7 @@ class Temperament:
     def draw(cls, random: np.random.Generator) -> Temperament:
         """A puppet picked from the trunk."""
         return cls(
-            leaning=random.normal(0.0, 0.6, len(EMOTIONS)),
+            leaning=tuple(random.normal(0.0, 0.6, len(EMOTIONS)).tolist()),
             inertia=float(random.uniform(2.6, 3.8)),
             contagion=float(random.uniform(0.8, 1.6)),
         )
@@ -67,7 +66,7 @@ def next_emotion(random: np.random.Generator, temperament: Temperament, own: int
     Returns:
         The number of the emotion in `EMOTIONS`.
     """
-    odds = MOOD + temperament.leaning  # [C]
+    odds = MOOD + np.array(temperament.leaning)  # [C]
     if own is not None:
         odds[own] += temperament.inertia
     if witnessed is not None:

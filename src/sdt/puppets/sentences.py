@@ -1,7 +1,7 @@
 """What puppets say: sentences from templates, some clear, many shared by two emotions or by all of them.
 
-Text confuses joy with surprise, anger with sadness, and fear with disgust; sound and face confuse other pairs (see
-`sdt.puppets.signals`).
+Text confuses joy with surprise, anger with sadness, and fear with disgust; voices and faces confuse other pairs (see
+`sdt.puppets.deliveries` and `sdt.puppets.expressions`).
 """
 
 from __future__ import annotations

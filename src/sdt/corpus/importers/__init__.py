@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.recognition import Recognised, recognise_files
+from sdt.corpus.importers.recorded import encode, named_encoders
 from sdt.corpus.normalise import normalise
 from sdt.errors import InputError
+from sdt.features.recordings import find_recordings
 from sdt.features.text import encode_conversations, text_encoder
 from sdt.files import sha256
 
@@ -39,8 +41,8 @@ def read(
         options: What the user decided.
         features: Modality to its files, for those whose modality their names do not tell.
         progress: Called with (texts done, texts in all) while the text is encoded.
-        cache: Where the features of a release's recordings are looked for and kept.
-        report: Called with (encoder, utterances done, utterances in all) while a release is encoded.
+        cache: Where the features of recordings are looked for and kept.
+        report: Called with (encoder, utterances done, utterances in all) while recordings are encoded.
 
     Returns:
         The corpus in memory; its notes say how the files were understood.
@@ -52,12 +54,12 @@ def read(
     if len(files) == 1 and files[0].is_dir():
         from sdt.corpus.importers.releases import read_release
 
-        if features or options.take:
-            raise InputError(f"{files[0]}: is a folder, which takes no --features and no --take; name files")
+        if features or options.take or options.media:
+            raise InputError(f"{files[0]}: is a folder, which takes no --features, --take or --media; name files")
         layout, draft, sources = read_release(files[0], options, cache, report)
     else:
         sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
-        layout, draft = _read_files(files, sources, options, features, progress)
+        layout, draft = _read_files(files, sources, options, features, progress, cache, report)
     draft.provenance = {
         "importer": layout,
         "options": _json(dataclasses.asdict(options)),
@@ -79,32 +81,48 @@ def _read_files(
     options: ImportOptions,
     features: Mapping[str, Sequence[Path]],
     progress: Callable[[int, int], None] | None,
+    cache: FeatureCache | None,
+    report: Report | None,
 ) -> tuple[str, Draft]:
     """The layout's name and the corpus of anything but a release."""
     for path in sources:
         if not path.is_file():
             raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
-    for option, name in (("audio", options.audio_encoder), ("visual", options.visual_encoder)):
-        if name is not None:
-            raise InputError(
-                f"--{option}-encoder {name}: these files hold no recordings; give the folder of an original release, "
-                "or encode recordings with: sdt features extract"
-            )
     recognised = recognise_files(files, options.layout)
-    draft = _import(recognised, features, options)
+    encoders = named_encoders(options, ("audio", "visual"))
+    if encoders and recognised.importer != "tables":
+        name = next(iter(encoders.values())).name
+        raise InputError(
+            f"--{next(iter(encoders))}-encoder {name}: these files name no recordings; give the folder of an original "
+            "release or a table of utterances, or encode recordings with: sdt features extract"
+        )
+    if options.media and not encoders:
+        raise InputError(f"--media {options.media}: say what to encode with: --audio-encoder prosody, say")
+    draft, named = _import(recognised, features, options)
     draft.notes.insert(0, recognised.remark)
     if options.text_encoder is not None:
         _encode_text(draft, options.text_encoder, progress)
+    if encoders:
+        recordings = find_recordings(draft.conversations, named, options.media)
+        if not recordings.clips:
+            raise InputError(
+                f"{recognised.annotations[0]}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
+                "column media, or say where they are with --media"
+            )
+        encode(draft, encoders, recordings.clip, cache, report)
     return recognised.layout, draft
 
 
-def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+def _import(
+    recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions
+) -> tuple[Draft, Mapping[tuple[str, str], Path]]:
+    """The corpus, and the recordings that its files name."""
     if options.take and recognised.importer != "pickles":
         raise InputError(f"--take {next(iter(options.take))}=...: only pickles hold several modalities; use --features")
     if recognised.importer == "meld":
         from sdt.corpus.importers.meld import read_meld
 
-        return read_meld(recognised.annotations, _join(recognised.by_stem(), features), options)
+        return read_meld(recognised.annotations, _join(recognised.by_stem(), features), options), {}
     if recognised.importer == "tables":
         from sdt.corpus.importers.tables import read_tables
 
@@ -116,7 +134,7 @@ def _import(recognised: Recognised, features: Mapping[str, Sequence[Path]], opti
             f"--features {next(iter(features))}=...: pickles name their modalities themselves; where two of them hold "
             "the same modality, choose with --take MODALITY=FILE"
         )
-    return read_pickles(list(recognised.others), options)
+    return read_pickles(list(recognised.others), options), {}
 
 
 def _join(first: Mapping[str, Sequence[Path]], second: Mapping[str, Sequence[Path]]) -> dict[str, Sequence[Path]]:

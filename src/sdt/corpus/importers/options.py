@@ -37,9 +37,11 @@ class ImportOptions:
     text_encoder: str | None = None
     """Makes text features from the utterances' text with this encoder, `minilm` say."""
     audio_encoder: str | None = None
-    """Makes audio features from the recordings of an original release with this encoder, `prosody` say."""
+    """Makes audio features from the recordings with this encoder, `prosody` say."""
     visual_encoder: str | None = None
-    """Makes visual features from the recordings of an original release with this encoder, `faces` say."""
+    """Makes visual features from the recordings with this encoder, `faces` say."""
+    media: Path | None = None
+    """The recording of a table's utterances, or a folder of them; None takes those that its column `media` names."""
     normalise: Mapping[str, Normalisation] = field(default_factory=dict)
     """Modality to what its features' mean and deviation are taken over: `conversation`, `corpus` (its train split), or
     `none`."""

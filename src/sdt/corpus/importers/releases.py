@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.recorded import encode, named_encoders
 from sdt.corpus.importers.release_iemocap import is_iemocap, read_iemocap
 from sdt.corpus.importers.release_meld import is_meld, read_meld_release
 from sdt.errors import InputError
 from sdt.features.cache import FeatureCache
-from sdt.features.extract import FindClip, Report, extract, summarise_problems
+from sdt.features.extract import FindClip, Report
 
 Found = tuple[Draft, FindClip, list[Path]]
 """A corpus without features; where its recordings are; the annotation files."""
@@ -57,23 +58,9 @@ def read_release(
         )
     if options.layout not in (None, layout):
         raise InputError(f"--layout {options.layout}: {folder} is a folder of the layout {layout!r}")
-    from sdt.features.encoder import FeatureEncoder, feature_encoder
-
-    wanted = {"text": options.text_encoder, "audio": options.audio_encoder, "visual": options.visual_encoder}
-    encoders: dict[str, FeatureEncoder] = {}
-    for modality, name in wanted.items():
-        if name is not None:
-            encoders[modality] = feature_encoder(name)
-            if encoders[modality].modality != modality:
-                raise InputError(f"--{modality}-encoder {name}: encodes {encoders[modality].modality}, not {modality}")
+    encoders = named_encoders(options, ("text", "audio", "visual"))
     if not encoders:
         raise InputError(f"{folder}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")
     draft, clip, files = RELEASES[layout].read(folder, options)
-    draft.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
-    tables, problems = extract(draft.conversations, encoders, clip, cache, report)
-    for modality, table in tables.items():
-        if not table.present.any():
-            raise InputError(f"{folder}: {modality} could not be encoded in any utterance: {problems[modality][0]}")
-    draft.features = tables
-    draft.notes += summarise_problems(tables, problems)
+    encode(draft, encoders, clip, cache, report)
     return layout, draft, files

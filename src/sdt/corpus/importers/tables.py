@@ -22,13 +22,18 @@ from sdt.errors import InputError, near_miss
 from sdt.speakers import Speakers
 
 
-def read_tables(path: Path, features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+def read_tables(
+    path: Path, features: Mapping[str, Sequence[Path]], options: ImportOptions
+) -> tuple[Draft, dict[tuple[str, str], Path]]:
     """Read a corpus of one's own.
 
     Args:
         path: The file of utterances.
         features: Modality to its file, exactly one each.
         options: What the user decided.
+
+    Returns:
+        The corpus; and (conversation id, utterance id) to the recording that the table names.
 
     Raises:
         InputError: Names the file and its line, row or key.
@@ -45,7 +50,7 @@ def read_tables(path: Path, features: Mapping[str, Sequence[Path]], options: Imp
     keys = [
         f"{conversation.id}/{utterance.id}" for conversation in conversations for utterance in conversation.utterances
     ]
-    return Draft(
+    draft = Draft(
         name=options.name or path.stem,
         conversations=conversations,
         labels=_labels(path, file.rows, options, notes),
@@ -57,6 +62,10 @@ def read_tables(path: Path, features: Mapping[str, Sequence[Path]], options: Imp
         licence=options.licence or "unknown",
         notes=notes,
     )
+    media = [row.media for rows in grouped.values() for row in rows]
+    return draft, {
+        place: path.parent / name for place, name in zip(draft.places(), media, strict=True) if name is not None
+    }
 
 
 def _conversations(path: Path, rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -10,6 +10,8 @@
 | `split`        |          | `train`, `dev` or `test`, the same in all of a conversation             |
 | `text`         |          | what is said                                                            |
 | `start`, `end` |          | seconds, or HH:MM:SS.mmm                                                |
+| `media`        |          | the utterance's recording, its path from the table's folder; where      |
+|                |          | several utterances name the same, `start` and `end` cut it              |
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError, near_miss
 
 REQUIRED = ("conversation", "speaker", "label")
-OPTIONAL = ("utterance", "order", "split", "text", "start", "end")
+OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
 
@@ -46,6 +48,7 @@ class Row:
     text: str | None
     start: float | None
     end: float | None
+    media: str | None
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,7 @@ def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
         text=text["text"],
         start=start,
         end=end,
+        media=text["media"],
     )
 
 

@@ -2,7 +2,8 @@
 
 | given                 | the clip of an utterance                                                                     |
 |-----------------------|----------------------------------------------------------------------------------------------|
-| nothing               | the file that the transcript's own column `media` names                                      |
+| nothing               | the file that the table's own column `media` names; where several utterances name the same   |
+|                       | file, the stretch of it from the utterance's start to its end                                |
 | a file                | the stretch of it from the utterance's start to its end; all of it for a single utterance    |
 | a folder              | the first of `diaD_uttU.*` (MELD; D and U are the numbers at the end of the ids),            |
 |                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (where no other        |
@@ -22,8 +23,11 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.media import Clip
-from sdt.prediction.inputs import FILM, SOUND, is_recording
 
+SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "wma", "aif", "aiff", "au", "caf", "amr", "w64")
+"""Suffixes of recordings of sound, what loses least first."""
+FILM = ("mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mpg", "mpeg", "flv", "wmv", "ogv")
+"""Suffixes of recordings that may hold sound and pictures."""
 _SOUND_FIRST = (*SOUND, *FILM)
 _FILM_FIRST = (*FILM, *SOUND)
 
@@ -43,6 +47,11 @@ class Recordings:
         return min(clips, key=lambda clip: ranks.get(_kind(clip.path), len(ranks)), default=None)
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a file's name says that it is a recording."""
+    return _kind(path) in (*SOUND, *FILM)
+
+
 def find_recordings(
     conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path], media: Path | None
 ) -> Recordings:
@@ -50,14 +59,14 @@ def find_recordings(
 
     Args:
         conversations: What was said.
-        named: (conversation id, utterance id) to the clip that the transcript names.
+        named: (conversation id, utterance id) to the recording that the transcript names.
         media: A recording or a folder of them, instead of what the transcript names; or None.
 
     Raises:
-        InputError: The recording cannot be divided among the utterances, or the folder holds none of them.
+        InputError: A recording cannot be divided among the utterances, or the folder holds none of them.
     """
     if media is None:
-        return Recordings({place: [Clip(path)] for place, path in named.items()})
+        return Recordings(dict(_named(conversations, named)))
     if media.is_dir():
         return _in_folder(conversations, media)
     if not media.exists():
@@ -68,6 +77,27 @@ def find_recordings(
             "recording for each, named like it"
         )
     return Recordings(dict(_stretches(conversations[0], [media])))
+
+
+def _named(
+    conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]
+) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+    """The files that a table names: clips of one utterance each, or recordings of several, cut by their times."""
+    sharing = Counter(named.values())
+    for conversation in conversations:
+        for utterance in conversation.utterances:
+            path = named.get((conversation.id, utterance.id))
+            if path is None:
+                continue
+            if sharing[path] == 1:
+                yield (conversation.id, utterance.id), [Clip(path)]
+            elif utterance.start is None:
+                raise InputError(
+                    f"{path}: is the recording of {sharing[path]} utterances, but utterance {utterance.id!r} of "
+                    f"conversation {conversation.id!r} has no start; give start and end, or a clip for each utterance"
+                )
+            else:
+                yield (conversation.id, utterance.id), [Clip(path, utterance.start, utterance.end)]
 
 
 def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:

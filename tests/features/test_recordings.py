@@ -9,7 +9,7 @@ import pytest
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.media import Clip
-from sdt.prediction.recordings import Recordings, find_recordings
+from sdt.features.recordings import Recordings, find_recordings
 from tests.prediction.models import chat
 
 
@@ -33,6 +33,18 @@ def test_what_the_transcript_names(tmp_path: Path) -> None:
     assert recordings.clip("chat", "1", "audio") == Clip(tmp_path / "one.wav")
     assert recordings.clip("chat", "0", "audio") is None
     assert find_recordings([chat()], {}, None).clips == {}
+
+
+def test_a_recording_that_several_utterances_name_is_cut_by_their_times(tmp_path: Path) -> None:
+    talk, own = tmp_path / "talk.mp4", tmp_path / "own.wav"
+    said = chat("c", 3, timed=True)
+    recordings = find_recordings([said], {("c", "0"): talk, ("c", "1"): talk, ("c", "2"): own}, None)
+    assert recordings.clip("c", "1", "visual") == Clip(talk, 0.5, 1.0)
+    assert recordings.clip("c", "2", "audio") == Clip(own), "a clip of one utterance is all its own, whatever its times"
+    with pytest.raises(
+        InputError, match=r"talk\.mp4: is the recording of 2 utterances, but utterance '0' of.*no start"
+    ):
+        find_recordings([chat("c", 2)], {("c", "0"): talk, ("c", "1"): talk}, None)
 
 
 def test_a_recording_is_cut_by_the_times(tmp_path: Path) -> None:

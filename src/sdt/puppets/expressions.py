@@ -1,0 +1,76 @@
+"""How emotions look: a face's muscles, and what each emotion does with them.
+
+The muscles are the action units (AU) of the Facial Action Coding System, from 0 at rest to 1 at their strongest. The
+open forms are the prototypes of Ekman, Friesen and Hager ("Facial Action Coding System: Investigator's Guide", 2002):
+joy 6+12, surprise 1+2+5+26, sadness 1+4+15, fear 1+2+4+5+20+26, anger 4+5+7 with bared teeth, disgust 9+10+15. Who is
+withdrawn shows the held form: weaker, the lips pressed together, the eyes narrowed (display rules: Ekman and Friesen,
+"The repertoire of nonverbal behavior", Semiotica 1, 1969).
+
+Faces confuse fear with surprise (raised brows, wide eyes), anger with disgust (lowered brows) and neutral with sadness,
+as people do; other pairs than voices and words confuse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What a face's muscles do."""
+
+    inner_brow: float = 0.0
+    """AU 1: the inner ends of the brows are raised."""
+    outer_brow: float = 0.0
+    """AU 2: the outer ends are raised."""
+    frown: float = 0.0
+    """AU 4: the brows are lowered and drawn together."""
+    lids: float = 0.0
+    """AU 5: the eyes are wide; below 0 AU 7 and 43: they are narrow."""
+    cheeks: float = 0.0
+    """AU 6: the cheeks are raised, under the eyes."""
+    nose: float = 0.0
+    """AU 9: the nose is wrinkled."""
+    upper_lip: float = 0.0
+    """AU 10: the upper lip is raised."""
+    corners: float = 0.0
+    """AU 12: the corners of the mouth are pulled up; below 0 AU 15: down."""
+    stretch: float = 0.0
+    """AU 20: the mouth is stretched sideways."""
+    press: float = 0.0
+    """AU 24: the lips are pressed together."""
+    jaw: float = 0.0
+    """AU 26: the jaw has dropped."""
+    bow: float = 0.0
+    """AU 54: the head is lowered; below 0 AU 53: raised."""
+
+    def limited(self) -> Expression:
+        """The same, nothing beyond what a face can do."""
+        both_ways = ("lids", "corners", "bow")
+        found = {name: min(max(value, -float(name in both_ways)), 1.3) for name, value in vars(self).items()}
+        return Expression(**found)
+
+
+OPEN: dict[str, Expression] = {
+    "neutral": Expression(),
+    "joy": Expression(cheeks=0.9, corners=1.0, lids=-0.2, jaw=0.25, outer_brow=0.15, bow=-0.3),
+    "surprise": Expression(inner_brow=0.9, outer_brow=1.0, lids=0.8, jaw=0.7, bow=-0.4),
+    "anger": Expression(frown=1.0, lids=0.35, stretch=0.5, upper_lip=0.5, jaw=0.3, corners=-0.3, bow=0.3),
+    "sadness": Expression(inner_brow=1.0, frown=0.35, lids=-0.5, corners=-0.9, bow=1.0),
+    "fear": Expression(
+        inner_brow=1.0, outer_brow=0.5, frown=0.4, lids=1.0, stretch=0.9, jaw=0.3, corners=-0.25, bow=-0.4
+    ),
+    "disgust": Expression(frown=0.6, lids=-0.6, nose=1.0, upper_lip=0.9, corners=-0.5),
+}
+"""What outgoing puppets do."""
+
+HELD: dict[str, Expression] = {
+    "neutral": Expression(press=0.1),
+    "joy": Expression(cheeks=0.3, corners=0.55, lids=-0.1, press=0.5),
+    "surprise": Expression(inner_brow=0.5, outer_brow=0.7, lids=0.3, press=0.2),
+    "anger": Expression(frown=0.6, lids=-0.5, press=1.0),
+    "sadness": Expression(inner_brow=0.4, lids=-0.45, corners=-0.2, press=0.4, bow=0.5),
+    "fear": Expression(inner_brow=0.6, outer_brow=0.3, lids=0.6, stretch=0.4, press=0.5),
+    "disgust": Expression(frown=0.4, lids=-0.1, nose=0.45, upper_lip=0.3, corners=-0.35),
+}
+"""What withdrawn puppets do."""

@@ -1,0 +1,126 @@
+"""Anyone's own table of utterances, its recordings encoded while it is imported."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdt.__main__ import main
+from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+from tests.features.clips import write_clip
+from tests.features.drawn import face, scene
+from tests.features.voices import syllables, vowel
+
+HEADER = ["conversation", "speaker", "label", "split", "start", "end", "media"]
+ENCODERS = ImportOptions(audio_encoder="prosody", visual_encoder="faces")
+
+
+def table(folder: Path, rows: list[list[str]]) -> Path:
+    path = folder / "mine.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`talk.mp4`, two seconds of a face and a voice of 120 and then 240 Hz; `one.wav`, a voice alone."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "media").mkdir()
+    voice = np.concatenate([vowel(1, 120), vowel(1, 240)])
+    picture = scene((face(140), 90, 40))
+    write_clip(folder / "media" / "talk.mp4", voice[None], pictures=[picture] * 16, per_second=8)
+    write_clip(folder / "media" / "one.wav", syllables(4)[None])
+    return folder
+
+
+@pytest.fixture
+def mine(folder: Path) -> Path:
+    return table(
+        folder,
+        [
+            ["a", "Ann", "calm", "train", "0", "1", "media/talk.mp4"],
+            ["a", "Bob", "cross", "train", "1", "2", "media/talk.mp4"],
+            ["b", "Ann", "calm", "dev", "5", "6", "media/one.wav"],
+            ["c", "Ann", "cross", "test", "", "", "media/gone.mp4"],
+            ["c", "Bob", "calm", "test", "", "", ""],
+        ],
+    )
+
+
+def test_the_recordings_that_a_table_names_are_encoded(mine: Path) -> None:
+    draft = read([mine], ENCODERS)
+    draft.check()
+    assert {name: table.encoder for name, table in draft.features.items()} == {"audio": "prosody", "visual": "faces"}
+    assert draft.features["audio"].present.tolist() == [True, True, True, False, False]
+    assert draft.features["visual"].present.tolist() == [True, True, False, False, False]
+    audio = next(note for note in draft.notes if note.startswith("audio: 2 of 5"))
+    assert "c/0: no such file" in audio
+    assert "c/1: no recording" in audio
+    assert "b/0: no video track" in next(note for note in draft.notes if note.startswith("visual: 3 of 5"))
+    from sdt.features.audio_prosody import Prosody
+
+    pitch = draft.features["audio"].features[:2, Prosody().names.index("pitch_mean")]
+    np.testing.assert_allclose(pitch[1] - pitch[0], 12, atol=0.5)  # the shared file was cut where the table says
+
+
+def test_a_file_or_a_folder_instead_of_the_column(folder: Path) -> None:
+    rows = [[*row, ""] for row in (["a", "Ann", "calm", "test", "0", "1"], ["a", "Bob", "cross", "test", "1", "2"])]
+    path = table(folder, rows)
+    one = ImportOptions(audio_encoder="prosody", media=folder / "media" / "talk.mp4")
+    assert read([path], one).features["audio"].present.all()
+    with pytest.raises(InputError, match="no recording of any utterance in this folder"):
+        read([path], ImportOptions(audio_encoder="prosody", media=folder / "media"))
+    with pytest.raises(InputError, match=r"mine\.csv: --audio-encoder needs recordings; name them in a column media"):
+        read([path], ImportOptions(audio_encoder="prosody"))
+
+
+def test_features_of_files_give_way_and_text_comes_first(mine: Path, tmp_path: Path) -> None:
+    matrix = tmp_path / "audio.npy"
+    np.save(matrix, np.zeros((5, 3), dtype=np.float32))
+    draft = read([mine, matrix], ImportOptions(audio_encoder="prosody"))
+    assert draft.features["audio"].features.shape == (5, 174)
+    assert "audio: the features of the files give way to those of the encoder 'prosody'" in draft.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (ImportOptions(audio_encoder="faces"), "--audio-encoder faces: encodes visual, not audio"),
+        (ImportOptions(visual_encoder="face"), "there is none of this name; did you mean 'faces'"),
+        (ImportOptions(media=Path("x.mp4")), "--media x.mp4: say what to encode with"),
+        (ImportOptions(audio_encoder="prosody", media=Path("x.mp4")), "x.mp4: there is no such file or folder"),
+    ],
+)
+def test_what_cannot_be_done(mine: Path, options: ImportOptions, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read([mine], options)
+
+
+def test_a_file_that_several_utterances_name_needs_times(folder: Path) -> None:
+    path = table(folder, [["a", name, label, "test", "", "", "media/talk.mp4"] for name, label in ("Ac", "Bd")])
+    with pytest.raises(InputError, match=r"talk\.mp4: is the recording of 2 utterances"):
+        read([path], ENCODERS)
+
+
+def test_no_recording_at_all_is_an_error(folder: Path) -> None:
+    path = table(folder, [["a", name, label, "test", "", "", f"{name}.wav"] for name, label in ("Ac", "Bd")])
+    with pytest.raises(InputError, match="audio could not be encoded in any utterance: a/0: no such file"):
+        read([path], ENCODERS)
+
+
+def test_the_command_keeps_what_is_done(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["corpus", "import", str(mine), "--audio-encoder", "prosody", "--cache", str(tmp_path / "cache")]
+    assert main([*command, "--output", str(tmp_path / "one")]) == 0
+    assert "audio: 2 of 5 utterances lack it" in capsys.readouterr().out
+    monkeypatch.setattr("sdt.features.audio_prosody.describe", None)  # nothing is described again
+    assert main([*command, "--output", str(tmp_path / "two")]) == 0
+    one, two = (Corpus.open(tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_array_equal(one.modalities["audio"].rows(slice(0, 5)), two.modalities["audio"].rows(slice(0, 5)))
