@@ -82,11 +82,15 @@ def run(options: argparse.Namespace) -> int | None:
 def _print_scores(run_folder: RunFolder, console: Console) -> None:
     from sdt.evaluation.scores import caveat
     from sdt.evaluation.table import heads_table
+    from sdt.training.sealed import Unsealed
 
     values, splits = run_folder.read_scores()
     note = caveat(values)
     for split, heads in splits.items():
         console.print(heads_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
+    if "test_chosen" in values:
+        price = Unsealed.from_dict(values["test_chosen"]).price(splits["test"])
+        console.print(price, markup=False, highlight=False, soft_wrap=True)
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ metrics.jsonl      one line per epoch; times stand under the key `seconds`, all 
 checkpoint/        while the run is unfinished, see `checkpoint.py`
 model/             the chosen model
 predictions/       SPLIT.jsonl
+sealed/            the test scores of every epoch, which choose nothing, see `sealed.py`
 scores.json        written last: a run that has it is finished
 """
 
@@ -46,6 +47,11 @@ class RunFolder:
     def model(self) -> Path:
         """The model folder."""
         return self.path / "model"
+
+    @property
+    def sealed(self) -> Path:
+        """The folder of what no choice may depend on."""
+        return self.path / "sealed"
 
     @property
     def finished(self) -> bool:

@@ -30,6 +30,7 @@ from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_se
 from sdt.training.optimizer import make_optimizer
 from sdt.training.protocol import protocol_for
 from sdt.training.schedule import learning_rate
+from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
 from sdt.training.weights import class_weights
 
@@ -81,7 +82,8 @@ class Run:
         self, recipe: Recipe, corpus: Corpus, device: torch.device, folder: RunFolder, display: Display
     ) -> None:
         self.recipe, self.corpus, self.folder, self.display = recipe, corpus, folder, display
-        self.protocol = protocol_for(recipe.training.protocol, corpus)
+        self.protocol = protocol_for(recipe.training, corpus)
+        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed)
         config = SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -106,6 +108,7 @@ class Run:
         """Train the epochs that are missing, writing metrics and checkpoints."""
         training = self.recipe.training
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
+        self.sealed.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
         with self.display.running(training.epochs, self.state.epoch):
@@ -115,6 +118,10 @@ class Run:
                 except NotFiniteError as error:
                     kept = self.folder.epochs_done
                     raise InputError(f"{error}. {self.folder.path} keeps the state after epoch {kept}") from None
+                chosen_at = time.perf_counter()
+                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
+                self.sealed.look(line["epoch"], self.model)
+                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
                 self.state.history.append(line)
                 if self.state.epoch % training.checkpoint_every == 0 or self._enough():
                     save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
@@ -122,16 +129,14 @@ class Run:
                 self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
 
     def finish(self, surroundings: Mapping[str, Any]) -> None:
-        """Take the best parameters, score the reported splits once, write model, predictions and scores."""
+        """Take the best parameters, score the reported splits, write model, predictions and scores."""
         self.model.load_state_dict(self.state.best)
         self.model.config = dataclasses.replace(
             self.model.config, provenance=self._provenance(), temperatures=self._temperatures()
         )
         scores: dict[str, dict[str, Scores]] = {}
-        for split in self.corpus.splits:
+        for split in self.protocol.predicted:
             conversations = self.corpus.split(split)
-            if not conversations:
-                continue
             outputs = run_model(self.model, self.corpus, conversations)
             said = predictions(outputs, self.model.config)
             write_predictions(self.folder.path / "predictions" / f"{split}.jsonl", said, conversations)
@@ -141,10 +146,14 @@ class Run:
         parts = self._carry_adapters()
         card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
         self.model.save_pretrained(self.folder.model, card, parts)
+        unsealed = self.sealed.open(self.state.epoch)
+        if self.protocol.sealed and unsealed is None:
+            self.display.say(f"{self.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
         self.folder.write_scores(
             {
                 **self._provenance(),
                 **self._caveat(),
+                **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
                 "scores": {
                     split: {head: of_head.to_dict() for head, of_head in heads.items()}
                     for split, heads in scores.items()
@@ -225,7 +234,7 @@ class Run:
             self.display.say(f"going on after epoch {self.state.epoch}")
         if note := caveat(self._provenance()):
             self.display.say(note)
-        elif "test" not in self.protocol.reported:
+        elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:
             self.display.say("the corpus has no labelled test split: only dev will be scored")
 
     def _provenance(self) -> dict[str, Any]:
