@@ -89,11 +89,16 @@ def test_a_line_of_metrics(finished: Path) -> None:
     lines = metrics(finished)
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     for line in lines:
-        assert line.keys() == {"epoch", "best", "learning_rate", "losses", "gradient_norm", "train", "dev"}
+        assert line.keys() == {"epoch", "best", "learning_rate", "losses", "students", "gradient_norm", "train", "dev"}
         assert line["losses"].keys() == {"task", "hard", "soft", "total"}
+        assert line["students"].keys() == {"words", "voice"}
+        for term in ("hard", "soft"):
+            by_student = sum(of_student[term] for of_student in line["students"].values())
+            assert by_student == pytest.approx(line["losses"][term], rel=1e-5)
         for split in ("train", "dev"):
             assert line[split].keys() == {"fused", "words", "voice"}
-            assert line[split]["fused"].keys() == {"accuracy", "weighted_f1", "macro_f1"}
+            assert line[split]["fused"].keys() >= {"accuracy", "weighted_f1", "macro_f1"}
+            assert ("cross_entropy" in line[split]["voice"]) == (split == "dev")
     best = max(lines, key=lambda line: (line["dev"]["fused"]["weighted_f1"], -line["epoch"]))
     values, _ = RunFolder(finished).read_scores()
     assert values["epoch"] == best["epoch"] == [line["epoch"] for line in lines if line["best"]][-1]

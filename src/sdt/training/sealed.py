@@ -40,10 +40,10 @@ class Unsealed:
 
     def price(self, honest: Mapping[str, Scores]) -> str:
         """What choosing on test would have gained, in words; `honest` are the test scores of the chosen parameters."""
-        mine, theirs = self.scores[FUSED].weighted_f1, honest[FUSED].weighted_f1
+        chosen, gained = self.scores[FUSED].weighted_f1, self.scores[FUSED].weighted_f1 - honest[FUSED].weighted_f1
         return (
-            f"choosing the epoch on test would have given a weighted F1 of {percent(mine)} (epoch {self.epoch}): "
-            f"{percent(mine - theirs)} too much"
+            f"choosing the epoch on test would have given a weighted F1 of {percent(chosen)} (epoch {self.epoch}): "
+            + (f"{percent(gained)} too much" if gained else "no other score")
         )
 
     def to_dict(self) -> dict[str, Any]:
