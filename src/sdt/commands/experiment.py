@@ -50,10 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="every combination of these values; the first one is the reference",
     )
     parser.add_argument("--rows", metavar="NAME,...", help="these rows of the table alone (and the reference)")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="J", help="runs at the same time; default: 1")
+    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="runs at the same time; default: 1")
     parser.add_argument(
         "--threads",
-        type=_count,
+        type=count,
         metavar="T",
         help="of each run, fixed when the experiment begins; default: the machine's cores / J",
     )
@@ -187,7 +187,8 @@ def _report(failures: Sequence[Failure], folder: Path) -> int:
     return FAILED if failures else 0
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """An option that counts something."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)

@@ -86,7 +86,7 @@ class Board:
             run.done = event["epoch"]
             run.best = f", best {event['chosen_on']} weighted F1 {percent(event['best'])}"
         note = f"epoch {min(int(run.done) + 1, run.epochs)}/{run.epochs}, {run.rate:,.0f} utterances/s{run.best}"
-        self._progress.update(run.bar, completed=run.done, note=f"{note}, {_left(run.seconds_left)}")
+        self._progress.update(run.bar, completed=run.done, note=f"{note}, {time_left(run.seconds_left)}")
         self._tell_total()
 
     def ended(self, job: Job, failure: Failure | None) -> None:
@@ -100,14 +100,14 @@ class Board:
         if failure or not self._console.is_terminal:
             how = f"failed: {failure.error}" if failure else f"finished after {run.done:.0f} epochs{run.best}"
             place = f"{self._before + self._ended}/{self._before + len(self._jobs)}"
-            self._say(f"{place}  {job.name} {how}; {_left(self._seconds_left())}")
+            self._say(f"{place}  {job.name} {how}; {time_left(self._seconds_left())}")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _tell_total(self) -> None:
         done = self._before + self._ended
-        note = f"{done}/{self._before + len(self._jobs)} runs, {_left(self._seconds_left())}"
+        note = f"{done}/{self._before + len(self._jobs)} runs, {time_left(self._seconds_left())}"
         self._progress.update(self._total, note=note)
 
     def _seconds_left(self) -> float | None:
@@ -119,7 +119,8 @@ class Board:
         return (time.perf_counter() - self._began) / gone * left
 
 
-def _left(seconds: float | None) -> str:
+def time_left(seconds: float | None) -> str:
+    """In words."""
     if seconds is None:
         return "time left unknown"
     minutes, rest = divmod(round(seconds), 60)

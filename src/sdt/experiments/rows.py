@@ -137,7 +137,7 @@ def grid(texts: Sequence[str]) -> Rows:
     """
     values: dict[str, list[object]] = {}
     for text in texts:
-        key, found = grid_values(text)
+        key, found = _grid_values(text)
         if key in values:
             raise InputError(f"--grid {text}: {key} is given twice")
         values[key] = found
@@ -152,23 +152,37 @@ def grid(texts: Sequence[str]) -> Rows:
     return Rows(f"How do the scores depend on {' and '.join(values)}?", tuple(rows), rows[0].name)
 
 
-def grid_values(text: str) -> tuple[str, list[object]]:
+def _grid_values(text: str) -> tuple[str, list[object]]:
     """`KEY=VALUE,VALUE` as the key and the typed values."""
-    key, equals, listed = text.partition("=")
+    key, equals, values = text.partition("=")
     if not equals:
         raise InputError(f"--grid {text}: expected SETTING=VALUE,VALUE such as model.width=128,256")
     if key in NOT_VARIED:
         raise InputError(f"--grid {text}: {key} cannot be varied" + ("; give --seeds" if key == "seed" else ""))
+    return key, listed_values(key, values, f"--grid {text}")
+
+
+def listed_values(key: str, text: str, where: str) -> list[object]:
+    """`VALUE,VALUE` in the type of the setting; what is a tuple there is a list.
+
+    Args:
+        key: The setting.
+        text: The values as YAML, so that a list in brackets is one value.
+        where: What an error message begins with.
+
+    Raises:
+        InputError: There is no such setting, no value, or one that is none of the setting's.
+    """
     try:
-        found = yaml.safe_load(f"[{listed}]")
+        found = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError:
-        raise InputError(f"--grid {text}: {listed!r} is no list of values") from None
+        raise InputError(f"{where}: {text!r} is no list of values") from None
     if not found:
-        raise InputError(f"--grid {text}: there is no value")
+        raise InputError(f"{where}: there is no value")
     if key == "modalities":
         found = [[value] if isinstance(value, str) else value for value in found]
     typed = [setting_value(key, value) for value in found]
-    return key, [list(value) if isinstance(value, tuple) else value for value in typed]
+    return [list(value) if isinstance(value, tuple) else value for value in typed]
 
 
 def _named(value: object) -> str:

@@ -99,6 +99,20 @@ class RunFolder:
         """Write metrics.jsonl."""
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history))
 
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; none where there is no such file yet.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged ({error}); train again with --overwrite") from None
+
     def write_scores(self, values: Mapping[str, Any]) -> None:
         """Write scores.json, which finishes the run, and remove the checkpoint."""
         write_text(self.path / "scores.json", _json(values))
