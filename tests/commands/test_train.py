@@ -30,6 +30,7 @@ def test_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for expected in ("epoch 1/2", "epoch 2/2", "dev: epoch", "test: epoch", "fused", "words", "voice", "weighted F1"):
         assert expected in shown
+    assert re.search(r"choosing the epoch on test would have given a weighted F1 of \d+\.\d\d \(epoch [12]\)", shown)
     assert "run folder: runs/tiny-seed3" in shown
     saved = (place / "runs" / "tiny-seed3" / "recipe.yaml").read_text(encoding="utf-8")
     assert "width: 8" in saved

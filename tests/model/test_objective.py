@@ -110,3 +110,16 @@ def test_each_term_can_be_switched_off(logits: dict[str, torch.Tensor], term: st
 def test_settings_that_make_no_sense(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="objective"):
         Objective(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tau_squared", [False, True])
+def test_what_each_student_adds(logits: dict[str, torch.Tensor], tau_squared: bool) -> None:
+    label = LABEL.clone()
+    label[2] = UNLABELLED
+    objective = Objective(temperature=2, tau_squared=tau_squared)
+    together = self_distillation(logits, label, objective, torch.tensor([0.5, 2.0, 1.0, 4.0]))
+    assert not together.students.requires_grad
+    for row, student in enumerate(("text", "audio")):
+        alone = {"fused": logits["fused"], student: logits[student]}
+        found = self_distillation(alone, label, objective, torch.tensor([0.5, 2.0, 1.0, 4.0]))
+        torch.testing.assert_close(together.students[row], torch.stack([found.hard, found.soft]).detach())

@@ -74,6 +74,8 @@ def test_losses_are_means_over_labelled_utterances(corpus: Corpus, recipe: Recip
     expected = self_distillation(together, torch.cat([batch.label for batch in batches]), Objective())
     assert epoch.losses["total"] == pytest.approx(float(expected.total), rel=1e-5)
     assert epoch.losses["soft"] == pytest.approx(float(expected.soft), rel=1e-4)
+    by_student = [list(of_student.values()) for of_student in epoch.students.values()]
+    torch.testing.assert_close(torch.tensor(by_student), expected.students, rtol=1e-4, atol=1e-5)
 
 
 def test_the_norm_of_the_gradient_does_not_depend_on_clipping(corpus: Corpus, recipe: Recipe) -> None:

@@ -7,8 +7,13 @@ import pytest
 
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
-from sdt.training.protocol import protocol_for
+from sdt.training.protocol import Protocol, protocol_for
+from sdt.training.settings import Training
 from tests.training.conftest import make_draft
+
+
+def divided(corpus: Corpus, **training: object) -> Protocol:
+    return protocol_for(Training(**training), corpus)  # type: ignore[arg-type]
 
 
 def without(split: str, folder: Path, *, only_labels: bool = False) -> Corpus:
@@ -25,14 +30,14 @@ def without(split: str, folder: Path, *, only_labels: bool = False) -> Corpus:
 
 
 def test_validation_trains_on_train_and_chooses_by_dev(corpus: Corpus) -> None:
-    protocol = protocol_for("validation", corpus)
+    protocol = divided(corpus)
     assert [c.id for c in protocol.train] == list(corpus.splits["train"])
     assert [c.id for c in protocol.choose] == list(corpus.splits["dev"])
     assert (protocol.chosen_on, protocol.reported) == ("dev", ("dev", "test"))
 
 
 def test_published_trains_on_train_and_dev_and_chooses_by_test(corpus: Corpus) -> None:
-    protocol = protocol_for("published", corpus)
+    protocol = divided(corpus, protocol="published")
     assert [c.id for c in protocol.train] == [*corpus.splits["train"], *corpus.splits["dev"]]
     assert [c.id for c in protocol.choose] == list(corpus.splits["test"])
     assert (protocol.chosen_on, protocol.reported) == ("test", ("test",))
@@ -41,15 +46,25 @@ def test_published_trains_on_train_and_dev_and_chooses_by_test(corpus: Corpus) -
 @pytest.mark.parametrize("only_labels", [False, True])
 def test_a_split_that_is_needed(tmp_path: Path, only_labels: bool) -> None:
     with pytest.raises(InputError, match="import the corpus again with a dev split"):
-        protocol_for("validation", without("dev", tmp_path / "a", only_labels=only_labels))
+        divided(without("dev", tmp_path / "a", only_labels=only_labels))
     with pytest.raises(InputError, match=r"use --training\.protocol validation"):
-        protocol_for("published", without("test", tmp_path / "b", only_labels=only_labels))
+        divided(without("test", tmp_path / "b", only_labels=only_labels), protocol="published")
     with pytest.raises(InputError, match="there is nothing to train on"):
-        protocol_for("validation", without("train", tmp_path / "c", only_labels=only_labels))
+        divided(without("train", tmp_path / "c", only_labels=only_labels))
 
 
 @pytest.mark.parametrize("only_labels", [False, True])
 def test_a_split_that_is_not_needed(tmp_path: Path, only_labels: bool) -> None:
-    assert protocol_for("validation", without("test", tmp_path / "a", only_labels=only_labels)).reported == ("dev",)
-    published = protocol_for("published", without("dev", tmp_path / "b", only_labels=only_labels))
+    assert divided(without("test", tmp_path / "a", only_labels=only_labels)).reported == ("dev",)
+    published = divided(without("dev", tmp_path / "b", only_labels=only_labels), protocol="published")
     assert len(published.train) == (16 if only_labels else 12)
+
+
+def test_when_test_is_scored(corpus: Corpus, tmp_path: Path) -> None:
+    sealed, once, never = (divided(corpus, test=when) for when in ("sealed", "once", "never"))
+    assert [c.id for c in sealed.sealed] == list(corpus.splits["test"])
+    assert once.sealed == never.sealed == []
+    assert sealed.predicted == once.predicted == ("train", "dev", "test")
+    assert (never.predicted, never.reported) == (("train", "dev"), ("dev",))
+    assert divided(corpus, protocol="published").sealed == []
+    assert divided(without("test", tmp_path, only_labels=True)).sealed == []

@@ -41,7 +41,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl without the times."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     for line in lines:
-        assert set(line.pop("seconds")) == {"training", "scoring"}
+        assert set(line.pop("seconds")) == {"training", "scoring", "sealed"}
     return lines
 
 
@@ -50,6 +50,10 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert metrics(one) == metrics(other)
     for name in ("scores.json", "model/config.json", "model/model.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    for name in ("sealed/test.jsonl", "sealed/predictions.jsonl"):
+        assert (one / name).exists() == (other / name).exists()
+        if (one / name).exists():
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
     for split in ("train", "dev", "test"):
         name = f"predictions/{split}.jsonl"
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
@@ -66,7 +70,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Path:
 
 
 def test_the_run_folder(finished: Path, corpus: Corpus, recipe: Recipe) -> None:
-    names = {"recipe.yaml", "environment.json", "metrics.jsonl", "scores.json", "model", "predictions"}
+    names = {"recipe.yaml", "environment.json", "metrics.jsonl", "scores.json", "model", "predictions", "sealed"}
     assert {path.name for path in finished.iterdir()} == names
     assert load_recipe(finished / "recipe.yaml") == recipe
     surroundings = json.loads((finished / "environment.json").read_text(encoding="utf-8"))
@@ -85,11 +89,16 @@ def test_a_line_of_metrics(finished: Path) -> None:
     lines = metrics(finished)
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     for line in lines:
-        assert line.keys() == {"epoch", "best", "learning_rate", "losses", "gradient_norm", "train", "dev"}
+        assert line.keys() == {"epoch", "best", "learning_rate", "losses", "students", "gradient_norm", "train", "dev"}
         assert line["losses"].keys() == {"task", "hard", "soft", "total"}
+        assert line["students"].keys() == {"words", "voice"}
+        for term in ("hard", "soft"):
+            by_student = sum(of_student[term] for of_student in line["students"].values())
+            assert by_student == pytest.approx(line["losses"][term], rel=1e-5)
         for split in ("train", "dev"):
             assert line[split].keys() == {"fused", "words", "voice"}
-            assert line[split]["fused"].keys() == {"accuracy", "weighted_f1", "macro_f1"}
+            assert line[split]["fused"].keys() >= {"accuracy", "weighted_f1", "macro_f1"}
+            assert ("cross_entropy" in line[split]["voice"]) == (split == "dev")
     best = max(lines, key=lambda line: (line["dev"]["fused"]["weighted_f1"], -line["epoch"]))
     values, _ = RunFolder(finished).read_scores()
     assert values["epoch"] == best["epoch"] == [line["epoch"] for line in lines if line["best"]][-1]
@@ -231,7 +240,7 @@ def test_early_stopping(recipe: Recipe, tmp_path: Path) -> None:
     assert [line["best"] for line in metrics(tmp_path / "run")] == [True, False, False, False]
 
 
-def test_validation_never_runs_on_test_before_the_end(
+def test_what_chooses_never_runs_on_test_before_the_end(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []

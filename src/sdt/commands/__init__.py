@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "fine-tune the text encoder on single utterances of a corpus",
     ),
     "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
+    "experiment": ("sdt.commands.experiment", "many runs by a recipe: seeds, grids, the paper's tables, in one folder"),
+    "search": ("sdt.commands.search", "search for settings with Optuna; dev decides, test is never read"),
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),

@@ -32,7 +32,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run in the run folder, if there is one")
     again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
+    add_tracker_option(parser)
     add_options(parser)
+
+
+def add_tracker_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--log`."""
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        choices=("tensorboard", "mlflow", "wandb"),
+        help="send the metrics there, too (metrics.jsonl is always written); can be given several times",
+    )
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -49,6 +61,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.training.display import Display
     from sdt.training.folder import RunFolder
     from sdt.training.run import train
+    from sdt.training.trackers import TRACKERS
 
     console = Console()
     command = ["sdt", "train", str(options.recipe), *overrides(options)]
@@ -62,6 +75,7 @@ def run(options: argparse.Namespace) -> int | None:
                 overwrite=options.overwrite,
                 display=Display(console),
                 command=command,
+                trackers=[TRACKERS[name]() for name in options.log],
             )
     except KeyboardInterrupt:
         print(_stopped(RunFolder(folder), recipe.training.epochs, command), file=sys.stderr)
@@ -82,11 +96,15 @@ def run(options: argparse.Namespace) -> int | None:
 def _print_scores(run_folder: RunFolder, console: Console) -> None:
     from sdt.evaluation.scores import caveat
     from sdt.evaluation.table import heads_table
+    from sdt.training.sealed import Unsealed
 
     values, splits = run_folder.read_scores()
     note = caveat(values)
     for split, heads in splits.items():
         console.print(heads_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
+    if "test_chosen" in values:
+        price = Unsealed.from_dict(values["test_chosen"]).price(splits["test"])
+        console.print(price, markup=False, highlight=False, soft_wrap=True)
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 

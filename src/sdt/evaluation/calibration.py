@@ -48,8 +48,7 @@ def fit_temperature(probabilities: npt.NDArray[np.float32], label: npt.NDArray[n
         label: [N] class numbers; negative where there is none, at least one is not.
     """
     labelled = label >= 0
-    # A probability that is rounded to 0 is at most the smallest number there is.
-    logits = np.log(np.maximum(probabilities[labelled], np.finfo(np.float32).smallest_subnormal).astype(np.float64))
+    logits = _logarithm(probabilities[labelled])
     of_label = logits[np.arange(len(logits)), label[labelled]]  # [labelled]
 
     def loss(log_temperature: float) -> float:
@@ -60,6 +59,17 @@ def fit_temperature(probabilities: npt.NDArray[np.float32], label: npt.NDArray[n
     found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
     # Six digits: what is beyond them depends on the machine's exp and log.
     return float(f"{np.exp(found.x):.6g}")
+
+
+def cross_entropy(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> float:
+    """The mean negative log-likelihood of the labels, in nats.
+
+    Args:
+        probabilities: [N, C].
+        label: [N] class numbers; negative where there is none, at least one is not.
+    """
+    labelled = label >= 0
+    return float(-_logarithm(probabilities[labelled, label[labelled]]).mean())
 
 
 def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> float:
@@ -83,3 +93,11 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     # n_b / N * |right_b / n_b - confidence_b / n_b|, summed over the bins: the n_b cancel.
     gap = np.bincount(bin_, weights=right - confidence, minlength=BINS)
     return float(np.abs(gap).sum() / len(confidence))
+
+
+def _logarithm(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    # A probability that is rounded to 0 is at most the smallest number there is.
+    logarithm: npt.NDArray[np.float64] = np.log(
+        np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal).astype(np.float64)
+    )
+    return logarithm

@@ -19,11 +19,14 @@ class Spread:
     mean: float
     deviation: float
     """The sample standard deviation (divided by R - 1); 0 for a single run."""
+    minimum: float
+    maximum: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """The spread of some numbers."""
-        return cls(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
+        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(statistics.mean(values), deviation, min(values), max(values))
 
     def __str__(self) -> str:
         return f"{100 * self.mean:.2f} ± {100 * self.deviation:.2f}"

@@ -10,7 +10,7 @@ The fused classifier is the teacher, each modality's classifier a student:
 An utterance is valid where it has a label. All is computed from logits, in float32. The released program builds the KL
 from masked products, whose 0 * log 0 gives NaN gradients; selecting the valid utterances has the same value.
 
-Shapes: N utterances, C labels.
+Shapes: N utterances, C labels, S students.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Losses:
     hard: Tensor
     soft: Tensor
     total: Tensor
+    students: Tensor
+    """[S, 2]; what each student adds to `hard` and to `soft`, in the order of the logits; without a gradient."""
 
 
 def self_distillation(
@@ -53,17 +55,21 @@ def self_distillation(
     teacher = logits[FUSED].float()
     students = [student.float() for head, student in logits.items() if head != FUSED]
     task = _cross_entropy(teacher, label, class_weights)
-    hard = torch.stack([_cross_entropy(student, label, class_weights) for student in students]).sum()
+    hards = torch.stack([_cross_entropy(student, label, class_weights) for student in students])  # [S]
+    hard = hards.sum()
     tau = objective.temperature
     target = (teacher.detach() if objective.detach_teacher else teacher).div(tau).log_softmax(dim=1)  # [N, C]
     valid = (label != UNLABELLED).float()  # [N]
-    divergence = torch.stack(
+    divergences = torch.stack(
         [(target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1) for student in students]
-    ).sum(dim=0)  # [N]
-    soft = (divergence * valid).sum() / valid.sum().clamp(min=1)
+    )  # [S, N]
+    count = valid.sum().clamp(min=1)
+    soft = (divergences.sum(dim=0) * valid).sum() / count
+    softs = (divergences.detach() * valid).sum(dim=1) / count  # [S]
     if objective.tau_squared:
-        soft = soft * tau**2
-    return Losses(task, hard, soft, objective.task * task + objective.hard * hard + objective.soft * soft)
+        soft, softs = soft * tau**2, softs * tau**2
+    total = objective.task * task + objective.hard * hard + objective.soft * soft
+    return Losses(task, hard, soft, total, torch.stack((hards.detach(), softs), dim=1))
 
 
 def _cross_entropy(logits: Tensor, label: Tensor, class_weights: Tensor | None) -> Tensor:

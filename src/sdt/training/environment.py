@@ -18,8 +18,17 @@ import sdt
 from sdt.corpus.store import Corpus
 
 
-def environment(corpus: Corpus, device: torch.device, command: Sequence[str]) -> dict[str, Any]:
-    """What environment.json says."""
+def environment(
+    corpus: Corpus, device: torch.device, command: Sequence[str], threads: int | None = None
+) -> dict[str, Any]:
+    """What environment.json says.
+
+    Args:
+        corpus: The corpus.
+        device: Where it is computed.
+        command: The command line.
+        threads: Of the processor; None for as many as this process has.
+    """
     return {
         "corpus": str(corpus.folder.resolve()),
         "corpus_name": corpus.name,
@@ -27,7 +36,7 @@ def environment(corpus: Corpus, device: torch.device, command: Sequence[str]) ->
         "command": shlex.join(command),
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device.type,
-        "hardware": hardware(device),
+        "hardware": hardware(device, threads),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -36,8 +45,8 @@ def environment(corpus: Corpus, device: torch.device, command: Sequence[str]) ->
     }
 
 
-def hardware(device: torch.device) -> str:
-    """The name of the processor or the GPU."""
+def hardware(device: torch.device, threads: int | None = None) -> str:
+    """The name of the processor, with the number of threads, or of the GPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = platform.processor() or platform.machine()
@@ -46,7 +55,7 @@ def hardware(device: torch.device) -> str:
             if line.startswith("model name"):
                 name = line.partition(":")[2].strip()
                 break
-    return f"{name}, {torch.get_num_threads()} threads"
+    return f"{name}, {threads or torch.get_num_threads()} threads"
 
 
 @contextlib.contextmanager

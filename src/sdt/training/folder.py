@@ -6,6 +6,7 @@ metrics.jsonl      one line per epoch; times stand under the key `seconds`, all 
 checkpoint/        while the run is unfinished, see `checkpoint.py`
 model/             the chosen model
 predictions/       SPLIT.jsonl
+sealed/            the test scores of every epoch, which choose nothing, see `sealed.py`
 scores.json        written last: a run that has it is finished
 """
 
@@ -46,6 +47,11 @@ class RunFolder:
     def model(self) -> Path:
         """The model folder."""
         return self.path / "model"
+
+    @property
+    def sealed(self) -> Path:
+        """The folder of what no choice may depend on."""
+        return self.path / "sealed"
 
     @property
     def finished(self) -> bool:
@@ -92,6 +98,20 @@ class RunFolder:
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write metrics.jsonl."""
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; none where there is no such file yet.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged ({error}); train again with --overwrite") from None
 
     def write_scores(self, values: Mapping[str, Any]) -> None:
         """Write scores.json, which finishes the run, and remove the checkpoint."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import flat, load_recipe
+from sdt.training.sealed import Unsealed
 
 SAME = ("protocol", "corpus", "corpus_sha256")
 """What has to be the same in all runs, besides the recipe."""
@@ -108,6 +109,12 @@ class Group:
             if split not in scores:
                 raise InputError(f"{folder.path}: no scores of the split {split!r}; there are: {', '.join(scores)}")
         return Summary.of([scores[split] for _, scores in self._read])
+
+    @property
+    def unsealed(self) -> list[Mapping[str, Scores] | None]:
+        """Each run's scores on test, by head, had its epoch been chosen on test (see `sealed`); None where unknown."""
+        known = [values.get("test_chosen") for values, _ in self._read]
+        return [Unsealed.from_dict(of_run).scores if of_run else None for of_run in known]
 
     def predicted(self, split: str) -> list[Predicted]:
         """What each run says of a split.

@@ -32,6 +32,8 @@ class Step:
 
     losses: dict[str, float]
     """By term, see `TERMS`."""
+    students: dict[str, dict[str, float]]
+    """Student to what it adds to the terms `hard` and `soft`."""
     gradient_norm: float
     """Before clipping."""
     utterances: int
@@ -51,6 +53,15 @@ class Epoch:
         """The mean over the labelled utterances, by term."""
         labelled = sum(step.labelled for step in self.steps)
         return {term: sum(step.losses[term] * step.labelled for step in self.steps) / labelled for term in TERMS}
+
+    @property
+    def students(self) -> dict[str, dict[str, float]]:
+        """Student to the means over the labelled utterances of what it adds to the terms `hard` and `soft`."""
+        labelled = sum(step.labelled for step in self.steps)
+        return {
+            head: {term: sum(s.students[head][term] * s.labelled for s in self.steps) / labelled for term in terms}
+            for head, terms in self.steps[0].students.items()
+        }
 
     @property
     def gradient_norm(self) -> float:
@@ -128,11 +139,14 @@ class Trainer:
         patience = 1 if self.device.type == "cpu" else 8
 
         def look() -> None:
-            for (*losses, norm), (_, batch) in zip(torch.stack([x for x, _ in waiting]).tolist(), waiting, strict=True):
+            for numbers, (_, batch) in zip(torch.stack([x for x, _ in waiting]).tolist(), waiting, strict=True):
+                *losses, norm = numbers[: len(TERMS) + 1]
                 if not all(map(math.isfinite, (*losses, norm))):
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
                 labelled = int((batch.label != UNLABELLED).sum())
-                step = Step(dict(zip(TERMS, losses, strict=True)), norm, len(batch), labelled)
+                rest = iter(numbers[len(TERMS) + 1 :])
+                students = {head: {"hard": next(rest), "soft": next(rest)} for head in self.model.students}
+                step = Step(dict(zip(TERMS, losses, strict=True)), students, norm, len(batch), labelled)
                 epoch.steps.append(step)
                 done(step)
             waiting.clear()
@@ -153,12 +167,13 @@ class Trainer:
         return epoch
 
     def _step(self, batch: Batch, rate: float) -> tuple[dict[str, Tensor], Tensor]:
-        """One batch; returns the logits, and the four losses and the gradient's norm as a tensor [5]."""
+        """One batch; returns the logits, and as a tensor the four losses, the gradient's norm, each student's two."""
         with autocast(self.device, self.training.precision):
             logits = self.model(batch).logits
         losses = self_distillation(logits, batch.label, self.objective, self.class_weights)
         norm = self.descent.step(losses.total, rate)
-        return logits, torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])
+        numbers = torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])
+        return logits, torch.cat([numbers, losses.students.flatten()])
 
 
 def _not_finite(epoch: int, number: int, batch: Batch, loss: float, norm: float) -> NotFiniteError:

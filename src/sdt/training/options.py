@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -66,12 +66,14 @@ def typed(setting: Setting, value: object) -> object:
         raise InputError(f"{setting.key}: {value!r} is not {expected}{hint}") from None
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare an option for every setting; `overrides` collects those that were used."""
+def add_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Declare an option for every setting but some; `overrides` collects those that were used."""
     group = parser.add_argument_group(
         "settings", "each overrides the recipe; shown are the defaults of an empty recipe"
     )
     for setting in settings().values():
+        if setting.key in without:
+            continue
         short = ["--device"] if setting.key == "training.device" else []
         group.add_argument(
             f"--{setting.key}",

@@ -1,8 +1,8 @@
 """How the epoch is chosen, and so which conversations a run may see.
 
-`validation`: trains on train, chooses by dev, looks at test once, at the end. `published`: trains on train and dev and
-chooses by test itself, as the published numbers of SDT and of most systems of the field were made; its scores are too
-good, and everything that shows one says so.
+`validation`: trains on train, chooses by dev; test has no say in it. `published`: trains on train and dev and chooses
+by test itself, as the published numbers of SDT and of most systems of the field were made; its scores are too good, and
+everything that shows one says so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
+from sdt.training.settings import Training
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,30 @@ class Protocol:
     """The conversations of `chosen_on`."""
     reported: tuple[str, ...]
     """The splits that are scored with the chosen parameters, at the end."""
+    predicted: tuple[str, ...]
+    """The splits for which predictions are written, at the end."""
+    sealed: list[Conversation]
+    """The conversations that are scored after every epoch under seal; see `sealed`."""
 
 
-def protocol_for(name: Literal["validation", "published"], corpus: Corpus) -> Protocol:
+def protocol_for(training: Training, corpus: Corpus) -> Protocol:
     """Divide a corpus.
 
     Raises:
         InputError: The corpus lacks a split that the protocol needs, or a split has no labelled utterance.
     """
+    name, splits = training.protocol, tuple(split for split, ids in corpus.splits.items() if ids)
     _need(corpus, "train", "there is nothing to train on; import it with a train split")
     if name == "published":
         _need(corpus, "test", "the protocol 'published' chooses the epoch on test; use --training.protocol validation")
         dev = corpus.split("dev") if "dev" in corpus.splits else []
-        return Protocol(name, corpus.split("train") + dev, "test", corpus.split("test"), ("test",))
+        return Protocol(name, corpus.split("train") + dev, "test", corpus.split("test"), ("test",), splits, [])
     advice = "the epoch is chosen on dev; import the corpus again with a dev split (a share of train will do)"
     _need(corpus, "dev", advice)
-    reported = tuple(split for split in ("dev", "test") if _labelled(corpus, split))
-    return Protocol(name, corpus.split("train"), "dev", corpus.split("dev"), reported)
+    seen = tuple(split for split in splits if split != "test" or training.test != "never")
+    reported = tuple(split for split in ("dev", "test") if split in seen and _labelled(corpus, split))
+    sealed = corpus.split("test") if training.test == "sealed" and "test" in reported else []
+    return Protocol(name, corpus.split("train"), "dev", corpus.split("dev"), reported, seen, sealed)
 
 
 def _need(corpus: Corpus, split: str, why: str) -> None:

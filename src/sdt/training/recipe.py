@@ -17,7 +17,7 @@ from sdt.errors import InputError, near_miss
 from sdt.training.options import settings, typed
 from sdt.training.settings import Recipe, Training
 
-__all__ = ["Recipe", "Training", "dump_recipe", "flat", "load_recipe"]
+__all__ = ["Recipe", "Training", "changed", "dump_recipe", "flat", "load_recipe", "setting_value", "unflat"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     values = {}
     for key, at in given.items():
         try:
-            values[key] = typed(settings()[key], _names(at.value) if key == "modalities" else at.value)
+            values[key] = setting_value(key, at.value)
         except InputError as error:
             raise InputError(f"{at.where}{error}") from None
     try:
@@ -79,6 +79,38 @@ def flat(recipe: Recipe) -> dict[str, object]:
         return at
 
     return {key: value(key) for key in settings()}
+
+
+def unflat(values: Mapping[str, object]) -> Recipe:
+    """The opposite of `flat`; also of what JSON made of it. Settings that are not named have their default.
+
+    Raises:
+        InputError: A key or a value is wrong.
+    """
+    recipe: Recipe = _build(Recipe, "", {key: setting_value(key, value) for key, value in values.items()})
+    return recipe
+
+
+def changed(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
+    """A recipe with some settings changed, given by their keys.
+
+    Raises:
+        InputError: A key or a value is wrong, or contradicts another.
+    """
+    values = flat(recipe) | {key: setting_value(key, value) for key, value in overrides.items()}
+    new: Recipe = _build(Recipe, "", values)
+    return new
+
+
+def setting_value(key: str, value: object) -> object:
+    """A value in the type of its setting.
+
+    Raises:
+        InputError: There is no such setting, or it has no such value.
+    """
+    if key not in settings():
+        raise InputError(f"{key} is no setting{_near_key(key)}")
+    return typed(settings()[key], _names(value) if key == "modalities" else value)
 
 
 def _read(path: Path) -> dict[str, _Given]:

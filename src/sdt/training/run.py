@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,8 @@ from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.device import choose_device
 from sdt.errors import InputError
-from sdt.evaluation.calibration import fit_temperatures
-from sdt.evaluation.outputs import predictions, run_model, write_predictions
+from sdt.evaluation.calibration import cross_entropy, fit_temperatures
+from sdt.evaluation.outputs import Outputs, predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.features.text_model import carried_adapter
 from sdt.model.config import FUSED, SDTConfig
@@ -30,7 +31,9 @@ from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_se
 from sdt.training.optimizer import make_optimizer
 from sdt.training.protocol import protocol_for
 from sdt.training.schedule import learning_rate
+from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
+from sdt.training.trackers import Tracker
 from sdt.training.weights import class_weights
 
 
@@ -42,6 +45,7 @@ def train(
     overwrite: bool = False,
     display: Display | None = None,
     command: Sequence[str] = (),
+    trackers: Sequence[Tracker] = (),
 ) -> RunFolder:
     """Train by a recipe. Same recipe, corpus and machine: the same numbers, bit for bit, interrupted or not.
 
@@ -52,6 +56,7 @@ def train(
         overwrite: Replace the run in `folder`.
         display: Where to show progress.
         command: The command line, for environment.json.
+        trackers: What else gets the metrics of a run that is not finished yet.
 
     Raises:
         InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
@@ -62,14 +67,14 @@ def train(
     corpus = Corpus.open(recipe.corpus)
     corpus.verify()  # the fingerprint that the run keeps has to be that of what it read
     device = choose_device(recipe.training.device)
-    run = Run(recipe, corpus, device, RunFolder(folder), display or Display())
+    run = Run(recipe, corpus, device, RunFolder(folder), display or Display(), trackers)
     surroundings = environment(corpus, device, command)
     going_on = run.folder.begin(recipe, surroundings, resume=resume, overwrite=overwrite)
     if going_on and run.folder.finished:
         run.folder.remove_checkpoint()
         return run.folder
-    with repeatable():
-        run.train()
+    with repeatable(), contextlib.ExitStack() as ending:
+        run.train(ending)
         run.finish(surroundings)
     return run.folder
 
@@ -78,10 +83,17 @@ class Run:
     """One run: model, optimizer and what has happened so far."""
 
     def __init__(
-        self, recipe: Recipe, corpus: Corpus, device: torch.device, folder: RunFolder, display: Display
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        device: torch.device,
+        folder: RunFolder,
+        display: Display,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
-        self.recipe, self.corpus, self.folder, self.display = recipe, corpus, folder, display
-        self.protocol = protocol_for(recipe.training.protocol, corpus)
+        self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
+        self.protocol = protocol_for(recipe.training, corpus)
+        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed)
         config = SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -102,12 +114,16 @@ class Run:
         )
         self.state = State()
 
-    def train(self) -> None:
-        """Train the epochs that are missing, writing metrics and checkpoints."""
+    def train(self, ending: contextlib.ExitStack) -> None:
+        """Train the epochs that are missing, writing metrics and checkpoints; `ending` will close the trackers."""
         training = self.recipe.training
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
+        self.sealed.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
+        for tracker in self.trackers:
+            tracker.start(self.recipe, self.folder.path, self.state.history)
+            ending.callback(tracker.close)
         with self.display.running(training.epochs, self.state.epoch):
             while not self._enough():
                 try:
@@ -115,23 +131,27 @@ class Run:
                 except NotFiniteError as error:
                     kept = self.folder.epochs_done
                     raise InputError(f"{error}. {self.folder.path} keeps the state after epoch {kept}") from None
+                chosen_at = time.perf_counter()
+                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
+                self.sealed.look(line["epoch"], self.model)
+                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
                 self.state.history.append(line)
                 if self.state.epoch % training.checkpoint_every == 0 or self._enough():
                     save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
                 self.folder.write_metrics(self.state.history)
                 self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
+                for tracker in self.trackers:
+                    tracker.epoch(line)
 
     def finish(self, surroundings: Mapping[str, Any]) -> None:
-        """Take the best parameters, score the reported splits once, write model, predictions and scores."""
+        """Take the best parameters, score the reported splits, write model, predictions and scores."""
         self.model.load_state_dict(self.state.best)
         self.model.config = dataclasses.replace(
             self.model.config, provenance=self._provenance(), temperatures=self._temperatures()
         )
         scores: dict[str, dict[str, Scores]] = {}
-        for split in self.corpus.splits:
+        for split in self.protocol.predicted:
             conversations = self.corpus.split(split)
-            if not conversations:
-                continue
             outputs = run_model(self.model, self.corpus, conversations)
             said = predictions(outputs, self.model.config)
             write_predictions(self.folder.path / "predictions" / f"{split}.jsonl", said, conversations)
@@ -141,10 +161,16 @@ class Run:
         parts = self._carry_adapters()
         card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
         self.model.save_pretrained(self.folder.model, card, parts)
+        for tracker in self.trackers:
+            tracker.finish(self.state.best_epoch, scores)
+        unsealed = self.sealed.open(self.state.epoch)
+        if self.protocol.sealed and unsealed is None:
+            self.display.say(f"{self.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
         self.folder.write_scores(
             {
                 **self._provenance(),
                 **self._caveat(),
+                **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
                 "scores": {
                     split: {head: of_head.to_dict() for head, of_head in heads.items()}
                     for split, heads in scores.items()
@@ -193,7 +219,8 @@ class Run:
             number, dropped, first_step, lambda step: self.display.batch_done(step.utterances, step.losses["total"])
         )
         trained_at = time.perf_counter()
-        scores = score_heads(run_model(self.model, self.corpus, protocol.choose), self.corpus.labels)
+        outputs = run_model(self.model, self.corpus, protocol.choose)
+        scores = score_heads(outputs, self.corpus.labels)
         score = scores[FUSED].weighted_f1
         better = score > self.state.best_score
         if better:
@@ -204,9 +231,10 @@ class Run:
             "best": better,
             "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
             "losses": epoch.losses,
+            "students": epoch.students,
             "gradient_norm": epoch.gradient_norm,
             "train": _summary(epoch.scores),
-            protocol.chosen_on: _summary(scores),
+            protocol.chosen_on: _with_losses(_summary(scores), outputs),
             **self._caveat(),
             "seconds": {"training": trained_at - started, "scoring": time.perf_counter() - trained_at},
         }
@@ -225,7 +253,7 @@ class Run:
             self.display.say(f"going on after epoch {self.state.epoch}")
         if note := caveat(self._provenance()):
             self.display.say(note)
-        elif "test" not in self.protocol.reported:
+        elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:
             self.display.say("the corpus has no labelled test split: only dev will be scored")
 
     def _provenance(self) -> dict[str, Any]:
@@ -246,4 +274,12 @@ def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
     return {
         head: {"accuracy": s.accuracy, "weighted_f1": s.weighted_f1, "macro_f1": s.macro_f1}
         for head, s in scores.items()
+    }
+
+
+def _with_losses(summary: dict[str, dict[str, float]], outputs: Outputs) -> dict[str, dict[str, float]]:
+    """The same with each head's mean cross-entropy, without class weights."""
+    return {
+        head: {**of_head, "cross_entropy": cross_entropy(outputs.probabilities[head], outputs.label)}
+        for head, of_head in summary.items()
     }

@@ -45,8 +45,12 @@ class Training:
     modality_dropout: float = 0.0
     """Probability that a training batch lacks a whole modality of a conversation; one modality always stays."""
     protocol: Literal["validation", "published"] = "validation"
-    """How the epoch is chosen: validation, by the weighted F1 on dev, test is scored once at the end; published, by the
-    weighted F1 on test itself, training on train and dev, as the published numbers were made."""
+    """How the epoch is chosen: validation, by the weighted F1 on dev; published, by the weighted F1 on test itself,
+    training on train and dev, as the published numbers were made."""
+    test: Literal["sealed", "once", "never"] = "sealed"
+    """When the protocol validation scores test: sealed, after every epoch, into a file that nothing reads until the
+    parameters are chosen, which tells what choosing on test would have given; once, with the chosen parameters;
+    never. The chosen parameters do not depend on it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -68,6 +72,8 @@ class Training:
         for name in ("warmup", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not in [0, 1)")
+        if self.protocol == "published" and self.test == "never":
+            raise InputError("training.test: never, but the protocol published chooses the epoch on test")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""What an experiment came to: scores of every row under both protocols, and each row against the reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sdt.evaluation.comparison_tables import values as comparison_values
+from sdt.evaluation.counts import MEASURES, measure_names
+from sdt.evaluation.scores import Scores
+from sdt.evaluation.seeds import Spread
+from sdt.evaluation.significance import Comparison, compare
+from sdt.experiments.plan import read_plan
+from sdt.files import write_text
+from sdt.model.config import FUSED
+from sdt.training.folder import RunFolder
+from sdt.training.group import Group
+
+Measured = Mapping[str, Spread]
+"""`accuracy`, `weighted_f1`, `macro_f1` and `f1:LABEL` of the fused prediction, over the runs of a row."""
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """The finished runs of one row."""
+
+    name: str
+    group: Group
+    missing: tuple[int, ...]
+    """Seeds without a finished run."""
+
+    def measured(self, split: str) -> Measured | None:
+        """With the parameters that each run chose; None where a run has no scores of the split."""
+        found = [run.read_scores()[1].get(split) for run in self.group.runs]
+        return _over(found)
+
+    @property
+    def chosen_on_test(self) -> Measured | None:
+        """With each run's epoch chosen on test; None where a run's sealed scores are missing."""
+        return _over(self.group.unsealed)
+
+    @property
+    def price(self) -> Measured | None:
+        """What choosing on test adds, run by run."""
+        honest = [run.read_scores()[1].get("test") for run in self.group.runs]
+        pairs = [(_measures(a), _measures(b)) for a, b in zip(self.group.unsealed, honest, strict=True) if a and b]
+        if len(pairs) < len(honest):
+            return None
+        return {name: Spread.of([a[name] - b[name] for a, b in pairs]) for name in pairs[0][0]}
+
+
+class Results:
+    """The results of an experiment, whether it is finished or not.
+
+    Args:
+        folder: The experiment's folder.
+
+    Raises:
+        InputError: It is none, or a run in it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plan, self.header = read_plan(folder)
+        self.rows = [row for name in (row.name for row in self.plan.rows) if (row := self._row(name))]
+        """Those that have a finished run."""
+
+    def _row(self, name: str) -> RowResult | None:
+        places = {seed: self.folder / name / f"seed-{seed}" for seed in self.plan.seeds}
+        finished = {seed: place for seed, place in places.items() if RunFolder(place).finished}
+        if not finished:
+            return None
+        missing = tuple(seed for seed in places if seed not in finished)
+        return RowResult(name, Group.of(name, list(finished.values())), missing)
+
+    @property
+    def split(self) -> str:
+        """The split that the results are about: test, unless the runs did not look at it."""
+        return "test" if self.rows[0].measured("test") else "dev"
+
+    @cached_property
+    def reference(self) -> RowResult | None:
+        """The row with which the others are compared, if it has a finished run."""
+        return next((row for row in self.rows if row.name == self.plan.reference), None)
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Each other row against the reference; none where there is none."""
+        others = [row for row in self.rows if row is not self.reference]
+        if not (self.reference and others):
+            return []
+        systems = [row.group.system(self.split) for row in (self.reference, *others)]
+        return compare(systems[0], systems[1:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: every row's spreads, the comparisons."""
+        return {
+            "question": self.plan.question,
+            "split": self.split,
+            "rows": [_row_values(row) for row in self.rows],
+            **({"significance": comparison_values(self.comparisons, {})} if self.comparisons else {}),
+        }
+
+    def write(self) -> None:
+        """Write results.json and results.md; nothing while no run is finished."""
+        from sdt.experiments.tables import page
+
+        if self.rows:
+            text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+            write_text(self.folder / "results.json", text)
+            write_text(self.folder / "results.md", page(self))
+
+
+def _row_values(row: RowResult) -> dict[str, Any]:
+    parts = {
+        "dev": row.measured("dev"),
+        "test": row.measured("test"),
+        "test_chosen": row.chosen_on_test,
+        "price_of_choosing_on_test": row.price,
+    }
+    return {
+        "name": row.name,
+        "seeds": list(row.group.seeds),
+        "missing_seeds": list(row.missing),
+        **{key: _spread_values(measured) for key, measured in parts.items() if measured},
+    }
+
+
+def _spread_values(measured: Measured) -> dict[str, dict[str, float]]:
+    return {
+        name: {"mean": s.mean, "deviation": s.deviation, "minimum": s.minimum, "maximum": s.maximum}
+        for name, s in measured.items()
+    }
+
+
+def _over(runs: Sequence[Mapping[str, Scores] | None]) -> Measured | None:
+    found = [_measures(heads) for heads in runs if heads is not None]
+    if len(found) < len(runs):
+        return None
+    return {name: Spread.of([of_run[name] for of_run in found]) for name in found[0]}
+
+
+def _measures(heads: Mapping[str, Scores]) -> dict[str, float]:
+    return dict(_each(heads[FUSED]))
+
+
+def _each(scores: Scores) -> Iterator[tuple[str, float]]:
+    numbers = [*(getattr(scores, name) for name in MEASURES), *(of.f1 for of in scores.classes.values())]
+    yield from zip(measure_names(tuple(scores.classes)), numbers, strict=True)

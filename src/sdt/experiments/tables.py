@@ -1,0 +1,164 @@
+"""An experiment's results as tables and as a page; percent, as the field prints scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.significance import FEW_SEEDS
+from sdt.evaluation.table import Grid
+from sdt.evaluation.verdict import LIKELY, p_value, spoken
+from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.training.sealed import CAVEAT
+
+if TYPE_CHECKING:
+    from sdt.evaluation.seeds import Spread
+    from sdt.experiments.results import Measured, Results, RowResult
+
+MAIN = "weighted_f1"
+
+
+def overview(results: Results) -> Iterator[Grid]:
+    """What a terminal shows: the scores of a single row, or all rows beside each other."""
+    if len(results.plan.rows) == 1:
+        yield from details(results, results.rows[0])
+        return
+    yield _scores(results)
+    if any(row.price for row in results.rows):
+        yield _prices(results)
+    if results.comparisons:
+        yield _differences(results)
+
+
+def details(results: Results, row: RowResult) -> Iterator[Grid]:
+    """Every measure and class of one row: mean, standard deviation, minimum and maximum, by both protocols."""
+    measured = row.measured(results.split)
+    if measured:
+        yield Grid(
+            f"{row.name}: {_title(results, row)}",
+            ("measure or class", "mean ± sd", "min", "max"),
+            [(_name(measure), *_cells(row, measured, measure)) for measure in measured],
+        )
+    chosen, price = row.chosen_on_test, row.price
+    if chosen and price:
+        yield Grid(
+            f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
+            ("measure or class", "mean ± sd", "min", "max", "price"),
+            [(_name(m), *_cells(row, chosen, m), _score(row, price[m], "+.2f")) for m in chosen],
+        )
+
+
+def conclusions(results: Results) -> Iterator[str]:
+    """What the tables say, in a few lines; warnings, each once."""
+    row = results.reference or results.rows[0]
+    if price := row.price:
+        runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
+        yield (
+            f"Choosing the epoch on test instead of dev adds {_score(row, price[MAIN])} points of weighted F1 to "
+            f"{row.name} ({runs})."
+        )
+    if results.comparisons:
+        real = sum(comparison.differences[MAIN].p_holm < LIKELY for comparison in results.comparisons)
+        yield (
+            f"{real} of {len(results.comparisons)} differences in weighted F1 are more than test-set noise (bootstrap "
+            f"over conversations, p < {LIKELY} after Holm's correction)."
+        )
+    if min(row.group.size for row in results.rows) < FEW_SEEDS:
+        yield f"note: less than {FEW_SEEDS} runs of a row are too few to say what other seeds would give"
+    for row in results.rows:
+        if row.missing:
+            yield f"note: {row.name} lacks the seeds {spoken_seeds(row.missing)}"
+    notes = [set(comparison.notes) for comparison in results.comparisons]
+    yield from (f"note: {note}" for note in sorted(set.intersection(*notes) if notes else ()))
+
+
+def page(results: Results) -> str:
+    """results.md."""
+    plan = results.plan
+    rows = Grid(
+        "Rows",
+        ("row", "settings that differ from the recipe"),
+        [(row.name, ", ".join(f"{k}: {option_text(v)}" for k, v in row.overrides.items()) or "-") for row in plan.rows],
+    )
+    surroundings = results.header.get("environment", {})
+    facts = [
+        f"Corpus: {surroundings.get('corpus_name')}, fingerprint `{surroundings.get('corpus_sha256')}`.",
+        f"Recipe: `{plan.recipe_file}`; seeds {spoken_seeds(plan.seeds)}; {_threads(plan.threads)} per run. "
+        f"{surroundings.get('hardware')}; torch {surroundings.get('torch')}, sdt {surroundings.get('sdt')}; "
+        f"{str(surroundings.get('started'))[:10]}.",
+    ]
+    grids = [*overview(results)]
+    if len(plan.rows) > 1:
+        grids = [rows, *grids, *(grid for row in results.rows for grid in details(results, row))]
+    parts = [f"# {plan.question}", *facts, f"    {results.header.get('command')}"]
+    parts += [grid.markdown().rstrip() for grid in grids]
+    parts += [*(comparison.sentence(MAIN) for comparison in results.comparisons), *conclusions(results)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(results: Results) -> Grid:
+    lines = []
+    for row in results.rows:
+        dev, measured = row.measured("dev"), row.measured(results.split)
+        if measured:
+            scores = [_score(row, measured[measure]) for measure in MEASURES]
+            lines.append((row.name, *scores, _score(row, dev[MAIN]) if dev else "-"))
+    title = f"{_title(results)}; last column: weighted F1 on dev"
+    return Grid(title, ("row", *map(spoken, MEASURES), "dev"), lines)
+
+
+def _prices(results: Results) -> Grid:
+    lines = []
+    for row in results.rows:
+        measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
+        if measured and chosen and price:
+            scores = [_score(row, of[MAIN]) for of in (measured, chosen)]
+            lines.append((row.name, *scores, _score(row, price[MAIN], "+.2f")))
+    title = "weighted F1 on test by both protocols; the price is what choosing the epoch on test adds"
+    return Grid(title, ("row", "chosen on dev", "chosen on test", "price"), lines)
+
+
+def _differences(results: Results) -> Grid:
+    first = results.comparisons[0]
+    return Grid(
+        f"weighted F1 minus that of {first.reference.name}, in points; interval and p by bootstrap over conversations, "
+        f"p by paired t-test and Wilcoxon's test over seeds, corrected (Holm) for {first.compared} comparisons",
+        ("row", "difference", f"{100 * first.level:g} % interval", "p", "t", "Wilcoxon"),
+        [
+            (
+                comparison.other.name,
+                f"{100 * of.value:+.2f}",
+                f"{100 * of.low:+.2f} to {100 * of.high:+.2f}",
+                *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
+            )
+            for comparison in results.comparisons
+            for of in (comparison.differences[MAIN],)
+        ],
+    )
+
+
+def _title(results: Results, row: RowResult | None = None) -> str:
+    group = (row or results.rows[0]).group
+    seeds = f"seeds {spoken_seeds(group.seeds if row else results.plan.seeds)}"
+    how = group.caveat or "epoch chosen on dev"
+    return f"{group.values['corpus']}, {results.split}: mean ± standard deviation over runs ({seeds}); {how}"
+
+
+def _name(measure: str) -> str:
+    return spoken(measure) if measure in MEASURES else measure.removeprefix("f1:")
+
+
+def _score(row: RowResult, spread: Spread, form: str = ".2f") -> str:
+    """In percent; with its standard deviation where there are several runs."""
+    deviation = f" ± {100 * spread.deviation:.2f}" if row.group.size > 1 else ""
+    return f"{100 * spread.mean:{form}}{deviation}"
+
+
+def _cells(row: RowResult, measured: Measured, measure: str) -> tuple[str, str, str]:
+    spread = measured[measure]
+    return _score(row, spread), f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}"
+
+
+def _threads(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"

@@ -1,0 +1,139 @@
+"""The process that makes runs for an experiment: `python -m sdt.experiments.worker THREADS`.
+
+It reads jobs from standard input, one JSON object a line, and writes what happens to standard output in the same way.
+When its input ends while it trains, whoever gave the job has gone or wants it to stop: it stops as by Ctrl-C, and the
+run can go on later.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from sdt.errors import InputError
+from sdt.training.display import Display
+from sdt.training.recipe import unflat
+from sdt.training.run import train
+from sdt.training.trackers import TRACKERS
+
+_EVERY = 0.3
+"""Seconds between two reports of batches."""
+
+
+class Reporter(Display):
+    """Tells how a run goes by events instead of bars."""
+
+    def __init__(self, events: TextIO) -> None:
+        super().__init__()
+        self._events = events
+        self._of = self._seen = 0
+        self._told = 0.0
+
+    def send(self, kind: str, **values: object) -> None:
+        """One event."""
+        self._events.write(json.dumps({"kind": kind, **values}) + "\n")
+        self._events.flush()
+
+    def say(self, text: str) -> None:
+        """Notes are in the run's files; here they would only be in the way."""
+
+    @contextlib.contextmanager
+    def running(self, epochs: int, done: int) -> Iterator[None]:
+        """The run begins or goes on."""
+        self.send("start", epochs=epochs, done=done)
+        yield
+
+    def epoch_begins(self, batches: int) -> None:
+        """A new epoch of so many batches."""
+        self._of, self._seen = batches, 0
+        self._started, self._utterances = time.perf_counter(), 0
+
+    def batch_done(self, utterances: int, loss: float) -> None:
+        """One batch more."""
+        self._seen += 1
+        self._utterances += utterances
+        now = time.perf_counter()
+        if now - self._told >= _EVERY:
+            self._told = now
+            rate = self._utterances / max(now - self._started, 1e-9)
+            self.send("batch", share=self._seen / self._of, rate=rate, loss=loss)
+
+    def epoch_done(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
+        """One epoch more."""
+        self.send("epoch", epoch=line["epoch"], epochs=epochs, chosen_on=chosen_on, best=best_score)
+
+
+class Jobs:
+    """The jobs from standard input."""
+
+    def __init__(self, source: TextIO) -> None:
+        self._source = source
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self.busy = self.ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next(self) -> dict[str, Any] | None:
+        """Wait for the next one; None when there will be none."""
+        return self._queue.get()
+
+    def _read(self) -> None:
+        for line in self._source:
+            self._queue.put(json.loads(line))
+        self.ended = True
+        self._queue.put(None)
+        if self.busy:
+            _thread.interrupt_main()
+
+
+def main(threads: int) -> None:
+    """Do jobs until there are no more."""
+    # What libraries print must not get between the events.
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have it ignored
+    reporter, jobs = Reporter(events), Jobs(sys.stdin)
+    with contextlib.suppress(KeyboardInterrupt):
+        while (job := jobs.next()) is not None:
+            jobs.busy = True
+            if jobs.ended or not _run(job, reporter):
+                return
+            jobs.busy = False
+
+
+def _run(job: Mapping[str, Any], reporter: Reporter) -> bool:
+    """Make one run; returns whether the process is fit for another."""
+    try:
+        train(
+            unflat(job["recipe"]),
+            Path(job["folder"]),
+            resume=True,
+            display=reporter,
+            command=job["command"],
+            trackers=[TRACKERS[name]() for name in job["log"]],
+        )
+    except InputError as error:
+        reporter.send("failed", error=str(error))
+        return True
+    except Exception as error:
+        reporter.send("failed", error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
+        return False  # memory may be lost, and a GPU's always is
+    reporter.send("finished")
+    return True
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,133 @@
+"""Test scores of every epoch, under seal: what choosing the epoch on test would give, learned without choosing so.
+
+    sealed/test.jsonl         one line per epoch: scores by head, and the class number predicted for each utterance
+    sealed/predictions.jsonl  written when the run is finished: what the test-best epoch said of each utterance
+
+`Sealed` writes the file and hands nothing back while a run trains; it is opened after the parameters are chosen and
+never has a say in it. So one run gives the honest result and the one of a run that chooses on test; the difference is
+the price of choosing on test. It is not quite the protocol `published`, which trains on dev, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdt.conversation import Conversation
+from sdt.corpus.store import Corpus
+from sdt.evaluation.outputs import run_model
+from sdt.evaluation.scores import Scores, score_heads
+from sdt.evaluation.table import percent
+from sdt.files import atomic_file, write_text
+from sdt.model.config import FUSED
+from sdt.model.sdt import SDT
+from sdt.training.folder import scores_from_dict
+
+CAVEAT = "epoch chosen on test (sealed scores; trained on train alone, where the protocol 'published' adds dev)"
+
+
+@dataclass(frozen=True)
+class Unsealed:
+    """What choosing the epoch by the weighted F1 on test would have given."""
+
+    epoch: int
+    """The first of the best."""
+    scores: Mapping[str, Scores]
+    """By head."""
+
+    def price(self, honest: Mapping[str, Scores]) -> str:
+        """What choosing on test would have gained, in words; `honest` are the test scores of the chosen parameters."""
+        chosen, gained = self.scores[FUSED].weighted_f1, self.scores[FUSED].weighted_f1 - honest[FUSED].weighted_f1
+        return (
+            f"choosing the epoch on test would have given a weighted F1 of {percent(chosen)} (epoch {self.epoch}): "
+            + (f"{percent(gained)} too much" if gained else "no other score")
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, the caveat among them."""
+        scores = {head: of_head.to_dict() for head, of_head in self.scores.items()}
+        return {"caveat": CAVEAT, "epoch": self.epoch, "scores": scores}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Unsealed:
+        """The opposite of `to_dict`.
+
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: The values are damaged.
+        """
+        scores = {head: scores_from_dict(of_head) for head, of_head in values["scores"].items()}
+        return cls(values["epoch"], scores)
+
+
+class Sealed:
+    """The sealed test scores of a run.
+
+    Args:
+        folder: `RUN/sealed`.
+        corpus: The corpus.
+        conversations: The labelled test split; none where nothing is to be sealed.
+    """
+
+    def __init__(self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation]) -> None:
+        self._path = folder / "test.jsonl"
+        self._predictions = folder / "predictions.jsonl"
+        self._corpus = corpus
+        self._conversations = conversations
+        self._lines: list[str] = []
+
+    def resume(self, epoch: int) -> None:
+        """Keep the lines of the first epochs, those that the checkpoint knows of.
+
+        A file that was removed or changed is no error: it decides nothing. The run is then without its result.
+        """
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        except (OSError, UnicodeDecodeError):
+            lines = []
+        self._lines = lines[:epoch]
+
+    def look(self, epoch: int, model: SDT) -> None:
+        """Score test with the parameters after an epoch, and seal the scores."""
+        if not self._conversations:
+            return
+        outputs = run_model(model, self._corpus, self._conversations)
+        scores = score_heads(outputs, self._corpus.labels)
+        line = {
+            "epoch": epoch,
+            "scores": {head: of_head.to_dict() for head, of_head in scores.items()},
+            "predicted": outputs.probabilities[FUSED].argmax(axis=1).tolist(),  # [N]
+        }
+        self._lines.append(json.dumps(line) + "\n")
+        write_text(self._path, "".join(self._lines))
+
+    def open(self, epochs: int) -> Unsealed | None:
+        """Break the seal of a run whose parameters are chosen, and write the predictions of the test-best epoch.
+
+        Args:
+            epochs: How many the run has.
+
+        Returns:
+            None where nothing was sealed, or where the file lacks an epoch.
+        """
+        try:
+            lines = [json.loads(line) for line in self._lines]
+            if not self._conversations or [line["epoch"] for line in lines] != list(range(1, epochs + 1)):
+                return None
+            best = max(lines, key=lambda line: (line["scores"][FUSED]["weighted_f1"], -line["epoch"]))
+            self._write_predictions(best["predicted"])
+            return Unsealed.from_dict(best)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # somebody changed it
+            return None
+
+    def _write_predictions(self, predicted: Sequence[int]) -> None:
+        places = [(c.id, utterance) for c in self._conversations for utterance in c.utterances]
+        with atomic_file(self._predictions) as aside, aside.open("w", encoding="utf-8") as file:
+            for (conversation, utterance), number in zip(places, predicted, strict=True):
+                line = {"conversation": conversation, "utterance": utterance.id, "speaker": utterance.speaker}
+                if utterance.label is not None:
+                    line["label"] = utterance.label
+                line["emotion"] = self._corpus.labels[number]
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,49 @@
+"""The tiny corpus of the training's tests, and plans of experiments on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdt.experiments.plan import Plan, Row
+from sdt.training.settings import Recipe
+from tests.training.conftest import corpus, recipe
+
+__all__ = ["corpus", "recipe"]
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture
+def make_plan(recipe: Recipe) -> MakePlan:
+    """A plan of some rows; further arguments are the training's settings."""
+
+    def make(*rows: Row, seeds: tuple[int, ...] = (0,), **training: object) -> Plan:
+        changed = dataclasses.replace(recipe.training, **{"epochs": 2, **training})  # type: ignore[arg-type]
+        return Plan(
+            question="Why?",
+            recipe=dataclasses.replace(recipe, training=changed),
+            rows=rows or (Row("full", {}),),
+            seeds=seeds,
+            threads=1,
+            reference=rows[0].name if len(rows) > 1 else None,
+            recipe_file="tiny.yaml",
+        )
+
+    return make
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the tiny corpus and `tiny.yaml`, two epochs."""
+    from sdt.corpus.store import write_corpus
+    from sdt.training.recipe import dump_recipe
+    from tests.training.conftest import make_draft, make_recipe
+
+    write_corpus(make_draft(), tmp_path / "tiny")
+    (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

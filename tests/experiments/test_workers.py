@@ -1,0 +1,167 @@
+"""Runs in processes: the same numbers as in this one, however many at once, whatever happens to one of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdt.experiments.plan import Job, Plan, Row
+from sdt.experiments.workers import Failure, make_runs
+from sdt.training.folder import RunFolder
+from sdt.training.run import train
+from tests.experiments.conftest import MakePlan
+from tests.training.test_run import assert_same_run, quiet
+
+BROKEN = Row("broken", {"training.learning_rate": 1e38})
+
+
+class Notes:
+    """Keeps what it is told, and can do something about it."""
+
+    def __init__(self, react: Callable[[Job, Mapping[str, Any]], None] = lambda *_: None) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.react = react
+
+    def started(self, job: Job) -> None:
+        self.told.append((job.name, "started"))
+
+    def event(self, job: Job, event: Mapping[str, Any]) -> None:
+        self.told.append((job.name, event["kind"]))
+        self.react(job, event)
+
+    def ended(self, job: Job, failure: Failure | None) -> None:
+        self.told.append((job.name, "failed" if failure else "finished"))
+
+    def of(self, name: str) -> list[str]:
+        return [what for job, what in self.told if job == name and what != "batch"]
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
+    """The processes that were started."""
+    started: list[subprocess.Popen[str]] = []
+    start = subprocess.Popen
+
+    def keeping(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", keeping)
+    return started
+
+
+def here(plan: Plan, folder: Path) -> None:
+    """The runs of a plan without any process, with one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)
+    try:
+        for job in plan.jobs(folder):
+            train(job.recipe, job.folder, display=quiet())
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_or_dies_stops_no_other(
+    make_plan: MakePlan, tmp_path: Path, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (BROKEN, Row("full", {}), Row("killed", {}), Row("bug", {"modalities": ["words"]}), Row("last", {}))
+    jobs = list(make_plan(*rows).jobs(tmp_path))
+
+    def kill(job: Job, event: Mapping[str, Any]) -> None:
+        if job.row == "killed" and event["kind"] == "epoch" and event["epoch"] == 1:
+            processes[-1].send_signal(signal.SIGKILL)
+            processes[-1].wait()
+
+    (tmp_path / "bug").write_text("a file where the run's folder should be", encoding="utf-8")
+    notes = Notes(kill)
+    failures = {failure.job.row: failure for failure in make_runs(jobs, 1, 1, notes)}
+    assert failures.keys() == {"broken", "killed", "bug"}
+    assert "the loss is nan" in failures["broken"].error or "the gradient's norm" in failures["broken"].error
+    assert not failures["broken"].details  # a user's mistake has no traceback
+    assert failures["killed"].error == "the process ended by signal 9, perhaps for lack of memory"
+    assert "Traceback" in failures["bug"].details
+    assert failures["bug"].error.splitlines() == [failures["bug"].error]
+    assert notes.of("full/seed-0")[-1] == notes.of("last/seed-0")[-1] == "finished"
+    assert len(processes) == 3  # the first died, the second was given up after the bug
+
+    # The same again resumes what died and leaves the rest.
+    (tmp_path / "bug").unlink()
+    rest = [job for job in jobs if not RunFolder(job.folder).finished]
+    assert [job.row for job in rest] == ["broken", "killed", "bug"]
+    assert [failure.job.row for failure in make_runs(rest, 1, 1, Notes())] == ["broken"]
+    here(make_plan(Row("full", {})), tmp_path / "here")
+    assert_same_run(tmp_path / "here/full/seed-0", tmp_path / "killed/seed-0")
+
+
+@pytest.mark.slow
+def test_interrupted_and_gone_on_with_the_numbers_are_the_same(
+    make_plan: MakePlan, tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    plan = make_plan(Row("full", {}), Row("small", {"model.width": 8}), epochs=4)
+
+    def interrupt(job: Job, event: Mapping[str, Any]) -> None:
+        if event["kind"] == "epoch":
+            raise KeyboardInterrupt
+
+    jobs = list(plan.jobs(tmp_path / "runs"))
+    with pytest.raises(KeyboardInterrupt):
+        make_runs(jobs, 2, 1, Notes(interrupt))
+    assert len(processes) == 2
+    assert all(process.returncode == 0 for process in processes)
+    assert not list(tmp_path.rglob(".*"))
+    assert any(RunFolder(job.folder).epochs_done for job in jobs)
+    assert not all(RunFolder(job.folder).finished for job in jobs)
+    notes = Notes()
+    assert make_runs(jobs, 2, 1, notes) == []
+    here(plan, tmp_path / "here")
+    for job in plan.jobs(Path()):
+        assert_same_run(tmp_path / "here" / job.folder, tmp_path / "runs" / job.folder)
+    assert min(notes.of(job.name).count("epoch") for job in jobs) < 4  # some were not made again
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the parent is a fork")
+def test_workers_do_not_outlive_a_parent_that_was_killed(make_plan: MakePlan, tmp_path: Path) -> None:
+    [job] = make_plan(epochs=100_000).jobs(tmp_path)
+    reading, writing = os.pipe()
+    if (parent := os.fork()) == 0:
+        try:
+            subprocess.Popen = _telling(writing)  # type: ignore[misc, assignment]
+            make_runs([job], 1, 1, Notes(lambda *_: os.kill(os.getpid(), signal.SIGKILL)))
+        finally:
+            os._exit(1)
+    worker = int(os.read(reading, 20))
+    assert os.waitstatus_to_exitcode(os.waitpid(parent, 0)[1]) == -signal.SIGKILL
+    for _ in range(600):
+        if not _is_alive(worker):
+            break
+        signal.sigtimedwait([], 0.1)
+    assert not _is_alive(worker)
+    assert not RunFolder(job.folder).finished
+
+
+def _telling(pipe: int) -> Callable[..., subprocess.Popen[str]]:
+    start = subprocess.Popen
+
+    def started(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+        process: subprocess.Popen[str] = start(*arguments, **options)
+        os.write(pipe, str(process.pid).encode())
+        return process
+
+    return started
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
