@@ -20,7 +20,7 @@ from sdt.features.encoder import ENCODERS
 from sdt.features.text_model import names_text_model
 from sdt.model.config import SDTConfig
 from sdt.prediction.extraction import ModalityMaker
-from sdt.prediction.recordings import Recordings
+from sdt.features.recordings import Recordings
 from sdt.robustness.disturbances import Features, OtherFeatures, random_of
 
 HEARD, LOST = 0.6, 0.2
