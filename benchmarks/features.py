@@ -116,7 +116,7 @@ def measure(name: str, texts: Sequence[str], clips: Sequence[tuple[Path, float]]
 
 def sentences(count: int, seed: int) -> list[str]:
     """What puppets say."""
-    said = (u.text for c in generate(seed, 3 + count // 5).conversations for u in c.utterances if u.text)
+    said = (u.text for scene in generate(seed, 3 + count // 5) for u in scene.conversation.utterances if u.text)
     return [text for text, _ in zip(said, range(count), strict=False)]
 
 

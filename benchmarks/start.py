@@ -69,16 +69,18 @@ def measure(corpus: Path, repeats: int) -> dict[str, list[float]]:
 
 def puppet_corpus(folder: Path, conversations: int) -> None:
     """A corpus of generated conversations, so that there is one to open."""
-    puppets = generate(0, conversations)
+    scenes = generate(0, conversations)
     splits: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
-    for conversation, split in zip(puppets.conversations, puppets.splits, strict=True):
-        splits[split].append(conversation.id)
-    tables = {}
-    for name, features in puppets.features.items():
-        present = ~np.isnan(features[:, 0])  # a missing row is NaN throughout
-        tables[name] = FeatureTable(np.nan_to_num(features), present, "puppets")
-    speakers = Speakers.of(puppets.conversations, "appearance")
-    write_corpus(Draft("puppets", puppets.conversations, tuple(EMOTIONS), splits, tables, speakers), folder)
+    for scene in scenes:
+        splits[scene.split].append(scene.conversation.id)
+    talks = [scene.conversation for scene in scenes]
+    size = sum(map(len, talks))
+    tables = {
+        name: FeatureTable(np.zeros((size, width), np.float32), np.ones(size, np.bool_), "zeros")
+        for name, width in (("text", 256), ("audio", 174), ("visual", 322))
+    }
+    speakers = Speakers.of(talks, "appearance")
+    write_corpus(Draft("puppets", talks, tuple(EMOTIONS), splits, tables, speakers), folder)
 
 
 def results(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool]) -> dict[str, Any]:

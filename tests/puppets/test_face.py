@@ -31,7 +31,7 @@ def seen(look: Look, shown: Expression) -> Picture:
 def dark_rows(picture: Picture, left: float, right: float, top: float, bottom: float) -> npt.NDArray[np.float64]:
     """How dark each row of a part of the picture is."""
     rows, columns = slice(round(top * SIDE), round(bottom * SIDE)), slice(round(left * SIDE), round(right * SIDE))
-    return 255 - picture[rows, columns].mean(axis=(1, 2))
+    return np.asarray(255 - picture[rows, columns].mean(axis=(1, 2)), dtype=np.float64)
 
 
 def height_of_brow(shown: Expression, left: float, right: float) -> float:

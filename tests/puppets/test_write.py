@@ -54,9 +54,8 @@ def test_the_subtitles_are_a_transcript_of_what_was_understood(scenes: list[Scen
         assert [(one.id, one.speaker, one.text) for one in read.utterances] == [
             (one.id, one.speaker, one.text) for one in said
         ]
-        np.testing.assert_allclose(
-            [(one.start, one.end) for one in read.utterances], [(one.start, one.end) for one in said], atol=1e-3
-        )
+        for found, wanted in zip(read.utterances, said, strict=True):
+            assert (found.start, found.end) == pytest.approx((wanted.start, wanted.end), abs=1e-3)
         assert find_recordings([read], {}, folder).clip(read.id, said[0].id, "audio"), "found beside it, by its name"
 
 

@@ -126,7 +126,7 @@ class Pen:
         self._cv2.GaussianBlur(self.picture, (0, 0), width * self._side, dst=self.picture)
 
     def _pixels(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
-        return np.rint(points * self._side * 2**DIGITS).astype(np.int32)
+        return np.asarray(np.rint(points * self._side * 2**DIGITS), dtype=np.int32)
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -235,7 +235,7 @@ def _nose(pen: Pen, look: Look, shown: Expression) -> None:
         if shown.nose > 0.1:
             for height in (0.43, 0.455, 0.48):
                 slant = np.array([(0.5 + 0.008 * where, height - 0.008), (0.5 + 0.03 * where, height + 0.004)])
-                pen.stroke(np.linspace(*slant, 5), 0.011 * shown.nose, shade(look.skin, 0.6))
+                pen.stroke(np.linspace(slant[0], slant[1], 5), 0.011 * shown.nose, shade(look.skin, 0.6))
 
 
 def _mouth(pen: Pen, look: Look, shown: Expression, rounded: float) -> None:

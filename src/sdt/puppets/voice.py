@@ -62,7 +62,8 @@ class Speech:
 
 def duration(text: str, voice: Voice, delivery: Delivery) -> float:
     """Seconds that `speak` takes for a sentence, a whole number of steps."""
-    return _Score(text, voice, delivery).steps * STEP / RATE
+    seconds: float = _Score(text, voice, delivery).steps * STEP / RATE
+    return seconds
 
 
 def speak(text: str, voice: Voice, delivery: Delivery, random: np.random.Generator) -> Speech:
@@ -144,4 +145,5 @@ def _to_samples(track: Array) -> Array:
 def _wander(random: np.random.Generator, steps: int) -> Array:
     """Slow changes [steps] of deviation 1, about twice a second."""
     slow: Array = gaussian_filter1d(random.normal(size=steps), 15, mode="wrap")
-    return slow / (slow.std() + 1e-9)
+    slow /= slow.std() + 1e-9
+    return slow

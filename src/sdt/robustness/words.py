@@ -17,10 +17,10 @@ from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.features.encoder import ENCODERS
+from sdt.features.recordings import Recordings
 from sdt.features.text_model import names_text_model
 from sdt.model.config import SDTConfig
 from sdt.prediction.extraction import ModalityMaker
-from sdt.features.recordings import Recordings
 from sdt.robustness.disturbances import Features, OtherFeatures, random_of
 
 HEARD, LOST = 0.6, 0.2
