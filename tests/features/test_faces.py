@@ -110,6 +110,33 @@ def test_a_face_lost_for_a_moment_is_the_same_one(tmp_path: Path) -> None:
     assert [seen.index for seen in track.faces] == [index for index in range(pictures) if index != 4]
 
 
+def test_a_face_is_followed_between_searches_of_the_whole_picture(tmp_path: Path) -> None:
+    searched = []
+
+    class Counting(FaceFinder):
+        def find(self, picture: Any, known: Any = ()) -> Any:
+            searched.append(len(known))
+            return super().find(picture, known)
+
+    clip = film(tmp_path / "a.mp4", lambda time: scene((face(140), 20 + round(40 * time), 40)), 2.9)
+    [track], _, pictures = find_tracks(clip, Counting(), 8, 96)
+    assert len(track.faces) == pictures == 23
+    # Every sixth picture, that is every 0.75 s, and each time the face had been found already but for the first.
+    assert searched == [0, 1, 1, 1]
+
+
+def test_who_enters_is_seen_at_the_next_search_and_who_leaves_is_not_made_up(tmp_path: Path) -> None:
+    def picture(time: float) -> Any:
+        small, large = (face(130), 5, 40), (face(160), 150, 40)
+        return scene(*[small] * (time < 2.2), *[large] * (time > 0.9), width=480, height=360)
+
+    tracks, _, pictures = find_tracks(film(tmp_path / "a.mp4", picture, 4.0), FINDER, 4, 96)
+    seen = {track.faces[0].found.box.x > 100: [face.index for face in track.faces] for track in tracks}
+    assert seen[False] == list(range(9))
+    assert seen[True] == list(range(seen[True][0], pictures))
+    assert seen[True][0] in (4, 5, 6)
+
+
 def test_a_cut_ends_a_track_even_where_the_next_head_is_at_the_same_place(tmp_path: Path) -> None:
     day, night = scene((face(140), 90, 40)), scene()[:, ::-1].copy()
     night[42:182, 95:235] = face(140)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from sdt.features import media
 from sdt.features.media import LONGEST, Audio, Clip, MediaProblem, decode_audio, decode_frames
 from tests.features.clips import RATE, noise, number_of, numbered, tone, write_clip
 from tests.shared import SHARED_DATA
@@ -117,6 +119,32 @@ def test_a_variable_picture_rate_is_followed(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", pictures=numbered(6), times=times)
     found = [(round(moment, 2), number_of(picture)) for moment, picture in decode_frames(Clip(path), 2)]
     assert found == [(0, 0), (0.08, 2), (1.0, 3), (1.04, 4)]
+
+
+@pytest.mark.parametrize("spacing", ["even", "uneven"])
+def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spacing: str
+) -> None:
+    times = None if spacing == "even" else np.cumsum(np.random.default_rng(0).choice([0.04, 0.04, 0.5], 150)).tolist()
+    path = write_clip(tmp_path / "a.mp4", pictures=numbered(150), times=times)
+    decoded: list[int] = []
+    frames = media._frames
+
+    def counted(packets: Any) -> Any:
+        decoded.append(0)
+        for frame in frames(packets):
+            decoded[-1] += 1
+            yield frame
+
+    def sampled() -> list[tuple[float, int]]:
+        clips = [Clip(path), Clip(path, 1.3, 2.9)]
+        return [(time, number_of(picture)) for clip in clips for time, picture in decode_frames(clip, 4)]
+
+    monkeypatch.setattr(media, "_frames", counted)
+    found = sampled()
+    monkeypatch.setattr(media, "_passing_over", lambda packets, *_: packets)
+    assert found == sampled()
+    assert decoded[0] < decoded[2] == 150
 
 
 def test_a_clip_shorter_than_a_picture_has_the_one_on_display(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ is clear. Several cuts within a clip give several tracks, and the speaker is one
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,17 +16,18 @@ import numpy.typing as npt
 
 from sdt.errors import InputError
 from sdt.features.media import Clip, MediaProblem, decode_audio, decode_frames
-from sdt.features.visual_detect import Box, FaceFinder, FoundFace, Picture, Points, opencv
+from sdt.features.visual_detect import SAME_FACE, Box, FaceFinder, FoundFace, Picture, Points, opencv
 
 FACES_PER_SECOND = 4.0
 FACES_PER_SECOND_SPEAKING = 8.0
 """A mouth opens and closes about four times a second, so that four pictures a second cannot follow it."""
 LONGEST = 2400
 """Pictures of one clip that are looked at (five or ten minutes): an utterance is never so long."""
-LINKED = 0.3
-"""Overlap from which two boxes in successive pictures are one face."""
 BRIDGED_SECONDS = 1.0
 """How long a face may be lost and still be the same one when it is found near its place."""
+SEARCHED_SECONDS = 0.75
+"""How often the whole picture is searched within a shot. Between, every face is found again near its last place; where
+one is not, the whole picture is searched."""
 SAME_SHOT = 0.7
 """Correlation of two successive pictures, 16 by 16 points each, below which a cut lies between them. Two heads often
 follow each other at the same place; within a shot the correlation stays above 0.93 in the clips looked at."""
@@ -156,15 +158,19 @@ def find_tracks(
     """Every face of a clip over time, the height and width of its pictures, and how many were looked at."""
     tracks: list[Track] = []
     shots = Shots()
-    shape, pictures = (0, 0), 0
+    shape, pictures, searched = (0, 0), 0, -math.inf
     for index, (time, picture) in enumerate(decode_frames(clip, per_second)):
         if index == LONGEST:
             break
-        found = finder.find(picture)
         first = shots.first_picture(index, picture)
         within_reach = [
             track for track in tracks if track.last.index >= first and time - track.last.time <= BRIDGED_SECONDS
         ]
+        again = finder.follow(picture, [track.last.found for track in within_reach])
+        found = [face for face in again if face]
+        lost = any(not face and track.last.index == index - 1 for track, face in zip(within_reach, again, strict=True))
+        if lost or not found or time - searched >= SEARCHED_SECONDS:
+            found, searched = finder.find(picture, known=found), time
         for track, face in _linked(within_reach, found):
             steadied, eyes = (face, face.eyes) if track is None else _steadied(face, track.last)
             seen = SeenFace(index, time, steadied, eyes, finder.crop(picture, steadied, eyes, size))
@@ -250,7 +256,7 @@ def _linked(tracks: list[Track], found: list[FoundFace]) -> list[tuple[Track | N
     ]
     track_of: dict[int, int] = {}
     for overlap, row, column in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
-        if overlap >= LINKED and row not in track_of.values() and column not in track_of:
+        if overlap >= SAME_FACE and row not in track_of.values() and column not in track_of:
             track_of[column] = row
     return [(tracks[track_of[i]] if i in track_of else None, face) for i, face in enumerate(found)]
 

@@ -8,8 +8,10 @@ Time 0 is the beginning of the recording as a player shows it: streams whose fir
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,7 +22,7 @@ import numpy.typing as npt
 from sdt.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream, VideoFrame, VideoStream
+    from av import AudioFrame, AudioStream, Packet, VideoCodecContext, VideoFrame, VideoStream
     from av.container import InputContainer
 
 Samples = npt.NDArray[np.float32]
@@ -40,6 +42,8 @@ GAP = 0.05
 """Seconds by which time stamps must be off before they count as a gap in the sound; Matroska rounds them to 1 ms."""
 SILENCE = 2.0**-15
 """Samples below that, one step of 16 bits, are silence: that of a microphone that is off, never that of a room."""
+REORDERED = 16
+"""Packets by which a picture's place in the file may differ from its place on the screen; no codec knows more."""
 ENOUGH = 0.5
 """The share of the asked stretch that must be there: transcripts often end a little after the recording does."""
 
@@ -148,7 +152,7 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
     length = math.inf if end is None else end - start
     due = 0  # the next picture is due at due / per_second
     with _opened(clip.path) as container:
-        for time, until, frame in _displayed(container, start):
+        for time, until, frame in _displayed(container, start, per_second):
             if time >= length:
                 break
             if until > 0 and due / per_second < min(until, length) - 1e-6:
@@ -249,7 +253,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         if seek and not _seek(container, stream, zero - PREROLL):
             return None
         place = 0  # where the next frame begins, in samples from the stretch's start
-        for frame in _frames(container, stream):
+        for frame in _frames(_packets(container, stream)):
             if frame is None:
                 sound.corrupt = True
                 continue
@@ -291,8 +295,11 @@ def _scaled(frame: AudioFrame) -> Samples:
     return samples
 
 
-def _displayed(container: InputContainer, start: float) -> Iterator[tuple[float, float, VideoFrame]]:
-    """Pictures with the time of their coming on and going off display, in seconds from `start`, from `start` on."""
+def _displayed(container: InputContainer, start: float, per_second: float) -> Iterator[tuple[float, float, VideoFrame]]:
+    """Pictures with the time of their coming on and going off display, in seconds from `start`, from `start` on.
+
+    Of pictures that no other picture is made from, only those are decoded that may be on display when one is due.
+    """
     from av.stream import Disposition
 
     stream = cast("VideoStream | None", container.streams.best("video"))
@@ -304,7 +311,7 @@ def _displayed(container: InputContainer, start: float) -> Iterator[tuple[float,
         container.seek(0)
     lasts = float(1 / stream.average_rate) if stream.average_rate else 0.04
     shown: tuple[float, VideoFrame] | None = None
-    for frame in _frames(container, stream):
+    for frame in _frames(_passing_over(_packets(container, stream), stream.codec_context, zero, per_second)):
         if frame is None:
             continue
         untimed = shown[0] + lasts if shown else -start
@@ -316,8 +323,8 @@ def _displayed(container: InputContainer, start: float) -> Iterator[tuple[float,
         yield shown[0], shown[0] + lasts, shown[1]
 
 
-def _frames(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Any]:
-    """The stream's decoded frames; None wherever something could not be decoded."""
+def _packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any] | None]:
+    """The stream's packets; a None at the end where the file cannot be read on."""
     import av
 
     packets = container.demux(stream)
@@ -329,6 +336,47 @@ def _frames(container: InputContainer, stream: AudioStream | VideoStream) -> Ite
         except av.FFmpegError:
             yield None
             return
+        yield packet
+
+
+def _passing_over(
+    packets: Iterator[Packet[Any] | None], codec: VideoCodecContext, zero: float, per_second: float
+) -> Iterator[Packet[Any] | None]:
+    """The packets, the decoder told of each whether it may pass over its picture: not if one is due while it is shown.
+
+    Only pictures that no other is made from are passed over. How long one is on display shows in the time stamps around
+    it; the durations that files state are often those of the usual picture.
+    """
+    before: deque[Packet[Any]] = deque(maxlen=REORDERED)
+    ahead = deque(itertools.islice(packets, REORDERED))
+    while ahead:
+        packet = ahead.popleft()
+        ahead.extend(itertools.islice(packets, 1))
+        if packet is not None:
+            around = (*before, *ahead)
+            codec.skip_frame = "DEFAULT" if _may_be_due(packet, around, zero, per_second) else "NONREF"
+            before.append(packet)
+        yield packet
+
+
+def _may_be_due(packet: Packet[Any], around: Sequence[Packet[Any] | None], zero: float, per_second: float) -> bool:
+    """Whether a picture is due, at a multiple of 1 / `per_second` s after `zero`, while this one is on display."""
+    stamps = [other.pts for other in around if other is not None and other.pts is not None]
+    following = min((stamp for stamp in stamps if packet.pts is not None and stamp > packet.pts), default=None)
+    if packet.pts is None or packet.time_base is None or following is None:
+        return True
+    shown, until = (float(stamp * packet.time_base) - zero for stamp in (packet.pts, following))
+    return until > 0 and math.ceil(max(0.0, shown) * per_second - 1e-6) < until * per_second + 1e-6
+
+
+def _frames(packets: Iterator[Packet[Any] | None]) -> Iterator[Any]:
+    """The decoded frames of packets; None wherever something could not be decoded."""
+    import av
+
+    for packet in packets:
+        if packet is None:
+            yield None
+            continue
         try:
             frames = packet.decode()
         except EOFError:

@@ -8,6 +8,7 @@ tilted by more than about 20 degrees or turned away is missed, which the tracks 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -26,20 +27,26 @@ Points = npt.NDArray[np.float64]
 
 SEARCHED_SIDE = 480
 """Pixels: pictures whose longer side is longer are made smaller before the search; four times cheaper than 1280."""
-PROFILES_SEARCHED_SIDE = 320
-"""The same for faces seen from the side, which need two more searches of every picture where nobody is."""
+SECOND_SEARCHED_SIDE = 320
+"""The same for the second cascade and for faces seen from the side: three more searches where nobody is in view."""
 SEARCH_STEP = 1.2
 """Ratio of the sizes looked for; 1.1 takes twice as long and, with the second cascade to help out, finds no more."""
 SMALLEST_FACE = 1 / 16
 """The smallest face looked for, as a share of the longer side: 30 pixels of 480."""
+SAME_FACE = 0.3
+"""Overlap of two boxes in a picture from which they are one face."""
 EYES_IN_BOX: Points = np.array([[0.31, 0.39], [0.69, 0.39]])
 """Where the eyes are in a frontal cascade's box, in units of its side, when they cannot be found."""
 EYES_IN_CROP: Points = np.array([[0.3, 0.36], [0.7, 0.36]])
 """Where the eyes are put in the crop, in units of its side: brows at 0.23, mouth at 0.77, chin just inside."""
 REFINED_SIDE = 80
 """Pixels: side of the face box when it is looked for a second time, in small steps."""
-EYE_SEARCH_SIDE = 120
-"""Pixels: side of the face box in which eyes are looked for; 220 finds no more and takes three times as long."""
+REFINED_MARGIN = 0.2
+"""How far around its first box it is looked for, in units of the box' side."""
+FOLLOWED_MARGIN = 0.3
+"""The same around the box of a moment before: heads move."""
+EYE_SEARCH_SIDE = 100
+"""Pixels: side of the face box in which eyes are looked for; 120 finds no more and takes half as long again."""
 LARGEST_ROLL = 0.45
 """Radians (26 degrees): beyond that the cascades find no face, so such eyes are nostrils or brows."""
 
@@ -79,24 +86,40 @@ class FaceFinder:
         self._cv2 = opencv()
         self._of_thread = threading.local()
 
-    def find(self, picture: Picture) -> list[FoundFace]:
+    def find(self, picture: Picture, known: Sequence[FoundFace] = ()) -> list[FoundFace]:
         """Find the faces of a picture, from left to right.
 
-        The profile cascades are only asked where the frontal ones see nothing: they are the less certain ones.
+        Only where the first cascade and `known` see nothing are the others asked: they are the less certain ones.
+
+        Args:
+            picture: [height, width, 3].
+            known: Faces in it that `follow` has found; they are among those returned.
         """
-        cv2 = self._cv2
-        grey: Grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        scale = min(1.0, SEARCHED_SIDE / max(grey.shape))
-        small: Grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-        boxes = self._search("frontalface_alt2", small, neighbours=3)
-        boxes = boxes or self._search("frontalface_default", small, neighbours=4)
-        frontal = bool(boxes)
-        boxes = boxes or self._profiles(small)
-        in_full = [Box(box.x / scale, box.y / scale, box.side / scale) for box in sorted(boxes, key=_place)]
-        if not frontal:
-            return [FoundFace(box, frontal, None) for box in in_full]
-        in_full = [self._refined(grey, box) for box in in_full]
-        return [FoundFace(box, frontal, self._eyes(grey, box)) for box in in_full]
+        grey = self._grey(picture)
+        boxes = self._search("frontalface_alt2", grey, SEARCHED_SIDE, neighbours=3)
+        if not boxes and not known:
+            boxes = self._search("frontalface_default", grey, SECOND_SEARCHED_SIDE, neighbours=4)
+        frontal = bool(boxes or known)
+        faces = list(known)
+        for box in boxes if frontal else self._profiles(grey):
+            if all(box.overlap(face.box) < SAME_FACE for face in known):
+                box = (self._refined(grey, box, REFINED_MARGIN) or box) if frontal else box
+                faces.append(FoundFace(box, frontal, self._eyes(grey, box) if frontal else None))
+        return sorted(faces, key=lambda face: (face.box.x, face.box.y, face.box.side))
+
+    def follow(self, picture: Picture, faces: Sequence[FoundFace]) -> list[FoundFace | None]:
+        """Find faces again near where they were a moment ago: several times cheaper than looking everywhere.
+
+        Returns:
+            Each of the faces, in this order; None where it was not frontal, or is not there (any more).
+        """
+        grey = self._grey(picture)
+        found: list[FoundFace | None] = []
+        for face in faces:
+            box = self._refined(grey, face.box, FOLLOWED_MARGIN) if face.frontal else None
+            taken = box and any(other and box.overlap(other.box) >= SAME_FACE for other in found)
+            found.append(None if box is None or taken else FoundFace(box, True, self._eyes(grey, box)))
+        return found
 
     def crop(self, picture: Picture, face: FoundFace, eyes: Points | None, size: int) -> Picture:
         """Cut out a face, its eyes level and at a fixed place; what lies beyond the picture repeats its border.
@@ -118,7 +141,11 @@ class FaceFinder:
         # Sampling a large face at few points would show its pores as noise.
         shrinking = float(np.hypot(transform[0, 0], transform[0, 1]))
         if shrinking < 0.5:
-            picture, transform = _reduced(cv2, picture, transform, shrinking)
+            # No crop reaches further than a box' side beyond the box.
+            left, top = (max(0, int(edge - face.box.side)) for edge in corner)
+            right, bottom = (int(edge + 2 * face.box.side) for edge in corner)
+            transform[:, 2] += transform[:, :2] @ [left, top]
+            picture, transform = _reduced(cv2, picture[top:bottom, left:right], transform, shrinking)
         crop: Picture = cv2.warpAffine(
             picture, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
@@ -130,46 +157,55 @@ class FaceFinder:
             cascades[name] = self._cv2.CascadeClassifier(f"{self._cv2.data.haarcascades}haarcascade_{name}.xml")
         return cascades[name]
 
-    def _search(self, name: str, grey: Grey, neighbours: int) -> list[Box]:
-        smallest = max(24, round(SMALLEST_FACE * max(grey.shape)))
+    def _grey(self, picture: Picture) -> Grey:
+        grey: Grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
+        return grey
+
+    def _resized(self, grey: Grey, scale: float) -> Grey:
+        resized: Grey = self._cv2.resize(grey, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
+        return resized
+
+    def _search(self, name: str, grey: Grey, searched_side: int, neighbours: int) -> list[Box]:
+        scale = min(1.0, searched_side / max(grey.shape))
+        small = self._resized(grey, scale) if scale < 1 else grey
+        smallest = max(24, round(SMALLEST_FACE * max(small.shape)))
         found = self._cascade(name).detectMultiScale(
-            grey, scaleFactor=SEARCH_STEP, minNeighbors=neighbours, minSize=(smallest, smallest)
+            small, scaleFactor=SEARCH_STEP, minNeighbors=neighbours, minSize=(smallest, smallest)
         )
-        return [Box(float(x), float(y), float(side)) for x, y, side, _ in found]
+        return [Box(float(x) / scale, float(y) / scale, float(side) / scale) for x, y, side, _ in found]
 
     def _profiles(self, grey: Grey) -> list[Box]:
         """The profile cascade knows faces that look to the left; the mirrored picture shows it the others."""
-        scale = min(1.0, PROFILES_SEARCHED_SIDE / max(grey.shape))
-        grey = self._cv2.resize(grey, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
-        boxes = self._search("profileface", grey, neighbours=4)
-        mirrored = self._search("profileface", np.ascontiguousarray(grey[:, ::-1]), neighbours=4)
-        for box in mirrored:
+        boxes = self._search("profileface", grey, SECOND_SEARCHED_SIDE, neighbours=4)
+        mirrored = np.ascontiguousarray(grey[:, ::-1])
+        for box in self._search("profileface", mirrored, SECOND_SEARCHED_SIDE, neighbours=4):
             back = Box(grey.shape[1] - box.x - box.side, box.y, box.side)
-            if all(back.overlap(known) < 0.3 for known in boxes):
+            if all(back.overlap(known) < SAME_FACE for known in boxes):
                 boxes.append(back)
-        return [Box(box.x / scale, box.y / scale, box.side / scale) for box in boxes]
+        return boxes
 
-    def _refined(self, grey: Grey, box: Box) -> Box:
+    def _refined(self, grey: Grey, box: Box, margin: float) -> Box | None:
         """The box again from a search in small steps around it: the coarse one trembles by several per cent."""
-        x, y, side = (max(0, round(box.x - 0.2 * box.side)), max(0, round(box.y - 0.2 * box.side)), 1.4 * box.side)
-        around = grey[y : y + round(side), x : x + round(side)]
+        left, top = (max(0, round(corner - margin * box.side)) for corner in (box.x, box.y))
+        side = round((1 + 2 * margin) * box.side)
+        around = grey[top : top + side, left : left + side]
         scale = REFINED_SIDE / box.side
-        around = self._cv2.resize(around, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
+        around = self._resized(around, scale)
         smallest, largest = round(0.8 * REFINED_SIDE), round(1.25 * REFINED_SIDE)
         found = self._cascade("frontalface_alt2").detectMultiScale(
             around, scaleFactor=1.03, minNeighbors=5, minSize=(smallest, smallest), maxSize=(largest, largest)
         )
-        again = [Box(x + float(fx) / scale, y + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
-        return max([one for one in again if one.overlap(box) > 0.5], key=box.overlap, default=box)
+        again = [Box(left + float(fx) / scale, top + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
+        return max([one for one in again if one.overlap(box) >= SAME_FACE], key=box.overlap, default=None)
 
     def _eyes(self, grey: Grey, box: Box) -> Points | None:
         """The best pair of eyes in the upper part of a face, each looked for in its own half."""
         x, y, side = round(box.x), round(box.y), round(box.side)
         upper = grey[y + round(0.15 * side) : y + round(0.6 * side), x : x + side]
         scale = EYE_SEARCH_SIDE / side
-        upper = self._cv2.resize(upper, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
+        upper = self._resized(upper, scale)
         found = self._cascade("eye").detectMultiScale(
-            upper, scaleFactor=1.1, minNeighbors=2, minSize=(18, 18), maxSize=(48, 48)
+            upper, scaleFactor=1.1, minNeighbors=2, minSize=(18, 18), maxSize=(40, 40)
         )
         centres = [
             ((ex + ew / 2) / EYE_SEARCH_SIDE, (ey + eh / 2) / EYE_SEARCH_SIDE + 0.15) for ex, ey, ew, eh in found
@@ -194,10 +230,6 @@ def opencv() -> ModuleType:
             "visual features: OpenCV is not installed; install it with: pip install 'sdt-erc[media]'"
         ) from None
     return cv2
-
-
-def _place(box: Box) -> tuple[float, float, float]:
-    return box.x, box.y, box.side
 
 
 def _plausible(eyes: Points) -> bool:
