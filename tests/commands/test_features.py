@@ -49,7 +49,7 @@ def test_fine_tune_then_extract(place: Path, capsys: pytest.CaptureFixture[str])
     for modality, name in (("text", "tuned"), ("adapted", "bert+adapter")):
         assert corpus.modalities[modality].encoder == text_encoder(name).name
     missing = sum(not u.text for c in corpus.conversations.values() for u in c.utterances)
-    assert f"text: {missing} of {corpus.size} utterances lack it" in shown
+    assert f"text: missing for {missing} of {corpus.size} utterances" in shown
     assert main([*command, "--output", "new"]) == 2
     assert "exists already" in capsys.readouterr().err
 
@@ -83,7 +83,7 @@ def test_clips_become_features_that_can_be_imported(place: Path, capsys: pytest.
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "audio: prosody," in shown
-    assert "audio: 1 of 4 utterances lack it: dia1/utt3: " in shown
+    assert "audio: missing for 1 of 4 utterances: " in shown
     lines = [json.loads(line) for line in (place / "made" / "utterances.jsonl").read_text().splitlines()]
     assert [(line["conversation"], line["utterance"]) for line in lines] == [
         ("alone", "0"),
@@ -96,6 +96,21 @@ def test_clips_become_features_that_can_be_imported(place: Path, capsys: pytest.
         assert str(made["encoder"]) == "prosody"
     assert (place / "made" / "problems.txt").read_text().startswith("audio: dia1/utt3: ")
     assert (place / "kept" / "features.sqlite").is_file()
+
+
+def test_several_utterances_at_a_time_make_the_same_features(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = []
+    for jobs in ("1", "2"):
+        command = ["features", "extract", "clips", "--encoder", "prosody", "--cache", f"cache{jobs}", "--jobs", jobs]
+        assert main([*command, "--output", f"jobs{jobs}"]) == 0
+        with np.load(place / f"jobs{jobs}" / "audio.npz") as file:
+            made.append({key: file[key] for key in file.files})
+    assert made[0].keys() == made[1].keys()
+    for key, row in made[0].items():
+        np.testing.assert_array_equal(row, made[1][key])
+    with pytest.raises(SystemExit, match="2"):
+        main(["features", "extract", "clips", "--encoder", "prosody", "--output", "x", "--jobs", "none"])
+    assert "'none' is not a whole number from 1 on" in capsys.readouterr().err
 
 
 def test_a_transcript_with_its_recording(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +133,8 @@ def test_an_interruption_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sdt.features.audio_prosody.Prosody.encode", stop)
-    assert main(["features", "extract", "clips", "--encoder", "prosody", "--output", "made"]) == 130
+    command = ["features", "extract", "clips", "--encoder", "prosody", "--jobs", "1", "--output", "made"]
+    assert main(command) == 130
     assert "goes on with what is in the cache" in capsys.readouterr().err
     assert not (place / "made").exists()
     monkeypatch.setattr("sdt.training.display.Display.batch_done", stop)

@@ -22,8 +22,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sdt.commands.options import count
+from sdt.cores import usable_cores
 from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.corpus.draft import Draft
+    from sdt.corpus.importers import ImportOptions
+    from sdt.features.cache import FeatureCache
 
 INTERRUPTED = 130
 
@@ -63,6 +71,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
     parser.add_argument(
+        "--jobs", type=count, metavar="N", help="utterances encoded at a time (as many as there are processor cores)"
+    )
+    parser.add_argument(
         "--normalise",
         action="append",
         default=[],
@@ -86,11 +97,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Import the files, say how they were understood, and show the corpus."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from sdt.commands.corpus_show import show
-    from sdt.corpus.importers import ImportOptions, read
+    from sdt.commands.train import terminate_as_interrupt
+    from sdt.corpus.importers import ImportOptions
     from sdt.corpus.store import write_corpus
     from sdt.features.cache import FeatureCache, default_cache
 
@@ -121,34 +130,50 @@ def run(options: argparse.Namespace) -> int | None:
     )
     recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
     cache = FeatureCache(options.cache or default_cache()) if recorded else None
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("encoding text", total=None, visible=False)
-        try:
-            draft = read(
-                options.files,
-                settings,
-                features=features,
-                progress=lambda done, total: bars.update(task, completed=done, total=total, visible=True),
-                cache=cache,
-                report=lambda name, done, total: bars.update(
-                    task, description=name, completed=done, total=total, visible=True
-                ),
-            )
-        except KeyboardInterrupt:
-            kept = "; the same command goes on with what is in the cache" if cache else ""
-            print(f"sdt: stopped{kept}", file=sys.stderr)
-            return INTERRUPTED
-        finally:
-            if cache:
-                cache.close()
+    try:
+        with terminate_as_interrupt():
+            draft = _read(options, settings, features, cache)
+    except KeyboardInterrupt:
+        kept = "; the same command goes on with what is in the cache" if cache else ""
+        print(f"sdt: stopped{kept}", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        if cache:
+            cache.close()
     corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
     for note in draft.notes:
         print(note)
     show(corpus)
     print(f"written to {output}")
     return None
+
+
+def _read(
+    options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
+) -> Draft:
+    """Read and encode, with a bar where someone watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from sdt.corpus.importers import read
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("encoding text", total=None, visible=False)
+
+        def show_bar(name: str, done: int, total: int) -> None:
+            bars.update(task, description=name, completed=done, total=total, visible=True)
+
+        return read(
+            options.files,
+            settings,
+            features=features,
+            progress=lambda done, total: show_bar("encoding text", done, total),
+            cache=cache,
+            report=show_bar,
+            jobs=options.jobs or usable_cores(),
+        )
 
 
 def _pairs(option: str, values: Sequence[str]) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import count
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
         "--batch-conversations",
-        type=_positive,
+        type=count,
         default=32,
         metavar="B",
         help="conversations that are computed together; default: 32",
@@ -116,9 +117,3 @@ def _print(evaluation: Evaluation, output: Path | None) -> None:
         console.print(f"note: {note}", soft_wrap=True)
     if output:
         console.print(f"written to {output}: scores.json, predictions.jsonl, confusion.png", soft_wrap=True)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)

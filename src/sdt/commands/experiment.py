@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import count
 from sdt.commands.train import INTERRUPTED, add_tracker_option, terminate_as_interrupt
 from sdt.errors import InputError, near_miss
 from sdt.training.options import add_options, overrides
@@ -185,10 +186,3 @@ def _report(failures: Sequence[Failure], folder: Path) -> int:
             file=sys.stderr,
         )
     return FAILED if failures else 0
-
-
-def count(text: str) -> int:
-    """An option that counts something."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)

@@ -23,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import count
+from sdt.cores import usable_cores
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the features are written")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    parser.add_argument(
+        "--jobs", type=count, metavar="N", help="utterances at a time (as many as there are processor cores)"
+    )
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
@@ -111,6 +116,7 @@ def _extract(options: argparse.Namespace) -> None:
             recordings.clip,
             cache,
             lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
+            options.jobs or usable_cores(),
         )
     if not any(table.present.any() for table in tables.values()):
         first = next(of[0] for of in problems.values() if of)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.experiment import count
+from sdt.commands.options import count
 from sdt.commands.train import INTERRUPTED, terminate_as_interrupt
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides

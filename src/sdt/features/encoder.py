@@ -53,6 +53,13 @@ class Encoded:
     problems: list[str]
     """Why, one short phrase for each missing one: `dia1/utt3: no face in view`."""
 
+    @classmethod
+    def missing(cls, sources: Sequence[Source], width: int, reason: str) -> Encoded:
+        """Utterances that all lack the modality for one reason."""
+        absent = np.zeros(len(sources), dtype=np.bool_)
+        problems = [f"{source.place}: {reason}" for source in sources]
+        return cls(np.zeros((len(sources), width), dtype=np.float32), absent, problems)
+
 
 class FeatureEncoder(Protocol):
     """What every feature encoder offers."""
@@ -132,6 +139,15 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     raise InputError(
         f"feature encoder {name!r}: there is none of this name{near_miss(kind, ENCODERS)} "
         "(a text encoder may also be the path of a model folder)"
+    )
+
+
+def joined(parts: Sequence[Encoded], width: int) -> Encoded:
+    """What was encoded in parts, in their order."""
+    return Encoded(
+        np.concatenate([np.zeros((0, width), dtype=np.float32), *(part.features for part in parts)]),
+        np.concatenate([np.zeros(0, dtype=np.bool_), *(part.present for part in parts)]),
+        [problem for part in parts for problem in part.problems],
     )
 
 

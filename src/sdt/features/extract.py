@@ -15,12 +15,12 @@ from sdt.corpus.store import Corpus
 from sdt.features.cache import FeatureCache
 from sdt.features.encoder import Encoded, FeatureEncoder, Progress, Source
 from sdt.features.media import Clip
+from sdt.features.problems import lacking
+from sdt.features.workers import CRASHED, shared
 from sdt.files import atomic_folder
 
-CHUNK = {"text": 512, "audio": 32, "visual": 32}
+CHUNK = {"text": 512, "audio": 64, "visual": 64}
 """Utterances that are encoded before the cache is written. Texts are sorted by length within a chunk."""
-LISTED = 10
-"""Missing utterances that a note names."""
 
 FindClip = Callable[[str, str, str], Clip | None]
 """From conversation id, utterance id and modality to the recording; None where there is none."""
@@ -65,8 +65,9 @@ def encode_cached(
             told = _offset(report, encoder.name, rows.stop - len(todo), len(sources)) if report else None
             encoded = encoder.encode([sources[row] for row in todo], told)
             reasons = _reasons([sources[row] for row in todo], encoded)
-            if cache:
-                cache.put([keys[row] for row in todo], encoded, reasons)
+            if cache:  # another time there may be more memory
+                lasting = [keys[row] if why != CRASHED else None for row, why in zip(todo, reasons, strict=True)]
+                cache.put(lasting, encoded, reasons)
             features[todo], present[todo] = encoded.features, encoded.present
             problems |= {row: reason for row, reason in zip(todo, reasons, strict=True) if reason}
         if report:
@@ -94,6 +95,7 @@ def extract(
     clip: FindClip,
     cache: FeatureCache | None = None,
     report: Report | None = None,
+    jobs: int = 1,
 ) -> tuple[dict[str, FeatureTable], dict[str, list[str]]]:
     """Make several modalities of some conversations.
 
@@ -103,6 +105,7 @@ def extract(
         clip: Where the recordings are.
         cache: See `encode_cached`.
         report: See `encode_cached`.
+        jobs: How many utterances at a time, where the encoder lets itself be shared by processes; see `workers`.
 
     Returns:
         Modality to its features, rows in the order of the conversations; and modality to the problems, one for each
@@ -119,7 +122,8 @@ def extract(
             for conversation in conversations
             for utterance in conversation.utterances
         ]
-        encoded = encode_cached(encoder, sources, cache, report)
+        with shared(encoder, jobs) as workers:
+            encoded = encode_cached(workers, sources, cache, report)
         tables[modality] = FeatureTable(encoded.features, encoded.present, encoder.name, source=encoder.name)
         problems[modality] = encoded.problems
     return tables, problems
@@ -127,13 +131,7 @@ def extract(
 
 def summarise_problems(tables: Mapping[str, FeatureTable], problems: Mapping[str, Sequence[str]]) -> list[str]:
     """One line for each modality that some utterances lack."""
-    notes = []
-    for modality, of in problems.items():
-        if of:
-            more = f" and {len(of) - LISTED} more" if len(of) > LISTED else ""
-            listed = "; ".join(of[:LISTED]) + more
-            notes.append(f"{modality}: {len(of)} of {len(tables[modality].present)} utterances lack it: {listed}")
-    return notes
+    return [lacking(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
 
 
 def write_tables(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
+from sdt.features.problems import lacking, listed
 from sdt.prediction.extraction import Missing
 from sdt.transcripts.records import flat, record
 from sdt.transcripts.writers import write_predictions
 
 if TYPE_CHECKING:
     import pandas
-
-_REASONS, _PLACES = 6, 5
-"""How many reasons, and utterances of each, a note lists."""
 
 
 class Predictions(Sequence[Prediction]):
@@ -99,25 +96,9 @@ class Predictions(Sequence[Prediction]):
 def _summary(modality: str, missing: Missing) -> Iterator[str]:
     """How many utterances lack a modality, and why; where it says nothing; a line each."""
     if missing.problems:
-        yield _lacking(modality, missing)
+        yield lacking(modality, missing.problems, missing.utterances)
     if missing.alone:
         yield (
             f"{modality}: says nothing where one utterance alone has it, since the model compares it within the "
-            f"conversation ({_listed(missing.alone, _PLACES)})"
+            f"conversation ({listed(missing.alone)})"
         )
-
-
-def _lacking(modality: str, missing: Missing) -> str:
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for problem in missing.problems:
-        place, _, reason = problem.partition(": ")
-        by_reason[reason].append(place)
-    reasons = [f"{reason} ({_listed(places, _PLACES)})" for reason, places in by_reason.items()]
-    return f"{modality}: missing for {len(missing.problems)} of {missing.utterances} utterances: " + (
-        _listed(reasons, _REASONS)
-    )
-
-
-def _listed(items: Sequence[str], most: int) -> str:
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + rest

@@ -59,10 +59,11 @@ def test_the_recordings_that_a_table_names_are_encoded(mine: Path) -> None:
     assert {name: table.encoder for name, table in draft.features.items()} == {"audio": "prosody", "visual": "faces"}
     assert draft.features["audio"].present.tolist() == [True, True, True, False, False]
     assert draft.features["visual"].present.tolist() == [True, True, False, False, False]
-    audio = next(note for note in draft.notes if note.startswith("audio: 2 of 5"))
-    assert "c/0: no such file" in audio
-    assert "c/1: no recording" in audio
-    assert "b/0: no video track" in next(note for note in draft.notes if note.startswith("visual: 3 of 5"))
+    audio = next(note for note in draft.notes if note.startswith("audio: missing for 2 of 5"))
+    assert "no such file (c/0)" in audio
+    assert "no recording (c/1)" in audio
+    visual = next(note for note in draft.notes if note.startswith("visual: missing for 3 of 5"))
+    assert "no video track (b/0)" in visual
     from sdt.features.audio_prosody import Prosody
 
     pitch = draft.features["audio"].features[:2, Prosody().names.index("pitch_mean")]
@@ -119,7 +120,7 @@ def test_the_command_keeps_what_is_done(
 ) -> None:
     command = ["corpus", "import", str(mine), "--audio-encoder", "prosody", "--cache", str(tmp_path / "cache")]
     assert main([*command, "--output", str(tmp_path / "one")]) == 0
-    assert "audio: 2 of 5 utterances lack it" in capsys.readouterr().out
+    assert "audio: missing for 2 of 5 utterances" in capsys.readouterr().out
     monkeypatch.setattr("sdt.features.audio_prosody.describe", None)  # nothing is described again
     assert main([*command, "--output", str(tmp_path / "two")]) == 0
     one, two = (Corpus.open(tmp_path / name) for name in ("one", "two"))

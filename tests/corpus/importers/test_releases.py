@@ -128,7 +128,7 @@ def test_iemocap_becomes_a_corpus(iemocap: Path, cache: Path, tmp_path: Path) ->
     assert draft.features["audio"].present.all()
     # The film shows a face on the left alone, where the one with the markers sits.
     assert draft.features["visual"].present.tolist() == [True, False, True, False, True, True, False, False]
-    assert any(note.startswith("visual: 4 of 8 utterances lack it") for note in draft.notes)
+    assert any(note.startswith("visual: missing for 4 of 8 utterances") for note in draft.notes)
     assert draft.provenance["importer"] == "iemocap-release"
     corpus = write_corpus(draft, tmp_path / "c")
     corpus.verify()
@@ -172,8 +172,8 @@ def test_meld_becomes_a_corpus_in_spite_of_its_flaws(meld: Path, cache: Path, tm
     for modality in ("audio", "visual"):
         assert draft.features[modality].present.tolist() == [True, True, False, True, False, True, True]
         (note,) = (note for note in draft.notes if note.startswith(f"{modality}: "))
-        assert "2 of 7 utterances lack it: train_125/3: " in note
-        assert "dev_110/7: no such file" in note
+        assert "missing for 2 of 7 utterances: " in note
+        assert "no such file (dev_110/7)" in note
     assert draft.features["text"].present.all()
     corpus = write_corpus(draft, tmp_path / "c")
     assert corpus.provenance["importer"] == "meld-release"

@@ -32,6 +32,7 @@ def read(
     progress: Callable[[int, int], None] | None = None,
     cache: FeatureCache | None = None,
     report: Report | None = None,
+    jobs: int = 1,
 ) -> Draft:
     """Read files of any known layout.
 
@@ -43,6 +44,7 @@ def read(
         progress: Called with (texts done, texts in all) while the text is encoded.
         cache: Where the features of recordings are looked for and kept.
         report: Called with (encoder, utterances done, utterances in all) while recordings are encoded.
+        jobs: How many utterances of recordings at a time.
 
     Returns:
         The corpus in memory; its notes say how the files were understood.
@@ -56,10 +58,10 @@ def read(
 
         if features or options.take or options.media:
             raise InputError(f"{files[0]}: is a folder, which takes no --features, --take or --media; name files")
-        layout, draft, sources = read_release(files[0], options, cache, report)
+        layout, draft, sources = read_release(files[0], options, cache, report, jobs)
     else:
         sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
-        layout, draft = _read_files(files, sources, options, features, progress, cache, report)
+        layout, draft = _read_files(files, sources, options, features, progress, cache, report, jobs)
     draft.provenance = {
         "importer": layout,
         "options": _json(dataclasses.asdict(options)),
@@ -83,6 +85,7 @@ def _read_files(
     progress: Callable[[int, int], None] | None,
     cache: FeatureCache | None,
     report: Report | None,
+    jobs: int,
 ) -> tuple[str, Draft]:
     """The layout's name and the corpus of anything but a release."""
     for path in sources:
@@ -109,7 +112,7 @@ def _read_files(
                 f"{recognised.annotations[0]}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
                 "column media, or say where they are with --media"
             )
-        encode(draft, encoders, recordings.clip, cache, report)
+        encode(draft, encoders, recordings.clip, cache, report, jobs)
     return recognised.layout, draft
 
 

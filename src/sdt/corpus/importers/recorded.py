@@ -34,6 +34,7 @@ def encode(
     clip: FindClip,
     cache: FeatureCache | None = None,
     report: Report | None = None,
+    jobs: int = 1,
 ) -> None:
     """Give a draft the modalities of some encoders, beside or instead of those that it has.
 
@@ -43,6 +44,7 @@ def encode(
         clip: Where the recordings are.
         cache: Where features are looked for and kept.
         report: Called with (encoder, utterances done, utterances in all).
+        jobs: How many utterances at a time.
 
     Raises:
         InputError: A modality could not be encoded in any utterance.
@@ -53,7 +55,7 @@ def encode(
             draft.notes.append(
                 f"{modality}: the features of the files give way to those of the encoder {encoders[modality].name!r}"
             )
-    tables, problems = extract(draft.conversations, encoders, clip, cache, report)
+    tables, problems = extract(draft.conversations, encoders, clip, cache, report, jobs)
     for modality, table in tables.items():
         if not table.present.any():
             raise InputError(f"{draft.name}: {modality} could not be encoded in any utterance: {problems[modality][0]}")

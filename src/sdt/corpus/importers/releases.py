@@ -34,7 +34,11 @@ RELEASES: Mapping[str, Layout] = {
 
 
 def read_release(
-    folder: Path, options: ImportOptions, cache: FeatureCache | None = None, report: Report | None = None
+    folder: Path,
+    options: ImportOptions,
+    cache: FeatureCache | None = None,
+    report: Report | None = None,
+    jobs: int = 1,
 ) -> tuple[str, Draft, list[Path]]:
     """Read a release and encode its words, sound and pictures with the encoders of the options.
 
@@ -43,6 +47,7 @@ def read_release(
         options: What the user decided.
         cache: Where features are looked for and kept.
         report: Called with (encoder, utterances done, utterances in all).
+        jobs: How many utterances at a time.
 
     Returns:
         The layout's name, the corpus, and its annotation files.
@@ -62,5 +67,5 @@ def read_release(
     if not encoders:
         raise InputError(f"{folder}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")
     draft, clip, files = RELEASES[layout].read(folder, options)
-    encode(draft, encoders, clip, cache, report)
+    encode(draft, encoders, clip, cache, report, jobs)
     return layout, draft, files
