@@ -54,7 +54,7 @@ class Expression:
 OPEN: dict[str, Expression] = {
     "neutral": Expression(),
     "joy": Expression(cheeks=0.9, corners=1.0, lids=-0.2, jaw=0.25, outer_brow=0.15, bow=-0.3),
-    "surprise": Expression(inner_brow=0.9, outer_brow=1.0, lids=0.8, jaw=0.7, bow=-0.4),
+    "surprise": Expression(inner_brow=0.9, outer_brow=1.0, lids=0.8, jaw=0.85, bow=-0.4),
     "anger": Expression(frown=1.0, lids=0.35, stretch=0.5, upper_lip=0.5, jaw=0.3, corners=-0.3, bow=0.3),
     "sadness": Expression(inner_brow=1.0, frown=0.35, lids=-0.5, corners=-0.9, bow=1.0),
     "fear": Expression(
