@@ -24,8 +24,15 @@ def test_utf16_of_either_order(tmp_path: Path, bom: str) -> None:
     assert said(read(tmp_path, "a.txt", ("\ufeff" + TEXT).encode(bom))) == WORDS
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_with_no_mark(tmp_path: Path, encoding: str) -> None:
+    transcript = read(tmp_path, "a.txt", TEXT.encode(encoding))
+    assert (said(transcript), transcript.notes) == (WORDS, [])
+    assert said(read(tmp_path, "b.txt", "小明：你好\n小红：我很高兴\n".encode(encoding)))[1] == ("小红", "我很高兴")
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 def test_tables_in_other_encodings(tmp_path: Path, name: str, encoding: str) -> None:
     content = {
         "a.csv": "speaker,text\nZoë,“Hé”\nJosé,…oui\n",
@@ -57,6 +64,8 @@ def test_empty_files(tmp_path: Path, name: str, content: str) -> None:
         (b"ID3\x03", "an MP3 recording"),
         (b"PK\x03\x04word", "a ZIP archive or office document"),
         (b"%PDF-1.7", "a PDF document"),
+        (b"{\\rtf1\\ansi Ann: Hi}", "an RTF document"),
+        (b"\xef\xbb\xbf[Script Info]\r\n", "a file of ASS or SSA subtitles"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.txt", "a.mp4", "a.csv"])

@@ -49,6 +49,31 @@ def test_beginnings_alone_last_until_the_next(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("brackets", ["{}", "({})", "[{}]"])
+def test_times_before_names(tmp_path: Path, brackets: str) -> None:
+    first, second = brackets.format("00:01:02"), brackets.format("01:04.5")
+    transcript = read(tmp_path, "a.txt", f"{first} Ann: Hi\n{second} Bob: Oh\nand\n")
+    assert said(transcript) == [("Ann", "Hi"), ("Bob", "Oh and")]
+    assert times(transcript) == [(62, 64.5), (64.5, None)]
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "[12/03/2024, 10:15:32] ",
+        "\u200e[12.03.24, 10:15:32] ",
+        "12/03/2024, 10:15 - ",
+        "3/12/24, 10:15\u202fPM - ",
+        "2024-03-12 10:15:32 ",
+    ],
+)
+def test_dates_of_messages_are_left_out(tmp_path: Path, date: str) -> None:
+    transcript = read(tmp_path, "a.txt", f"{date}Ann: Hi\n{date}Bob: Oh\nand\n{date}Ann: 10:15 it is\n")
+    assert said(transcript) == [("Ann", "Hi"), ("Bob", "Oh and"), ("Ann", "10:15 it is")]
+    assert times(transcript) == [(None, None)] * 3
+    assert transcript.notes == ["a.txt: dates before the words left out: 3"]
+
+
 def test_times_without_speakers(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.txt", "[00:01 - 00:02] Hi\nthere\n[00:03 - 00:04] One word: no\n")
     assert said(transcript) == [("Speaker 1", "Hi there"), ("Speaker 1", "One word: no")]

@@ -132,6 +132,21 @@ def test_webvtt_identifiers(tmp_path: Path) -> None:
     assert [utterance.id for utterance in utterances(read(tmp_path, "a.vtt", twice))] == ["0", "1"]
 
 
+def test_rolling_captions_say_everything_once(tmp_path: Path) -> None:
+    cues = [
+        "00:00.160 --> 00:02.070 align:start\n \nso<00:00.320><c> this</c><00:00.480><c> is</c>",
+        "00:02.070 --> 00:02.080 align:start\nso this is\n ",
+        "00:02.080 --> 00:04.000 align:start\nso this is\na<00:02.320><c> test</c>",
+        "00:04.000 --> 00:05.000 align:start\na test\n[Music]",
+    ]
+    transcript = read(tmp_path, "a.vtt", "WEBVTT\nKind: captions\n\n" + "\n\n".join(cues) + "\n")
+    assert [text for _, text in said(transcript)] == ["so this is", "a test", "[Music]"]
+    assert times(transcript) == [(0.16, 2.07), (2.08, 4), (4, 5)]
+    assert transcript.notes[0] == "a.vtt: rolling captions: lines that repeat the one before left out: 3"
+    plain = read(tmp_path, "b.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nNo.\n\n00:02.000 --> 00:03.000\nNo.\n")
+    assert [text for _, text in said(plain)] == ["No.", "No."]
+
+
 def test_webvtt_without_its_first_line(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.vtt", "00:01.000 --> 00:02.000\nAnn: a\n\nlost\n\n00:03.000 --> 00:04.000\nBob: b")
     assert said(transcript) == [("Ann", "a"), ("Bob", "b")]

@@ -50,6 +50,17 @@ def test_json_lines(tmp_path: Path) -> None:
     assert transcript.clips == {("c1", "a"): tmp_path / "clips/a.wav"}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "Speaker,TEXT,Start\nAnn,Hi,1.5\n"), ("a.jsonl", '{"Speaker": "Ann", "TEXT": "Hi", "Start": 1.5}\n')],
+)
+def test_capital_letters_in_names_of_columns(tmp_path: Path, name: str, content: str) -> None:
+    transcript = read(tmp_path, name, content)
+    assert said(transcript) == [("Ann", "Hi")]
+    assert times(transcript) == [(1.5, None)]
+    assert transcript.notes == []
+
+
 def test_what_is_not_given(tmp_path: Path) -> None:
     transcript = read(tmp_path, "talk.csv", "text,mood\nHi,7\nOh,8\n")
     assert transcript.conversations == [
@@ -76,7 +87,6 @@ def test_some_speakers_are_not_given(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("speeker,text\nA,a\n", "unknown column 'speeker'; did you mean 'speaker'?"),
-        ("Speaker,text\nA,a\n", "unknown column 'Speaker'; did you mean 'speaker'?"),
         ("speaker,words\nA,a\n", "column 'text' is missing; found are: speaker, words"),
         ("speaker,text,text\nA,a,a\n", "the column 'text' occurs twice"),
         ("speaker,text\nA\n", "a.csv, line 2: 1 cells, but line 1 has 2"),

@@ -152,14 +152,10 @@ def _read(
     options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
 ) -> Draft:
     """Read and encode, with a bar where someone watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from sdt.commands.progress import standard
     from sdt.corpus.importers import read
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with standard() as bars:
         task = bars.add_task("encoding text", total=None, visible=False)
 
         def show_bar(name: str, done: int, total: int) -> None:

@@ -77,9 +77,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _extract(options: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from sdt.commands.progress import standard
     from sdt.corpus.store import Corpus, write_corpus
     from sdt.features.cache import FeatureCache, default_cache
     from sdt.features.extract import extended, extract, summarise_problems, write_tables
@@ -105,10 +103,7 @@ def _extract(options: argparse.Namespace) -> None:
         if encoder.licence_note:
             print(encoder.licence_note)
     cache = FeatureCache(options.cache or default_cache())
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bars, contextlib.closing(cache):
+    with standard() as bars, contextlib.closing(cache):
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
         tables, problems = extract(
             conversations,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @contextmanager
@@ -31,6 +35,13 @@ def bars(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], object]]:
     Returns:
         A function that is told of what how many more are done.
     """
+    with standard() as shown:
+        tasks = {what: shown.add_task(what, total=total) for what, total in totals.items()}
+        yield lambda what, done: shown.advance(tasks[what], done)
+
+
+def standard() -> Progress:
+    """Bars that show how much is done, how fast it goes and how long it will take, where someone watches."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.progress import TimeRemainingColumn as Left
@@ -38,10 +49,9 @@ def bars(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], object]]:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+            speed = task.speed or task.finished_speed or 0.0
+            return Text(f"{speed:,.{0 if speed >= 10 else 1}f}/s" if speed else "")
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), Left())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        tasks = {what: shown.add_task(what, total=total) for what, total in totals.items()}
-        yield lambda what, done: shown.advance(tasks[what], done)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -26,6 +26,10 @@ _BINARY = (
     (0, b"%PDF", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive or office document"),
     (0, b"\xd0\xcf\x11\xe0", "an office document"),
+    (0, b"{\\rtf", "an RTF document"),
+    (0, b"<!DOCTYPE", "a web page"),
+    (0, b"<html", "a web page"),
+    (0, b"[Script Info]", "a file of ASS or SSA subtitles"),
 )
 
 
@@ -42,7 +46,7 @@ class Decoded:
 
 
 def decode(path: Path) -> Decoded:
-    """Read a text file: by its byte order mark (UTF-8 or UTF-16), else as UTF-8, else as Windows-1252.
+    """Read a text file: by its byte order mark (UTF-8 or UTF-16), else as UTF-8, UTF-16 or Windows-1252.
 
     Raises:
         InputError: The file cannot be read, is not text, is empty, or has a line that no transcript has.
@@ -51,7 +55,7 @@ def decode(path: Path) -> Decoded:
         with path.open("rb") as file:
             head = file.read(16)
             for place, mark, kind in _BINARY:
-                if head[place:].startswith(mark):
+                if head.removeprefix(codecs.BOM_UTF8)[place:].startswith(mark):
                     raise InputError(
                         f"{path}: this is {kind}, not a transcript; give a txt, csv, jsonl, srt or vtt file"
                     )
@@ -83,19 +87,31 @@ def _decode(path: Path, data: bytes) -> tuple[str, str]:
                 raise InputError(
                     f"{path}: begins as {name} but is not ({error.reason} at byte {error.start}); is the file cut off?"
                 ) from None
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1"
+    for encoding in ("utf-8", *_utf16(data)):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text, encoding
+    return data.decode("latin-1"), "latin-1"
+
+
+def _utf16(data: bytes) -> list[str]:
+    """UTF-16 with no byte order mark: in any language many characters, line ends say, have one byte of 0."""
+    little, big = (data[first::2].count(0) for first in (1, 0))
+    share = max(little, big) / max(1, len(data) // 2)
+    # All letters have one where all are ASCII; a few zeros among them are something else.
+    if len(data) % 2 or min(little, big) or share < (0.5 if data.isascii() else 0.05):
+        return []
+    return ["utf-16-le" if little else "utf-16-be"]
 
 
 def _check(path: Path, text: str) -> None:
     """Refuse what is no text, though it could be decoded."""
     for number, line in enumerate(text.split("\n"), start=1):
         if "\0" in line:
-            raise InputError(
-                f"{path}, line {number}: holds a NUL byte, so it is not text (or UTF-16 with no byte order mark)"
-            )
+            raise InputError(f"{path}, line {number}: holds a NUL byte, so it is not text")
         if len(line) > MAX_LINE:
             raise InputError(
                 f"{path}, line {number}: {len(line):,} characters; a line of a transcript has at most {MAX_LINE:,}"

@@ -1,4 +1,7 @@
-"""Plain text: `Speaker: words` on a line, with or without `[00:01:02]` or `[00:01.2 - 00:03.4]` before it.
+"""Plain text: `Speaker: words` on a line, with or without a time before it.
+
+Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`; before a name, `(00:01:02)` and `00:01:02` will do. The dates
+that messengers write before each message are left out: they say nothing of a recording.
 
 A line without a speaker or a time goes on with the utterance above. Where the file names no speakers and no times at
 all, every line is an utterance.
@@ -17,6 +20,13 @@ from sdt.transcripts.names import believed_names, split_name
 from sdt.transcripts.transcript import Turn, tidy
 
 _BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
+_BARE = re.compile(r"(?P<open>\()?(\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d{1,3})?)(?(open)\))\s+(?=\D)")
+_DATE = re.compile(
+    r"\u200e?\[?(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d),?\s+"
+    r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?(?:\]|\s+-|(?=\s))\s*",
+    re.IGNORECASE,
+)
+"""As WhatsApp and others begin a message: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
 _RANGE = re.compile(r"\s*(?:-->|[-–—]|\bto\b)\s*")
 _TIME = re.compile(r"\d+[:.,]\d|[\d.,]+s?\s*(?:-->|[-–—]|to)\s*\d[\d.,]*s?$")
 
@@ -25,8 +35,14 @@ _TIME = re.compile(r"\d+[:.,]\d|[\d.,]+s?\s*(?:-->|[-–—]|to)\s*\d[\d.,]*s?$"
 class _Line:
     number: int
     words: str
-    start: float | None
-    end: float | None
+    start: float | None = None
+    end: float | None = None
+    dated: bool = False
+
+    @property
+    def begins(self) -> bool:
+        """Whether what stands before the words says that an utterance begins here."""
+        return self.dated or self.start is not None
 
 
 def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
@@ -36,21 +52,23 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
         InputError: A time in brackets at the beginning of a line cannot be read.
     """
     lines = [_line(path, n, line.strip()) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    timed = any(line.start is not None for line in lines)
+    timed = any(line.begins for line in lines)
     # In a file with times, an untimed line is where utterances go on: it says nothing about names.
-    beginnings = [line.words for line in lines if not timed or line.start is not None]
+    beginnings = [line.words for line in lines if not timed or line.begins]
     names = believed_names(beginnings)
     turns: list[tuple[str | None, list[_Line]]] = []
     for line in lines:
         name, words = split_name(line.words, names)
         said = replace(line, words=words)
-        if turns and name is None and line.start is None and (names or timed):
+        if turns and name is None and not line.begins and (names or timed):
             turns[-1][1].append(said)
         else:
             turns.append((name, [said]))
     found = [_turn(name, said_lines) for name, said_lines in turns]
     silent = [turn.line for turn in found if not turn.text]
     notes = [f"utterances without words left out: {len(silent)}, the first in line {silent[0]}"] if silent else []
+    dated = sum(line.dated for line in lines)
+    notes += [f"dates before the words left out: {dated}"] if dated else []
     return [turn for turn in found if turn.text], notes
 
 
@@ -60,16 +78,27 @@ def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:
 
 
 def _line(path: Path, number: int, line: str) -> _Line:
+    if dated := _DATE.match(line):
+        return _Line(number, line[dated.end() :], dated=True)
     found = _BRACKETS.match(line)
-    if not found or not _TIME.match(found[1].strip()):
-        return _Line(number, line, None, None)
-    times = _RANGE.split(found[1].strip())
+    if found and _TIME.match(found[1].strip()):
+        start, end = _times(path, number, found[1])
+        return _Line(number, line[found.end() :], start, end)
+    bare = _BARE.match(line)
+    if bare and split_name(line[bare.end() :])[0] is not None:
+        start, _ = _times(path, number, bare[2])
+        return _Line(number, line[bare.end() :], start)
+    return _Line(number, line)
+
+
+def _times(path: Path, number: int, said: str) -> tuple[float, float | None]:
+    times = _RANGE.split(said.strip())
     try:
         start, end = (seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
         if start is None or (len(times) == 2 and end is None):
-            raise ValueError(found[1])
+            raise ValueError(said)
     except ValueError:
         raise InputError(
-            f"{path}, line {number}: [{found[1]}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
+            f"{path}, line {number}: [{said}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
         ) from None
-    return _Line(number, line[found.end() :], start, end)
+    return start, end

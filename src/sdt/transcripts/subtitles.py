@@ -19,6 +19,7 @@ from sdt.transcripts.transcript import Turn, tidy
 
 _TIMING = re.compile(r"(\S+?)\s*-->\s*(\S+)(?:\s.*)?$")
 _TIMING_ANYWHERE = re.compile(r"\d+:\d+[\d:.,]*\s*-->\s*\d+:\d+")
+_WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
 _Lines = list[tuple[int, str]]
@@ -49,7 +50,7 @@ def read_srt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     Raises:
         InputError: A time cannot be read, or the file does not begin with a cue.
     """
-    cues, stray = _cues(path, _blocks(text), webvtt=False)
+    cues, stray = _cues(path, _blocks(text, webvtt=False), webvtt=False)
     if stray:
         raise InputError(
             f"{path}, line {stray[0][0]}: expected a cue (00:00:01,000 --> 00:00:02,500); is this an SRT file?"
@@ -63,12 +64,15 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     Raises:
         InputError: A time cannot be read.
     """
-    first, *blocks = _blocks(text)
+    first, *blocks = _blocks(text, webvtt=True)
     headed = first[0][1].startswith("WEBVTT")
     if not headed or any("-->" in line for _, line in first):
         blocks.insert(0, first[1:] if headed else first)
     cues, stray = _cues(path, blocks, webvtt=True)
-    turns, notes = _turns(cues)
+    repeated = _unroll(cues)
+    turns, notes = _turns([cue for cue in cues if cue.lines] if repeated else cues)
+    if repeated:
+        notes.append(f"rolling captions: lines that repeat the one before left out: {repeated}")
     if not headed:
         notes.append("the first line is not WEBVTT: read as if it were")
     if stray:
@@ -76,13 +80,13 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     return turns, notes
 
 
-def _blocks(text: str) -> Iterator[_Lines]:
-    """The stretches between empty lines."""
+def _blocks(text: str, *, webvtt: bool) -> Iterator[_Lines]:
+    """The stretches between empty lines. In WebVTT a line of blanks is not empty: captions of YouTube have some."""
     block: _Lines = []
     for number, line in enumerate([*text.split("\n"), ""], start=1):
         if line.strip():
             block.append((number, line.strip()))
-        elif block:
+        elif block and not (webvtt and line):
             yield block
             block = []
 
@@ -122,6 +126,23 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
     if end < start:
         raise InputError(f"{path}, line {number}: end {end} comes before start {start}")
     return start, end
+
+
+def _unroll(cues: Sequence[_Cue]) -> int:
+    """Remove what rolling captions repeat, and count it: each line is shown again above the next one.
+
+    Captions that are made by machine roll; they have the time of each word in them, which others hardly ever have.
+    """
+    if not any(_WORD_TIME.search(line) for cue in cues for _, line in cue.lines):
+        return 0
+    repeated, last = 0, ""
+    for cue in cues:
+        lines = [plain(line) for _, line in cue.lines]
+        if lines and lines[0] == last:
+            del cue.lines[0]
+            repeated += 1
+        last = lines[-1] if lines else last
+    return repeated
 
 
 def _turns(cues: Sequence[_Cue]) -> tuple[list[Turn], list[str]]:

@@ -89,6 +89,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
             (line, {MELD.get(name, name): value for name, value in row.items()} | {"order": row.get("Utterance_ID")})
             for line, row in records
         ]
+    names, records = _small(names, records)
     predicted = set(_PREDICTED) <= set(names)
     ignored = check_columns(
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
@@ -104,6 +105,15 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
     return turns, notes
+
+
+def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
+    """Columns called `Text` or `SPEAKER` under their own names."""
+    called = {name: name.casefold() for name in names if name not in COLUMNS and name.casefold() in COLUMNS}
+    called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+    if called:
+        records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
+    return [called.get(name, name) for name in names], records
 
 
 def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
