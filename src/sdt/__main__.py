@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"sdt: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # where a command has nothing better to say of it
+        print("sdt: stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
         sys.stderr.close()
         return 0

@@ -32,6 +32,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Find out before long work whether a file or folder could be written in the end, with the folders it lies in.
+
+    Raises:
+        InputError: It could not.
+    """
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{path}: cannot be written, since {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: cannot be written, since nothing may be written to {nearest}")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with atomic_file(path) as aside:

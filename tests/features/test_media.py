@@ -147,6 +147,18 @@ def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
     assert decoded[0] < decoded[2] == 150
 
 
+@pytest.mark.parametrize("kind", [".flac", ".mp3", ".mkv", ".webm"])
+def test_a_file_of_which_the_smaller_part_is_there_is_no_recording_of_an_utterance(tmp_path: Path, kind: str) -> None:
+    whole = write_clip(tmp_path / f"whole{kind}", noise(3.0)).read_bytes()
+    path = tmp_path / f"a{kind}"
+    path.write_bytes(whole[: len(whole) * 3 // 10])
+    with pytest.raises(MediaProblem, match=r"^cut off: 0\.\d\d of [23]\.\d\d s are there$"):
+        decode_audio(Clip(path))
+    assert decode_audio(Clip(path, 0.1, 0.4)).seconds == pytest.approx(0.3, abs=0.01)  # a stretch that is there
+    path.write_bytes(whole[: len(whole) * 8 // 10])
+    assert 1.5 < decode_audio(Clip(path)).seconds < 3.0
+
+
 def test_a_clip_shorter_than_a_picture_has_the_one_on_display(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", pictures=numbered(25))
     assert [number_of(picture) for _, picture in decode_frames(Clip(path, 0.41, 0.42), 5)] == [10]

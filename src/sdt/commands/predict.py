@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.errors import InputError
+from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.conversation import Conversation
@@ -63,15 +64,14 @@ def run(options: argparse.Namespace) -> int | None:
 
     from sdt.prediction.inputs import read_input
 
-    transcript = read_input(options.transcript)  # before the model is loaded, which takes longer
+    transcript = read_input(options.transcript)  # before anything that takes longer
     format_ = _format(options.output, options.format)
     _check_output(options.output, format_, transcript.conversations)
-
-    from sdt.model.hub import DEFAULT
-    from sdt.prediction import Pipeline
-
-    pipeline = Pipeline.from_pretrained(options.model or DEFAULT, device=options.device)
     with _progress(sum(map(len, transcript.conversations))) as progress:
+        from sdt.model.hub import DEFAULT
+        from sdt.prediction import Pipeline
+
+        pipeline = Pipeline.from_pretrained(options.model or DEFAULT, device=options.device)
         found = pipeline(transcript, options.media, progress=progress)
     console = Console(highlight=False, markup=False)
     if options.output:
@@ -112,6 +112,7 @@ def _check_output(output: Path | None, format_: str | None, conversations: Seque
                     )
     if output is None:
         return
+    check_writable(output)
     folder = format_ in SUBTITLES and len(conversations) > 1
     if folder and output.is_file():
         raise InputError(f"{output}: is a file; name a folder for the {format_} files of several conversations")
@@ -151,10 +152,8 @@ def _print(found: Predictions, format_: str) -> None:
 @contextmanager
 def _progress(utterances: int) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error, only where someone watches, and gone at the end."""
-    from rich.console import Console
-    from rich.progress import Progress
+    from sdt.commands.progress import standard
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("utterances", total=utterances)
-        yield lambda done, _: bars.update(task, completed=done)
+    with standard() as bars:
+        task = bars.add_task("loading the model", total=None)
+        yield lambda done, _: bars.update(task, description="utterances", completed=done, total=utterances)

@@ -124,6 +124,8 @@ def decode_audio(clip: Clip) -> Audio:
     heard = sum(piece.shape[1] for _, piece in sound.pieces) / sound.rate
     if sound.corrupt and heard < ENOUGH * samples.shape[1] / sound.rate:
         raise MediaProblem("corrupt")
+    if end is None and heard < ENOUGH * (sound.stated - start):
+        raise MediaProblem(f"cut off: {heard:.2f} of {sound.stated - start:.2f} s are there")
     if end is not None and samples.shape[1] < ENOUGH * length * sound.rate:
         raise MediaProblem(f"ends before {end:.2f} s")
     if np.abs(samples).max() < SILENCE:
@@ -232,6 +234,8 @@ class _Sound:
     """The whole stretch was decoded; False: the file ended before."""
     corrupt: bool = False
     """Parts of the file could not be decoded."""
+    stated: float = 0.0
+    """Seconds that the sound lasts as the file says, where it does."""
 
     def joined(self) -> Samples:
         """[channels, n]: silence where there is no piece."""
@@ -250,6 +254,9 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         if stream is None:
             raise MediaProblem("no audio track")
         zero = _origin(container, stream) + start
+        sound.stated = float((stream.duration or 0) * (stream.time_base or 0))
+        if not sound.stated and len(container.streams) == 1:  # else it is how long the pictures last
+            sound.stated = (container.duration or 0) / 1_000_000 - _origin(container, stream)
         if seek and not _seek(container, stream, zero - PREROLL):
             return None
         place = 0  # where the next frame begins, in samples from the stretch's start
