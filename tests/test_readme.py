@@ -82,8 +82,8 @@ def run(command: str, folder: Path) -> str:
 
 
 def demo_commands() -> list[str]:
-    """What `make demo` runs once everything is installed, as make itself says it."""
-    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}"]
+    """What `make demo` runs once everything is installed, as make itself says it; on a few conversations."""
+    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", "CONVERSATIONS=12"]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     return ["sdt " + line.split("bin/sdt ", 1)[1] for line in done.stdout.splitlines() if "bin/sdt " in line]
 
@@ -96,13 +96,15 @@ def test_the_two_commands_are_in_the_readme() -> None:
 def printed(place: Path) -> list[str]:
     """What each command of the demo prints; the other tests use the corpus and the run that it leaves."""
     commands = demo_commands()
-    assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate"]
+    assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate", "predict"]
     return [run(command, place) for command in commands]
 
 
 def test_the_demo(printed: list[str]) -> None:
     assert "runs/puppets" in printed[2]
     assert "fused" in printed[3]
+    assert "puppets-files" in demo_commands()[4]
+    assert all(modality in printed[4] for modality in ("text", "audio", "visual"))
 
 
 @pytest.mark.usefixtures("printed")
