@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 	$(BIN)/sdt corpus import $(FILES)/utterances.jsonl --name puppets $(ENCODERS) --cache build/cache --output build/puppets --overwrite
 	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
-	$(BIN)/sdt predict $(FILES)/scene0009.vtt --media $(FILES) --model runs/puppets
+	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

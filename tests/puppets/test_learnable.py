@@ -15,7 +15,7 @@ from sdt.training.folder import RunFolder
 from tests.puppets.linear import weighted_f1_on_test
 from tests.shared import ROOT
 
-# Half of the smallest margin on test over seeds 0, 1 and 2 of the training: 8.7 points over the linear classifier of all
+# Half of the smallest margin on test over seeds 0, 1, 2 of the training: 8.7 points over the linear classifier of all
 # modalities, which in turn has 14.0 points more than that of the best single one.
 OVER_LINEAR = 0.043
 OVER_ONE_MODALITY = 0.07
