@@ -3,7 +3,7 @@
 Standardises the features of some modalities by the train split (missing ones are zero), fits a logistic regression for
 several strengths of its penalty, keeps the one with the best weighted F1 on dev and scores test once.
 
-    python benchmarks/linear.py build/meld --modalities text,audio
+    python -m benchmarks.linear build/meld --modalities text,audio
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -25,6 +27,50 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0)
 """scikit-learn's C: the smaller, the stronger."""
 
 
+@dataclass(frozen=True)
+class Linear:
+    """The classifier with the best weighted F1 on dev; scores are fractions from 0 to 1."""
+
+    dev: float
+    penalty: float
+    test: float
+    """Weighted F1."""
+    accuracy: float
+    """On test."""
+
+
+def fit(corpus: Corpus, names: Sequence[str]) -> Linear:
+    """Fit on train, choose the penalty on dev, score test once."""
+    (x, y), (x_dev, y_dev), (x_test, y_test) = (_matrix(corpus, split, names) for split in ("train", "dev", "test"))
+    scaler = StandardScaler().fit(x)
+    best: Linear | None = None
+    for penalty in PENALTIES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties are not the best ones
+            model = LogisticRegression(C=penalty, max_iter=200).fit(scaler.transform(x), y)
+        dev = _weighted_f1(y_dev, model.predict(scaler.transform(x_dev)))
+        if best is None or dev > best.dev:
+            said = model.predict(scaler.transform(x_test))
+            best = Linear(dev, penalty, _weighted_f1(y_test, said), float(np.mean(said == y_test)))
+    assert best is not None
+    return best
+
+
+def _matrix(corpus: Corpus, split: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Features [n, D] and labels [n] of the labelled utterances."""
+    rows, labels = [], []
+    for conversation in corpus.split(split):
+        at = corpus.rows(conversation.id)
+        rows.append(np.concatenate([corpus.modalities[name].rows(at) for name in names], axis=1))
+        labels += [utterance.label or "" for utterance in conversation.utterances]
+    keep = np.array([bool(label) for label in labels])
+    return np.concatenate(rows)[keep], np.array(labels)[keep]
+
+
+def _weighted_f1(true: np.ndarray, said: np.ndarray) -> float:
+    return float(f1_score(true, said, average="weighted", zero_division=0))
+
+
 def main() -> None:
     """Fit, choose on dev, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -36,32 +82,10 @@ def main() -> None:
     for name in names:
         if name not in corpus.modalities:
             raise InputError(f"{options.corpus}: the corpus has no modality {name!r}")
-
-    def matrix(split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features [n, D] and labels [n] of the labelled utterances."""
-        rows, labels = [], []
-        for conversation in corpus.split(split):
-            at = corpus.rows(conversation.id)
-            rows.append(np.concatenate([corpus.modalities[name].rows(at) for name in names], axis=1))
-            labels += [utterance.label or "" for utterance in conversation.utterances]
-        keep = np.array([bool(label) for label in labels])
-        return np.concatenate(rows)[keep], np.array(labels)[keep]
-
-    (x, y), (x_dev, y_dev), (x_test, y_test) = (matrix(split) for split in ("train", "dev", "test"))
-    scaler = StandardScaler().fit(x)
-    best = (-1.0, 0.0, 0.0, 0.0)
-    for c in PENALTIES:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties are not the best ones
-            model = LogisticRegression(C=c, max_iter=200).fit(scaler.transform(x), y)
-        dev = f1_score(y_dev, model.predict(scaler.transform(x_dev)), average="weighted", zero_division=0)
-        if dev > best[0]:
-            test = model.predict(scaler.transform(x_test))
-            best = (dev, c, f1_score(y_test, test, average="weighted", zero_division=0), float(np.mean(test == y_test)))
-    dev, c, test, accuracy = best
+    best = fit(corpus, names)
     print(
-        f"{corpus.name}, linear classifier on {', '.join(names)}: dev weighted F1 {100 * dev:.2f} (C = {c:g}); "
-        f"test weighted F1 {100 * test:.2f}, accuracy {100 * accuracy:.2f}"
+        f"{corpus.name}, linear classifier on {', '.join(names)}: dev weighted F1 {100 * best.dev:.2f} "
+        f"(C = {best.penalty:g}); test weighted F1 {100 * best.test:.2f}, accuracy {100 * best.accuracy:.2f}"
     )
 
 
