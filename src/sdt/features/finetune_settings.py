@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sdt.errors import InputError
+
+if TYPE_CHECKING:  # the command line lists these settings, and has no time for NumPy
+    import numpy as np
 
 GROUP = 25
 """Batches whose texts are sorted by length together."""
