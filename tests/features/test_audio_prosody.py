@@ -13,6 +13,7 @@ from sdt.features.audio_pitch import track_pitch
 from sdt.features.audio_prosody import Prosody, describe, features
 from sdt.features.encoder import Source
 from sdt.features.media import Clip, MediaProblem
+from tests.features import first_voices
 from tests.features.clips import write_clip
 from tests.features.voices import RATE, syllables, vowel
 
@@ -126,7 +127,7 @@ def test_a_sound_too_short_is_a_media_problem() -> None:
 
 def test_the_values_are_those_of_the_first_version() -> None:
     """Made before the pitch tracker's search could be set (commit bdd90f7): models rely on them."""
-    found = features(vowel(1.0, (110, 330), breath=0.05))
+    found = features(first_voices.vowel(1.0, (110, 330), breath=0.05))
     expected = {
         "pitch_mean": 4.685615,
         "pitch_std": 5.231462,
@@ -139,7 +140,7 @@ def test_the_values_are_those_of_the_first_version() -> None:
         "voiced_share": 1.0,
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-3)
-    found = features(syllables(6, hertz=(150, 180)))
+    found = features(first_voices.syllables(6, hertz=(150, 180)))
     expected = {
         "pitch_mean": 0.4621551,
         "pitch_std": 1.578121,

@@ -115,7 +115,7 @@ def test_a_smile_shows_at_the_mouth_and_raised_brows_at_the_brows(tmp_path: Path
         return float(np.abs(_values(row, f"edge_{region}_") - _values(calm, f"edge_{region}_")).mean())
 
     assert change(smile, "mouth") > 2 * change(smile, "brows_and_eyes")
-    assert change(raised, "brows_and_eyes") > 2 * change(raised, "mouth")
+    assert change(raised, "brows_and_eyes") > 1.25 * change(raised, "mouth")
 
 
 def test_a_talking_mouth_moves_and_a_still_face_does_not(tmp_path: Path) -> None:
