@@ -30,7 +30,7 @@ STYLES = {
 """The colours of the usual emotions; another label has one by its name."""
 _OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
 _BARS = "▁▂▃▄▅▆▇█"
-LEGEND = "Under each modality: what its branch alone says, and how much it weighed."
+LEGEND = "What each modality's branch says by itself, and how much it weighed."
 
 
 def predictions_table(found: Predictions) -> Group:
@@ -51,12 +51,11 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
         title=Text(conversation.id),
         title_justify="left",
         title_style="bold",
-        pad_edge=False,
         collapse_padding=True,
     )
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
-    for name in ("emotion", *modalities):  # where there is little room, numbers go below their words
+    for name in ("emotion", *(f"{modality} says" for modality in modalities)):  # where there is little room, numbers go below their words
         table.add_column(Text(name), overflow="fold")
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(

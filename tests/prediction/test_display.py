@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.prediction.display import predictions_table
+from sdt.prediction.predictions import Predictions
+
+MODALITIES = ("text", "audio", "visual")
+
+
+def shown(width: int) -> str:
+    utterances = [Utterance(str(n), "Monica Geller", "What they said then, unbelievable as it is") for n in range(3)]
+    probabilities = {"surprise": 0.625, "neutral": 0.375}
+    said = [
+        Prediction(
+            "talk",
+            utterance.id,
+            "surprise",
+            probabilities,
+            dict.fromkeys(MODALITIES, probabilities),
+            {"text": 0.5, "audio": 0.5, "visual": 0.0},
+        )
+        for utterance in utterances
+    ]
+    file = io.StringIO()
+    found = Predictions([Conversation("talk", tuple(utterances))], said, [], {})
+    Console(width=width, file=file).print(predictions_table(found))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 81, 85, 90, 100, 140])
+def test_nothing_is_cut_off_from_80_columns_on(width: int) -> None:
+    table = shown(width)
+    assert table.count("62%") == 3
+    assert table.count("50%") == 6
+    assert table.count("surprise") == 9  # the fused prediction and two branches, the third is a dash
+    assert max(map(len, table.splitlines())) <= width
+    heading = table.splitlines()[2].split()
+    assert heading == ["speaker", "text", "emotion", "text", "says", "audio", "says", "visual", "says"]
