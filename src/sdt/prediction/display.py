@@ -55,7 +55,8 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
     )
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
-    for name in ("emotion", *(f"{modality} says" for modality in modalities)):  # where there is little room, numbers go below their words
+    # Where there is little room, numbers go below their words.
+    for name in ("emotion", *(f"{modality} says" for modality in modalities)):
         table.add_column(Text(name), overflow="fold")
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(
