@@ -17,6 +17,8 @@ from sdt.conversation import Conversation
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.text import text_encoder
 from sdt.model.config import Architecture
+from sdt.model.hub import DEFAULT
+from sdt.model.sdt import SDT
 from sdt.prediction import Pipeline
 from sdt.prediction.onnx import TOLERANCE, export_onnx, input_names, output_names
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model
@@ -58,6 +60,12 @@ def test_it_agrees_with_the_pipeline(exported: Path) -> None:
     kept = json.loads(session.get_modelmeta().custom_metadata_map["config"])
     assert kept["labels"] == ["neutral", "joy", "anger"]
     assert kept["encoders"] == TEXT_AUDIO
+
+
+@pytest.mark.slow
+def test_the_model_in_the_box(tmp_path: Path) -> None:
+    """Its width is no power of two, and it was trained; both once made a difference."""
+    assert export_onnx(SDT.from_pretrained(DEFAULT), tmp_path / "m.onnx") <= TOLERANCE
 
 
 @pytest.mark.slow

@@ -173,16 +173,17 @@ def _graph(model: SDT) -> ONNXProgram:
     count = len(model.config.modalities)
     n = torch.export.Dim("N", min=1, max=2**20)
     one = {0: n}
-    program = torch.onnx.export(
-        Exported(model),
-        (given[:count], given[count : 2 * count], *given[2 * count :]),
-        dynamo=True,
-        opset_version=OPSET,
-        dynamic_shapes=([one] * count, [one] * count, one, one, one),
-        input_names=names,
-        output_names=output_names(model.config),
-        verbose=False,
-    )
+    with torch.no_grad():  # else the graph would hold the choices that training makes by its size
+        program = torch.onnx.export(
+            Exported(model),
+            (given[:count], given[count : 2 * count], *given[2 * count :]),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=([one] * count, [one] * count, one, one, one),
+            input_names=names,
+            output_names=output_names(model.config),
+            verbose=False,
+        )
     assert program is not None
     return program
 
