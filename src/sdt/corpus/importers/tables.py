@@ -110,7 +110,11 @@ def _labels(path: Path, rows: Sequence[Row], options: ImportOptions, notes: list
     if options.labels is None:
         labels = tuple(sorted({row.label for row in rows if row.label is not None}))
         if len(labels) < 2:
-            raise InputError(f"{path}: at least two different labels are needed, found {list(labels)}")
+            found = f"is {labels[0]!r} alone" if labels else "is empty throughout"
+            raise InputError(
+                f"{path}: the column 'label' {found}, and a corpus needs at least two different labels; write the "
+                "emotions there, or predict with a trained model: sdt predict"
+            )
         notes.append(f"{path}: labels in alphabetical order, since --labels does not say another: {', '.join(labels)}")
         return labels
     for row in rows:
