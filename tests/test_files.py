@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from sdt.errors import InputError
-from sdt.files import atomic_file, atomic_folder, sha256, write_text
+from sdt.files import atomic_file, atomic_folder, check_writable, sha256, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -62,6 +63,17 @@ def test_an_empty_folder_is_filled_and_a_file_is_refused(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"), atomic_folder(tmp_path / "file"):
         pass
+
+
+def test_what_cannot_be_written_is_known_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_writable(tmp_path / "new" / "deep" / "a.csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file is not a folder"):
+        check_writable(tmp_path / "file" / "deep" / "a.csv")
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)  # nothing is forbidden to root
+    with pytest.raises(InputError, match="nothing may be written to"):
+        check_writable(tmp_path / "a.csv")
+    assert names(tmp_path) == ["file"]
 
 
 def test_permissions_are_the_users(tmp_path: Path) -> None:

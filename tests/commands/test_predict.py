@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,7 @@ def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no such file or folder" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
     assert "has no times" in refused(capsys, home, chat, "--media", talks / "one.wav")
     assert "cannot be written" in refused(capsys, home, chat, "--output", "/proc/nowhere/x.jsonl")
+    assert "chat.txt is not a folder" in refused(capsys, home, chat, "--output", chat / "x.jsonl")
     assert not (tmp_path / "x.vtt").exists()
 
 
@@ -163,3 +166,25 @@ def test_the_help_loads_no_torch(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["predict", "--help"])
     assert "--media" in capsys.readouterr().out
+
+
+def test_a_mistake_in_the_transcript_is_told_before_pytorch_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("speaker,text\nAnn\n")
+    code = (
+        "import sys; from sdt.__main__ import main; "
+        f"assert main(['predict', {str(tmp_path / 'a.csv')!r}]) == 2; assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"sdt: {tmp_path / 'a.csv'}, line 2: 1 cells, but line 1 has 2\n"
+
+
+def test_an_interruption_is_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sdt.prediction.pipeline.Pipeline.__call__", stop)
+    assert main(["predict", str(home / "chat.txt")]) == 130
+    assert capsys.readouterr().err == "sdt: stopped\n"

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from sdt.errors import InputError
+from sdt.files import check_writable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace) -> int | None:
     """Load, export, check."""
     if options.output.is_dir():
         raise InputError(f"{options.output}: is a folder; name a file")
+    check_writable(options.output)
 
     from sdt.model.sdt import SDT
     from sdt.prediction.onnx import export_onnx

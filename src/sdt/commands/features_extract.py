@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from sdt.commands.options import count
 from sdt.cores import usable_cores
 from sdt.errors import InputError
+from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.features.encoder import FeatureEncoder
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int | None:
         raise InputError(f"{output}: is a file; name a folder")
     if output.is_dir() and any(output.iterdir()) and not options.overwrite:
         raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
+    check_writable(output)
     try:
         with terminate_as_interrupt():
             _extract(options)
