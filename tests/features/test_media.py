@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,23 @@ def test_a_file_of_which_the_smaller_part_is_there_is_no_recording_of_an_utteran
     assert decode_audio(Clip(path, 0.1, 0.4)).seconds == pytest.approx(0.3, abs=0.01)  # a stretch that is there
     path.write_bytes(whole[: len(whole) * 8 // 10])
     assert 1.5 < decode_audio(Clip(path)).seconds < 3.0
+
+
+@pytest.mark.parametrize(("turns", "matrix"), [(1, (0, 1, -1, 0)), (2, (-1, 0, 0, -1)), (3, (0, -1, 1, 0))])
+def test_pictures_of_a_turned_camera_are_upright(tmp_path: Path, turns: int, matrix: tuple[int, ...]) -> None:
+    """Telephones write what the sensor saw and, in the file, how it was held: here, `turns` quarters to the right."""
+    upright = numbered(25)[19]
+    sensor = [np.ascontiguousarray(np.rot90(upright, turns))] * 5
+    path = write_clip(tmp_path / "a.mp4", pictures=sensor)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44  # the matrix of its track header, rows of three numbers
+    a, b, c, d = (value << 16 for value in matrix)
+    data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    [(_, picture)] = decode_frames(Clip(path), 1)
+    assert picture.shape == upright.shape
+    assert number_of(picture) == 19
+    assert decode_frames(Clip(path, half="left"), 1).__next__()[1].shape == (48, 64, 3)
 
 
 def test_a_clip_shorter_than_a_picture_has_the_one_on_display(tmp_path: Path) -> None:

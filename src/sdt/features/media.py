@@ -158,7 +158,7 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
             if time >= length:
                 break
             if until > 0 and due / per_second < min(until, length) - 1e-6:
-                yield max(time, 0.0), _half(cast(Picture, frame.to_ndarray(format="rgb24")), clip.half)
+                yield max(time, 0.0), _picture(frame, clip.half)
                 due = math.ceil(until * per_second - 1e-6)
         if not due:
             raise MediaProblem(f"ends before {start:.2f} s" if start else "no picture in its video track")
@@ -174,7 +174,11 @@ def _stretch(clip: Clip) -> tuple[float, float | None]:
     return start, clip.end
 
 
-def _half(picture: Picture, half: str | None) -> Picture:
+def _picture(frame: VideoFrame, half: str | None) -> Picture:
+    """A frame as a player shows it, upright if the camera says how it was held: RGB uint8 [H, W, 3]."""
+    picture = cast(Picture, frame.to_ndarray(format="rgb24"))
+    if frame.rotation:  # degrees against the clock
+        picture = np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
     if half is None:
         return picture
     middle = picture.shape[1] // 2
