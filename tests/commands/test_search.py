@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from sdt.__main__ import main
-from sdt.experiments.search import Search
+from sdt.experiments.search import Search, Trial
+from sdt.training.display import Display
 from sdt.training.recipe import load_recipe
 from tests.experiments.conftest import place
 
@@ -18,7 +20,9 @@ __all__ = ["place"]
 COMMAND = ["search", "tiny.yaml", "--space", "training.learning_rate=1e-4..1e-2:log", "model.heads=2,3"]
 
 
-def test_a_search_and_its_recipe(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_and_its_recipe(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main([*COMMAND, "--trials", "4", "--seeds", "5"]) == 0
     shown = capsys.readouterr().out
     assert "0 of 4 trials have ended" in shown
@@ -48,8 +52,17 @@ def test_a_search_and_its_recipe(place: Path, capsys: pytest.CaptureFixture[str]
     # The same command has nothing to do; more trials are added; another search is refused.
     assert main([*COMMAND, "--trials", "4", "--seeds", "5"]) == 0
     assert "4 of 4 trials have ended\nthe best trials of 4" in capsys.readouterr().out
-    assert main([*COMMAND, "--trials", "9", "--seeds", "5", "--seconds", "1"]) == 0
-    assert "seconds are over" in capsys.readouterr().out or len(list((folder / "trials").iterdir())) == 9
+    trial = Search.trial
+
+    def slow(self: Search, display: Display) -> Trial:
+        time.sleep(1)
+        return trial(self, display)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Search, "trial", slow)
+        assert main([*COMMAND, "--trials", "9", "--seeds", "5", "--seconds", "1"]) == 0
+    assert "the time is over (--seconds 1)" in capsys.readouterr().out
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["budget"]["trials"] == 5
     for changed, message in (
         (["--seeds", "6"], "it has seeds [5], asked for is [6]"),
         (["--seeds", "5", "--training.epochs", "3"], "it has training.epochs 2, asked for is 3"),

@@ -103,7 +103,7 @@ if __name__ == "__main__":
 
 def dawdle(source: Source) -> Encoded:
     """In place of an encoder that takes long; says which process it is in."""
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\n".encode())  # at once: two processes share the pipe
     time.sleep(60)
     return Encoded.missing([source], 174, "slept")
 

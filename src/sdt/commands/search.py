@@ -102,7 +102,7 @@ def _search(search: Search, options: argparse.Namespace, console: Console) -> No
     while len(ended) < options.trials:
         gone = time.perf_counter() - began
         if options.seconds and gone >= options.seconds:
-            say(f"{options.seconds} seconds are over")
+            say(f"the time is over (--seconds {options.seconds})")
             break
         trial = search.trial(_display(console))
         ended = search.ended
