@@ -134,7 +134,7 @@ def test_what_has_to_be_known_of_the_systems() -> None:
     assert any("different features" in note for note in comparison.notes)
     small = World(12, seed=1)
     notes = only(small.system("a", 0.5), small.system("b", 0.5)).notes
-    assert any("12 conversations alone" in note for note in notes)
+    assert any("only 12 conversations" in note for note in notes)
 
 
 def test_estimates_are_those_of_the_comparison() -> None:

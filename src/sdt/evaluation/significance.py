@@ -234,7 +234,7 @@ def _notes(reference: System, other: System) -> Iterable[str]:
     if reference.corpus_sha256 != other.corpus_sha256 and reference.corpus_sha256 and other.corpus_sha256:
         yield f"{reference.name} and {other.name} were made on corpora with different features, on the same test set"
     if reference.conversations < FEW_CONVERSATIONS:
-        yield f"the test set has {reference.conversations} conversations alone; the intervals come out too narrow"
+        yield f"the test set has only {reference.conversations} conversations; the intervals come out too narrow"
     seeds = [set(system.seeds) - {None} for system in (reference, other)]
     if seeds[0] != seeds[1] and seeds[0] and seeds[1]:
         common = len(seeds[0] & seeds[1])
