@@ -31,6 +31,7 @@ import yaml
 
 from sdt.errors import InputError, near_miss
 from sdt.experiments.plan import Row
+from sdt.model.registry import find
 from sdt.training.recipe import Recipe, changed, setting_value
 
 FULL = "full"
@@ -182,6 +183,9 @@ def listed_values(key: str, text: str, where: str) -> list[object]:
     if key == "modalities":
         found = [[value] if isinstance(value, str) else value for value in found]
     typed = [setting_value(key, value) for value in found]
+    if key == "architecture":
+        for value in typed:
+            find(str(value))  # the user named it, so that its code may be imported and its settings are known
     return [list(value) if isinstance(value, tuple) else value for value in typed]
 
 
