@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 SDT_NAME = "sdt"
 MODELS: dict[str, str] = {
     SDT_NAME: "sdt.model.sdt:SDT",
+    "utterance": "sdt.baselines.utterance:UtteranceOnly",
+    "bc_lstm": "sdt.baselines.bc_lstm:BcLSTM",
+    "dialogue_rnn": "sdt.baselines.dialogue_rnn:DialogueRNN",
+    "dialogue_gcn": "sdt.baselines.dialogue_gcn:DialogueGCN",
+    "mmgcn": "sdt.baselines.mmgcn:MMGCN",
+    "mm_dfn": "sdt.baselines.mm_dfn:MMDFN",
+    "early_fusion": "sdt.baselines.early_fusion:EarlyFusion",
 }
 """Name to `module:class`."""
 
