@@ -35,6 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sdt.baselines.attention import Matching
@@ -72,16 +73,38 @@ class Settings:
         check_settings("dialogue_rnn", self, at_least_one=widths, shares=("state_dropout", "dropout"))
 
 
+class Cell(nn.GRUCell):
+    """A GRU's step whose input [a; b] has a part a that is known of all steps before the first.
+
+    What a contributes is computed at once for all steps, a few large products instead of many small ones.
+    """
+
+    def known(self, a: Tensor) -> Tensor:
+        """What a [N, A] contributes to the gates, [N, 3 H]."""
+        return F.linear(a, self.weight_ih[:, : a.shape[1]], self.bias_ih)
+
+    def rest(self, size: int) -> Tensor:
+        """The weights [3 H, B] of b, the last `size` inputs; to be taken once, not in every step."""
+        return self.weight_ih[:, -size:]
+
+    def step(self, known: Tensor, rest: Tensor, b: Tensor, h: Tensor) -> Tensor:
+        """The next state [n, H], from known [n, 3 H], b [n, B] and the state [n, H]."""
+        reset, update, new = (known + F.linear(b, rest)).chunk(3, dim=1)
+        old_reset, old_update, old_new = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, dim=1)
+        candidate = torch.tanh(new + torch.sigmoid(reset + old_reset) * old_new)
+        return torch.lerp(candidate, h, torch.sigmoid(update + old_update))
+
+
 class Direction(nn.Module):
     """The recurrences of one direction."""
 
     def __init__(self, size: int, settings: Settings) -> None:
         super().__init__()
         g, p = settings.global_state, settings.party_state
-        self.globally = nn.GRUCell(size + p, g)
+        self.globally = Cell(size + p, g)
         self.context = nn.Linear(size, g, bias=False)
-        self.party = nn.GRUCell(size + g, p)
-        self.listener = nn.GRUCell(size + p, p) if settings.listener else None
+        self.party = Cell(size + g, p)
+        self.listener = Cell(size + p, p) if settings.listener else None
         self.emotion = nn.GRU(p, settings.emotion_state)
         self.dropout = Dropout(settings.state_dropout)
 
@@ -103,30 +126,38 @@ class Direction(nn.Module):
 
     def _speak(self, u: Tensor, steps: Steps, party: Tensor, count: int) -> list[Tensor]:
         """The state of the speaker after each utterance: by step, [n, P]."""
-        q = u.new_zeros(steps.sizes[0], count, self.party.hidden_size)  # [n, K, P]
-        g = u.new_zeros(steps.sizes[0], self.globally.hidden_size)  # [n, G]
+        size_g, size_p = self.globally.hidden_size, self.party.hidden_size
+        q = u.new_zeros(steps.sizes[0], count, size_p)  # [n, K, P]
+        g = u.new_zeros(steps.sizes[0], size_g)  # [n, G]
         history: list[Tensor] = []
         spoken: list[Tensor] = []
-        asked = steps.split(self.context(u))  # W_alpha^T u_t of every step
-        for u_t, asked_t, who in zip(steps.split(u), asked, steps.split(party), strict=True):
-            n = len(u_t)
+        of_party, of_context = self.globally.rest(size_p), self.party.rest(size_g)
+        of_speaker = None if self.listener is None else self.listener.rest(size_p)
+        # What u_t contributes in every step; asked is W_alpha^T u_t.
+        asked = steps.split(self.context(u))
+        to_global, to_party = steps.split(self.globally.known(u)), steps.split(self.party.known(u))
+        to_listener = to_party if self.listener is None else steps.split(self.listener.known(u))
+        given = zip(asked, to_global, to_party, to_listener, steps.split(party), strict=True)
+        for asked_t, global_t, party_t, listener_t, who in given:
+            n = len(who)
             q = q[:n]
-            speaks = nn.functional.one_hot(who, count).bool()[:, :, None]  # [n, K, 1]
+            speaks = F.one_hot(who, count).bool()[:, :, None]  # [n, K, 1]
             own = q.gather(1, who[:, None, None].expand(n, 1, q.shape[2])).squeeze(1)  # q_(s,t-1), [n, P]
             c = _attend(asked_t, history)
-            g = self.dropout(self.globally(torch.cat((u_t, own), dim=1), g[:n]))
+            g = self.dropout(self.globally.step(global_t, of_party, own, g[:n]))
             history.append(g)
-            new = self.dropout(self.party(torch.cat((u_t, c), dim=1), own))  # q_(s,t), [n, P]
-            q = torch.where(speaks, new[:, None], self._listen(q, u_t, new))
+            new = self.dropout(self.party.step(party_t, of_context, c, own))  # q_(s,t), [n, P]
+            q = torch.where(speaks, new[:, None], self._listen(q, listener_t, of_speaker, new))
             spoken.append(new)
         return spoken
 
-    def _listen(self, q: Tensor, u: Tensor, new: Tensor) -> Tensor:
+    def _listen(self, q: Tensor, known: Tensor, rest: Tensor | None, new: Tensor) -> Tensor:
         """The states of all parties [n, K, P] as if all listened."""
-        if self.listener is None:
+        if self.listener is None or rest is None:
             return q
-        heard = torch.cat((u, new), dim=1)[:, None].expand(-1, q.shape[1], -1)  # [n, K, D + P]
-        listened: Tensor = self.dropout(self.listener(heard.flatten(0, 1), q.flatten(0, 1)))
+        parties_ = q.shape[1]
+        known, new = known.repeat_interleave(parties_, dim=0), new.repeat_interleave(parties_, dim=0)
+        listened: Tensor = self.dropout(self.listener.step(known, rest, new, q.flatten(0, 1)))
         return listened.view_as(q)
 
 

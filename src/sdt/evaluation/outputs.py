@@ -45,6 +45,8 @@ class Outputs:
     has no such weights."""
     places: tuple[tuple[str, str], ...]
     """[N] (conversation id, utterance id)."""
+    present: npt.NDArray[np.bool_] | None = None
+    """[N, M] whether the utterance has the modality, as the model saw it; None where nobody has noted it."""
 
 
 def check_fit(config: ModelConfig, corpus: Corpus) -> list[str]:
@@ -154,6 +156,7 @@ def run_model(
         speakers=config.speakers,
     )
     weights = np.empty((size, len(config.modalities)), dtype=np.float32)
+    present = np.empty((size, len(config.modalities)), dtype=np.bool_)
     weighed = False
     was_training = model.training
     model.to(device).eval()
@@ -164,7 +167,9 @@ def run_model(
                 members = order[done : done + len(batch.lengths)]
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
                 seen = batch if modalities is None else batch.only(modalities)
-                output = checked(model, model((change(seen) if change else seen).to(device)), len(batch))
+                seen = change(seen) if change else seen
+                present[rows] = present_in(seen, config)
+                output = checked(model, model(seen.to(device)), len(batch))
                 for head in heads:
                     outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
                 if output.weights is not None:
@@ -184,7 +189,12 @@ def run_model(
                 f"{corpus.folder}: conversation {conversation!r}, utterance {utterance!r}: the model's {head} output "
                 "is not finite; the model is damaged or the features are extreme"
             )
-    return replace(outputs, weights=weights) if weighed else outputs
+    return replace(outputs, weights=weights if weighed else None, present=present)
+
+
+def present_in(batch: Batch, config: ModelConfig) -> npt.NDArray[np.bool_]:
+    """Which modalities of the model the utterances of a batch on the CPU have, [N, M]."""
+    return torch.stack([batch.present[name] for name in config.modalities], dim=1).numpy()
 
 
 def calibrated(logits: Tensor, config: ModelConfig, head: str) -> Tensor:
@@ -203,6 +213,14 @@ def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
     def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
+    def branches(row: int) -> dict[str, dict[str, float]]:
+        # Without a weight nothing would say that a branch had nothing to look at.
+        heads = [head for head in outputs.probabilities if head != FUSED]
+        if outputs.weights is None and outputs.present is not None:
+            has = dict(zip(config.modalities, outputs.present[row].tolist(), strict=True))
+            heads = [head for head in heads if has[head]]
+        return {head: named(outputs.probabilities[head][row], config.labels) for head in heads}
+
     fused = outputs.probabilities[FUSED]
     return [
         Prediction(
@@ -210,7 +228,7 @@ def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
             utterance=utterance,
             emotion=config.labels[int(fused[row].argmax())],
             probabilities=named(fused[row], config.labels),
-            branches={head: named(p[row], config.labels) for head, p in outputs.probabilities.items() if head != FUSED},
+            branches=branches(row),
             weights={} if outputs.weights is None else named(outputs.weights[row], config.modalities),
         )
         for row, (conversation, utterance) in enumerate(outputs.places)

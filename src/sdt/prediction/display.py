@@ -71,11 +71,10 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
 
 
 def _branch(prediction: Prediction, modality: str) -> Text:
-    """What a modality's branch says, and its weight, if the model has weights; a dash where the weight is none."""
-    weight = prediction.weights.get(modality)
-    if weight == 0:
+    """What a modality's branch says, and its weight if the model has weights; a dash where the modality is missing."""
+    weight, probabilities = prediction.weights.get(modality), prediction.branches.get(modality)
+    if weight == 0 or probabilities is None:
         return Text("–", style="dim")
-    probabilities = prediction.branches[modality]
     emotion = max(probabilities, key=probabilities.__getitem__)
     if weight is None:
         return Text(emotion, style(emotion))

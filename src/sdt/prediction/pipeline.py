@@ -12,7 +12,7 @@ from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, calibrated, predictions
+from sdt.evaluation.outputs import Outputs, calibrated, predictions, present_in
 from sdt.features.recordings import Recordings, find_recordings
 from sdt.model.base import Model, checked
 from sdt.model.config import FUSED, ModelConfig
@@ -131,6 +131,7 @@ class Pipeline:
                 label=batch.label.numpy(),
                 weights=None if output.weights is None else output.weights.float().mean(dim=-1).cpu().numpy(),
                 places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+                present=present_in(batch, config),
             )
         bad = ~np.isfinite(outputs.probabilities[FUSED]).all(axis=1)  # [N]
         if bad.any():
