@@ -17,8 +17,9 @@ level 1 (`end_to_end: true` lets it through). In the terms of the objective, `ta
 `hard` the sum of level 1's.
 
 Further differences: dropout's places are those of the released program (inputs of the dense layers), which in its
-TensorFlow version has GRUs and no ReLU where the paper has LSTMs and ReLU; the paper's LSTM with peepholes in its
-equations is PyTorch's, without. The sizes are those of the released program: 300 for both directions together, 100.
+TensorFlow version has GRUs and no ReLU where the paper has LSTMs and ReLU. In the paper's equations, if we have them
+right, the output gate of the LSTM also reads the cell's state; in PyTorch's LSTM, which is used here, it does not. The
+sizes are those of the released program: 300 for both directions together, 100.
 
 It does not look at speakers. What an utterance lacks is zero in the input; its LSTM still gives it a state, from the
 context.
