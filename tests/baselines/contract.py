@@ -118,8 +118,8 @@ def same_seed_same_training(kind: type[Model], options: Mapping[str, Any]) -> No
         assert torch.equal(of, second[name]), name
 
 
-def looks_at(model: Model, *, context: bool, speakers: bool) -> None:
-    """Whether other utterances and speakers matter is what the model says."""
+def looks_at(model: Model, *, context: bool, speakers: bool, says: bool | None = None) -> None:
+    """Whether other utterances and speakers matter; and `says`, whether the model says that it looks at speakers."""
     batch = random_batch([6])
     changed = dataclasses.replace(batch, features={name: x.clone() for name, x in batch.features.items()})
     for x in changed.features.values():
@@ -128,7 +128,7 @@ def looks_at(model: Model, *, context: bool, speakers: bool) -> None:
     assert torch.allclose(before[:4], after[:4], atol=1e-7) is not context
     renamed = dataclasses.replace(batch, speaker=torch.tensor([0, 0, 1, 1, 0, 1]))
     assert torch.equal(before, logits(model, renamed)["fused"]) is not speakers
-    assert model.config.reads_speakers is speakers
+    assert model.config.reads_speakers is (speakers if says is None else says)
 
 
 def distinct(outputs: Mapping[str, torch.Tensor]) -> None:

@@ -53,7 +53,8 @@ def find(reference: str) -> type[Model]:
         found: type[Model] = getattr(importlib.import_module(module), name)
         return found
     own = label(reference)
-    file = Path(reference.rpartition(":")[0]).resolve()
+    file = Path(reference.rpartition(":")[0])
+    file = file.resolve() if file.suffix == ".py" else file
     if own not in _own:
         _own[own] = _import(reference)
         _files[own] = file
