@@ -30,9 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         type=Path,
+        nargs="?",
         metavar="MODEL_OR_RUN",
         help="a model folder, the folder of a run, or the name of a model in the box",
     )
+    parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the same, as an option")
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
@@ -68,6 +70,9 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.model.saved import model_folder
     from sdt.training.group import corpus_of_run
 
+    if (options.model is None) == (options.named is None):
+        raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
+    options.model = options.model or options.named
     use_code(options)
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
