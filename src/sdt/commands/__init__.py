@@ -32,7 +32,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),
     "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
     "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
+    "representations": ("sdt.commands.representations", "how emotions lie in the spaces before and after fusion"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
+    "explain": ("sdt.commands.explain", "why a model says what it says of one conversation"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }

@@ -38,8 +38,8 @@ class Weights:
     """The multimodal gate's weights, each [T, M]: there is one for each of the model's d dimensions."""
 
     mean: Floats
-    """They sum to 1 over the modalities; 0 where an utterance lacks one. An utterance that lacks all is fused as if it had
-    all."""
+    """They sum to 1 over the modalities; 0 where an utterance lacks one. An utterance that lacks all is fused as if it
+    had all."""
     deviation: Floats
     """The standard deviation over the dimensions."""
     low: Floats
@@ -73,12 +73,14 @@ class Explanation:
     @property
     def emotions(self) -> npt.NDArray[np.int64]:
         """[T]; the number of the predicted emotion."""
-        return self.probabilities[FUSED].argmax(axis=1)
+        found: npt.NDArray[np.int64] = self.probabilities[FUSED].argmax(axis=1)
+        return found
 
     def disagreeing(self, modality: str) -> npt.NDArray[np.bool_]:
         """[T]; where a branch says another emotion than the fused prediction, and the utterance has its modality."""
         own = self.present[:, self.modalities.index(modality)]
-        return (self.probabilities[modality].argmax(axis=1) != self.emotions) & own
+        other: npt.NDArray[np.bool_] = (self.probabilities[modality].argmax(axis=1) != self.emotions) & own
+        return other
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; numbers have five significant digits, and null stands where there was nothing to remove."""
@@ -180,7 +182,8 @@ def explain(
     present = np.stack([of.cpu().numpy() for of in batch.present.values()], axis=1)  # [T, M]
     if len(conversation) > LONGEST:
         raise InputError(
-            f"{where}: has {len(conversation):,} utterances, and at most {LONGEST:,} can be explained; cut it into parts"
+            f"{where}: has {len(conversation):,} utterances, and at most {LONGEST:,} can be explained; cut it into "
+            "parts"
         )
     if not present.any():
         raise InputError(f"{where}: no utterance has any of {', '.join(batch.present)}; there is nothing to explain")

@@ -5,6 +5,8 @@ Shapes: T utterances; M modalities; C labels.
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,8 +44,8 @@ def weights_figure(explanation: Explanation) -> Figure:
     gated = explanation.config.architecture.fusion == "gated"
     _foot(
         figure,
-        f"dot: mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile; dotted: equal shares; grey: "
-        "the utterance lacks the modality"
+        f"dot: mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile; dotted: equal shares; "
+        "grey: the utterance lacks the modality"
         if gated
         else f"fusion by {explanation.config.architecture.fusion} has no gate: equal shares of what an utterance has",
     )
@@ -60,8 +62,8 @@ def branches_figure(explanation: Explanation) -> Figure:
     title(figure, explanation, "what the branches say, and what the fused model says")
     _foot(
         figure,
-        "shade: calibrated probability; dot: the predicted emotion, red where a branch says another than the fused one; "
-        "ring: the annotated emotion; struck out: the utterance lacks the modality",
+        "shade: calibrated probability; dot: the predicted emotion, red where a branch says another than the fused "
+        "one; ring: the annotated emotion; struck out: the utterance lacks the modality",
     )
     return figure
 
@@ -102,6 +104,4 @@ def _foot(figure: Figure, text: str) -> None:
 
 
 def _wrapped(text: str, figure: Figure) -> str:
-    import textwrap
-
     return textwrap.fill(text, int(figure.get_size_inches()[0] * 13.5))

@@ -1,9 +1,9 @@
 """What changes when something is not there: a modality, or an utterance.
 
-What is removed is removed from the input, and the model reads the conversation again. An utterance that is removed lacks
-all modalities: it can still be seen that somebody spoke there (the others keep their positions and speakers), but nobody
-can attend to it and what it says of itself comes from those around it. The conversation does not close up behind it:
-else every later utterance would also get another position, and the change would be a mixture of two.
+What is removed is removed from the input, and the model reads the conversation again. An utterance that is removed
+lacks all modalities: it can still be seen that somebody spoke there (the others keep their positions and speakers), but
+nobody can attend to it, and its own prediction comes from those around it. The conversation does not close up behind
+it: else every later utterance would also get another position, and the change would be a mixture of two.
 
 Occlusion says what a model leans on, not what caused the emotion; two things that say the same hide each other, since
 without either of them the other is left.

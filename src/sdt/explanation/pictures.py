@@ -31,7 +31,9 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_explanation(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> list[str]:
-    """Write `explanation.json`, `weights.png`, `branches.png`, `occlusion.png` and `attention.png` (one for each layer).
+    """Write `explanation.json`, `weights.png`, `branches.png`, `occlusion.png` and `attention.png`.
+
+    With several layers of encoders there are `attention-1.png`, `attention-2.png` and so on.
 
     Returns:
         The names of the files.

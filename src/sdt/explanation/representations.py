@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sdt.evaluation.figure import FAINT, INK, save_figure
+from sdt.evaluation.table import Grid
 from sdt.explanation.colours import colours
-from sdt.explanation.points import Points, Space
+from sdt.explanation.points import NEIGHBOURS, Points, Space
 
 _PANEL = 3.1
 """Inches of a panel's side."""
@@ -44,8 +46,8 @@ def figure(points: Points, title: str = "") -> Figure:
     """
     modalities = list(dict.fromkeys(space.modality for space in points.spaces if space.modality is not None))
     columns = len(modalities) + 1
-    picture = Figure(figsize=(_PANEL * columns + 0.2, 2 * (_PANEL + 0.55) + 0.9), layout="constrained")
-    picture.get_layout_engine().set(w_pad=0.08, h_pad=0.1)  # type: ignore[union-attr]
+    size = (_PANEL * columns + 0.2, 2 * (_PANEL + 0.55) + 0.9)
+    picture = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
     grid = picture.add_gridspec(2, columns)
     palette = colours(points.labels)
     for space in points.spaces:
@@ -56,6 +58,43 @@ def figure(points: Points, title: str = "") -> Figure:
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     return picture
+
+
+def grid(points: Points, title: str) -> Grid:
+    """The numbers of every space as a table.
+
+    Args:
+        points: What `sdt.explanation.points.points` made.
+        title: Stands above.
+    """
+    k = NEIGHBOURS
+    return Grid(
+        f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent",
+        ("space", "n", "dimensions", "silhouette", "neighbours", "elsewhere", "chance"),
+        [
+            (
+                space.name,
+                f"{len(space.rows):,}",
+                f"{space.width:,}",
+                *(
+                    ("–",) * 4
+                    if space.separation is None
+                    else (
+                        _number(space.separation.silhouette, "+.3f"),
+                        *(
+                            _number(100 * share, ".1f")
+                            for share in (
+                                space.separation.purity,
+                                space.separation.purity_elsewhere,
+                                space.separation.chance,
+                            )
+                        ),
+                    )
+                ),
+            )
+            for space in points.spaces
+        ],
+    )
 
 
 def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) -> None:
@@ -75,7 +114,9 @@ def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) ->
     for order, c in enumerate(frequent_first.tolist()):
         xy = space.xy[label == c]
         colour = palette[points.labels[c]]
-        axes.scatter(*xy.T, s=size, color=colour, alpha=0.8, linewidths=0.3, edgecolors="white", zorder=2 + order)
+        axes.scatter(
+            xy[:, 0], xy[:, 1], s=size, color=colour, alpha=0.8, linewidths=0.3, edgecolors="white", zorder=2 + order
+        )
     reach = np.abs(space.xy - (centre := (space.xy.max(0) + space.xy.min(0)) / 2)).max() * 1.06
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)

@@ -45,7 +45,7 @@ class Rows:
 
 def speakers(conversation: Conversation, most: int = 12) -> list[str]:
     """Each utterance's order and speaker: `3 Ann`."""
-    return [f"{i} {_short(said.speaker, most)}" for i, said in enumerate(conversation.utterances, start=1)]
+    return [f"{i} {shortened(said.speaker, most)}" for i, said in enumerate(conversation.utterances, start=1)]
 
 
 def words(axes: Axes, explanation: Explanation, rows: Rows) -> None:
@@ -59,11 +59,12 @@ def words(axes: Axes, explanation: Explanation, rows: Rows) -> None:
         axes.text(0.9, T / 2, text, ha="right", va="center", fontsize=9, color=FAINT, in_layout=False)
         return
     style: dict[str, Any] = {"va": "center", "fontsize": rows.font, "parse_math": False, "in_layout": False}
-    for i, (name, said) in enumerate(zip(speakers(explanation.conversation), explanation.conversation.utterances)):
+    conversation = explanation.conversation
+    for i, (name, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
         axes.text(0, i, name, color=INK, fontweight="bold", **style)
         room = 0.022 * max(len(name), 10) * rows.font / 8.5 + 0.03
         letters = int((1 - room) / 0.0185 * 8.5 / rows.font)
-        axes.text(room, i, _short(said.text or "–", letters), color=FAINT, **style)
+        axes.text(room, i, shortened(said.text or "–", letters), color=FAINT, **style)
 
 
 def number_rows(axes: Axes, explanation: Explanation, rows: Rows) -> None:
@@ -96,6 +97,7 @@ def title(figure: Figure, explanation: Explanation, what: str) -> None:
     figure.suptitle(text, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
 
 
-def _short(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
+    """The beginning of a text, in one line of so many letters."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: max(1, most - 1)].rstrip()}…"
