@@ -19,8 +19,8 @@ from sdt.prediction.display import style
 
 LEGEND = (
     "Under each modality: what it weighed in the fusion; by how many points the probability of the emotion falls "
-    "without it in this utterance; what its branch says where that is another emotion. other: the utterance without which the "
-    "probability changes most, and by how many points it falls."
+    "without it in this utterance; what its branch says where that is another emotion. other: the utterance without "
+    "which the probability changes most, and by how many points it falls."
 )
 
 
