@@ -69,8 +69,8 @@ def grid(points: Points, title: str) -> Grid:
     """
     k = NEIGHBOURS
     return Grid(
-        f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent",
-        ("space", "n", "dimensions", "silhouette", "neighbours", "elsewhere", "chance"),
+        f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent (purity)",
+        ("space", "n", "width", "silhouette", "purity", "elsewhere", "chance"),
         [
             (
                 space.name,
