@@ -24,7 +24,7 @@ def lively(**options: Any) -> SDT:
     model = small_model(**options)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter *= 2
+            parameter.mul_(2)
     return model
 
 

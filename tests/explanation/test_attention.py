@@ -57,7 +57,7 @@ def test_each_map_is_that_of_its_pair() -> None:
         _, (maps,) = read_and_record(model, batch)
         inputs = model._inputs(batch)
         for target, source in itertools.product(inputs, repeat=2):
-            layer = model.encoders[target][source].layers[0]  # type: ignore[index, union-attr]
+            layer = model.encoders[target][source].layers[0]  # type: ignore[index]
             q, k, _ = layer.before_attention(inputs[target], inputs[source])
             expected = (torch.einsum("ihd,jhd->hij", q, k) / math.sqrt(q.shape[2])).softmax(-1)
             torch.testing.assert_close(torch.from_numpy(maps[target, source]), expected, atol=1e-5, rtol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from sdt.explanation.explain import Explanation
 from sdt.explanation.figure_attention import attention_figure
 from sdt.explanation.figure_occlusion import occlusion_figure
 from sdt.explanation.figure_utterances import branches_figure, weights_figure
+from sdt.explanation.occlusion import Effect
 from sdt.explanation.pictures import check_output, write_explanation
 from tests.explanation.build import explained
 
 
-def images(figure: Figure) -> list[np.ma.MaskedArray]:  # type: ignore[type-arg]
+def images(figure: Figure) -> list[Any]:
     return [np.ma.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
 
 
@@ -68,9 +70,8 @@ def stretched(short: Explanation, length: int) -> Explanation:
     said = tuple(Utterance(str(i), f"speaker{i % 2}", "$so_it^goes 😀") for i in range(T))
     rows = np.arange(T) % 2
 
-    def wide(effect: object) -> object:
-        values = {key: np.resize(of, (T, T)) for key, of in vars(effect).items()}
-        return replace(effect, **values)  # type: ignore[type-var]
+    def wide(effect: Effect) -> Effect:
+        return replace(effect, **{key: np.resize(of, (T, T)) for key, of in vars(effect).items()})
 
     of = short.occlusion
     return replace(

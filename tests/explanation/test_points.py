@@ -64,9 +64,8 @@ def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus)
         assert (space.stage, space.modality, space.width) == (stage, modality, x.shape[1])
         rows = batch.present[modality].numpy().nonzero()[0]
         np.testing.assert_array_equal(space.rows, rows)
-        z = x[rows] - x[rows].mean(0)
-        z = (z / z.pow(2).mean(0).sqrt()).numpy()
-        of = separation(z, found.label[rows], conversation[rows], 10)
+        centred = x[rows] - x[rows].mean(0)
+        of = separation((centred / centred.pow(2).mean(0).sqrt()).numpy(), found.label[rows], conversation[rows], 10)
         assert space.separation is not None
         assert space.separation.silhouette == pytest.approx(of.silhouette, abs=1e-3)
         assert space.separation.purity == pytest.approx(of.purity, abs=0.02)
@@ -102,13 +101,13 @@ def test_the_figure_draws_every_point_in_its_emotions_colour(found: Points) -> N
     shades = colours(found.labels)
     for axes, space in zip(panels, found.spaces, strict=True):
         assert axes.get_title(loc="left").strip() == space.name
-        assert sum(len(dots.get_offsets()) for dots in axes.collections) == len(space.rows)  # type: ignore[arg-type]
+        assert sum(len(np.asarray(dots.get_offsets())) for dots in axes.collections) == len(space.rows)
         order = np.argsort(-np.bincount(found.label, minlength=3), kind="stable").tolist()
         assert space.xy is not None
         for dots, c in zip(axes.collections, order, strict=True):
-            np.testing.assert_allclose(dots.get_offsets(), space.xy[found.label[space.rows] == c])
+            np.testing.assert_allclose(np.asarray(dots.get_offsets()), space.xy[found.label[space.rows] == c])
             red = int(shades[found.labels[c]][1:3], 16) / 255
-            assert dots.get_facecolor()[0][0] == pytest.approx(red)  # type: ignore[index]
+            assert np.asarray(dots.get_facecolor())[0, 0] == pytest.approx(red)
         assert space.separation is not None
         assert f"chance {space.separation.chance:.0%}" in axes.texts[0].get_text()
     assert len(grid(found, "tiny").rows) == 5

@@ -180,11 +180,7 @@ def explain(
     """
     where = f"conversation {conversation.id!r}"
     present = np.stack([of.cpu().numpy() for of in batch.present.values()], axis=1)  # [T, M]
-    if len(conversation) > LONGEST:
-        raise InputError(
-            f"{where}: has {len(conversation):,} utterances, and at most {LONGEST:,} can be explained; cut it into "
-            "parts"
-        )
+    check_length(conversation)
     if not present.any():
         raise InputError(f"{where}: no utterance has any of {', '.join(batch.present)}; there is nothing to explain")
     was_training = model.training
@@ -216,6 +212,19 @@ def explain(
         occlusion,
         (*notes, *_notes(conversation, model.config, present, notes)),
     )
+
+
+def check_length(conversation: Conversation) -> None:
+    """Refuse a conversation that is too long.
+
+    Raises:
+        InputError: It is.
+    """
+    if len(conversation) > LONGEST:
+        raise InputError(
+            f"conversation {conversation.id!r}: has {len(conversation):,} utterances, and at most {LONGEST:,} can be "
+            "explained; cut it into parts"
+        )
 
 
 def _notes(

@@ -97,8 +97,8 @@ def occlude(model: SDT, batch: Batch, logits: Tensor, progress: Callable[[int], 
 
 def readings(batch: Batch) -> int:
     """How often `occlude` reads a conversation."""
-    present = _present(batch)
-    return len(_worthwhile(present, _removals(*present.shape).to(present.device)))
+    present = _present(batch)  # [T, M]
+    return int(present.any(dim=0).sum() + present.sum() + present.any(dim=1).sum())
 
 
 def _present(batch: Batch) -> Tensor:

@@ -11,6 +11,7 @@ from sdt.corpus.batches import Batch, corpus_batch, pack
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.outputs import check_fit
+from sdt.explanation.explain import check_length
 from sdt.features.recordings import find_recordings
 from sdt.model.config import SDTConfig
 from sdt.prediction.extraction import Extractor, Missing
@@ -69,11 +70,12 @@ def from_transcript(
         model: The model's folder, in which its encoders may have parts.
 
     Raises:
-        InputError: The transcript or the recordings cannot be used, or there is no such conversation.
+        InputError: The transcript or the recordings cannot be used, or there is no such conversation, or it is too long.
         MissingDependencyError: An encoder needs a package that is not installed.
     """
     transcript = read_input(path)
     chosen = _chosen(transcript.conversations, conversation, path)
+    check_length(chosen)  # before its features are made, which takes longer
     recordings = find_recordings([chosen], transcript.clips, media)
     extractor = Extractor(config, str(model), model)
     notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips))]
