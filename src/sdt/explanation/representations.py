@@ -70,12 +70,11 @@ def grid(points: Points, title: str) -> Grid:
     k = NEIGHBOURS
     return Grid(
         f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent (purity)",
-        ("space", "n", "width", "silhouette", "purity", "elsewhere", "chance"),
+        ("space", "n", "silhouette", "purity", "elsewhere", "chance"),
         [
             (
                 space.name,
                 f"{len(space.rows):,}",
-                f"{space.width:,}",
                 *(
                     ("–",) * 4
                     if space.separation is None

@@ -70,7 +70,7 @@ def from_transcript(
         model: The model's folder, in which its encoders may have parts.
 
     Raises:
-        InputError: The transcript or the recordings cannot be used, or there is no such conversation, or it is too long.
+        InputError: The transcript or the recordings cannot be used; there is no such conversation, or it is too long.
         MissingDependencyError: An encoder needs a package that is not installed.
     """
     transcript = read_input(path)
