@@ -14,22 +14,23 @@ from sdt.report.study import Row, Study
 
 def answer(study: Study) -> Section:
     """What was asked, and what the runs say."""
+    # A single folder's question is the title.
     questions = dict.fromkeys(source.question for source in study.sources)
-    blocks: list[Block] = [Paragraph(" ".join(questions))]
+    blocks: list[Block] = [Paragraph(" ".join(questions))] if len(questions) > 1 else []
     if not study.rows:
-        return Section("Question and answer", [*blocks, Note("No run is finished yet; there is no answer.")])
+        return Section("Answer", [*blocks, Note("No run is finished yet; there is no answer.")])
     blocks += [Paragraph(_headline(study, row)) for row in study.leading if row.result]
     lines = list(conclusions(study))
     notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
-    if study.comparisons:
-        blocks.append(Items(tuple(comparison.sentence(MAIN) for comparison in study.comparisons)))
     blocks += [Paragraph(line) for line in lines if not line.startswith("note: ")]
     if best := _best(study):
         blocks.append(Paragraph(best))
+    if study.comparisons:
+        blocks.append(Items(tuple(comparison.sentence(MAIN) for comparison in study.comparisons)))
     if study.not_compared:
         blocks.append(Note(f"Not everything is compared: {study.not_compared}."))
     blocks += [Note(f"{note[0].upper()}{note[1:]}.") for note in dict.fromkeys((*_caveats(study), *notes))]
-    return Section("Question and answer", blocks)
+    return Section("Answer", blocks)
 
 
 def missing(study: Study) -> Section | None:
@@ -77,8 +78,8 @@ def _best(study: Study) -> str | None:
     if study.best == study.reference.name:
         return f"No row has a higher mean weighted F1 than the reference {study.best}."
     return (
-        f"The highest mean weighted F1 has {study.best}. The highest of several is partly luck; whether it is more than "
-        "the reference says its comparison above."
+        f"The highest mean weighted F1 has {study.best}. The highest of several is partly luck; whether it is more "
+        "than the reference's is said below."
     )
 
 
@@ -88,8 +89,8 @@ def _caveats(study: Study) -> Iterator[str]:
             yield f"{row.name}: {row.group.caveat}; the scores are too good"
     if study.split == "dev":
         yield (
-            "the scores are those of dev, on which the epochs were chosen, since not every run has scores of test; they "
-            "are too good"
+            "the scores are those of dev, on which the epochs were chosen, since not every run has scores of test; "
+            "they are too good"
         )
 
 

@@ -67,9 +67,9 @@ def confidence(study: Study) -> Section | None:
     shown = [row for row in rows if row.name in leading]
     figures = [_figure(row, study.split, "" if n == 1 else f"-{n}") for n, row in enumerate(shown, start=1)]
     explained = Paragraph(
-        "A model is calibrated where of the utterances that it predicts with 70 % every 70 in 100 are right. The expected "
-        "calibration error (ECE) is the mean distance from that. Each run's temperature was fitted on dev; it changes no "
-        "prediction, only the confidence."
+        "A model is calibrated where of the utterances that it predicts with 70 % every 70 in 100 are right. The "
+        "expected calibration error (ECE) is the mean distance from that. Each run's temperature was fitted on dev; "
+        "it changes no prediction, only the confidence."
     )
     blocks: list[Block] = [explained, *notes, *figures]
     return Section("Calibration", [*blocks, _table(rows, study.split)] if rows else blocks)

@@ -94,8 +94,8 @@ def _differences(first: System, others: list[System]) -> Figure:
     return Figure(
         "confusions-differences",
         f"What the other rows do differently from {first.name}",
-        "Points of the annotated class (row) that are predicted as a class (column) more often (blue) or less often (red) "
-        f"than by {first.name}. On the diagonal more is better, elsewhere less.",
+        "Points of the annotated class (row) that are predicted as a class (column) more often (blue) or less often "
+        f"(red) than by {first.name}. On the diagonal more is better, elsewhere less.",
         "Change of recall in points: "
         + "; ".join(
             f"{other.name}: " + ", ".join(f"{label} {100 * d:+.1f}" for label, d in zip(labels, change, strict=True))

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from sdt.evaluation.seeds import Spread
 from sdt.model.config import FUSED
@@ -148,7 +150,7 @@ def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | 
     if task is None:
         return None
     with style():
-        drawing = Drawing(figsize=(9.6, 3.3), layout="constrained")
+        drawing = Drawing(figsize=(9.6, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.08))
         train, soft, dev = drawing.subplots(1, 3)
         _draw(train, task, 0, _head(FUSED))
         for number, head in enumerate(students, start=1):
@@ -169,10 +171,10 @@ def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | 
     return Figure(
         name,
         f"{row.name}: losses of teacher and students over the epochs",
-        "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the hard "
-        "term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term). Right: "
-        f"cross-entropy on {split} without class weights; where it rises while the left one falls, the model learns the "
-        f"training conversations by heart. {_bands(row)}",
+        "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the "
+        "hard term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term). "
+        f"Right: cross-entropy on {split} without class weights; where it rises while the left one falls, the model "
+        f"learns the training conversations by heart. {_bands(row)}",
         f"The task term falls from {task.mean[0]:.2f} at the first to {task.mean[-1]:.2f} at the last epoch",
         render(drawing, name),
     )
@@ -218,7 +220,7 @@ def _draw(axes: Axes, band: Band, number: int, label: str | None, factor: float 
 
 def _finish(axes: Axes) -> None:
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.02)
     axes.tick_params(labelcolor=FAINT)
     plain(axes)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from sdt.evaluation.counts import of_class
 from sdt.evaluation.significance import Comparison
 from sdt.evaluation.verdict import LIKELY, p_value, spoken
+from sdt.experiments.tables import MAIN
 from sdt.report.document import Section, Table
 from sdt.report.figure_forest import forest_figure
 from sdt.report.study import Study
+
+
+_HOW_TO_READ = (
+    "Points, row minus reference. Interval and p: paired bootstrap over the {} conversations of the test set, that is, "
+    "other test sets and the same models. t-test and Wilcoxon: over seeds{}; – where there are too few runs."
+)
 
 
 def differences(study: Study) -> Section | None:
@@ -15,13 +22,13 @@ def differences(study: Study) -> Section | None:
     found = study.comparisons
     if not found:
         return None
-    tables = [_measure(found, measure) for measure in ("weighted_f1", "accuracy", "macro_f1")]
+    tables = [_measure(found, measure) for measure in (MAIN, "accuracy", "macro_f1")]
     return Section("Significance", [forest_figure(study), *tables, _classes(found)])
 
 
 def _measure(found: list[Comparison], measure: str) -> Table:
     first = found[0]
-    tests = f", corrected (Holm) for {first.compared} comparisons" if first.compared > 1 else ""
+    tests = f"; p (Holm) are corrected for {first.compared} comparisons" if first.compared > 1 else ""
     return Table(
         f"differences-{measure.replace('_', '-')}",
         f"Difference in {spoken(measure)} to {first.reference.name}",
@@ -43,10 +50,9 @@ def _measure(found: list[Comparison], measure: str) -> Table:
             )
             for of in found
         ),
-        "Points, row minus reference. Interval and p: paired bootstrap over the "
-        f"{first.reference.conversations} conversations of the test set, that is, other test sets and the same models. "
-        f"t-test and Wilcoxon: over seeds{tests}. – where there are too few runs.",
-        paper=True,
+        _HOW_TO_READ.format(first.reference.conversations, tests)
+        if measure == MAIN
+        else "Read as the table of weighted F1.",
     )
 
 

@@ -65,7 +65,7 @@ class Table:
     def of(cls, name: str, grid: Grid, *, paper: bool = True) -> Table:
         """A table of names and numbers that other commands print."""
         first, *others = grid.columns
-        columns: tuple[tuple[str, Kind], ...] = ((first, "text"), *((column, "number") for column in others))  # type: ignore[assignment]
+        columns: tuple[tuple[str, Kind], ...] = ((first, "text"), *((column, "number") for column in others))
         return cls(name, grid.title, columns, tuple(map(tuple, grid.rows)), paper=paper)
 
 
@@ -129,8 +129,8 @@ class Document:
         Raises:
             ValueError: Two have the same name.
         """
-        tables, figures = self.all(Table), self.all(Figure)
-        found = {of.name: n for several in (tables, figures) for n, of in enumerate(several, start=1)}
+        tables, figures = [of.name for of in self.all(Table)], [of.name for of in self.all(Figure)]
+        found = {name: n for names in (tables, figures) for n, name in enumerate(names, start=1)}
         if len(found) < len(tables) + len(figures):
             raise ValueError("two tables or figures have the same name")
         return found

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from sdt.evaluation.counts import of_class
-from sdt.experiments.results import Measured, RowResult
+from sdt.evaluation.seeds import Spread
+from sdt.experiments.results import Measured
 from sdt.model.config import FUSED
 from sdt.report.document import Figure
 from sdt.report.study import Study
-from sdt.report.svg import FAINT, GROUND, INK, SERIES, colour, plain, render, style
+from sdt.report.svg import FAINT, GROUND, SERIES, colour, plain, render, style
 
 _BESIDE = 4
 """So many rows share a panel; more have a panel for each class."""
@@ -27,7 +28,7 @@ def class_figure(study: Study) -> Figure:
     labels = list(rows[0].group.runs[0].read_scores()[1][study.split][FUSED].classes)
     measured = {row.name: found for row in rows if (found := row.measured(study.split))}
     with style():
-        drawing = _beside(measured, labels) if len(rows) <= _BESIDE else _panels(rows, measured, labels, study)
+        drawing = _beside(measured, labels) if len(rows) <= _BESIDE else _panels(measured, labels, study)
     best = {label: max(measured, key=lambda name: measured[name][of_class(label)].mean) for label in labels}
     return Figure(
         "classes-figure",
@@ -48,8 +49,8 @@ def _beside(measured: dict[str, Measured], labels: list[str]) -> Drawing:
     step = 0.7 / len(measured)
     for number, (name, of) in enumerate(measured.items()):
         y = np.arange(len(labels)) + step * (number - (len(measured) - 1) / 2)
-        _points(axes, [of[of_class(label)].mean for label in labels], [of[of_class(label)].deviation for label in labels],
-                y.tolist(), colour(number), name)  # fmt: skip
+        spreads = [of[of_class(label)] for label in labels]
+        _points(axes, spreads, y.tolist(), colour(number), name)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel("F1, percent")
@@ -58,7 +59,7 @@ def _beside(measured: dict[str, Measured], labels: list[str]) -> Drawing:
     return drawing
 
 
-def _panels(rows: list[RowResult], measured: dict[str, Measured], labels: list[str], study: Study) -> Drawing:
+def _panels(measured: dict[str, Measured], labels: list[str], study: Study) -> Drawing:
     lines = math.ceil(len(labels) / _ABREAST)
     names = list(measured)
     height = lines * (0.2 * len(names) + 0.75) + 0.3
@@ -69,29 +70,25 @@ def _panels(rows: list[RowResult], measured: dict[str, Measured], labels: list[s
         if study.reference:
             base = measured[study.reference.name][of_class(label)].mean
             axes.axvline(100 * base, color=FAINT, linewidth=1, linestyle=":", zorder=0)
-        y = list(range(len(names)))
-        _points(axes, [s.mean for s in of], [s.deviation for s in of], y, SERIES[0], None)
+        y = [float(n) for n in range(len(names))]
+        _points(axes, of, y, SERIES[0], None)
         axes.set_title(label)
         axes.set_yticks(y, names)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.margins(x=0.12)
         plain(axes)
-        if study.reference:
-            for text, name in zip(axes.get_yticklabels(), names, strict=True):
-                text.set_fontweight("bold" if name == study.reference.name else "normal")
-                text.set_color(INK)
     for axes in grid.flat[len(labels) :]:
         axes.set_axis_off()
+    for axes in grid[:, 0]:  # the others share its names
+        for text in axes.get_yticklabels():
+            text.set_fontweight("bold" if text.get_text() == study.reference_name else "normal")
     return drawing
 
 
-def _points(
-    axes: Axes, means: list[float], deviations: list[float], y: list[float], shade: str, name: str | None
-) -> None:
+def _points(axes: Axes, spreads: list[Spread], y: list[float], shade: str, name: str | None) -> None:
     axes.errorbar(
-        [100 * mean for mean in means],
+        [100 * of.mean for of in spreads],
         y,
-        xerr=[100 * deviation for deviation in deviations],
+        xerr=[100 * of.deviation for of in spreads],
         fmt="o",
         color=shade,
         ecolor=shade,
@@ -100,4 +97,10 @@ def _points(
         markeredgecolor=GROUND,
         markeredgewidth=0.8,
         label=name,
+        clip_on=True,
     )
+    # A bar that reaches below 0 or above 100 ends there; a point on the edge is seen whole.
+    low = min(100 * (of.mean - of.deviation) for of in spreads)
+    high = max(100 * (of.mean + of.deviation) for of in spreads)
+    before = axes.get_xlim() if len(axes.containers) > 1 else (100.0, 0.0)
+    axes.set_xlim(max(-2, min(low - 2, before[0])), min(102, max(high + 2, before[1])))

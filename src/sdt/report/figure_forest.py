@@ -27,8 +27,8 @@ def forest_figure(study: Study) -> Figure:
         "forest",
         f"Differences to {reference}",
         f"Points of the measure, row minus {reference}, with the {level} interval by the bootstrap over conversations. "
-        f"Filled points: p < {LIKELY:g} after Holm's correction; hollow ones are not more than noise of the test set can "
-        "make.",
+        f"Filled points: p < {LIKELY:g} after Holm's correction; hollow ones are not more than noise of the test "
+        "set can make.",
         f"Difference in weighted F1 to {reference}: "
         + "; ".join(
             f"{of.other.name} {100 * (d := of.differences['weighted_f1']).value:+.1f}, from {100 * d.low:+.1f} to "

@@ -77,8 +77,8 @@ def _read(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str | None]
         inside = sorted(at for at in path.iterdir() if (at / "recipe.yaml").is_file())
         if not inside:
             raise InputError(
-                f"{path}: nothing to report on; expected an experiment (sdt experiment), a run (sdt train), or a folder "
-                "of runs that differ in their seed"
+                f"{path}: nothing to report on; expected an experiment (sdt experiment), a run (sdt train), or a "
+                "folder of runs that differ in their seed"
             )
         rows = [_runs(name, path, "runs", inside)]
     return rows, rows[0].name

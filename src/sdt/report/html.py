@@ -1,12 +1,13 @@
-"""A document as one page for a browser: nothing is fetched, no script runs, it prints, and it follows the reader's
-choice of light or dark.
+"""A document as one page for a browser.
 
-The page says so itself: its Content-Security-Policy forbids every request and every script.
+Nothing is fetched and no script runs: the page's own Content-Security-Policy forbids both. It prints, and it follows
+the reader's choice of light or dark.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
@@ -95,29 +96,30 @@ def _block(block: Block, numbers: Mapping[str, int]) -> Markup:
 
 
 def _table(table: Table, number: int) -> Markup:
-    caption = element("caption", *_caption(f"Table {number}", table.title, table.caption), id=f"{table.name}-caption")
+    label = f"{table.name}-caption"
     kinds = [kind for _, kind in table.columns]
     head = (element("th", name, scope="col", class_=kind) for name, kind in table.columns)
     rows = (_row(cells, kinds, best=number in table.best) for number, cells in enumerate(table.rows))
-    inside = element("table", caption, element("thead", element("tr", *head)), element("tbody", *rows))
-    # What is wider than the screen scrolls by itself; with a keyboard, too.
-    return element(
-        "div",
-        inside,
-        class_="table",
-        id=table.name,
-        role="region",
-        tabindex="0",
-        aria_labelledby=f"{table.name}-caption",
-    )
+    inside = element("table", element("thead", element("tr", *head)), element("tbody", *rows), aria_labelledby=label)
+    # What is wider than the screen scrolls by itself, with a keyboard, too; its caption stays.
+    box = element("div", inside, class_="scroll", role="region", tabindex="0", aria_labelledby=label)
+    caption = element("figcaption", *_caption(f"Table {number}", table.title, table.caption), id=label)
+    return element("figure", caption, box, class_="table", id=table.name)
 
 
 def _row(cells: Iterable[str], kinds: Iterable[Kind], *, best: bool) -> Markup:
     made = [
-        element("th", cell, scope="row", class_=kind) if index == 0 else element("td", cell, class_=kind)
+        element("th", cell, scope="row", class_=kind)
+        if index == 0
+        else element("td", _minus(cell) if kind == "number" else cell, class_=kind)
         for index, (cell, kind) in enumerate(zip(cells, kinds, strict=True))
     ]
     return element("tr", *made, class_="best") if best else element("tr", *made)
+
+
+def _minus(number: str) -> str:
+    """A hyphen before a digit as the minus sign, which is as wide as a plus."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", number)
 
 
 def _figure(figure: Figure, number: int) -> Markup:
@@ -125,7 +127,7 @@ def _figure(figure: Figure, number: int) -> Markup:
     _, name, rest = in_page(figure.svg).partition("<svg ")
     picture = Markup(f'{name}role="img" aria-label="{html.escape(_legible(figure.alternative))}" {rest}')
     caption = element("figcaption", *_caption(f"Figure {number}", figure.title, figure.caption), id=label)
-    box = element("div", picture, class_="picture", role="region", tabindex="0", aria_labelledby=label)
+    box = element("div", picture, class_="scroll", role="region", tabindex="0", aria_labelledby=label)
     return element("figure", box, caption, id=figure.name)
 
 

@@ -23,8 +23,8 @@ def protocols(study: Study) -> Section | None:
         return Section(_TITLE, [Note(text)])
     explained = (
         "Every run chose its epoch on dev. After each epoch it scored test, too, under seal: the scores chose nothing. "
-        "They tell what the field's usual way, the best epoch on test, would have given. Test-chosen scores are too good; "
-        "they stand here to say by how much, and to be set beside numbers that were published so."
+        "They tell what the field's usual way, the best epoch on test, would have given. Test-chosen scores are too "
+        "good; they stand here to say by how much, and to be set beside numbers that were published so."
     )
     tables = [_rows(study, priced)] if len(priced) > 1 else []
     first = next((row for row in priced if row.name == study.reference_name), priced[0])
@@ -60,8 +60,8 @@ def _rows(study: Study, rows: list[RowResult]) -> Table:
             ("epoch, test-chosen", "number"),
         ),
         tuple(lines),
-        f"Test-chosen: {CAVEAT}. Price: what this adds to each run's score, mean ± standard deviation. Epochs: from the "
-        "earliest to the latest of the runs.",
+        f"Test-chosen: {CAVEAT}. Price: what this adds to each run's score, mean ± standard deviation. Epochs: from "
+        "the earliest to the latest of the runs.",
     )
 
 

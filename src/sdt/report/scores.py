@@ -10,7 +10,7 @@ from sdt.evaluation.verdict import spoken
 from sdt.experiments.results import RowResult
 from sdt.experiments.tables import MAIN, score_text
 from sdt.model.config import FUSED
-from sdt.report.document import Block, Section, Table
+from sdt.report.document import Block, Kind, Section, Table
 from sdt.report.figure_classes import class_figure
 from sdt.report.study import Row, Study
 
@@ -34,6 +34,7 @@ def scores(study: Study) -> Section | None:
 
 
 def _overview(study: Study) -> Table:
+    corpus: list[tuple[str, Kind]] = [("corpus", "text")] if len(study.corpora) > 1 else []
     lines = []
     for row in study.rows:
         measured, dev = row.measured(study.split), row.measured("dev")
@@ -47,7 +48,7 @@ def _overview(study: Study) -> Table:
                 f"{100 * main.minimum:.2f}",
                 f"{100 * main.maximum:.2f}",
                 score_text(row, dev[MAIN]) if dev else "–",
-                *([f"{row.group.values['corpus']}"] if len(study.corpora) > 1 else []),
+                *([str(row.group.values["corpus"])] if corpus else []),
             )
         )
     best = frozenset(n for n, row in enumerate(study.rows) if row.name == study.best)
@@ -62,7 +63,7 @@ def _overview(study: Study) -> Table:
             ("weighted F1, min", "number"),
             ("max", "number"),
             ("weighted F1 on dev", "number"),
-            *([("corpus", "text")] if len(study.corpora) > 1 else []),  # type: ignore[list-item]
+            *corpus,
         ),
         tuple(lines),
         f"{_HOW} {_choice(study)}{mark}",
@@ -132,7 +133,7 @@ def _closely(study: Study, row: Row, number: int) -> Section:
         f"{_how(result)} {_choice(study)} The teacher is the fused prediction; each student predicts from one "
         "modality's branch.",
     )
-    return Section(f"{row.name}, closely", [heads, _measures(study, row.name, result, suffix)])
+    return Section(f"A closer look at {row.name}", [heads, _measures(study, row.name, result, suffix)])
 
 
 def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:

@@ -21,8 +21,8 @@ def strengths(study: Study) -> Section | None:
         return None
     title = "Where it is right and where it is wrong"
     explained = Paragraph(
-        "The test set in parts, each scored by itself, with intervals by the bootstrap over conversations. Classes are not "
-        "equally frequent in all parts; scores differ for that reason, too."
+        "The test set in parts, each scored by itself, with intervals by the bootstrap over conversations. Classes are "
+        "not equally frequent in all parts; scores differ for that reason, too."
     )
     if len(parts) == 1:
         return Section(title, [explained, *parts[0].blocks])

@@ -52,7 +52,7 @@ def _table(study: Study) -> Table:
         "With what the runs were made",
         (("what", "text"), *((source.name if several else "value", "text") for source in study.sources)),
         tuple((name, *(line[number] for line in lines)) for number, (name, _) in enumerate(columns)),
-        "Where runs differ, every value is named. Threads stand with the hardware; sums depend on them in their last bits.",
+        "Where runs differ, every value is named. Sums depend on the number of threads in their last bits.",
         paper=False,
     )
 

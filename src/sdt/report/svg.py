@@ -10,7 +10,7 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -70,10 +70,9 @@ def colour(number: int) -> str:
     return SERIES[number % len(SERIES)]
 
 
-def plain(axes: Axes, grid: str | None = "both") -> None:
+def plain(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
     """Faint lines behind the data instead of a frame."""
-    if grid:
-        axes.grid(axis=grid, color=RULE, linewidth=0.8)
+    axes.grid(axis=grid, color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
 
