@@ -15,8 +15,8 @@ from sdt.report.study import Row, Study
 def answer(study: Study) -> Section:
     """What was asked, and what the runs say."""
     # A single folder's question is the title.
-    questions = dict.fromkeys(source.question for source in study.sources)
-    blocks: list[Block] = [Paragraph(" ".join(questions))] if len(questions) > 1 else []
+    asked = [f"{s.name}: {s.question}" for s in study.sources if s.kind == "experiment" and len(study.sources) > 1]
+    blocks: list[Block] = [Items(tuple(asked))] if asked else []
     if not study.rows:
         return Section("Answer", [*blocks, Note("No run is finished yet; there is no answer.")])
     blocks += [Paragraph(_headline(study, row)) for row in study.leading if row.result]

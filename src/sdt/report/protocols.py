@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.seeds import Spread
 from sdt.evaluation.verdict import spoken
 from sdt.experiments.results import RowResult
 from sdt.experiments.tables import MAIN, score_text
-from sdt.report.document import Note, Paragraph, Section, Table
+from sdt.report.document import Kind, Note, Paragraph, Section, Table
 from sdt.report.study import Study
 from sdt.training.sealed import CAVEAT
 
+_RANGE: tuple[tuple[str, Kind], ...] = (("test-chosen, range", "number"),)
 _TITLE = "Both protocols: the price of choosing on test"
 
 
@@ -38,7 +40,7 @@ def _rows(study: Study, rows: list[RowResult]) -> Table:
         assert measured
         assert chosen
         assert price
-        name = f"{row.name} (reference)" if row.name == study.reference_name else row.name
+        name = f"{row.name} (reference)" if study.comparisons and row is study.reference else row.name
         lines.append(
             (
                 name,
@@ -77,8 +79,7 @@ def _measures(row: RowResult) -> Table:
             ("measure", "text"),
             ("chosen on dev", "number"),
             ("test-chosen", "number"),
-            ("test-chosen, min", "number"),
-            ("max", "number"),
+            *(_RANGE if row.group.size > 1 else ()),
             ("price", "number"),
         ),
         tuple(
@@ -86,14 +87,17 @@ def _measures(row: RowResult) -> Table:
                 spoken(measure),
                 score_text(row, measured[measure]),
                 score_text(row, chosen[measure]),
-                f"{100 * chosen[measure].minimum:.2f}",
-                f"{100 * chosen[measure].maximum:.2f}",
+                *([_percents(chosen[measure])] if row.group.size > 1 else []),
                 score_text(row, price[measure], "+.2f"),
             )
             for measure in (*MEASURES, *(name for name in measured if name not in MEASURES))
         ),
         f"Test-chosen: {CAVEAT}. The test-chosen epoch has the best weighted F1; other measures may lose by it.",
     )
+
+
+def _percents(spread: Spread) -> str:
+    return f"{100 * spread.minimum:.2f}–{100 * spread.maximum:.2f}"
 
 
 def _epochs(row: RowResult) -> tuple[str, str]:

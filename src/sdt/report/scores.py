@@ -34,21 +34,27 @@ def scores(study: Study) -> Section | None:
 
 
 def _overview(study: Study) -> Table:
-    corpus: list[tuple[str, Kind]] = [("corpus", "text")] if len(study.corpora) > 1 else []
+    corpora, several = len(study.corpora) > 1, any(row.group.size > 1 for row in study.rows)
+    columns: list[tuple[str, Kind]] = [
+        ("row", "text"),
+        *([("corpus", "text")] if corpora else []),  # type: ignore[list-item]
+        ("runs", "number"),
+        *((spoken(measure), "number") for measure in MEASURES),
+        *([("weighted F1, range", "number")] if several else []),  # type: ignore[list-item]
+        ("weighted F1 on dev", "number"),
+    ]
     lines = []
     for row in study.rows:
         measured, dev = row.measured(study.split), row.measured("dev")
         assert measured is not None
-        main = measured[MAIN]
         lines.append(
             (
                 _named(study, row),
+                *([str(row.group.values["corpus"])] if corpora else []),
                 str(row.group.size),
                 *(score_text(row, measured[measure]) for measure in MEASURES),
-                f"{100 * main.minimum:.2f}",
-                f"{100 * main.maximum:.2f}",
+                *([_range(measured[MAIN])] if several else []),
                 score_text(row, dev[MAIN]) if dev else "–",
-                *([str(row.group.values["corpus"])] if corpus else []),
             )
         )
     best = frozenset(n for n, row in enumerate(study.rows) if row.name == study.best)
@@ -56,17 +62,9 @@ def _overview(study: Study) -> Table:
     return Table(
         "scores",
         f"Scores of every row on {study.split}",
-        (
-            ("row", "text"),
-            ("runs", "number"),
-            *((spoken(measure), "number") for measure in MEASURES),
-            ("weighted F1, min", "number"),
-            ("max", "number"),
-            ("weighted F1 on dev", "number"),
-            *corpus,
-        ),
+        tuple(columns),
         tuple(lines),
-        f"{_HOW} {_choice(study)}{mark}",
+        f"{_HOW} Range: the lowest and the highest run. {_choice(study)}{mark}",
         best,
     )
 
@@ -112,22 +110,17 @@ def _closely(study: Study, row: Row, number: int) -> Section:
     assert result is not None
     suffix = "" if number == 1 else f"-{number}"
     summary = result.group.summary(study.split)
+    several = result.group.size > 1
     heads = Table(
         f"closely-heads{suffix}",
         f"{row.name}: teacher and students on {study.split}",
         (
             ("head", "text"),
             *((spoken(measure), "number") for measure in MEASURES),
-            ("weighted F1, min", "number"),
-            ("max", "number"),
+            *((f"{spoken(measure)}, range", "number") for measure in MEASURES if several),
         ),
         tuple(
-            (
-                _head(head),
-                *(score_text(result, of) for of in spreads),
-                f"{100 * spreads[1].minimum:.2f}",
-                f"{100 * spreads[1].maximum:.2f}",
-            )
+            (_head(head), *(score_text(result, of) for of in spreads), *(_range(of) for of in spreads if several))
             for head, spreads in summary.heads.items()
         ),
         f"{_how(result)} {_choice(study)} The teacher is the fused prediction; each student predicts from one "
@@ -154,8 +147,7 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
             ("class", "text"),
             ("support", "number"),
             ("teacher", "number"),
-            ("min", "number"),
-            ("max", "number"),
+            *((name, "number") for name in ("min", "max") if row.group.size > 1),
             *((f"student {head}", "number") for head in students),
         ),
         tuple(
@@ -167,13 +159,18 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
             )
             for label, of in classes.items()
         ),
-        f"{_how(row)} Minimum and maximum over the runs are the teacher's.",
+        f"{_how(row)} Minimum and maximum over the runs are the teacher's." if row.group.size > 1 else _how(row),
     )
 
 
-def _with_ends(row: RowResult, measured: Mapping[str, Spread], measure: str) -> tuple[str, str, str]:
+def _with_ends(row: RowResult, measured: Mapping[str, Spread], measure: str) -> tuple[str, ...]:
     spread = measured[measure]
-    return score_text(row, spread), f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}"
+    ends = (f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}") if row.group.size > 1 else ()
+    return (score_text(row, spread), *ends)
+
+
+def _range(spread: Spread) -> str:
+    return f"{100 * spread.minimum:.2f}–{100 * spread.maximum:.2f}"
 
 
 def _how(row: RowResult) -> str:
@@ -191,4 +188,4 @@ def _head(head: str) -> str:
 
 
 def _named(study: Study, row: RowResult) -> str:
-    return f"{row.name} (reference)" if row.name == study.reference_name else row.name
+    return f"{row.name} (reference)" if study.comparisons and row is study.reference else row.name

@@ -130,8 +130,16 @@ class Study:
 
     @cached_property
     def split(self) -> str:
-        """The split that the results are about: test, unless a run did not look at it."""
-        return "test" if all(row.measured("test") for row in self.rows) else "dev"
+        """The split that the results are about: test, unless a run did not look at it.
+
+        Raises:
+            InputError: The rows have no split in common.
+        """
+        for split in ("test", "dev"):
+            if all(row.measured(split) for row in self.rows):
+                return split
+        lacking = next(row.name for row in self.rows if not row.measured("test"))
+        raise InputError(f"{lacking}: has no scores of test, and others have none of dev; report on them one by one")
 
     @cached_property
     def systems(self) -> dict[str, System | InputError]:
