@@ -50,6 +50,7 @@ def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
         command: The command line that writes it.
         more: Further sections, before those on data and settings: what costs too much to be made unasked.
     """
+    foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first: a wrong date would be refused after the work
     found = [part(study) for part in (*PARTS, *more, data, settings)]
     names = ", ".join(f"{source.name} ({source.kind})" for source in study.sources)
     corpora = ", ".join(dict.fromkeys(study.corpora.values())) or "unknown"
@@ -58,13 +59,13 @@ def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
         title=_title(study),
         subtitle=f"{names}; corpus {corpora}; {runs} finished run{'' if runs == 1 else 's'}",
         sections=[*(section for section in found if section), surroundings(study, command)],
-        foot=f"Written on {_today()} by sdt {sdt.__version__}.",
+        foot=foot,
     )
 
 
-def write(document: Document, folder: Path, *, overwrite: bool = False) -> None:
+def write(document: Document, folder: str | Path, *, overwrite: bool = False) -> None:
     """Write report.html, report.md with its figures, and tables.tex; all of them or none."""
-    with atomic_folder(folder, overwrite=overwrite) as aside:
+    with atomic_folder(Path(folder), overwrite=overwrite) as aside:
         write_text(aside / "report.html", html.page(document))
         write_text(aside / "report.md", markdown.page(document))
         write_text(aside / "tables.tex", latex.tables(document))
