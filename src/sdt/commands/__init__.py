@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
     "experiment": ("sdt.commands.experiment", "many runs by a recipe: seeds, grids, the paper's tables, in one folder"),
+    "reproduce": ("sdt.commands.reproduce", "the published experiment again, from the published feature file"),
     "search": ("sdt.commands.search", "search for settings with Optuna; dev decides, test is never read"),
     "evaluate": ("sdt.commands.evaluate", "score a model on a split of a corpus"),
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
