@@ -20,6 +20,7 @@ from sdt.report.gather import gather
 from sdt.report.said import read_said
 from sdt.report.study import Study
 from sdt.training.folder import RunFolder
+from tests.evaluation.runs import make_run
 from tests.report.conftest import FEW, HOSTILE
 
 
@@ -127,7 +128,7 @@ def test_what_is_missing_is_named(document: Document) -> None:
     assert "1 of 9 runs are not finished" in notes(document)
     assert "Less than 5 runs of a row are too few" in notes(document)
     assert "the test set has only 4 conversations" in notes(document).lower()
-    assert "Voice lacks the seeds 1" in notes(document)
+    assert "lacks the seeds" not in notes(document)  # the table says it
 
 
 def test_data_settings_and_commands(document: Document, corpus: Corpus) -> None:
@@ -198,6 +199,16 @@ def test_the_same_folder_gives_the_same_bytes(
     later = (tmp_path / "three/report.html").read_text(encoding="utf-8")
     assert later.replace("1970-01-03", "1970-01-02") == first
     assert str(tmp_path) not in first
+
+
+def test_scores_that_were_chosen_on_test_say_so_everywhere(corpus: Corpus, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        make_run(tmp_path / "runs" / f"seed-{seed}", corpus, seed, protocol="published")
+    found = build(gather([str(tmp_path / "runs")], FEW), "sdt report runs")
+    assert "runs: epoch chosen on test (protocol 'published'); the scores are too good." in notes(found)
+    assert "what choosing it on dev would have given is not known" in notes(found)
+    assert "Epoch chosen on test (protocol 'published')." in table(found, "closely-heads").caption
+    assert "epoch chosen on dev" not in str(found).lower()
 
 
 def test_without_predictions(experiment: Path, tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ def answer(study: Study) -> Section:
         return Section("Answer", [*blocks, Note("No run is finished yet; there is no answer.")])
     blocks += [Paragraph(_headline(study, row)) for row in study.leading if row.result]
     lines = list(conclusions(study))
+    # Which seeds are missing has a section of its own.
+    lacking = tuple(f"{row.name} lacks the seeds" for row in study.rows)
     notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+    notes = [note for note in notes if not note.startswith(lacking)]
     blocks += [Paragraph(line) for line in lines if not line.startswith("note: ")]
     if best := _best(study):
         blocks.append(Paragraph(best))
@@ -29,7 +32,7 @@ def answer(study: Study) -> Section:
         blocks.append(Items(tuple(comparison.sentence(MAIN) for comparison in study.comparisons)))
     if study.not_compared:
         blocks.append(Note(f"Not everything is compared: {study.not_compared}."))
-    blocks += [Note(f"{note[0].upper()}{note[1:]}.") for note in dict.fromkeys((*_caveats(study), *notes))]
+    blocks += [Note(f"{_begun(study, note)}.") for note in dict.fromkeys((*_caveats(study), *notes))]
     return Section("Answer", blocks)
 
 
@@ -81,6 +84,11 @@ def _best(study: Study) -> str | None:
         f"The highest mean weighted F1 has {study.best}. The highest of several is partly luck; whether it is more "
         "than the reference's is said below."
     )
+
+
+def _begun(study: Study, note: str) -> str:
+    """A note as a sentence; a row's name at its beginning stays as it is."""
+    return note if note.startswith(tuple(row.name for row in study.rows)) else note[0].upper() + note[1:]
 
 
 def _caveats(study: Study) -> Iterator[str]:

@@ -144,7 +144,7 @@ def _diagram(axes: Axes, found: Reliability) -> None:
     axes.plot([0, 100], [0, 100], color=FAINT, linewidth=1, linestyle=":")
     axes.vlines(x, np.minimum(x, y), np.maximum(x, y), color=SERIES[1], linewidth=1.8, alpha=0.6)
     size = 18 + 140 * found.count[some] / found.count.max()
-    axes.scatter(x, y, s=size, color=SERIES[0], edgecolors=GROUND, linewidths=0.8, zorder=3)
+    axes.scatter(x, y, s=size, color=SERIES[0], edgecolors=GROUND, linewidths=0.8, zorder=3, clip_on=False)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 102)
     axes.tick_params(labelcolor=FAINT)

@@ -203,8 +203,8 @@ def _distillation(study: Study) -> Iterator[Block]:
     yield Figure(
         "curves-rows",
         f"The teacher's weighted F1 on {split} over the epochs, {about}",
-        f"{_bands(first)} Dev scores over the epochs show when a difference comes about; whether it is more than noise "
-        "say the comparisons on test.",
+        "Lines are means over the runs of a row, bands reach from the lowest to the highest of those that still went "
+        "on. The curves show when a difference comes about; whether it is more than noise say the comparisons on test.",
         f"The teacher's weighted F1 on {split} for {', '.join(row.name for row in (first, *others))}",
         render(drawing, "curves-rows"),
     )
@@ -220,7 +220,7 @@ def _draw(axes: Axes, band: Band, number: int, label: str | None, factor: float 
 
 def _finish(axes: Axes) -> None:
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.margins(x=0.02)
     axes.tick_params(labelcolor=FAINT)
     plain(axes)

@@ -22,6 +22,8 @@ def protocols(study: Study) -> Section | None:
         return None
     if not priced:
         text = "The runs kept no sealed scores of test, so that there is nothing to say of the other protocol."
+        if all(row.group.caveat for row in study.rows):
+            text = "The runs chose their epoch on test; what choosing it on dev would have given is not known of them."
         return Section(_TITLE, [Note(text)])
     explained = (
         "Every run chose its epoch on dev. After each epoch it scored test, too, under seal: the scores chose nothing. "

@@ -53,7 +53,7 @@ def _overview(study: Study) -> Table:
                 *([str(row.group.values["corpus"])] if corpora else []),
                 str(row.group.size),
                 *(score_text(row, measured[measure]) for measure in MEASURES),
-                *([_range(measured[MAIN])] if several else []),
+                *([_range(measured[MAIN]) if row.group.size > 1 else "–"] if several else []),
                 score_text(row, dev[MAIN]) if dev else "–",
             )
         )
