@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),
     "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
+    "report": ("sdt.commands.report", "a report of an experiment or runs: a page, Markdown, and LaTeX tables"),
     "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
     "representations": ("sdt.commands.representations", "how emotions lie in the spaces before and after fusion"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
