@@ -195,7 +195,8 @@ def test_a_model_in_the_box_is_found_by_its_name(capsys: pytest.CaptureFixture[s
 
 def test_the_model_can_be_an_option(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(capsys, "--model", home.run) == outcome(capsys, home.run)
-    for both_or_none in ([], [home.run, "--model", home.run]):
+    neither: list[str | Path] = []
+    for both_or_none in (neither, [home.run, "--model", home.run]):
         assert "which model? name one" in refused(capsys, *both_or_none)
 
 

@@ -51,6 +51,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="every combination of these values; the first one is the reference",
     )
     parser.add_argument("--rows", metavar="NAME,...", help="these rows of the table alone (and the reference)")
+    add_run_options(parser)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-TABLE")
+    parser.add_argument("--question", metavar="TEXT", help="what the experiment is to answer, for its report")
+    add_options(parser, without=("seed", "output"))
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """How the runs of an experiment are made: how many at once, and who is told."""
     parser.add_argument("--jobs", type=count, default=1, metavar="J", help="runs at the same time; default: 1")
     parser.add_argument(
         "--threads",
@@ -58,10 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="of each run, fixed when the experiment begins; default: the machine's cores / J",
     )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-TABLE")
-    parser.add_argument("--question", metavar="TEXT", help="what the experiment is to answer, for its report")
     add_tracker_option(parser)
-    add_options(parser, without=("seed", "output"))
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -80,16 +85,22 @@ def run(options: argparse.Namespace) -> int | None:
     kind = table[0] if table else "grid" if options.grid else "seeds"
     folder = options.output or Path(f"runs/{Path(file).stem}-{kind}")
 
-    from rich.console import Console
-
     from sdt.corpus.store import Corpus
-    from sdt.experiments.run import begin, check, locked
-    from sdt.experiments.run import run as make
 
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
-    corpus, console = Corpus.open(recipe.corpus), Console()
-    plan = _plan(options, recipe, corpus, seeds, folder)
+    corpus = Corpus.open(recipe.corpus)
+    return carry_out(_plan(options, recipe, corpus, seeds, folder), corpus, folder, options)
+
+
+def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namespace) -> int | None:
+    """Make what is left of an experiment's runs, print its tables, name what failed; returns the exit code."""
+    from rich.console import Console
+
+    from sdt.experiments.run import begin, check, locked
+    from sdt.experiments.run import run as make
+
+    console = Console()
     check(plan, corpus)
     with locked(folder):
         plan = begin(plan, folder, corpus, options.command_line)
@@ -106,24 +117,29 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Sequence[int], folder: Path) -> Plan:
     """What the options ask for."""
-    from sdt.experiments.plan import FILE, Plan, read_plan
-    from sdt.experiments.workers import cores
+    from sdt.experiments.plan import Plan
 
     rows = _rows(options, recipe, corpus)
-    threads = options.threads
-    if threads is None:
-        fixed = (folder / FILE).is_file()
-        threads = read_plan(folder)[0].threads if fixed else max(1, cores() // options.jobs)
     return Plan(
         question=options.question or rows.question,
         recipe=recipe,
         rows=rows.rows,
         seeds=tuple(seeds),
-        threads=threads,
+        threads=threads_of_a_run(options, folder),
         reference=rows.reference if len(rows.rows) > 1 else None,
         recipe_file=options.what[-1],
         options=tuple(overrides(options)),
     )
+
+
+def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
+    """As asked for; else as the experiment has begun; else the machine's cores divided among the jobs."""
+    from sdt.experiments.plan import FILE, read_plan
+    from sdt.experiments.workers import cores
+
+    if options.threads is not None:
+        return int(options.threads)
+    return read_plan(folder)[0].threads if (folder / FILE).is_file() else max(1, cores() // options.jobs)
 
 
 def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Rows:

@@ -140,9 +140,7 @@ class Model(nn.Module):
 
         model = load(find_model(name, revision))
         if not isinstance(model, cls):
-            raise InputError(
-                f"{name}: holds the model {model.called()}, not {cls.called()}; Model.from_pretrained loads any"
-            )
+            raise InputError(f"{name}: holds the model {model.called()}, and {cls.called()} is needed here")
         return model
 
     def push_to_hub(self, repo_id: str, card: str = "", *, private: bool = False) -> str:

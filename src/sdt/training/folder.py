@@ -135,6 +135,8 @@ class RunFolder:
                 split: {head: scores_from_dict(of_head) for head, of_head in heads.items()}
                 for split, heads in values["scores"].items()
             }
+            for key in ("protocol", "corpus", "corpus_sha256", "seed"):
+                values[key]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: missing or damaged ({error}); train again with --overwrite") from None
         return values, splits

@@ -30,6 +30,13 @@ class _Given:
     """What an error message begins with: file and line; empty for an option, whose name says it."""
 
 
+def shipped_recipe(name: str) -> Path:
+    """The path of a recipe that the package brings along: `iemocap.yaml`, say."""
+    package = Path(__file__).parents[1]
+    installed = package / "recipes" / name
+    return installed if installed.is_file() else package.parents[1] / "recipes" / name  # a checkout
+
+
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 

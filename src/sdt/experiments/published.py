@@ -1,0 +1,109 @@
+"""What was published of SDT: the feature files, as they must be for its numbers to be repeated, and the numbers.
+
+Source: Ma et al., IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494, section IV; the files of the released
+program. The scores are the mean of ten runs, each with the epoch chosen on the test set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.corpus.draft import Draft
+from sdt.errors import InputError
+from sdt.evaluation.counts import of_class
+
+
+@dataclass(frozen=True)
+class Published:
+    """One corpus of the paper."""
+
+    file: str
+    """The name of the released program's feature file."""
+    recipe: str
+    """Among the recipes."""
+    splits: Mapping[str, tuple[int, int]]
+    """Split to conversations and utterances."""
+    widths: Mapping[str, int]
+    """Modality to width."""
+    labels: tuple[str, ...]
+    scores: Mapping[str, float]
+    """Measure to percent: `accuracy`, `weighted_f1`, `f1:LABEL`."""
+    rerun: float
+    """The weighted F1 of an independent re-run (ECERC, 2025), percent."""
+
+    def find(self, place: Path) -> Path:
+        """The feature file in a folder, or given by itself.
+
+        Raises:
+            InputError: It is not there.
+        """
+        path = place / self.file if place.is_dir() else place
+        if path.is_file():
+            return path
+        if not place.is_dir():
+            raise InputError(f"{place}: no such file or folder")
+        others = sorted(other.name for other in place.iterdir() if other.suffix in (".pkl", ".pickle"))
+        found = f"it has {', '.join(others)}; name one of them instead of the folder" if others else "it has no pickle"
+        raise InputError(f"{place}: has no {self.file}, the feature file of the published program; {found}")
+
+    def differences(self, draft: Draft) -> Iterator[str]:
+        """In what a corpus that was read is not the published one; a line each."""
+        if draft.labels != self.labels:
+            yield f"labels {', '.join(draft.labels)} instead of {', '.join(self.labels)}"
+        sizes = {conversation.id: len(conversation) for conversation in draft.conversations}
+        for split, expected in self.splits.items():
+            ids = draft.splits.get(split, [])
+            found = (len(ids), sum(sizes[id] for id in ids))
+            if found != expected:
+                yield (
+                    f"{split}: {found[0]} conversations with {found[1]} utterances instead of "
+                    f"{expected[0]} with {expected[1]}"
+                )
+        for modality, width in self.widths.items():
+            table = draft.features.get(modality)
+            if table is None:
+                yield f"{modality}: no features; {width} wide expected"
+            elif table.features.shape[1] != width:
+                yield f"{modality}: {table.features.shape[1]} wide instead of {width}"
+            elif not table.present.all():
+                yield f"{modality}: missing for {int((~table.present).sum())} utterances; none should lack it"
+
+
+def _by_class(labels: tuple[str, ...], values: tuple[float, ...]) -> dict[str, float]:
+    return {of_class(label): value for label, value in zip(labels, values, strict=True)}
+
+
+_IEMOCAP = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
+_MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+
+PUBLISHED: Mapping[str, Published] = {
+    "iemocap": Published(
+        file="iemocap_multimodal_features.pkl",
+        recipe="iemocap.yaml",
+        splits={"train": (108, 5163), "dev": (12, 647), "test": (31, 1623)},
+        widths={"text": 1024, "audio": 1582, "visual": 342},
+        labels=_IEMOCAP,
+        scores={
+            "accuracy": 73.95,
+            "weighted_f1": 74.08,
+            **_by_class(_IEMOCAP, (66.19, 81.84, 74.62, 69.73, 80.17, 68.68)),
+        },
+        rerun=68.78,
+    ),
+    "meld": Published(
+        file="meld_multimodal_features.pkl",
+        recipe="meld.yaml",
+        splits={"train": (1038, 9989), "dev": (114, 1109), "test": (280, 2610)},
+        widths={"text": 1024, "audio": 300, "visual": 342},
+        labels=_MELD,
+        scores={
+            "accuracy": 67.55,
+            "weighted_f1": 66.60,
+            **_by_class(_MELD, (80.19, 59.07, 17.88, 43.69, 64.29, 28.78, 54.33)),
+        },
+        rerun=65.12,
+    ),
+}
+"""By the corpus' name."""

@@ -1,0 +1,100 @@
+"""The published experiment again: from the feature file to the paper's table under both protocols.
+
+OUTPUT/corpus/                    the feature file as a corpus
+OUTPUT/runs/                      an experiment with the rows `validation` and `published`
+OUTPUT/reproduction.md            the table beside the published one
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdt.corpus.draft import Draft
+from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.store import Corpus, write_corpus
+from sdt.errors import InputError
+from sdt.evaluation.table import Grid
+from sdt.evaluation.verdict import spoken
+from sdt.experiments.plan import Row
+from sdt.experiments.published import Published
+from sdt.experiments.results import Measured, Results, RowResult
+from sdt.experiments.rows import Rows
+from sdt.files import sha256
+
+ROWS = Rows(
+    "Do the published numbers come out again, and what is left of them when test has no say in the epoch?",
+    (Row("validation", {"training.protocol": "validation"}), Row("published", {"training.protocol": "published"})),
+    "validation",
+)
+
+
+def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
+    """The corpus of a published feature file; read and checked once, opened again afterwards.
+
+    Args:
+        published: What the file must hold.
+        place: The file, or the folder it is in.
+        folder: Where the corpus is kept.
+
+    Raises:
+        InputError: There is no such file, it is damaged, it holds something else, or the folder holds another corpus.
+    """
+    path = published.find(place)
+    if (folder / "corpus.json").is_file():
+        corpus = Corpus.open(folder)
+        made_from = [entry.get("sha256") for entry in corpus.provenance.get("files", ())]
+        if made_from != [sha256(path)]:
+            raise InputError(f"{folder}: was made from another file than {path}; give another --output")
+        return corpus
+    draft = read([path], ImportOptions())
+    _check(published, draft, path)
+    return write_corpus(draft, folder)
+
+
+def _check(published: Published, draft: Draft, path: Path) -> None:
+    differences = list(published.differences(draft))
+    if differences:
+        listed = "\n  ".join(differences)
+        raise InputError(
+            f"{path}: not the features of the published experiment:\n  {listed}\n"
+            "To train on them all the same: sdt corpus import, then sdt experiment"
+        )
+
+
+def comparison(published: Published, results: Results) -> Grid | None:
+    """The paper's table beside ours; None while neither row has a finished run.
+
+    Returns:
+        A row per measure and class; columns: epoch chosen on dev, the same runs with it chosen on test, the published
+        protocol, as published. Percent, mean ± standard deviation.
+    """
+    rows = {row.name: row for row in results.rows}
+    honest, as_published = rows.get("validation"), rows.get("published")
+    columns = (
+        ("epoch chosen on dev", honest, honest.measured("test") if honest else None),
+        ("the same runs, on test", honest, honest.chosen_on_test if honest else None),
+        ("published protocol", as_published, as_published.measured("test") if as_published else None),
+    )
+    if not any(measured for _, _, measured in columns):
+        return None
+    lines = [
+        (
+            spoken(measure),
+            *(_cell(row, measured, measure) for _, row, measured in columns),
+            f"{score:.2f}",
+        )
+        for measure, score in published.scores.items()
+    ]
+    title = (
+        "Test scores, mean ± standard deviation over runs; the last three columns chose each run's epoch on test. "
+        f"An independent re-run of the published program has a weighted F1 of {published.rerun:.2f}."
+    )
+    return Grid(title, ("", *(name for name, _, _ in columns), "as published"), lines)
+
+
+def _cell(row: RowResult | None, measured: Measured | None, measure: str) -> str:
+    if row is None or measured is None:
+        return "-"
+    spread = measured[measure]
+    deviation = f" ± {100 * spread.deviation:.2f}" if row.group.size > 1 else ""
+    return f"{100 * spread.mean:.2f}{deviation}"
