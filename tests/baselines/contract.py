@@ -118,6 +118,23 @@ def same_seed_same_training(kind: type[Model], options: Mapping[str, Any]) -> No
         assert torch.equal(of, second[name]), name
 
 
+def lower_precision_is_close(model: Model) -> None:
+    """With matrix products in bfloat16, as `training.precision` may say: it trains, and says about the same."""
+    model.train()
+    model.zero_grad()
+    batch = random_batch([5, 7, 1, 6], model.config.modalities, missing=0.2)
+    objective = model.objective_for(model.config, Objective())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = self_distillation(model(batch).logits, batch.label, objective)
+    losses.total.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    model.eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lower = logits(model, batch)
+    for head, expected in logits(model, batch).items():
+        torch.testing.assert_close(lower[head].float(), expected, atol=0.03, rtol=0.03)
+
+
 def looks_at(model: Model, *, context: bool, speakers: bool, says: bool | None = None) -> None:
     """Whether other utterances and speakers matter; and `says`, whether the model says that it looks at speakers."""
     batch = random_batch([6])

@@ -81,6 +81,11 @@ def test_training_is_repeatable(name: str, options: dict[str, Any]) -> None:
     contract.same_seed_same_training(find(name), {**SMALL[name], **options})
 
 
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
+def test_lower_precision(name: str, options: dict[str, Any]) -> None:
+    contract.lower_precision_is_close(model_of(name, options))
+
+
 @pytest.mark.parametrize(
     ("name", "options", "context", "speakers"),
     [

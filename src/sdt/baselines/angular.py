@@ -46,9 +46,17 @@ class Graph:
 
     @classmethod
     def of(cls, states: Tensor, present: Tensor, batch: Batch, gamma: float) -> Graph:
-        """The graph of states [M, N, d], of which utterances have some: present is [M, N] bool."""
+        """The graph of states [M, N, d], of which utterances have some: present is [M, N] bool.
+
+        Always in float32: in bfloat16 the cosine of equal states is 1, where arccos has no finite slope.
+        """
+        with torch.autocast(states.device.type, enabled=False):
+            return cls._of(states.float(), present, batch, gamma)
+
+    @classmethod
+    def _of(cls, states: Tensor, present: Tensor, batch: Batch, gamma: float) -> Graph:
         layout = Padded.of(batch)
-        unit = F.normalize(states.float(), dim=2)  # [M, N, d]
+        unit = F.normalize(states, dim=2)  # [M, N, d]
         there = torch.stack([layout.pad(of) for of in present])  # [M, B, T]
         real = layout.pad(torch.ones_like(present[0]))  # [B, T]
         padded = torch.stack([layout.pad(of) for of in unit])  # [M, B, T, d]

@@ -29,5 +29,6 @@ class Matching(nn.Module):
         layout = layout_of(batch)
         keys = layout.keys(torch.ones(len(batch), dtype=torch.bool, device=x.device))
         # The layout divides scores by the root of the width, as transformers do; these papers do not.
-        query, read = self.weight(x) * self.scale, x[:, None, None, :]  # [N, d], [N, 1, 1, d]
+        query = self.weight(x) * self.scale  # [N, d]
+        read = x.to(query.dtype)[:, None, None, :]  # [N, 1, 1, d]
         return layout.attend(query[:, None, None, :], read, read, [keys], 0.0).flatten(1)

@@ -92,7 +92,8 @@ class Cell(nn.GRUCell):
         reset, update, new = (known + F.linear(b, rest)).chunk(3, dim=1)
         old_reset, old_update, old_new = F.linear(h, self.weight_hh, self.bias_hh).chunk(3, dim=1)
         candidate = torch.tanh(new + torch.sigmoid(reset + old_reset) * old_new)
-        return torch.lerp(candidate, h, torch.sigmoid(update + old_update))
+        # States stay in the precision in which they began, also where products are in a lower one.
+        return candidate + torch.sigmoid(update + old_update) * (h - candidate)
 
 
 class Direction(nn.Module):
