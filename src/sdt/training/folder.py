@@ -144,11 +144,11 @@ class RunFolder:
     def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any]:
         """Refuse another recipe or corpus; returns the environment in which the run began."""
         saved, wanted = flat(load_recipe(self.path / "recipe.yaml")), flat(recipe)
-        for key, value in wanted.items():
-            if key not in _NOT_COMPARED and saved[key] != value:
+        for key in wanted | saved:
+            if key not in _NOT_COMPARED and saved.get(key) != wanted.get(key):
                 raise InputError(
-                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved[key])}, asked for "
-                    f"is {_shown(value)}; give the run's settings, or name another folder with --output"
+                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved.get(key))}, asked "
+                    f"for is {_shown(wanted.get(key))}; give the run's settings, or name another folder with --output"
                 )
         file = self.path / "environment.json"
         try:
