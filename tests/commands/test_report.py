@@ -95,3 +95,13 @@ def test_the_commands_of_the_page_are_understood() -> None:
     for command in commands:
         _, unknown = build_parser().parse_known_args(shlex.split(command))
         assert unknown == [], command
+
+
+def test_spaces_are_shown_when_asked_for(place: Path) -> None:
+    assert main(["report", "parts", "--draws", "200", "--representations"]) == 0
+    page = (place / "parts/report/report.html").read_text(encoding="utf-8")
+    assert page.count(">Before and after fusion</h2>") == 1
+    spaces = page[page.index(">Before and after fusion</h2>") :]
+    assert "as many have the same emotion" not in page
+    assert re.search(r"<td[^>]*>fused[^<]*</td>|<th[^>]*>[^<]*fusion[^<]*</th>", spaces)
+    assert (place / "parts/report/figures/spaces.svg").is_file()

@@ -4,17 +4,22 @@
   sdt report runs/puppets
   sdt report runs/full old=runs/full-2025 --output build/report
 
-The page is one file that opens from disk without a network and prints well. No model is run: the numbers are those that
-the runs kept. What is not finished, missing or damaged is named. docs/reports.md says what stands in it.
+The page is one file that opens from disk without a network and prints well. No model is run (but with
+--representations): the numbers are those that the runs kept. What is not finished, missing or damaged is named.
+docs/reports.md says what stands in it.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.report.build import Part
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: FOLDER/report, of a single folder")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier report")
     parser.add_argument("--reference", metavar="ROW", help="the row the others are compared with; default: the first's")
+    parser.add_argument(
+        "--representations",
+        action="store_true",
+        help="also run the first model on test, and show how emotions lie before and after fusion (t-SNE)",
+    )
     add_resampling(parser)
 
 
@@ -40,7 +50,7 @@ def run(options: argparse.Namespace) -> int | None:
     study = gather(options.folders, resampling(options), options.reference)
     check_folder(output, FILES.__contains__, "a report", overwrite=options.overwrite)
     check_writable(output)
-    document = build(study, options.command_line)
+    document = build(study, options.command_line, _more(options))
     write(document, output, overwrite=options.overwrite)
     lacking = sum(len(row.unfinished) for row in study.planned)
     if lacking:
@@ -49,3 +59,12 @@ def run(options: argparse.Namespace) -> int | None:
         print(f"note: not everything is compared: {study.not_compared}")
     print(f"written to {output}: {', '.join(FILES)}")
     return None
+
+
+def _more(options: argparse.Namespace) -> list[Part]:
+    """Sections that are made only when asked for."""
+    if not options.representations:
+        return []
+    from sdt.report.spaces import spaces
+
+    return [spaces]
