@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
     "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
+    "serve": ("sdt.commands.serve", "answer requests for predictions over HTTP"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Probabilities = dict[str, float]
 
-EXAMPLE = {
+EXAMPLE: JsonDict = {
     "id": "kitchen",
     "utterances": [
         {"speaker": "Ann", "text": "I got the job!"},

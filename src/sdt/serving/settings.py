@@ -5,37 +5,48 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from sdt.errors import InputError
 
 MIB = 2**20
 
 
-def _option(default: Any, said: str) -> Any:
-    return field(default=default, metadata={"help": said})
+def _help(said: str) -> dict[str, str]:
+    return {"help": said}
 
 
 @dataclass(frozen=True)
 class Settings:
     """The limits of the service. Messages and answers name them as they are called here."""
 
-    body_bytes: int = _option(256 * MIB, "bytes of a request's body; counted while it arrives")
-    json_bytes: int = _option(16 * MIB, "bytes of JSON, or of a transcript, in a body")
-    held_bytes: int = _option(512 * MIB, "bytes of JSON bodies in memory, of all requests together")
-    utterances: int = _option(1000, "utterances of a conversation")
-    conversations: int = _option(100, "conversations of a batch request")
-    characters: int = _option(5000, "characters of an utterance's text")
-    files: int = _option(256, "recordings of a request")
-    media_seconds: float = _option(1800.0, "seconds that a recording may last")
-    request_seconds: float = _option(120.0, "seconds of a request, from its first byte to its answer")
-    concurrent: int = _option(256, "requests at a time")
-    decoders: int = _option(2, "processes that decode uploads")
-    decode_seconds: float = _option(100.0, "seconds of decoding for a conversation")
-    decode_bytes: int = _option(2048 * MIB, "bytes of memory that a decoding process may take for an upload")
-    batch_wait_ms: float = _option(4.0, "milliseconds that a request waits for others to run with")
-    batch_utterances: int = _option(512, "utterances that run together; 1 runs every conversation alone")
-    stop_seconds: float = _option(30.0, "seconds that running requests have to finish when the service stops")
+    body_bytes: int = field(default=256 * MIB, metadata=_help("bytes of a request's body; counted while it arrives"))
+    json_bytes: int = field(default=16 * MIB, metadata=_help("bytes of JSON, or of a transcript, in a body"))
+    held_bytes: int = field(
+        default=512 * MIB, metadata=_help("bytes of JSON bodies in memory, of all requests together")
+    )
+    utterances: int = field(default=1000, metadata=_help("utterances of a conversation"))
+    conversations: int = field(default=100, metadata=_help("conversations of a batch request"))
+    characters: int = field(default=5000, metadata=_help("characters of an utterance's text"))
+    files: int = field(default=256, metadata=_help("recordings of a request"))
+    media_seconds: float = field(default=1800.0, metadata=_help("seconds that a recording may last"))
+    request_seconds: float = field(
+        default=120.0, metadata=_help("seconds of a request, from its first byte to its answer")
+    )
+    concurrent: int = field(default=256, metadata=_help("requests at a time"))
+    decoders: int = field(default=2, metadata=_help("processes that decode uploads"))
+    decode_seconds: float = field(default=100.0, metadata=_help("seconds of decoding for a conversation"))
+    decode_bytes: int = field(
+        default=2048 * MIB, metadata=_help("bytes of memory that a decoding process may take for an upload")
+    )
+    batch_wait_ms: float = field(
+        default=4.0, metadata=_help("milliseconds that a request waits for others to run with")
+    )
+    batch_utterances: int = field(
+        default=512, metadata=_help("utterances that run together; 1 runs every conversation alone")
+    )
+    stop_seconds: float = field(
+        default=30.0, metadata=_help("seconds that running requests have to finish when the service stops")
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
