@@ -155,16 +155,16 @@ class Decoders:
     """
 
     def __init__(self, config: SDTConfig, folder: Path, settings: Settings, told: Callable[[str], None]) -> None:
-        self._new = lambda: Decoder(config, folder, settings)
-        self._size, self._told = settings.decoders, told
+        self._config, self._folder, self._settings, self._told = config, folder, settings, told
         self._free: asyncio.Queue[Decoder] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(settings.decoders, "decoder")
         self._all: set[Decoder] = set()
         self._closed = False
+        self._report: Report | None = None
 
     def start(self) -> None:
         """Start the processes; they get ready by themselves."""
-        for _ in range(self._size):
+        for _ in range(self._settings.decoders):
             self._put(self._started())
 
     def close(self) -> None:
@@ -179,7 +179,9 @@ class Decoders:
 
     async def report(self) -> Report:
         """What the processes can make."""
-        return await self._with(lambda decoder: decoder.report())
+        if self._report is None:
+            self._report = await self._with(lambda decoder: decoder.report())
+        return self._report
 
     async def make(self, conversation: Conversation, uploads: Sequence[Upload]) -> dict[str, Encoded]:
         """The features of a conversation's recordings, by modality; cancelled, what has begun goes on unheard.
@@ -201,13 +203,12 @@ class Decoders:
     def _used(self, decoder: Decoder, use: Callable[[Decoder], T], loop: asyncio.AbstractEventLoop) -> T:
         """Use a process, in a thread; afterwards it, or another in its place, is free again."""
         try:
+            if not decoder.process.is_alive():  # somebody ended it, the system for lack of memory perhaps
+                decoder = self._instead(decoder)
             return use(decoder)
         except Misbehaved as error:
             self._told(error.why)
-            self._all.discard(decoder)
-            decoder.close()
-            if not self._closed:
-                decoder = self._started()
+            decoder = self._instead(decoder)
             raise error.refusal from None
         except Refusal:
             self._told("refused")
@@ -216,8 +217,14 @@ class Decoders:
             if not self._closed:
                 loop.call_soon_threadsafe(self._put, decoder)
 
+    def _instead(self, decoder: Decoder) -> Decoder:
+        """Another process in place of this one."""
+        self._all.discard(decoder)
+        decoder.close()
+        return decoder if self._closed else self._started()
+
     def _started(self) -> Decoder:
-        decoder = self._new()
+        decoder = Decoder(self._config, self._folder, self._settings)
         self._all.add(decoder)
         return decoder
 

@@ -27,6 +27,9 @@ DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path(
 """Where a process finds its open files under names."""
 
 
+_TOO_MUCH: dict[str, object] = {"limit": "decode_bytes", "message": "decoding the recording takes too much memory"}
+
+
 def run(connection: Connection, lifeline: Connection, config: Mapping[str, Any], folder: Path, memory: int) -> None:
     """Load the encoders, say which there are, then answer until the other end is closed.
 
@@ -100,22 +103,28 @@ def _end_with(lifeline: Connection) -> None:
 def _answer(connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, Any]) -> None:
     """Make the features of one conversation and send them, or why not."""
     folder = Path(job["folder"])
+    refusal: dict[str, object] = {}
+    made: dict[str, Any] = {}
     try:
         conversation, recordings = _found(job, files, folder)
         made = {modality: maker.make([conversation], recordings) for modality, maker in makers.items()}
     except _TooLong as error:
-        _send(connection, {"limit": "media_seconds", "message": str(error)})
+        refusal = {"limit": "media_seconds", "message": str(error)}
     except MissingDependencyError as error:
-        _send(connection, {"needs": str(error)})
+        refusal = {"needs": str(error)}
     except InputError as error:
-        _send(connection, {"refused": str(error).replace(f"{folder}/", "")})
+        refusal = {"refused": str(error).replace(f"{folder}/", "")}
     except MemoryError:
-        _send(connection, {"limit": "decode_bytes", "message": "decoding the recording takes too much memory"})
-    else:
-        _send(connection, {"made": {modality: encoded.problems for modality, encoded in made.items()}})
-        for encoded in made.values():
-            connection.send_bytes(encoded.features.astype("<f4").tobytes())
-            connection.send_bytes(encoded.present.tobytes())
+        refusal = _TOO_MUCH
+    if any("MemoryError" in problem for encoded in made.values() for problem in encoded.problems):
+        refusal = _TOO_MUCH
+    if refusal:
+        _send(connection, refusal)
+        return
+    _send(connection, {"made": {modality: encoded.problems for modality, encoded in made.items()}})
+    for encoded in made.values():
+        connection.send_bytes(encoded.features.astype("<f4").tobytes())
+        connection.send_bytes(encoded.present.tobytes())
 
 
 class _TooLong(Exception):  # noqa: N818 - a condition, not an error
