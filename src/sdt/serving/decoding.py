@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import signal
+import tempfile
 import threading
+import wave
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -75,6 +78,7 @@ def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict
             if not maker.recorded:
                 continue
             maker.load()
+            _warm_up(maker)
         except MissingDependencyError as error:
             report[modality] = {"needs": str(error)}
         except InputError as error:
@@ -82,6 +86,24 @@ def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict
         else:
             makers[modality], report[modality] = maker, {"note": maker.note}
     return makers, report
+
+
+def _warm_up(maker: Any) -> None:
+    """Let an encoder load the libraries that it loads when it is first used: later they would count as an upload's.
+
+    Raises:
+        MissingDependencyError: One of them is not installed.
+    """
+    from sdt.features.media import Clip
+    from sdt.features.recordings import Recordings
+
+    noise = random.Random(0).randbytes(2 * 16000)  # noqa: S311 - a second of sound
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noise.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(noise)
+        maker.make([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [Clip(path)]}))
 
 
 def _confine(memory: int) -> None:

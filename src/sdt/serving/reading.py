@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from sdt.conversation import Conversation, Utterance
@@ -112,17 +112,21 @@ class Reader:
             self._held -= size
 
     async def _form(self, request: Request) -> FormData:
+        parser = _Parts(
+            request.headers,
+            request.stream(),
+            max_files=self._settings.files + 1,
+            max_fields=len(PARTS),
+            max_part_size=self._settings.json_bytes,
+        )
         try:
-            return await request.form(
-                max_files=self._settings.files + 1, max_fields=len(PARTS), max_part_size=self._settings.json_bytes
-            )
-        except HTTPException as error:
-            told = str(error.detail)
-            if "Too many files" in told:
+            return await parser.parse()
+        except MultiPartException as error:
+            if "Too many files" in error.message:
                 raise beyond(self._settings, "files", "too many recordings in the body") from None
-            if "maximum size" in told:
+            if "maximum size" in error.message:
                 raise beyond(self._settings, "json_bytes", "a part of the body that is no file is too long") from None
-            raise Refusal(400, "malformed", f"not a multipart body: {told}") from None
+            raise Refusal(400, "malformed", f"not a multipart body: {error.message}") from None
         except (ValueError, KeyError, AttributeError) as error:  # what parsers raise over broken headers
             raise Refusal(400, "malformed", f"not a multipart body ({type(error).__name__})") from None
 
@@ -298,6 +302,29 @@ class Reader:
                     f"utterance {utterance.id!r} of conversation {conversation.id!r} has "
                     f"{len(utterance.text or ''):,} characters",
                 )
+
+
+class _Parts(MultiPartParser):
+    """Starlette's parser, which takes a body that is cut off for one that has fewer parts."""
+
+    _ended = False
+
+    def on_end(self) -> None:
+        """Called at the boundary that says that there are no more parts."""
+        self._ended = True
+
+    async def parse(self) -> FormData:
+        """All parts.
+
+        Raises:
+            MultiPartException: It is no multipart body, or not all of one.
+        """
+        form = await super().parse()
+        if not self._ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("The body is cut off.")
+        return form
 
 
 def close(asked: Sequence[Asked]) -> None:
