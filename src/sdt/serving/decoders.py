@@ -43,6 +43,10 @@ class Misbehaved(Exception):  # noqa: N818 - a condition of another process
         self.why, self.refusal = why, refusal
 
 
+class Gone(Exception):  # noqa: N818 - a condition of another process
+    """A decoding process has ended before it looked at anything: it was not the upload's doing."""
+
+
 class Decoder:
     """One decoding process."""
 
@@ -91,13 +95,26 @@ class Decoder:
             crashed = beyond(
                 self._settings, "decode_bytes", "a recording crashed its decoder, or takes too much memory to decode"
             )
-            try:
-                self._connection.send_bytes(json.dumps(job).encode("ascii"))
-                for upload in uploads:
-                    send_handle(self._connection, upload.fileno(), self.process.pid)
-            except (OSError, ValueError) as error:  # it has died, or the request was given up and its files are closed
-                raise Misbehaved("died", crashed) from error
+            self._hand_over(job, uploads)
             return self._made(conversation, makers, crashed)
+
+    def _hand_over(self, job: Mapping[str, object], uploads: Sequence[Upload]) -> None:
+        """Give the process its work, and hear that it has it.
+
+        Raises:
+            Gone: There is no process any more.
+            Misbehaved: It has only half of it, since the request was given up meanwhile and its files are closed.
+        """
+        lost = Refusal(503, "decoder", "the process that decodes recordings has ended")
+        try:
+            self._connection.send_bytes(json.dumps(job).encode("ascii"))
+            for upload in uploads:
+                send_handle(self._connection, upload.fileno(), self.process.pid)
+            self._receive(START_SECONDS, "died", lost)
+        except ValueError as error:
+            raise Misbehaved("refused", lost) from error
+        except (OSError, Misbehaved) as error:
+            raise Gone from error
 
     def _made(self, conversation: Conversation, makers: Sequence[str], crashed: Refusal) -> dict[str, Encoded]:
         seconds = self._settings.decode_seconds
@@ -203,9 +220,13 @@ class Decoders:
     def _used(self, decoder: Decoder, use: Callable[[Decoder], T], loop: asyncio.AbstractEventLoop) -> T:
         """Use a process, in a thread; afterwards it, or another in its place, is free again."""
         try:
-            if not decoder.process.is_alive():  # somebody ended it, the system for lack of memory perhaps
+            try:
+                return use(decoder)
+            except Gone:  # ended by somebody, the system for lack of memory perhaps
                 decoder = self._instead(decoder)
-            return use(decoder)
+                return use(decoder)
+        except Gone:
+            raise Refusal(503, "decoder", "the processes that decode recordings end at once") from None
         except Misbehaved as error:
             self._told(error.why)
             decoder = self._instead(decoder)

@@ -21,10 +21,14 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from sdt.features.encoder import Encoded
+    from sdt.prediction.extraction import ModalityMaker
 
 DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
 """Where a process finds its open files under names."""
@@ -55,6 +59,7 @@ def run(connection: Connection, lifeline: Connection, config: Mapping[str, Any],
         except (EOFError, OSError):
             return
         files = [recv_handle(connection) for _ in job["files"]]
+        _send(connection, {})
         try:
             signal.setitimer(signal.ITIMER_REAL, job["seconds"])
             _answer(connection, job, files, makers)
@@ -64,13 +69,13 @@ def run(connection: Connection, lifeline: Connection, config: Mapping[str, Any],
                 os.close(file)
 
 
-def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, str | None]]]:
+def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, ModalityMaker], dict[str, dict[str, str | None]]]:
     """The encoders of recordings, and what is to be said of each: why it cannot be had, or a note."""
     from sdt.model.config import SDTConfig
     from sdt.prediction.extraction import ModalityMaker
 
     whole = SDTConfig.from_dict(config)
-    makers: dict[str, Any] = {}
+    makers: dict[str, ModalityMaker] = {}
     report: dict[str, dict[str, str | None]] = {}
     for modality in whole.modalities:
         try:
@@ -88,7 +93,7 @@ def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], dict
     return makers, report
 
 
-def _warm_up(maker: Any) -> None:
+def _warm_up(maker: ModalityMaker) -> None:
     """Let an encoder load the libraries that it loads when it is first used: later they would count as an upload's.
 
     Raises:
@@ -122,11 +127,13 @@ def _end_with(lifeline: Connection) -> None:
     os._exit(1)
 
 
-def _answer(connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, Any]) -> None:
+def _answer(
+    connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, ModalityMaker]
+) -> None:
     """Make the features of one conversation and send them, or why not."""
     folder = Path(job["folder"])
     refusal: dict[str, object] = {}
-    made: dict[str, Any] = {}
+    made: dict[str, Encoded] = {}
     try:
         conversation, recordings = _found(job, files, folder)
         made = {modality: maker.make([conversation], recordings) for modality, maker in makers.items()}
