@@ -158,7 +158,7 @@ class Measured:
 def measure(ports: Mapping[str, int], clients: Sequence[int], seconds: float, repeats: int, seed: int) -> Measured:
     """Ask the services in turn."""
     requests = bodies(200)
-    np.random.default_rng(seed).shuffle(requests)  # type: ignore[arg-type]
+    np.random.default_rng(seed).shuffle(requests)
     measured = Measured({count: {name: [] for name in ports} for count in clients})
     for turn in report.turns(repeats + 1, "serving"):
         for count in clients:

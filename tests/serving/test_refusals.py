@@ -104,12 +104,12 @@ def test_words_of_every_kind(service: Running) -> None:
 )
 def test_limits_of_json(service: Running, limit: str, value: int, status: int) -> None:
     said: list[dict[str, str]] = [{"text": "x"}]
-    path, more = "/v1/predict", {}
+    path = "/v1/predict"
     if limit == "utterances":
         said = said * (value + 1)
     elif limit == "characters" or limit == "json_bytes":
         said = [{"text": "x" * (value + 1)}]
-    asked: object = {"utterances": said, **more}
+    asked: object = {"utterances": said}
     if limit == "conversations":
         path, asked = "/v1/predict/batch", {"conversations": [HELLO] * (value + 1)}
     error = refused(service.post(asked, path), status, f"limit_{limit}")
