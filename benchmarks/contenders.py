@@ -18,8 +18,6 @@ from benchmarks.workers import peak_memory, seconds
 from sdt.corpus.batches import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.evaluation.outputs import calibrated
-from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
 from sdt.training.optimizer import Descent, make_optimizer
@@ -45,8 +43,9 @@ class Ours:
 
     def __init__(self, setting: Setting, device: torch.device, precision: Precision) -> None:
         torch.manual_seed(0)
-        self.device, self.precision, self.config = device, precision, setting.config
-        self.model = SDT(setting.config).to(device)
+        self.device, self.precision = device, precision
+        self.model = setting.model().to(device)
+        self.config = self.model.config
         training = replace(setting.recipe.training, precision=precision)
         self.trainer = Trainer(
             self.model,
@@ -67,13 +66,14 @@ class Ours:
             self.trainer.epoch(1, batches, 0, lambda _: None)
 
     def predict(self, batch: Batch) -> None:
-        """Calibrated probabilities of all heads and the modalities' weights."""
+        """Calibrated probabilities of all heads and, if there are any, the modalities' weights."""
         self.model.eval()
         with torch.inference_mode(), autocast(self.device, self.precision):
             output = self.model(batch.to(self.device))
-            for head in (FUSED, *self.config.modalities):
+            for head in self.model.heads:
                 calibrated(output.logits[head], self.config, head).cpu().numpy()
-            output.weights.float().mean(dim=-1).cpu().numpy()
+            if output.weights is not None:
+                output.weights.float().mean(dim=-1).cpu().numpy()
 
 
 class Textbook:
@@ -187,6 +187,11 @@ class Bench:
         """Seconds of the prediction of each batch."""
         batches = self._batches(lengths, seed)
         return [seconds(partial(self.contender.predict, batch), self.device) for batch in batches]
+
+    def parameters(self) -> int:
+        """How many the model has."""
+        assert isinstance(self.contender, Ours)
+        return sum(parameter.numel() for parameter in self.contender.model.parameters())
 
     def peak_memory(self) -> int:
         """Bytes."""

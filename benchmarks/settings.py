@@ -14,9 +14,11 @@ import torch
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.batches import Batch, pack
 from sdt.errors import InputError
+from sdt.model.base import Model
 from sdt.model.config import SDTConfig
+from sdt.model.registry import find
 from sdt.speakers import Speakers
-from sdt.training.recipe import load_recipe
+from sdt.training.recipe import load_recipe, resolved
 from sdt.training.settings import Recipe
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
@@ -65,8 +67,14 @@ class Setting:
 
     @property
     def config(self) -> SDTConfig:
-        """The configuration of our model."""
+        """The configuration of SDT."""
         return SDTConfig(self.widths, self.labels, Speakers("appearance", self.speakers), self.recipe.model)
+
+    def model(self) -> Model:
+        """The model that the recipe names, new."""
+        recipe = resolved(self.recipe)
+        kind, speakers = find(recipe.architecture), Speakers("appearance", self.speakers)
+        return kind(kind.config_class(self.widths, self.labels, speakers, recipe.settings_of_model))
 
 
 _CORPORA: dict[str, tuple[dict[str, int], tuple[str, ...], int, Lengths]] = {

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sdt.conversation import Conversation, Prediction, Utterance
     from sdt.corpus.store import Corpus
     from sdt.errors import InputError
+    from sdt.model.base import Model
     from sdt.model.sdt import SDT
     from sdt.prediction import Pipeline
 
@@ -21,13 +22,14 @@ _HOME = {
     "Conversation": "sdt.conversation",
     "Corpus": "sdt.corpus.store",
     "InputError": "sdt.errors",
+    "Model": "sdt.model.base",
     "Pipeline": "sdt.prediction",
     "Prediction": "sdt.conversation",
     "SDT": "sdt.model.sdt",
     "Utterance": "sdt.conversation",
 }
 
-__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Pipeline", "Prediction", "Utterance", "__version__"]
+__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Model", "Pipeline", "Prediction", "Utterance", "__version__"]
 
 
 def __getattr__(name: str) -> object:

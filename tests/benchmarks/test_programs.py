@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import inference, points, report, roofline, scaling, settings, training
+from benchmarks import baselines, inference, points, report, roofline, scaling, settings, training
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from tests.benchmarks.small import small_setting
@@ -139,3 +139,25 @@ def test_a_wrong_picture_is_refused_before_the_work(
         program(scaling.main, "--figure", "scaling.gif")
     assert ended.value.code == 2
     assert "ends in .png, .svg or .pdf" in capsys.readouterr().err
+
+
+def test_baselines(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    models = "sdt,bc_lstm,utterance"
+    written = program(baselines.main, "--repeats", "2", "--batches", "2", "--models", models)
+    assert list(written["models"]) == models.split(",")
+    # (6 + 5 + 4 features) * 256 + 256, and 3 classes.
+    assert written["models"]["utterance"]["parameters"] == 15 * 256 + 256 + 256 * 3 + 3
+    for of in written["models"].values():
+        turns = of["turns"]
+        speeds = [n / s for n, s in zip(turns["utterances"], turns["training"], strict=True)]
+        assert of["training_utterances_per_second"]["max"] == pytest.approx(max(speeds))
+        assert len(turns["prediction"]) == 2
+    assert "4,867" in capsys.readouterr().out
+
+
+def test_baselines_names_a_wrong_model(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["baselines.py", "--models", "bc_lstn"])
+    with pytest.raises(SystemExit) as ended:
+        report.run(baselines.main)
+    assert ended.value.code == 2
+    assert "did you mean 'bc_lstm'" in capsys.readouterr().err

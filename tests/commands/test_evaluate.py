@@ -12,6 +12,8 @@ from sdt.__main__ import main
 from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import score_heads
+from sdt.training.models import model_for
+from sdt.training.settings import Recipe
 from tests.evaluation.small import small_corpus, small_model
 
 CAVEAT = "epoch chosen on test (protocol 'published')"
@@ -189,3 +191,25 @@ def test_cuda_where_there_is_none(
 def test_a_model_in_the_box_is_found_by_its_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["evaluate", "meld-text-audio-small", "--corpus", str(tmp_path)]) == 2
     assert "not a corpus folder" in capsys.readouterr().err
+
+
+def test_the_model_can_be_an_option(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(capsys, "--model", home.run) == outcome(capsys, home.run)
+    neither: list[str | Path] = []
+    for both_or_none in (neither, [home.run, "--model", home.run]):
+        assert "which model? name one" in refused(capsys, *both_or_none)
+
+
+def test_a_model_without_weights_and_branches(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = Corpus.open(home.corpus)
+    kind, config = model_for(Recipe(architecture="utterance"), corpus)
+    kind(config).save_pretrained(tmp_path / "model", "# A card\n")
+    code, out, err = outcome(capsys, tmp_path / "model", "--corpus", home.corpus)
+    assert (code, err) == (0, "")
+    assert "fused" in out
+    assert "mean weight" not in out
+    assert not any(line.split()[:1] == ["audio"] for line in out.splitlines())
+    code, out, _ = outcome(capsys, tmp_path / "model", "--corpus", home.corpus, "--json")
+    found = json.loads(out)
+    assert list(found["scores"]) == ["fused"]
+    assert "weights" not in found

@@ -11,7 +11,14 @@ import pytest
 import torch
 
 from sdt.corpus.batches import UNLABELLED
-from sdt.evaluation.calibration import HOTTEST, calibration_error, fit_temperature, fit_temperatures
+from sdt.evaluation.calibration import (
+    HOTTEST,
+    calibration_error,
+    fit_temperature,
+    fit_temperatures,
+    reheated,
+    reliability,
+)
 from sdt.evaluation.evaluate import evaluate
 from sdt.evaluation.outputs import run_model
 from tests.evaluation.small import small_corpus, small_model
@@ -104,3 +111,26 @@ def test_the_model_reports_calibrated_probabilities(tmp_path: Path) -> None:
 def test_no_labels_no_temperatures(tmp_path: Path) -> None:
     corpus = small_corpus(tmp_path / "small", labelled=False)
     assert fit_temperatures(run_model(small_model(corpus), corpus, corpus.split("dev"))) == {}
+
+
+def test_bins_add_up_to_the_error(truth: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]) -> None:
+    logits, label = truth
+    label = np.where(np.arange(len(label)) % 7 == 0, UNLABELLED, label)
+    p = softmax(logits * 2)
+    found = reliability(p, label)
+    assert found.count.sum() == (label >= 0).sum()
+    some = found.count > 0
+    assert np.isnan(found.accuracy[~some]).all()
+    gaps = np.abs(found.accuracy[some] - found.confidence[some]) * found.count[some]
+    assert gaps.sum() / found.count.sum() == pytest.approx(calibration_error(p, label))
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == label
+    inside = (label >= 0) & (confidence > 9 / 15) & (confidence <= 10 / 15)
+    assert found.count[9] == inside.sum()
+    assert found.accuracy[9] == pytest.approx(right[inside].mean())
+    assert found.confidence[9] == pytest.approx(confidence[inside].mean(), abs=1e-6)
+
+
+def test_a_temperature_is_taken_back(truth: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]) -> None:
+    logits = truth[0]
+    np.testing.assert_allclose(reheated(softmax(logits / 1.7), 1.7), softmax(logits), rtol=2e-5)
+    np.testing.assert_allclose(reheated(softmax(logits), 1.0), softmax(logits), rtol=1e-5)

@@ -5,19 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import check_fit, predictions, run_model, write_predictions
+from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return small_corpus(tmp_path_factory.mktemp("corpus") / "small")
+
+
+def weighed(outputs: Outputs) -> npt.NDArray[np.float32]:
+    assert outputs.weights is not None
+    return outputs.weights
 
 
 def test_outputs_are_in_the_order_of_the_conversations(corpus: Corpus) -> None:
@@ -35,7 +41,7 @@ def test_outputs_are_in_the_order_of_the_conversations(corpus: Corpus) -> None:
         rows = slice(row, row + len(conversation))
         for head, logits in output.logits.items():
             np.testing.assert_allclose(outputs.probabilities[head][rows], logits.softmax(-1), atol=1e-5)
-        np.testing.assert_allclose(outputs.weights[rows], output.weights.mean(-1), atol=1e-5)
+        np.testing.assert_allclose(weighed(outputs)[rows], output.weights.mean(-1), atol=1e-5)
         np.testing.assert_array_equal(outputs.label[rows], batch.label)
         row = rows.stop
     assert row == len(outputs.label)
@@ -47,7 +53,7 @@ def test_the_batch_size_does_not_matter(corpus: Corpus) -> None:
     for head in ("fused", "text", "audio"):
         np.testing.assert_allclose(one.probabilities[head], all_.probabilities[head], atol=1e-6)
         np.testing.assert_allclose(one.probabilities[head].sum(1), 1, atol=1e-5)
-    np.testing.assert_allclose(one.weights.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(weighed(one).sum(1), 1, atol=1e-5)
 
 
 def test_a_missing_modality_has_no_weight(corpus: Corpus) -> None:
@@ -56,14 +62,14 @@ def test_a_missing_modality_has_no_weight(corpus: Corpus) -> None:
         [~corpus.modalities["audio"].present[corpus.rows(conversation.id)] for conversation in corpus.split("test")]
     )
     assert missing.any()
-    np.testing.assert_allclose(outputs.weights[missing], [[1, 0]] * int(missing.sum()), atol=1e-6)
+    np.testing.assert_allclose(weighed(outputs)[missing], [[1, 0]] * int(missing.sum()), atol=1e-6)
 
 
 def test_modalities_that_are_not_shown_have_no_weight(corpus: Corpus) -> None:
     model, conversations = small_model(corpus), corpus.split("test")
     outputs = run_model(model, corpus, conversations, modalities=["text"])
     has_text = np.concatenate([corpus.modalities["text"].present[corpus.rows(c.id)] for c in conversations])
-    np.testing.assert_allclose(outputs.weights[has_text], [[1, 0]] * int(has_text.sum()), atol=1e-6)
+    np.testing.assert_allclose(weighed(outputs)[has_text], [[1, 0]] * int(has_text.sum()), atol=1e-6)
     everything = run_model(model, corpus, conversations)
     assert not np.allclose(outputs.probabilities["fused"], everything.probabilities["fused"])
     with pytest.raises(InputError, match="no modality 'txt'; did you mean 'text'"):
@@ -155,7 +161,7 @@ def test_predictions(corpus: Corpus, tmp_path: Path) -> None:
         assert list(prediction.probabilities) == list(LABELS)
         assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
         assert prediction.branches["audio"]["cross"] == pytest.approx(outputs.probabilities["audio"][row, 1])
-        assert prediction.weights["text"] == pytest.approx(outputs.weights[row, 0])
+        assert prediction.weights["text"] == pytest.approx(weighed(outputs)[row, 0])
 
     write_predictions(tmp_path / "deep" / "p.jsonl", said, conversations)
     lines = [json.loads(line) for line in (tmp_path / "deep" / "p.jsonl").read_text("utf-8").splitlines()]

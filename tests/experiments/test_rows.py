@@ -8,7 +8,7 @@ import pytest
 
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.experiments.rows import REMOVED, Rows, ablations, choices_of_modalities, fusion, grid
+from sdt.experiments.rows import REMOVED, TABLES, Rows, ablations, choices_of_modalities, fusion, grid
 from sdt.model.config import SDTConfig
 from sdt.model.sdt import SDT
 from sdt.training.recipe import changed
@@ -123,3 +123,18 @@ def test_some_rows_alone(recipe: Recipe) -> None:
     assert names(ablations(recipe, NAMES).only(["no-gates"])) == ["full", "no-gates"]
     with pytest.raises(InputError, match="did you mean 'no-gates'"):
         ablations(recipe, NAMES).only(["no-gate"])
+
+
+@pytest.mark.parametrize("table", ["ablations", "fusion"])
+def test_tables_of_sdts_parts_are_of_sdt_alone(table: str) -> None:
+    with pytest.raises(InputError, match="is about the parts of SDT, and architecture is bc_lstm"):
+        TABLES[table](Recipe(architecture="bc_lstm"), ("text", "audio"))
+
+
+def test_the_modalities_of_another_model_and_a_grid_of_models() -> None:
+    rows = TABLES["modalities"](Recipe(architecture="bc_lstm"), ("text", "audio"))
+    assert [row.name for row in rows.rows] == ["text", "audio", "text+audio"]
+    rows = grid(["architecture=sdt,mmgcn", "mmgcn.layers=2,4"])
+    assert [dict(row.overrides) for row in rows.rows][2] == {"architecture": "mmgcn", "mmgcn.layers": 2}
+    with pytest.raises(InputError, match="no model 'mmgnc'; did you mean 'mmgcn'"):
+        grid(["architecture=sdt,mmgnc"])

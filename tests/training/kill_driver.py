@@ -1,4 +1,4 @@
-"""A program that trains and kills itself: python kill_driver.py CORPUS FOLDER MOMENT...
+"""A program that trains and kills itself: python kill_driver.py CORPUS FOLDER MODEL MOMENT...
 
 A process counts: just before and just after every rename of a file or folder, before every removal, and before every
 step of the optimizer; when the count is MOMENT it kills itself with SIGKILL. For each MOMENT a run in FOLDER/MOMENT is
@@ -22,23 +22,24 @@ from rich.console import Console
 
 from sdt.training.display import Display
 from sdt.training.loop import Trainer
+from sdt.training.recipe import changed
 from sdt.training.run import train
 from tests.training.conftest import make_recipe
 
 
-def main(corpus: Path, folder: Path, moments: list[int]) -> None:
+def main(corpus: Path, folder: Path, model: str, moments: list[int]) -> None:
     for moment in moments:
-        kills = sum(_dies(corpus, folder / str(moment), at) for at in (moment, moment // 2 + 1, None))
+        kills = sum(_dies(corpus, folder / str(moment), model, at) for at in (moment, moment // 2 + 1, None))
         (folder / f"{moment}.txt").write_text(str(kills))
 
 
-def _dies(corpus: Path, folder: Path, moment: int | None) -> bool:
+def _dies(corpus: Path, folder: Path, model: str, moment: int | None) -> bool:
     child = os.fork()
     if child == 0:
         try:
             if moment is not None:
                 _die_at(moment)
-            recipe = make_recipe(corpus, epochs=2)
+            recipe = changed(make_recipe(corpus, epochs=2), {"architecture": model})
             train(recipe, folder, resume=True, display=Display(Console(file=io.StringIO())))
             os._exit(0)
         finally:
@@ -77,4 +78,4 @@ def _die_at(moment: int) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)  # a fork has only one thread
     torch.optim.Adam([torch.zeros(1)])  # imports a great deal when it is first used
-    main(Path(sys.argv[1]), Path(sys.argv[2]), [int(moment) for moment in sys.argv[3:]])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], [int(moment) for moment in sys.argv[4:]])

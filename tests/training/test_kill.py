@@ -16,12 +16,14 @@ NEVER = 100_000
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
-def test_a_run_killed_at_any_moment_ends_at_the_same_numbers(corpus: Corpus, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "moments"), [("sdt", [2, 7, 9, 11, 12, 20, 25, 38]), ("dialogue_rnn", [7, 25])])
+def test_a_run_killed_at_any_moment_ends_at_the_same_numbers(
+    model: str, moments: list[int], corpus: Corpus, tmp_path: Path
+) -> None:
     # The run counts to 41: begin, two epochs (7 is in the first, 19 and 20 write the second's sealed scores, 21 to 26
     # its checkpoint), the end.
-    moments = [2, 7, 9, 11, 12, 20, 25, 38]
     driver = Path(__file__).with_name("kill_driver.py")
-    command = [sys.executable, str(driver), str(corpus.folder), str(tmp_path), *map(str, [NEVER, *moments])]
+    command = [sys.executable, str(driver), str(corpus.folder), str(tmp_path), model, *map(str, [NEVER, *moments])]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sdt.errors import InputError
 from sdt.model.config import PRESETS, Architecture, Objective
 from sdt.training.options import settings as all_settings
-from sdt.training.recipe import dump_recipe, flat, load_recipe
+from sdt.training.recipe import changed, dump_recipe, flat, load_recipe, resolved, unflat
 from sdt.training.settings import Recipe, Training
 from tests.shared import ROOT
 
@@ -80,6 +81,19 @@ def test_the_published_recipes() -> None:
         ("seed: 2020-13-01", "not YAML"),
         ("- seed", "a recipe is a mapping of settings"),
         ("<<: {seed: 2}", "<< is no setting"),
+        (
+            "seed: 1\narchitecture: bc_lstn",
+            "line 2: architecture: there is no model 'bc_lstn'; did you mean 'bc_lstm'?",
+        ),
+        ("bc_lstm:\n  widht: 8", "line 2: bc_lstm.widht is no setting; did you mean 'bc_lstm.width'?"),
+        ("bc_lstm:\n  width: wide", "line 2: bc_lstm.width: 'wide' is not a whole number"),
+        ("bc_lstm:\n  width: 7", "line 2: bc_lstm.width: 7 is odd"),
+        ("mmgcn:\n  context: frist", "did you mean 'first'?"),
+        ("bc_lstm: 3", "line 1: bc_lstm is a group of settings, not 3"),
+        ("sdt:\n  width: 8", "line 1: sdt is no setting"),
+        ("own:\n  bc_lstm: {}", "line 1: own is no setting"),
+        ("architecture: training.py:Mine", "settings called training are others; rename the file"),
+        ("architecture: bc_lstm.py:Mine", "settings called bc_lstm are others; rename the file"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, expected: str, tmp_path: Path) -> None:
@@ -116,6 +130,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         (["--training.class_weights", "[1, 2]"], "training.class_weights", [1.0, 2.0]),
         (["--training.class_weights={glad: 1, sad: 2}"], "training.class_weights", {"glad": 1.0, "sad": 2.0}),
         (["--seed", "1", "--seed", "2"], "seed", 2),
+        (["--architecture", "bc_lstm"], "architecture", "bc_lstm"),
+        (["--architecture", "bc_lstm"], "bc_lstm.width", 300),
+        (["--bc_lstm.width", "64"], "bc_lstm.width", 64),
+        (["--dialogue_gcn.past", "null"], "dialogue_gcn.past", None),
+        (["--architecture", "mine.py:Mine", "--mine.width", "3"], "mine.width", 3),
     ],
 )
 def test_options_override(options: list[str], key: str, value: object, tmp_path: Path) -> None:
@@ -132,6 +151,8 @@ def test_options_override(options: list[str], key: str, value: object, tmp_path:
         (["--model.width"], "the value is missing"),
         (["width", "3"], "'width' is no option"),
         (["--seed", "{"], "seed: '{' is not a whole number"),
+        (["--bc_lstm.widht", "64"], "--bc_lstm.widht is no setting; did you mean 'bc_lstm.width'?"),
+        (["--mine.width", "3"], "--mine.width is no setting"),
     ],
 )
 def test_wrong_options(options: list[str], expected: str, tmp_path: Path) -> None:
@@ -177,3 +198,40 @@ def test_flat_names_every_setting() -> None:
     recipe = dataclasses.replace(Recipe(), seed=5)
     assert flat(recipe)["seed"] == 5
     assert flat(recipe).keys() == all_settings().keys()
+
+
+def test_a_recipe_without_an_architecture_is_of_sdt_and_has_no_settings_of_others(tmp_path: Path) -> None:
+    recipe = load_recipe(written(tmp_path, "model: {width: 64}"))
+    assert (recipe.architecture, recipe.own, recipe.settings_of_model) == ("sdt", {}, recipe.model)
+    assert "bc_lstm" not in dump_recipe(recipe)
+    assert flat(recipe).keys() == all_settings().keys()
+
+
+def test_the_settings_of_several_models_stand_side_by_side(tmp_path: Path) -> None:
+    text = "architecture: mmgcn\nbc_lstm: {width: 64}\nmodel: {width: 32}\nmmgcn: {layers: 2}\n"
+    recipe = load_recipe(written(tmp_path, text))
+    assert recipe.settings_of_model.layers == 2
+    assert (recipe.own["bc_lstm"].width, recipe.model.width) == (64, 32)
+    assert load_recipe(written(tmp_path, dump_recipe(recipe))) == recipe
+    assert unflat(json.loads(json.dumps(flat(recipe)))) == recipe
+    other = changed(recipe, {"architecture": "bc_lstm", "bc_lstm.dropout": 0.1})
+    assert other.settings_of_model == dataclasses.replace(recipe.own["bc_lstm"], dropout=0.1)
+    assert changed(Recipe(), {"architecture": "utterance"}).settings_of_model.width == 256
+    with pytest.raises(InputError, match=r"utterance\.layers: 0 is less than 1"):
+        changed(recipe, {"utterance.layers": 0})
+
+
+def test_a_recipe_that_names_code_of_ones_own_is_read_without_running_it(tmp_path: Path) -> None:
+    marker = tmp_path / "was-run"
+    (tmp_path / "mine.py").write_text(f"from pathlib import Path\nPath({str(marker)!r}).touch()", encoding="utf-8")
+    text = f"architecture: {tmp_path}/mine.py:Mine\nmine:\n  width: 3\n  wide: yes\n"
+    recipe = load_recipe(written(tmp_path, text))
+    assert recipe.own == {"mine": {"width": 3, "wide": True}}
+    assert flat(recipe)["mine.width"] == 3
+    assert load_recipe(written(tmp_path, dump_recipe(recipe))) == recipe
+    assert unflat(flat(recipe)) == recipe
+    assert changed(recipe, {"mine.width": 4}).own["mine"]["width"] == 4
+    assert not marker.exists()
+    with pytest.raises(InputError, match="has no model 'Mine'"):
+        resolved(recipe)
+    assert marker.exists()

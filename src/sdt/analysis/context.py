@@ -23,8 +23,8 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.predicted import Place
 from sdt.evaluation.system import System
+from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
 from sdt.training.group import Group
 
 Before = int | None
@@ -60,7 +60,7 @@ def limited(
     """
     predicted = np.empty((len(befores), group.size, len(system.places)), dtype=np.int64)
     for row, run in enumerate(group.runs):
-        model = SDT.from_pretrained(run.path)
+        model = Model.from_pretrained(run.path)
         for index, before in enumerate(befores):
             predicted[index, row] = _say(model, system, corpus, before, device, progress)
     return [
@@ -93,7 +93,7 @@ def windows(corpus: Corpus, places: Sequence[Place], before: Before) -> tuple[Co
 
 
 def _say(
-    model: SDT,
+    model: Model,
     system: System,
     corpus: Corpus,
     before: Before,

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import sdt
 from sdt.errors import InputError, near_miss
+from sdt.training.options import joined, take_settings_of_models
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.commands.corpus_import", "make a corpus folder from feature files, annotations or tables"),
@@ -24,7 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "sdt.commands.features_finetune_text",
         "fine-tune the text encoder on single utterances of a corpus",
     ),
-    "train": ("sdt.commands.train", "train SDT by a recipe and keep the run"),
+    "models": ("sdt.commands.list_models", "the models that can be trained, SDT and the baselines, and their settings"),
+    "train": ("sdt.commands.train", "train SDT or another model by a recipe and keep the run"),
     "experiment": ("sdt.commands.experiment", "many runs by a recipe: seeds, grids, the paper's tables, in one folder"),
     "reproduce": ("sdt.commands.reproduce", "the published experiment again, from the published feature file"),
     "search": ("sdt.commands.search", "search for settings with Optuna; dev decides, test is never read"),
@@ -32,8 +34,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "summarise": ("sdt.commands.summarise", "mean and spread of the scores of runs that differ in their seed"),
     "compare": ("sdt.commands.compare", "is one system better than another: intervals, p, tables, sentences"),
     "analyse": ("sdt.commands.analyse", "where a model is right and wrong: emotion shift, position, classes, context"),
+    "report": ("sdt.commands.report", "a report of an experiment or runs: a page, Markdown, and LaTeX tables"),
     "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
+    "representations": ("sdt.commands.representations", "how emotions lie in the spaces before and after fusion"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
+    "explain": ("sdt.commands.explain", "why a model says what it says of one conversation"),
     "serve": ("sdt.commands.serve", "answer requests for predictions over HTTP"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
@@ -77,7 +82,8 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         InputError: An option is unknown (named with its near miss), or what the command raises.
     """
-    options, unknown = build_parser().parse_known_args(arguments)
+    options, unknown = build_parser().parse_known_args(joined(arguments))
+    unknown = take_settings_of_models(options, unknown)
     if unknown:
         _refuse(unknown, options.parser)
     options.command_line = shlex.join(["sdt", *arguments])

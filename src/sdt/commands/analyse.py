@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError
 
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="write the tables as JSON, Markdown and LaTeX, and the pictures"
     )
+    add_code_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier analysis in --output")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="for --context; default: auto"
@@ -56,6 +58,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.files import check_folder
     from sdt.training.systems import find
 
+    use_code(options)
     if options.output:
         check_folder(options.output, FILES.__contains__, "an analysis", overwrite=options.overwrite)
     given = Corpus.open(options.corpus) if options.corpus else None

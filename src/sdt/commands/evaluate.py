@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import count
+from sdt.commands.options import add_code_option, count, use_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         type=Path,
+        nargs="?",
         metavar="MODEL_OR_RUN",
         help="a model folder, the folder of a run, or the name of a model in the box",
     )
+    parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the same, as an option")
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
@@ -46,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in --output")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
         "--batch-conversations",
@@ -62,11 +65,15 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
+    from sdt.model.base import Model
     from sdt.model.hub import box
     from sdt.model.saved import model_folder
-    from sdt.model.sdt import SDT
     from sdt.training.group import corpus_of_run
 
+    if (options.model is None) == (options.named is None):
+        raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
+    options.model = options.model or options.named
+    use_code(options)
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)
@@ -74,7 +81,7 @@ def run(options: argparse.Namespace) -> int | None:
         raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
     corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)
-    model = SDT.from_pretrained(folder)
+    model = Model.from_pretrained(folder)
     with bar("conversations", len(corpus.splits.get(options.split, ()))) as progress:
         evaluation = evaluate(
             model,
@@ -109,8 +116,9 @@ def _print(evaluation: Evaluation, output: Path | None) -> None:
     console = Console(highlight=False, markup=False)
     console.print(heads_table(evaluation.scores, evaluation.title))
     console.print(classes_table(evaluation.scores[FUSED], f"fused prediction by class\n{evaluation.title}"))
-    shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())
-    console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
+    if evaluation.weights:
+        shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())
+        console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
     error, temperature = percent(evaluation.calibration_error), evaluation.config.temperature
     console.print(f"expected calibration error: {error} % (15 bins; temperature {temperature:.2f})", soft_wrap=True)
     for note in evaluation.notes:

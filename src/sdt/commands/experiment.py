@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int | None:
     """Plan, run, and print the tables."""
     from sdt.experiments.plan import parse_seeds
     from sdt.experiments.rows import TABLES
-    from sdt.training.recipe import load_recipe
+    from sdt.training.recipe import load_recipe, resolved
 
     *table, file = options.what
     if len(table) > 1 or (table and table[0] not in TABLES):
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int | None:
     if table and options.grid:
         raise InputError(f"--grid: cannot be combined with {table[0]}; give one of them")
     seeds = parse_seeds(options.seeds)
-    recipe = load_recipe(Path(file), overrides(options))
+    recipe = resolved(load_recipe(Path(file), overrides(options)))
     kind = table[0] if table else "grid" if options.grid else "seeds"
     folder = options.output or Path(f"runs/{Path(file).stem}-{kind}")
 

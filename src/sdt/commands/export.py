@@ -1,4 +1,4 @@
-"""Write a model as an ONNX file, which runs with onnxruntime and NumPy alone.
+"""Write an SDT model as an ONNX file, which runs with onnxruntime and NumPy alone.
 
 The file takes any number of utterances of any number of conversations. Before it is there, its numbers are compared
 with PyTorch's for conversations of many lengths; they differ by less than 0.0001. Inputs and outputs are described in
@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> int | None:
         raise InputError(f"{options.output}: is a folder; name a file")
     check_writable(options.output)
 
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
     from sdt.prediction.onnx import export_onnx
 
-    model = SDT.from_pretrained(options.model)
+    model = Model.from_pretrained(options.model)
     difference = export_onnx(model, options.output)
     size = options.output.stat().st_size / 2**20
     print(f"written to {options.output}: {size:.1f} MiB, at most {difference:.1g} from PyTorch's numbers")

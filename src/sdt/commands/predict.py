@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, help="write in this format; without --output, print it instead of a table"
     )
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     from sdt.prediction.inputs import read_input
 
+    use_code(options)
     transcript = read_input(options.transcript)  # before anything that takes longer
     format_ = _format(options.output, options.format)
     _check_output(options.output, format_, transcript.conversations)

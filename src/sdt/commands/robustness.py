@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError
 
@@ -50,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             option, type=kind, default=default, metavar="X,...", help=f"{of}, or none; default: {default}"
         )
     add_resampling(parser)
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
@@ -60,6 +62,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     if options.resume and options.overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
+    use_code(options)
     check_folder(
         options.output, FILES.__contains__, "robustness results", overwrite=options.overwrite or options.resume
     )

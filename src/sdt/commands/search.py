@@ -51,10 +51,10 @@ def run(options: argparse.Namespace) -> int | None:
     """Make the trials that are missing, and print the best."""
     from sdt.experiments.plan import parse_seeds
     from sdt.experiments.space import parse_space
-    from sdt.training.recipe import load_recipe
+    from sdt.training.recipe import load_recipe, resolved
 
-    space, seeds = parse_space(options.space), parse_seeds(options.seeds)
-    recipe = load_recipe(options.recipe, overrides(options))
+    seeds, recipe = parse_seeds(options.seeds), resolved(load_recipe(options.recipe, overrides(options)))
+    space = parse_space(options.space)
     folder = options.output or Path(f"runs/{options.recipe.stem}-search")
 
     from rich.console import Console
@@ -64,15 +64,15 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.experiments.run import locked
     from sdt.experiments.search import FILE, Search
     from sdt.experiments.search_folder import begin_search
-    from sdt.model.config import SDTConfig
     from sdt.training.environment import environment
+    from sdt.training.models import model_for
 
     search = Search(folder, recipe, space, seeds)
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
     corpus, console = Corpus.open(recipe.corpus), Console()
     corpus.verify()  # once, before every trial would find it
-    SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
+    model_for(recipe, corpus)
     surroundings = environment(corpus, choose_device(recipe.training.device), shlex.split(options.command_line))
     with locked(folder, FILE):
         more = {"command": options.command_line, "environment": surroundings}

@@ -1,4 +1,4 @@
-"""Train SDT by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
+"""Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
 
 A recipe is a YAML file of settings; every setting is an option, too. Same recipe, corpus and machine give the same
 numbers, bit for bit, also when the run was interrupted and resumed.

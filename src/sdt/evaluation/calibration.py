@@ -8,6 +8,7 @@ Shapes: N utterances, C classes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,18 @@ BINS = 15
 HOTTEST = 10.0
 """Temperatures are sought from 1/HOTTEST to HOTTEST: where every utterance of a small dev split is right, the best
 temperature would be 0, and every probability 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Confidence and accuracy in bins of the highest probability: (0, 1/15], (1/15, 2/15] and so on."""
+
+    count: npt.NDArray[np.int64]
+    """[bins] utterances."""
+    confidence: npt.NDArray[np.float64]
+    """[bins]; the mean of the highest probability, NaN where there is no utterance."""
+    accuracy: npt.NDArray[np.float64]
+    """[bins]; the share that is right, NaN likewise."""
 
 
 def fit_temperatures(outputs: Outputs) -> dict[str, float]:
@@ -86,13 +99,36 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     Returns:
         A fraction from 0 to 1.
     """
-    labelled = label >= 0
-    p = probabilities[labelled].astype(np.float64)  # [labelled, C]
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == label[labelled]  # [labelled]
-    bin_ = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(np.int64)
+    bin_, confidence, right = _binned(probabilities, label)
     # n_b / N * |right_b / n_b - confidence_b / n_b|, summed over the bins: the n_b cancel.
     gap = np.bincount(bin_, weights=right - confidence, minlength=BINS)
     return float(np.abs(gap).sum() / len(confidence))
+
+
+def reliability(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> Reliability:
+    """What the expected calibration error sums up, bin by bin; arguments as in `calibration_error`."""
+    bin_, confidence, right = _binned(probabilities, label)
+    count = np.bincount(bin_, minlength=BINS)
+    size = np.where(count > 0, count, np.nan)
+    sums = (np.bincount(bin_, weights=of, minlength=BINS) for of in (confidence, right))
+    return Reliability(count, *(of / size for of in sums))
+
+
+def reheated(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Probabilities by a temperature as those by T = 1, [N, C]: softmax(T log p)."""
+    logits = temperature * _logarithm(probabilities)
+    found: npt.NDArray[np.float32] = np.exp(logits - logsumexp(logits, axis=1, keepdims=True)).astype(np.float32)
+    return found
+
+
+def _binned(
+    probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Of every labelled utterance its bin, its confidence, and whether its prediction is right, [labelled] each."""
+    labelled = label >= 0
+    p = probabilities[labelled].astype(np.float64)  # [labelled, C]
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == label[labelled]
+    return np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(np.int64), confidence, right
 
 
 def _logarithm(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

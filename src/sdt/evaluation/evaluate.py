@@ -20,10 +20,10 @@ from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, w
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
-from sdt.model.config import FUSED, SDTConfig
+from sdt.model.config import FUSED, ModelConfig
 
 if TYPE_CHECKING:
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
 SCORES, PREDICTIONS = "scores.json", "predictions.jsonl"
 
@@ -34,13 +34,13 @@ class Evaluation:
 
     name: str
     """What the user calls the model: its folder."""
-    config: SDTConfig
+    config: ModelConfig
     corpus: Corpus
     split: str
     conversations: Sequence[Conversation]
     outputs: Outputs
     scores: dict[str, Scores]
-    """Head (`fused`, then each modality) to its scores."""
+    """Head (`fused`, then the modalities that have one) to its scores."""
     notes: list[str]
     """What a reader of the scores should know, one line each."""
 
@@ -58,7 +58,9 @@ class Evaluation:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Modality to its weight in the fusion, the mean over the utterances."""
+        """Modality to its weight in the fusion, the mean over the utterances; empty where the model has no weights."""
+        if self.outputs.weights is None:
+            return {}
         mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
         return dict(zip(self.config.modalities, mean, strict=True))
 
@@ -80,12 +82,12 @@ class Evaluation:
             "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
             "expected_calibration_error": self.calibration_error,
             "temperature": self.config.temperature,
-            "weights": self.weights,
+            **({"weights": self.weights} if self.weights else {}),
         }
 
 
 def evaluate(
-    model: SDT,
+    model: Model,
     corpus: Corpus,
     split: str,
     *,
@@ -129,7 +131,7 @@ def evaluate(
     return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes)
 
 
-def _familiarity(config: SDTConfig, corpus: Corpus, split: str) -> list[str]:
+def _familiarity(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:
     """Whether the model has seen this split, or was made for another corpus."""
     trained_on = config.provenance.get("corpus_sha256")
     if trained_on is None:

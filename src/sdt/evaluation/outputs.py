@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,12 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
-from sdt.model.config import FUSED, SDTConfig
+from sdt.model.base import checked
+from sdt.model.config import FUSED, ModelConfig
 from sdt.transcripts.records import answer
 
 if TYPE_CHECKING:
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +36,20 @@ class Outputs:
     """A model's outputs, in the order of the conversations that it was given."""
 
     probabilities: dict[str, npt.NDArray[np.float32]]
-    """Head (`fused`, then each modality) to [N, C]; rows sum to 1. Calibrated: the logits were divided by the model's
-    temperature for this head, which changes no argmax."""
+    """Head (`fused`, then the modalities that have one) to [N, C]; rows sum to 1. Calibrated: the logits were
+    divided by the model's temperature for this head, which changes no argmax."""
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers in the model's order; `UNLABELLED` where there is none."""
-    weights: npt.NDArray[np.float32]
-    """[N, M] how much each modality weighed in the fusion, the mean over the model's dimensions."""
+    weights: npt.NDArray[np.float32] | None
+    """[N, M] how much each modality weighed in the fusion, the mean over the model's dimensions; None where the model
+    has no such weights."""
     places: tuple[tuple[str, str], ...]
     """[N] (conversation id, utterance id)."""
+    present: npt.NDArray[np.bool_] | None = None
+    """[N, M] whether the utterance has the modality, as the model saw it; None where nobody has noted it."""
 
 
-def check_fit(config: SDTConfig, corpus: Corpus) -> list[str]:
+def check_fit(config: ModelConfig, corpus: Corpus) -> list[str]:
     """Whether a model can be run on a corpus. A corpus may have more modalities than the model, but no fewer.
 
     Returns:
@@ -98,7 +102,7 @@ def _stand_in(encoder: str) -> str:
 
 
 def run_model(
-    model: SDT,
+    model: Model,
     corpus: Corpus,
     conversations: Sequence[Conversation],
     *,
@@ -133,11 +137,11 @@ def run_model(
     lengths = np.array([len(conversation) for conversation in conversations], dtype=np.int64)
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
-    heads = (FUSED, *config.modalities)
+    heads = model.heads
     outputs = Outputs(
         probabilities={head: np.empty((size, len(config.labels)), dtype=np.float32) for head in heads},
         label=np.full(size, UNLABELLED, dtype=np.int64),
-        weights=np.empty((size, len(config.modalities)), dtype=np.float32),
+        weights=None,
         places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
     )
     # Conversations of like length share a batch, so that attention pads little; the longest go first, so that memory
@@ -151,6 +155,9 @@ def run_model(
         labels=config.labels,
         speakers=config.speakers,
     )
+    weights = np.empty((size, len(config.modalities)), dtype=np.float32)
+    present = np.empty((size, len(config.modalities)), dtype=np.bool_)
+    weighed = False
     was_training = model.training
     model.to(device).eval()
     try:
@@ -160,10 +167,14 @@ def run_model(
                 members = order[done : done + len(batch.lengths)]
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
                 seen = batch if modalities is None else batch.only(modalities)
-                output = model((change(seen) if change else seen).to(device))
+                seen = change(seen) if change else seen
+                present[rows] = present_in(seen, config)
+                output = checked(model, model(seen.to(device)), len(batch))
                 for head in heads:
                     outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
-                outputs.weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
+                if output.weights is not None:
+                    weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
+                    weighed = True
                 outputs.label[rows] = batch.label.numpy()
                 done += len(members)
                 if progress:
@@ -178,15 +189,20 @@ def run_model(
                 f"{corpus.folder}: conversation {conversation!r}, utterance {utterance!r}: the model's {head} output "
                 "is not finite; the model is damaged or the features are extreme"
             )
-    return outputs
+    return replace(outputs, weights=weights if weighed else None, present=present)
 
 
-def calibrated(logits: Tensor, config: SDTConfig, head: str) -> Tensor:
+def present_in(batch: Batch, config: ModelConfig) -> npt.NDArray[np.bool_]:
+    """Which modalities of the model the utterances of a batch on the CPU have, [N, M]."""
+    return torch.stack([batch.present[name] for name in config.modalities], dim=1).numpy()
+
+
+def calibrated(logits: Tensor, config: ModelConfig, head: str) -> Tensor:
     """A head's logits [N, C] as probabilities [N, C], in float32."""
     return (logits.float() / config.temperatures.get(head, 1.0)).softmax(dim=-1)
 
 
-def predictions(outputs: Outputs, config: SDTConfig) -> list[Prediction]:
+def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
     """The outputs in words, one prediction for each utterance.
 
     Args:
@@ -197,6 +213,14 @@ def predictions(outputs: Outputs, config: SDTConfig) -> list[Prediction]:
     def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
+    def branches(row: int) -> dict[str, dict[str, float]]:
+        # Without a weight nothing would say that a branch had nothing to look at.
+        heads = [head for head in outputs.probabilities if head != FUSED]
+        if outputs.weights is None and outputs.present is not None:
+            has = dict(zip(config.modalities, outputs.present[row].tolist(), strict=True))
+            heads = [head for head in heads if has[head]]
+        return {head: named(outputs.probabilities[head][row], config.labels) for head in heads}
+
     fused = outputs.probabilities[FUSED]
     return [
         Prediction(
@@ -204,8 +228,8 @@ def predictions(outputs: Outputs, config: SDTConfig) -> list[Prediction]:
             utterance=utterance,
             emotion=config.labels[int(fused[row].argmax())],
             probabilities=named(fused[row], config.labels),
-            branches={m: named(outputs.probabilities[m][row], config.labels) for m in config.modalities},
-            weights=named(outputs.weights[row], config.modalities),
+            branches=branches(row),
+            weights={} if outputs.weights is None else named(outputs.weights[row], config.modalities),
         )
         for row, (conversation, utterance) in enumerate(outputs.places)
     ]

@@ -40,10 +40,10 @@ class Grid:
 
     def latex(self) -> str:
         """For a paper that loads the package booktabs: a `table` with the title as its caption."""
-        head, *rows = [" & ".join(map(_latex, row)) + r" \\" for row in (self.columns, *self.rows)]
+        head, *rows = [" & ".join(map(latex_text, row)) + r" \\" for row in (self.columns, *self.rows)]
         lines = [
             r"\begin{table}",
-            rf"\caption{{{_latex(self.title)}}}",
+            rf"\caption{{{latex_text(self.title)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(self.columns) - 1)}}}",
             *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
             r"\end{tabular}",
@@ -64,7 +64,7 @@ _LATEX = {
 }
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
     """Text as LaTeX shows it; the hyphen before a number becomes a minus sign."""
     escaped = "".join(_LATEX.get(character, character) for character in text)
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)

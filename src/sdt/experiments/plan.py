@@ -113,9 +113,9 @@ class Plan:
             InputError: The recipes, the threads or the overrides of a row differ.
         """
         mine, asked = flat(self.recipe), flat(other.recipe)
-        for key in mine:
-            if key not in _NOT_COMPARED and mine[key] != asked[key]:
-                raise _differs(where, key, mine[key], asked[key])
+        for key in mine | asked:
+            if key not in _NOT_COMPARED and mine.get(key) != asked.get(key):
+                raise _differs(where, key, mine.get(key), asked.get(key))
         if self.threads != other.threads:
             raise _differs(where, "threads", self.threads, other.threads)
         known = {row.name: row for row in self.rows}

@@ -31,6 +31,7 @@ import yaml
 
 from sdt.errors import InputError, near_miss
 from sdt.experiments.plan import Row
+from sdt.model.registry import SDT_NAME, find
 from sdt.training.recipe import Recipe, changed, setting_value
 
 FULL = "full"
@@ -82,6 +83,7 @@ class Rows:
 
 def ablations(recipe: Recipe, modalities: Sequence[str]) -> Rows:
     """The full model, and one part after another removed."""
+    _only_sdt("ablations", recipe)
     rows, left_out = [Row(FULL, {})], []
     made = [(recipe, FULL)]
     for name, overrides in REMOVED.items():
@@ -101,6 +103,11 @@ def ablations(recipe: Recipe, modalities: Sequence[str]) -> Rows:
     return Rows("What does each part of the model contribute?", tuple(rows), FULL, tuple(left_out))
 
 
+def _only_sdt(table: str, recipe: Recipe) -> None:
+    if recipe.architecture != SDT_NAME:
+        raise InputError(f"{table}: is about the parts of SDT, and architecture is {recipe.architecture}")
+
+
 def choices_of_modalities(recipe: Recipe, modalities: Sequence[str]) -> Rows:
     """Every non-empty choice of the modalities, single ones first."""
     del recipe
@@ -111,6 +118,7 @@ def choices_of_modalities(recipe: Recipe, modalities: Sequence[str]) -> Rows:
 
 def fusion(recipe: Recipe, modalities: Sequence[str]) -> Rows:
     """Gated fusion, addition, concatenation."""
+    _only_sdt("fusion", recipe)
     if len(modalities) == 1:
         raise InputError(f"fusion: there is nothing to fuse with the single modality {modalities[0]!r}")
     kinds = ("gated", "addition", "concatenation")
@@ -182,6 +190,9 @@ def listed_values(key: str, text: str, where: str) -> list[object]:
     if key == "modalities":
         found = [[value] if isinstance(value, str) else value for value in found]
     typed = [setting_value(key, value) for value in found]
+    if key == "architecture":
+        for value in typed:
+            find(str(value))  # the user named it, so that its code may be imported and its settings are known
     return [list(value) if isinstance(value, tuple) else value for value in typed]
 
 

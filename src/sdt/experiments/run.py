@@ -17,9 +17,9 @@ from sdt.experiments.display import Board
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
 from sdt.experiments.workers import Failure, make_runs
-from sdt.model.config import SDTConfig
 from sdt.training.environment import environment
 from sdt.training.folder import RunFolder
+from sdt.training.models import model_for
 from sdt.training.protocol import protocol_for
 from sdt.training.trackers import TRACKERS
 from sdt.training.weights import class_weights
@@ -119,7 +119,7 @@ def check(plan: Plan, corpus: Corpus) -> None:
     for row in plan.rows:
         recipe = plan.recipe_of(row)
         try:
-            SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
+            model_for(recipe, corpus)
             class_weights(recipe.training.class_weights, corpus.labels, protocol_for(recipe.training, corpus).train)
         except InputError as error:
             raise InputError(f"row {row.name}: {error}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from sdt.errors import InputError
 from sdt.experiments.plan import option_text
 from sdt.experiments.rows import NOT_VARIED, listed_values
-from sdt.training.options import settings
+from sdt.training.options import find_setting
 from sdt.training.recipe import setting_value
 
 if TYPE_CHECKING:
@@ -111,5 +111,6 @@ def _float(text: str) -> object:
 
 
 def _whole(key: str) -> bool:
-    hint = settings()[key].type if key in settings() else None
+    setting = find_setting(key)
+    hint = setting.type if setting else None
     return hint is int or (int in get_args(hint) and float not in get_args(hint))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.significance import FEW_SEEDS
@@ -14,9 +14,26 @@ from sdt.training.sealed import CAVEAT
 
 if TYPE_CHECKING:
     from sdt.evaluation.seeds import Spread
+    from sdt.evaluation.significance import Comparison
     from sdt.experiments.results import Measured, Results, RowResult
 
 MAIN = "weighted_f1"
+
+
+class Outcome(Protocol):
+    """What can be drawn conclusions from: an experiment's results, or runs that somebody put together."""
+
+    @property
+    def rows(self) -> Sequence[RowResult]:
+        """Those that have a finished run."""
+
+    @property
+    def reference(self) -> RowResult | None:
+        """The row with which the others are compared, if it has a finished run."""
+
+    @property
+    def comparisons(self) -> Sequence[Comparison]:
+        """Each other row against the reference."""
 
 
 def overview(results: Results) -> Iterator[Grid]:
@@ -45,17 +62,17 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
         yield Grid(
             f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
             ("measure or class", "mean ± sd", "min", "max", "price"),
-            [(_name(m), *_cells(row, chosen, m), _score(row, price[m], "+.2f")) for m in chosen],
+            [(_name(m), *_cells(row, chosen, m), score_text(row, price[m], "+.2f")) for m in chosen],
         )
 
 
-def conclusions(results: Results) -> Iterator[str]:
+def conclusions(results: Outcome) -> Iterator[str]:
     """What the tables say, in a few lines; warnings, each once."""
     row = results.reference or results.rows[0]
     if price := row.price:
         runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
         yield (
-            f"Choosing the epoch on test instead of dev adds {_score(row, price[MAIN])} points of weighted F1 to "
+            f"Choosing the epoch on test instead of dev adds {score_text(row, price[MAIN])} points of weighted F1 to "
             f"{row.name} ({runs})."
         )
     if results.comparisons:
@@ -102,8 +119,8 @@ def _scores(results: Results) -> Grid:
     for row in results.rows:
         dev, measured = row.measured("dev"), row.measured(results.split)
         if measured:
-            scores = [_score(row, measured[measure]) for measure in MEASURES]
-            lines.append((row.name, *scores, _score(row, dev[MAIN]) if dev else "-"))
+            scores = [score_text(row, measured[measure]) for measure in MEASURES]
+            lines.append((row.name, *scores, score_text(row, dev[MAIN]) if dev else "-"))
     title = f"{_title(results)}; last column: weighted F1 on dev"
     return Grid(title, ("row", *map(spoken, MEASURES), "dev"), lines)
 
@@ -113,8 +130,8 @@ def _prices(results: Results) -> Grid:
     for row in results.rows:
         measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
         if measured and chosen and price:
-            scores = [_score(row, of[MAIN]) for of in (measured, chosen)]
-            lines.append((row.name, *scores, _score(row, price[MAIN], "+.2f")))
+            scores = [score_text(row, of[MAIN]) for of in (measured, chosen)]
+            lines.append((row.name, *scores, score_text(row, price[MAIN], "+.2f")))
     title = "weighted F1 on test by both protocols; the price is what choosing the epoch on test adds"
     return Grid(title, ("row", "chosen on dev", "chosen on test", "price"), lines)
 
@@ -149,7 +166,7 @@ def _name(measure: str) -> str:
     return spoken(measure) if measure in MEASURES else measure.removeprefix("f1:")
 
 
-def _score(row: RowResult, spread: Spread, form: str = ".2f") -> str:
+def score_text(row: RowResult, spread: Spread, form: str = ".2f") -> str:
     """In percent; with its standard deviation where there are several runs."""
     deviation = f" ± {100 * spread.deviation:.2f}" if row.group.size > 1 else ""
     return f"{100 * spread.mean:{form}}{deviation}"
@@ -157,7 +174,7 @@ def _score(row: RowResult, spread: Spread, form: str = ".2f") -> str:
 
 def _cells(row: RowResult, measured: Measured, measure: str) -> tuple[str, str, str]:
     spread = measured[measure]
-    return _score(row, spread), f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}"
+    return score_text(row, spread), f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}"
 
 
 def _threads(threads: int) -> str:

@@ -1,4 +1,6 @@
-"""The settings of SDT: what can be chosen (`Architecture`, `Objective`) and what the data dictate on top (`SDTConfig`).
+"""What can be chosen of SDT (`Architecture`) and of the loss (`Objective`), and what the data dictate on top.
+
+`ModelConfig` is the configuration of any model, `SDTConfig` that of SDT.
 
 No torch here, so that the command line can list the settings at once.
 """
@@ -9,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.errors import InputError, near_miss
 from sdt.speakers import Speakers
@@ -105,7 +107,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class SDTConfig:
+class ModelConfig:
     """Everything that a saved model needs to be built and used again; `config.json` in words."""
 
     modalities: Mapping[str, int]
@@ -113,7 +115,8 @@ class SDTConfig:
     labels: tuple[str, ...]
     """Label names in the order of the logits."""
     speakers: Speakers
-    architecture: Architecture = Architecture()
+    architecture: Any = None
+    """The model's own settings: a frozen dataclass, such as SDT's `Architecture`."""
     encoders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Modality name to the name of the feature encoder that made its features."""
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -130,11 +133,6 @@ class SDTConfig:
             raise InputError("a model needs at least one modality")
         if FUSED in self.modalities:
             raise InputError(f"{FUSED!r} cannot be the name of a modality: it names the fused output")
-        if len(self.modalities) == 1 and not self.architecture.intra_modal:
-            raise InputError(
-                f"model.intra_modal is off, but with the single modality {next(iter(self.modalities))!r} "
-                "there is no other encoder"
-            )
         for name, statistics in self.normalisation.items():
             if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
                 raise InputError(f"normalisation: mean and deviation of {name!r} do not fit the modality's width")
@@ -149,16 +147,18 @@ class SDTConfig:
         """The temperature of the fused prediction."""
         return self.temperatures.get(FUSED, 1.0)
 
-    def sources(self, target: str) -> tuple[str, ...]:
-        """The modalities that `target` attends to: itself first, then the others in order."""
-        own = (target,) if self.architecture.intra_modal else ()
-        others = tuple(m for m in self.modalities if m != target) if self.architecture.inter_modal else ()
-        return own + others
+    @property
+    def reads_speakers(self) -> bool:
+        """Whether the model looks at who speaks: by the setting or class variable `speakers` of its settings."""
+        return bool(getattr(self.architecture, "speakers", True))
 
     @classmethod
     def for_corpus(
-        cls, corpus: Corpus, architecture: Architecture, modalities: tuple[str, ...] | None = None
-    ) -> SDTConfig:
+        cls,
+        corpus: Corpus,
+        architecture: Any,  # noqa: ANN401 - see the field
+        modalities: tuple[str, ...] | None = None,
+    ) -> Self:
         """The configuration that fits a corpus, or some of its modalities.
 
         Raises:
@@ -185,8 +185,12 @@ class SDTConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> SDTConfig:
+    def from_dict(cls, values: Mapping[str, Any], settings: type[Any] = Architecture) -> Self:
         """The opposite of `to_dict`.
+
+        Args:
+            values: What `to_dict` made.
+            settings: The class of `architecture`.
 
         Raises:
             InputError: A value contradicts another.
@@ -197,10 +201,31 @@ class SDTConfig:
             modalities=dict(values["modalities"]),
             labels=tuple(values["labels"]),
             speakers=Speakers(speakers["mode"], speakers["count"], tuple(speakers["names"])),
-            architecture=Architecture(**values["architecture"]),
+            architecture=settings(**values["architecture"]),
             encoders=dict(values["encoders"]),
             provenance=dict(values["provenance"]),
             # Models saved before there were these two lack them.
             normalisation=dict(values.get("normalisation", {})),
             temperatures=dict(values.get("temperatures", {})),
         )
+
+
+@dataclass(frozen=True)
+class SDTConfig(ModelConfig):
+    """The configuration of SDT."""
+
+    architecture: Architecture = Architecture()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.modalities) == 1 and not self.architecture.intra_modal:
+            raise InputError(
+                f"model.intra_modal is off, but with the single modality {next(iter(self.modalities))!r} "
+                "there is no other encoder"
+            )
+
+    def sources(self, target: str) -> tuple[str, ...]:
+        """The modalities that `target` attends to: itself first, then the others in order."""
+        own = (target,) if self.architecture.intra_modal else ()
+        others = tuple(m for m in self.modalities if m != target) if self.architecture.inter_modal else ()
+        return own + others

@@ -12,7 +12,7 @@ from sdt.errors import InputError, near_miss
 from sdt.model.saved import FILES, model_folder, save
 
 if TYPE_CHECKING:
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
 DEFAULT = "meld-text-audio-small"
 """The model in the box that is used where none is named."""
@@ -78,8 +78,8 @@ def _downloaded(name: str, revision: str | None) -> Path:
         ) from None
 
 
-def push(model: SDT, repo_id: str, card: str, *, private: bool) -> str:
-    """Upload a model; see `SDT.push_to_hub`."""
+def push(model: Model, repo_id: str, card: str, *, private: bool) -> str:
+    """Upload a model; see `Model.push_to_hub`."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -93,7 +93,7 @@ def push(model: SDT, repo_id: str, card: str, *, private: bool) -> str:
         api = HfApi()
         try:
             url = api.create_repo(repo_id, private=private, exist_ok=True)
-            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="An SDT model")
+            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=f"A model: {model.called()}")
         except (HfHubHTTPError, OSError) as error:
             raise InputError(f"{repo_id}: cannot be uploaded ({_first_line(error)})") from None
     return str(url)

@@ -7,6 +7,8 @@ The fused classifier is the teacher, each modality's classifier a student:
     soft = sum over students of KL(softmax(fused / tau) || softmax(student / tau)), per valid utterance
     total = gamma_1 * task + gamma_2 * hard + gamma_3 * soft
 
+A model without students (`sdt.baselines`) is trained by the task alone: sums over no students are 0.
+
 An utterance is valid where it has a label. All is computed from logits, in float32. The released program builds the KL
 from masked products, whose 0 * log 0 gives NaN gradients; selecting the valid utterances has the same value.
 
@@ -55,6 +57,9 @@ def self_distillation(
     teacher = logits[FUSED].float()
     students = [student.float() for head, student in logits.items() if head != FUSED]
     task = _cross_entropy(teacher, label, class_weights)
+    if not students:
+        zero = torch.zeros_like(task)
+        return Losses(task, zero, zero, objective.task * task, zero.new_zeros(0, 2))
     hards = torch.stack([_cross_entropy(student, label, class_weights) for student in students])  # [S]
     hard = hards.sum()
     tau = objective.temperature

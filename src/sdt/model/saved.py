@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.files import atomic_folder
-from sdt.model.config import SDTConfig
-from sdt.model.sdt import SDT
+from sdt.model.base import Model
+from sdt.model.registry import MODELS, SDT_NAME, known, label_of
 
 FORMAT = 1
 FILES = ("config.json", "model.safetensors", "README.md")
@@ -34,7 +34,7 @@ def model_folder(path: Path) -> Path:
     raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
 
 
-def save(model: SDT, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
+def save(model: Model, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
     """Write a model folder, whole or not at all; one that is there already is replaced.
 
     Args:
@@ -44,7 +44,8 @@ def save(model: SDT, folder: Path, card: str, parts: Mapping[str, Path] | None =
         parts: Folders to copy into it, by their name there: an encoder's adapter, to which `config.json` refers.
     """
     with atomic_folder(folder, overwrite=True) as aside:
-        config = {"format": FORMAT, "model": "SDT", **model.config.to_dict()}
+        name = label_of(type(model))
+        config = {"format": FORMAT, "model": "SDT" if name == SDT_NAME else name, **model.config.to_dict()}
         (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
         # Not save_file, which makes files that only their owner can read.
@@ -54,11 +55,12 @@ def save(model: SDT, folder: Path, card: str, parts: Mapping[str, Path] | None =
             shutil.copytree(source, aside / name)
 
 
-def load(path: Path) -> SDT:
-    """Load a model folder, or the model of a run folder, to the CPU and in evaluation mode.
+def load(path: Path) -> Model:
+    """Load a model folder, or the model of a run folder, to the CPU and in evaluation mode, whatever its class.
 
     Raises:
-        InputError: There is no model, or its files are damaged, contradict each other or are of another format.
+        InputError: There is no model, or its files are damaged, contradict each other or are of another format; or its
+            class is code of somebody's own that was not named in this process (see `sdt.model.registry`).
     """
     folder = model_folder(path)
     file = folder / "config.json"
@@ -66,7 +68,8 @@ def load(path: Path) -> SDT:
         values = json.loads(file.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             raise InputError(f"{file}: format {values['format']}, but this program reads format {FORMAT}")
-        model = SDT(SDTConfig.from_dict(values))
+        kind = _class_of(values.get("model", "SDT"))
+        model = kind(kind.config_class.from_dict(values, kind.settings))
     except InputError as error:
         raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
@@ -78,3 +81,18 @@ def load(path: Path) -> SDT:
         reason = str(error).splitlines()[-1].strip()
         raise InputError(f"{weights}: cannot be loaded into the model that config.json describes ({reason})") from None
     return model.eval()
+
+
+def _class_of(name: str) -> type[Model]:
+    """The class that a configuration names; code of somebody's own is never imported for it."""
+    if name == "SDT":
+        name = SDT_NAME
+    kind = known(name)
+    if kind is not None:
+        return kind
+    if ":" in name:
+        raise InputError(
+            f"this model is code that is no part of this program: {name}; if you have that code and trust it, name it: "
+            f"--code {name}"
+        )
+    raise InputError(f"this program has no model {name!r}{near_miss(name, MODELS)}")

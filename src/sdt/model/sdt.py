@@ -15,32 +15,29 @@ Shapes: N utterances of the batch, packed end to end; M modalities; D_m features
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from sdt.corpus.batches import Batch
-from sdt.errors import InputError
+from sdt.model import base
 from sdt.model.attention import Layout, layout_of
-from sdt.model.config import FUSED, SDTConfig
+from sdt.model.config import FUSED, Architecture, ModelConfig, SDTConfig
 from sdt.model.dropout import Dropout
 from sdt.model.encoder import ModalEncoder, Pair, SinusoidalPositions, encode
 from sdt.model.fusion import MultimodalFusion, UnimodalFusion
 
 
 @dataclass(frozen=True)
-class Output:
-    """What the model says of a batch."""
+class Output(base.Output):
+    """What the model says of a batch.
 
-    logits: dict[str, Tensor]
-    """`"fused"` (the teacher) and each modality (its student) to [N, C]."""
+    `logits` has `"fused"` (the teacher) and each modality (its student), `states` `"fused"`, F, and each modality, H_m.
+    """
+
     weights: Tensor
     """[N, M, d]; the multimodal gate's weights; they sum to 1 over the modalities."""
-    states: dict[str, Tensor]
-    """`"fused"` to F and each modality to H_m, [N, d]."""
 
 
 class Student(nn.Module):
@@ -57,7 +54,7 @@ class Student(nn.Module):
         return logits
 
 
-class SDT(nn.Module):
+class SDT(base.Model):
     """Logits of every utterance of a packed batch.
 
     Args:
@@ -67,7 +64,6 @@ class SDT(nn.Module):
         InputError: A modality's name cannot be used.
 
     Example:
-        >>> from sdt.model.config import Architecture
         >>> from sdt.speakers import Speakers
         >>> small = Architecture(width=16, heads=2)
         >>> config = SDTConfig({"text": 8, "audio": 4}, ("calm", "cross"), Speakers("appearance", 2), small)
@@ -75,14 +71,21 @@ class SDT(nn.Module):
         10066
     """
 
+    settings = Architecture
+    config_class = SDTConfig
+    title = "SDT"
+    source = (
+        'Ma et al., "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in '
+        'Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494'
+    )
+    terms = ("task", "hard", "soft")
+
+    config: SDTConfig
+
     def __init__(self, config: SDTConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         settings = config.architecture
         width, names = settings.width, list(config.modalities)
-        for name in names:
-            if hasattr(nn.ModuleDict, name) or "." in name or not name:
-                raise InputError(f"modality name {name!r} cannot be used; choose another, such as 'my_{name}'")
 
         # 1. Projection: the published temporal convolution of kernel size 1, which is a linear map without bias.
         self.projections = nn.ModuleDict(
@@ -112,6 +115,11 @@ class SDT(nn.Module):
         # 6. Classifiers.
         self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
         self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
+
+    @classmethod
+    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The teacher, and a student for each modality."""
+        return (FUSED, *config.modalities)
 
     def forward(self, batch: Batch) -> Output:
         """Read a batch; conversations do not see each other, whatever their order or neighbours.
@@ -157,43 +165,3 @@ class SDT(nn.Module):
             name: projection(batch.features[name] * batch.present[name][:, None]) + shared
             for name, projection in self.projections.items()
         }
-
-    def save_pretrained(self, folder: str | Path, card: str = "", parts: Mapping[str, Path] | None = None) -> None:
-        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.model.saved.save`."""
-        from sdt.model.saved import save
-
-        save(self, Path(folder), card, parts)
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> SDT:
-        """Load a model, in evaluation mode.
-
-        Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
-            revision: Of a model on the hub: a branch, tag or commit.
-
-        Raises:
-            InputError: There is no such model, or its files are damaged; see `sdt.model.hub` and `sdt.model.saved`.
-        """
-        from sdt.model.hub import find_model
-        from sdt.model.saved import load
-
-        return load(find_model(name, revision))
-
-    def push_to_hub(self, repo_id: str, card: str = "", *, private: bool = False) -> str:
-        """Upload to the Hugging Face hub, by the login that `hf auth login` made.
-
-        Args:
-            repo_id: `owner/name`; made if it is not there.
-            card: The model card, the text of README.md; without one a card that is there stays.
-            private: Whether a repository that is made is private.
-
-        Returns:
-            The address of the repository.
-
-        Raises:
-            InputError: The id is none, or the hub cannot be reached or refuses.
-        """
-        from sdt.model.hub import push
-
-        return push(self, repo_id, card, private=private)

@@ -31,6 +31,7 @@ STYLES = {
 _OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
 _BARS = "▁▂▃▄▅▆▇█"
 LEGEND = "What each modality's branch says by itself, and how much it weighed."
+LEGEND_UNWEIGHED = "What each modality's branch says by itself."
 
 
 def predictions_table(found: Predictions) -> Group:
@@ -40,12 +41,13 @@ def predictions_table(found: Predictions) -> Group:
     for conversation in found.conversations:
         parts += [_conversation(conversation, said[conversation.id]), Text()]
     if any(prediction.branches for prediction in found):
-        parts.append(Text(LEGEND, style="dim"))
+        weighed = any(prediction.weights for prediction in found)
+        parts.append(Text(LEGEND if weighed else LEGEND_UNWEIGHED, style="dim"))
     return Group(*parts)
 
 
 def _conversation(conversation: Conversation, predictions: Sequence[Prediction]) -> Table:
-    modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.weights))
+    modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.branches))
     table = Table(
         box=box.SIMPLE_HEAD,
         title=Text(conversation.id),
@@ -69,12 +71,13 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
 
 
 def _branch(prediction: Prediction, modality: str) -> Text:
-    """What a modality's branch says, and its weight; a dash where the utterance lacks the modality."""
-    weight = prediction.weights[modality]
-    if weight == 0:
+    """What a modality's branch says, and its weight if the model has weights; a dash where the modality is missing."""
+    weight, probabilities = prediction.weights.get(modality), prediction.branches.get(modality)
+    if weight == 0 or probabilities is None:
         return Text("–", style="dim")
-    probabilities = prediction.branches[modality]
     emotion = max(probabilities, key=probabilities.__getitem__)
+    if weight is None:
+        return Text(emotion, style(emotion))
     bar = _BARS[min(int(weight * len(_BARS)), len(_BARS) - 1)]
     return Text.assemble((emotion, style(emotion)), (f" {bar}{weight:.0%}", "dim"))
 

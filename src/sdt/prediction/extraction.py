@@ -21,7 +21,7 @@ from sdt.corpus.normalise import moments, z_scores
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
 from sdt.features.recordings import Recordings
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 
 
 @dataclass
@@ -49,7 +49,7 @@ class ModalityMaker:
         InputError: These features cannot be made here; says why.
     """
 
-    def __init__(self, config: SDTConfig, modality: str, base: Path | None) -> None:
+    def __init__(self, config: ModelConfig, modality: str, base: Path | None) -> None:
         self.name, *steps = config.encoders.get(modality, "unknown").split("|")
         self.statistics = config.normalisation.get(modality)
         if self.name == "unknown":
@@ -158,7 +158,7 @@ class Extractor:
         base: See `ModalityMaker`.
     """
 
-    def __init__(self, config: SDTConfig, name: str, base: Path | None = None) -> None:
+    def __init__(self, config: ModelConfig, name: str, base: Path | None = None) -> None:
         self._config, self._name = config, name
         self._makers: dict[str, ModalityMaker] = {}
         self._impossible: dict[str, str] = {}

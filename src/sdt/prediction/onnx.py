@@ -37,6 +37,7 @@ from sdt.corpus.batches import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
 from sdt.model.attention import Keys
+from sdt.model.base import Model
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.sdt import SDT
 
@@ -121,7 +122,7 @@ def output_names(config: SDTConfig) -> list[str]:
     return [FUSED, *(f"branch_{name}" for name in config.modalities), "weights"]
 
 
-def export_onnx(model: SDT, path: Path) -> float:
+def export_onnx(model: Model, path: Path) -> float:
     """Write a model as an ONNX file and check it against PyTorch, whole or not at all.
 
     Args:
@@ -132,9 +133,11 @@ def export_onnx(model: SDT, path: Path) -> float:
         The largest difference from PyTorch's log-probabilities and weights that the check found.
 
     Raises:
-        InputError: The file gives other numbers, or cannot be written.
+        InputError: The model is another than SDT, the file gives other numbers, or cannot be written.
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
+    if not isinstance(model, SDT):
+        raise InputError(f"{path}: not written: SDT alone can be exported to ONNX, and this model is {model.called()}")
     try:
         import onnx
         import onnxruntime

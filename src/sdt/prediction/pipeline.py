@@ -13,12 +13,12 @@ from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, calibrated, predictions
+from sdt.evaluation.outputs import Outputs, calibrated, predictions, present_in
 from sdt.features.recordings import Recordings, find_recordings
-from sdt.model.config import FUSED, SDTConfig
+from sdt.model.base import Model, checked
+from sdt.model.config import FUSED, ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
-from sdt.model.sdt import SDT
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import Input, read_input
 from sdt.prediction.predictions import Predictions
@@ -47,7 +47,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, model: SDT, *, name: str = "the model", folder: Path | None = None, device: DeviceName = "auto"
+        self, model: Model, *, name: str = "the model", folder: Path | None = None, device: DeviceName = "auto"
     ) -> None:
         self.model = model.to(choose_device(device)).eval()
         self._extractor = Extractor(model.config, name, folder)
@@ -68,7 +68,7 @@ class Pipeline:
         return cls(load(folder), name=str(name), folder=folder, device=device)
 
     @property
-    def config(self) -> SDTConfig:
+    def config(self) -> ModelConfig:
         """The model's configuration."""
         return self.model.config
 
@@ -139,15 +139,16 @@ class Pipeline:
         config = self.config
         batch = pack(conversations, features, config.labels, config.speakers)
         with torch.inference_mode():
-            output = self.model(batch.to(next(self.model.parameters()).device))
+            read = self.model(batch.to(next(self.model.parameters()).device))
+            output = checked(self.model, read, len(batch))
             outputs = Outputs(
                 probabilities={
-                    head: calibrated(output.logits[head], config, head).cpu().numpy()
-                    for head in (FUSED, *config.modalities)
+                    head: calibrated(output.logits[head], config, head).cpu().numpy() for head in self.model.heads
                 },
                 label=batch.label.numpy(),
-                weights=output.weights.float().mean(dim=-1).cpu().numpy(),
+                weights=None if output.weights is None else output.weights.float().mean(dim=-1).cpu().numpy(),
                 places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+                present=present_in(batch, config),
             )
         bad = ~np.isfinite(outputs.probabilities[FUSED]).all(axis=1)  # [N]
         if bad.any():

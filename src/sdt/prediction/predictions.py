@@ -44,7 +44,7 @@ class Predictions(Sequence[Prediction]):
         self.missing = {modality: tuple(of.problems) for modality, of in missing.items()}
         """Modality to every utterance that lacks it and why: `dia1/3: no audio track`. A modality that was left out
         altogether is not here but in the notes."""
-        self.notes = [*notes, *(note for modality, of in missing.items() for note in _summary(modality, of))]
+        self.notes = [*notes, *(note for modality, of in missing.items() for note in summary(modality, of))]
         """What the user should know, one line each: what was assumed, left out, or is missing."""
         self._predictions = tuple(predictions)
 
@@ -93,7 +93,7 @@ class Predictions(Sequence[Prediction]):
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 
-def _summary(modality: str, missing: Missing) -> Iterator[str]:
+def summary(modality: str, missing: Missing) -> Iterator[str]:
     """How many utterances lack a modality, and why; where it says nothing; a line each."""
     if missing.problems:
         yield lacking(modality, missing.problems, missing.utterances)

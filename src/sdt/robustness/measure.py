@@ -19,8 +19,8 @@ from sdt.errors import InputError
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.system import System
 from sdt.files import sha256
-from sdt.model.config import FUSED, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.model.base import Model
+from sdt.model.config import FUSED, ModelConfig
 from sdt.robustness.disturbances import (
     Disturbance,
     Missing,
@@ -71,9 +71,9 @@ class Subject:
         return [sha256(run.model / "model.safetensors") for run in self.group.runs]
 
     @cached_property
-    def config(self) -> SDTConfig:
+    def config(self) -> ModelConfig:
         """Of the first model; those of the others differ in their temperatures alone."""
-        return SDT.from_pretrained(self.group.runs[0].path).config
+        return Model.from_pretrained(self.group.runs[0].path).config
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def _trial(subject: Subject, levels: Levels, seed: int, made: dict[tuple[str, st
         found += [Missing(modality, levels.missing, seed) for modality in config.modalities]
     if levels.noise:
         found += [Noise(m, levels.noise, seed, deviations(subject.corpus, m)) for m in config.modalities]
-    if levels.speakers and config.architecture.speakers:
+    if levels.speakers and config.reads_speakers:
         found.append(UnknownSpeakers(levels.speakers, seed, config.speakers.count))
     elif levels.speakers:
         notes.append(f"{subject.system.name}: speakers unknown: left out: the models do not look at speakers")
@@ -184,7 +184,7 @@ def _level(
         predicted = points.get(key, size)
         if predicted is None:
             change = change or disturbance.at(key.level, progress)
-            model = SDT.from_pretrained(run.path)
+            model = Model.from_pretrained(run.path)
             outputs = run_model(
                 model, subject.corpus, subject.conversations, device=device, change=change, progress=progress
             )

@@ -19,7 +19,7 @@ from sdt.errors import InputError
 from sdt.features.encoder import ENCODERS
 from sdt.features.recordings import Recordings
 from sdt.features.text_model import names_text_model
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker
 from sdt.robustness.disturbances import Features, OtherFeatures, random_of
 
@@ -69,7 +69,7 @@ def _heard(word: str, other: str, kind: float) -> tuple[str, ...]:
 
 
 def wrong_words(
-    config: SDTConfig,
+    config: ModelConfig,
     base: Path,
     corpus: Corpus,
     conversations: Sequence[Conversation],
@@ -108,7 +108,7 @@ def wrong_words(
     return OtherFeatures("words wrong", "word error rate", modality, levels, conversations, make)
 
 
-def text_modality(config: SDTConfig, base: Path) -> str:
+def text_modality(config: ModelConfig, base: Path) -> str:
     """The modality of a model whose features a text encoder that is here makes.
 
     Raises:

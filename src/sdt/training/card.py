@@ -11,20 +11,16 @@ import yaml
 from sdt.corpus.store import Corpus
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.table import percent
+from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
-from sdt.training.options import settings
+from sdt.model.registry import SDT_NAME, label_of
+from sdt.training.options import find_setting
 from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
 
-_PAPER = (
-    'Ma et al., "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in '
-    'Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494'
-)
-
 
 def model_card(
-    model: SDT,
+    model: Model,
     recipe: Recipe,
     corpus: Corpus,
     scores: Mapping[str, Mapping[str, Scores]],
@@ -44,10 +40,10 @@ def model_card(
     config = model.config
     note = caveat(config.provenance)
     parts = [
-        _front_matter(corpus),
-        f"# SDT on {corpus.name}",
+        _front_matter(model, corpus),
+        f"# {model.called()} on {corpus.name}",
         f"Recognises the emotion of every utterance of a conversation ({', '.join(config.labels)}) from "
-        f"{', '.join(config.modalities)}. The model is SDT: {_PAPER}.",
+        f"{', '.join(config.modalities)}. The model is {model.called()}{model.source and f': {model.source}'}.",
         *(
             [f"**{note[0].upper()}{note[1:]}: the scores are too good; do not compare them with others'.**"]
             if note
@@ -56,14 +52,14 @@ def model_card(
         "## Scores",
         *[text for split, heads in scores.items() for text in _split(split, heads, note)],
         "## Use",
-        _USE,
+        _use(model),
         "## How it was made",
         _facts(model, recipe, corpus, surroundings, seconds),
         "Settings that differ from an empty recipe:",
         _bullets(
             f"`{key}`: {value}"
             for key, value in flat(recipe).items()
-            if value != settings()[key].default and key not in ("corpus", "output", "seed")
+            if key not in ("corpus", "output", "seed") and not _usual(key, value)
         ),
         "## Limits",
         _limits(model, corpus),
@@ -71,25 +67,41 @@ def model_card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-_USE = """```python
-from sdt import SDT, Corpus
+def _use(model: Model) -> str:
+    """A few lines of Python; a model of one's own needs its code."""
+    label = label_of(type(model))
+    name = "SDT" if label == SDT_NAME else "Model"
+    own = f'find("{label}")\n' if ":" in label else ""
+    imported = "from sdt.model.registry import find\n" if own else ""
+    return f"""```python
+from sdt import {", ".join(sorted((name, "Corpus"), key=lambda it: (not it.isupper(), it)))}
 from sdt.evaluation.outputs import predictions, run_model
-
-model, corpus = SDT.from_pretrained("FOLDER OF THIS CARD"), Corpus.open("CORPUS FOLDER")
+{imported}
+{own}model, corpus = {name}.from_pretrained("FOLDER OF THIS CARD"), Corpus.open("CORPUS FOLDER")
 print(predictions(run_model(model, corpus, corpus.split("test")), model.config)[0])
 ```"""
 
 
-def _front_matter(corpus: Corpus) -> str:
+def _usual(key: str, value: object) -> bool:
+    setting = find_setting(key)
+    return setting is not None and value == setting.default
+
+
+def _front_matter(model: Model, corpus: Corpus) -> str:
     values = {
         "license": "other",
         "license_name": corpus.licence,
         "library_name": "sdt-erc",
         "pipeline_tag": "text-classification",
-        "tags": ["emotion-recognition-in-conversations", "multimodal", "self-distillation", "sdt"],
+        "tags": ["emotion-recognition-in-conversations", "multimodal", *_tags(model)],
         "datasets": [re.sub(r"[^A-Za-z0-9._-]+", "-", corpus.name)],
     }
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
+
+
+def _tags(model: Model) -> list[str]:
+    label = label_of(type(model))
+    return ["self-distillation", "sdt"] if label == SDT_NAME else [label.rpartition(":")[2]]
 
 
 def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[str]:
@@ -110,7 +122,7 @@ def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[st
     return [title, f"{fused.utterances} utterances; percent.", by_head, by_class]
 
 
-def _facts(model: SDT, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str, Any], seconds: float) -> str:
+def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str, Any], seconds: float) -> str:
     chosen = {
         "validation": "by the weighted F1 on dev; test had no say in it",
         "published": "on test (protocol 'published'), as the published numbers of SDT were; trained on train and dev",
@@ -131,13 +143,13 @@ def _facts(model: SDT, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str
     )
 
 
-def _calibration(model: SDT) -> list[str]:
+def _calibration(model: Model) -> list[str]:
     temperatures = model.config.temperatures
     shown = ", ".join(f"{head} {temperature:.2f}" for head, temperature in temperatures.items())
     return [f"Probabilities calibrated on dev by the temperatures {shown}"] if shown else []
 
 
-def _limits(model: SDT, corpus: Corpus) -> str:
+def _limits(model: Model, corpus: Corpus) -> str:
     config = model.config
     speakers = (
         f"It knows the corpus' {config.speakers.count} speakers by name; of others it knows nothing."

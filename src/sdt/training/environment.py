@@ -7,6 +7,8 @@ import datetime
 import os
 import platform
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,28 @@ def environment(
         "torch": torch.__version__,
         "numpy": np.__version__,
         "sdt": sdt.__version__,
+        "commit": commit(),
     }
+
+
+def commit() -> str | None:
+    """The git commit of the checkout that the program runs from, `-dirty` where files of it were changed since.
+
+    Returns:
+        None where it runs from no checkout of its own, or git is not there.
+    """
+    package = Path(sdt.__file__).parent
+    root = package.parent.parent
+    git = shutil.which("git")
+    # An installed package may lie within somebody else's repository.
+    if git is None or not (root / ".git").exists() or package != root / "src" / "sdt":
+        return None
+    command = [git, "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - our own
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
 
 
 def hardware(device: torch.device, threads: int | None = None) -> str:

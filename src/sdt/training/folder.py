@@ -135,6 +135,8 @@ class RunFolder:
                 split: {head: scores_from_dict(of_head) for head, of_head in heads.items()}
                 for split, heads in values["scores"].items()
             }
+            for key in ("protocol", "corpus", "corpus_sha256", "seed"):
+                values[key]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: missing or damaged ({error}); train again with --overwrite") from None
         return values, splits
@@ -142,11 +144,11 @@ class RunFolder:
     def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any]:
         """Refuse another recipe or corpus; returns the environment in which the run began."""
         saved, wanted = flat(load_recipe(self.path / "recipe.yaml")), flat(recipe)
-        for key, value in wanted.items():
-            if key not in _NOT_COMPARED and saved[key] != value:
+        for key in wanted | saved:
+            if key not in _NOT_COMPARED and saved.get(key) != wanted.get(key):
                 raise InputError(
-                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved[key])}, asked for "
-                    f"is {_shown(value)}; give the run's settings, or name another folder with --output"
+                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved.get(key))}, asked "
+                    f"for is {_shown(wanted.get(key))}; give the run's settings, or name another folder with --output"
                 )
         file = self.path / "environment.json"
         try:

@@ -176,9 +176,10 @@ class Group:
                     raise _differs(folder.path, key, values[key], first, self.values[key])
         recipes = [flat(load_recipe(folder.path / "recipe.yaml")) for folder in self.runs]
         for folder, recipe in zip(self.runs, recipes, strict=True):
-            for key, value in recipe.items():
-                if key not in ("seed", "corpus", "output") and value != recipes[0][key]:
-                    raise _differs(folder.path, key, repr(value), first, repr(recipes[0][key]))
+            for key in recipes[0] | recipe:
+                value, first_value = recipe.get(key), recipes[0].get(key)
+                if key not in ("seed", "corpus", "output") and value != first_value:
+                    raise _differs(folder.path, key, repr(value), first, repr(first_value))
         if len(set(seeds)) < len(seeds):
             raise InputError(f"the seeds are {list(seeds)}: a run that is counted twice says nothing about the spread")
 

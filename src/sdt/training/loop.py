@@ -14,8 +14,9 @@ from sdt.corpus.batches import UNLABELLED, Batch
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
+from sdt.model.base import Model, checked
+from sdt.model.config import FUSED
 from sdt.model.objective import Objective, self_distillation
-from sdt.model.sdt import SDT
 from sdt.training.optimizer import Descent
 from sdt.training.settings import Training
 
@@ -102,7 +103,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: SDT,
+        model: Model,
         optimizer: torch.optim.Adam,
         objective: Objective,
         training: Training,
@@ -110,7 +111,8 @@ class Trainer:
         rate: Callable[[int], float],
     ) -> None:
         self.model = model
-        self.objective = objective
+        self.objective = model.objective_for(model.config, objective)
+        self.students = tuple(head for head in model.heads if head != FUSED)
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
@@ -145,7 +147,7 @@ class Trainer:
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
                 labelled = int((batch.label != UNLABELLED).sum())
                 rest = iter(numbers[len(TERMS) + 1 :])
-                students = {head: {"hard": next(rest), "soft": next(rest)} for head in self.model.students}
+                students = {head: {"hard": next(rest), "soft": next(rest)} for head in self.students}
                 step = Step(dict(zip(TERMS, losses, strict=True)), students, norm, len(batch), labelled)
                 epoch.steps.append(step)
                 done(step)
@@ -169,7 +171,7 @@ class Trainer:
     def _step(self, batch: Batch, rate: float) -> tuple[dict[str, Tensor], Tensor]:
         """One batch; returns the logits, and as a tensor the four losses, the gradient's norm, each student's two."""
         with autocast(self.device, self.training.precision):
-            logits = self.model(batch).logits
+            logits = checked(self.model, self.model(batch), len(batch)).logits
         losses = self_distillation(logits, batch.label, self.objective, self.class_weights)
         norm = self.descent.step(losses.total, rate)
         numbers = torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])

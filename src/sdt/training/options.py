@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sdt.errors import InputError, near_miss
+from sdt.model.registry import settings_of_group
 from sdt.training.settings import Recipe
 
 
@@ -27,8 +29,23 @@ class Setting:
 
 @cache
 def settings() -> dict[str, Setting]:
-    """Every setting of a recipe by its key, in order."""
+    """Every setting that all recipes have, by its key, in order; those of other models than SDT are not among them."""
     return {setting.key: setting for setting in _settings_of(Recipe, "")}
+
+
+def settings_of_model(group: str) -> dict[str, Setting]:
+    """The settings of another model than SDT by their keys, `bc_lstm.width`; imports the model's file.
+
+    Args:
+        group: What a recipe calls them, see `sdt.model.registry.group`; empty where no model that is known has it.
+    """
+    kind = settings_of_group(group)
+    return {} if kind is None else {setting.key: setting for setting in _settings_of(kind, f"{group}.")}
+
+
+def find_setting(key: str) -> Setting | None:
+    """The setting of this key, of whichever model; None where there is none."""
+    return settings().get(key) or settings_of_model(key.partition(".")[0]).get(key)
 
 
 def _settings_of(group: type, prefix: str) -> Iterator[Setting]:
@@ -38,11 +55,13 @@ def _settings_of(group: type, prefix: str) -> Iterator[Setting]:
     help_of = {param.arg_name: param.description or "" for param in parse_from_object(group).params}
     for field in dataclasses.fields(group):
         hint = hints[field.name]
+        if not field.metadata.get("setting", True):
+            continue
         if dataclasses.is_dataclass(hint):
             assert isinstance(hint, type)
             yield from _settings_of(hint, f"{prefix}{field.name}.")
         else:
-            yield Setting(prefix + field.name, hint, field.default, " ".join(help_of[field.name].split()))
+            yield Setting(prefix + field.name, hint, field.default, " ".join(help_of.get(field.name, "").split()))
 
 
 def typed(setting: Setting, value: object) -> object:
@@ -68,13 +87,16 @@ def typed(setting: Setting, value: object) -> object:
 
 def add_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
     """Declare an option for every setting but some; `overrides` collects those that were used."""
+    parser.set_defaults(**{_OF_MODELS: ()})
     group = parser.add_argument_group(
-        "settings", "each overrides the recipe; shown are the defaults of an empty recipe"
+        "settings",
+        "each overrides the recipe; shown are the defaults of an empty recipe. Models other than SDT have settings of "
+        "their own, such as --bc_lstm.width 64: see sdt models",
     )
     for setting in settings().values():
         if setting.key in without:
             continue
-        short = ["--device"] if setting.key == "training.device" else []
+        short = _SHORT.get(setting.key, [])
         group.add_argument(
             f"--{setting.key}",
             *short,
@@ -88,7 +110,44 @@ def add_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) ->
 def overrides(options: argparse.Namespace) -> list[str]:
     """The options of `add_options` that were given, as `load_recipe` takes them."""
     given = {name.removeprefix("setting "): text for name, text in vars(options).items() if name.startswith("setting ")}
-    return [f"--{key}={text}" for key, text in given.items()]
+    return [*(f"--{key}={text}" for key, text in given.items()), *getattr(options, _OF_MODELS, ())]
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments, where a setting of another model than SDT is one with its value: `--bc_lstm.width=64`.
+
+    These settings are not declared, since that would import every model; so argparse does not know that they have a
+    value, and would take it for something else.
+    """
+    rest, found = iter(arguments), []
+    for argument in rest:
+        value = next(rest, None) if _is_of_model(argument) and "=" not in argument else None
+        found.append(argument if value is None else f"{argument}={value}")
+    return found
+
+
+def take_settings_of_models(options: argparse.Namespace, unknown: Sequence[str]) -> list[str]:
+    """Keep the settings of models among the arguments that argparse does not know; `load_recipe` will judge them.
+
+    Returns:
+        The other arguments.
+    """
+    if not hasattr(options, _OF_MODELS):
+        return list(unknown)
+    setattr(options, _OF_MODELS, [argument for argument in unknown if _is_of_model(argument)])
+    return [argument for argument in unknown if not _is_of_model(argument)]
+
+
+def _is_of_model(argument: str) -> bool:
+    match = re.fullmatch(r"--([A-Za-z_]\w*)\.\w+(=.*)?", argument, re.DOTALL)
+    return match is not None and match[1] not in _GROUPS
+
+
+_OF_MODELS = "settings of models"
+"""The attribute of the parsed options where a command that takes settings keeps them."""
+_SHORT = {"training.device": ["--device"], "architecture": ["--model"]}
+"""Further names of options."""
+_GROUPS = ("model", "objective", "training")
 
 
 _WORDS: dict[Any, tuple[str, str]] = {

@@ -14,10 +14,11 @@ from typing import Any, get_type_hints
 import yaml
 
 from sdt.errors import InputError, near_miss
-from sdt.training.options import settings, typed
+from sdt.model.registry import MODELS, SDT_NAME, find, group, settings_of_group
+from sdt.training.options import find_setting, settings, settings_of_model, typed
 from sdt.training.settings import Recipe, Training
 
-__all__ = ["Recipe", "Training", "changed", "dump_recipe", "flat", "load_recipe", "setting_value", "unflat"]
+__all__ = ["Recipe", "Training", "changed", "dump_recipe", "flat", "load_recipe", "resolved", "setting_value", "unflat"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ def shipped_recipe(name: str) -> Path:
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
+    The settings of a model of one's own are kept as they are: its code is not imported for reading a recipe, which may
+    be that of somebody else's run. `resolved` imports it and judges them.
+
     Args:
         path: A YAML file. What it leaves out has its default.
         overrides: Options that change settings: `["--training.epochs", "5"]` or `["--training.epochs=5"]`; the values
@@ -47,20 +51,23 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: The file cannot be read, or a key or a value is wrong: names the place and the near miss.
     """
-    given = _read(path)
-    for option, text in _options(overrides):
+    options = list(_options(overrides))
+    given = _read(path, [text for option, text in options if option == "--architecture"])
+    own = _own_groups([str(given["architecture"].value)] if "architecture" in given else [])
+    own |= _own_groups([text for option, text in options if option == "--architecture"])
+    for option, text in options:
         key = option.removeprefix("--")
-        if key not in settings():
+        if find_setting(key) is None and key.partition(".")[0] not in own:
             raise InputError(f"{option} is no setting{_near_key(key)}")
         given[key] = _Given(_option_value(key, text), "")
     values = {}
     for key, at in given.items():
         try:
-            values[key] = setting_value(key, at.value)
+            values[key] = at.value if key.partition(".")[0] in own else setting_value(key, at.value)
         except InputError as error:
             raise InputError(f"{at.where}{error}") from None
     try:
-        recipe: Recipe = _build(Recipe, "", values)
+        recipe = _recipe(values)
     except InputError as error:
         # What the dataclasses refuse begins with the name of a setting; the place where it was set stands before.
         key = str(error).partition(":")[0]
@@ -72,6 +79,8 @@ def dump_recipe(recipe: Recipe) -> str:
     """The whole recipe as YAML, defaults included; `load_recipe` reads it back."""
     values = dataclasses.asdict(recipe)
     values["modalities"] = None if recipe.modalities is None else list(recipe.modalities)
+    del values["own"]
+    values |= _own_settings(recipe)
     # Escaped, since PyYAML writes some characters (U+0085, say) such that it reads others back.
     return yaml.safe_dump(values, sort_keys=False)
 
@@ -85,17 +94,31 @@ def flat(recipe: Recipe) -> dict[str, object]:
             at = getattr(at, name)
         return at
 
-    return {key: value(key) for key in settings()}
+    own = {f"{name}.{key}": of for name, group in _own_settings(recipe).items() for key, of in group.items()}
+    return {key: value(key) for key in settings()} | own
 
 
 def unflat(values: Mapping[str, object]) -> Recipe:
     """The opposite of `flat`; also of what JSON made of it. Settings that are not named have their default.
 
+    Settings of groups that nobody knows are kept as they are: they may be of code of one's own that is not imported.
+
     Raises:
         InputError: A key or a value is wrong.
     """
-    recipe: Recipe = _build(Recipe, "", {key: setting_value(key, value) for key, value in values.items()})
-    return recipe
+    return _recipe({key: value if _foreign(key) else setting_value(key, value) for key, value in values.items()})
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    """The recipe with its model imported, and the model's settings checked and complete.
+
+    Whoever calls this runs the code that the recipe names, if it names code of one's own.
+
+    Raises:
+        InputError: There is no such model, or a setting is none of its or has no such value.
+    """
+    find(recipe.architecture)
+    return unflat(flat(recipe))
 
 
 def changed(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
@@ -104,9 +127,10 @@ def changed(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
     Raises:
         InputError: A key or a value is wrong, or contradicts another.
     """
-    values = flat(recipe) | {key: setting_value(key, value) for key, value in overrides.items()}
-    new: Recipe = _build(Recipe, "", values)
-    return new
+    architecture = overrides.get("architecture", recipe.architecture)
+    own = _own_groups([str(architecture)]) | {name for name in recipe.own if settings_of_group(name) is None}
+    new = {k: value if k.partition(".")[0] in own else setting_value(k, value) for k, value in overrides.items()}
+    return _recipe(flat(recipe) | new)
 
 
 def setting_value(key: str, value: object) -> object:
@@ -115,13 +139,55 @@ def setting_value(key: str, value: object) -> object:
     Raises:
         InputError: There is no such setting, or it has no such value.
     """
-    if key not in settings():
+    setting = find_setting(key)
+    if setting is None:
         raise InputError(f"{key} is no setting{_near_key(key)}")
-    return typed(settings()[key], _names(value) if key == "modalities" else value)
+    return typed(setting, _names(value) if key == "modalities" else value)
 
 
-def _read(path: Path) -> dict[str, _Given]:
-    """The settings in a file, flat, with their places."""
+def _recipe(values: Mapping[str, object]) -> Recipe:
+    """The recipe of typed values by their keys; every setting of the model that it names is there."""
+    recipe: Recipe = _build(Recipe, "", {key: value for key, value in values.items() if key in settings()})
+    own: dict[str, dict[str, object]] = {}
+    for key, value in values.items():
+        if key not in settings():
+            name, _, last = key.partition(".")
+            own.setdefault(name, {})[last] = value
+    if recipe.architecture in MODELS and recipe.architecture != SDT_NAME:
+        own.setdefault(group(recipe.architecture), {})
+    kinds = {name: settings_of_group(name) for name in own}
+    typed_ = {name: of if (kind := kinds[name]) is None else kind(**of) for name, of in own.items()}
+    return dataclasses.replace(recipe, own=typed_)
+
+
+def _own_settings(recipe: Recipe) -> dict[str, dict[str, object]]:
+    """Group to the settings of models other than SDT, complete where the model is known."""
+    own = dict(recipe.own)
+    name = group(recipe.architecture)
+    if recipe.architecture != SDT_NAME and name not in own and (kind := settings_of_group(name)):
+        own[name] = kind()
+    return {name: dict(of) if isinstance(of, Mapping) else dataclasses.asdict(of) for name, of in own.items()}
+
+
+def _own_groups(references: Sequence[str]) -> set[str]:
+    """The groups of settings of code of one's own that is not imported."""
+    groups = {group(reference) for reference in references if ":" in reference}
+    return {name for name in groups if settings_of_group(name) is None}
+
+
+def _foreign(key: str) -> bool:
+    """Whether a key is of a group that nobody knows."""
+    name, dot, _ = key.partition(".")
+    return bool(dot) and name not in get_type_hints(Recipe) and settings_of_group(name) is None
+
+
+def _read(path: Path, architectures: Sequence[str]) -> dict[str, _Given]:
+    """The settings in a file, flat, with their places.
+
+    Args:
+        path: The file.
+        architectures: Which models are meant besides the one that the file names.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         values, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
@@ -137,12 +203,31 @@ def _read(path: Path) -> dict[str, _Given]:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"{path}: a recipe is a mapping of settings, such as 'seed: 1'")
-    return dict(_flatten(values, node, path, Recipe, ""))
+    own = _own_groups([*architectures, str(values.get("architecture", SDT_NAME))])
+    groups: dict[str, Any] = dict.fromkeys(own, Mapping)
+    for name in values:
+        if isinstance(name, str) and (kind := settings_of_group(name)):
+            groups[name] = kind
+    return dict(_flatten(values, node, path, get_type_hints(Recipe) | groups, ""))
 
 
-def _flatten(values: Any, node: Any, path: Path, group: type, prefix: str) -> Iterator[tuple[str, _Given]]:  # noqa: ANN401
-    """Walk the values beside YAML's node tree, which knows the lines."""
-    hints = get_type_hints(group)
+def _flatten(
+    values: Any,  # noqa: ANN401 - whatever YAML made
+    node: Any,  # noqa: ANN401
+    path: Path,
+    hints: Mapping[str, Any],
+    prefix: str,
+) -> Iterator[tuple[str, _Given]]:
+    """Walk the values beside YAML's node tree, which knows the lines.
+
+    Args:
+        values: A mapping.
+        node: Its node.
+        path: The file.
+        hints: Name to what is expected there: the type of a setting, the class of a group, or `Mapping` for a group
+            that nobody knows.
+        prefix: What the keys begin with.
+    """
     seen: set[str] = set()
     for key_node, value_node in node.value:
         name = str(key_node.value)
@@ -153,18 +238,20 @@ def _flatten(values: Any, node: Any, path: Path, group: type, prefix: str) -> It
             raise InputError(f"{where}{prefix}{name} is set twice")
         seen.add(name)
         value, hint = values[name], hints[name]
-        if not dataclasses.is_dataclass(hint):
+        if not (dataclasses.is_dataclass(hint) or hint is Mapping):
             yield prefix + name, _Given(value, where)
         elif isinstance(value, dict):
-            assert isinstance(hint, type)
-            yield from _flatten(value, value_node, path, hint, f"{prefix}{name}.")
+            within = dict.fromkeys(map(str, value), object) if hint is Mapping else get_type_hints(hint)
+            yield from _flatten(value, value_node, path, within, f"{prefix}{name}.")
         elif value is not None:
             raise InputError(f"{where}{prefix}{name} is a group of settings, not {value!r}")
 
 
 def _near_key(key: str, siblings: Mapping[str, object] | None = None) -> str:
     """What a wrong key should have been: the same name in another group, or a name like it."""
-    last = key.rpartition(".")[2]
+    name, _, last = key.rpartition(".")
+    if of_model := settings_of_model(name):
+        return near_miss(key, of_model)
     for known in settings():
         if known.rpartition(".")[2] == last:
             return f"; did you mean {known!r}?"
@@ -186,7 +273,8 @@ def _options(overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _option_value(key: str, text: str) -> object:
-    if settings()[key].type == str | None and text != "null":
+    setting = find_setting(key)
+    if setting is not None and setting.type == str | None and text != "null":
         return text  # a folder may be called 2024
     try:
         return yaml.safe_load(text)

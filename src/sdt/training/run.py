@@ -20,16 +20,17 @@ from sdt.evaluation.calibration import cross_entropy, fit_temperatures
 from sdt.evaluation.outputs import Outputs, predictions, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.features.text_model import carried_adapter
-from sdt.model.config import FUSED, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.model.config import FUSED
 from sdt.training.card import model_card
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
 from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
+from sdt.training.models import model_for
 from sdt.training.optimizer import make_optimizer
 from sdt.training.protocol import protocol_for
+from sdt.training.recipe import resolved
 from sdt.training.schedule import learning_rate
 from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
@@ -62,6 +63,7 @@ def train(
         InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
         KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
     """
+    recipe = resolved(recipe)
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
     corpus = Corpus.open(recipe.corpus)
@@ -94,10 +96,10 @@ class Run:
         self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
         self.protocol = protocol_for(recipe.training, corpus)
         self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed)
-        config = SDTConfig.for_corpus(corpus, recipe.model, recipe.modalities)
+        kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
-        self.model = SDT(config).to(device)
+        self.model = kind(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
         lengths = [len(conversation) for conversation in self.protocol.train]
         self.batches_per_epoch = len(
@@ -248,7 +250,8 @@ class Run:
     def _announce(self) -> None:
         parameters = sum(parameter.numel() for parameter in trained(self.model).values())
         device = self.trainer.device.type
-        self.display.say(f"{self.folder.path}: {self.corpus.name}, {parameters:,} parameters, on {device}")
+        name = self.model.called()
+        self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
         if self.state.epoch:
             self.display.say(f"going on after epoch {self.state.epoch}")
         if note := caveat(self._provenance()):

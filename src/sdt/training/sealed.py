@@ -22,8 +22,8 @@ from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file, write_text
+from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
 from sdt.training.folder import scores_from_dict
 
 CAVEAT = "epoch chosen on test (sealed scores; trained on train alone, where the protocol 'published' adds dev)"
@@ -89,7 +89,7 @@ class Sealed:
             lines = []
         self._lines = lines[:epoch]
 
-    def look(self, epoch: int, model: SDT) -> None:
+    def look(self, epoch: int, model: Model) -> None:
         """Score test with the parameters after an epoch, and seal the scores."""
         if not self._conversations:
             return

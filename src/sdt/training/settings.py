@@ -6,11 +6,13 @@ The attribute docstrings are the help of the command line; no torch here.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from sdt.errors import InputError
 from sdt.model.config import Architecture, Objective
+from sdt.model.registry import MODELS, SDT_NAME, check_reference, group
 
 ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 
@@ -76,6 +78,10 @@ class Training:
             raise InputError("training.test: never, but the protocol published chooses the epoch on test")
 
 
+_TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
+"""Keys of a recipe that no group of one's own model can have."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a run's numbers, together with the corpus' content and the machine."""
@@ -88,15 +94,31 @@ class Recipe:
     """Seed of the initial parameters, the order of the conversations and every dropout."""
     modalities: tuple[str, ...] | None = None
     """Modalities to train on, by comma; null for all of the corpus."""
+    architecture: str = SDT_NAME
+    """The model: sdt, a baseline (sdt models lists them), or your own as FILE.py:CLASS or MODULE:CLASS."""
     model: Architecture = field(default_factory=Architecture)
-    """The model's settings."""
+    """SDT's settings."""
     objective: Objective = field(default_factory=Objective)
     """The loss' settings."""
     training: Training = field(default_factory=Training)
     """The training's settings."""
+    own: Mapping[str, Any] = field(default_factory=dict, metadata={"setting": False})
+    """Settings of other models than SDT by their group, the name of the model's file: its frozen dataclass of
+    settings; or, while code of one's own is not imported, a mapping. In a file a group stands beside `model`."""
 
     def __post_init__(self) -> None:
+        check_reference(self.architecture)
+        if ":" in self.architecture and group(self.architecture) in (*_TAKEN, *MODELS):
+            raise InputError(
+                f"architecture: {self.architecture}: settings called {group(self.architecture)} are others; rename the "
+                "file"
+            )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed: {self.seed} is not in [0, 2^63)")
         if self.modalities is not None and (not self.modalities or len(set(self.modalities)) < len(self.modalities)):
             raise InputError(f"modalities: {list(self.modalities)} is not a list of different names")
+
+    @property
+    def settings_of_model(self) -> Any:  # noqa: ANN401 - every model has settings of its own
+        """The settings of the architecture; see `own`. None where they are all defaults and nobody has named them."""
+        return self.model if self.architecture == SDT_NAME else self.own.get(group(self.architecture))

@@ -21,20 +21,22 @@ def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
 
 
 def answer(prediction: Prediction) -> dict[str, object]:
-    """The emotion alone; probabilities have six significant digits."""
+    """The emotion alone; probabilities have six significant digits. What the model does not have is left out."""
+    branches = {m: {label: _short(p) for label, p in b.items()} for m, b in prediction.branches.items()}
+    weights = {m: _short(weight) for m, weight in prediction.weights.items()}
     return {
         "emotion": prediction.emotion,
         "probability": _short(prediction.probability),
         "probabilities": {label: _short(p) for label, p in prediction.probabilities.items()},
-        "branches": {m: {label: _short(p) for label, p in b.items()} for m, b in prediction.branches.items()},
-        "weights": {m: _short(weight) for m, weight in prediction.weights.items()},
+        **({"branches": branches} if branches else {}),
+        **({"weights": weights} if weights else {}),
     }
 
 
 def flat(record: dict[str, object]) -> dict[str, object]:
     """The probabilities as columns: `p_joy`, a branch's `text_p_joy`, a weight's `text_weight`."""
     row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
-    probabilities, branches, weights = record["probabilities"], record["branches"], record["weights"]
+    probabilities, branches, weights = record["probabilities"], record.get("branches", {}), record.get("weights", {})
     assert isinstance(probabilities, dict)
     assert isinstance(branches, dict)
     assert isinstance(weights, dict)

@@ -1,0 +1,117 @@
+"""Why a model says what it says of one conversation.
+
+What each modality weighed in the fusion; what each modality's branch says by itself; who attends to whom, in every pair
+of modalities; and what becomes of the prediction without a modality, or without another utterance. The conversation is
+one of a corpus, or a transcript with its recording. A short table is printed; --output writes everything as
+explanation.json, and pictures of it.
+
+  sdt explain runs/puppets --list
+  sdt explain runs/puppets --conversation scene0002 --output build/scene0002
+  sdt explain runs/puppets/model --corpus build/puppets --conversation scene0002
+  sdt explain meld-text-audio-small --transcript chat.txt --output build/chat
+  sdt explain runs/mine --transcript talk.srt --media talk.mp4 --output build/talk
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    from sdt.explanation.source import Subject
+    from sdt.model.config import SDTConfig
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", metavar="MODEL", help="a run, a model folder, a model in the box, or a hub id")
+    parser.add_argument("--conversation", metavar="ID", help="which one; not needed where there is one alone")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="where it is; default: the corpus the run used")
+    parser.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="a transcript instead of a corpus, as of sdt predict"
+    )
+    parser.add_argument(
+        "--media", type=Path, metavar="FILE_OR_FOLDER", help="the transcript's recording, or a folder of recordings"
+    )
+    parser.add_argument("--list", action="store_true", help="list the conversations that there are, and end")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="write explanation.json and the pictures there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier explanation in --output")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Read, explain, write, print."""
+    _check(options)
+    if options.list:
+        _list(options)
+        return None
+
+    from sdt.commands.models import finished_model
+    from sdt.commands.progress import bar
+    from sdt.device import choose_device
+    from sdt.explanation.explain import explain
+    from sdt.explanation.occlusion import readings
+    from sdt.explanation.pictures import check_output, write_explanation
+    from sdt.model.sdt import SDT
+
+    if options.output:  # before the work rather than after it
+        check_output(options.output, overwrite=options.overwrite)
+    folder, device = finished_model(options.model), choose_device(options.device)
+    model = SDT.from_pretrained(folder)
+    subject = _subject(model.config, folder, options)
+    with bar("readings", readings(subject.batch)) as progress:
+        explanation = explain(
+            model, subject.batch, subject.conversation, device=device, notes=subject.notes, progress=progress
+        )
+    files = write_explanation(explanation, options.output, overwrite=options.overwrite) if options.output else []
+
+    from rich.console import Console
+
+    from sdt.explanation.table import explanation_table, sentences
+
+    console = Console(highlight=False, markup=False)
+    console.print(explanation_table(explanation))
+    for line in sentences(explanation):
+        console.print(line, soft_wrap=True)
+    if files:
+        console.print(f"written to {options.output}: {', '.join(files)}", soft_wrap=True)
+    return None
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other."""
+    if options.transcript and options.corpus:
+        raise InputError("--transcript and --corpus contradict each other; the conversation is in one of them")
+    if options.media and not options.transcript:
+        raise InputError("--media is the recording of a transcript; give it with --transcript FILE")
+    if not (options.transcript or options.conversation or options.list):
+        raise InputError("which conversation? Say --conversation ID; --list shows those that there are")
+
+
+def _subject(config: SDTConfig, folder: Path, options: argparse.Namespace) -> Subject:
+    from sdt.commands.models import corpus_for
+    from sdt.explanation.source import from_corpus, from_transcript
+
+    if options.transcript:
+        return from_transcript(config, options.transcript, options.media, options.conversation, model=folder)
+    corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
+    return from_corpus(config, corpus, options.conversation)
+
+
+def _list(options: argparse.Namespace) -> None:
+    """Print which conversations there are."""
+    from rich.console import Console
+
+    from sdt.commands.models import corpus_for
+    from sdt.explanation.table import conversations_table
+    from sdt.prediction.inputs import read_input
+
+    if options.transcript:
+        table = conversations_table(read_input(options.transcript).conversations, {})
+    else:
+        corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
+        table = conversations_table(list(corpus.conversations.values()), corpus.splits)
+    Console(highlight=False, markup=False, emoji=False).print(table)

@@ -1,0 +1,70 @@
+"""What attention weighs: the weights of every encoder, which the model's own layouts compute but never hold.
+
+Shapes: T utterances of one conversation; E encoders; H heads of an encoder; d model width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sdt.corpus.batches import Batch
+from sdt.model.attention import Keys
+from sdt.model.encoder import Pair
+from sdt.model.sdt import SDT, Output
+
+Maps = Mapping[Pair, npt.NDArray[np.float32]]
+"""Target and source modality to [H, T, T]: how much an utterance (row) reads each utterance (column). Rows sum to 1; an
+utterance that lacks the source has a column of 0. Where the whole conversation lacks it nothing is read: all is 0."""
+
+
+class RecordingLayout:
+    """A `Layout` of one conversation that computes attention by its formula and keeps the weights."""
+
+    encoders_together = 2**31 - 1
+    """All in one call, so that every call is a layer and the encoders in it are in the model's order."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Tensor] = []
+        """Of each layer, [E, H, T, T]."""
+
+    def keys(self, present: Tensor) -> Keys:
+        """The keys of one modality; `present` is [T] bool."""
+        some = present.any().expand(len(present))  # [T]
+        return Keys(present | ~some, some[:, None].float(), complete=False)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+        """See `Layout.attend`; without dropout, for a model is explained as it is used."""
+        if dropout:
+            raise ValueError("attention is recorded in evaluation mode only")
+        q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [E, H, T, d/H]
+        scores = q @ k.mT / math.sqrt(q.shape[-1])  # [E, H, T, T]
+        barred = ~torch.stack([key.present for key in keys])[:, None, None, :]  # [E, 1, 1, T]
+        weights = scores.masked_fill(barred, -math.inf).softmax(dim=-1)
+        some = torch.stack([key.some[0] for key in keys])[:, :, None, None]  # [E, 1, 1, 1]
+        self.recorded.append(weights * some)
+        return (weights @ v).permute(2, 0, 1, 3)
+
+
+def read_and_record(model: SDT, batch: Batch) -> tuple[Output, list[Maps]]:
+    """Read one conversation, and keep what attention weighed.
+
+    Args:
+        model: In evaluation mode.
+        batch: Of one conversation, where the model is.
+
+    Returns:
+        What the model says, as ever, and the maps of each layer, the first layer first.
+    """
+    if len(batch.lengths) != 1:
+        raise ValueError(f"attention is recorded of one conversation at a time, not of {len(batch.lengths)}")
+    layout = RecordingLayout()
+    output = model.read(batch, layout)
+    pairs = [(target, source) for target in model.config.modalities for source in model.config.sources(target)]
+    layers = [weights.float().cpu().numpy() for weights in layout.recorded]
+    return output, [dict(zip(pairs, weights, strict=True)) for weights in layers]

@@ -1,0 +1,107 @@
+"""The gate's weights and the branches' opinions over a conversation, as pictures.
+
+Shapes: T utterances; M modalities; C labels.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sdt.evaluation.figure import COLOURS, FAINT, INK
+from sdt.explanation.explain import HIGH, LOW, Explanation
+from sdt.explanation.rows import MISSING, Rows, heading, number_rows, title, words
+from sdt.model.config import FUSED
+
+_WORDS = 3.4
+"""Inches of what was said."""
+
+
+def weights_figure(explanation: Explanation) -> Figure:
+    """The multimodal gate's weights: a panel for each modality, a row for each utterance.
+
+    A dot is the mean over the model's dimensions, the line reaches from their 10th to their 90th percentile.
+    """
+    rows, M = Rows.of(len(explanation.conversation)), len(explanation.modalities)
+    figure, panels = _panels(explanation, rows, [1.9] * M)
+    y, weights = np.arange(len(explanation.conversation)), explanation.weights
+    for m, (axes, name) in enumerate(zip(panels, explanation.modalities, strict=True)):
+        colour, there = COLOURS[m % len(COLOURS)], weights.mean[:, m] > 0
+        axes.hlines(y[there], weights.low[there, m], weights.high[there, m], color=colour, linewidth=1.6, alpha=0.45)
+        axes.plot(weights.mean[there, m], y[there], "o", color=colour, markersize=min(5.0, max(rows.font, 2.0)))
+        for i in np.flatnonzero(~there):
+            axes.axhspan(i - 0.5, i + 0.5, color=MISSING, linewidth=0)
+        axes.axvline(1 / M, color=FAINT, linewidth=1, linestyle=":")
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+        axes.grid(axis="x", color="#dde3ea", linewidth=0.8)
+        axes.set_axisbelow(True)
+        heading(axes, name, f"mean {weights.mean[:, m].mean():.0%}")
+    title(figure, explanation, "what each modality weighs in the fusion")
+    gated = explanation.config.architecture.fusion == "gated"
+    _foot(
+        figure,
+        f"dot: mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile; dotted: equal shares; "
+        "grey: the utterance lacks the modality"
+        if gated
+        else f"fusion by {explanation.config.architecture.fusion} has no gate: equal shares of what an utterance has",
+    )
+    return figure
+
+
+def branches_figure(explanation: Explanation) -> Figure:
+    """What the fused head and every branch say: a panel each, an utterance a row, an emotion a column."""
+    rows, C = Rows.of(len(explanation.conversation)), len(explanation.config.labels)
+    heads = list(explanation.probabilities)
+    figure, panels = _panels(explanation, rows, [max(1.3, 0.27 * C)] * len(heads))
+    for axes, head in zip(panels, heads, strict=True):
+        _opinion(axes, explanation, head, rows)
+    title(figure, explanation, "what the branches say, and what the fused model says")
+    _foot(
+        figure,
+        "shade: calibrated probability; dot: the predicted emotion, red where a branch says another than the fused "
+        "one; ring: the annotated emotion; struck out: the utterance lacks the modality",
+    )
+    return figure
+
+
+def _opinion(axes: Axes, explanation: Explanation, head: str, rows: Rows) -> None:
+    p, labels = explanation.probabilities[head], explanation.config.labels
+    axes.imshow(p, cmap="Blues", vmin=0, vmax=1.25, aspect="auto", interpolation="nearest")
+    T, C = p.shape
+    y, said, size = np.arange(T), p.argmax(axis=1), max(1.0, min(4.5, rows.font * 0.55))
+    other = np.zeros(T, dtype=bool) if head == FUSED else explanation.disagreeing(head)
+    for where, colour in ((~other, INK), (other, COLOURS[1])):
+        axes.plot(said[where], y[where], "o", color=colour, markersize=size, linestyle="none")
+    true = [(labels.index(u.label), i) for i, u in enumerate(explanation.conversation.utterances) if u.label in labels]
+    if true and rows.font:
+        axes.plot(
+            *zip(*true, strict=True), "o", color=INK, fillstyle="none", markersize=2.1 * size, markeredgewidth=0.8
+        )
+    if head != FUSED:
+        for i in np.flatnonzero(~explanation.present[:, explanation.modalities.index(head)]):
+            axes.plot([-0.5, C - 0.5], [i, i], color=FAINT, linewidth=1)
+    axes.set_xticks(range(C), labels, rotation=55, ha="right", rotation_mode="anchor", parse_math=False)
+    number_rows(axes, explanation, rows)
+    heading(axes, head, "the prediction" if head == FUSED else f"{int(other.sum())} of {T} say otherwise")
+
+
+def _panels(explanation: Explanation, rows: Rows, widths: list[float]) -> tuple[Figure, list[Axes]]:
+    """What was said on the left, and panels beside it."""
+    figure = Figure(figsize=(_WORDS + sum(widths) + 0.3 * len(widths), rows.height + 1.9), layout="constrained")
+    first, *panels = figure.subplots(1, len(widths) + 1, width_ratios=[_WORDS, *widths])
+    words(first, explanation, rows)
+    for axes in panels:
+        number_rows(axes, explanation, rows)
+    return figure, panels
+
+
+def _foot(figure: Figure, text: str) -> None:
+    figure.supxlabel(_wrapped(text, figure), x=0.01, ha="left", fontsize=8.5, color=FAINT)
+
+
+def _wrapped(text: str, figure: Figure) -> str:
+    return textwrap.fill(text, int(figure.get_size_inches()[0] * 13.5))

@@ -1,0 +1,250 @@
+"""How training went: losses and scores over the epochs, teacher beside students.
+
+Shapes: R runs, E epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from sdt.evaluation.seeds import Spread
+from sdt.model.config import FUSED
+from sdt.report.document import Block, Figure, Note, Paragraph, Section
+from sdt.report.study import Row, Study
+from sdt.report.svg import FAINT, GROUND, INK, colour, plain, render, style
+
+_TOGETHER = 6
+"""So many rows can be told apart in one panel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A number over the epochs: mean, least and most of the runs that still went on."""
+
+    epoch: npt.NDArray[np.int64]
+    """[E], from 1."""
+    mean: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, histories: Sequence[Sequence[dict[str, Any]]], *keys: str) -> Band | None:
+        """From the lines of metrics.jsonl.
+
+        Args:
+            histories: R runs.
+            keys: Where the number stands in a line.
+
+        Returns:
+            None where a line lacks it.
+        """
+        try:
+            runs = [[_number(line, keys) for line in history] for history in histories]
+        except (KeyError, TypeError, ValueError):
+            return None
+        longest = max(map(len, runs), default=0)
+        if not longest:
+            return None
+        table = np.full((len(runs), longest), np.nan)  # [R, E]
+        for row, values in zip(table, runs, strict=True):
+            row[: len(values)] = values
+        return cls(np.arange(1, longest + 1), np.nanmean(table, 0), np.nanmin(table, 0), np.nanmax(table, 0))
+
+
+def curves(study: Study) -> Section | None:
+    """None where no run has finished an epoch."""
+    rows = study.leading or list(study.planned[:1])
+    parts = []
+    for number, row in enumerate(rows, start=1):
+        if row.histories:
+            parts.append(Section(row.name, list(_of_row(row, number))))
+    if not parts:
+        return None
+    further = list(_distillation(study))
+    if len(parts) == 1:
+        return Section("Training: teacher and students over the epochs", [*parts[0].blocks, *further])
+    return Section("Training: teacher and students over the epochs", further, parts)
+
+
+def chosen(row: Row) -> list[tuple[int, dict[str, Any]]]:
+    """Of each finished run the chosen epoch and its line of metrics.jsonl, where both are there."""
+    found = []
+    for run in row.result.group.runs if row.result else ():
+        epoch = run.read_scores()[0].get("epoch")
+        line = next((line for line in run.read_metrics() if line.get("epoch") == epoch), None)
+        if isinstance(epoch, int) and line:
+            found.append((epoch, line))
+    return found
+
+
+def _of_row(row: Row, number: int) -> Iterator[Block]:
+    suffix = "" if number == 1 else f"-{number}"
+    split = _scored(row)
+    students = [head for head in row.histories[0][0].get(split, {}) if head != FUSED]
+    if not row.result:
+        yield Note(f"{row.name} is not finished; the curves show what there is.")
+    ends = chosen(row)
+    if ends and students:
+        yield Paragraph(_at_the_chosen(ends, split, students))
+    yield _scores(row, split, students, suffix)
+    losses = _losses(row, split, students, suffix)
+    if losses:
+        yield losses
+
+
+def _at_the_chosen(ends: list[tuple[int, dict[str, Any]]], split: str, students: list[str]) -> str:
+    def at(head: str) -> str:
+        spread = Spread.of([line[split][head]["weighted_f1"] for _, line in ends])
+        return str(spread) if len(ends) > 1 else f"{100 * spread.mean:.2f}"
+
+    epochs = sorted(epoch for epoch, _ in ends)
+    when = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
+    shown = ", ".join(f"{head} {at(head)}" for head in students)
+    return (
+        f"At the chosen epoch ({when}) the teacher has a weighted F1 of {at(FUSED)} on {split}, the students {shown}. "
+        "Where the teacher stays above every student, fusing adds to what each modality's branch knows by itself."
+    )
+
+
+def _scores(row: Row, split: str, students: list[str], suffix: str) -> Figure:
+    with style():
+        drawing = Drawing(figsize=(9.2, 3.7), layout="constrained")
+        axes = drawing.add_subplot()
+        for number, head in enumerate((FUSED, *students)):
+            band = Band.of(row.histories, split, head, "weighted_f1")
+            if band:
+                _draw(axes, band, number, _head(head), 100)
+        for at, (epoch, line) in enumerate(chosen(row)):
+            value = 100 * line[split][FUSED]["weighted_f1"]
+            label = "chosen epoch" if at == 0 else None
+            axes.plot(epoch, value, "D", markersize=6, color=GROUND, markeredgecolor=INK, markeredgewidth=1.3,
+                      label=label, linestyle="none", zorder=5)  # fmt: skip
+        axes.set_ylabel(f"weighted F1 on {split}, percent")
+        _finish(axes)
+        drawing.legend(loc="outside upper left", ncols=len(students) + 2)
+    name = f"curves-scores{suffix}"
+    last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *students)}
+    return Figure(
+        name,
+        f"{row.name}: weighted F1 of teacher and students on {split} over the epochs",
+        f"{_bands(row)} Diamonds: the epoch that each run chose, and the teacher's score there.",
+        f"Weighted F1 on {split} at the last epoch: "
+        + ", ".join(f"{_head(head)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
+        render(drawing, name),
+    )
+
+
+def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | None:
+    """Task, hard and soft terms on train, and the cross-entropy on dev."""
+    histories = row.histories
+    task = Band.of(histories, "losses", "task")
+    if task is None:
+        return None
+    with style():
+        drawing = Drawing(figsize=(9.6, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.08))
+        train, soft, dev = drawing.subplots(1, 3)
+        _draw(train, task, 0, _head(FUSED))
+        for number, head in enumerate(students, start=1):
+            for axes, term in ((train, "hard"), (soft, "soft")):
+                if band := Band.of(histories, "students", head, term):
+                    _draw(axes, band, number, None)
+                    if axes is train:
+                        axes.lines[-1].set_label(_head(head))
+        for number, head in enumerate((FUSED, *students)):
+            if band := Band.of(histories, split, head, "cross_entropy"):
+                _draw(dev, band, number, None)
+        titles = ("Train: task and hard terms", "Train: soft term", f"{split.capitalize()}: cross-entropy")
+        for axes, title in zip((train, soft, dev), titles, strict=True):
+            axes.set_title(title)
+            _finish(axes)
+        drawing.legend(loc="outside upper left", ncols=len(students) + 1)
+    name = f"curves-losses{suffix}"
+    return Figure(
+        name,
+        f"{row.name}: losses of teacher and students over the epochs",
+        "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the "
+        "hard term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term). "
+        f"Right: cross-entropy on {split} without class weights; where it rises while the left one falls, the model "
+        f"learns the training conversations by heart. {_bands(row)}",
+        f"The task term falls from {task.mean[0]:.2f} at the first to {task.mean[-1]:.2f} at the last epoch",
+        render(drawing, name),
+    )
+
+
+def _distillation(study: Study) -> Iterator[Block]:
+    """Rows that are taught differently beside the reference; without such rows, all rows if they are few."""
+    first = next((row for row in study.finished if row.name == study.reference_name), None)
+    if first is None or len(study.corpora) > 1:
+        return
+    others = [row for row in study.finished if row.changes and all(k.startswith("objective.") for k in row.changes)]
+    about = "with and without parts of self-distillation" if others else "of all rows"
+    others = others or [row for row in study.finished if row is not first]
+    if not others or len(others) >= _TOGETHER:
+        return
+    split = _scored(first)
+    with style():
+        drawing = Drawing(figsize=(9.2, 3.5), layout="constrained")
+        axes = drawing.add_subplot()
+        for number, row in enumerate((first, *others)):
+            if band := Band.of(row.histories, split, FUSED, "weighted_f1"):
+                _draw(axes, band, number, row.name, 100)
+        axes.set_ylabel(f"weighted F1 on {split}, percent")
+        _finish(axes)
+        drawing.legend(loc="outside upper left", ncols=3)
+    yield Figure(
+        "curves-rows",
+        f"The teacher's weighted F1 on {split} over the epochs, {about}",
+        "Lines are means over the runs of a row, bands reach from the lowest to the highest of those that still went "
+        "on. The curves show when a difference comes about; whether it is more than noise say the comparisons on test.",
+        f"The teacher's weighted F1 on {split} for {', '.join(row.name for row in (first, *others))}",
+        render(drawing, "curves-rows"),
+    )
+
+
+def _draw(axes: Axes, band: Band, number: int, label: str | None, factor: float = 1) -> None:
+    shade = colour(number)
+    axes.plot(band.epoch, factor * band.mean, color=shade, linewidth=2 if number == 0 else 1.5, label=label,
+              marker="o" if len(band.epoch) == 1 else None, zorder=3 if number == 0 else 2)  # fmt: skip
+    if (band.low < band.high).any():
+        axes.fill_between(band.epoch, factor * band.low, factor * band.high, color=shade, alpha=0.16, linewidth=0)
+
+
+def _finish(axes: Axes) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.margins(x=0.02)
+    axes.tick_params(labelcolor=FAINT)
+    plain(axes)
+
+
+def _scored(row: Row) -> str:
+    """The split that was scored after every epoch: dev, or test under the protocol `published`."""
+    line = row.histories[0][0]
+    return "dev" if "dev" in line else "test"
+
+
+def _bands(row: Row) -> str:
+    count = len(row.histories)
+    if count == 1:
+        return "One run."
+    return f"Lines are means over {count} runs, bands reach from the lowest to the highest of those that still went on."
+
+
+def _head(head: str) -> str:
+    return "teacher (fused)" if head == FUSED else f"student {head}"
+
+
+def _number(line: dict[str, Any], keys: Sequence[str]) -> float:
+    value: Any = line
+    for key in keys:
+        value = value[key]
+    return float(value)

@@ -1,0 +1,49 @@
+"""The tables of a document for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sdt.evaluation.table import latex_text
+from sdt.report.document import Document, Table
+
+
+def tables(document: Document) -> str:
+    """tables.tex: every table that a paper may want, for the package booktabs."""
+    head = [
+        f"% {_comment(document.title)}",
+        f"% {_comment(document.foot)}",
+        r"% In the preamble: \usepackage{booktabs}. Each table is \ref{tab:NAME}.",
+    ]
+    chosen = (table for table in document.all(Table) if table.paper)
+    return "\n".join([*head, *(f"\n{_table(table)}" for table in chosen)]) + "\n"
+
+
+def _table(table: Table) -> str:
+    return "\n".join(_lines(table))
+
+
+def _lines(table: Table) -> Iterator[str]:
+    yield r"\begin{table}"
+    yield r"\centering"
+    yield rf"\caption{{{latex_text(table.title)}. {latex_text(table.caption)}".rstrip() + "}"
+    yield rf"\label{{tab:{table.name}}}"
+    yield rf"\begin{{tabular}}{{{''.join('r' if kind == 'number' else 'l' for _, kind in table.columns)}}}"
+    yield r"\toprule"
+    yield _row([latex_text(name) for name, _ in table.columns])
+    yield r"\midrule"
+    for number, cells in enumerate(table.rows):
+        texts = [latex_text(cell) for cell in cells]
+        yield _row([rf"\textbf{{{text}}}" if number in table.best and text else text for text in texts])
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
+    yield r"\end{table}"
+
+
+def _row(cells: list[str]) -> str:
+    # A bracket after \\ would be taken for its argument.
+    return " & ".join(f"{{{cell}}}" if cell.startswith("[") else cell for cell in cells) + r" \\"
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())

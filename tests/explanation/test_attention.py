@@ -1,0 +1,70 @@
+"""What is recorded is what the model's own layouts compute."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from sdt.explanation.attention import RecordingLayout, read_and_record
+from sdt.model.attention import layout_of
+from tests.explanation.build import lively, one
+from tests.model.build import random_batch, small_model
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("length", [1, 7])
+def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int, missing: float) -> None:
+    encoders, heads, size = 3, 2, 4
+    generator = torch.Generator().manual_seed(length)
+    q, k, v = (torch.randn(length, encoders, heads, size, generator=generator) for _ in range(3))
+    present = [torch.rand(length, generator=generator) >= missing for _ in range(encoders)]
+    own, recording = layout_of(one(length)), RecordingLayout()
+    expected = own.attend(q, k, v, [own.keys(of) for of in present], 0.0)
+    found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    (weights,) = recording.recorded  # [E, H, T, T]
+    for e, of in enumerate(present):
+        if of.any():
+            product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
+            torch.testing.assert_close(product, expected[:, e], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(weights[e].sum(-1), torch.ones(heads, length))
+        else:
+            assert not weights[e].any()
+        assert not weights[e][:, :, ~of].any()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: float) -> None:
+    model, batch = lively(layers=layers), one(9, missing=missing)
+    with torch.no_grad():
+        expected = model(batch)
+        found, maps = read_and_record(model, batch)
+    for head, logits in expected.logits.items():
+        torch.testing.assert_close(found.logits[head], logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.weights, expected.weights, atol=1e-5, rtol=1e-5)
+    assert len(maps) == layers
+    for of in maps:
+        assert list(of) == [(t, s) for t in batch.present for s in (t, *(m for m in batch.present if m != t))]
+
+
+def test_each_map_is_that_of_its_pair() -> None:
+    model, batch = lively(), one(5)
+    with torch.no_grad():
+        _, (maps,) = read_and_record(model, batch)
+        inputs = model._inputs(batch)
+        for target, source in itertools.product(inputs, repeat=2):
+            layer = model.encoders[target][source].layers[0]  # type: ignore[index]
+            q, k, _ = layer.before_attention(inputs[target], inputs[source])
+            expected = (torch.einsum("ihd,jhd->hij", q, k) / math.sqrt(q.shape[2])).softmax(-1)
+            torch.testing.assert_close(torch.from_numpy(maps[target, source]), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_one_conversation_and_no_dropout() -> None:
+    with pytest.raises(ValueError, match="not of 2"):
+        read_and_record(small_model(), random_batch([2, 3]))
+    with pytest.raises(ValueError, match="evaluation mode"), torch.no_grad():
+        read_and_record(small_model().train(), one(3))

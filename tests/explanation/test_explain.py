@@ -1,0 +1,116 @@
+"""The whole explanation of a conversation, and its JSON values."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from sdt.errors import InputError
+from sdt.explanation import explain as module
+from sdt.explanation.explain import explain
+from tests.explanation.build import explained, lively, one, without
+from tests.model.build import LABELS, conversation
+
+
+def test_weights_and_probabilities_are_the_models() -> None:
+    found, model, batch, _ = explained(6, missing=0.3)
+    with torch.no_grad():
+        output = model(batch)
+    weights = output.weights.numpy()
+    np.testing.assert_allclose(found.weights.mean, weights.mean(axis=2), atol=1e-6)
+    np.testing.assert_allclose(found.weights.deviation, weights.std(axis=2), atol=1e-6)
+    np.testing.assert_allclose(found.weights.low, np.percentile(weights, 10, axis=2), atol=1e-6)
+    np.testing.assert_allclose(found.weights.high, np.percentile(weights, 90, axis=2), atol=1e-6)
+    assert (found.weights.mean[~found.present] == 0).all()
+    for head, logits in output.logits.items():
+        np.testing.assert_allclose(found.probabilities[head], logits.softmax(-1).numpy(), atol=1e-5)
+    for name in found.modalities:
+        other = output.logits[name].argmax(1) != output.logits["fused"].argmax(1)
+        np.testing.assert_array_equal(found.disagreeing(name), (other & batch.present[name]).numpy())
+
+
+def test_json_holds_everything() -> None:
+    found, _, _, said = explained(4, missing=0.3)
+    values = json.loads(found.to_json())
+    assert values["modalities"] == ["text", "audio", "visual"]
+    assert [of["order"] for of in values["utterances"]] == [1, 2, 3, 4]
+    for i, of in enumerate(values["utterances"]):
+        assert (of["text"], of["speaker"]) == (said.utterances[i].text, said.utterances[i].speaker)
+        assert of["emotion"] == max(of["probabilities"]["fused"], key=of["probabilities"]["fused"].__getitem__)
+        assert of["disagreeing"] == [
+            name
+            for name in values["modalities"]
+            if of["present"][name] and max(LABELS, key=of["probabilities"][name].__getitem__) != of["emotion"]
+        ]
+        assert sum(weight["mean"] for weight in of["weights"].values()) == pytest.approx(1, abs=1e-4)
+    assert len(values["attention"]) == 9
+    for of in values["attention"]:
+        heads = np.array(of["heads"])
+        assert heads.shape == (2, 4, 4)
+        np.testing.assert_allclose(heads.mean(0), of["mean"], atol=1e-4)
+        np.testing.assert_allclose(heads.sum(-1), 1, atol=1e-3)
+        gone = [not u["present"][of["source"]] for u in values["utterances"]]
+        assert not heads[:, :, gone].any()
+    occlusion = values["occlusion"]
+    here = [[occlusion["modality_here"][m]["probability"][i] is None for m in values["modalities"]] for i in range(4)]
+    assert here == (~found.present).tolist()
+    changed = {(of["utterance"] - 1, of["without"] - 1): of["emotion"] for of in occlusion["utterance"]["changed"]}
+    for i in range(4):
+        for j in range(4):
+            effect = found.occlusion.utterances
+            assert LABELS[effect.emotion[i, j]] == changed.get((i, j), LABELS[found.emotions[i]])
+            expected = float(effect.probability[i, j])
+            assert occlusion["utterance"]["probability"][i][j] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+def test_an_utterance_without_anything_is_explained_from_the_others() -> None:
+    model, batch, said = lively(), one(3), conversation("c0", 3)
+    batch = without(batch, *((1, name) for name in batch.present))
+    found = explain(model, batch, said)
+    assert "1 of 3 utterances have no modality at all: read from those around them" in found.notes
+    assert "audio: missing in 1 of 3 utterances" in found.notes
+    assert found.weights.mean[1].sum() == pytest.approx(1)  # as if it had all
+    assert np.isfinite(found.probabilities["fused"]).all()
+
+
+def test_what_is_known_of_a_modality_is_not_said_twice() -> None:
+    model, batch = lively(), without(one(2), (0, "audio"))
+    found = explain(model, batch, conversation("c0", 2), notes=["audio: left out: no recording was given"])
+    assert found.notes == ("audio: left out: no recording was given",)
+
+
+@pytest.mark.parametrize("fusion", ["addition", "concatenation"])
+def test_without_a_gate_the_weights_are_said_to_be_none(fusion: str) -> None:
+    found, *_ = explained(2, fusion=fusion)
+    assert any(f"fuses by {fusion}, without a gate" in note for note in found.notes)
+    np.testing.assert_allclose(found.weights.mean, 1 / 3)
+
+
+def test_modes_come_back_and_gradients_are_not_kept() -> None:
+    model = lively().train()
+    explain(model, one(3), conversation("c0", 3))
+    assert model.training
+
+
+def test_long_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEADS_UP_TO", 5)
+    monkeypatch.setattr(module, "LONGEST", 8)
+    found, model, *_ = explained(6)
+    values = found.to_dict()
+    assert all("heads" not in of and np.shape(of["mean"]) == (6, 6) for of in values["attention"])
+    assert any("6 utterances are more than 5" in note for note in found.notes)
+    with pytest.raises(InputError, match="has 9 utterances, and at most 8 can be explained"):
+        explain(model, one(9), conversation("c0", 9))
+
+
+def test_refusals() -> None:
+    model, batch, said = lively(), one(2), conversation("c0", 2)
+    nothing = without(batch, *((i, name) for name in batch.present for i in range(2)))
+    with pytest.raises(InputError, match="'c0': no utterance has any of text, audio, visual"):
+        explain(model, nothing, said)
+    batch.features["text"][1] = torch.inf
+    with pytest.raises(InputError, match="not finite"):
+        explain(model, batch, said)
