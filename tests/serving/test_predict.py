@@ -23,6 +23,7 @@ from tests.prediction.models import LABELS
 from tests.serving.conftest import SRT
 from tests.serving.running import Running
 
+pytestmark = pytest.mark.xdist_group("serving")
 CHAT = {
     "id": "chat",
     "utterances": [

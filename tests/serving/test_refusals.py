@@ -17,6 +17,7 @@ from tests.features.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.running import Answer, Running, multipart
 
+pytestmark = pytest.mark.xdist_group("serving")
 MULTIPART_X = "multipart/form-data; boundary=x"
 HELLO = {"utterances": [{"speaker": "Ann", "text": "Hello."}]}
 

@@ -18,6 +18,7 @@ import pytest
 
 from tests.serving.running import ENVIRONMENT, Running, running
 
+pytestmark = pytest.mark.xdist_group("serving")
 SECRET = "correct-horse-battery"
 WORDS = "Rosebud"
 HELLO = {"id": "x", "utterances": [{"speaker": "Ann", "text": f"{WORDS} it is."}]}

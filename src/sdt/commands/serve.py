@@ -17,6 +17,7 @@ import os
 import sys
 from pathlib import Path
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.errors import InputError, MissingDependencyError
 from sdt.serving.settings import Settings
 
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free; default: %(default)s")
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
         "--token-file",
@@ -68,6 +70,7 @@ def run(options: argparse.Namespace) -> int | None:
         raise MissingDependencyError(
             f"sdt serve needs {error.name}; install it with: pip install 'sdt-erc[serve]'"
         ) from None
+    use_code(options)
     with bound(options.host, options.port) as listening:
         from sdt.model.hub import DEFAULT
         from sdt.serving.app import Service

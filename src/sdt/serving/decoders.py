@@ -17,7 +17,7 @@ import numpy as np
 
 from sdt.conversation import Conversation
 from sdt.features.encoder import Encoded
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.serving import decoding
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.settings import Settings
@@ -50,12 +50,12 @@ class Gone(Exception):  # noqa: N818 - a condition of another process
 class Decoder:
     """One decoding process."""
 
-    def __init__(self, config: SDTConfig, folder: Path, settings: Settings) -> None:
+    def __init__(self, config: ModelConfig, folder: Path, settings: Settings) -> None:
         self._config, self._settings = config, settings
         context = multiprocessing.get_context("spawn")  # a copy of a process that has threads may hang
         self._connection, theirs = context.Pipe()
         ours, self._lifeline = context.Pipe(duplex=False)
-        arguments = (theirs, ours, config.to_dict(), folder, settings.decode_bytes)
+        arguments = (theirs, ours, _needed(config), folder, settings.decode_bytes)
         self.process = context.Process(target=decoding.run, args=arguments, daemon=True, name="sdt-decoder")
         self.process.start()
         theirs.close()
@@ -171,7 +171,7 @@ class Decoders:
         told: Called after every upload with how it went: `made`, `refused`, `died` or `slow`.
     """
 
-    def __init__(self, config: SDTConfig, folder: Path, settings: Settings, told: Callable[[str], None]) -> None:
+    def __init__(self, config: ModelConfig, folder: Path, settings: Settings, told: Callable[[str], None]) -> None:
         self._config, self._folder, self._settings, self._told = config, folder, settings, told
         self._free: asyncio.Queue[Decoder] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(settings.decoders, "decoder")
@@ -251,6 +251,17 @@ class Decoders:
 
     def _put(self, decoder: Decoder) -> None:
         self._free.put_nowait(decoder)
+
+
+def _needed(config: ModelConfig) -> ModelConfig:
+    """What encoders read of a configuration; a process that makes features needs no model's settings."""
+    return ModelConfig(
+        dict(config.modalities),
+        config.labels,
+        config.speakers,
+        encoders=dict(config.encoders),
+        normalisation=dict(config.normalisation),
+    )
 
 
 def _heard(done: asyncio.Future[Any]) -> None:

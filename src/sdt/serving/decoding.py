@@ -28,6 +28,7 @@ from sdt.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from sdt.features.encoder import Encoded
+    from sdt.model.config import ModelConfig
     from sdt.prediction.extraction import ModalityMaker
 
 DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
@@ -37,13 +38,13 @@ DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path(
 _TOO_MUCH: dict[str, object] = {"limit": "decode_bytes", "message": "decoding the recording takes too much memory"}
 
 
-def run(connection: Connection, lifeline: Connection, config: Mapping[str, Any], folder: Path, memory: int) -> None:
+def run(connection: Connection, lifeline: Connection, config: ModelConfig, folder: Path, memory: int) -> None:
     """Load the encoders, say which there are, then answer until the other end is closed.
 
     Args:
         connection: To the service.
         lifeline: Closed when the service ends, in whatever way.
-        config: The model's, as `SDTConfig.to_dict` gives it.
+        config: The model's.
         folder: Of the model.
         memory: The bytes that an upload may take.
     """
@@ -69,17 +70,15 @@ def run(connection: Connection, lifeline: Connection, config: Mapping[str, Any],
                 os.close(file)
 
 
-def _load(config: Mapping[str, Any], folder: Path) -> tuple[dict[str, ModalityMaker], dict[str, dict[str, str | None]]]:
+def _load(config: ModelConfig, folder: Path) -> tuple[dict[str, ModalityMaker], dict[str, dict[str, str | None]]]:
     """The encoders of recordings, and what is to be said of each: why it cannot be had, or a note."""
-    from sdt.model.config import SDTConfig
     from sdt.prediction.extraction import ModalityMaker
 
-    whole = SDTConfig.from_dict(config)
     makers: dict[str, ModalityMaker] = {}
     report: dict[str, dict[str, str | None]] = {}
-    for modality in whole.modalities:
+    for modality in config.modalities:
         try:
-            maker = ModalityMaker(whole, modality, folder)
+            maker = ModalityMaker(config, modality, folder)
             if not maker.recorded:
                 continue
             maker.load()

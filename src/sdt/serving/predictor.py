@@ -21,7 +21,7 @@ from sdt.device import DeviceName
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.encoder import Encoded
 from sdt.features.recordings import Recordings
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import model_folder
 from sdt.prediction.extraction import Missing, ModalityMaker
@@ -83,7 +83,7 @@ class Predictor:
                 self._impossible[modality] = str(error)
 
     @property
-    def config(self) -> SDTConfig:
+    def config(self) -> ModelConfig:
         """The model's configuration."""
         return self._pipeline.config
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import python_multipart  # noqa: F401 - without it, only a body would show that it is missing
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import Encoded
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import BatchGiven, ConversationGiven, UtteranceGiven
 from sdt.serving.settings import Settings
@@ -53,7 +54,7 @@ class Reader:
         settings: The limits.
     """
 
-    def __init__(self, config: SDTConfig, settings: Settings) -> None:
+    def __init__(self, config: ModelConfig, settings: Settings) -> None:
         self._config, self._settings = config, settings
         self._held = 0
 

@@ -86,8 +86,12 @@ class Predicted(BaseModel):
     emotion: str = Field(description="the label with the highest probability")
     probability: float
     probabilities: Probabilities = Field(description="the probability of every label")
-    branches: dict[str, Probabilities] = Field(description="modality to what its branch alone says")
-    weights: dict[str, float] = Field(description="modality to how much it weighed")
+    branches: dict[str, Probabilities] | None = Field(
+        None, description="modality to what its branch alone says; only of models that have branches"
+    )
+    weights: dict[str, float] | None = Field(
+        None, description="modality to how much it weighed; only of models that weigh"
+    )
 
 
 class Answer(BaseModel):
