@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "representations": ("sdt.commands.representations", "how emotions lie in the spaces before and after fusion"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
     "explain": ("sdt.commands.explain", "why a model says what it says of one conversation"),
+    "serve": ("sdt.commands.serve", "answer requests for predictions over HTTP"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),
     "puppets": ("sdt.commands.puppets", "generate the built-in corpus' files"),
 }

@@ -164,6 +164,17 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
             raise MediaProblem(f"ends before {start:.2f} s" if start else "no picture in its video track")
 
 
+def stated_seconds(path: Path) -> float:
+    """How long a recording lasts by its own account; 0 where it says nothing.
+
+    Raises:
+        MediaProblem: It cannot be opened.
+        MissingDependencyError: PyAV is not installed.
+    """
+    with _opened(path) as container:
+        return max(0.0, (container.duration or 0) / 1_000_000)
+
+
 def _stretch(clip: Clip) -> tuple[float, float | None]:
     """Start and end in seconds, checked."""
     start = clip.start or 0.0

@@ -65,6 +65,11 @@ class ModalityMaker:
         return entry.modality if entry else "text"
 
     @property
+    def recorded(self) -> bool:
+        """Whether the encoder looks at recordings, not at words."""
+        return self.kind != "text"
+
+    @property
     def note(self) -> str | None:
         """What the user should know of these features."""
         if self.name in STAND_INS:
@@ -97,7 +102,7 @@ class ModalityMaker:
             Source(
                 conversation.id,
                 utterance,
-                None if self.kind == "text" else recordings.clip(conversation.id, utterance.id, self.kind),
+                recordings.clip(conversation.id, utterance.id, self.kind) if self.recorded else None,
             )
             for conversation in conversations
             for utterance in conversation.utterances
@@ -182,7 +187,7 @@ class Extractor:
         reasons = dict(self._impossible)
         notes = []
         for modality, maker in self._makers.items():
-            if maker.kind != "text" and not recorded:
+            if maker.recorded and not recorded:
                 reasons[modality] = "no recording was given"
                 continue
             try:
@@ -198,7 +203,7 @@ class Extractor:
         if len(reasons) == len(self._config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self._name}: the model cannot be used on this input: {why}")
-        if recorded and all(maker.kind == "text" for maker in self._makers.values()):
+        if recorded and not any(maker.recorded for maker in self._makers.values()):
             notes.append("the recording is not used: the model looks at words alone")
         self._active = [modality for modality in self._makers if modality not in reasons]
         return [f"{modality}: left out: {reason}" for modality, reason in reasons.items()] + notes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
@@ -93,7 +94,7 @@ class Pipeline:
         chosen = transcript.conversations
         recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
         notes = transcript.notes + self._extractor.begin(recorded=bool(recordings.clips))
-        notes += _speaker_notes(self.config.speakers, chosen)
+        notes += speaker_notes(self.config.speakers, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
@@ -118,8 +119,24 @@ class Pipeline:
         progress: Progress | None,
     ) -> tuple[list[Prediction], int]:
         """One batch: its predictions, and how many utterances have no modality at all."""
-        config = self.config
         features = self._extractor.make(conversations, recordings, missing, progress)
+        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
+        return self.from_features(conversations, features), int(bare.sum())
+
+    def from_features(
+        self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> list[Prediction]:
+        """Predict on features that are there already, in one batch.
+
+        Args:
+            conversations: N utterances in all.
+            features: Every modality to (features [N, D_m] float32, normalised as in training, present [N] bool), rows
+                in the order of the conversations.
+
+        Raises:
+            InputError: What comes out is not finite.
+        """
+        config = self.config
         batch = pack(conversations, features, config.labels, config.speakers)
         with torch.inference_mode():
             read = self.model(batch.to(next(self.model.parameters()).device))
@@ -140,8 +157,7 @@ class Pipeline:
                 f"conversation {conversation!r}, utterance {utterance!r}: the model's output is not finite; the model "
                 "is damaged or the features are extreme"
             )
-        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
-        return predictions(outputs, config), int(bare.sum())
+        return predictions(outputs, config)
 
 
 def _groups(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
@@ -162,7 +178,8 @@ def _shifted(progress: Progress | None, done: int, size: int) -> Progress | None
     return progress and (lambda within, _: progress(done + within, size))
 
 
-def _speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
+def speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
+    """What the user should know where a model tells its speakers by name."""
     if speakers.mode != "identity":
         return []
     names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}

@@ -1,0 +1,310 @@
+"""The routes of the service, and what happens to a request on its way through it.
+
+A page at `/` and conversations over a WebSocket can be added here as routes: the gate lets paths outside `/v1/` in
+without a token, and asks WebSockets for it as it asks requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+import sdt
+from sdt.errors import InputError
+from sdt.prediction.predictions import Predictions
+from sdt.serving import description, metrics, reading
+from sdt.serving.batcher import Batcher
+from sdt.serving.decoders import Decoders
+from sdt.serving.docs_page import docs_page
+from sdt.serving.gate import Doors, Gate
+from sdt.serving.predictor import Predictor, Prepared
+from sdt.serving.reading import Asked, Reader
+from sdt.serving.refusals import Refusal, invalid
+from sdt.serving.settings import Settings
+from sdt.transcripts.records import record
+
+T = TypeVar("T")
+log = logging.getLogger("sdt.serving")
+
+LINES = "application/x-ndjson"
+"""What a client accepts to get the lines of `sdt predict --output` and nothing else."""
+QUIET: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+QUIET["exclude"] = lambda _: True
+"""FastAPI's own reporting to other places, where it has any: none."""
+
+
+class Service:
+    """Everything behind the routes.
+
+    Args:
+        predictor: The model.
+        settings: The limits.
+        token: What clients must send; None for nothing.
+        log_words: Whether the log may hold what was said.
+    """
+
+    def __init__(
+        self, predictor: Predictor, settings: Settings, *, token: str | None = None, log_words: bool = False
+    ) -> None:
+        self.predictor, self.settings, self.token, self.log_words = predictor, settings, token, log_words
+        self.metrics = metrics.Metrics()
+        self.doors = Doors(settings)
+        self.metrics.running.set_function(lambda: self.doors.running)
+        self.reader = Reader(predictor.config, settings)
+        self.batcher = Batcher(
+            predictor.predict, settings.batch_wait_ms / 1000, settings.batch_utterances, self.metrics.batch
+        )
+        self.decoders: Decoders | None = None
+        """None where the model looks at no recordings."""
+        if predictor.recorded:
+            self.decoders = Decoders(predictor.config, predictor.folder, settings, self.metrics.decoded)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests would be answered."""
+        return self.batcher.alive and not self.doors.stopping
+
+    async def start(self) -> None:
+        """Begin."""
+        self.batcher.start()
+        if self.decoders:
+            self.decoders.start()
+
+    async def close(self) -> None:
+        """End."""
+        await self.batcher.close()
+        if self.decoders:
+            await asyncio.to_thread(self.decoders.close)
+
+    async def predict(self, asked: Asked) -> Predictions:
+        """The predictions for one conversation."""
+        prepared = Prepared(asked.conversation, asked.notes, bool(asked.uploads), asked.given)
+        if asked.uploads and self.decoders:
+            report = await self.decoders.report()
+            prepared.reasons = {modality: str(said["reason"]) for modality, said in report.items() if "reason" in said}
+            prepared.made = await self.decoders.make(asked.conversation, asked.uploads)
+            prepared.remarks = [f"{modality}: {said['note']}" for modality, said in report.items() if said.get("note")]
+        try:
+            return await self.batcher.predict(prepared)
+        except InputError as error:
+            raise invalid(str(error)) from None
+
+    async def several(self, asked: Sequence[Asked]) -> list[Predictions]:
+        """The predictions for several conversations, a batch of them at a time, so that others get their turn."""
+        found: list[Predictions] = []
+        first = 0
+        while first < len(asked):
+            size, last = 0, first
+            while last < len(asked) and (last == first or size < self.settings.batch_utterances):
+                size += len(asked[last].conversation)
+                last += 1
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.predict(one)) for one in asked[first:last]]
+            found += [task.result() for task in tasks]
+            first = last
+        return found
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application of a service."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="SDT",
+        summary="Emotion recognition in conversations",
+        version=sdt.__version__,
+        docs_url=None,  # those load programs from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=QUIET,
+    )
+    _add_prediction(app, service)
+    _add_model(app, service)
+    _add_health(app, service)
+    _add_docs(app)
+    app.add_exception_handler(HTTPException, _http_error)
+    description.complete(app, guarded=service.token is not None)
+    app.add_middleware(
+        Gate,
+        settings=service.settings,
+        metrics=service.metrics,
+        doors=service.doors,
+        token=service.token,
+        routes=frozenset(path for route in app.routes if isinstance(path := getattr(route, "path", None), str)),
+        log_words=service.log_words,
+    )
+    return app
+
+
+def _add_prediction(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/predict", **description.PREDICT)
+    async def predict(request: Request) -> Response:
+        """The emotion of every utterance of a conversation.
+
+        Send JSON, or multipart: a part `transcript` (plain text, CSV, JSON Lines, SRT or WebVTT), a part `media` (the
+        recording) or both, or a part `conversation` (JSON) with the clips that its utterances name. With
+        `Accept: application/x-ndjson` the answer is the file that `sdt predict --output` writes.
+        """
+        asked = await service.reader.one(request)
+        try:
+            _tell(service, request, [asked])
+            found = await _unless_gone(request, service.predict(asked))
+        finally:
+            reading.close([asked])
+        if LINES in request.headers.get("accept", ""):
+            return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
+        return _json(_answer(found))
+
+    @app.post("/v1/predict/batch", **description.BATCH)
+    async def predict_batch(request: Request) -> Response:
+        """The same for several conversations, each by itself."""
+        asked = await service.reader.several(request)
+        try:
+            _tell(service, request, asked)
+            try:
+                found = await _unless_gone(request, service.several(asked))
+            except ExceptionGroup as group:
+                raise _first(group) from None
+        finally:
+            reading.close(asked)
+        return _json({"results": [_answer(one) for one in found]})
+
+
+def _add_model(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/model", **description.MODEL)
+    async def model() -> Response:
+        """What answers here: labels, modalities with their encoders, the limits, the model card."""
+        predictor, config = service.predictor, service.predictor.config
+        return _json(
+            {
+                "name": predictor.name,
+                "version": sdt.__version__,
+                "labels": list(config.labels),
+                "modalities": {
+                    modality: {
+                        "width": width,
+                        "encoder": config.encoders.get(modality, "unknown"),
+                        "recorded": modality in predictor.recorded,
+                        "available": modality in predictor.makers,
+                    }
+                    for modality, width in config.modalities.items()
+                },
+                "speakers": config.speakers.mode,
+                "provenance": dict(config.provenance),
+                "temperatures": dict(config.temperatures),
+                "limits": dataclasses.asdict(service.settings),
+                "card": predictor.card,
+            }
+        )
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", **description.HEALTH)
+    async def healthz() -> Response:
+        """Whether the process lives."""
+        return _json({"status": "ok"})
+
+    @app.get("/readyz", **description.READY)
+    async def readyz() -> Response:
+        """Whether it answers requests; not so any more when it is stopping."""
+        if service.doors.stopping:
+            raise Refusal(503, "stopping", "the service is stopping")
+        if not service.ready:
+            raise Refusal(503, "not_ready", "the service computes nothing")
+        return _json({"status": "ready"})
+
+    @app.get("/metrics", **description.METRICS)
+    async def numbers() -> Response:
+        """Numbers for Prometheus."""
+        return Response(service.metrics.text(), media_type=metrics.TYPE)
+
+
+def _add_docs(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return HTMLResponse(docs_page(app.openapi()), headers=headers)
+
+
+def _tell(service: Service, request: Request, asked: Sequence[Asked]) -> None:
+    """What the log says of a request: how much was asked, and the words only where that is wanted."""
+    said = request.state.said
+    said["conversations"] = len(asked)
+    said["utterances"] = sum(len(one.conversation) for one in asked)
+    said["recordings"] = sum(len(one.uploads) for one in asked)
+    if service.log_words:
+        for one in asked:
+            words = [[utterance.speaker, utterance.text] for utterance in one.conversation.utterances]
+            log.info("conversation %s: %s", json.dumps(one.conversation.id), json.dumps(words, ensure_ascii=False))
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, unless the client leaves before it is done.
+
+    Raises:
+        ClientDisconnect: It has left; the work was given up.
+    """
+    task = asyncio.create_task(work)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The refusal of the first conversation that was refused, or what went wrong."""
+    found = [error for error in group.exceptions if isinstance(error, Refusal)]
+    return found[0] if found else group.exceptions[0]
+
+
+def _records(found: Predictions) -> list[dict[str, object]]:
+    said = [utterance for conversation in found.conversations for utterance in conversation.utterances]
+    return [record(prediction, utterance) for prediction, utterance in zip(found, said, strict=True)]
+
+
+def _answer(found: Predictions) -> dict[str, object]:
+    missing = {modality: list(problems) for modality, problems in found.missing.items() if problems}
+    return {"predictions": _records(found), "notes": found.notes, "missing": missing}
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json(value: object) -> Response:
+    return Response(_dump(value).encode("utf-8", "replace"), media_type="application/json")
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    """What the framework refuses, in the form of all refusals."""
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method"}
+    refusal = Refusal(error.status_code, codes.get(error.status_code, "malformed"), str(error.detail))
+    headers = {**refusal.headers, **(error.headers or {})}
+    return JSONResponse(json.loads(refusal.body()), status_code=error.status_code, headers=headers)

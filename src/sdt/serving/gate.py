@@ -1,0 +1,248 @@
+"""What every request passes before anything is done for it, and every answer on its way out.
+
+The token, whether the service is stopping, how many requests run at a time, how long one may take, how long its body
+may be while it arrives; numbers and a line of log at the end. Whatever goes wrong inside becomes an answer here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+
+from sdt.serving.metrics import Metrics
+from sdt.serving.refusals import Refusal, beyond, stopping
+from sdt.serving.settings import Settings
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("sdt.serving")
+
+GUARDED = ("/v1/", "/metrics")
+"""Paths that want the token; health checks and documentation say nothing that is worth one."""
+HEAVY = ("/v1/predict", "/v1/predict/batch")
+"""Routes that compute: those that are counted and bounded."""
+GONE = 499
+"""The status that is logged where the client did not wait for its answer."""
+DRAIN_SECONDS, DRAIN_BYTES = 2.0, 64 * 2**20
+"""What is still read of a body that is refused: a client that is sending would else see a broken connection, not the
+answer."""
+
+
+class Gate:
+    """The outermost part of the application.
+
+    Args:
+        app: What is inside.
+        settings: The limits.
+        metrics: The numbers.
+        token: What clients must send as `Authorization: Bearer`; None for nothing.
+        routes: The paths that are counted by name.
+        log_words: Whether the log may quote what went wrong.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        doors: Doors,
+        token: str | None,
+        routes: frozenset[str],
+        log_words: bool,
+    ) -> None:
+        self._app, self._settings, self._metrics, self._doors = app, settings, metrics, doors
+        self._token = None if token is None else token.encode()
+        self._routes, self._log_words = routes, log_words
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            refusal = self._refused(scope)
+            if refusal is None:
+                await self._app(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        answer = _Answer(send)
+        body = _Body(scope, receive, self._settings)
+        said: dict[str, Any] = {}
+        scope.setdefault("state", {})["said"] = said
+        heavy = scope["path"] in HEAVY and scope["method"] == "POST"
+        try:
+            await self._inside(scope, body, answer, heavy=heavy)
+        except Refusal as refusal:
+            if not answer.status:
+                await _drained(body)
+            await answer.refuse(refusal)
+        except ClientDisconnect:
+            answer.status = answer.status or GONE
+        except Exception as error:
+            log.error("%s\n%s", self._described(error), "".join(traceback.format_tb(error.__traceback__)))
+            await answer.refuse(Refusal(500, "internal", "the service failed; its log says where"))
+        finally:
+            seconds = time.perf_counter() - begun
+            route = scope["path"] if scope["path"] in self._routes else "other"
+            self._metrics.requests.labels(route, str(answer.status or GONE)).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            if heavy or answer.status >= 500:
+                log.info(
+                    "%s %s %d %.0f ms%s", scope["method"], route, answer.status or GONE, 1000 * seconds, _listed(said)
+                )
+
+    async def _inside(self, scope: Scope, body: _Body, answer: _Answer, *, heavy: bool) -> None:
+        refusal = self._refused(scope)
+        if refusal is not None:
+            raise refusal
+        body.check()
+        if not heavy:
+            await self._app(scope, body.receive, answer.send)
+            return
+        with self._doors.open():
+            try:
+                async with asyncio.timeout(self._settings.request_seconds):
+                    await self._app(scope, body.receive, answer.send)
+            except TimeoutError:
+                what = "the request took too long" if body.complete else "the request's body came too slowly"
+                raise beyond(self._settings, "request_seconds", what) from None
+
+    def _refused(self, scope: Scope) -> Refusal | None:
+        """Why this request does not even get in."""
+        if self._token is None or not scope["path"].startswith(GUARDED):
+            return None
+        headers = dict(scope["headers"])
+        kind, _, sent = headers.get(b"authorization", b"").partition(b" ")
+        if kind.lower() == b"bearer" and hmac.compare_digest(sent.strip(), self._token):
+            return None
+        return Refusal(
+            401,
+            "token",
+            "send the service's token: Authorization: Bearer TOKEN",
+            headers={"www-authenticate": 'Bearer realm="sdt"'},
+        )
+
+    def _described(self, error: Exception) -> str:
+        """An exception for the log: its message may quote the conversation."""
+        return f"{type(error).__name__}: {error}" if self._log_words else type(error).__name__
+
+
+class Doors:
+    """How many requests are inside, and whether more may come in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.running = 0
+        self.stopping = False
+
+    def open(self) -> Doors:
+        """A place inside, given back at the end of the block.
+
+        Raises:
+            Refusal: There is none.
+        """
+        if self.stopping:
+            raise stopping()
+        if self.running >= self._settings.concurrent:
+            raise beyond(self._settings, "concurrent", "too many requests at a time")
+        return self
+
+    def __enter__(self) -> None:
+        self.running += 1
+
+    def __exit__(self, *of_error: object) -> None:
+        self.running -= 1
+
+
+class _Body:
+    """The body of a request as it arrives."""
+
+    def __init__(self, scope: Scope, receive: Receive, settings: Settings) -> None:
+        self._receive, self._settings = receive, settings
+        self._headers = dict(scope["headers"])
+        self._size = 0
+        self.complete = False
+        self.awaited = b"expect" in self._headers
+        """Whether the client waits to be told to go on, and hears a refusal instead."""
+
+    def check(self) -> None:
+        """Refuse a body that says itself that it is too long, before a byte of it has come."""
+        stated = self._headers.get(b"content-length", b"0")
+        if stated.isdigit() and int(stated) > self._settings.body_bytes:
+            raise beyond(self._settings, "body_bytes", f"the body has {int(stated):,} bytes")
+
+    async def receive(self) -> Message:
+        """The next message, counted."""
+        message = await self.next()
+        if self._size > self._settings.body_bytes:
+            raise beyond(self._settings, "body_bytes", "the body is too long")
+        return message
+
+    async def next(self) -> Message:
+        """The next message, however long the body is."""
+        self.awaited = False
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+        else:
+            self.complete = True
+        return message
+
+
+class _Answer:
+    """What is sent; knows whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application says."""
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+        await self._send(message)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal, unless an answer has begun."""
+        if self.status:
+            return
+        body = refusal.body()
+        headers = {**refusal.headers, "content-type": "application/json", "content-length": str(len(body))}
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+async def _drained(body: _Body) -> None:
+    """Read on for a moment where a client is in the midst of sending."""
+    if body.awaited:
+        return
+    left = DRAIN_BYTES
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while not body.complete and left > 0:
+                left -= len((await body.next()).get("body", b""))
+    except TimeoutError:
+        pass
+
+
+def _listed(said: MutableMapping[str, Any]) -> str:
+    return "".join(f", {value} {name}" for name, value in said.items())

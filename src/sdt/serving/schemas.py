@@ -1,0 +1,180 @@
+"""The JSON of requests and answers; the OpenAPI description and the checks are made from the same classes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Probabilities = dict[str, float]
+
+EXAMPLE: JsonDict = {
+    "id": "kitchen",
+    "utterances": [
+        {"speaker": "Ann", "text": "I got the job!"},
+        {"speaker": "Ben", "text": "You are kidding, that is wonderful!"},
+    ],
+}
+
+
+class _Given(BaseModel):
+    """What is asked: names are spelt as here, and numbers are numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ClipGiven(_Given):
+    """The recording of one utterance alone: `base64`, or `part`, the name of a file in the same multipart body."""
+
+    base64: str | None = Field(None, description="the bytes of a media file, in base64")
+    part: Name | None = Field(None, description="the name of a part of the multipart body that is a media file")
+
+    @model_validator(mode="after")
+    def _one(self) -> ClipGiven:
+        if (self.base64 is None) == (self.part is None):
+            raise ValueError("give either base64 or part")
+        return self
+
+
+class UtteranceGiven(_Given):
+    """One turn of one speaker."""
+
+    id: Name | None = Field(None, description="unique in its conversation; default: its number in it, from 0")
+    speaker: Name | None = Field(None, description="default: who spoke before")
+    text: str | None = Field(None, description="what is said")
+    start: Seconds | None = Field(None, description="seconds from the beginning of the recording")
+    end: Seconds | None = Field(None, description="seconds from the beginning of the recording")
+    label: Name | None = Field(None, description="the annotated emotion; handed through")
+    clip: ClipGiven | None = Field(None, description="the recording of this utterance alone")
+    features: dict[str, list[float] | None] | None = Field(
+        None,
+        description="modality to its features, as long as GET /v1/model says and normalised as in training; null "
+        "where this utterance lacks it. A modality that any utterance of a conversation has here is not made anew.",
+    )
+
+
+class ConversationGiven(_Given):
+    """Utterances in the order in which they were spoken."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: Name = Field("conversation", description="handed through")
+    utterances: Annotated[list[UtteranceGiven], Field(min_length=1)]
+
+
+class BatchGiven(_Given):
+    """Several conversations; each is understood by itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"conversations": [EXAMPLE]}]})
+
+    conversations: Annotated[list[ConversationGiven], Field(min_length=1)]
+
+
+class Predicted(BaseModel):
+    """What is said of one utterance: a line of the file that `sdt predict --output` writes."""
+
+    conversation: str
+    utterance: str
+    speaker: str
+    text: str | None
+    start: float | None
+    end: float | None
+    label: str | None = Field(None, description="only where the request had one")
+    emotion: str = Field(description="the label with the highest probability")
+    probability: float
+    probabilities: Probabilities = Field(description="the probability of every label")
+    branches: dict[str, Probabilities] | None = Field(
+        None, description="modality to what its branch alone says; only of models that have branches"
+    )
+    weights: dict[str, float] | None = Field(
+        None, description="modality to how much it weighed; only of models that weigh"
+    )
+
+
+class Answer(BaseModel):
+    """The predictions for one conversation, in the order of its utterances."""
+
+    predictions: list[Predicted]
+    notes: list[str] = Field(description="what was assumed, left out, or is missing")
+    missing: dict[str, list[str]] = Field(description="modality to why each utterance lacks it")
+
+
+class BatchAnswer(BaseModel):
+    """One answer for each conversation, in the order of the request."""
+
+    results: list[Answer]
+
+
+class Modality(BaseModel):
+    """One modality of the model."""
+
+    width: int = Field(description="how many features there are of an utterance")
+    encoder: str = Field(description="what made them, and how they were normalised")
+    recorded: bool = Field(description="whether it is made from recordings")
+    available: bool = Field(description="whether it can be made here")
+
+
+class ModelAnswer(BaseModel):
+    """The model that answers."""
+
+    name: str
+    version: str = Field(description="of sdt-erc")
+    labels: list[str]
+    modalities: dict[str, Modality]
+    speakers: str = Field(description="how speakers are told apart: by appearance or identity")
+    provenance: dict[str, object]
+    temperatures: dict[str, float]
+    limits: dict[str, float]
+    card: str = Field(description="the model card, Markdown")
+
+
+class Limit(BaseModel):
+    """The setting of the service that a request went beyond."""
+
+    name: str
+    value: float
+
+
+class ErrorDetail(BaseModel):
+    """One thing that is not valid."""
+
+    place: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """Why there is no prediction."""
+
+    code: str = Field(description="a word for programs")
+    message: str = Field(description="a line for people")
+    limit: Limit | None = None
+    details: list[ErrorDetail] | None = None
+
+
+class Error(BaseModel):
+    """What every answer with a status of 400 or more holds."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "code": "limit_utterances",
+                        "message": "conversation 'kitchen' has 1,204 utterances (limit utterances: 1,000)",
+                        "limit": {"name": "utterances", "value": 1000},
+                    }
+                }
+            ]
+        }
+    )
+
+    error: ErrorBody
+
+
+class Status(BaseModel):
+    """How the service is."""
+
+    status: str

@@ -1,0 +1,153 @@
+"""Who runs with whom, with a computation that says what it was given."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from sdt.errors import InputError
+from sdt.prediction.predictions import Predictions
+from sdt.serving.batcher import Batcher
+from sdt.serving.predictor import Predictor, Prepared
+from tests.prediction.models import chat
+
+
+class Recorder:
+    """Notes the groups; computes when it is let."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.free = threading.Event()
+        self.free.set()
+        self.error: Exception | None = None
+
+    def __call__(self, group: Sequence[Prepared]) -> list[Predictions | InputError]:
+        self.free.wait(10)
+        self.groups.append([one.conversation.id for one in group])
+        if self.error:
+            raise self.error
+        return [
+            InputError("no") if one.conversation.id == "bad" else Predictions([one.conversation], [], ["yes"], {})
+            for one in group
+        ]
+
+
+def prepared(name: str, length: int = 2) -> Prepared:
+    return Prepared(chat(name, length), [])
+
+
+def run(use: Callable[[Batcher, Recorder], object], wait: float = 0.05, utterances: int = 20) -> Recorder:
+    async def main() -> None:
+        batcher = Batcher(recorder, wait, utterances)
+        batcher.start()
+        try:
+            await use(batcher, recorder)  # type: ignore[misc]
+        finally:
+            await batcher.close()
+
+    recorder = Recorder()
+    asyncio.run(main())
+    return recorder
+
+
+def test_those_that_come_together_run_together() -> None:
+    async def use(batcher: Batcher, _: Recorder) -> None:
+        found = await asyncio.gather(*(batcher.predict(prepared(name)) for name in "abc"))
+        assert [one.conversations[0].id for one in found] == ["a", "b", "c"]
+
+    assert run(use).groups == [["a", "b", "c"]]
+
+
+def test_padding_counts_and_the_order_is_kept() -> None:
+    """At most 20 slots: 4 conversations of up to 5; one of 30 runs alone."""
+
+    async def use(batcher: Batcher, _: Recorder) -> None:
+        lengths = {"a": 5, "b": 1, "c": 1, "d": 1, "e": 1, "f": 11, "g": 30, "h": 2}
+        await asyncio.gather(*(batcher.predict(prepared(name, length)) for name, length in lengths.items()))
+
+    assert run(use).groups == [["a", "b", "c", "d"], ["e"], ["f"], ["g"], ["h"]]
+
+
+def test_one_alone_waits_no_longer_than_it_must() -> None:
+    async def use(batcher: Batcher, _: Recorder) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await batcher.predict(prepared("a"))
+        assert 0.2 <= loop.time() - begun < 5
+        begun = loop.time()
+        await batcher.predict(prepared("b", 10))  # another of its length would not fit: nobody to wait for
+        assert loop.time() - begun < 0.2
+
+    assert run(use, wait=0.2, utterances=19).groups == [["a"], ["b"]]
+
+
+def test_those_that_come_while_it_computes_gather() -> None:
+    async def use(batcher: Batcher, recorder: Recorder) -> None:
+        recorder.free.clear()
+        first = asyncio.create_task(batcher.predict(prepared("a")))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(batcher.predict(prepared(name))) for name in "bcd"]
+        await asyncio.sleep(0.1)
+        recorder.free.set()
+        await asyncio.gather(first, *others)
+
+    assert run(use, wait=0.0).groups == [["a"], ["b", "c", "d"]]
+
+
+def test_who_gives_up_is_not_computed() -> None:
+    async def use(batcher: Batcher, recorder: Recorder) -> None:
+        recorder.free.clear()
+        tasks = [asyncio.create_task(batcher.predict(prepared(name))) for name in "abc"]
+        await asyncio.sleep(0.1)
+        tasks.append(asyncio.create_task(batcher.predict(prepared("d"))))
+        tasks.append(asyncio.create_task(batcher.predict(prepared("e"))))
+        await asyncio.sleep(0.02)
+        tasks[3].cancel()
+        tasks[1].cancel()  # this one is being computed already
+        recorder.free.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(one, asyncio.CancelledError) for one in found] == [False, True, False, True, False]
+
+    assert run(use, wait=0.0).groups == [["a", "b", "c"], ["e"]]
+
+
+def test_one_that_cannot_be_predicted_harms_no_other() -> None:
+    async def use(batcher: Batcher, recorder: Recorder) -> None:
+        found = await asyncio.gather(
+            *(batcher.predict(prepared(name)) for name in ("a", "bad", "c")), return_exceptions=True
+        )
+        assert [type(one) for one in found] == [Predictions, InputError, Predictions]
+        recorder.error = RuntimeError("broken")
+        with pytest.raises(RuntimeError, match="broken"):
+            await batcher.predict(prepared("d"))
+        recorder.error = None
+        assert (await batcher.predict(prepared("e"))).notes == ["yes"]
+        assert batcher.alive
+
+    run(use)
+
+
+def test_a_group_with_one_of_no_words(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The real computation: the others get what they would get alone."""
+    from dataclasses import replace
+
+    from sdt.conversation import Conversation
+    from tests.prediction.models import tiny_model
+
+    folder = tmp_path_factory.mktemp("model")
+    tiny_model().save_pretrained(folder)
+    predictor = Predictor(str(folder), "cpu")
+    talks = [chat("a", 3), chat("b", 2), chat("c", 4)]
+    talks[1] = Conversation("b", tuple(replace(u, text=None) for u in talks[1].utterances))
+    found = predictor.predict([Prepared(talk, []) for talk in talks])
+    assert isinstance(found[1], InputError)
+    for place in (0, 2):
+        (alone,) = predictor.predict([Prepared(talks[place], [])])
+        together = found[place]
+        assert isinstance(alone, Predictions)
+        assert isinstance(together, Predictions)
+        for one, other in zip(together, alone, strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)

@@ -1,0 +1,101 @@
+"""What many requests leave behind: nothing. The long variants run with SDT_LONG_TESTS=1."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.features.clips import noise, write_clip
+from tests.serving.conftest import SRT
+from tests.serving.running import Running, running
+
+long = pytest.mark.skipif(
+    not os.environ.get("SDT_LONG_TESTS"), reason="takes many minutes; run it with SDT_LONG_TESTS=1"
+)
+GROWTH = 16 * 2**20
+"""Bytes that a service may have grown by after it has seen everything once: the allocator's, not ours."""
+
+
+def mixed(service: Running, turn: int, sound: bytes) -> int:
+    """A request of one kind or another; the status."""
+    kind = turn % 10
+    if kind == 0:
+        return service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", "x.wav", sound)).status
+    if kind == 1:
+        return service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", "x.wav", sound[: turn % 900])).status
+    if kind == 2:
+        return service.post(b'{"utterances": [{"text": "' + b"x" * (turn % 5000)).status
+    if kind == 3:
+        chats = [{"id": str(k), "utterances": [{"text": "Hello!"}] * 5} for k in range(4)]
+        return service.post({"conversations": chats}, "/v1/predict/batch").status
+    return service.post({"utterances": [{"text": f"This is number {turn}."}] * (turn % 20 + 1)}).status
+
+
+def open_files(service: Running) -> int:
+    return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+
+
+def stays_flat(service: Running, requests: int, sound: bytes) -> None:
+    warm = max(100, requests // 10)
+    for turn in range(warm):
+        mixed(service, turn, sound)
+    before, files = service.rss(), open_files(service)
+    seen = {mixed(service, turn, sound) for turn in range(requests)}
+    assert seen == {200, 400}
+    assert service.rss() - before < GROWTH
+    assert open_files(service) <= files + 2
+    assert service.left() == []
+
+
+@pytest.mark.slow
+def test_memory_is_flat(home: Path, tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "x.wav", noise(2.5)).read_bytes()
+    with running(home / "model", tmp_path / "t", "--decoders", "1") as service:
+        stays_flat(service, 300, sound)
+
+
+@long
+def test_memory_is_flat_over_10000_requests(home: Path, tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "x.wav", noise(2.5)).read_bytes()
+    with running(home / "model", tmp_path / "t") as service:
+        stays_flat(service, 10_000, sound)
+
+
+@long
+def test_200_clients_for_a_minute(tmp_path: Path) -> None:
+    """With the model in the box: none is lost."""
+    clients, seconds = 200, 60.0
+    waited: list[float] = []
+    lost: list[object] = []
+    with running("meld-text-audio-small", tmp_path / "t") as service:
+        until = time.monotonic() + seconds
+
+        def ask(number: int) -> None:
+            generator = random.Random(number)
+            while time.monotonic() < until:
+                n = generator.randrange(1, 12)
+                chat = {"utterances": [{"speaker": "AB"[k % 2], "text": f"I said {k}!"} for k in range(n)]}
+                begun = time.monotonic()
+                try:
+                    answer = service.post(json.dumps(chat).encode())
+                    if answer.status != 200 or len(answer.json["predictions"]) != n:
+                        lost.append(answer)
+                except OSError as error:
+                    lost.append(error)
+                waited.append(time.monotonic() - begun)
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert lost == []
+    assert len(waited) >= clients
+    assert statistics.median(waited) < 30
