@@ -61,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Load, score, print, write."""
+    from sdt.commands.models import check_finished
     from sdt.commands.progress import bar
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
@@ -77,8 +78,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)
-    if _unfinished(options.model):
-        raise InputError(f"{options.model}: this run is not finished; go on with it: sdt train RECIPE --resume")
+    check_finished(options.model)
     corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)
     model = Model.from_pretrained(folder)
@@ -100,11 +100,6 @@ def run(options: argparse.Namespace) -> int | None:
     else:
         _print(evaluation, options.output)
     return None
-
-
-def _unfinished(run: Path) -> bool:
-    """Whether training was stopped between its last epoch and scores.json, when model/ may be there already."""
-    return (run / "checkpoint").is_dir() and not (run / "scores.json").is_file()
 
 
 def _print(evaluation: Evaluation, output: Path | None) -> None:

@@ -22,10 +22,18 @@ def finished_model(name: str) -> Path:
     """
     from sdt.model.hub import find_model
 
-    run = Path(name)
-    if (run / "checkpoint").is_dir() and not (run / "scores.json").is_file():
-        raise InputError(f"{name}: this run is not finished; go on with it: sdt train RECIPE --resume")
+    check_finished(Path(name))
     return find_model(name)
+
+
+def check_finished(run: Path) -> None:
+    """Refuse a run whose training has not ended.
+
+    Raises:
+        InputError: Training was stopped between its last epoch and scores.json.
+    """
+    if (run / "checkpoint").is_dir() and not (run / "scores.json").is_file():
+        raise InputError(f"{run}: this run is not finished; go on with it: sdt train RECIPE --resume")
 
 
 def corpus_for(name: str, folder: Path | None, otherwise: str = "") -> Corpus:

@@ -17,8 +17,9 @@ from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import spoken
 from sdt.experiments.plan import Row
 from sdt.experiments.published import Published
-from sdt.experiments.results import Measured, Results, RowResult
+from sdt.experiments.results import Results
 from sdt.experiments.rows import Rows
+from sdt.experiments.tables import score_text
 from sdt.files import sha256
 
 ROWS = Rows(
@@ -80,7 +81,7 @@ def comparison(published: Published, results: Results) -> Grid | None:
     lines = [
         (
             spoken(measure),
-            *(_cell(row, measured, measure) for _, row, measured in columns),
+            *(score_text(row, measured[measure]) if row and measured else "-" for _, row, measured in columns),
             f"{score:.2f}",
         )
         for measure, score in published.scores.items()
@@ -90,11 +91,3 @@ def comparison(published: Published, results: Results) -> Grid | None:
         f"An independent re-run of the published program has a weighted F1 of {published.rerun:.2f}."
     )
     return Grid(title, ("", *(name for name, _, _ in columns), "as published"), lines)
-
-
-def _cell(row: RowResult | None, measured: Measured | None, measure: str) -> str:
-    if row is None or measured is None:
-        return "-"
-    spread = measured[measure]
-    deviation = f" ± {100 * spread.deviation:.2f}" if row.group.size > 1 else ""
-    return f"{100 * spread.mean:.2f}{deviation}"
