@@ -56,6 +56,10 @@ def test_states_of_runs(experiment: Path, tmp_path: Path) -> None:
     states = [run.state for run in study.planned[0].runs]
     assert states == ["unfinished after 3 epochs", "begun, no epoch finished", ""]
     assert len(study.planned[0].histories) == 1
+    failed = {name: {"error": "the loss is nan"} for name in ("full/seed-0", "full/seed-1", "full/seed-2")}
+    (tmp_path / "e/failures.json").write_text(json.dumps(failed), encoding="utf-8")
+    states = [run.state for run in gather([str(tmp_path / "e")], FEW).planned[0].runs]
+    assert states == ["failed after 3 epochs: the loss is nan", "failed: the loss is nan", ""]
     shutil.rmtree(tmp_path / "e/full/seed-2")
     study = gather([str(tmp_path / "e")], FEW)
     assert study.reference is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import statistics
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from sdt.report.gather import gather
 from sdt.report.said import read_said
 from sdt.report.study import Study
 from sdt.training.folder import RunFolder
+from sdt.training.run import train
 from tests.evaluation.runs import make_run
 from tests.report.conftest import FEW, HOSTILE
+from tests.training.conftest import make_recipe
+from tests.training.test_run import quiet
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,7 @@ def test_the_order_of_the_sections(document: Document) -> None:
         "Scores",
         "Significance",
         "Both protocols: the price of choosing on test",
-        "Training: teacher and students over the epochs",
+        "Training: scores and losses over the epochs",
         "Calibration",
         "Confusion matrices",
         "Where it is right and where it is wrong",
@@ -211,6 +216,18 @@ def test_scores_that_were_chosen_on_test_say_so_everywhere(corpus: Corpus, tmp_p
     assert "epoch chosen on dev" not in str(found).lower()
 
 
+def test_a_model_without_students(corpus: Corpus, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(make_recipe(corpus.folder, epochs=2), architecture="utterance")
+    train(recipe, tmp_path / "run", display=quiet())
+    found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
+    assert [row[0] for row in table(found, "closely-heads").rows] == ["run"]
+    assert [name for name, _ in table(found, "closely-classes").columns] == ["class", "support", "F1"]
+    assert "run: losses over the epochs" in [figure.title for figure in found.all(Figure)]
+    said = str(found).lower().replace("objective.detach_teacher", "")
+    assert "teacher" not in said
+    assert "student" not in said
+
+
 def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
     shutil.copytree(experiment / "full/seed-0", tmp_path / "run")
     shutil.rmtree(tmp_path / "run/predictions")
@@ -253,3 +270,20 @@ def test_names_that_mean_something_elsewhere(hostile: Path, tmp_path: Path) -> N
     assert "<script" not in page
     assert r"a\_b \& 50 \%" in (tmp_path / "report/tables.tex").read_text(encoding="utf-8")
     assert r"x\|y $z$ \`#{}\~^\\" in (tmp_path / "report/report.md").read_text(encoding="utf-8")
+
+
+LATEX = shutil.which("pdflatex")
+
+
+@pytest.mark.skipif(LATEX is None, reason="needs pdflatex on the path")
+def test_the_tables_are_latex(hostile: Path, experiment: Path, tmp_path: Path) -> None:
+    assert LATEX
+    for number, folder in enumerate((hostile, experiment)):
+        write(build(gather([str(folder)], FEW), "sdt report x"), tmp_path / f"report-{number}")
+    inputs = "".join(rf"\input{{report-{number}/tables.tex}}\clearpage" for number in range(2))
+    text = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(text, encoding="utf-8")
+    command = [LATEX, "-no-shell-escape", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, errors="replace")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 10_000

@@ -14,6 +14,7 @@ from sdt.corpus.store import Corpus
 from sdt.device import choose_device
 from sdt.errors import InputError
 from sdt.experiments.display import Board
+from sdt.experiments.failures import Noting
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
 from sdt.experiments.workers import Failure, make_runs
@@ -82,7 +83,7 @@ def run(plan: Plan, folder: Path, at_once: int, console: Console, log: Sequence[
     board = Board(console, jobs, len(plan.rows) * len(plan.seeds) - len(jobs))
     try:
         with board.showing():
-            return make_runs(jobs, at_once, plan.threads, board, log=log)
+            return make_runs(jobs, at_once, plan.threads, Noting(board, folder), log=log)
     finally:
         Results(folder).write()
 

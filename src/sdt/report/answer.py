@@ -49,7 +49,7 @@ def missing(study: Study) -> Section | None:
         (("row", "text"), ("seeds", "text"), ("state", "text")),
         tuple((row.name, seeds, state) for row, states in lines for seeds, state in states),
         "A run stays unfinished while it goes on, when it was stopped, and when it failed; the command that made the "
-        "experiment goes on with it and names the error.",
+        "experiment goes on with it.",
         paper=False,
     )
     text = f"{lacking} of {asked} runs are not finished; nothing of them is in the tables below."

@@ -24,6 +24,11 @@ from sdt.report.svg import FAINT, GROUND, INK, colour, plain, render, style
 
 _TOGETHER = 6
 """So many rows can be told apart in one panel."""
+_TAUGHT = (
+    "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the hard "
+    "term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term)."
+)
+_ALONE = "Left: cross-entropy with the labels on train, with dropout."
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +76,8 @@ def curves(study: Study) -> Section | None:
         return None
     further = list(_distillation(study))
     if len(parts) == 1:
-        return Section("Training: teacher and students over the epochs", [*parts[0].blocks, *further])
-    return Section("Training: teacher and students over the epochs", further, parts)
+        return Section("Training: scores and losses over the epochs", [*parts[0].blocks, *further])
+    return Section("Training: scores and losses over the epochs", further, parts)
 
 
 def chosen(row: Row) -> list[tuple[int, dict[str, Any]]]:
@@ -122,7 +127,7 @@ def _scores(row: Row, split: str, students: list[str], suffix: str) -> Figure:
         for number, head in enumerate((FUSED, *students)):
             band = Band.of(row.histories, split, head, "weighted_f1")
             if band:
-                _draw(axes, band, number, _head(head), 100)
+                _draw(axes, band, number, _head(head, students), 100)
         for at, (epoch, line) in enumerate(chosen(row)):
             value = 100 * line[split][FUSED]["weighted_f1"]
             label = "chosen epoch" if at == 0 else None
@@ -135,10 +140,10 @@ def _scores(row: Row, split: str, students: list[str], suffix: str) -> Figure:
     last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *students)}
     return Figure(
         name,
-        f"{row.name}: weighted F1 of teacher and students on {split} over the epochs",
-        f"{_bands(row)} Diamonds: the epoch that each run chose, and the teacher's score there.",
+        f"{row.name}: weighted F1{_of_whom(students)} on {split} over the epochs",
+        f"{_bands(row)} Diamonds: the epoch that each run chose, and its score there.",
         f"Weighted F1 on {split} at the last epoch: "
-        + ", ".join(f"{_head(head)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
+        + ", ".join(f"{_head(head, students)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
         render(drawing, name),
     )
 
@@ -151,30 +156,28 @@ def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | 
         return None
     with style():
         drawing = Drawing(figsize=(9.6, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.08))
-        train, soft, dev = drawing.subplots(1, 3)
-        _draw(train, task, 0, _head(FUSED))
+        train, *soft, dev = drawing.subplots(1, 3 if students else 2)
+        _draw(train, task, 0, _head(FUSED, students))
         for number, head in enumerate(students, start=1):
-            for axes, term in ((train, "hard"), (soft, "soft")):
-                if band := Band.of(histories, "students", head, term):
-                    _draw(axes, band, number, None)
-                    if axes is train:
-                        axes.lines[-1].set_label(_head(head))
+            if band := Band.of(histories, "students", head, "hard"):
+                _draw(train, band, number, _head(head, students))
+            if band := Band.of(histories, "students", head, "soft"):
+                _draw(soft[0], band, number, None)
         for number, head in enumerate((FUSED, *students)):
             if band := Band.of(histories, split, head, "cross_entropy"):
                 _draw(dev, band, number, None)
-        titles = ("Train: task and hard terms", "Train: soft term", f"{split.capitalize()}: cross-entropy")
-        for axes, title in zip((train, soft, dev), titles, strict=True):
+        terms = ("Train: task and hard terms", "Train: soft term") if students else ("Train: cross-entropy",)
+        for axes, title in zip((train, *soft, dev), (*terms, f"{split.capitalize()}: cross-entropy"), strict=True):
             axes.set_title(title)
             _finish(axes)
         drawing.legend(loc="outside upper left", ncols=len(students) + 1)
     name = f"curves-losses{suffix}"
     return Figure(
         name,
-        f"{row.name}: losses of teacher and students over the epochs",
-        "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the "
-        "hard term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term). "
-        f"Right: cross-entropy on {split} without class weights; where it rises while the left one falls, the model "
-        f"learns the training conversations by heart. {_bands(row)}",
+        f"{row.name}: losses{_of_whom(students)} over the epochs",
+        f"{_TAUGHT if students else _ALONE} Right: cross-entropy on {split} without class weights; where it rises "
+        "while the left one falls, the model learns the training conversations by heart. "
+        f"{_bands(row)}",
         f"The task term falls from {task.mean[0]:.2f} at the first to {task.mean[-1]:.2f} at the last epoch",
         render(drawing, name),
     )
@@ -202,10 +205,10 @@ def _distillation(study: Study) -> Iterator[Block]:
         drawing.legend(loc="outside upper left", ncols=3)
     yield Figure(
         "curves-rows",
-        f"The teacher's weighted F1 on {split} over the epochs, {about}",
+        f"Weighted F1 of the prediction on {split} over the epochs, {about}",
         "Lines are means over the runs of a row, bands reach from the lowest to the highest of those that still went "
         "on. The curves show when a difference comes about; whether it is more than noise say the comparisons on test.",
-        f"The teacher's weighted F1 on {split} for {', '.join(row.name for row in (first, *others))}",
+        f"Weighted F1 of the prediction on {split} for {', '.join(row.name for row in (first, *others))}",
         render(drawing, "curves-rows"),
     )
 
@@ -239,7 +242,13 @@ def _bands(row: Row) -> str:
     return f"Lines are means over {count} runs, bands reach from the lowest to the highest of those that still went on."
 
 
-def _head(head: str) -> str:
+def _of_whom(students: Sequence[str]) -> str:
+    return " of teacher and students" if students else ""
+
+
+def _head(head: str, students: Sequence[str]) -> str:
+    if not students:
+        return "prediction"
     return "teacher (fused)" if head == FUSED else f"student {head}"
 
 

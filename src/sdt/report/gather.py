@@ -10,6 +10,7 @@ from typing import Any
 
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.bootstrap import Resampling
+from sdt.experiments.failures import read_failures
 from sdt.experiments.plan import FILE, read_plan
 from sdt.experiments.results import RowResult
 from sdt.report.study import Row, Run, Source, Study, check_names
@@ -100,9 +101,13 @@ def _experiment(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str |
     titles = {
         row.name: row.name if alone else name if len(plan.rows) == 1 else f"{name}: {row.name}" for row in plan.rows
     }
+    failures = read_failures(path)
     rows = []
     for row in plan.rows:
-        runs = tuple(Run(seed, RunFolder(path / row.name / f"seed-{seed}")) for seed in plan.seeds)
+        runs = tuple(
+            Run(seed, RunFolder(path / row.name / f"seed-{seed}"), failures.get(f"{row.name}/seed-{seed}"))
+            for seed in plan.seeds
+        )
         rows.append(Row(titles[row.name], source, row.overrides, runs, _result(titles[row.name], runs)))
     return rows, titles[plan.reference or plan.rows[0].name]
 

@@ -15,6 +15,8 @@ from sdt.report.figure_classes import class_figure
 from sdt.report.study import Row, Study
 
 _HOW = "Percent; mean ± standard deviation over runs that differ in their seed."
+_WHO = " The teacher is the fused prediction; each student predicts from one modality's branch."
+_ENDS = " Minimum and maximum over the runs are the teacher's."
 
 
 def scores(study: Study) -> Section | None:
@@ -23,7 +25,7 @@ def scores(study: Study) -> Section | None:
         return None
     several = len(study.rows) > 1
     blocks: list[Block] = [_overview(study)] if several else []
-    if several:
+    if several and any(_students(row, study.split) for row in study.rows):
         blocks.append(_teacher_and_students(study))
     parts = [_closely(study, row, number) for number, row in enumerate(study.leading, start=1)]
     if several and len(study.corpora) == 1:
@@ -83,7 +85,7 @@ def _teacher_and_students(study: Study) -> Table:
             )
             for row in study.rows
         ),
-        f"{_HOW} The teacher is the fused prediction; each student predicts from one modality's branch.",
+        f"{_HOW}{_WHO}",
     )
 
 
@@ -110,27 +112,30 @@ def _closely(study: Study, row: Row, number: int) -> Section:
     assert result is not None
     suffix = "" if number == 1 else f"-{number}"
     summary = result.group.summary(study.split)
-    several = result.group.size > 1
+    several, students = result.group.size > 1, bool(_students(result, study.split))
     heads = Table(
         f"closely-heads{suffix}",
-        f"{row.name}: teacher and students on {study.split}",
+        f"{row.name}: {'teacher and students' if students else 'scores'} on {study.split}",
         (
-            ("head", "text"),
+            ("head" if students else "row", "text"),
             *((spoken(measure), "number") for measure in MEASURES),
             *((f"{spoken(measure)}, range", "number") for measure in MEASURES if several),
         ),
         tuple(
-            (_head(head), *(score_text(result, of) for of in spreads), *(_range(of) for of in spreads if several))
+            (
+                _head(head) if students else row.name,
+                *(score_text(result, of) for of in spreads),
+                *(_range(of) for of in spreads if several),
+            )
             for head, spreads in summary.heads.items()
         ),
-        f"{_how(result)} {_choice(study)} The teacher is the fused prediction; each student predicts from one "
-        "modality's branch.",
+        f"{_how(result)} {_choice(study)}{_WHO if students else ''}",
     )
     return Section(f"A closer look at {row.name}", [heads, _measures(study, row.name, result, suffix)])
 
 
 def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
-    """Every measure and class of the teacher; minimum and maximum, and the F1 of the students."""
+    """Every class; minimum and maximum, and the F1 of the students."""
     measured = row.measured(study.split)
     assert measured is not None
     runs = [run.read_scores()[1][study.split] for run in row.group.runs]
@@ -146,7 +151,7 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
         (
             ("class", "text"),
             ("support", "number"),
-            ("teacher", "number"),
+            ("teacher" if students else "F1", "number"),
             *((name, "number") for name in ("min", "max") if row.group.size > 1),
             *((f"student {head}", "number") for head in students),
         ),
@@ -159,7 +164,8 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
             )
             for label, of in classes.items()
         ),
-        f"{_how(row)} Minimum and maximum over the runs are the teacher's." if row.group.size > 1 else _how(row),
+        _how(row)
+        + (" Minimum and maximum over the runs are the teacher's." if students and row.group.size > 1 else ""),
     )
 
 
@@ -181,6 +187,11 @@ def _choice(study: Study) -> str:
     caveats = dict.fromkeys(row.group.caveat or "epoch chosen on dev" for row in study.rows)
     text = "; ".join(caveats)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _students(row: RowResult, split: str) -> list[str]:
+    """The heads beside the one that predicts; not every model has any."""
+    return [head for head in row.group.summary(split).heads if head != FUSED]
 
 
 def _head(head: str) -> str:

@@ -23,6 +23,8 @@ class Run:
 
     seed: int
     folder: RunFolder
+    failure: str | None = None
+    """Why its last try failed."""
 
     @property
     def state(self) -> str:
@@ -30,8 +32,11 @@ class Run:
         if self.folder.finished:
             return ""
         epochs = max(len(self.folder.read_metrics()), self.folder.epochs_done)
+        after = f" after {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else ""
+        if self.failure is not None:
+            return f"failed{after}: {self.failure}"
         if epochs:
-            return f"unfinished after {epochs} epoch{'' if epochs == 1 else 's'}"
+            return f"unfinished{after}"
         return "begun, no epoch finished" if (self.folder.path / "recipe.yaml").is_file() else "not begun"
 
 

@@ -1,0 +1,66 @@
+"""Why runs of an experiment failed: `failures.json` beside `experiment.json`, so that a report can say it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdt.errors import InputError
+from sdt.experiments.plan import Job
+from sdt.experiments.workers import Failure, Watcher
+from sdt.files import write_text
+
+FILE = "failures.json"
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty where none did.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): str(failure["error"]) for name, failure in values.items()}
+    except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({error}); remove it, and the reasons of failed runs are unknown") from None
+
+
+class Noting:
+    """A watcher that writes failures down as they happen, and strikes them out when the run is tried again.
+
+    Args:
+        watcher: Who is told, too.
+        folder: The experiment's folder.
+    """
+
+    def __init__(self, watcher: Watcher, folder: Path) -> None:
+        self._watcher, self._folder = watcher, folder
+
+    def started(self, job: Job) -> None:
+        """A process has the job now."""
+        self._note(job, None)
+        self._watcher.started(job)
+
+    def event(self, job: Job, event: Mapping[str, Any]) -> None:
+        """What a worker says."""
+        self._watcher.event(job, event)
+
+    def ended(self, job: Job, failure: Failure | None) -> None:
+        """The run is finished, or failed."""
+        self._note(job, failure)
+        self._watcher.ended(job, failure)
+
+    def _note(self, job: Job, failure: Failure | None) -> None:
+        before = read_failures(self._folder)
+        errors = {name: error for name, error in before.items() if name != job.name}
+        if failure:
+            errors[job.name] = failure.error
+        if errors != before:
+            values = {name: {"error": error} for name, error in sorted(errors.items())}
+            write_text(self._folder / FILE, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
