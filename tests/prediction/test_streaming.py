@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from sdt.speakers import Speakers
 from tests.features.clips import noise, write_clip
 from tests.model.build import LABELS, WIDTHS
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model
+from tests.shared import ROOT
 
 CLOSE = 1e-5
 PEOPLE = ("Ann", "Bob", "Cy", "Dee")
@@ -305,6 +307,18 @@ def test_an_encoder_of_another_width_is_left_out() -> None:
     assert stream.add(Utterance("", "Ann", "hi")).weights == {"other": 0.0, "text": 1.0}
     (note,) = stream.notes
     assert note.startswith("other: left out: the encoder 'words:8' makes 8 features")
+
+
+@pytest.mark.slow
+def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "streaming.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    first, second, third, last = capsys.readouterr().out.splitlines()
+    assert first == "joy"
+    assert re.fullmatch(r"call-1 1 joy \d+%", second)
+    assert re.fullmatch(r"call-2 0 anger \d+%", third)
+    assert last.startswith("('call-1', 'call-2') [\"audio: left out: ")
 
 
 def test_the_names_are_imported_when_used() -> None:
