@@ -21,6 +21,7 @@ from sdt.evaluation.outputs import calibrated
 from sdt.explanation.attention import Maps, read_and_record
 from sdt.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.model.config import FUSED, SDTConfig
+from sdt.model.context import Context
 from sdt.model.sdt import SDT
 
 LONGEST = 1000
@@ -69,6 +70,11 @@ class Explanation:
     def modalities(self) -> tuple[str, ...]:
         """The M modalities in the order of the arrays' columns."""
         return tuple(self.config.modalities)
+
+    @property
+    def context(self) -> Context:
+        """How much of the conversation an utterance reads."""
+        return Context.of(self.config.architecture.context)
 
     @property
     def emotions(self) -> npt.NDArray[np.int64]:
@@ -242,6 +248,10 @@ def _notes(
             note.startswith(f"{name}: ") for note in known
         ):  # else it is said there, with the reason
             notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
+    if Context.of(config.architecture.context).causal:
+        notes.append(
+            f"the model's context is {config.architecture.context}: nothing that comes later has a part in a prediction"
+        )
     if bare := int((~present.any(axis=1)).sum()):
         notes.append(f"{bare} of {len(conversation)} utterances have no modality at all: read from those around them")
     if len(conversation) > HEADS_UP_TO:

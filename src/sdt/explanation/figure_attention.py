@@ -5,6 +5,8 @@ Shapes: T utterances; M modalities.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -18,14 +20,17 @@ from sdt.explanation.rows import MISSING, Rows, heading, speakers, title
 
 _CELL, _SMALL, _LARGE = 0.2, 2.0, 5.2
 """Inches of an utterance; of a map at least and at most."""
+HATCH = "#d5dbe2"
+"""The colour of the hatching."""
 
 
 def attention_figure(explanation: Explanation, layer: int) -> Figure:
     """The maps of a layer, the mean over the heads.
 
     A row of the grid is a target modality, a column a source; in a map a row is the utterance that reads, a column the
-    one that is read. Columns of utterances that lack the source are grey; there nothing can be read. The colours of all
-    maps are the same, and go by the square root: in a long conversation even attention in equal shares is little.
+    one that is read. Columns of utterances that lack the source are grey; there nothing can be read. What lies beyond
+    the model's context (`model.context`) is hatched. The colours of all maps are the same, and go by the square root:
+    in a long conversation even attention in equal shares is little.
 
     Args:
         explanation: Of a conversation.
@@ -54,7 +59,9 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
     bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=FAINT)
     bar.outline.set_visible(False)
     of = f", layer {layer + 1}" if len(explanation.attention) > 1 else ""
-    title(figure, explanation, f"who reads whom: target ← source{of}; row: reads, column: is read; grey: missing")
+    beyond = "; hatched: beyond the context" if explanation.context.causal else ""
+    who = f"who reads whom: target ← source{of}; row: reads, column: is read; grey: missing{beyond}"
+    title(figure, explanation, who)
     return figure
 
 
@@ -75,8 +82,20 @@ def _map(axes: Axes, maps: Maps, pair: tuple[str, str], explanation: Explanation
             transform=axes.transAxes,
             parse_math=False,
         )
+    if explanation.context.causal:
+        _beyond(axes, len(there), explanation.context.window)
     axes.spines[:].set_color("#d5dbe2")
     return picture
+
+
+def _beyond(axes: Axes, T: int, window: int | None) -> None:
+    """Hatch what no utterance may read: what comes after it, and what lies before its window."""
+    edges, row = np.arange(T + 1) - 0.5, np.minimum(np.arange(T + 1), T - 1)
+    style: dict[str, Any] = {"step": "post", "facecolor": "white", "edgecolor": HATCH, "hatch": "////", "linewidth": 0}
+    axes.fill_betweenx(edges, row + 0.5, T - 0.5, **style)
+    if window is not None:
+        axes.fill_betweenx(edges, -0.5, np.maximum(row - window + 0.5, -0.5), **style)
+    axes.set(xlim=(-0.5, T - 0.5), ylim=(T - 0.5, -0.5))
 
 
 def _name(axes: Axes, explanation: Explanation, rows: Rows, *, left: bool, below: bool) -> None:
