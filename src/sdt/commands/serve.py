@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int | None:
     if not 0 <= options.port < 65536:
         raise InputError(f"--port {options.port}: is not between 0 and 65535")
     try:
-        from sdt.serving.server import address, bound, is_loopback, leave, serve
+        from sdt.serving.server import address, bound, for_browser, is_loopback, leave, serve
     except ImportError as error:
         if isinstance(error, InputError):
             raise
@@ -86,7 +86,11 @@ def run(options: argparse.Namespace) -> int | None:
                 f"variable {TOKEN})",
                 file=sys.stderr,
             )
-        print(f"{model} answers at {address(listening)} (documentation: /docs); Ctrl-C stops it", flush=True)
+        url = address(listening)
+        print(
+            f"{model} answers at {url} (documentation: /docs); open {for_browser(url)} in a browser; Ctrl-C stops it",
+            flush=True,
+        )
         if not serve(service, listening):
             leave()
     return None

@@ -1,7 +1,7 @@
 """The routes of the service, and what happens to a request on its way through it.
 
-A page at `/` and conversations over a WebSocket can be added here as routes: the gate lets paths outside `/v1/` in
-without a token, and asks WebSockets for it as it asks requests.
+The page at `/` is in `page_routes`. The gate lets paths outside `/v1/` in without a token, and asks WebSockets for it as
+it asks requests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from sdt.serving.batcher import Batcher
 from sdt.serving.decoders import Decoders
 from sdt.serving.docs_page import docs_page
 from sdt.serving.gate import Doors, Gate
+from sdt.serving.page_routes import add_page
 from sdt.serving.predictor import Predictor, Prepared
+from sdt.serving.progress import HEADER, Course, Courses
 from sdt.serving.reading import Asked, Reader
 from sdt.serving.refusals import Refusal, invalid
 from sdt.serving.settings import Settings
@@ -60,6 +62,7 @@ class Service:
         self.metrics = metrics.Metrics()
         self.doors = Doors(settings)
         self.metrics.running.set_function(lambda: self.doors.running)
+        self.courses = Courses()
         self.reader = Reader(predictor.config, settings)
         self.batcher = Batcher(
             predictor.predict, settings.batch_wait_ms / 1000, settings.batch_utterances, self.metrics.batch
@@ -86,14 +89,17 @@ class Service:
         if self.decoders:
             await asyncio.to_thread(self.decoders.close)
 
-    async def predict(self, asked: Asked) -> Predictions:
-        """The predictions for one conversation."""
+    async def predict(self, asked: Asked, course: Course | None = None) -> Predictions:
+        """The predictions for one conversation; `course` is told how far it is."""
+        course = course or Course()
         prepared = Prepared(asked.conversation, asked.notes, bool(asked.uploads), asked.given)
         if asked.uploads and self.decoders:
+            course.waiting()
             report = await self.decoders.report()
             prepared.reasons = {modality: str(said["reason"]) for modality, said in report.items() if "reason" in said}
-            prepared.made = await self.decoders.make(asked.conversation, asked.uploads)
+            prepared.made = await self.decoders.make(asked.conversation, asked.uploads, course.decoding)
             prepared.remarks = [f"{modality}: {said['note']}" for modality, said in report.items() if said.get("note")]
+        course.predicting()
         try:
             return await self.batcher.predict(prepared)
         except InputError as error:
@@ -134,9 +140,11 @@ def create_app(service: Service) -> FastAPI:
         telemetry=QUIET,
     )
     _add_prediction(app, service)
+    _add_progress(app, service)
     _add_model(app, service)
     _add_health(app, service)
     _add_docs(app)
+    add_page(app)
     app.add_exception_handler(HTTPException, _http_error)
     description.complete(app, guarded=service.token is not None)
     app.add_middleware(
@@ -160,12 +168,13 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
         recording) or both, or a part `conversation` (JSON) with the clips that its utterances name. With
         `Accept: application/x-ndjson` the answer is the file that `sdt predict --output` writes.
         """
-        asked = await service.reader.one(request)
-        try:
-            _tell(service, request, [asked])
-            found = await _unless_gone(request, service.predict(asked))
-        finally:
-            reading.close([asked])
+        with service.courses.begun(request.headers.get(HEADER)) as course:
+            asked = await service.reader.one(request)
+            try:
+                _tell(service, request, [asked])
+                found = await _unless_gone(request, service.predict(asked, course))
+            finally:
+                reading.close([asked])
         if LINES in request.headers.get("accept", ""):
             return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
         return _json(_answer(found))
@@ -183,6 +192,13 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
         finally:
             reading.close(asked)
         return _json({"results": [_answer(one) for one in found]})
+
+
+def _add_progress(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/progress/{id}", **description.PROGRESS)
+    async def progress(id: str) -> Response:
+        """How far the running request is that was sent to `/v1/predict` with this id as `X-Progress-Id`."""
+        return _json(service.courses.told(id))
 
 
 def _add_model(app: FastAPI, service: Service) -> None:

@@ -56,6 +56,14 @@ PREDICT: dict[str, Any] = {
         **_refusals(400, 401, 413, 415, 422, 429, 500, 501, 503),
     },
     "openapi_extra": {
+        "parameters": [
+            {
+                "name": "X-Progress-Id",
+                "in": "header",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+                "description": "chosen by the client, to ask /v1/progress/ID meanwhile",
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
@@ -80,6 +88,11 @@ BATCH: dict[str, Any] = {
             },
         }
     },
+}
+PROGRESS: dict[str, Any] = {
+    "operation_id": "progress",
+    "response_model": schemas.Progress,
+    "responses": _refusals(401),
 }
 MODEL: dict[str, Any] = {
     "operation_id": "model",

@@ -63,6 +63,16 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def for_browser(url: str) -> str:
+    """A service's URL as a browser of this machine takes it: one that listens everywhere listens here, too.
+
+    Example:
+        >>> for_browser("http://0.0.0.0:8000")
+        'http://127.0.0.1:8000'
+    """
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
 def serve(service: Service, listening: socket.socket) -> bool:
     """Serve until a signal.
 
