@@ -26,7 +26,9 @@ export class View {
     const colour = palette(conversation.labels);
     this.player = new Player(recording);
     this.timeline = new Timeline(conversation, colour);
-    this.list = new List(conversation, colour);
+    this.list = null; // made when it is asked for
+    this.makeList = () => new List(conversation, colour);
+    this.listed = h("div", { class: "scroll", "data-list": "" });
     const actions = { close: () => this.close(), step: (step) => this.step(step), relabel: (label) => this.relabel(label) };
     this.details = new Details(conversation, colour, this.player, actions);
     this.title = h("h2", { tabindex: -1 }, conversation.name);
@@ -35,9 +37,10 @@ export class View {
     const modalities = conversation.items.length ? Object.keys(conversation.items[0].weights) : [];
     this.element = h("section", { class: "view" },
       h("div", { class: "view-head" }, this.title, this.facts, told(notes)), this.tools.element, filters(conversation, colour),
-      h("div", { class: "columns" }, h("div", { class: "shown-as" }, this.timeline.element, h("div", { class: "scroll", "data-list": "" }, this.list.element), weightLegend(modalities), course(conversation, colour, (item) => this.open(item))), this.details.element));
+      h("div", { class: "columns" }, h("div", { class: "shown-as" }, this.timeline.element, this.listed, weightLegend(modalities), course(conversation, colour, (item) => this.open(item))), this.details.element));
     this.element.addEventListener("keydown", (event) => this.pressed(event));
     this.element.addEventListener("click", (event) => this.clicked(event));
+    this.element.addEventListener("focusin", (event) => this.reached(event.target));
     conversation.addEventListener("added", () => this.write());
     this.show(NARROW.matches ? "list" : "timeline");
     this.write();
@@ -52,6 +55,7 @@ export class View {
   /** Show the timeline or the list. */
   show(as) {
     this.as = as;
+    if (as === "list" && !this.list) this.listed.append((this.list = this.makeList()).element);
     this.element.classList.toggle("as-list", as === "list");
     this.tools.write();
     if (as === "timeline" && this.element.isConnected) this.timeline.zoom(1);
@@ -117,6 +121,12 @@ export class View {
   clicked(event) {
     const place = event.target.closest("[data-place]:not(svg *)")?.dataset.place;
     if (place !== undefined) this.open(this.conversation.items[place]);
+  }
+
+  /** What the Tab key has come to is the current one. */
+  reached(element) {
+    const item = element.matches("button[data-place]") && this.conversation.items[element.dataset.place];
+    if (item && item !== this.conversation.current) this.conversation.look(item);
   }
 
   /** Keys among the utterances and in the details; not where words are written or something is chosen. */
