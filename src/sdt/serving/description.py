@@ -70,7 +70,7 @@ PREDICT: dict[str, Any] = {
                 "application/json": {"schema": _reference(schemas.ConversationGiven), "example": schemas.EXAMPLE},
                 "multipart/form-data": {"schema": _MULTIPART},
             },
-        }
+        },
     },
 }
 BATCH: dict[str, Any] = {

@@ -69,4 +69,6 @@ class Courses:
     def told(self, id: str) -> dict[str, object]:
         """How far a request is; the stage `unknown` where none with this id is running."""
         course = self._running.get(id)
-        return course.told() if course else {"stage": "unknown", "modality": None, "done": 0, "total": 0, "seconds": 0.0}
+        return (
+            course.told() if course else {"stage": "unknown", "modality": None, "done": 0, "total": 0, "seconds": 0.0}
+        )

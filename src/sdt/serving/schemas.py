@@ -111,7 +111,9 @@ class BatchAnswer(BaseModel):
 class Progress(BaseModel):
     """How far a running request is."""
 
-    stage: str = Field(description="receiving, waiting (for a process that decodes), decoding, predicting, or unknown: none is running")
+    stage: str = Field(
+        description="receiving, waiting (for a process that decodes), decoding, predicting, or unknown: none is running"
+    )
     modality: str | None = Field(None, description="which one is being made of the recordings, while decoding")
     done: int = Field(description="utterances of which it is made")
     total: int = Field(description="utterances of the conversation; 0 when nothing is decoded")

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,8 @@ class Tab:
         """Errors and warnings of its console, exceptions and refusals of its policy among them."""
         self.requests: list[str] = []
         """The addresses that it has asked."""
+        self.dialogs: list[str] = []
+        """What it has asked its reader to confirm; the reader always does."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
@@ -43,17 +45,21 @@ class Tab:
 
     def call(self, method: str, **parameters: object) -> Any:
         """Ask the browser for something."""
+        number = self._send(method, parameters)
+        while True:
+            heard = json.loads(self._socket.recv(timeout=60))
+            if heard.get("id") == number:
+                assert "error" not in heard, f"{method}: {heard['error']}"
+                return heard["result"]
+            self._note(heard)
+
+    def _send(self, method: str, parameters: Mapping[str, object]) -> int:
         self._count += 1
         message: dict[str, object] = {"id": self._count, "method": method, "params": parameters}
         if self._session and not method.startswith(("Target.", "Browser.")):
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
-        while True:
-            heard = json.loads(self._socket.recv(timeout=60))
-            if heard.get("id") == self._count:
-                assert "error" not in heard, f"{method}: {heard['error']}"
-                return heard["result"]
-            self._note(heard)
+        return self._count
 
     def _note(self, heard: dict[str, Any]) -> None:
         said = heard.get("params", {})
@@ -69,12 +75,14 @@ class Tab:
             case "Network.webSocketCreated":
                 self.requests.append(said["url"])
             case "Page.javascriptDialogOpening":
-                self.call("Page.handleJavaScriptDialog", accept=True)
+                self.dialogs.append(said["message"] or said["type"])
+                self._send("Page.handleJavaScriptDialog", {"accept": True})
 
     def open(self, url: str) -> None:
         """Go to an address, and wait until the page says that it is ready."""
         self.call("Page.navigate", url=url)
-        self.until("document.documentElement.dataset.ready !== undefined || !document.querySelector('#error').hidden")
+        if not url.startswith("about:"):
+            self.until("document.documentElement.dataset.ready !== undefined")
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression of JavaScript."""
@@ -143,7 +151,7 @@ class Tab:
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
 
     def screen(self, width: int, height: int, *, dark: bool = False, factor: float = 1) -> None:
-        """Have a screen of this size, and a reader who likes it light or dark."""
+        """Have a screen of this size, and a reader who likes it light or dark, and without motion."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -152,7 +160,8 @@ class Tab:
             mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme, still])
 
     def screenshot(self, path: Path) -> None:
         """A picture of what is on the screen."""

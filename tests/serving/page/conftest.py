@@ -37,7 +37,9 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chromium(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """One browser for all tests of the page."""
-    with browser(tmp_path_factory.mktemp("profile"), "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1") as tab:
+    with browser(
+        tmp_path_factory.mktemp("profile"), "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+    ) as tab:
         tab.save_to(downloads)
         yield tab
 

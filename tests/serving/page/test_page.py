@@ -28,7 +28,9 @@ SAID = [
     ("Zoë", "-5 degrees\u202f– “brrr”"),
 ]
 LINES = "".join(
-    json.dumps({"conversation": "a talk", "utterance": f"u{k}", "speaker": who, "text": text, "start": k, "end": k + 0.8})
+    json.dumps(
+        {"conversation": "a talk", "utterance": f"u{k}", "speaker": who, "text": text, "start": k, "end": k + 0.8}
+    )
     + "\n"
     for k, (who, text) in enumerate(SAID)
 )
@@ -285,7 +287,9 @@ def test_dropped_files(tab: Tab) -> None:
 
 
 def test_progress_and_cancelling(tab: Tab, tmp_path: Path) -> None:
-    cues = [f"{k + 1}\n00:{k // 60:02}:{k % 60:02},000 --> 00:{k // 60:02}:{k % 60:02},900\nANN: {k}\n" for k in range(300)]
+    cues = [
+        f"{k + 1}\n00:{k // 60:02}:{k % 60:02},000 --> 00:{k // 60:02}:{k % 60:02},900\nANN: {k}\n" for k in range(300)
+    ]
     (tmp_path / "long.srt").write_text("\n".join(cues), encoding="utf-8")
     write_clip(tmp_path / "long.wav", noise(300))
     tab.evaluate(
@@ -356,7 +360,19 @@ CONTRAST = """
 @pytest.mark.parametrize("dark", [False, True])
 def test_words_and_marks_stand_out(tab: Tab, dark: bool) -> None:
     tab.screen(1280, 900, dark=dark)
-    names = ["neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger", "excited", "frustrated", "serene", "odd"]
+    names = [
+        "neutral",
+        "surprise",
+        "fear",
+        "sadness",
+        "joy",
+        "disgust",
+        "anger",
+        "excited",
+        "frustrated",
+        "serene",
+        "odd",
+    ]
     tab.evaluate(records(names))
     tab.click(".utterance", 3)
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == (

@@ -65,9 +65,9 @@ export class Asking {
     }
   }
 
-  show({ predictions, notes }, recording) {
+  show({ predictions, notes, missing }, recording) {
     this.view?.player.close();
-    const conversation = new Conversation(predictions[0].conversation, this.model.labels, predictions);
+    const conversation = new Conversation(predictions[0].conversation, this.model.labels, predictions, missing);
     this.view = new View(conversation, { notes, recording });
     byId("found").replaceChildren(this.view.element);
     byId("input").open = false;

@@ -1,7 +1,7 @@
 /** The files that are asked about: chosen with a picker, or dropped anywhere on the page. */
 
 import { byId } from "./dom.js";
-import { megabytes } from "./format.js";
+import { size } from "./format.js";
 
 const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|srt|vtt)$/i;
 const RECORDING = /\.(wav|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|au|caf|amr|w64|mp4|mkv|mov|webm|avi|m4v|ts|mpe?g|flv|wmv|ogv)$/i;
@@ -42,7 +42,7 @@ export class Chosen {
     if (!file) input.value = "";
     else if (dropped) input.files = listOf(file);
     byId(`drop-${part}`).classList.toggle("full", Boolean(file));
-    byId("chosen").textContent = PARTS.map((one) => this.files[one]).filter(Boolean).map((one) => `${one.name} (${megabytes(one.size)})`).join(", ");
+    byId("chosen").textContent = PARTS.map((one) => this.files[one]).filter(Boolean).map((one) => `${one.name} (${size(one.size)})`).join(", ");
   }
 
   /** Take none. */

@@ -15,6 +15,7 @@
  * @property {Record<string, number>} weights Modality to its weight; empty where the model has none.
  * @property {string | null} given The label of the transcript.
  * @property {string} label What counts: set by hand, or of the transcript, or of the model.
+ * @property {Record<string, string>} missing Modality to why this utterance lacks it, as far as that is known.
  * @property {object} record As the service said it.
  */
 
@@ -29,8 +30,9 @@ export class Conversation extends EventTarget {
    * @param {string} name
    * @param {string[]} labels Of the model.
    * @param {object[]} records Predictions as the service says them.
+   * @param {Record<string, string[]>} missing Modality to lines such as `talk/3: no voice`.
    */
-  constructor(name, labels, records = []) {
+  constructor(name, labels, records = [], missing = {}) {
     super();
     [this.name, this.labels] = [name, [...labels]];
     /** @type {Item[]} */
@@ -40,6 +42,7 @@ export class Conversation extends EventTarget {
     this.current = null;
     this.changes = []; // {item, label}: what to go back to
     this.kept = undefined; // the last change that is in a file
+    this.reasons = Object.entries(missing);
     records.forEach((record) => this.append(record));
   }
 
@@ -55,7 +58,8 @@ export class Conversation extends EventTarget {
     const { utterance: id, speaker, text, start, end, emotion, probability, probabilities } = record;
     const said = { id, speaker, text, start: start ?? null, end: end ?? null, emotion, probability, probabilities };
     const [branches, weights] = [record.branches ?? {}, record.weights ?? {}];
-    const item = { ...said, branches, weights, given, label: given ?? emotion, place: this.items.length, record };
+    const missing = lacks(this.reasons, `${record.conversation}/${id}: `);
+    const item = { ...said, branches, weights, given, missing, label: given ?? emotion, place: this.items.length, record };
     this.items.push(item);
     if (!this.labels.includes(item.label)) this.labels.push(item.label);
     return item;
@@ -146,6 +150,12 @@ export class Conversation extends EventTarget {
   tell(what, detail = null) {
     this.dispatchEvent(new CustomEvent(what, { detail }));
   }
+}
+
+/** Of lines such as `talk/3: no voice` what is said of one utterance, by modality. */
+function lacks(reasons, place) {
+  const found = reasons.map(([modality, lines]) => [modality, lines.find((line) => line.startsWith(place))]);
+  return Object.fromEntries(found.filter(([, line]) => line).map(([modality, line]) => [modality, line.slice(place.length)]));
 }
 
 /** Whether an utterance's label is another than the model's. */

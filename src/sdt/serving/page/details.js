@@ -79,7 +79,8 @@ export class Details {
     });
     const whole = h("th", { scope: "col" }, branches.length ? "together" : "probability");
     const table = h("table", { class: "opinions" }, h("thead", {}, h("tr", {}, h("td"), whole, ...head)), h("tbody", {}, ...rows));
-    return h("div", { class: "scroll" }, table, weightBar(item.weights));
+    const why = Object.entries(item.missing).map(([modality, reason]) => h("p", { class: "faint" }, `${modality} is missing: ${reason}`));
+    return h("div", { class: "scroll" }, table, weightBar(item.weights), ...why);
   }
 }
 

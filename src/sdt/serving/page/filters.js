@@ -5,6 +5,8 @@ import { isCorrected, isUncertain, UNCERTAIN } from "./conversation.js";
 import { count, percent } from "./format.js";
 import { paint } from "./palette.js";
 
+const NARROW = matchMedia("(max-width: 46rem)");
+
 /**
  * @param {import("./conversation.js").Conversation} conversation
  * @param {(label: string) => object} colour See palette.js.
@@ -15,7 +17,9 @@ export function filters(conversation, colour) {
   const others = h("div", { class: "chips", role: "group", "aria-label": "Show only what wants a look" });
   const shown = h("span", { class: "faint" });
   const all = h("button", { type: "button", class: "quiet", onclick: () => conversation.unfilter() }, "Show all");
-  const element = h("div", { class: "filters" }, emotions, speakers, others, h("p", { class: "shown" }, shown, " ", all));
+  const element = h("details", { class: "filter-box", open: !NARROW.matches }, h("summary", {}, "Filter"),
+    h("div", { class: "filters" }, emotions, speakers, others, h("p", { class: "shown" }, shown, " ", all)));
+  NARROW.addEventListener("change", () => (element.open = !NARROW.matches)); // the summary is there on narrow screens alone
 
   function draw() {
     const { items, filter } = conversation;

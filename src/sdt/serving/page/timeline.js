@@ -23,6 +23,7 @@ export class Timeline {
     this.boxes = []; // of the items, by place
     this.lanes = new Map(); // speaker to {track, rows}
     this.byTime = conversation.timed;
+    this.whole = 1; // how long all of it is, in seconds, or utterances
     this.axis = h("div", { class: "ticks" });
     this.element = h("div", { class: "timeline", role: "group", "aria-label": "Timeline, a lane for each speaker" },
       h("div", { class: "lane axis", "aria-hidden": "true" }, h("div", { class: "lane-name" }), this.axis));
@@ -44,13 +45,14 @@ export class Timeline {
   /** Lay out by time or in the order of the utterances. */
   spread(byTime) {
     this.byTime = byTime && this.conversation.timed;
+    this.place();
     this.zoom(null);
   }
 
   /** Make everything wider by a factor; 0: all fits the screen; null: as at first. */
   zoom(factor) {
     const room = this.element.clientWidth - this.axis.offsetLeft - 8;
-    const scale = factor === null ? this.usual() : factor === 0 ? room / this.length() : this.scale * factor;
+    const scale = factor === null ? this.usual() : factor === 0 ? room / this.whole : this.scale * factor;
     const middle = (this.element.scrollLeft + room / 2) / this.scale;
     this.scale = Math.min(Math.max(scale, LEAST), MOST);
     this.place();
@@ -62,12 +64,6 @@ export class Timeline {
     if (!this.byTime) return BOX;
     const lengths = this.conversation.items.map(duration).sort((a, b) => a - b);
     return Math.min(Math.max(BOX / (lengths[Math.floor(lengths.length / 3)] || 1), LEAST), MOST);
-  }
-
-  /** How long all of it is: in seconds, or utterances. */
-  length() {
-    const { items } = this.conversation;
-    return this.byTime ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1) : Math.max(items.length, 1);
   }
 
   added(item) {
@@ -110,7 +106,9 @@ export class Timeline {
 
   /** Where the boxes lie. */
   place() {
-    const width = `${Math.ceil(this.length() * this.scale)}px`;
+    const { items } = this.conversation;
+    this.whole = this.byTime ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1) : Math.max(items.length, 1);
+    const width = `${Math.ceil(this.whole * this.scale)}px`;
     for (const [speaker, lane] of this.lanes) {
       const said = this.conversation.items.filter((item) => item.speaker === speaker);
       const rows = this.byTime ? stacked(said) : said.map(() => 0);
@@ -127,7 +125,7 @@ export class Timeline {
   put(item, row, next) {
     const start = this.byTime ? item.start : item.place;
     let width = (this.byTime ? duration(item) : 1) * this.scale - GAP;
-    const room = this.byTime && next ? (next.start - start) * this.scale - 1 : Infinity;
+    const room = ((this.byTime && next ? next.start : this.whole) - start) * this.scale - 1;
     width = Math.max(Math.min(Math.max(width, SLIVER), room), 2);
     const { style, dataset } = this.of(item);
     [style.left, style.width] = [`${start * this.scale}px`, `${width}px`];
@@ -137,7 +135,7 @@ export class Timeline {
 
   *ticks() {
     const step = this.byTime ? STEPS.find((one) => one * this.scale >= TICK) ?? 7200 : Math.ceil(40 / this.scale);
-    for (let at = 0; at < this.length(); at += step) {
+    for (let at = 0; at < this.whole; at += step) {
       const tick = h("span", { class: "tick" }, this.byTime ? clock(at) : at + 1);
       tick.style.left = `${at * this.scale}px`;
       yield tick;

@@ -1,7 +1,7 @@
 /** How far a request is, how long it has lasted, and the button that gives it up. */
 
 import { byId } from "./dom.js";
-import { clock, megabytes } from "./format.js";
+import { clock, size } from "./format.js";
 
 const NAMES = {
   receiving: "The service has the files and reads them",
@@ -42,7 +42,7 @@ export async function waited(work) {
 }
 
 function named({ stage, modality, done, total }) {
-  if (stage === "sending") return done < total ? `Sending ${megabytes(done)} of ${megabytes(total)}` : NAMES.receiving;
+  if (stage === "sending") return done < total ? `Sending ${size(done)} of ${size(total)}` : NAMES.receiving;
   if (stage === "decoding") return `Decoding the recording: ${modality}, utterance ${done} of ${total}`;
   return NAMES[stage] ?? null;
 }
