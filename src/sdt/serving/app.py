@@ -220,10 +220,13 @@ def _add_stream(app: FastAPI, service: Service) -> None:
         await stream.stream(websocket, service)
 
     @app.get("/v1/stream", **description.STREAM)
-    async def no_stream(conversation: str = "") -> Response:  # noqa: ARG001 - described, and read by the WebSocket
-        """A conversation that goes on: a WebSocket, utterances in, predictions out as they come.
+    async def no_stream(conversation: str | None = None) -> Response:  # noqa: ARG001 - what a WebSocket may ask for
+        """A WebSocket for a conversation that goes on: utterances in, predictions out as they come.
 
-        ...
+        The service says StreamReady first, with the id of the conversation and how many utterances it has of it;
+        whoever comes back with that id goes on there. Send StreamUtterance, the answer is StreamPrediction; send
+        StreamForget, the answer is StreamForgotten; what cannot be used is answered with StreamError. Each is one JSON
+        object. Browsers send the token as a subprotocol: ["sdt.v1", "bearer." + the token in base64url].
         """
         raise Refusal(426, "websocket", "open a WebSocket here", headers={"upgrade": "websocket"})
 

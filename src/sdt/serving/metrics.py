@@ -64,9 +64,7 @@ class Metrics:
         self.step_wait = Histogram(
             "sdt_stream_step_wait_seconds", "How long the first of a step waited.", buckets=SECONDS, registry=r
         )
-        self.step_seconds = Histogram(
-            "sdt_stream_step_seconds", "Computing of a step.", buckets=SECONDS, registry=r
-        )
+        self.step_seconds = Histogram("sdt_stream_step_seconds", "Computing of a step.", buckets=SECONDS, registry=r)
 
     def batch(self, conversations: int, utterances: int, waited: float, seconds: float) -> None:
         """A batch was computed."""

@@ -144,7 +144,7 @@ class StreamPrediction(BaseModel):
     type: Literal["prediction"] = "prediction"
     seq: int
     prediction: Predicted
-    missing: dict[str, str] = Field(description="modality to why this utterance lacks it")
+    problems: list[str] = Field(description="why it lacks modalities that it might have had, a line each")
 
 
 class StreamForgotten(BaseModel):

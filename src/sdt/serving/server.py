@@ -72,7 +72,13 @@ def serve(service: Service, listening: socket.socket) -> bool:
     """
     _log_to_stderr()
     _more_files()
-    config = uvicorn.Config(
+    _Server(configuration(service), service).run(sockets=[listening])
+    return service.running == 0
+
+
+def configuration(service: Service) -> uvicorn.Config:
+    """How the server runs that a service is in."""
+    return uvicorn.Config(
         create_app(service),
         http="h11",
         ws=counting(service.held),  # type: ignore[arg-type]
@@ -85,8 +91,6 @@ def serve(service: Service, listening: socket.socket) -> bool:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    _Server(config, service).run(sockets=[listening])
-    return service.running == 0
 
 
 class _Server(uvicorn.Server):

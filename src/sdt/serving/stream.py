@@ -101,12 +101,10 @@ class _Connection:
     async def _next(self) -> Mapping[str, Any] | None:
         """The next message; None if the connection shall end, or nothing comes."""
         receive = asyncio.ensure_future(self._websocket.receive())
+        either: set[asyncio.Future[Any]] = {receive, self._ending}
+        seconds = self._service.settings.stream_idle_seconds
         try:
-            await asyncio.wait(
-                {receive, self._ending},
-                timeout=self._service.settings.stream_idle_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             receive.cancel()
         if self._ending.done() or not receive.done():
@@ -208,9 +206,7 @@ def _kept(talk: Talk, number: int) -> str:
     """
     answer = talk.answered(number)
     if answer is None:
-        raise Refusal(
-            409, "answered", f"utterance {number} was answered long ago; the next one is {talk.count}"
-        )
+        raise Refusal(409, "answered", f"utterance {number} was answered long ago; the next one is {talk.count}")
     return answer
 
 

@@ -19,6 +19,8 @@ from sdt.serving.held import Held
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
 
 UNREAD_SECONDS = 60.0
 """Seconds after which a client that does not read what was sent is cut off."""
@@ -34,12 +36,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection.
 
     Args:
+        config: Uvicorn's, as are the next two.
+        server_state: See there.
+        app_state: See there.
         held: What its unread messages are counted in.
-        arguments: Uvicorn's.
     """
 
-    def __init__(self, *, held: Held, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, held: Held) -> None:
+        super().__init__(config, server_state, app_state)
         self._held, self._counted = held, 0
         self._partial = 0
         """Bytes of the fragments of a message that is not complete."""
