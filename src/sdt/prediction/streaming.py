@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
+from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
 from sdt.prediction.rereading import Rereading, Turn
 
@@ -48,6 +49,7 @@ class StreamingPredictor:
         history: How many utterances a model that is not causal reads, the newest included.
         max_conversations: How many conversations are remembered; for a new one the one that has been silent longest is
             forgotten. None for no limit.
+        makers: Modality to what makes its features, where they are there already; encoders take memory.
 
     Raises:
         InputError: `history` or `max_conversations` is less than 1.
@@ -67,12 +69,13 @@ class StreamingPredictor:
         device: DeviceName = "auto",
         history: int = HISTORY,
         max_conversations: int | None = None,
+        makers: Mapping[str, ModalityMaker] | None = None,
     ) -> None:
         for option, value in (("history", history), ("max_conversations", max_conversations)):
             if value is not None and value < 1:
                 raise InputError(f"{option}: {value} is less than 1")
         self.model = model.to(choose_device(device)).eval()
-        self._features = LiveFeatures(model.config, name, folder)
+        self._features = LiveFeatures(model.config, name, folder, makers)
         self._reader = Rereading(self.model, history)
         self._limit = max_conversations
         self._talks: dict[str, Talk] = {}
