@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -23,11 +23,13 @@ from tests.prediction.models import tiny_model
 
 
 @cache
-def predictor() -> Predictor:
-    """A tiny model of words."""
-    folder = Path(mkdtemp(prefix="sdt-test-"))
-    tiny_model().save_pretrained(folder)
-    return Predictor(str(folder), "cpu")
+def predictor(model: Path | None = None) -> Predictor:
+    """A model; without a folder, a tiny one of words."""
+    if model is not None:
+        return Predictor(str(model), "cpu")
+    with TemporaryDirectory() as folder:
+        tiny_model().save_pretrained(folder)
+        return Predictor(folder, "cpu")
 
 
 @dataclass
@@ -41,13 +43,18 @@ class Inside:
 
 
 @asynccontextmanager
-async def inside(token: str | None = None, **limits: Any) -> AsyncIterator[Inside]:
-    """A service; at its end nothing of it may be left."""
+async def inside(
+    token: str | None = None, model: Path | None = None, pings: float | None = None, **limits: Any
+) -> AsyncIterator[Inside]:
+    """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
-    service = Service(predictor(), Settings(batch_wait_ms=1.0, **limits), token=token)
+    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), token=token)
     service.warm_up()
     with bound("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(configuration(service))
+        configured = configuration(service)
+        if pings is not None:
+            configured.ws_ping_interval = configured.ws_ping_timeout = pings
+        server = uvicorn.Server(configured)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:
             await asyncio.sleep(0.01)

@@ -18,7 +18,7 @@ from websockets.frames import Frame
 from sdt.serving.held import Held
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -123,6 +123,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         message = await super().receive()
         self._taken = message["type"] == "websocket.receive"
         return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """What the application says; a refusal completes the handshake, which uvicorn would call a mistake."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
         """No answer to a ping: a client that sends, or whose messages wait for us, lives all the same."""
