@@ -298,7 +298,8 @@ class Reader:
                     continue
                 if len(values) != widths[modality]:
                     raise invalid(f"{where}: are {len(values)}, and the model wants {widths[modality]}")
-                vector = np.array(values, dtype=np.float32)
+                with np.errstate(over="ignore"):  # what is too large for float32 is said below
+                    vector = np.array(values, dtype=np.float32)
                 if not np.isfinite(vector).all():
                     raise invalid(f"{where}: are too large")
                 found[modality].features[row], found[modality].present[row] = vector, True
