@@ -28,11 +28,22 @@ class Speakers:
 
     def numbers(self, conversation: Conversation) -> list[int]:
         """The speaker number of each utterance; `count` for an unknown speaker, or one past the last number."""
-        if self.mode == "identity":
-            known = {name: number for number, name in enumerate(self.names)}
-            return [known.get(utterance.speaker, self.count) for utterance in conversation.utterances]
         seen: dict[str, int] = {}
-        return [min(seen.setdefault(utterance.speaker, len(seen)), self.count) for utterance in conversation.utterances]
+        return [self.number(utterance.speaker, seen) for utterance in conversation.utterances]
+
+    def number(self, speaker: str, seen: dict[str, int]) -> int:
+        """The number of one speaker.
+
+        Args:
+            speaker: Who speaks.
+            seen: Who spoke before in this conversation, with their numbers; empty at its beginning, and added to.
+        """
+        if speaker not in seen:
+            if self.mode == "appearance":
+                seen[speaker] = min(len(seen), self.count)
+            else:
+                seen[speaker] = self.names.index(speaker) if speaker in self.names else self.count
+        return seen[speaker]
 
     @classmethod
     def of(cls, conversations: list[Conversation], mode: SpeakerMode) -> Speakers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -12,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sdt.model import causal
 from sdt.model.attention import Layout, Padded, Ragged
+from sdt.model.context import FULL, Context
 from sdt.prediction.onnx import FlatLayout
 from tests.model.build import random_batch
 
 HEADS, SIZE = 2, 4
+CONTEXTS = ("full", "past", "window(1)", "window(3)")
 
 
 def tensors(n: int, encoders: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -24,43 +29,59 @@ def tensors(n: int, encoders: int, seed: int = 0, dtype: torch.dtype = torch.flo
     return [torch.randn(n, encoders, HEADS, SIZE, generator=generator, dtype=dtype) for _ in range(3)]
 
 
-def plain(lengths: Sequence[int], q: Tensor, k: Tensor, v: Tensor, present: Sequence[Tensor]) -> Tensor:
-    """Attention by the formula, one utterance, encoder and head at a time."""
+def plain(
+    lengths: Sequence[int], q: Tensor, k: Tensor, v: Tensor, present: Sequence[Tensor], context: Context = FULL
+) -> Tensor:
+    """Attention by the formula, one utterance, encoder and head at a time; zero where nothing can be read."""
     read = torch.zeros_like(v)
     for a, b in itertools.pairwise([0, *itertools.accumulate(lengths)]):
         for n, e, h in itertools.product(range(a, b), range(q.shape[1]), range(q.shape[2])):
-            keys = [i for i in range(a, b) if present[e][i]] or list(range(a, b))
-            scores = torch.stack([q[n, e, h] @ k[i, e, h] / math.sqrt(q.shape[3]) for i in keys])
-            read[n, e, h] = sum(w * v[i, e, h] for w, i in zip(scores.softmax(0), keys, strict=True))
+            first = max(a, n + 1 - context.window) if context.window else a
+            keys = [i for i in range(first, n + 1 if context.causal else b) if present[e][i]]
+            if keys:
+                scores = torch.stack([q[n, e, h] @ k[i, e, h] / math.sqrt(q.shape[3]) for i in keys])
+                read[n, e, h] = sum(w * v[i, e, h] for w, i in zip(scores.softmax(0), keys, strict=True))
     return read
 
 
-def layouts(lengths: Sequence[int]) -> list[Layout]:
+def layouts(lengths: Sequence[int], context: Context = FULL) -> list[Layout]:
     batch = random_batch(lengths)
-    return [Ragged.of(batch), Padded.of(batch)]
+    return [Ragged.of(batch, context), Padded.of(batch, context)]
 
 
-@settings(max_examples=30, deadline=None)
+def attend(layout: Layout, q: Tensor, k: Tensor, v: Tensor, present: Sequence[Tensor]) -> Tensor:
+    """What is read, as a layer of an encoder takes it: nothing where there is no key."""
+    keys = [layout.keys(of) for of in present]
+    read = layout.attend(q, k, v, keys, 0.0)
+    return read * torch.stack([key.some for key in keys], dim=1)[..., None].to(read.dtype)
+
+
+@settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     missing=st.sampled_from([0.0, 0.4, 1.0]),
     encoders=st.integers(1, 3),
     seed=st.integers(0, 100),
+    context=st.sampled_from(CONTEXTS),
+    block=st.sampled_from([2, 64]),
 )
-def test_layouts_agree_with_the_formula(lengths: list[int], missing: float, encoders: int, seed: int) -> None:
-    n = sum(lengths)
+def test_layouts_agree_with_the_formula(
+    lengths: list[int], missing: float, encoders: int, seed: int, context: str, block: int
+) -> None:
+    n, within = sum(lengths), Context.of(context)
     q, k, v = tensors(n, encoders, seed)
     present = [torch.rand(n, generator=torch.Generator().manual_seed(seed + e)) >= missing for e in range(encoders)]
-    expected = plain(lengths, q, k, v, present)
-    for layout in layouts(lengths):
-        keys = [layout.keys(of) for of in present]
-        for gradient in (False, True):  # two ways through a ragged layout
-            found = layout.attend(q.clone().requires_grad_(gradient), k, v, keys, 0.0)
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
-    flat = FlatLayout(torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)))
+    expected = plain(lengths, q, k, v, present, within)
+    with mock.patch.object(causal, "QUERIES", block):
+        for layout in layouts(lengths, within):
+            for gradient in (False, True):  # two ways through a ragged layout
+                found = attend(layout, q.clone().requires_grad_(gradient), k, v, present)
+                torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    number = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    flat = FlatLayout(number, random_batch(lengths).position, within)
     for e, of in enumerate(present):
         one = slice(e, e + 1)
-        found = flat.attend(q[:, one], k[:, one], v[:, one], [flat.keys(of)], 0.0)
+        found = attend(flat, q[:, one], k[:, one], v[:, one], [of])
         torch.testing.assert_close(found, expected[:, one], atol=1e-5, rtol=1e-4)
 
 
@@ -73,29 +94,86 @@ def test_keys_say_which_conversations_have_any() -> None:
     assert Ragged.of(random_batch([2, 3])).keys(torch.ones(5, dtype=torch.bool)).complete
 
 
+def test_the_keys_of_a_causal_context_are_those_of_each_utterance() -> None:
+    present = torch.tensor([False, True, False, False, False, True])
+    for layout in layouts([4, 2], Context.of("past")):
+        assert layout.keys(present).some.flatten().tolist() == [0, 1, 1, 1, 0, 1]
+    for layout in layouts([4, 2], Context.of("window(2)")):
+        assert layout.keys(present).some.flatten().tolist() == [0, 1, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.parametrize("missing", [False, True])
-def test_the_ragged_gradient_is_that_of_the_formula(missing: bool) -> None:
-    layout = Ragged.of(random_batch([3, 1, 4]))
+def test_the_ragged_gradient_is_that_of_the_formula(missing: bool, context: str) -> None:
+    """By finite differences, and beside autograd through the formula; in blocks that share keys."""
+    lengths, within = [3, 1, 4], Context.of(context)
+    layout = Ragged.of(random_batch(lengths), within)
     present = torch.tensor([True, False, True, True, True, True, True, False]) if missing else torch.ones(8).bool()
-    keys = [layout.keys(present)] * 2
 
-    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return layout.attend(q, k, v, keys, 0.0)
+    def ours(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(layout, q, k, v, [present] * 2)
 
-    inputs = [x.requires_grad_() for x in tensors(8, 2, dtype=torch.float64)]
-    assert torch.autograd.gradcheck(attend, inputs)
+    with mock.patch.object(causal, "QUERIES", 2):
+        inputs = [x.requires_grad_() for x in tensors(8, 2, dtype=torch.float64)]
+        assert torch.autograd.gradcheck(ours, inputs)
+        outer = torch.randn(8, 2, HEADS, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        found = torch.autograd.grad(ours(*inputs), inputs, outer)
+    q, k, v = inputs
+    expected = torch.autograd.grad(plain(lengths, q, k, v, [present] * 2, within), inputs, outer)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
 
 
-def test_the_ragged_gradient_knows_the_dropout() -> None:
-    layout = Ragged.of(random_batch([3, 5]))
+@pytest.mark.parametrize("context", ["past", "window(3)"])
+def test_the_padded_gradient_is_that_of_the_ragged_layout(context: str) -> None:
+    present = [torch.rand(15, generator=torch.Generator().manual_seed(e)) >= 0.4 for e in range(2)]
+    outer = torch.randn(15, 2, HEADS, SIZE, generator=torch.Generator().manual_seed(1))
+    found = []
+    for layout in layouts([3, 1, 11], Context.of(context)):
+        inputs = [x.requires_grad_() for x in tensors(15, 2)]
+        with mock.patch.object(causal, "QUERIES", 4):
+            found.append(torch.autograd.grad(attend(layout, inputs[0], inputs[1], inputs[2], present), inputs, outer))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_work_of_a_window_grows_with_the_length_and_not_with_its_square(learns: bool) -> None:
+    """Counted in pairs of a query and a key, of which each layout masks every one that it computes."""
+
+    def pairs(length: int, context: str) -> list[int]:
+        found: list[int] = []
+        barred = causal.Readable.barred
+
+        def counted(self: causal.Readable, *given: Any) -> Tensor:
+            mask = barred(self, *given)
+            found.append(mask.numel())
+            return mask
+
+        q = torch.ones(length, 1, 1, 2).requires_grad_(learns)
+        with mock.patch.object(causal.Readable, "barred", counted):
+            for layout in layouts([length], Context.of(context)):
+                layout.attend(q, q, q, [layout.keys(torch.ones(length, dtype=torch.bool))], 0.0)
+        return found
+
+    short, long = pairs(1000, "window(16)"), pairs(4000, "window(16)")
+    assert sum(long) < 4.1 * sum(short)
+    assert max(long) == max(short) == 64 * (64 + 15)
+    with mock.patch.object(causal, "LARGEST", 20000):  # all of the past: no block holds more at once than it may
+        assert max(pairs(1000, "past")) <= 20000
+
+
+@pytest.mark.parametrize("context", ["full", "window(2)"])
+def test_the_ragged_gradient_knows_the_dropout(context: str) -> None:
+    layout = Ragged.of(random_batch([3, 5]), Context.of(context))
     keys = [layout.keys(torch.ones(8, dtype=torch.bool))]
 
-    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def noisy(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         torch.manual_seed(0)
         return layout.attend(q, k, v, keys, 0.5)
 
     inputs = [x.requires_grad_() for x in tensors(8, 1, dtype=torch.float64)]
-    assert torch.autograd.gradcheck(attend, inputs)
+    assert torch.autograd.gradcheck(noisy, inputs)
 
 
 def test_dropout_of_the_weights_keeps_their_expectation() -> None:

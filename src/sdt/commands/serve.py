@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int | None:
 
         model = options.model or DEFAULT
         predictor = Predictor(model, options.device)
-        predictor.warm_up()
         service = Service(predictor, settings, token=token, log_words=options.log_words)
+        service.warm_up()
         if token is None and not is_loopback(options.host):
             print(
                 f"warning: whoever reaches {options.host} can use the service; give it a token (--token-file, or the "

@@ -21,6 +21,7 @@ from sdt.evaluation.outputs import calibrated
 from sdt.explanation.attention import Maps, read_and_record
 from sdt.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.model.config import FUSED, SDTConfig
+from sdt.model.context import Context
 from sdt.model.sdt import SDT
 
 LONGEST = 1000
@@ -69,6 +70,11 @@ class Explanation:
     def modalities(self) -> tuple[str, ...]:
         """The M modalities in the order of the arrays' columns."""
         return tuple(self.config.modalities)
+
+    @property
+    def context(self) -> Context:
+        """How much of the conversation an utterance reads."""
+        return Context.of(self.config.architecture.context)
 
     @property
     def emotions(self) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from sdt.evaluation.figure import FAINT, INK
-from sdt.explanation.attention import Maps
+from sdt.explanation.attention import Maps, readable
 from sdt.explanation.explain import Explanation
 from sdt.explanation.rows import MISSING, Rows, heading, speakers, title
 
@@ -24,8 +24,9 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
     """The maps of a layer, the mean over the heads.
 
     A row of the grid is a target modality, a column a source; in a map a row is the utterance that reads, a column the
-    one that is read. Columns of utterances that lack the source are grey; there nothing can be read. The colours of all
-    maps are the same, and go by the square root: in a long conversation even attention in equal shares is little.
+    one that is read. Columns of utterances that lack the source are grey; there nothing can be read. What lies beyond
+    the model's context (`model.context`) is hatched. The colours of all maps are the same, and go by the square root:
+    in a long conversation even attention in equal shares is little.
 
     Args:
         explanation: Of a conversation.
@@ -54,7 +55,9 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
     bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=FAINT)
     bar.outline.set_visible(False)
     of = f", layer {layer + 1}" if len(explanation.attention) > 1 else ""
-    title(figure, explanation, f"who reads whom: target ← source{of}; row: reads, column: is read; grey: missing")
+    beyond = "; hatched: beyond the context" if explanation.context.causal else ""
+    who = f"who reads whom: target ← source{of}; row: reads, column: is read; grey: missing{beyond}"
+    title(figure, explanation, who)
     return figure
 
 
@@ -62,6 +65,10 @@ def _map(axes: Axes, maps: Maps, pair: tuple[str, str], explanation: Explanation
     there = explanation.present[:, explanation.modalities.index(pair[1])]  # [T]
     mean = np.ma.array(maps[pair].mean(axis=0), mask=np.broadcast_to(~there, (len(there), len(there))))
     axes.set_facecolor(MISSING)
+    beyond = ~readable(len(there), explanation.context).numpy()
+    if beyond.any():
+        mean.mask = np.ma.getmaskarray(mean) | beyond
+        axes.contourf(beyond, levels=(0.5, 1.5), colors="white", hatches=("////",), zorder=0.5)
     picture = axes.imshow(mean, cmap="Blues", norm=PowerNorm(0.5, 0, highest), interpolation="nearest")
     if not there.any():
         axes.text(

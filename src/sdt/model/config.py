@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.errors import InputError, near_miss
+from sdt.model.context import Context
 from sdt.speakers import Speakers
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Architecture:
     """Unimodal-level gate: learned W; W frozen to the identity (the published MELD setting); or no gate."""
     fusion: Literal["gated", "addition", "concatenation"] = "gated"
     """Multimodal-level fusion."""
+    context: str = "full"
+    """What an utterance reads of its conversation: full (all, as published); past (itself and all before it); or
+    window(k) (itself and the k - 1 before it)."""
 
     def __post_init__(self) -> None:
         for name in ("width", "heads", "layers"):
@@ -67,6 +71,7 @@ class Architecture:
             known = CHOICES[name]
             if getattr(self, name) not in known:
                 raise InputError(f"model.{name}: {getattr(self, name)!r}{near_miss(str(getattr(self, name)), known)}")
+        Context.of(self.context)
 
 
 CHOICES = {"unimodal_gate": ("learned", "frozen", "none"), "fusion": ("gated", "addition", "concatenation")}

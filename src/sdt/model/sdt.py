@@ -7,6 +7,7 @@ What differs from the published program, and computes the same where it can be c
 - any number of modalities of any width, in a dictionary, instead of nine encoders written out;
 - conversations are packed, not padded; padding exists inside attention only;
 - utterances may lack modalities: no key or value in attention, no weight in the fusion;
+- the context may be causal: an utterance then reads itself and those before it, and nothing that comes later;
 - a frozen identity gate has no parameters, and the nine layer norms that the published program never uses are absent;
 - the loss lives in `objective.py` and takes logits.
 
@@ -24,6 +25,7 @@ from sdt.corpus.batches import Batch
 from sdt.model import base
 from sdt.model.attention import Layout, layout_of
 from sdt.model.config import FUSED, Architecture, ModelConfig, SDTConfig
+from sdt.model.context import Context
 from sdt.model.dropout import Dropout
 from sdt.model.encoder import ModalEncoder, Pair, SinusoidalPositions, encode
 from sdt.model.fusion import MultimodalFusion, UnimodalFusion
@@ -85,6 +87,7 @@ class SDT(base.Model):
     def __init__(self, config: SDTConfig) -> None:
         super().__init__(config)
         settings = config.architecture
+        self.context = Context.of(settings.context)
         width, names = settings.width, list(config.modalities)
 
         # 1. Projection: the published temporal convolution of kernel size 1, which is a linear map without bias.
@@ -127,7 +130,7 @@ class SDT(base.Model):
         Args:
             batch: A packed batch with every modality of the model.
         """
-        return self.read(batch, layout_of(batch))
+        return self.read(batch, layout_of(batch, self.context))
 
     def read(self, batch: Batch, layout: Layout) -> Output:
         """Read a batch that is laid out for attention in some way; `forward` chooses the fastest."""

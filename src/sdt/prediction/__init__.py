@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sdt.prediction.live_features import Spoken
     from sdt.prediction.pipeline import Pipeline
     from sdt.prediction.predictions import Predictions
+    from sdt.prediction.streaming import StreamingPredictor
 
-__all__ = ["Pipeline", "Predictions"]
+__all__ = ["Pipeline", "Predictions", "Spoken", "StreamingPredictor"]
+
+_HOME = {
+    "Pipeline": "sdt.prediction.pipeline",
+    "Predictions": "sdt.prediction.predictions",
+    "Spoken": "sdt.prediction.live_features",
+    "StreamingPredictor": "sdt.prediction.streaming",
+}
 
 
 def __getattr__(name: str) -> object:
     # Imported when first used: a transcript with a mistake in it should not wait for PyTorch.
-    if name == "Pipeline":
-        from sdt.prediction.pipeline import Pipeline
-
-        return Pipeline
-    if name == "Predictions":
-        from sdt.prediction.predictions import Predictions
-
-        return Predictions
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'sdt.prediction' has no attribute {name!r}")

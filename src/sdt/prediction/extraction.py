@@ -80,12 +80,14 @@ class ModalityMaker:
         return self._encoder.licence_note if self._encoder else None
 
     def load(self) -> None:
-        """Load the encoder.
+        """Load the encoder, unless it is there.
 
         Raises:
             InputError: There is none of this name, or it makes features of another width.
             MissingDependencyError: It needs a package that is not installed.
         """
+        if self._encoder is not None:
+            return
         encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base)
         if encoder.width != self._width:
             raise InputError(
@@ -97,7 +99,6 @@ class ModalityMaker:
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
     ) -> Encoded:
         """Features of N utterances, rows in the order of the conversations."""
-        assert self._encoder is not None
         sources = [
             Source(
                 conversation.id,
@@ -107,8 +108,20 @@ class ModalityMaker:
             for conversation in conversations
             for utterance in conversation.utterances
         ]
+        encoded = self.encode(sources, progress)
+        if self.step == "z:conversation":
+            self._within(encoded, conversations)
+        return encoded
+
+    def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
+        """Features of N utterances, rows in their order; not yet normalised within their conversations."""
+        assert self._encoder is not None
         encoded = self._encoder.encode(sources, progress)
-        self._normalise(encoded, conversations)
+        if self.step == "z:corpus":
+            assert self.statistics is not None
+            mean, deviation = (np.array(self.statistics[key], dtype=np.float64) for key in ("mean", "deviation"))
+            x, present = encoded.features, encoded.present
+            x[present] = z_scores(x[present], mean, deviation)
         return encoded
 
     def alone(self, present: npt.NDArray[np.bool_], conversations: Sequence[Conversation]) -> list[str]:
@@ -122,21 +135,15 @@ class ModalityMaker:
             if present[end - len(conversation) : end].sum() == 1
         ]
 
-    def _normalise(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
-        """Normalise the rows that are present, in place."""
-        x, present = encoded.features, encoded.present
-        if self.step == "z:corpus":
-            assert self.statistics is not None
-            mean, deviation = (np.array(self.statistics[key], dtype=np.float64) for key in ("mean", "deviation"))
-            x[present] = z_scores(x[present], mean, deviation)
-        elif self.step == "z:conversation":
-            first = 0
-            for conversation in conversations:
-                rows = np.arange(first, first + len(conversation))
-                first += len(conversation)
-                chosen = rows[present[rows]]
-                if len(chosen):
-                    x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
+    def _within(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
+        """Normalise the rows that are present within each conversation, in place."""
+        x, first = encoded.features, 0
+        for conversation in conversations:
+            rows = np.arange(first, first + len(conversation))
+            first += len(conversation)
+            chosen = rows[encoded.present[rows]]
+            if len(chosen):
+                x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
 
 
 def _step(name: str, steps: Sequence[str], *, has_statistics: bool) -> str | None:

@@ -39,6 +39,7 @@ from sdt.files import atomic_file
 from sdt.model.attention import Keys
 from sdt.model.base import Model
 from sdt.model.config import FUSED, SDTConfig
+from sdt.model.context import FULL, Context
 from sdt.model.sdt import SDT
 
 if TYPE_CHECKING:
@@ -55,24 +56,36 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class FlatLayout:
-    """All utterances in one row, conversations side by side under a mask; a `Layout` of tensors alone."""
+    """All utterances in one row, conversations side by side under a mask; a `Layout` of tensors alone.
+
+    Args:
+        conversation: [N]; the number of each utterance's conversation.
+        position: [N]; its place there.
+        context: How much of its conversation it reads.
+    """
 
     encoders_together = 1
     """So that N^2 numbers are kept for one of them only."""
 
-    def __init__(self, conversation: Tensor) -> None:
-        self.same = conversation[:, None] == conversation[None, :]  # [N, N]
+    def __init__(self, conversation: Tensor, position: Tensor, context: Context = FULL) -> None:
+        self.readable = conversation[:, None] == conversation[None, :]  # [N, N]
+        back = position[:, None] - position[None, :]
+        if context.causal:
+            self.readable = self.readable & (back >= 0)
+        if context.window is not None:
+            self.readable = self.readable & (back < context.window)
 
     def keys(self, present: Tensor) -> Keys:
         """The keys of one modality; `present` is [N] bool."""
-        some = (self.same & present[None, :]).any(dim=1)  # [N]
-        return Keys(present | ~some, some[:, None].float(), complete=False)
+        some = (self.readable & present[None, :]).any(dim=1)  # [N]
+        return Keys(present, some[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """See `Layout.attend`."""
         (key,) = keys
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [1, H, N, d/H]
-        mask = (self.same & key.present[None, :])[None, None]  # [1, 1, N, N]
+        # One that has nothing to read reads all that there is: softmax needs something, and `some` takes it away.
+        mask = (self.readable & (key.present[None, :] | (key.some == 0)))[None, None]  # [1, 1, N, N]
         return F.scaled_dot_product_attention(q, k, v, mask, dropout).permute(2, 0, 1, 3)
 
 
@@ -103,7 +116,7 @@ class Exported(nn.Module):
             longest=0,
             conversations=(),
         )
-        output = self.model.read(batch, FlatLayout(conversation))
+        output = self.model.read(batch, FlatLayout(conversation, position, self.model.context))
         heads = (
             (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
             for head in (FUSED, *config.modalities)

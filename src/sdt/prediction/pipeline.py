@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,13 +12,13 @@ from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, calibrated, predictions, present_in
 from sdt.features.recordings import Recordings, find_recordings
-from sdt.model.base import Model, checked
-from sdt.model.config import FUSED, ModelConfig
+from sdt.model.base import Model
+from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
 from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.forward import in_words
 from sdt.prediction.inputs import Input, read_input
 from sdt.prediction.predictions import Predictions
 from sdt.speakers import Speakers
@@ -136,28 +135,11 @@ class Pipeline:
         Raises:
             InputError: What comes out is not finite.
         """
-        config = self.config
-        batch = pack(conversations, features, config.labels, config.speakers)
+        batch = pack(conversations, features, self.config.labels, self.config.speakers)
+        places = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
         with torch.inference_mode():
-            read = self.model(batch.to(next(self.model.parameters()).device))
-            output = checked(self.model, read, len(batch))
-            outputs = Outputs(
-                probabilities={
-                    head: calibrated(output.logits[head], config, head).cpu().numpy() for head in self.model.heads
-                },
-                label=batch.label.numpy(),
-                weights=None if output.weights is None else output.weights.float().mean(dim=-1).cpu().numpy(),
-                places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
-                present=present_in(batch, config),
-            )
-        bad = ~np.isfinite(outputs.probabilities[FUSED]).all(axis=1)  # [N]
-        if bad.any():
-            conversation, utterance = outputs.places[int(bad.argmax())]
-            raise InputError(
-                f"conversation {conversation!r}, utterance {utterance!r}: the model's output is not finite; the model "
-                "is damaged or the features are extreme"
-            )
-        return predictions(outputs, config)
+            output = self.model(batch.to(next(self.model.parameters()).device))
+            return in_words(self.model, batch, output, places)
 
 
 def _groups(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:

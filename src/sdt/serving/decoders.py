@@ -75,7 +75,7 @@ class Decoder:
             self._report = self._receive(START_SECONDS, "start", failed)["modalities"]
         return self._report
 
-    def ask(self, conversation: Conversation, uploads: Sequence[Upload], progress: Told) -> dict[str, Encoded]:
+    def ask(self, conversation: Conversation, uploads: Sequence[Upload], progress: Told | None) -> dict[str, Encoded]:
         """The features of one conversation's recordings, by modality.
 
         Args:
@@ -124,7 +124,7 @@ class Decoder:
             raise Gone from error
 
     def _made(
-        self, conversation: Conversation, makers: Sequence[str], crashed: Refusal, progress: Told
+        self, conversation: Conversation, makers: Sequence[str], crashed: Refusal, progress: Told | None
     ) -> dict[str, Encoded]:
         until = time.monotonic() + self._settings.decode_seconds
         n = len(conversation)
@@ -132,7 +132,8 @@ class Decoder:
             modality, done = said.get("modality"), said["done"]
             if modality not in makers or not isinstance(done, int) or not 0 <= done <= n:
                 raise Misbehaved("died", crashed)
-            progress(modality, done, n)
+            if progress is not None:
+                progress(modality, done, n)
         if "limit" in said:
             raise beyond(self._settings, said["limit"], said["message"])
         if "needs" in said:
@@ -212,7 +213,9 @@ class Decoders:
             self._report = await self._with(lambda decoder: decoder.report())
         return self._report
 
-    async def make(self, conversation: Conversation, uploads: Sequence[Upload], progress: Told) -> dict[str, Encoded]:
+    async def make(
+        self, conversation: Conversation, uploads: Sequence[Upload], progress: Told | None = None
+    ) -> dict[str, Encoded]:
         """The features of a conversation's recordings, by modality; cancelled, what has begun goes on unheard.
 
         Args:

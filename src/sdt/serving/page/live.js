@@ -14,6 +14,7 @@ export class Live {
     [this.model, this.begun, this.view] = [model, false, null];
     this.stream = new Stream({
       state: (words, connected) => this.state(words, connected),
+      noted: (notes) => byId("live-notes").replaceChildren(...notes.map((note) => h("li", {}, note))),
       prediction: (_, prediction) => this.heard(prediction),
       refused: (message, utterance) => this.refused(message, utterance),
       forgotten: () => this.forgotten(),

@@ -12,6 +12,7 @@ const [TAKEN_OVER, IDLE] = [4001, 4002];
 /**
  * @typedef {object} Told What a stream tells.
  * @property {(words: string, connected: boolean) => void} state
+ * @property {(notes: string[]) => void} noted What a conversation that goes on lacks here.
  * @property {(seq: number, prediction: object) => void} prediction Each number once, in order.
  * @property {(message: string, utterance: object | null) => void} refused
  * @property {() => void} forgotten
@@ -71,7 +72,8 @@ export class Stream {
     else if (message.type === "error") this.failed(message);
   }
 
-  ready({ next }) {
+  ready({ next, notes = [] }) {
+    this.told.noted(notes);
     [this.pause, this.waiting] = [FIRST_PAUSE, false];
     // What it has but was not told is asked for again; what it has lost, perhaps since it was restarted, is said again.
     this.next = Math.min(next, this.answered);

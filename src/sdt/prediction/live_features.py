@@ -1,0 +1,180 @@
+"""Features of utterances as they come, made and normalised as those that a model was trained on, or given.
+
+What is normalised over a whole conversation (an encoder's name that ends in `|z:conversation`) cannot be made while
+the conversation goes on: it is missing unless it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sdt.conversation import Utterance
+from sdt.errors import InputError, near_miss
+from sdt.features.encoder import Encoded, Source
+from sdt.features.media import Clip
+from sdt.model.config import ModelConfig
+from sdt.prediction.extraction import ModalityMaker
+
+Given = Mapping[str, npt.ArrayLike | None]
+"""Modality to an utterance's features [D_m], normalised as in training; None where it lacks the modality."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An utterance of a conversation that goes on."""
+
+    utterance: Utterance
+    """Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number."""
+    conversation: str = ""
+    """The id of its conversation."""
+    features: Given | None = None
+    """Features that are there already; a modality that is not named is made from words and clip, as without."""
+    clip: Path | None = None
+    """A recording of this utterance alone."""
+
+    @property
+    def place(self) -> str:
+        """How messages name it: `dia1/utt3`."""
+        return f"{self.conversation}/{self.utterance.id}"
+
+
+class LiveFeatures:
+    """Makes what a model needs of each utterance, as far as it can be made; encoders are loaded when first needed.
+
+    Args:
+        config: The model's.
+        name: What the user calls the model.
+        base: See `ModalityMaker`.
+        makers: Modality to its maker, where there is one already.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        name: str,
+        base: Path | None,
+        makers: Mapping[str, ModalityMaker] | None = None,
+    ) -> None:
+        self._config, self._name = config, name
+        self._makers: dict[str, ModalityMaker] = {}
+        self._impossible: dict[str, str] = {}
+        """Modality to why its features cannot be made, whatever the input."""
+        self._loaded: set[str] = set()
+        self.notes: list[str] = []
+        """What the user should know, each once."""
+        for modality in config.modalities:
+            try:
+                maker = (makers or {}).get(modality) or ModalityMaker(config, modality, base)
+                if maker.step == "z:conversation":
+                    raise InputError(
+                        f"{maker.name!r} is compared within the whole conversation, which a stream does not know; "
+                        "give its features"
+                    )
+                self._makers[modality] = maker
+            except InputError as error:
+                self._impossible[modality] = str(error)
+
+    def make(self, spoken: Sequence[Spoken]) -> tuple[dict[str, tuple[Tensor, Tensor]], list[str]]:
+        """All modalities of N utterances.
+
+        Returns:
+            Modality to (features [N, D_m] float32, present [N] bool), and why utterances lack modalities that they
+            might have had, a line each.
+
+        Raises:
+            InputError: Features that are given do not fit, or nothing of an utterance can be read.
+            MissingDependencyError: An encoder needs a package that is not installed.
+        """
+        for one in spoken:
+            self._check_names(one)
+        features, problems = {}, []
+        for modality, width in self._config.modalities.items():
+            x = np.zeros((len(spoken), width), dtype=np.float32)
+            present = np.zeros(len(spoken), dtype=np.bool_)
+            raw = []
+            for row, one in enumerate(spoken):
+                if one.features is None or modality not in one.features:
+                    raw.append(row)
+                elif (given := one.features[modality]) is not None:
+                    x[row], present[row] = _vector(one, modality, given, width), True
+            if raw:
+                made = self._encoded(modality, [spoken[row] for row in raw])
+                x[raw], present[raw] = made.features, made.present
+                problems += made.problems
+            features[modality] = (torch.from_numpy(x), torch.from_numpy(present))
+        for one in spoken:
+            self._check_possible(one)
+        return features, problems
+
+    def _encoded(self, modality: str, spoken: Sequence[Spoken]) -> Encoded:
+        """One modality of utterances of which it is not given."""
+        maker, width = self._makers.get(modality), self._config.modalities[modality]
+        sources = [
+            Source(one.conversation, one.utterance, None if one.clip is None else Clip(one.clip)) for one in spoken
+        ]
+        if maker is not None and modality not in self._loaded:
+            if maker.recorded and not any(source.clip for source in sources):
+                self._note(f"{modality}: missing where no recording is given")
+                return _nothing(len(sources), width)
+            try:
+                maker.load()
+                self._loaded.add(modality)
+                if maker.note:
+                    self._note(f"{modality}: {maker.note}")
+            except InputError as error:
+                if isinstance(error, ImportError):
+                    raise
+                self._impossible[modality] = str(error)
+                del self._makers[modality]
+                maker = None
+        if maker is None:
+            self._note(f"{modality}: left out: {self._impossible[modality]}")
+            return _nothing(len(sources), width)
+        return maker.encode(sources)
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _check_names(self, one: Spoken) -> None:
+        for modality in one.features or ():
+            if modality not in self._config.modalities:
+                raise InputError(
+                    f"{one.place}: features of {modality!r}, but the model has no such modality"
+                    f"{near_miss(modality, self._config.modalities)}"
+                )
+
+    def _check_possible(self, one: Spoken) -> None:
+        """Refuse an utterance of which the model could read nothing, whatever it says."""
+        reasons = dict(self._impossible)
+        for modality, maker in self._makers.items():
+            if maker.recorded and one.clip is None:
+                reasons[modality] = "no recording was given"
+        if len(reasons) == len(self._config.modalities) and not one.features:
+            why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
+            raise InputError(f"{one.place}: {self._name} cannot be used on this input: {why}")
+
+
+def _nothing(size: int, width: int) -> Encoded:
+    return Encoded(np.zeros((size, width), dtype=np.float32), np.zeros(size, dtype=np.bool_), [])
+
+
+def _vector(one: Spoken, modality: str, given: npt.ArrayLike, width: int) -> npt.NDArray[np.float32]:
+    """Features [D_m] that were given."""
+    where = f"{one.place}: features of {modality!r}"
+    try:
+        vector = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{where} are no numbers; expected {width} of them") from None
+    if vector.shape != (width,):
+        raise InputError(f"{where} have the shape {list(vector.shape)}; expected [{width}]")
+    if not np.isfinite(vector).all():
+        raise InputError(f"{where} hold a value that is not finite; give None where they are missing")
+    return vector

@@ -1,0 +1,236 @@
+"""Emotions while a conversation goes on: `StreamingPredictor.add(utterance)`, for several conversations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sdt.conversation import Prediction, Utterance
+from sdt.device import DeviceName, choose_device
+from sdt.errors import InputError
+from sdt.model.base import Model
+from sdt.model.config import ModelConfig
+from sdt.model.hub import find_model
+from sdt.model.saved import load
+from sdt.prediction.extraction import ModalityMaker
+from sdt.prediction.live_features import Given, LiveFeatures, Spoken
+from sdt.prediction.rereading import Rereading, Turn
+
+HISTORY = 64
+"""Utterances that a model is given which is not causal, the newest included."""
+FIRST_SPEAKER = "Speaker 1"
+"""Who speaks where nobody has been named."""
+
+
+@dataclass
+class Talk:
+    """What is known of a conversation that goes on."""
+
+    ids: set[str] = field(default_factory=set)
+    """Of its utterances."""
+    speakers: dict[str, int] = field(default_factory=dict)
+    """Who spoke, with their numbers."""
+    last: str = FIRST_SPEAKER
+    """Who spoke last."""
+
+
+class StreamingPredictor:
+    """A model and its feature encoders, for conversations that go on.
+
+    A prediction is final: what is said later does not change it. A model that is not causal (`model.context` is `full`,
+    or a baseline) reads the last `history` utterances again for every new one.
+
+    Args:
+        model: Its configuration names the encoders.
+        name: What to call it in messages.
+        folder: Where it was loaded from: files that its encoders' names refer to are looked for there first.
+        device: Where the model computes: `auto`, `cpu` or `cuda`.
+        history: How many utterances a model that is not causal reads, the newest included.
+        max_conversations: How many conversations are remembered; for a new one the one that has been silent longest is
+            forgotten. None for no limit.
+        makers: Modality to what makes its features, where they are there already; encoders take memory.
+
+    Raises:
+        InputError: `history` or `max_conversations` is less than 1.
+
+    Example:
+        >>> stream = StreamingPredictor.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
+        >>> stream.add(Utterance("", "Ann", "I got the job!")).emotion  # doctest: +SKIP
+        'joy'
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        name: str = "the model",
+        folder: Path | None = None,
+        device: DeviceName = "auto",
+        history: int = HISTORY,
+        max_conversations: int | None = None,
+        makers: Mapping[str, ModalityMaker] | None = None,
+    ) -> None:
+        for option, value in (("history", history), ("max_conversations", max_conversations)):
+            if value is not None and value < 1:
+                raise InputError(f"{option}: {value} is less than 1")
+        self.model = model.to(choose_device(device)).eval()
+        self._features = LiveFeatures(model.config, name, folder, makers)
+        self._reader = Rereading(self.model, history)
+        self._limit = max_conversations
+        self._talks: dict[str, Talk] = {}
+        """Conversation to what is known of it, the one that spoke last at the end."""
+        self._memories: dict[str, tuple[Turn, ...]] = {}
+        self.problems: list[str] = []
+        """Why utterances of the last call lack modalities that they might have had, a line each."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        revision: str | None = None,
+        device: DeviceName = "auto",
+        *,
+        history: int = HISTORY,
+        max_conversations: int | None = None,
+    ) -> StreamingPredictor:
+        """Load a model.
+
+        Args:
+            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            revision: Of a model on the hub: a branch, tag or commit.
+            device: Where the model computes: `auto`, `cpu` or `cuda`.
+            history: See the class.
+            max_conversations: See the class.
+
+        Raises:
+            InputError: There is no such model, or it is damaged.
+        """
+        folder = find_model(name, revision)
+        return cls(
+            load(folder),
+            name=str(name),
+            folder=folder,
+            device=device,
+            history=history,
+            max_conversations=max_conversations,
+        )
+
+    @property
+    def config(self) -> ModelConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know by now, one line each: what is left out, and why."""
+        return list(self._features.notes)
+
+    @property
+    def conversations(self) -> tuple[str, ...]:
+        """The conversations that are remembered; the one that spoke last is the last."""
+        return tuple(self._talks)
+
+    def add(
+        self, utterance: Utterance, conversation: str = "", *, features: Given | None = None, clip: Path | None = None
+    ) -> Prediction:
+        """Predict the newest utterance of a conversation.
+
+        Args:
+            utterance: Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number
+                in the conversation, from 0.
+            conversation: The id of its conversation; one that is not known begins with it.
+            features: Modality to features [D_m] that are there already, normalised as in training; None where the
+                utterance lacks the modality. What is not named is made from the words and the clip.
+            clip: A recording of this utterance alone.
+
+        Raises:
+            InputError: The conversation has an utterance of this id already, the features do not fit, nothing of the
+                utterance can be read, or the model's output is not finite. The conversation stays as it was.
+            MissingDependencyError: An encoder needs a package that is not installed.
+        """
+        (prediction,) = self.add_all([Spoken(utterance, conversation, features, clip)])
+        return prediction
+
+    def add_all(self, items: Iterable[Spoken]) -> list[Prediction]:
+        """Predict new utterances of several conversations, computed together; those of one conversation in order.
+
+        Args:
+            items: What was said; see `add`.
+
+        Returns:
+            One prediction for each, in their order.
+
+        Raises:
+            InputError: See `add`. All conversations stay as they were.
+            MissingDependencyError: An encoder needs a package that is not installed.
+        """
+        talks: dict[str, Talk] = {}
+        spoken, places = [], []
+        for item in items:
+            one, position, speaker = self._enter(item, talks)
+            spoken.append(one)
+            places.append((position, speaker))
+        if not spoken:
+            return []
+        features, problems = self._features.make(spoken)
+        turns = [
+            Turn(
+                one.conversation,
+                one.utterance.id,
+                position,
+                speaker,
+                {name: x[row].clone() for name, (x, _) in features.items()},
+                {name: present[row].clone() for name, (_, present) in features.items()},
+            )
+            for row, (one, (position, speaker)) in enumerate(zip(spoken, places, strict=True))
+        ]
+        found, memories = self._reader.read(self._memories, turns)
+        self._memories.update(memories)
+        self._remember(talks)
+        self.problems = problems
+        return found
+
+    def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
+        """What `add` takes an utterance to be: with the speaker and the id that were left out."""
+        talk = self._talks.get(conversation, Talk())
+        return replace(utterance, id=utterance.id or str(len(talk.ids)), speaker=utterance.speaker or talk.last)
+
+    def forget(self, conversation: str) -> None:
+        """Forget a conversation; one that is not known is none to forget."""
+        self._talks.pop(conversation, None)
+        self._memories.pop(conversation, None)
+
+    def reset(self) -> None:
+        """Forget all conversations."""
+        self._talks.clear()
+        self._memories.clear()
+
+    def _enter(self, item: Spoken, talks: dict[str, Talk]) -> tuple[Spoken, int, int]:
+        """An utterance filled in, its position and its speaker's number.
+
+        Args:
+            item: What was said.
+            talks: What becomes of the conversations when all have been predicted: what this call adds to them.
+        """
+        known = self._talks.get(item.conversation, Talk())
+        new = talks.setdefault(item.conversation, Talk(set(), dict(known.speakers), known.last))
+        position = len(known.ids) + len(new.ids)
+        id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
+        if id_ in known.ids or id_ in new.ids:
+            raise InputError(
+                f"conversation {item.conversation!r} has an utterance {id_!r} already; give each its own id"
+            )
+        new.ids.add(id_)
+        new.last = speaker
+        number = self.config.speakers.number(speaker, new.speakers)
+        return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
+
+    def _remember(self, talks: dict[str, Talk]) -> None:
+        """Keep what a call has added, and forget who has been silent longest."""
+        for conversation, new in talks.items():
+            known = self._talks.pop(conversation, Talk())
+            known.ids |= new.ids
+            self._talks[conversation] = Talk(known.ids, new.speakers, new.last)
+        while self._limit is not None and len(self._talks) > self._limit:
+            self.forget(next(iter(self._talks)))
