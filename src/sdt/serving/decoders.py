@@ -129,7 +129,7 @@ class Decoder:
         until = time.monotonic() + self._settings.decode_seconds
         n = len(conversation)
         while "done" in (said := self._receive(max(0.0, until - time.monotonic()), "died", crashed)):
-            modality, done = said.get("modality"), said["done"]
+            modality, done = str(said.get("modality")), said["done"]
             if modality not in makers or not isinstance(done, int) or not 0 <= done <= n:
                 raise Misbehaved("died", crashed)
             if progress is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from sdt.serving.page_routes import HEADERS, page_files
 
@@ -40,7 +41,7 @@ class StandIn:
         self.port = 0
         self._files = page_files()
 
-    def http(self, connection: ServerConnection, request: Request) -> Response | None:
+    def http(self, _: ServerConnection, request: Request) -> Response | None:
         """Answer a request that is for no WebSocket."""
         path = urlsplit(request.path).path
         if path == "/v1/stream":
@@ -114,8 +115,8 @@ def standing_in() -> Iterator[StandIn]:
     """One of them, listening."""
     standin = StandIn()
 
-    def subprotocol(_: ServerConnection, offered: list[str]) -> str | None:
-        return "sdt.v1" if "sdt.v1" in offered else None
+    def subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        return next((one for one in offered if one == "sdt.v1"), None)
 
     server: Server = serve(
         standin.stream, "127.0.0.1", 0, process_request=standin.http, select_subprotocol=subprotocol, compression=None

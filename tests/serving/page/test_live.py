@@ -7,14 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving.page.browser import BROWSER, NAMES, Tab
+from tests.serving.page.browser import Tab
+from tests.serving.page.doing import NEEDED
 from tests.serving.page.standin import StandIn, standing_in
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("page"),
-    pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: one of {', '.join(NAMES)} on the path"),
-]
+pytestmark = NEEDED
 NETWORK = "WebSocket"
 """What the browser itself complains of when a connection cannot be made."""
 
@@ -130,6 +127,17 @@ def test_the_conversation_is_forgotten(live: Tab, standin: StandIn) -> None:
     answered(live, 1)
     assert first not in standin.talks
     assert [said["text"] for talk in standin.talks.values() for said in talk] == ["two"]
+
+
+def test_with_the_real_service(tab: Tab) -> None:
+    tab.click("#tab-live")
+    connected(tab)
+    say(tab, "Hello there!", "Is anybody here?")
+    answered(tab, 2)
+    assert tab.text("#said").startswith("Speaker 1: ")
+    tab.click("#forget")
+    tab.until("!document.querySelector('#live-found .view')")
+    connected(tab)
 
 
 def test_the_token_is_asked_for(chromium: Tab, standin: StandIn) -> None:

@@ -42,11 +42,14 @@ export function predict(body, told, signal) {
     const request = new XMLHttpRequest(); // fetch does not say how much of a body is sent
     const id = randomId();
     request.open("POST", "v1/predict");
-    for (const [name, value] of Object.entries({ ...headers(), "x-progress-id": id })) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries({ ...headers(), "x-progress-id": id }))
+      request.setRequestHeader(name, value);
     const form = body instanceof FormData;
     if (!form) request.setRequestHeader("content-type", "application/json");
     const polling = new AbortController();
-    request.upload.addEventListener("progress", (event) => told({ stage: "sending", done: event.loaded, total: event.total }));
+    request.upload.addEventListener("progress", (event) =>
+      told({ stage: "sending", done: event.loaded, total: event.total }),
+    );
     request.upload.addEventListener("load", () => poll(id, told, polling.signal));
     request.addEventListener("loadend", () => polling.abort());
     request.addEventListener("load", () => {
@@ -56,7 +59,9 @@ export function predict(body, told, signal) {
         reject(error);
       }
     });
-    request.addEventListener("error", () => reject(new Refused(0, "unreachable", "The service cannot be reached, or it broke off. Is it still running?")));
+    request.addEventListener("error", () =>
+      reject(new Refused(0, "unreachable", "The service cannot be reached, or it broke off. Is it still running?")),
+    );
     request.addEventListener("abort", () => reject(new Refused(0, "cancelled", "Cancelled.")));
     signal.addEventListener("abort", () => request.abort());
     request.send(form ? body : JSON.stringify(body));
@@ -68,7 +73,7 @@ export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Ask again and again how far a request is; it may have ended, or a proxy may not pass its id: then there is no word. */
+/** Ask again and again how far a request is; if it has ended, or a proxy does not pass its id, there is no word. */
 async function poll(id, told, signal) {
   while (!signal.aborted) {
     try {

@@ -14,12 +14,16 @@ function asked(wrong) {
   field.value = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      const value = field.value.trim();
-      field.value = "";
-      if (value) token.set(value);
-      resolve(Boolean(value));
-    }, { once: true });
+    dialog.addEventListener(
+      "close",
+      () => {
+        const value = field.value.trim();
+        field.value = "";
+        if (value) token.set(value);
+        resolve(Boolean(value));
+      },
+      { once: true },
+    );
   });
 }
 

@@ -30,9 +30,11 @@ export class Asking {
   submit() {
     const { transcript, recording } = this.chosen.files;
     const pasted = byId("pasted").value;
-    if (transcript && pasted.trim()) return this.fail("There is a transcript file and a pasted transcript; clear one of them.");
+    if (transcript && pasted.trim())
+      return this.fail("There is a transcript file and a pasted transcript; clear one of them.");
     const words = transcript ?? (pasted.trim() ? new File([pasted], "pasted.txt", { type: "text/plain" }) : null);
-    if (!words && !(recording && this.listens)) return this.fail("Choose a transcript, or paste one, or press Example.");
+    if (!words && !(recording && this.listens))
+      return this.fail("Choose a transcript, or paste one, or press Example.");
     const form = new FormData();
     if (words) form.append("transcript", words, words.name);
     if (recording && this.listens) form.append("media", recording, recording.name);

@@ -4,7 +4,8 @@ import { byId } from "./dom.js";
 import { size } from "./format.js";
 
 const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|srt|vtt)$/i;
-const RECORDING = /\.(wav|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|au|caf|amr|w64|mp4|mkv|mov|webm|avi|m4v|ts|mpe?g|flv|wmv|ogv)$/i;
+const RECORDING =
+  /\.(wav|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|au|caf|amr|w64|mp4|mkv|mov|webm|avi|m4v|ts|mpe?g|flv|wmv|ogv)$/i;
 const PARTS = ["transcript", "recording"];
 
 /** @param {(message: string) => void} refused Told why dropped files cannot be taken. */
@@ -12,7 +13,8 @@ export class Chosen {
   constructor(refused) {
     /** @type {Record<string, File | null>} */
     this.files = { transcript: null, recording: null };
-    for (const part of PARTS) byId(part).addEventListener("change", (event) => this.take(part, event.target.files[0] ?? null));
+    for (const part of PARTS)
+      byId(part).addEventListener("change", (event) => this.take(part, event.target.files[0] ?? null));
     addEventListener("dragover", (event) => this.over(event, true));
     addEventListener("dragleave", (event) => event.relatedTarget === null && this.over(event, false));
     addEventListener("drop", (event) => {
@@ -30,7 +32,9 @@ export class Chosen {
       if (!part) return `${file.name}: neither a transcript (txt, csv, jsonl, srt, vtt) nor an audio or video file.`;
       found[part].push(file);
     }
-    for (const part of PARTS) if (found[part].length > 1) return `Two ${part}s were dropped: ${found[part].map((file) => file.name).join(", ")}. Drop one.`;
+    for (const part of PARTS)
+      if (found[part].length > 1)
+        return `Two ${part}s were dropped: ${found[part].map((file) => file.name).join(", ")}. Drop one.`;
     for (const part of PARTS) if (found[part].length) this.take(part, found[part][0], true);
     return "";
   }
@@ -42,7 +46,10 @@ export class Chosen {
     if (!file) input.value = "";
     else if (dropped) input.files = listOf(file);
     byId(`drop-${part}`).classList.toggle("full", Boolean(file));
-    byId("chosen").textContent = PARTS.map((one) => this.files[one]).filter(Boolean).map((one) => `${one.name} (${size(one.size)})`).join(", ");
+    byId("chosen").textContent = PARTS.map((one) => this.files[one])
+      .filter(Boolean)
+      .map((one) => `${one.name} (${size(one.size)})`)
+      .join(", ");
   }
 
   /** Take none. */

@@ -59,7 +59,16 @@ export class Conversation extends EventTarget {
     const said = { id, speaker, text, start: start ?? null, end: end ?? null, emotion, probability, probabilities };
     const [branches, weights] = [record.branches ?? {}, record.weights ?? {}];
     const missing = lacks(this.reasons, `${record.conversation}/${id}: `);
-    const item = { ...said, branches, weights, given, missing, label: given ?? emotion, place: this.items.length, record };
+    const item = {
+      ...said,
+      branches,
+      weights,
+      given,
+      missing,
+      label: given ?? emotion,
+      place: this.items.length,
+      record,
+    };
     this.items.push(item);
     if (!this.labels.includes(item.label)) this.labels.push(item.label);
     return item;
@@ -155,7 +164,9 @@ export class Conversation extends EventTarget {
 /** Of lines such as `talk/3: no voice` what is said of one utterance, by modality. */
 function lacks(reasons, place) {
   const found = reasons.map(([modality, lines]) => [modality, lines.find((line) => line.startsWith(place))]);
-  return Object.fromEntries(found.filter(([, line]) => line).map(([modality, line]) => [modality, line.slice(place.length)]));
+  return Object.fromEntries(
+    found.filter(([, line]) => line).map(([modality, line]) => [modality, line.slice(place.length)]),
+  );
 }
 
 /** Whether an utterance's label is another than the model's. */

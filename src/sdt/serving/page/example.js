@@ -16,4 +16,7 @@ const SAID = [
 ];
 
 /** As POST /v1/predict takes it. */
-export const EXAMPLE = { id: "example", utterances: SAID.map(([speaker, start, end, text]) => ({ speaker, start, end, text })) };
+export const EXAMPLE = {
+  id: "example",
+  utterances: SAID.map(([speaker, start, end, text]) => ({ speaker, start, end, text })),
+};

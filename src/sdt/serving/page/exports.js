@@ -9,9 +9,23 @@ import { isCorrected } from "./conversation.js";
 
 /** Seconds for which a cue is shown whose utterance has no end. */
 const LAST_CUE = 3;
-const COLUMNS = ["conversation", "utterance", "speaker", "text", "start", "end", "label", "emotion", "probability", "corrected"];
+const COLUMNS = [
+  "conversation",
+  "utterance",
+  "speaker",
+  "text",
+  "start",
+  "end",
+  "label",
+  "emotion",
+  "probability",
+  "corrected",
+];
 
-/** The formats by their suffix. @type {Record<string, {name: string, type: string, write: (items: object[]) => string}>} */
+/**
+ * The formats by their suffix.
+ * @type {Record<string, {name: string, type: string, write: (items: object[]) => string}>}
+ */
 export const FORMATS = {
   jsonl: { name: "JSON Lines", type: "application/jsonl", write: jsonLines },
   csv: { name: "CSV", type: "text/csv", write: csv },
@@ -20,7 +34,9 @@ export const FORMATS = {
 
 /** All that the service said of every utterance, its label, and whether that is a correction. */
 export function jsonLines(items) {
-  return items.map((item) => JSON.stringify({ ...item.record, label: item.label, corrected: isCorrected(item) }) + "\n").join("");
+  return items
+    .map((item) => JSON.stringify({ ...item.record, label: item.label, corrected: isCorrected(item) }) + "\n")
+    .join("");
 }
 
 /** A table for spreadsheets: with a byte order mark, by which they know that it is UTF-8. */
@@ -35,15 +51,19 @@ export function csv(items) {
 /** Cues in the order of their beginnings; each begins with `[joy 0.83]`, or `[sadness, corrected]`. */
 export function webVtt(items) {
   const ids = items.map((item) => tidy(item.id));
-  const named = ids.every((id) => id && !id.includes("-->") && !/^(NOTE|STYLE|REGION|WEBVTT)(?![\p{L}\p{N}_])/u.test(id));
-  const cues = [...items].sort((a, b) => a.start - b.start).map((item) => {
-    const start = Math.round(1000 * item.start);
-    const end = Math.max(Math.round(1000 * (item.end ?? item.start + LAST_CUE)), start + 1);
-    const text = escaped(tidy(`${mark(item)} ${item.text ?? ""}`));
-    const emotion = item.label.replace(/[^\p{L}\p{N}_-]+/gu, "-");
-    const name = named ? `${tidy(item.id)}\n` : "";
-    return `\n${name}${time(start)} --> ${time(end)}\n<v ${escaped(tidy(item.speaker))}><c.${emotion}>${text}</c>\n`;
-  });
+  const named = ids.every(
+    (id) => id && !id.includes("-->") && !/^(NOTE|STYLE|REGION|WEBVTT)(?![\p{L}\p{N}_])/u.test(id),
+  );
+  const cues = [...items]
+    .sort((a, b) => a.start - b.start)
+    .map((item) => {
+      const start = Math.round(1000 * item.start);
+      const end = Math.max(Math.round(1000 * (item.end ?? item.start + LAST_CUE)), start + 1);
+      const text = escaped(tidy(`${mark(item)} ${item.text ?? ""}`));
+      const emotion = item.label.replace(/[^\p{L}\p{N}_-]+/gu, "-");
+      const name = named ? `${tidy(item.id)}\n` : "";
+      return `\n${name}${time(start)} --> ${time(end)}\n<v ${escaped(tidy(item.speaker))}><c.${emotion}>${text}</c>\n`;
+    });
   return "WEBVTT\n" + cues.join("");
 }
 
@@ -58,7 +78,10 @@ export function save(name, text, type) {
 
 /** The name of a file, of a conversation that may be called anything. */
 export function fileName(conversation, suffix) {
-  const plain = conversation.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+|[.-]+$/g, "").slice(0, 80);
+  const plain = conversation
+    .replace(/[^\p{L}\p{N}._-]+/gu, "-")
+    .replace(/^[.-]+|[.-]+$/g, "")
+    .slice(0, 80);
   return `${plain || "conversation"}.emotions.${suffix}`;
 }
 

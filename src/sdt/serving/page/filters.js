@@ -17,16 +17,24 @@ export function filters(conversation, colour) {
   const others = h("div", { class: "chips", role: "group", "aria-label": "Show only what wants a look" });
   const shown = h("span", { class: "faint" });
   const all = h("button", { type: "button", class: "quiet", onclick: () => conversation.unfilter() }, "Show all");
-  const element = h("details", { class: "filter-box", open: !NARROW.matches }, h("summary", {}, "Filter"),
-    h("div", { class: "filters" }, emotions, speakers, others, h("p", { class: "shown" }, shown, " ", all)));
-  NARROW.addEventListener("change", () => (element.open = !NARROW.matches)); // the summary is there on narrow screens alone
+  const element = h(
+    "details",
+    { class: "filter-box", open: !NARROW.matches },
+    h("summary", {}, "Filter"),
+    h("div", { class: "filters" }, emotions, speakers, others, h("p", { class: "shown" }, shown, " ", all)),
+  );
+  // On a wide screen there is no summary to open it with.
+  NARROW.addEventListener("change", () => (element.open = !NARROW.matches));
 
   function draw() {
     const { items, filter } = conversation;
     const by = (key) => Map.groupBy(items, (item) => item[key]);
     const [labels, names] = [by("label"), by("speaker")];
     const offered = conversation.labels.filter((label) => labels.has(label) || filter.emotions.has(label));
-    keep(emotions, offered.map((label) => chip("emotions", label, label, labels.get(label)?.length ?? 0)));
+    keep(
+      emotions,
+      offered.map((label) => chip("emotions", label, label, labels.get(label)?.length ?? 0)),
+    );
     [...emotions.children].forEach((button, place) => paint(button, colour(offered[place])));
     keep(speakers, names.size > 1 ? [...names].map(([name, said]) => chip("speakers", name, name, said.length)) : []);
     const doubt = `uncertain, below ${percent(UNCERTAIN)}`;
@@ -47,9 +55,19 @@ export function filters(conversation, colour) {
       conversation.toggle(part, member);
       announce(`${conversation.shown.length} of ${count(conversation.items.length, "utterance")} shown`);
     };
-    const attributes = { type: "button", class: part === "emotions" ? "chip painted" : "chip", "aria-pressed": String(pressed) };
-    return h("button", { ...attributes, "data-key": `${part} ${member}`, onclick: turn },
-      part === "emotions" && h("span", { class: "swatch", "aria-hidden": "true" }), h("span", { class: "chip-name" }, name), " ", h("span", { class: "faint" }, number));
+    const attributes = {
+      type: "button",
+      class: part === "emotions" ? "chip painted" : "chip",
+      "aria-pressed": String(pressed),
+    };
+    return h(
+      "button",
+      { ...attributes, "data-key": `${part} ${member}`, onclick: turn },
+      part === "emotions" && h("span", { class: "swatch", "aria-hidden": "true" }),
+      h("span", { class: "chip-name" }, name),
+      " ",
+      h("span", { class: "faint" }, number),
+    );
   }
 
   for (const what of ["added", "label", "filter"]) conversation.addEventListener(what, draw);

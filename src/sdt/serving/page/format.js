@@ -36,5 +36,7 @@ export function spoken(item) {
   const emotion = item.label === item.emotion ? model : `${item.label}, corrected, the model says ${model}`;
   const weights = Object.entries(item.weights).map(([modality, weight]) => `${modality} ${percent(weight)}`);
   const weighed = weights.length > 1 ? `weights: ${weights.join(", ")}` : "";
-  return [item.place + 1, item.speaker, stretch(item), emotion, item.text ?? "no words", weighed].filter(Boolean).join(", ");
+  return [item.place + 1, item.speaker, stretch(item), emotion, item.text ?? "no words", weighed]
+    .filter(Boolean)
+    .join(", ");
 }

@@ -14,9 +14,16 @@ export class List {
     this.rows = []; // of the items, by place
     this.body = h("tbody", { role: "rowgroup" });
     // Roles are said, since a table that is laid out as cards on a narrow screen would be none to a screen reader.
-    const head = ["No.", "Time", "Speaker", "Words", "Emotion", "Weights"].map((name) => h("th", { scope: "col", role: "columnheader" }, name));
-    this.element = h("table", { class: "list", role: "table" },
-      h("caption", { class: "unseen" }, "Utterances"), h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head)), this.body);
+    const head = ["No.", "Time", "Speaker", "Words", "Emotion", "Weights"].map((name) =>
+      h("th", { scope: "col", role: "columnheader" }, name),
+    );
+    this.element = h(
+      "table",
+      { class: "list", role: "table" },
+      h("caption", { class: "unseen" }, "Utterances"),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head)),
+      this.body,
+    );
     conversation.items.forEach((item) => this.add(item));
     this.filter();
     conversation.addEventListener("added", (event) => (this.add(event.detail), this.filter()));
@@ -39,15 +46,23 @@ export class List {
 
   write(item) {
     const row = this.rows[item.place];
-    const button = row.querySelector("button") ?? h("button", { type: "button", class: "number", tabindex: -1, "data-place": item.place }, item.place + 1);
+    const button =
+      row.querySelector("button") ??
+      h("button", { type: "button", class: "number", tabindex: -1, "data-place": item.place }, item.place + 1);
     button.setAttribute("aria-label", spoken(item));
     const model = `${item.emotion} ${percent(item.probability)}`;
-    const emotion = isCorrected(item) ? [h("b", {}, "✎\u202f", item.label), " ", h("s", {}, model)] : [h("b", {}, item.label), " ", percent(item.probability)];
+    const emotion = isCorrected(item)
+      ? [h("b", {}, "✎\u202f", item.label), " ", h("s", {}, model)]
+      : [h("b", {}, item.label), " ", percent(item.probability)];
     const cell = (name, ...children) => h("td", { class: name, role: "cell" }, ...children);
     const weights = weightBar(item.weights);
     const cells = [
-      cell("number", button), cell("time", stretch(item)), cell("speaker", item.speaker), cell("words", item.text ?? h("i", {}, "no words")),
-      cell("emotion", h("span", { class: "badge" }, ...emotion)), cell("weighed", weights && weightWords(item.weights), weights),
+      cell("number", button),
+      cell("time", stretch(item)),
+      cell("speaker", item.speaker),
+      cell("words", item.text ?? h("i", {}, "no words")),
+      cell("emotion", h("span", { class: "badge" }, ...emotion)),
+      cell("weighed", weights && weightWords(item.weights), weights),
     ];
     row.replaceChildren(...cells);
     row.classList.toggle("corrected", isCorrected(item));

@@ -8,9 +8,31 @@ const STRONG = 0.155;
 
 /** The hues of the usual emotions, in degrees of OKLCH; null is grey. */
 const HUES = {
-  neutral: null, calm: 185, joy: 88, happy: 88, happiness: 88, excited: 62, excitement: 62, surprise: 345, surprised: 345,
-  anger: 27, angry: 27, frustrated: 45, frustration: 45, disgust: 140, disgusted: 140, fear: 300, fearful: 300,
-  sadness: 250, sad: 250, contempt: 115, love: 5, trust: 160, anticipation: 70, boredom: 215, bored: 215,
+  neutral: null,
+  calm: 185,
+  joy: 88,
+  happy: 88,
+  happiness: 88,
+  excited: 62,
+  excitement: 62,
+  surprise: 345,
+  surprised: 345,
+  anger: 27,
+  angry: 27,
+  frustrated: 45,
+  frustration: 45,
+  disgust: 140,
+  disgusted: 140,
+  fear: 300,
+  fearful: 300,
+  sadness: 250,
+  sad: 250,
+  contempt: 115,
+  love: 5,
+  trust: 160,
+  anticipation: 70,
+  boredom: 215,
+  bored: 215,
 };
 
 /**

@@ -10,11 +10,15 @@ export class Player {
     this.item = null;
     this.until = null; // seconds; null: to the end of the recording
     this.url = file ? URL.createObjectURL(file) : null;
-    this.media = file ? h("video", { src: this.url, controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" }) : null;
+    this.media = file
+      ? h("video", { src: this.url, controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" })
+      : null;
     this.button = h("button", { type: "button", onclick: () => this.toggle() });
     this.note = h("p", { class: "faint" }, file ? "" : "No recording was given, so there is nothing to hear.");
     this.element = h("div", { class: "player" }, this.media, file && h("p", {}, this.button), this.note);
-    this.media?.addEventListener("loadedmetadata", () => this.media.classList.toggle("sound", this.media.videoWidth === 0));
+    this.media?.addEventListener("loadedmetadata", () =>
+      this.media.classList.toggle("sound", this.media.videoWidth === 0),
+    );
     this.media?.addEventListener("error", () => this.broken());
     for (const what of ["play", "pause", "ended"]) this.media?.addEventListener(what, () => this.write());
     this.media?.addEventListener("play", () => this.watch());
@@ -51,7 +55,12 @@ export class Player {
 
   seek(seconds) {
     if (this.media.readyState >= 1) this.media.currentTime = seconds;
-    else this.media.addEventListener("loadedmetadata", () => this.item?.start === seconds && (this.media.currentTime = seconds), { once: true });
+    else
+      this.media.addEventListener(
+        "loadedmetadata",
+        () => this.item?.start === seconds && (this.media.currentTime = seconds),
+        { once: true },
+      );
   }
 
   /** Look at each picture, since `timeupdate` comes only four times a second; a hidden page has that alone. */

@@ -103,7 +103,12 @@ export class Stream {
     [this.socket, this.next, this.waiting] = [null, null, false];
     if (this.ending) return this.end();
     if (code === TAKEN_OVER || code === IDLE) {
-      this.told.state(code === IDLE ? "Disconnected since nothing was said; it goes on when you send" : "Another window has this conversation", false);
+      this.told.state(
+        code === IDLE
+          ? "Disconnected since nothing was said; it goes on when you send"
+          : "Another window has this conversation",
+        false,
+      );
       return;
     }
     this.told.state(`Not connected; trying again in ${Math.ceil(this.pause / 1000)} s`, false);

@@ -25,8 +25,11 @@ export class Timeline {
     this.byTime = conversation.timed;
     this.whole = 1; // how long all of it is, in seconds, or utterances
     this.axis = h("div", { class: "ticks" });
-    this.element = h("div", { class: "timeline", role: "group", "aria-label": "Timeline, a lane for each speaker" },
-      h("div", { class: "lane axis", "aria-hidden": "true" }, h("div", { class: "lane-name" }), this.axis));
+    this.element = h(
+      "div",
+      { class: "timeline", role: "group", "aria-label": "Timeline, a lane for each speaker" },
+      h("div", { class: "lane axis", "aria-hidden": "true" }, h("div", { class: "lane-name" }), this.axis),
+    );
     conversation.items.forEach((item) => this.add(item));
     this.scale = this.usual();
     this.place();
@@ -107,7 +110,9 @@ export class Timeline {
   /** Where the boxes lie. */
   place() {
     const { items } = this.conversation;
-    this.whole = this.byTime ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1) : Math.max(items.length, 1);
+    this.whole = this.byTime
+      ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1)
+      : Math.max(items.length, 1);
     const width = `${Math.ceil(this.whole * this.scale)}px`;
     for (const [speaker, lane] of this.lanes) {
       const said = this.conversation.items.filter((item) => item.speaker === speaker);
@@ -134,7 +139,7 @@ export class Timeline {
   }
 
   *ticks() {
-    const step = this.byTime ? STEPS.find((one) => one * this.scale >= TICK) ?? 7200 : Math.ceil(40 / this.scale);
+    const step = this.byTime ? (STEPS.find((one) => one * this.scale >= TICK) ?? 7200) : Math.ceil(40 / this.scale);
     for (let at = 0; at < this.whole; at += step) {
       const tick = h("span", { class: "tick" }, this.byTime ? clock(at) : at + 1);
       tick.style.left = `${at * this.scale}px`;
@@ -181,6 +186,7 @@ function stacked(said) {
 }
 
 function following(said, rows, turn) {
-  for (let later = turn + 1; later < said.length; later += 1) if (rows[later] === rows[turn] && said[later].start >= said[turn].start) return said[later];
+  for (let later = turn + 1; later < said.length; later += 1)
+    if (rows[later] === rows[turn] && said[later].start >= said[turn].start) return said[later];
   return null;
 }

@@ -12,7 +12,9 @@ export function choices(view) {
   const { conversation } = view;
   const button = (name, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, name);
   const as = ["timeline", "list"].map((way) => button(way === "list" ? "List" : "Timeline", () => view.show(way)));
-  const spread = button("In order", () => (view.timeline.spread(!view.timeline.byTime), write()), { title: "Give every utterance the same room" });
+  const spread = button("In order", () => (view.timeline.spread(!view.timeline.byTime), write()), {
+    title: "Give every utterance the same room",
+  });
   const wide = [
     button("−", () => view.timeline.zoom(1 / 1.5), { "aria-label": "Zoom out", title: "Zoom out" }),
     button("Fit", () => view.timeline.zoom(0), { title: "All of it on one screen" }),
@@ -20,10 +22,19 @@ export function choices(view) {
   ];
   const undo = button("Undo", () => view.undo(), { title: "Take the last correction back (U)" });
   const changed = h("span", { class: "faint" });
-  const saves = Object.entries(FORMATS).map(([suffix, { name }]) => button(name, () => view.save(suffix), { "data-format": suffix }));
+  const saves = Object.entries(FORMATS).map(([suffix, { name }]) =>
+    button(name, () => view.save(suffix), { "data-format": suffix }),
+  );
   const group = (name, ...children) => h("div", { class: "group", role: "group", "aria-label": name }, ...children);
   const scale = group("Width", spread, ...wide);
-  const element = h("div", { class: "toolbar" }, group("Show as", ...as), scale, group("Corrections", undo, changed), group("Save", h("span", { class: "faint" }, "Save as"), ...saves));
+  const element = h(
+    "div",
+    { class: "toolbar" },
+    group("Show as", ...as),
+    scale,
+    group("Corrections", undo, changed),
+    group("Save", h("span", { class: "faint" }, "Save as"), ...saves),
+  );
 
   function write() {
     as.forEach((one, place) => one.setAttribute("aria-pressed", String(view.as === ["timeline", "list"][place])));
@@ -32,7 +43,9 @@ export function choices(view) {
     spread.setAttribute("aria-pressed", String(!view.timeline.byTime));
     undo.disabled = !conversation.changes.length;
     const number = new Set(conversation.changes.map((change) => change.item)).size;
-    changed.textContent = number ? `${count(number, "correction")}${conversation.unsaved ? ", not saved" : ", saved"}` : "";
+    changed.textContent = number
+      ? `${count(number, "correction")}${conversation.unsaved ? ", not saved" : ", saved"}`
+      : "";
     const untimed = conversation.items.some((item) => item.start === null);
     for (const save of saves) {
       save.disabled = !conversation.items.length || (save.dataset.format === "vtt" && untimed);

@@ -29,15 +29,36 @@ export class View {
     this.list = null; // made when it is asked for
     this.makeList = () => new List(conversation, colour);
     this.listed = h("div", { class: "scroll", "data-list": "" });
-    const actions = { close: () => this.close(), step: (step) => this.step(step), relabel: (label) => this.relabel(label) };
+    const actions = {
+      close: () => this.close(),
+      step: (step) => this.step(step),
+      relabel: (label) => this.relabel(label),
+    };
     this.details = new Details(conversation, colour, this.player, actions);
     this.title = h("h2", { tabindex: -1 }, conversation.name);
     this.facts = h("p", { class: "faint facts" });
     this.tools = choices(this);
     const modalities = conversation.items.length ? Object.keys(conversation.items[0].weights) : [];
-    this.element = h("section", { class: "view" },
-      h("div", { class: "view-head" }, this.title, this.facts, told(notes)), this.tools.element, filters(conversation, colour),
-      h("div", { class: "columns" }, h("div", { class: "shown-as" }, this.timeline.element, this.listed, weightLegend(modalities), course(conversation, colour, (item) => this.open(item))), this.details.element));
+    this.element = h(
+      "section",
+      { class: "view" },
+      h("div", { class: "view-head" }, this.title, this.facts, told(notes)),
+      this.tools.element,
+      filters(conversation, colour),
+      h(
+        "div",
+        { class: "columns" },
+        h(
+          "div",
+          { class: "shown-as" },
+          this.timeline.element,
+          this.listed,
+          weightLegend(modalities),
+          course(conversation, colour, (item) => this.open(item)),
+        ),
+        this.details.element,
+      ),
+    );
     this.element.addEventListener("keydown", (event) => this.pressed(event));
     this.element.addEventListener("click", (event) => this.clicked(event));
     this.element.addEventListener("focusin", (event) => this.reached(event.target));
@@ -49,7 +70,13 @@ export class View {
   write() {
     const { items, speakers, timed } = this.conversation;
     const last = timed && Math.max(...items.map((item) => item.end ?? item.start));
-    this.facts.textContent = [count(items.length, "utterance"), count(speakers.length, "speaker"), last ? clock(last) : ""].filter(Boolean).join(" · ");
+    this.facts.textContent = [
+      count(items.length, "utterance"),
+      count(speakers.length, "speaker"),
+      last ? clock(last) : "",
+    ]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   /** Show the timeline or the list. */
@@ -157,5 +184,10 @@ export class View {
 
 function told(notes) {
   if (!notes.length) return null;
-  return h("details", { class: "notes" }, h("summary", {}, count(notes.length, "note")), h("ul", {}, ...notes.map((note) => h("li", {}, note))));
+  return h(
+    "details",
+    { class: "notes" },
+    h("summary", {}, count(notes.length, "note")),
+    h("ul", {}, ...notes.map((note) => h("li", {}, note))),
+  );
 }

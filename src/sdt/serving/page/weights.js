@@ -20,12 +20,21 @@ export function weightBar(weights) {
 
 /** The weights in words: text 62%, audio 38%. */
 export function weightWords(weights) {
-  return Object.entries(weights).map(([modality, weight]) => `${modality} ${percent(weight)}`).join(", ");
+  return Object.entries(weights)
+    .map(([modality, weight]) => `${modality} ${percent(weight)}`)
+    .join(", ");
 }
 
 /** What the patterns mean. */
 export function weightLegend(modalities) {
   if (modalities.length < 2) return null;
-  const one = (modality, place) => h("span", { class: "legend-item" }, h("span", { class: `weight modality-${place % PATTERNS}`, "aria-hidden": "true" }), " ", modality);
+  const one = (modality, place) =>
+    h(
+      "span",
+      { class: "legend-item" },
+      h("span", { class: `weight modality-${place % PATTERNS}`, "aria-hidden": "true" }),
+      " ",
+      modality,
+    );
   return h("p", { class: "legend faint" }, "Weight of ", ...modalities.map(one));
 }
