@@ -21,12 +21,11 @@ TOP = "scrollTo({top: 0, behavior: 'instant'}); new Promise((drawn) => setTimeou
 
 def take(tab: Tab, url: str, folder: Path) -> None:
     """Take the pictures."""
-    tab.screen(1200, 900)
+    tab.screen(1200, 880)
     tab.open(url)
     example(tab)
     tab.click("[data-place='1'].utterance")
     tab.press("4", "ArrowRight")
-    tab.click(".toolbar [title^=All]")
     tab.evaluate(TOP)
     tab.screenshot(folder / "page.png")
     tab.screen(390, 760, dark=True)
