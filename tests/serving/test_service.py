@@ -202,7 +202,7 @@ def test_the_description_fits_what_is_answered(service: Running) -> None:
     operations = [o for path in described["paths"].values() for o in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     codes = set(described["paths"]["/v1/predict"]["post"]["responses"])
-    assert codes == {"200", "400", "401", "413", "415", "422", "429", "500", "501", "503"}
+    assert codes == {"200", "400", "401", "403", "413", "415", "422", "429", "500", "501", "503"}
 
 
 def fits(schema: dict[str, Any], value: Any, schemas: dict[str, Any], where: str) -> None:
