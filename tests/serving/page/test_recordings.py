@@ -13,13 +13,17 @@ pytestmark = NEEDED
 
 def test_just_a_stretch_of_the_recording_is_played(tab: Tab, tmp_path: Path) -> None:
     talk_srt = "1\n00:00:00,000 --> 00:00:00,700\nANN: Hello.\n\n2\n00:00:00,900 --> 00:00:01,400\nBOB: Not now.\n"
+    talk_srt += "\n3\n00:00:09,000 --> 00:00:10,000\nANN: Then when?\n"  # the recording ends before
     (tmp_path / "talk.srt").write_text(talk_srt, encoding="utf-8")
     write_clip(tmp_path / "talk.wav", noise(2.5))
     upload(tab, tmp_path / "talk.srt", tmp_path / "talk.wav")
-    tab.until("document.querySelectorAll('.utterance').length === 2")
+    tab.until("document.querySelectorAll('.utterance').length === 3")
     tab.click("[data-place='1'].utterance")
     tab.until("document.querySelector('video').readyState >= 2")
     assert "weighs" in tab.texts(".opinions thead th")[2]  # the recording was listened to
+    tab.click("[data-place='2'].utterance")
+    assert "audio is missing: " in tab.text(".details")
+    tab.click("[data-place='1'].utterance")
     media = "document.querySelector('video')"
     tab.evaluate(f"window.times = []; {media}.addEventListener('timeupdate', () => times.push({media}.currentTime))")
     tab.press("p")

@@ -6,6 +6,10 @@ import { count, percent } from "./format.js";
 import { paint } from "./palette.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
+// On a wide screen there is no summary to open them with.
+NARROW.addEventListener("change", () => {
+  for (const box of document.querySelectorAll(".filter-box")) box.open = !NARROW.matches;
+});
 
 /**
  * @param {import("./conversation.js").Conversation} conversation
@@ -23,8 +27,6 @@ export function filters(conversation, colour) {
     h("summary", {}, "Filter"),
     h("div", { class: "filters" }, emotions, speakers, others, h("p", { class: "shown" }, shown, " ", all)),
   );
-  // On a wide screen there is no summary to open it with.
-  NARROW.addEventListener("change", () => (element.open = !NARROW.matches));
 
   function draw() {
     const { items, filter } = conversation;

@@ -42,10 +42,9 @@ export function choices(view) {
     spread.hidden = !conversation.timed;
     spread.setAttribute("aria-pressed", String(!view.timeline.byTime));
     undo.disabled = !conversation.changes.length;
-    const number = new Set(conversation.changes.map((change) => change.item)).size;
-    changed.textContent = number
-      ? `${count(number, "correction")}${conversation.unsaved ? ", not saved" : ", saved"}`
-      : "";
+    const number = conversation.items.filter((item) => item.label !== (item.given ?? item.emotion)).length;
+    const saved = `${count(number, "correction")}, ${conversation.unsaved ? "not saved" : "saved"}`;
+    changed.textContent = conversation.changes.length || conversation.unsaved ? saved : "";
     const untimed = conversation.items.some((item) => item.start === null);
     for (const save of saves) {
       save.disabled = !conversation.items.length || (save.dataset.format === "vtt" && untimed);
