@@ -15,10 +15,12 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from sdt.prediction import Spoken
 from sdt.serving.app import Service
 from sdt.serving.predictor import Predictor
 from sdt.serving.server import bound, configuration
 from sdt.serving.settings import Settings
+from sdt.serving.steps import Found
 from tests.prediction.models import tiny_model
 
 
@@ -40,6 +42,22 @@ class Inside:
     def connect(self, conversation: str | None = None, **options: Any) -> Any:
         asked = "" if conversation is None else f"?conversation={conversation}"
         return connect(f"ws://127.0.0.1:{self.port}/v1/stream{asked}", proxy=None, **options)
+
+    def steps_by(self, predict: Callable[..., Awaitable[Any]]) -> None:
+        """Have utterances predicted by something else."""
+        self.service.steps.__dict__["predict"] = predict
+
+    def hold(self) -> asyncio.Event:
+        """Compute no utterance until the event is set."""
+        go_on = asyncio.Event()
+        predict = self.service.steps.predict
+
+        async def slowly(spoken: Spoken, number: int) -> Found:
+            await go_on.wait()
+            return await predict(spoken, number)
+
+        self.steps_by(slowly)
+        return go_on
 
 
 @asynccontextmanager

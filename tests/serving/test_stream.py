@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from sdt.conversation import Utterance
-from sdt.prediction import StreamingPredictor
+from sdt.conversation import Conversation, Utterance
+from sdt.model.config import Architecture
+from sdt.prediction import Pipeline, StreamingPredictor
+from sdt.serving.reading import Asked
 from sdt.serving.stream import log
 from sdt.transcripts.records import record
-from tests.prediction.models import LABELS
+from tests.prediction.models import LABELS, chat, tiny_model
 from tests.serving.inside import Inside, closed, heard, inside, predictor, run, say
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -190,14 +193,7 @@ def test_the_newer_connection_takes_over() -> None:
     async def use(service: Inside) -> None:
         older = await service.connect("a")
         await heard(older)
-        slow = asyncio.Event()
-        predict = service.service.steps.predict
-
-        async def slowly(*arguments: Any) -> Any:
-            await slow.wait()
-            return await predict(*arguments)
-
-        service.service.steps.predict = slowly  # type: ignore[method-assign]
+        slow = service.hold()
         for number in range(3):
             await older.send(json.dumps({"type": "utterance", "seq": number, "text": WORDS[number]}))
         await asyncio.sleep(0.1)
@@ -250,9 +246,13 @@ def test_a_hundred_streams_at_once() -> None:
     computed: list[int] = []
 
     async def use(service: Inside) -> None:
-        told = service.service.steps._batcher._told
-        assert told is not None
-        service.service.steps._batcher._told = lambda *numbers: (computed.append(numbers[0]), told(*numbers))[1]
+        told = service.service.metrics.step
+
+        def counted(utterances: int, *others: Any) -> None:
+            computed.append(utterances)
+            told(utterances, *others)
+
+        service.service.steps._batcher._told = counted
 
         async def one(name: str) -> list[Any]:
             async with service.connect(name) as line:
@@ -277,23 +277,48 @@ def test_a_hundred_streams_at_once() -> None:
     assert len(computed) < streams * length / 3
 
 
-def test_streams_and_requests_share_the_model() -> None:
-    """Both kinds at once; the thread is never used by two."""
+def test_a_causal_model_says_what_it_says_of_the_whole_conversation(tmp_path: Path) -> None:
+    """Several conversations, one of them forgotten in the midst, one left and gone on with."""
+    architecture = Architecture(width=16, heads=2, context="window(4)")
+    tiny_model(architecture=architecture).save_pretrained(tmp_path)
+    pipeline = Pipeline.from_pretrained(tmp_path, device="cpu")
 
     async def use(service: Inside) -> None:
-        from sdt.conversation import Conversation
-        from sdt.serving.reading import Asked
+        assert service.service.steps._stream.causal
 
+        async def one(name: str) -> None:
+            said = chat(name, 12)
+            wanted = pipeline(said)
+            answers = []
+            for part in range(2):
+                async with service.connect(name) as line:
+                    assert (await heard(line))["next"] == 6 * part
+                    if name == "b" and not part:
+                        await say(line, "Of no account.")
+                        await line.send('{"type": "forget"}')
+                        await heard(line)
+                    for utterance in said.utterances[6 * part : 6 * part + 6]:
+                        answers.append(await say(line, utterance.text, speaker=utterance.speaker))
+            for answer, other, utterance in zip(answers, wanted, said.utterances, strict=True):
+                same(answer["prediction"], record(other, utterance))
+
+        await asyncio.gather(*map(one, "abc"))
+
+    run(use, model=tmp_path)
+
+
+def test_streams_and_requests_share_the_model() -> None:
+    """Both kinds at once, each as it would be alone."""
+
+    async def use(service: Inside) -> None:
         said = Conversation("c", tuple(Utterance(str(n), "Ann", text) for n, text in enumerate(WORDS)))
-        (alone,) = await asyncio.gather(service.service.predict(Asked(said)))
-        async with service.connect() as line:
+        alone = await service.service.predict(Asked(said))
+        async with service.connect("kitchen") as line:
             await heard(line)
-
-            async def streamed() -> None:
-                for text in WORDS:
-                    assert (await say(line, text))["type"] == "prediction"
-
-            *others, _ = await asyncio.gather(*(service.service.predict(Asked(said)) for _ in range(20)), streamed())
+            requests = [asyncio.create_task(service.service.predict(Asked(said))) for _ in range(20)]
+            for number, wanted in enumerate(expected("kitchen", WORDS)):
+                same((await say(line, WORDS[number], speaker=("Ann", "Bob")[number % 2]))["prediction"], wanted)
+            others = await asyncio.gather(*requests)
         for other in others:
             for one, two in zip(other, alone, strict=True):
                 assert one.probabilities == pytest.approx(two.probabilities, abs=2e-6)
@@ -387,14 +412,7 @@ def test_when_it_stops(caplog: pytest.LogCaptureFixture) -> None:
         async with service.connect("a") as idle, service.connect("b") as busy:
             await heard(idle)
             await heard(busy)
-            slow = asyncio.Event()
-            predict = service.service.steps.predict
-
-            async def slowly(*arguments: Any) -> Any:
-                await slow.wait()
-                return await predict(*arguments)
-
-            service.service.steps.predict = slowly  # type: ignore[method-assign]
+            slow = service.hold()
             for _ in range(2):
                 await busy.send('{"type": "utterance", "text": "Hello."}')
             await asyncio.sleep(0.1)
@@ -417,7 +435,7 @@ def test_a_failure_inside_closes_the_stream_and_is_logged_without_words(caplog: 
 
         async with service.connect() as line:
             await heard(line)
-            service.service.steps.predict = fails  # type: ignore[method-assign]
+            service.steps_by(fails)
             await line.send(json.dumps({"type": "utterance", "text": SECRET}))
             assert await closed(line) == (1011, "internal")
 

@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -225,14 +224,7 @@ def test_who_does_not_answer_is_cut_off_and_who_is_held_back_is_not() -> None:
     async def use(service: Inside) -> None:
         async with service.connect() as line, opened(service) as dead:
             await heard(line)
-            slow = asyncio.Event()
-            predict = service.service.steps.predict
-
-            async def slowly(*arguments: Any) -> Any:
-                await slow.wait()
-                return await predict(*arguments)
-
-            service.service.steps.predict = slowly  # type: ignore[method-assign]
+            slow = service.hold()
             for _ in range(3):
                 await line.send(json.dumps({"type": "utterance", "text": "x" * 4000}))
             assert await dead.ended(5) is None

@@ -5,6 +5,8 @@ Shapes: T utterances; M modalities.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -12,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from sdt.evaluation.figure import FAINT, INK
-from sdt.explanation.attention import Maps, readable
+from sdt.explanation.attention import Maps
 from sdt.explanation.explain import Explanation
 from sdt.explanation.rows import MISSING, Rows, heading, speakers, title
 
 _CELL, _SMALL, _LARGE = 0.2, 2.0, 5.2
 """Inches of an utterance; of a map at least and at most."""
+HATCH = "#d5dbe2"
+"""The colour of the hatching."""
 
 
 def attention_figure(explanation: Explanation, layer: int) -> Figure:
@@ -65,10 +69,6 @@ def _map(axes: Axes, maps: Maps, pair: tuple[str, str], explanation: Explanation
     there = explanation.present[:, explanation.modalities.index(pair[1])]  # [T]
     mean = np.ma.array(maps[pair].mean(axis=0), mask=np.broadcast_to(~there, (len(there), len(there))))
     axes.set_facecolor(MISSING)
-    beyond = ~readable(len(there), explanation.context).numpy()
-    if beyond.any():
-        mean.mask = np.ma.getmaskarray(mean) | beyond
-        axes.contourf(beyond, levels=(0.5, 1.5), colors="white", hatches=("////",), zorder=0.5)
     picture = axes.imshow(mean, cmap="Blues", norm=PowerNorm(0.5, 0, highest), interpolation="nearest")
     if not there.any():
         axes.text(
@@ -82,8 +82,20 @@ def _map(axes: Axes, maps: Maps, pair: tuple[str, str], explanation: Explanation
             transform=axes.transAxes,
             parse_math=False,
         )
+    if explanation.context.causal:
+        _beyond(axes, len(there), explanation.context.window)
     axes.spines[:].set_color("#d5dbe2")
     return picture
+
+
+def _beyond(axes: Axes, T: int, window: int | None) -> None:
+    """Hatch what no utterance may read: what comes after it, and what lies before its window."""
+    edges, row = np.arange(T + 1) - 0.5, np.minimum(np.arange(T + 1), T - 1)
+    style: dict[str, Any] = {"step": "post", "facecolor": "white", "edgecolor": HATCH, "hatch": "////", "linewidth": 0}
+    axes.fill_betweenx(edges, row + 0.5, T - 0.5, **style)
+    if window is not None:
+        axes.fill_betweenx(edges, -0.5, np.maximum(row - window + 0.5, -0.5), **style)
+    axes.set(xlim=(-0.5, T - 0.5), ylim=(T - 0.5, -0.5))
 
 
 def _name(axes: Axes, explanation: Explanation, rows: Rows, *, left: bool, below: bool) -> None:

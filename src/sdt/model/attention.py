@@ -7,7 +7,8 @@ side by side, so that what is small is computed together.
 Three layouts compute the same. `Ragged` (on a CPU) goes from conversation to conversation and pads nothing, so that its
 time follows the utterances there are and not the longest conversation. `Padded` (on a GPU) gives all conversations one
 length, since there a few large operations are faster than many small ones. ONNX files have a third, in
-`sdt.prediction.onnx`, and conversations that go on a fourth, in `sdt.prediction.caching`.
+`sdt.prediction.onnx`, and conversations that go on a fourth, in
+`sdt.prediction.cached_layout`.
 
 Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of one of them, or of the longest;
 E encoders; H heads of an encoder; G = E * H; d model width.
@@ -25,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sdt.corpus.batches import Batch
-from sdt.model.causal import Readable, any_in_context, blocks, read
+from sdt.model.causal import Readable, any_between, blocks, read
 from sdt.model.context import FULL, Context
 from sdt.model.ragged import Block, RaggedAttention
 
@@ -224,7 +225,8 @@ def causal_keys(present: Tensor, position: Tensor, context: Context) -> Keys:
         context: A causal one.
     """
     back = position if context.window is None else position.clamp(max=context.window - 1)
-    some = any_in_context(present, torch.arange(len(present), device=present.device) - back)
+    row = torch.arange(len(present), device=present.device)
+    some = any_between(present, row - back, row)
     return Keys(present, some[:, None].float(), complete=False)
 
 

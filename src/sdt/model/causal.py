@@ -70,18 +70,19 @@ class Readable:
         return outside | ~(there | lonely)
 
 
-def any_in_context(present: Tensor, first: Tensor) -> Tensor:
-    """Whether each utterance may read one that has a modality.
+def any_between(present: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Whether each query may read an utterance that has a modality.
 
     Args:
-        present: [N] bool.
-        first: [N] int64; the row of the first utterance that each may read; the last is itself.
+        present: [K] bool.
+        first: [Q] int64; the row of the first key that the query may read.
+        last: [Q] int64; that of the last, which is its own.
 
     Returns:
-        [N] bool.
+        [Q] bool.
     """
-    count = F.pad(present.long().cumsum(0), (1, 0))  # [N + 1]; how many before each row
-    return count[1:] > count[first]
+    count = F.pad(present.long().cumsum(0), (1, 0))  # [K + 1]; how many before each row
+    return count[last + 1] > count[first]
 
 
 def read(q: Tensor, k: Tensor, v: Tensor, of: Sequence[Block], readable: Readable, dropout: float = 0.0) -> Tensor:

@@ -110,7 +110,7 @@ class EncoderLayer(nn.Module):
         Args:
             x: The layer's input [N, d], the residual.
             read: What attention read, [N, H, d/H].
-            keys: A conversation that lacks the source modality altogether reads nothing.
+            keys: An utterance whose context lacks the source modality altogether reads nothing.
         """
         attended: Tensor = self.attention.output(read.flatten(1))
         if not keys.complete:
@@ -162,10 +162,11 @@ def encode(
     x = next(iter(inputs.values()))
     if x.requires_grad and x.device.type == "cpu" and x.numel() >= DIVIDED and threads_pay(len(encoders)):
         return _in_threads(encoders, inputs, keys, layout, then)
-    encoded: dict[Pair, Tensor] = {}
+    found: dict[Pair, Tensor] = {}
     for pairs in _chunks(list(encoders), layout.encoders_together):
-        encoded.update(_side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout))
-    return {pair: then(pair, h) for pair, h in encoded.items()}
+        encoded = _side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout)
+        found.update({pair: then(pair, h) for pair, h in encoded.items()})
+    return found
 
 
 def _side_by_side(

@@ -2,42 +2,18 @@
 
 Such a model says something of an utterance in the light of those that follow; of the newest there are none yet. So it
 reads the last utterances as if they were a conversation, with positions from 0, and what it says of the last counts.
-
-Shapes: R utterances that are new; N of all the stretches that are read for them; D_m features of a modality.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 from sdt.conversation import Prediction
-from sdt.corpus.batches import UNLABELLED, Batch
 from sdt.model.base import Model
 from sdt.prediction.forward import in_words
-
-TOGETHER = 512
-"""Utterances that are computed together, unless one stretch alone has more."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A new utterance that is ready for the model."""
-
-    conversation: str
-    utterance: str
-    """Its id."""
-    position: int
-    """Its place in its conversation, from 0."""
-    speaker: int
-    """The number of its speaker."""
-    features: dict[str, Tensor]
-    """Modality to [D_m] float32."""
-    present: dict[str, Tensor]
-    """Modality to a bool."""
+from sdt.prediction.turns import TOGETHER, Turn, packed
 
 
 class Rereading:
@@ -52,17 +28,9 @@ class Rereading:
         self._model, self._history = model, history
 
     def read(
-        self, memories: dict[str, tuple[Turn, ...]], turns: Sequence[Turn]
+        self, memories: Mapping[str, tuple[Turn, ...]], turns: Sequence[Turn]
     ) -> tuple[list[Prediction], dict[str, tuple[Turn, ...]]]:
-        """Predict new utterances.
-
-        Args:
-            memories: Conversation to its last utterances; not changed. One that is not here is new.
-            turns: [R]; of one conversation in their order.
-
-        Returns:
-            The predictions [R], and the memories of the conversations that `turns` are of.
-        """
+        """See `Reader.read`; what is remembered are the last utterances."""
         kept: dict[str, tuple[Turn, ...]] = {}
         stretches = []
         for turn in turns:
@@ -82,23 +50,6 @@ class Rereading:
         with torch.inference_mode():
             output = self._model(batch.to(next(self._model.parameters()).device))
             return in_words(self._model, batch, output, places, last)
-
-
-def packed(stretches: Sequence[Sequence[Turn]]) -> Batch:
-    """Stretches of conversations as a batch of conversations."""
-    turns = [turn for stretch in stretches for turn in stretch]
-    lengths = [len(stretch) for stretch in stretches]
-    names = turns[0].features
-    return Batch(
-        features={name: torch.stack([turn.features[name] for turn in turns]) for name in names},
-        present={name: torch.stack([turn.present[name] for turn in turns]) for name in names},
-        position=torch.tensor([place for length in lengths for place in range(length)]),
-        speaker=torch.tensor([turn.speaker for turn in turns]),
-        label=torch.full((len(turns),), UNLABELLED),
-        lengths=torch.tensor(lengths),
-        longest=max(lengths),
-        conversations=tuple(stretch[0].conversation for stretch in stretches),
-    )
 
 
 def _groups(stretches: Sequence[Sequence[Turn]]) -> Iterator[list[Sequence[Turn]]]:

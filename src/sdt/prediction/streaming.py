@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sdt.conversation import Prediction, Utterance
 from sdt.device import DeviceName, choose_device
@@ -13,9 +14,12 @@ from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
+from sdt.model.sdt import SDT
+from sdt.prediction.caching import Caching
 from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
-from sdt.prediction.rereading import Rereading, Turn
+from sdt.prediction.rereading import Rereading
+from sdt.prediction.turns import Reader, Turn
 
 HISTORY = 64
 """Utterances that a model is given which is not causal, the newest included."""
@@ -38,8 +42,10 @@ class Talk:
 class StreamingPredictor:
     """A model and its feature encoders, for conversations that go on.
 
-    A prediction is final: what is said later does not change it. A model that is not causal (`model.context` is `full`,
-    or a baseline) reads the last `history` utterances again for every new one.
+    A prediction is final: what is said later does not change it. A causal SDT (`model.context` is `past` or
+    `window(k)`) keeps keys and values of what was said, computes each utterance once, and says what it says of the
+    whole conversation at once. Another model (SDT with the context `full`, or a baseline) reads the last `history`
+    utterances again for every new one, as if they were a conversation.
 
     Args:
         model: Its configuration names the encoders.
@@ -76,11 +82,14 @@ class StreamingPredictor:
                 raise InputError(f"{option}: {value} is less than 1")
         self.model = model.to(choose_device(device)).eval()
         self._features = LiveFeatures(model.config, name, folder, makers)
-        self._reader = Rereading(self.model, history)
+        self._reader: Reader = (
+            Caching(model) if isinstance(model, SDT) and model.context.causal else Rereading(model, history)
+        )
         self._limit = max_conversations
         self._talks: dict[str, Talk] = {}
         """Conversation to what is known of it, the one that spoke last at the end."""
-        self._memories: dict[str, tuple[Turn, ...]] = {}
+        self._memories: dict[str, Any] = {}
+        """Conversation to what the reader remembers of it."""
         self.problems: list[str] = []
         """Why utterances of the last call lack modalities that they might have had, a line each."""
 
@@ -120,6 +129,11 @@ class StreamingPredictor:
     def config(self) -> ModelConfig:
         """The model's configuration."""
         return self.model.config
+
+    @property
+    def causal(self) -> bool:
+        """Whether each utterance is computed once; otherwise the last ones are read again for every new one."""
+        return isinstance(self._reader, Caching)
 
     @property
     def notes(self) -> list[str]:

@@ -36,6 +36,8 @@ GONE = 499
 """The status that is logged where the client did not wait for its answer."""
 OPEN = 101
 """The status of a WebSocket that was opened."""
+FAILED = 1011
+"""The code with which it is closed where something went wrong inside."""
 DRAIN_SECONDS, DRAIN_BYTES = 2.0, 64 * 2**20
 """What is still read of a body that is refused: a client that is sending would else see a broken connection, not the
 answer."""
@@ -130,9 +132,10 @@ class Gate:
             await self._app(scope, receive, opened.send)
         except Refusal as refusal:
             await opened.refuse(refusal)
-        except (WebSocketDisconnect, OSError):  # it has gone
+        except WebSocketDisconnect:
             pass
         except Exception as error:
+            said["closed"] = FAILED
             await opened.refuse(self._failed(error))
         finally:
             route = scope["path"] if scope["path"] in self._routes else "other"
@@ -245,12 +248,19 @@ class _Opened:
         self.status = 0
 
     async def send(self, message: Message) -> None:
-        """Pass on what the application says."""
+        """Pass on what the application says.
+
+        Raises:
+            WebSocketDisconnect: The client has gone.
+        """
         if message["type"] == "websocket.accept":
             self.status = OPEN
         elif not self.status:  # closed before it was open: there is nothing at this path
             self.status = int(message.get("status", 403))
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            raise WebSocketDisconnect(1006) from None
 
     async def refuse(self, refusal: Refusal) -> None:
         """Answer with a refusal instead of opening, or close."""
@@ -258,7 +268,7 @@ class _Opened:
             return
         with contextlib.suppress(OSError):
             if self.status == OPEN:
-                await self._send({"type": "websocket.close", "code": 1011, "reason": refusal.code})
+                await self._send({"type": "websocket.close", "code": FAILED, "reason": refusal.code})
                 return
             self.status = refusal.status
             if not self._answers:

@@ -92,7 +92,8 @@ class Steps:
         Raises:
             InputError: It cannot be predicted; the conversation stays as it was.
         """
-        return await self._batcher.predict(Step(spoken, min(number + 1, self._history)))
+        reads = 1 if self._stream.causal else min(number + 1, self._history)
+        return await self._batcher.predict(Step(spoken, reads))
 
     def forget(self, conversation: str) -> None:
         """Forget a conversation, after what is being computed."""

@@ -25,10 +25,12 @@ def test_just_a_stretch_of_the_recording_is_played(tab: Tab, tmp_path: Path) -> 
     assert "audio is missing: " in tab.text(".details")
     tab.click("[data-place='1'].utterance")
     media = "document.querySelector('video')"
-    tab.evaluate(f"window.times = []; {media}.addEventListener('timeupdate', () => times.push({media}.currentTime))")
+    tab.evaluate(
+        f"window.times = []; {media}.addEventListener('timeupdate', () => times.push({media}.currentTime));"
+        f"{media}.addEventListener('pause', () => (window.stopped = true))"
+    )
     tab.press("p")
-    tab.until("!document.querySelector('video').paused")
-    tab.until("document.querySelector('video').paused")
+    tab.until("window.stopped && document.querySelector('video').paused")
     times = tab.evaluate("times")
     assert min(times) >= 0.9
     assert 1.4 <= tab.evaluate(f"{media}.currentTime") < 1.75
