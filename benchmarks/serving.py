@@ -213,7 +213,7 @@ def main() -> None:
     parser = report.parser(__doc__, repeats=3)
     parser.add_argument("--model", default=DEFAULT, help="default: %(default)s")
     parser.add_argument("--clients", type=report.positive, nargs="+", default=[1, 8, 64, 200], help="at a time")
-    parser.add_argument("--seconds", type=_seconds, default=10.0, help="of a turn; default: %(default)s")
+    parser.add_argument("--seconds", type=time_of_a_turn, default=10.0, help="of a turn; default: %(default)s")
     options = parser.parse_args()
     where = report.machine(options.threads)
     with contextlib.ExitStack() as stack:
@@ -224,7 +224,8 @@ def main() -> None:
     report.write_json(options.output or report.PLACE / "serving.json", "serving", where, found)
 
 
-def _seconds(text: str) -> float:
+def time_of_a_turn(text: str) -> float:
+    """An option's seconds, more than 0."""
     seconds = float(text)
     if not 0 < seconds < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is no time")

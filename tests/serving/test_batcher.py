@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +15,8 @@ from sdt.prediction.predictions import Predictions
 from sdt.serving.batcher import Batcher
 from sdt.serving.predictor import Predictor, Prepared
 from tests.prediction.models import chat
+
+Group = Batcher[Prepared, Predictions]
 
 
 class Recorder:
@@ -39,14 +43,15 @@ def prepared(name: str, length: int = 2) -> Prepared:
     return Prepared(chat(name, length), [])
 
 
-def run(use: Callable[[Batcher, Recorder], object], wait: float = 0.05, utterances: int = 20) -> Recorder:
+def run(use: Callable[[Group, Recorder], object], wait: float = 0.05, utterances: int = 20) -> Recorder:
     async def main() -> None:
-        batcher = Batcher(recorder, wait, utterances)
-        batcher.start()
-        try:
-            await use(batcher, recorder)  # type: ignore[misc]
-        finally:
-            await batcher.close()
+        with ThreadPoolExecutor(1) as thread:
+            batcher = Batcher(recorder, wait, utterances, thread=thread)
+            batcher.start()
+            try:
+                await use(batcher, recorder)  # type: ignore[misc]
+            finally:
+                await batcher.close()
 
     recorder = Recorder()
     asyncio.run(main())
@@ -54,7 +59,7 @@ def run(use: Callable[[Batcher, Recorder], object], wait: float = 0.05, utteranc
 
 
 def test_those_that_come_together_run_together() -> None:
-    async def use(batcher: Batcher, _: Recorder) -> None:
+    async def use(batcher: Group, _: Recorder) -> None:
         found = await asyncio.gather(*(batcher.predict(prepared(name)) for name in "abc"))
         assert [one.conversations[0].id for one in found] == ["a", "b", "c"]
 
@@ -64,7 +69,7 @@ def test_those_that_come_together_run_together() -> None:
 def test_padding_counts_and_the_order_is_kept() -> None:
     """At most 20 slots: 4 conversations of up to 5; one of 30 runs alone."""
 
-    async def use(batcher: Batcher, _: Recorder) -> None:
+    async def use(batcher: Group, _: Recorder) -> None:
         lengths = {"a": 5, "b": 1, "c": 1, "d": 1, "e": 1, "f": 11, "g": 30, "h": 2}
         await asyncio.gather(*(batcher.predict(prepared(name, length)) for name, length in lengths.items()))
 
@@ -72,7 +77,7 @@ def test_padding_counts_and_the_order_is_kept() -> None:
 
 
 def test_one_alone_waits_no_longer_than_it_must() -> None:
-    async def use(batcher: Batcher, _: Recorder) -> None:
+    async def use(batcher: Group, _: Recorder) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         await batcher.predict(prepared("a"))
@@ -85,7 +90,7 @@ def test_one_alone_waits_no_longer_than_it_must() -> None:
 
 
 def test_those_that_come_while_it_computes_gather() -> None:
-    async def use(batcher: Batcher, recorder: Recorder) -> None:
+    async def use(batcher: Group, recorder: Recorder) -> None:
         recorder.free.clear()
         first = asyncio.create_task(batcher.predict(prepared("a")))
         await asyncio.sleep(0.1)
@@ -98,7 +103,7 @@ def test_those_that_come_while_it_computes_gather() -> None:
 
 
 def test_who_gives_up_is_not_computed() -> None:
-    async def use(batcher: Batcher, recorder: Recorder) -> None:
+    async def use(batcher: Group, recorder: Recorder) -> None:
         recorder.free.clear()
         tasks = [asyncio.create_task(batcher.predict(prepared(name))) for name in "abc"]
         await asyncio.sleep(0.1)
@@ -115,7 +120,7 @@ def test_who_gives_up_is_not_computed() -> None:
 
 
 def test_one_that_cannot_be_predicted_harms_no_other() -> None:
-    async def use(batcher: Batcher, recorder: Recorder) -> None:
+    async def use(batcher: Group, recorder: Recorder) -> None:
         found = await asyncio.gather(
             *(batcher.predict(prepared(name)) for name in ("a", "bad", "c")), return_exceptions=True
         )
@@ -151,3 +156,31 @@ def test_a_group_with_one_of_no_words(tmp_path_factory: pytest.TempPathFactory) 
         assert isinstance(together, Predictions)
         for one, other in zip(together, alone, strict=True):
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+
+
+def test_batchers_of_one_thread_take_turns() -> None:
+    """Neither computes while the other does, and neither waits until the other has nothing more to do."""
+    running, order = threading.Lock(), []
+
+    def compute(name: str) -> Callable[[Sequence[str]], list[int | InputError]]:
+        def computed(group: Sequence[str]) -> list[int | InputError]:
+            assert running.acquire(blocking=False)
+            time.sleep(0.01)
+            order.append(name)
+            running.release()
+            return [len(one) for one in group]
+
+        return computed
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as thread:
+            batchers = [Batcher(compute(name), 0.0, 1, thread=thread) for name in "ab"]
+            for batcher in batchers:
+                batcher.start()
+            answers = [batcher.predict("x" * (k + 1)) for k in range(5) for batcher in batchers]
+            assert await asyncio.gather(*answers) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+            for batcher in batchers:
+                await batcher.close()
+
+    asyncio.run(main())
+    assert "".join(order) == "ababababab"

@@ -142,6 +142,49 @@ def test_websockets_want_the_token_too() -> None:
     assert sent == [{"type": "websocket.close", "code": 1008, "reason": "token"}, {"type": "inside"}]
 
 
+@pytest.mark.parametrize("accepted", [False, True])
+@pytest.mark.parametrize("extension", [False, True])
+def test_failures_of_websockets(accepted: bool, extension: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Refused with a status while that is possible, closed with a code later; a full disk is no client that left."""
+    sent: list[Message] = []
+
+    async def app(scope: object, receive: object, send: Any) -> None:
+        if accepted:
+            await send({"type": "websocket.accept"})
+        raise OSError(28, WORDS)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def main() -> None:
+        settings = Settings()
+        more: dict[str, Any] = {"metrics": metrics, "doors": Doors(settings), "routes": frozenset(("/v1/stream",))}
+        gate = Gate(app, settings=settings, token=None, log_words=False, **more)
+        scope = {"type": "websocket", "path": "/v1/stream", "headers": []}
+        if extension:
+            scope["extensions"] = {"websocket.http.response": {}}
+        await gate(scope, receive, send)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    metrics = Metrics()
+    logging.getLogger("sdt.serving").propagate = True
+    with caplog.at_level(logging.INFO, "sdt.serving"):
+        asyncio.run(main())
+    if accepted:
+        assert sent[1:] == [{"type": "websocket.close", "code": 1011, "reason": "internal"}]
+    elif extension:
+        assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 500)
+        assert json.loads(sent[1]["body"])["error"]["code"] == "internal"
+    else:
+        assert sent == [{"type": "websocket.close", "code": 1008, "reason": "internal"}]
+    assert "OSError" in caplog.text
+    assert WORDS not in caplog.text
+    status = 101 if accepted else 500
+    assert f'sdt_requests_total{{route="/v1/stream",status="{status}"}} 1.0' in metrics.text().decode()
+
+
 def test_the_documentation_lists_every_limit_with_its_default() -> None:
     text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `--([a-z-]+)` \| (\S+) \| [^|]+ \| (\d*) ?\|$", text, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.streams import conversations, load
 from tests.features.clips import noise, write_clip
 from tests.serving.conftest import SRT
+from tests.serving.inside import Inside, heard, run, say
 from tests.serving.running import Running, running
 
 long = pytest.mark.skipif(
@@ -66,6 +69,52 @@ def test_memory_is_flat_over_10000_requests(home: Path, tmp_path: Path) -> None:
     sound = write_clip(tmp_path / "x.wav", noise(2.5)).read_bytes()
     with running(home / "model", tmp_path / "t") as service:
         stays_flat(service, 10_000, sound)
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_streams() -> None:
+    """Conversations that come, are left and are forgotten; in this process, where nothing else grows."""
+    stays_flat_over_streams(10, 40)
+
+
+@long
+def test_memory_is_flat_over_10000_utterances() -> None:
+    stays_flat_over_streams(50, 200)
+
+
+def stays_flat_over_streams(rounds: int, length: int) -> None:
+    async def use(service: Inside) -> None:
+        def resident() -> int:
+            return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+        async def talk(name: str) -> None:
+            async with service.connect(name) as line:
+                await heard(line)
+                for number in range(length):
+                    answer = await say(line, f"{name} says {number}: " + "x" * 1000, speaker="AB"[number % 2])
+                    assert answer["seq"] == number
+
+        before = 0
+        for turn in range(2 * rounds):
+            await asyncio.gather(*(talk(f"talk-{turn}-{k}") for k in range(4)))
+            if turn == rounds - 1:
+                before = resident()
+        assert resident() - before < GROWTH
+        assert len(service.service.talks) <= 8
+
+    run(use, streams=8)
+
+
+@long
+def test_100_streams_for_a_minute(tmp_path: Path) -> None:
+    """With the model in the box: none is lost, and their order holds."""
+    with running("meld-text-audio-small", tmp_path / "t") as service:
+        seen = asyncio.run(load(service.port, conversations(50), 100, 60.0))
+        assert "Traceback" not in service.log()
+        assert service.stop() == 0
+    assert seen.lost == 0
+    assert seen.utterances >= 100
+    assert statistics.median(seen.waited) < 30
 
 
 @long

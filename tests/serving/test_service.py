@@ -21,6 +21,7 @@ from tests.serving.running import ENVIRONMENT, Running, running
 pytestmark = pytest.mark.xdist_group("serving")
 SECRET = "correct-horse-battery"
 WORDS = "Rosebud"
+PRIVATE = (("GET", "/v1/model"), ("GET", "/v1/progress/x"), ("GET", "/metrics"), ("POST", "/v1/predict"))
 HELLO = {"id": "x", "utterances": [{"speaker": "Ann", "text": f"{WORDS} it is."}]}
 
 
@@ -34,14 +35,14 @@ def test_the_token(home: Path, tmp_path: Path) -> None:
             {"authorization": f"Basic {SECRET}"},
             {"authorization": SECRET},
         ):
-            for method, path in (("GET", "/v1/model"), ("GET", "/metrics"), ("POST", "/v1/predict")):
+            for method, path in PRIVATE:
                 answer = service.ask(method, path, None, sent)
                 assert (answer.status, answer.json["error"]["code"]) == (401, "token")
                 assert answer.headers["www-authenticate"].startswith("Bearer")
         right = {"authorization": f"bearer {SECRET}"}
         assert service.ask("GET", "/v1/model", None, right).status == 200
         assert service.post(HELLO, **right).status == 200
-        for path in ("/healthz", "/readyz", "/docs", "/openapi.json"):
+        for path in ("/healthz", "/readyz", "/docs", "/openapi.json", "/", "/page/app.js"):
             assert service.ask("GET", path).status == 200
         described = service.ask("GET", "/openapi.json").json
         assert described["paths"]["/v1/predict"]["post"]["security"] == [{"token": []}]
@@ -201,7 +202,7 @@ def test_the_description_fits_what_is_answered(service: Running) -> None:
     operations = [o for path in described["paths"].values() for o in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     codes = set(described["paths"]["/v1/predict"]["post"]["responses"])
-    assert codes == {"200", "400", "401", "413", "415", "422", "429", "500", "501", "503"}
+    assert codes == {"200", "400", "401", "403", "413", "415", "422", "429", "500", "501", "503"}
 
 
 def fits(schema: dict[str, Any], value: Any, schemas: dict[str, Any], where: str) -> None:

@@ -197,3 +197,11 @@ def test_empty_cues_are_left_out(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.srt", "1\n00:00:01,000 --> 00:00:02,000\n<i></i>\n\n" + SRT)
     assert len(said(transcript)) == 4
     assert "a.srt: cues without words left out: 1" in transcript.notes
+
+
+def test_a_corrected_emotion_is_a_label_and_a_predicted_one_is_not(tmp_path: Path) -> None:
+    cues = ["[very sad, corrected] Go [now].", "[joy 0.83] Ha!", "[sighs, loudly] No.", "[anger, corrected]"]
+    timed = [f"00:0{k}.000 --> 00:0{k + 1}.000\n<v Ann><c.x>{text}</c>" for k, text in enumerate(cues)]
+    transcript = read(tmp_path, "a.vtt", "WEBVTT\n\n" + "\n\n".join(timed) + "\n")
+    said = [(u.text, u.label) for u in transcript.conversations[0].utterances]
+    assert said == [("Go [now].", "very sad"), ("Ha!", None), ("[sighs, loudly] No.", None), (None, "anger")]

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int | None:
     if not 0 <= options.port < 65536:
         raise InputError(f"--port {options.port}: is not between 0 and 65535")
     try:
-        from sdt.serving.server import address, bound, is_loopback, leave, serve
+        from sdt.serving.server import address, bound, for_browser, is_loopback, leave, serve
     except ImportError as error:
         if isinstance(error, InputError):
             raise
@@ -78,15 +78,19 @@ def run(options: argparse.Namespace) -> int | None:
 
         model = options.model or DEFAULT
         predictor = Predictor(model, options.device)
-        predictor.warm_up()
         service = Service(predictor, settings, token=token, log_words=options.log_words)
+        service.warm_up()
         if token is None and not is_loopback(options.host):
             print(
                 f"warning: whoever reaches {options.host} can use the service; give it a token (--token-file, or the "
                 f"variable {TOKEN})",
                 file=sys.stderr,
             )
-        print(f"{model} answers at {address(listening)} (documentation: /docs); Ctrl-C stops it", flush=True)
+        url = address(listening)
+        print(
+            f"{model} answers at {url} (documentation: /docs); open {for_browser(url)} in a browser; Ctrl-C stops it",
+            flush=True,
+        )
         if not serve(service, listening):
             leave()
     return None

@@ -80,12 +80,14 @@ class ModalityMaker:
         return self._encoder.licence_note if self._encoder else None
 
     def load(self) -> None:
-        """Load the encoder.
+        """Load the encoder, unless it is there.
 
         Raises:
             InputError: There is none of this name, or it makes features of another width.
             MissingDependencyError: It needs a package that is not installed.
         """
+        if self._encoder is not None:
+            return
         encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base)
         if encoder.width != self._width:
             raise InputError(

@@ -52,9 +52,16 @@ class LiveFeatures:
         config: The model's.
         name: What the user calls the model.
         base: See `ModalityMaker`.
+        makers: Modality to its maker, where there is one already.
     """
 
-    def __init__(self, config: ModelConfig, name: str, base: Path | None) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        name: str,
+        base: Path | None,
+        makers: Mapping[str, ModalityMaker] | None = None,
+    ) -> None:
         self._config, self._name = config, name
         self._makers: dict[str, ModalityMaker] = {}
         self._impossible: dict[str, str] = {}
@@ -64,7 +71,7 @@ class LiveFeatures:
         """What the user should know, each once."""
         for modality in config.modalities:
             try:
-                maker = ModalityMaker(config, modality, base)
+                maker = (makers or {}).get(modality) or ModalityMaker(config, modality, base)
                 if maker.step == "z:conversation":
                     raise InputError(
                         f"{maker.name!r} is compared within the whole conversation, which a stream does not know; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sdt.model.hub import find_model
 from sdt.model.saved import load
 from sdt.model.sdt import SDT
 from sdt.prediction.caching import Caching
+from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
 from sdt.prediction.rereading import Rereading
 from sdt.prediction.turns import Reader, Turn
@@ -54,6 +55,7 @@ class StreamingPredictor:
         history: How many utterances a model that is not causal reads, the newest included.
         max_conversations: How many conversations are remembered; for a new one the one that has been silent longest is
             forgotten. None for no limit.
+        makers: Modality to what makes its features, where they are there already; encoders take memory.
 
     Raises:
         InputError: `history` or `max_conversations` is less than 1.
@@ -73,12 +75,13 @@ class StreamingPredictor:
         device: DeviceName = "auto",
         history: int = HISTORY,
         max_conversations: int | None = None,
+        makers: Mapping[str, ModalityMaker] | None = None,
     ) -> None:
         for option, value in (("history", history), ("max_conversations", max_conversations)):
             if value is not None and value < 1:
                 raise InputError(f"{option}: {value} is less than 1")
         self.model = model.to(choose_device(device)).eval()
-        self._features = LiveFeatures(model.config, name, folder)
+        self._features = LiveFeatures(model.config, name, folder, makers)
         self._reader: Reader = (
             Caching(model) if isinstance(model, SDT) and model.context.causal else Rereading(model, history)
         )
@@ -126,6 +129,11 @@ class StreamingPredictor:
     def config(self) -> ModelConfig:
         """The model's configuration."""
         return self.model.config
+
+    @property
+    def causal(self) -> bool:
+        """Whether each utterance is computed once; otherwise the last ones are read again for every new one."""
+        return isinstance(self._reader, Caching)
 
     @property
     def notes(self) -> list[str]:

@@ -1,7 +1,6 @@
 """The routes of the service, and what happens to a request on its way through it.
 
-A page at `/` and conversations over a WebSocket can be added here as routes: the gate lets paths outside `/v1/` in
-without a token, and asks WebSockets for it as it asks requests.
+The page at `/` is in `page_routes`; the gate lets paths outside `/v1/` in without a token.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -22,15 +22,20 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 import sdt
 from sdt.errors import InputError
 from sdt.prediction.predictions import Predictions
-from sdt.serving import description, metrics, reading
+from sdt.serving import description, metrics, reading, stream
 from sdt.serving.batcher import Batcher
 from sdt.serving.decoders import Decoders
 from sdt.serving.docs_page import docs_page
 from sdt.serving.gate import Doors, Gate
+from sdt.serving.held import Held
+from sdt.serving.page_routes import add_page
 from sdt.serving.predictor import Predictor, Prepared
+from sdt.serving.progress import HEADER, Course, Courses
 from sdt.serving.reading import Asked, Reader
 from sdt.serving.refusals import Refusal, invalid
 from sdt.serving.settings import Settings
+from sdt.serving.steps import Steps
+from sdt.serving.talks import Talks
 from sdt.transcripts.records import record
 
 T = TypeVar("T")
@@ -60,10 +65,22 @@ class Service:
         self.metrics = metrics.Metrics()
         self.doors = Doors(settings)
         self.metrics.running.set_function(lambda: self.doors.running)
-        self.reader = Reader(predictor.config, settings)
+        self.courses = Courses()
+        self.held = Held(settings)
+        self.reader = Reader(predictor.config, settings, self.held)
+        self.thread = ThreadPoolExecutor(1, "model")
+        """Where the model computes, for requests and streams alike."""
         self.batcher = Batcher(
-            predictor.predict, settings.batch_wait_ms / 1000, settings.batch_utterances, self.metrics.batch
+            predictor.predict,
+            settings.batch_wait_ms / 1000,
+            settings.batch_utterances,
+            self.metrics.batch,
+            thread=self.thread,
         )
+        self.steps = Steps(predictor, settings, self.thread, self.metrics.step)
+        self.talks = Talks(settings, self.steps.forget)
+        self.metrics.streams.set_function(lambda: self.talks.connected)
+        self.metrics.stream_conversations.set_function(lambda: len(self.talks))
         self.decoders: Decoders | None = None
         """None where the model looks at no recordings."""
         if predictor.recorded:
@@ -72,28 +89,45 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether requests would be answered."""
-        return self.batcher.alive and not self.doors.stopping
+        return self.batcher.alive and self.steps.alive and not self.doors.stopping
+
+    @property
+    def running(self) -> int:
+        """How many requests and streams are not at their end."""
+        return self.doors.running + self.talks.connected
+
+    def warm_up(self) -> None:
+        """Predict something, since whatever runs first loads what it needs; before `start`."""
+        self.predictor.warm_up()
+        self.steps.warm_up()
 
     async def start(self) -> None:
         """Begin."""
         self.batcher.start()
+        self.steps.start()
         if self.decoders:
             self.decoders.start()
 
     async def close(self) -> None:
         """End."""
+        self.talks.close()
+        await self.steps.close()
         await self.batcher.close()
+        self.thread.shutdown(wait=False, cancel_futures=True)
         if self.decoders:
             await asyncio.to_thread(self.decoders.close)
 
-    async def predict(self, asked: Asked) -> Predictions:
-        """The predictions for one conversation."""
+    async def predict(self, asked: Asked, course: Course | None = None) -> Predictions:
+        """The predictions for one conversation; `course` is told how far it is."""
+        course = course or Course()
         prepared = Prepared(asked.conversation, asked.notes, bool(asked.uploads), asked.given)
         if asked.uploads and self.decoders:
+            course.waiting()
             report = await self.decoders.report()
             prepared.reasons = {modality: str(said["reason"]) for modality, said in report.items() if "reason" in said}
-            prepared.made = await self.decoders.make(asked.conversation, asked.uploads)
+            prepared.made = await self.decoders.make(asked.conversation, asked.uploads, course.decoding)
             prepared.remarks = [f"{modality}: {said['note']}" for modality, said in report.items() if said.get("note")]
+        course.predicting()
         try:
             return await self.batcher.predict(prepared)
         except InputError as error:
@@ -134,9 +168,12 @@ def create_app(service: Service) -> FastAPI:
         telemetry=QUIET,
     )
     _add_prediction(app, service)
+    _add_progress(app, service)
+    _add_stream(app, service)
     _add_model(app, service)
     _add_health(app, service)
     _add_docs(app)
+    add_page(app)
     app.add_exception_handler(HTTPException, _http_error)
     description.complete(app, guarded=service.token is not None)
     app.add_middleware(
@@ -160,12 +197,13 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
         recording) or both, or a part `conversation` (JSON) with the clips that its utterances name. With
         `Accept: application/x-ndjson` the answer is the file that `sdt predict --output` writes.
         """
-        asked = await service.reader.one(request)
-        try:
-            _tell(service, request, [asked])
-            found = await _unless_gone(request, service.predict(asked))
-        finally:
-            reading.close([asked])
+        with service.courses.begun(request.headers.get(HEADER)) as course:
+            asked = await service.reader.one(request)
+            try:
+                _tell(service, request, [asked])
+                found = await _unless_gone(request, service.predict(asked, course))
+            finally:
+                reading.close([asked])
         if LINES in request.headers.get("accept", ""):
             return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
         return _json(_answer(found))
@@ -183,6 +221,30 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
         finally:
             reading.close(asked)
         return _json({"results": [_answer(one) for one in found]})
+
+
+def _add_progress(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/progress/{id}", **description.PROGRESS)
+    async def progress(id: str) -> Response:
+        """How far the running request is that was sent to `/v1/predict` with this id as `X-Progress-Id`."""
+        return _json(service.courses.told(id))
+
+
+def _add_stream(app: FastAPI, service: Service) -> None:
+    @app.websocket("/v1/stream")
+    async def utterances(websocket: WebSocket) -> None:
+        await stream.stream(websocket, service)
+
+    @app.get("/v1/stream", **description.STREAM)
+    async def no_stream(conversation: str | None = None) -> Response:  # noqa: ARG001 - what a WebSocket may ask for
+        """A WebSocket for a conversation that goes on: utterances in, predictions out as they come.
+
+        The service says StreamReady first, with the id of the conversation and how many utterances it has of it;
+        whoever comes back with that id goes on there. Send StreamUtterance, the answer is StreamPrediction; send
+        StreamForget, the answer is StreamForgotten; what cannot be used is answered with StreamError. Each is one JSON
+        object. Browsers send the token as a subprotocol: ["sdt.v1", "bearer." + the token in base64url].
+        """
+        raise Refusal(426, "websocket", "open a WebSocket here", headers={"upgrade": "websocket"})
 
 
 def _add_model(app: FastAPI, service: Service) -> None:

@@ -31,6 +31,8 @@ GRACE = 5.0
 MESSAGE = 64 * 2**20
 """The longest message that is taken from a decoding process."""
 
+Told = Callable[[str, int, int], None]
+"""Called with a modality, how many utterances of it are done, and how many there are."""
 Report = Mapping[str, Mapping[str, str | None]]
 """Recorded modality to why it cannot be had, what it needs, or a note."""
 
@@ -73,8 +75,13 @@ class Decoder:
             self._report = self._receive(START_SECONDS, "start", failed)["modalities"]
         return self._report
 
-    def ask(self, conversation: Conversation, uploads: Sequence[Upload]) -> dict[str, Encoded]:
+    def ask(self, conversation: Conversation, uploads: Sequence[Upload], progress: Told | None) -> dict[str, Encoded]:
         """The features of one conversation's recordings, by modality.
+
+        Args:
+            conversation: What was said.
+            uploads: Its recordings.
+            progress: Called now and then.
 
         Raises:
             Refusal: The recordings cannot be used.
@@ -96,7 +103,7 @@ class Decoder:
                 self._settings, "decode_bytes", "a recording crashed its decoder, or takes too much memory to decode"
             )
             self._hand_over(job, uploads)
-            return self._made(conversation, makers, crashed)
+            return self._made(conversation, makers, crashed, progress)
 
     def _hand_over(self, job: Mapping[str, object], uploads: Sequence[Upload]) -> None:
         """Give the process its work, and hear that it has it.
@@ -116,10 +123,17 @@ class Decoder:
         except (OSError, Misbehaved) as error:
             raise Gone from error
 
-    def _made(self, conversation: Conversation, makers: Sequence[str], crashed: Refusal) -> dict[str, Encoded]:
-        seconds = self._settings.decode_seconds
-        until = time.monotonic() + seconds
-        said = self._receive(seconds, "died", crashed)
+    def _made(
+        self, conversation: Conversation, makers: Sequence[str], crashed: Refusal, progress: Told | None
+    ) -> dict[str, Encoded]:
+        until = time.monotonic() + self._settings.decode_seconds
+        n = len(conversation)
+        while "done" in (said := self._receive(max(0.0, until - time.monotonic()), "died", crashed)):
+            modality, done = str(said.get("modality")), said["done"]
+            if modality not in makers or not isinstance(done, int) or not 0 <= done <= n:
+                raise Misbehaved("died", crashed)
+            if progress is not None:
+                progress(modality, done, n)
         if "limit" in said:
             raise beyond(self._settings, said["limit"], said["message"])
         if "needs" in said:
@@ -127,7 +141,6 @@ class Decoder:
         if "refused" in said:
             raise invalid(said["refused"])
         made = {}
-        n = len(conversation)
         for modality in makers:
             width = self._config.modalities[modality]
             left = max(1.0, until - time.monotonic())
@@ -200,13 +213,20 @@ class Decoders:
             self._report = await self._with(lambda decoder: decoder.report())
         return self._report
 
-    async def make(self, conversation: Conversation, uploads: Sequence[Upload]) -> dict[str, Encoded]:
+    async def make(
+        self, conversation: Conversation, uploads: Sequence[Upload], progress: Told | None = None
+    ) -> dict[str, Encoded]:
         """The features of a conversation's recordings, by modality; cancelled, what has begun goes on unheard.
+
+        Args:
+            conversation: What was said.
+            uploads: Its recordings.
+            progress: Called now and then, from another thread.
 
         Raises:
             Refusal: The recordings cannot be used, or could not be decoded within the limits.
         """
-        made = await self._with(lambda decoder: decoder.ask(conversation, uploads))
+        made = await self._with(lambda decoder: decoder.ask(conversation, uploads, progress))
         self._told("made")
         return made
 

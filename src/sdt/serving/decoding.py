@@ -15,6 +15,7 @@ import resource
 import signal
 import tempfile
 import threading
+import time
 import wave
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,8 @@ DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path(
 """Where a process finds its open files under names."""
 
 
+TELL_SECONDS = 0.2
+"""How often it is said how far the decoding is; more often nobody looks."""
 _TOO_MUCH: dict[str, object] = {"limit": "decode_bytes", "message": "decoding the recording takes too much memory"}
 
 
@@ -135,7 +138,8 @@ def _answer(
     made: dict[str, Encoded] = {}
     try:
         conversation, recordings = _found(job, files, folder)
-        made = {modality: maker.make([conversation], recordings) for modality, maker in makers.items()}
+        for modality, maker in makers.items():
+            made[modality] = maker.make([conversation], recordings, _Teller(connection, modality, len(conversation)))
     except _TooLong as error:
         refusal = {"limit": "media_seconds", "message": str(error)}
     except MissingDependencyError as error:
@@ -153,6 +157,20 @@ def _answer(
     for encoded in made.values():
         connection.send_bytes(encoded.features.astype("<f4").tobytes())
         connection.send_bytes(encoded.present.tobytes())
+
+
+class _Teller:
+    """Tells the service how many utterances of a modality are done."""
+
+    def __init__(self, connection: Connection, modality: str, total: int) -> None:
+        self._connection, self._modality, self._told = connection, modality, -TELL_SECONDS
+        self(0, total)
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done in (0, total) or now - self._told >= TELL_SECONDS:
+            self._told = now
+            _send(self._connection, {"modality": self._modality, "done": done, "total": total})
 
 
 class _TooLong(Exception):  # noqa: N818 - a condition, not an error

@@ -14,9 +14,11 @@ REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
     400: "not JSON, or not a multipart body",
     401: "the token is missing or wrong",
+    403: "a page of another site asks",
     413: "the body or a recording is beyond a limit",
     415: "neither JSON nor multipart",
     422: "the request cannot be used, or is beyond a limit",
+    426: "this is no WebSocket",
     429: "too many requests at a time",
     500: "the service failed",
     501: "what the recordings need is not installed",
@@ -53,22 +55,30 @@ PREDICT: dict[str, Any] = {
     "response_model": schemas.Answer,
     "responses": {
         200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
-        **_refusals(400, 401, 413, 415, 422, 429, 500, 501, 503),
+        **_refusals(400, 401, 403, 413, 415, 422, 429, 500, 501, 503),
     },
     "openapi_extra": {
+        "parameters": [
+            {
+                "name": "X-Progress-Id",
+                "in": "header",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+                "description": "chosen by the client, to ask /v1/progress/ID meanwhile",
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {"schema": _reference(schemas.ConversationGiven), "example": schemas.EXAMPLE},
                 "multipart/form-data": {"schema": _MULTIPART},
             },
-        }
+        },
     },
 }
 BATCH: dict[str, Any] = {
     "operation_id": "predict_batch",
     "response_model": schemas.BatchAnswer,
-    "responses": _refusals(400, 401, 413, 415, 422, 429, 500, 501, 503),
+    "responses": _refusals(400, 401, 403, 413, 415, 422, 429, 500, 501, 503),
     "openapi_extra": {
         "requestBody": {
             "required": True,
@@ -81,6 +91,27 @@ BATCH: dict[str, Any] = {
         }
     },
 }
+PROGRESS: dict[str, Any] = {
+    "operation_id": "progress",
+    "response_model": schemas.Progress,
+    "responses": _refusals(401),
+}
+STREAM: dict[str, Any] = {
+    "operation_id": "stream",
+    "responses": {
+        101: {"description": "a WebSocket; what is sent and answered there is described above"},
+        **_refusals(401, 403, 422, 426, 503),
+    },
+}
+STREAMED = (
+    schemas.StreamUtterance,
+    schemas.StreamForget,
+    schemas.StreamReady,
+    schemas.StreamPrediction,
+    schemas.StreamForgotten,
+    schemas.StreamError,
+)
+"""The messages of a stream."""
 MODEL: dict[str, Any] = {
     "operation_id": "model",
     "response_model": schemas.ModelAnswer,
@@ -101,7 +132,7 @@ def complete(app: FastAPI, *, guarded: bool) -> None:
         if app.openapi_schema is None:
             whole = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             parts = whole.setdefault("components", {}).setdefault("schemas", {})
-            for model in (schemas.ConversationGiven, schemas.BatchGiven):
+            for model in (schemas.ConversationGiven, schemas.BatchGiven, *STREAMED):
                 schema = model.model_json_schema(ref_template=REFERENCE)
                 parts.update(schema.pop("$defs", {}))
                 parts[model.__name__] = schema

@@ -1,13 +1,13 @@
 """What every request passes before anything is done for it, and every answer on its way out.
 
-The token, whether the service is stopping, how many requests run at a time, how long one may take, how long its body
-may be while it arrives; numbers and a line of log at the end. Whatever goes wrong inside becomes an answer here.
+Who may come in, whether the service is stopping, how many requests run at a time, how long one may take, how long its
+body may be while it arrives; numbers and a line of log at the end. Whatever goes wrong inside becomes an answer here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
+import contextlib
 import logging
 import time
 import traceback
@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.websockets import WebSocketDisconnect
 
+from sdt.serving import admission
 from sdt.serving.metrics import Metrics
 from sdt.serving.refusals import Refusal, beyond, stopping
 from sdt.serving.settings import Settings
@@ -28,12 +30,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("sdt.serving")
 
-GUARDED = ("/v1/", "/metrics")
-"""Paths that want the token; health checks and documentation say nothing that is worth one."""
 HEAVY = ("/v1/predict", "/v1/predict/batch")
 """Routes that compute: those that are counted and bounded."""
 GONE = 499
 """The status that is logged where the client did not wait for its answer."""
+OPEN = 101
+"""The status of a WebSocket that was opened."""
+FAILED = 1011
+"""The code with which it is closed where something went wrong inside."""
 DRAIN_SECONDS, DRAIN_BYTES = 2.0, 64 * 2**20
 """What is still read of a body that is refused: a client that is sending would else see a broken connection, not the
 answer."""
@@ -71,12 +75,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            refusal = self._refused(scope)
-            if refusal is None:
-                await self._app(scope, receive, send)
-            else:
-                await receive()
-                await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+            await self._websocket(scope, receive, send)
         else:
             await self._http(scope, receive, send)
 
@@ -96,8 +95,7 @@ class Gate:
         except ClientDisconnect:
             answer.status = answer.status or GONE
         except Exception as error:
-            log.error("%s\n%s", self._described(error), "".join(traceback.format_tb(error.__traceback__)))
-            await answer.refuse(Refusal(500, "internal", "the service failed; its log says where"))
+            await answer.refuse(self._failed(error))
         finally:
             seconds = time.perf_counter() - begun
             route = scope["path"] if scope["path"] in self._routes else "other"
@@ -109,9 +107,7 @@ class Gate:
                 )
 
     async def _inside(self, scope: Scope, body: _Body, answer: _Answer, *, heavy: bool) -> None:
-        refusal = self._refused(scope)
-        if refusal is not None:
-            raise refusal
+        admission.check(scope, self._token)
         body.check()
         if not heavy:
             await self._app(scope, body.receive, answer.send)
@@ -124,20 +120,35 @@ class Gate:
                 what = "the request took too long" if body.complete else "the request's body came too slowly"
                 raise beyond(self._settings, "request_seconds", what) from None
 
-    def _refused(self, scope: Scope) -> Refusal | None:
-        """Why this request does not even get in."""
-        if self._token is None or not scope["path"].startswith(GUARDED):
-            return None
-        headers = dict(scope["headers"])
-        kind, _, sent = headers.get(b"authorization", b"").partition(b" ")
-        if kind.lower() == b"bearer" and hmac.compare_digest(sent.strip(), self._token):
-            return None
-        return Refusal(
-            401,
-            "token",
-            "send the service's token: Authorization: Bearer TOKEN",
-            headers={"www-authenticate": 'Bearer realm="sdt"'},
-        )
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        opened = _Opened(send, scope)
+        said: dict[str, Any] = {}
+        scope.setdefault("state", {})["said"] = said
+        try:
+            admission.check(scope, self._token)
+            if self._doors.stopping:
+                raise stopping()
+            await self._app(scope, receive, opened.send)
+        except Refusal as refusal:
+            await opened.refuse(refusal)
+        except WebSocketDisconnect:
+            pass
+        except Exception as error:
+            said["closed"] = FAILED
+            await opened.refuse(self._failed(error))
+        finally:
+            route = scope["path"] if scope["path"] in self._routes else "other"
+            self._metrics.requests.labels(route, str(opened.status or GONE)).inc()
+            if opened.status == OPEN or opened.status >= 500:
+                seconds = time.perf_counter() - begun
+                closed = said.pop("closed", 0)
+                log.info("WS %s %d %.1f s%s, closed %d", route, opened.status, seconds, _listed(said), closed)
+
+    def _failed(self, error: Exception) -> Refusal:
+        """Something went wrong inside: the log says what."""
+        log.error("%s\n%s", self._described(error), "".join(traceback.format_tb(error.__traceback__)))
+        return Refusal(500, "internal", "the service failed; its log says where")
 
     def _described(self, error: Exception) -> str:
         """An exception for the log: its message may quote the conversation."""
@@ -224,11 +235,48 @@ class _Answer:
         """Answer with a refusal, unless an answer has begun."""
         if self.status:
             return
-        body = refusal.body()
-        headers = {**refusal.headers, "content-type": "application/json", "content-length": str(len(body))}
-        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
-        await self.send({"type": "http.response.body", "body": body})
+        for message in refusal.messages():
+            await self.send(message)
+
+
+class _Opened:
+    """What is sent over a WebSocket; knows whether it is open."""
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self._send = send
+        self._answers = "websocket.http.response" in scope.get("extensions", {})
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application says.
+
+        Raises:
+            WebSocketDisconnect: The client has gone.
+        """
+        if message["type"] == "websocket.accept":
+            self.status = OPEN
+        elif not self.status:  # closed before it was open: there is nothing at this path
+            self.status = int(message.get("status", 403))
+        try:
+            await self._send(message)
+        except OSError:
+            raise WebSocketDisconnect(1006) from None
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer with a refusal instead of opening, or close."""
+        if self.status and self.status != OPEN:
+            return
+        with contextlib.suppress(OSError):
+            if self.status == OPEN:
+                await self._send({"type": "websocket.close", "code": FAILED, "reason": refusal.code})
+                return
+            self.status = refusal.status
+            if not self._answers:
+                await self._send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+                return
+            start, body = refusal.messages()
+            await self._send({**start, "type": "websocket.http.response.start"})
+            await self._send({**body, "type": "websocket.http.response.body"})
 
 
 async def _drained(body: _Body) -> None:

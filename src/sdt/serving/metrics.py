@@ -51,12 +51,35 @@ class Metrics:
             registry=r,
         )
 
+        self.streams = Gauge("sdt_streams_open", "Streams that are connected.", registry=r)
+        self.stream_conversations = Gauge(
+            "sdt_stream_conversations", "Conversations of streams, connected or kept.", registry=r
+        )
+        self.stream_utterances = Counter(
+            "sdt_stream_utterances", "Utterances of streams that were predicted.", registry=r
+        )
+        self.step_utterances = Histogram(
+            "sdt_stream_step_utterances", "Utterances of streams that ran together.", buckets=COUNTS, registry=r
+        )
+        self.step_wait = Histogram(
+            "sdt_stream_step_wait_seconds", "How long the first of a step waited.", buckets=SECONDS, registry=r
+        )
+        self.step_seconds = Histogram("sdt_stream_step_seconds", "Computing of a step.", buckets=SECONDS, registry=r)
+
     def batch(self, conversations: int, utterances: int, waited: float, seconds: float) -> None:
         """A batch was computed."""
         self.batch_conversations.observe(conversations)
         self.batch_utterances.observe(utterances)
         self.batch_wait.observe(waited)
         self.batch_seconds.observe(seconds)
+        self.utterances.inc(utterances)
+
+    def step(self, utterances: int, read: int, waited: float, seconds: float) -> None:  # noqa: ARG002 - see `Told`
+        """Utterances of streams were computed together."""
+        self.step_utterances.observe(utterances)
+        self.step_wait.observe(waited)
+        self.step_seconds.observe(seconds)
+        self.stream_utterances.inc(utterances)
         self.utterances.inc(utterances)
 
     def decoded(self, how: str) -> None:

@@ -21,6 +21,7 @@ from sdt.device import DeviceName
 from sdt.errors import InputError, MissingDependencyError
 from sdt.features.encoder import Encoded
 from sdt.features.recordings import Recordings
+from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import model_folder
@@ -81,6 +82,11 @@ class Predictor:
                 raise
             except InputError as error:
                 self._impossible[modality] = str(error)
+
+    @property
+    def model(self) -> Model:
+        """The model, on its device."""
+        return self._pipeline.model
 
     @property
     def config(self) -> ModelConfig:

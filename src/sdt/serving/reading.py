@@ -21,6 +21,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import Encoded
 from sdt.model.config import ModelConfig
+from sdt.serving.held import Held
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import BatchGiven, ConversationGiven, UtteranceGiven
 from sdt.serving.settings import Settings
@@ -52,11 +53,12 @@ class Reader:
     Args:
         config: The model's; features must fit it.
         settings: The limits.
+        held: What JSON in memory is counted in.
     """
 
-    def __init__(self, config: ModelConfig, settings: Settings) -> None:
+    def __init__(self, config: ModelConfig, settings: Settings, held: Held | None = None) -> None:
         self._config, self._settings = config, settings
-        self._held = 0
+        self._held = held or Held(settings)
 
     async def one(self, request: Request) -> Asked:
         """The conversation of `/v1/predict`.
@@ -93,6 +95,25 @@ class Reader:
             raise Refusal(415, "media_type", f"{kind or 'no content-type'}: send application/json")
         return await self._json(request, BatchGiven, self._batch)
 
+    def utterance(self, conversation: str, given: UtteranceGiven, number: int, speaker: str) -> Asked:
+        """One utterance of a conversation that goes on, as a conversation of its own; blocks.
+
+        Args:
+            conversation: Its id.
+            given: The utterance.
+            number: Its number in the conversation, from 0; its id where it has none.
+            speaker: Who speaks where it does not say.
+
+        Raises:
+            Refusal: It cannot be used, or is beyond a limit.
+        """
+        if given.clip is not None and given.clip.part is not None:
+            raise invalid("clip.part: there is no multipart body here; send the clip in base64")
+        spoken = given.speaker if tidy(given.speaker or "") else speaker
+        complete = given.model_copy(update={"id": given.id or str(number), "speaker": spoken})
+        alone = ConversationGiven.model_construct(id=conversation, utterances=[complete])
+        return self._conversation(alone, {}, number + 1)
+
     async def _json(self, request: Request, model: type[Given], make: Callable[[Given], list[Asked]]) -> list[Asked]:
         """Read JSON, checked and made into conversations in a thread."""
         chunks: list[bytes] = []
@@ -100,17 +121,17 @@ class Reader:
         try:
             async for chunk in request.stream():
                 size += len(chunk)
-                self._held += len(chunk)
+                self._held.bytes += len(chunk)
                 if size > self._settings.json_bytes:
                     raise beyond(self._settings, "json_bytes", "the JSON body is too long")
-                if self._held > self._settings.held_bytes:
+                if self._held.full:
                     raise beyond(self._settings, "held_bytes", "the service holds as much JSON as it may")
                 chunks.append(chunk)
             body = b"".join(chunks)
             chunks.clear()
-            return await run_in_threadpool(lambda: make(_parsed(model, body)))
+            return await run_in_threadpool(lambda: make(parsed(model, body)))
         finally:
-            self._held -= size
+            self._held.bytes -= size
 
     async def _form(self, request: Request) -> FormData:
         parser = _Parts(
@@ -168,7 +189,7 @@ class Reader:
 
     def _json_part(self, parts: Mapping[str, str | UploadFile]) -> Asked:
         content = parts["conversation"]
-        given = _parsed(ConversationGiven, content.encode() if isinstance(content, str) else self._small(content))
+        given = parsed(ConversationGiven, content.encode() if isinstance(content, str) else self._small(content))
         files = {name: part for name, part in parts.items() if name not in PARTS and isinstance(part, UploadFile)}
         named_ = {u.clip.part for u in given.utterances if u.clip and u.clip.part}
         for name in parts:
@@ -222,13 +243,13 @@ class Reader:
             raise
         return asked
 
-    def _conversation(self, given: ConversationGiven, files: Mapping[str, UploadFile]) -> Asked:
-        """A conversation of JSON as a conversation of a transcript would be read."""
+    def _conversation(self, given: ConversationGiven, files: Mapping[str, UploadFile], first: int = 1) -> Asked:
+        """A conversation of JSON as a conversation of a transcript would be read; `first` is its first one's place."""
         if len(given.utterances) > self._settings.utterances:  # before anything is made of them
             raise beyond(
                 self._settings, "utterances", f"conversation {given.id!r} has {len(given.utterances):,} utterances"
             )
-        turns = [_turn(given.id, number, utterance) for number, utterance in enumerate(given.utterances, start=1)]
+        turns = [_turn(given.id, number, utterance) for number, utterance in enumerate(given.utterances, first)]
         try:
             transcript = assemble(Path("conversation"), turns, [])
         except InputError as error:
@@ -277,7 +298,8 @@ class Reader:
                     continue
                 if len(values) != widths[modality]:
                     raise invalid(f"{where}: are {len(values)}, and the model wants {widths[modality]}")
-                vector = np.array(values, dtype=np.float32)
+                with np.errstate(over="ignore"):  # what is too large for float32 is said below
+                    vector = np.array(values, dtype=np.float32)
                 if not np.isfinite(vector).all():
                     raise invalid(f"{where}: are too large")
                 found[modality].features[row], found[modality].present[row] = vector, True
@@ -340,7 +362,7 @@ def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _parsed(model: type[Given], body: bytes) -> Given:
+def parsed(model: type[Given], body: bytes | str) -> Given:
     """JSON as an object of the schema.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sdt.serving.settings import Settings
 
@@ -21,6 +22,8 @@ LIMIT_STATUS = {
     "decode_seconds": 503,
     "decode_bytes": 422,
     "stop_seconds": 503,
+    "streams": 503,
+    "stream_utterances": 422,
 }
 """The limit to the status of a request that goes beyond it."""
 RETRY = {429, 503}
@@ -65,6 +68,14 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
             error["details"] = list(self.details)
         # Escaped, since what is quoted of a request may hold what UTF-8 cannot.
         return json.dumps({"error": error}).encode("ascii")
+
+    def messages(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The answer as ASGI's two messages."""
+        body = self.body()
+        headers = {**self.headers, "content-type": "application/json", "content-length": str(len(body))}
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        start = {"type": "http.response.start", "status": self.status, "headers": pairs}
+        return start, {"type": "http.response.body", "body": body}
 
 
 def beyond(settings: Settings, limit: str, message: str) -> Refusal:

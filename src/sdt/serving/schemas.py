@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from pydantic.config import JsonDict
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -108,6 +108,63 @@ class BatchAnswer(BaseModel):
     results: list[Answer]
 
 
+class Progress(BaseModel):
+    """How far a running request is."""
+
+    stage: str = Field(
+        description="receiving, waiting (for a process that decodes), decoding, predicting, or unknown: none is running"
+    )
+    modality: str | None = Field(None, description="which one is being made of the recordings, while decoding")
+    done: int = Field(description="utterances of which it is made")
+    total: int = Field(description="utterances of the conversation; 0 when nothing is decoded")
+    seconds: float = Field(description="since the request came")
+
+
+class StreamUtterance(UtteranceGiven):
+    """The next utterance of a stream's conversation; clips are sent in base64."""
+
+    type: Literal["utterance"]
+    seq: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="its number in the conversation, from 0; one that was answered is answered again as it was"
+    )
+
+
+class StreamForget(_Given):
+    """End the conversation: nothing of it is kept, and the next utterance begins another."""
+
+    type: Literal["forget"]
+
+
+class StreamSent(RootModel[Annotated[StreamUtterance | StreamForget, Field(discriminator="type")]]):
+    """What a client says on a stream."""
+
+
+class StreamReady(BaseModel):
+    """The first message of a stream."""
+
+    type: Literal["ready"] = "ready"
+    conversation: str = Field(description="the id by which a client comes back to it")
+    next: int = Field(description="how many utterances the service has of it")
+    labels: list[str]
+    modalities: list[str]
+    notes: list[str] = Field(description="what a stream cannot know, or is left out")
+
+
+class StreamPrediction(BaseModel):
+    """The answer to an utterance."""
+
+    type: Literal["prediction"] = "prediction"
+    seq: int
+    prediction: Predicted
+    problems: list[str] = Field(description="why it lacks modalities that it might have had, a line each")
+
+
+class StreamForgotten(BaseModel):
+    """The answer to `forget`."""
+
+    type: Literal["forgotten"] = "forgotten"
+
+
 class Modality(BaseModel):
     """One modality of the model."""
 
@@ -171,6 +228,14 @@ class Error(BaseModel):
         }
     )
 
+    error: ErrorBody
+
+
+class StreamError(BaseModel):
+    """Why a message of a stream has no other answer; the stream goes on."""
+
+    type: Literal["error"] = "error"
+    seq: int | None = Field(description="of the utterance; null where the message was none")
     error: ErrorBody
 
 

@@ -21,6 +21,7 @@ import uvicorn
 
 from sdt.errors import InputError
 from sdt.serving.app import Service, create_app
+from sdt.serving.websocket import counting
 
 POLL = 0.02
 """Seconds between looks at what still runs, while the service stops."""
@@ -63,6 +64,16 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def for_browser(url: str) -> str:
+    """A service's URL as a browser of this machine takes it: one that listens everywhere listens here, too.
+
+    Example:
+        >>> for_browser("http://0.0.0.0:8000")
+        'http://127.0.0.1:8000'
+    """
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
 def serve(service: Service, listening: socket.socket) -> bool:
     """Serve until a signal.
 
@@ -71,10 +82,18 @@ def serve(service: Service, listening: socket.socket) -> bool:
     """
     _log_to_stderr()
     _more_files()
-    config = uvicorn.Config(
+    _Server(configuration(service), service).run(sockets=[listening])
+    return service.running == 0
+
+
+def configuration(service: Service) -> uvicorn.Config:
+    """How the server runs that a service is in."""
+    return uvicorn.Config(
         create_app(service),
         http="h11",
-        ws="none",
+        ws=counting(service.held),  # type: ignore[arg-type]
+        ws_max_size=service.settings.json_bytes,
+        ws_per_message_deflate=False,  # a small message could become large ones
         log_config=None,
         access_log=False,
         server_header=False,
@@ -82,8 +101,6 @@ def serve(service: Service, listening: socket.socket) -> bool:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    _Server(config, service).run(sockets=[listening])
-    return service.doors.running == 0
 
 
 class _Server(uvicorn.Server):
@@ -105,12 +122,13 @@ class _Server(uvicorn.Server):
         """Called ten times a second: begin to stop where a signal has come."""
         if self._service.doors.stopping and self._stop is None:
             logging.getLogger("sdt.serving").info("stopping; %d requests are running", self._service.doors.running)
+            self._service.talks.stop()
             self._stop = asyncio.create_task(self._stopped())
         return await super().on_tick(counter)
 
     async def _stopped(self) -> None:
         until = time.monotonic() + self._service.settings.stop_seconds
-        while self._service.doors.running and time.monotonic() < until:
+        while self._service.running and time.monotonic() < until:
             await asyncio.sleep(POLL)
         self.should_exit = True
 

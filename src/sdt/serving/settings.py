@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from sdt.errors import InputError
 
 MIB = 2**20
+NONE_IS_FINE = ("batch_wait_ms", "stop_seconds", "stream_keep_seconds")
+"""The settings that may be 0."""
 
 
 def _help(said: str) -> dict[str, str]:
@@ -47,10 +49,21 @@ class Settings:
     stop_seconds: float = field(
         default=30.0, metadata=_help("seconds that running requests have to finish when the service stops")
     )
+    streams: int = field(default=256, metadata=_help("conversations of streams, connected or kept for who comes back"))
+    stream_utterances: int = field(default=10_000, metadata=_help("utterances of a stream's conversation"))
+    stream_history: int = field(
+        default=64, metadata=_help("utterances that are read again for each new one, where the model is not causal")
+    )
+    stream_idle_seconds: float = field(
+        default=600.0, metadata=_help("seconds after which a stream that says nothing is closed")
+    )
+    stream_keep_seconds: float = field(
+        default=600.0, metadata=_help("seconds for which a conversation is kept when its stream has ended")
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
             value = getattr(self, option.name)
-            least = 0 if option.name in ("batch_wait_ms", "stop_seconds") else 1
+            least = 0 if option.name in NONE_IS_FINE else 1
             if not (math.isfinite(value) and value >= least):
                 raise InputError(f"--{option.name.replace('_', '-')}: {value} is less than {least}, or no number")

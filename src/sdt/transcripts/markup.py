@@ -13,7 +13,7 @@ _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 # Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
-_MARK = re.compile(r"\[[^\[\]]{1,60} [01]\.\d\d\](?:\s|$)")
+_MARK = re.compile(r"\[(?:[^\[\]]{1,60} [01]\.\d\d|(?P<label>[^\[\]]{1,60}), corrected)\](?:\s|$)")
 
 
 def voices(markup: str) -> list[tuple[str | None, str]]:
@@ -56,10 +56,15 @@ def mark(emotion: str, probability: float) -> str:
     return f"[{emotion.translate({ord('['): '(', ord(']'): ')'})} {probability:.2f}]"
 
 
-def unmarked(text: str) -> tuple[bool, str]:
-    """Whether a cue's text begins with an emotion that `mark` wrote, and the text without it."""
+def unmarked(text: str) -> tuple[bool, str | None, str]:
+    """Take away the emotion that this program wrote before a cue's text.
+
+    Returns:
+        Whether there is one; the label, where a person has corrected it (`[sadness, corrected]`, as the service's page
+        writes it: what a model says is no label); and the text without it.
+    """
     found = _MARK.match(text)
-    return (True, text[found.end() :]) if found else (False, text)
+    return (True, found["label"], text[found.end() :]) if found else (False, None, text)
 
 
 def escape_webvtt(text: str) -> str:

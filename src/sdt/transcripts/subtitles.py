@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
@@ -152,7 +152,7 @@ def _turns(cues: Sequence[_Cue]) -> tuple[list[Turn], list[str]]:
     turns = [turn for turn in found if turn is not None]
     ids = {turn.id for turn in turns}
     if len(ids) < len(turns) or None in ids:
-        turns = [Turn(t.line, t.text, t.speaker, t.start, t.end) for t in turns]
+        turns = [replace(turn, id=None) for turn in turns]
     silent = len(found) - len(turns)
     return turns, [f"cues without words left out: {silent}"] if silent else []
 
@@ -176,6 +176,6 @@ def _named(said: _Said, names: Collection[str]) -> Iterator[Turn | None]:
         else:
             parts.append((name, [words]))
     for name, lines in parts:
-        marked, text = unmarked(tidy(" ".join(lines)))
+        marked, label, text = unmarked(tidy(" ".join(lines)))
         cue = said.cue
-        yield Turn(cue.line, text or None, name, cue.start, cue.end, cue.id) if text or marked else None
+        yield Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label) if text or marked else None

@@ -1,0 +1,169 @@
+/** One utterance: its words, its stretch of the recording, all probabilities, each branch's opinion, its label. */
+
+import { h } from "./dom.js";
+import { isCorrected } from "./conversation.js";
+import { count, percent, stretch } from "./format.js";
+import { paint } from "./palette.js";
+import { weightBar } from "./weights.js";
+
+let made = 0;
+
+/** See `element`; what it shows follows the conversation. */
+export class Details {
+  /**
+   * @param {import("./conversation.js").Conversation} conversation
+   * @param {(label: string) => object} colour See palette.js.
+   * @param {import("./player.js").Player} player
+   * @param {{close: () => void, step: (step: number) => void, relabel: (label: string) => void}} actions
+   */
+  constructor(conversation, colour, player, actions) {
+    Object.assign(this, { conversation, colour, player, actions, id: `details-${(made += 1)}` });
+    this.title = h("h3", { id: this.id, tabindex: -1 });
+    this.before = h(
+      "button",
+      { type: "button", onclick: () => actions.step(-1), "aria-label": "Utterance before", title: "←" },
+      "‹",
+    );
+    this.after = h(
+      "button",
+      { type: "button", onclick: () => actions.step(1), "aria-label": "Next utterance", title: "→" },
+      "›",
+    );
+    const close = h(
+      "button",
+      { type: "button", class: "close", onclick: actions.close, "aria-label": "Close details", title: "Escape" },
+      "×",
+    );
+    // The player stays where it is: a recording that is moved in the page falls silent.
+    [this.about, this.opinions] = [h("div"), h("div")];
+    this.content = h("div", { class: "details-content" }, this.about, player.element, this.opinions);
+    this.head = h("div", { class: "details-head" }, this.title, this.before, this.after, close);
+    this.hint = h(
+      "p",
+      { class: "faint hint" },
+      "Choose an utterance to see all that the model says of it, to listen to it, and to correct its label.",
+    );
+    this.element = h("aside", { class: "details", "aria-labelledby": this.id }, this.head, this.content, this.hint);
+    for (const what of ["current", "label", "filter"]) conversation.addEventListener(what, () => this.draw());
+    this.draw();
+  }
+
+  draw() {
+    const { conversation, title, content, hint, head } = this;
+    const item = conversation.current;
+    this.element.classList.toggle("empty", !item);
+    head.hidden = content.hidden = !item;
+    hint.hidden = Boolean(item);
+    if (!item) return;
+    title.textContent = `${item.place + 1}. ${item.speaker}`;
+    [this.before.disabled, this.after.disabled] = [!conversation.beside(-1), !conversation.beside(1)];
+    this.player.show(item);
+    const when = stretch(item);
+    const held = this.about.contains(document.activeElement) && document.activeElement.matches("select, button");
+    const place = `${item.place + 1} of ${count(conversation.items.length, "utterance")}`;
+    this.about.replaceChildren(
+      h("p", { class: "quote" }, item.text ?? "no words"),
+      h("p", { class: "faint" }, when && `${when} · `, place),
+      this.chooser(item),
+    );
+    this.opinions.replaceChildren(h("h4", {}, "What the model says"), this.table(item));
+    if (held) this.about.querySelector("select").focus();
+  }
+
+  /** The label, and how to correct it. */
+  chooser(item) {
+    const id = `${this.id}-label`;
+    const option = (label) =>
+      h(
+        "option",
+        { value: label, selected: label === item.label },
+        label === item.emotion ? `${label} (the model's)` : label,
+      );
+    const select = h(
+      "select",
+      { id, onchange: (event) => this.actions.relabel(event.target.value) },
+      ...this.conversation.labels.map(option),
+    );
+    const back = h("button", { type: "button", onclick: () => this.actions.relabel(item.emotion) }, "Take the model's");
+    const said =
+      isCorrected(item) &&
+      h(
+        "span",
+        { class: "corrected-mark" },
+        item.label === item.given ? "✎ labelled so in the transcript" : "✎ corrected",
+      );
+    const given =
+      item.given !== null &&
+      item.given !== item.label &&
+      h("span", { class: "faint" }, `The transcript says ${item.given}.`);
+    const chooser = h(
+      "div",
+      { class: "chooser painted" },
+      h("label", { for: id }, "Label"),
+      select,
+      said,
+      isCorrected(item) && back,
+      given,
+    );
+    paint(chooser, this.colour(item.label));
+    return chooser;
+  }
+
+  /** All probabilities: of the whole, and of each modality's branch, with what each weighed. */
+  table(item) {
+    const branches = Object.entries(item.branches);
+    const head = branches.map(([modality]) => {
+      const weight = item.weights[modality];
+      return h(
+        "th",
+        { scope: "col" },
+        modality,
+        weight !== undefined && h("span", { class: "faint" }, weight === 0 ? "missing" : `weighs ${percent(weight)}`),
+      );
+    });
+    const rows = this.conversation.labels
+      .filter((label) => label in item.probabilities)
+      .map((label, place) => {
+        const key = place < 10 && h("kbd", { title: `Key ${(place + 1) % 10}: label it ${label}` }, (place + 1) % 10);
+        const own = branches.map(([modality, said]) =>
+          h("td", {}, item.weights[modality] === 0 ? "–" : bar(said[label] ?? 0, top(said) === label)),
+        );
+        const row = h(
+          "tr",
+          { class: "painted" },
+          h("th", { scope: "row" }, key, " ", label),
+          h("td", { class: "whole" }, bar(item.probabilities[label], label === item.emotion)),
+          ...own,
+        );
+        paint(row, this.colour(label));
+        return row;
+      });
+    const whole = h("th", { scope: "col" }, branches.length ? "together" : "probability");
+    const table = h(
+      "table",
+      { class: "opinions" },
+      h("thead", {}, h("tr", {}, h("td"), whole, ...head)),
+      h("tbody", {}, ...rows),
+    );
+    const why = Object.entries(item.missing).map(([modality, reason]) =>
+      h("p", { class: "faint" }, `${modality} is missing: ${reason}`),
+    );
+    return h("div", { class: "scroll" }, table, weightBar(item.weights), ...why);
+  }
+}
+
+/** A number with a bar below it; the highest of its column is bold. */
+function bar(share, highest) {
+  const filled = h("span", { class: "fill" });
+  filled.style.width = `${100 * share}%`;
+  return h(
+    "span",
+    { class: highest ? "bar highest" : "bar" },
+    percent(share),
+    h("span", { class: "groove", "aria-hidden": "true" }, filled),
+  );
+}
+
+function top(said) {
+  return Object.keys(said).reduce((best, label) => (said[label] > said[best] ? label : best));
+}

@@ -1,0 +1,117 @@
+/**
+ * The conversation as a file that `sdt` reads again: JSON Lines, CSV or WebVTT.
+ *
+ * `label` is what counts (corrected, given by the transcript, or the model's), `emotion` and `probability` are the
+ * model's, `corrected` says whether label and emotion differ.
+ */
+
+import { isCorrected } from "./conversation.js";
+
+/** Seconds for which a cue is shown whose utterance has no end. */
+const LAST_CUE = 3;
+const COLUMNS = [
+  "conversation",
+  "utterance",
+  "speaker",
+  "text",
+  "start",
+  "end",
+  "label",
+  "emotion",
+  "probability",
+  "corrected",
+];
+
+/**
+ * The formats by their suffix.
+ * @type {Record<string, {name: string, type: string, write: (items: object[]) => string}>}
+ */
+export const FORMATS = {
+  jsonl: { name: "JSON Lines", type: "application/jsonl", write: jsonLines },
+  csv: { name: "CSV", type: "text/csv", write: csv },
+  vtt: { name: "WebVTT", type: "text/vtt", write: webVtt },
+};
+
+/** All that the service said of every utterance, its label, and whether that is a correction. */
+export function jsonLines(items) {
+  return items
+    .map((item) => JSON.stringify({ ...item.record, label: item.label, corrected: isCorrected(item) }) + "\n")
+    .join("");
+}
+
+/** A table for spreadsheets: with a byte order mark, by which they know that it is UTF-8. */
+export function csv(items) {
+  const rows = items.map((item) => {
+    const row = { ...item.record, label: item.label, corrected: isCorrected(item) };
+    return COLUMNS.map((column) => cell(row[column])).join(",");
+  });
+  return "\ufeff" + [COLUMNS.join(","), ...rows].join("\n") + "\n";
+}
+
+/** Cues in the order of their beginnings; each begins with `[joy 0.83]`, or `[sadness, corrected]`. */
+export function webVtt(items) {
+  const ids = items.map((item) => tidy(item.id));
+  const named = ids.every(
+    (id) => id && !id.includes("-->") && !/^(NOTE|STYLE|REGION|WEBVTT)(?![\p{L}\p{N}_])/u.test(id),
+  );
+  const cues = [...items]
+    .sort((a, b) => a.start - b.start)
+    .map((item) => {
+      const start = Math.round(1000 * item.start);
+      const end = Math.max(Math.round(1000 * (item.end ?? item.start + LAST_CUE)), start + 1);
+      const text = escaped(tidy(`${mark(item)} ${item.text ?? ""}`));
+      const emotion = item.label.replace(/[^\p{L}\p{N}_-]+/gu, "-");
+      const name = named ? `${tidy(item.id)}\n` : "";
+      return `\n${name}${time(start)} --> ${time(end)}\n<v ${escaped(tidy(item.speaker))}><c.${emotion}>${text}</c>\n`;
+    });
+  return "WEBVTT\n" + cues.join("");
+}
+
+/** Let the browser save a file. */
+export function save(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  const link = document.createElement("a");
+  [link.href, link.download] = [url, name];
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** The name of a file, of a conversation that may be called anything. */
+export function fileName(conversation, suffix) {
+  const plain = conversation
+    .replace(/[^\p{L}\p{N}._-]+/gu, "-")
+    .replace(/^[.-]+|[.-]+$/g, "")
+    .slice(0, 80);
+  return `${plain || "conversation"}.emotions.${suffix}`;
+}
+
+/**
+ * A cell of a CSV file. Spreadsheets run what begins like a formula; a tab before it keeps them from that, is not seen
+ * there, and is no part of the text when `sdt` reads it.
+ */
+function cell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string") return String(value);
+  const safe = /^\s*[=+\-@＝＋－＠]/u.test(value) ? `\t${value}` : value;
+  return /[",\r\n\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+function mark(item) {
+  const label = item.label.replaceAll("[", "(").replaceAll("]", ")");
+  return isCorrected(item) ? `[${label}, corrected]` : `[${label} ${item.probability.toFixed(2)}]`;
+}
+
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("{\\", "&#123;\\");
+}
+
+function tidy(text) {
+  return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+}
+
+function time(milliseconds) {
+  const two = (number) => String(number).padStart(2, "0");
+  const seconds = Math.floor(milliseconds / 1000);
+  const rest = String(milliseconds % 1000).padStart(3, "0");
+  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${rest}`;
+}

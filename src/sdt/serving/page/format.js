@@ -1,0 +1,42 @@
+/** Numbers as people read them. */
+
+/** Seconds as 1:02 or 1:02:03, with tenths where `fine`. */
+export function clock(seconds, fine = false) {
+  const tenths = Math.round(seconds * 10);
+  const whole = fine ? Math.floor(tenths / 10) : Math.floor(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = `${String(rest).padStart(2, "0")}${fine ? `.${tenths % 10}` : ""}`;
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
+}
+
+/** When an utterance is spoken: 0:01.2 – 0:03.4; empty where nobody knows. */
+export function stretch({ start, end }) {
+  if (start === null) return "";
+  return end === null ? clock(start, true) : `${clock(start, true)} – ${clock(end, true)}`;
+}
+
+/** 0.834 as 83%. */
+export function percent(share) {
+  return `${Math.round(100 * share)}%`;
+}
+
+/** 1 utterance, 1,204 utterances. */
+export function count(number, noun) {
+  return `${number.toLocaleString("en-GB")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Bytes as 3 kB or 1.2 MB. */
+export function size(bytes) {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** An utterance as a screen reader says it. */
+export function spoken(item) {
+  const model = `${item.emotion} ${percent(item.probability)}`;
+  const emotion = item.label === item.emotion ? model : `${item.label}, corrected, the model says ${model}`;
+  const weights = Object.entries(item.weights).map(([modality, weight]) => `${modality} ${percent(weight)}`);
+  const weighed = weights.length > 1 ? `weights: ${weights.join(", ")}` : "";
+  return [item.place + 1, item.speaker, stretch(item), emotion, item.text ?? "no words", weighed]
+    .filter(Boolean)
+    .join(", ");
+}

@@ -1,0 +1,115 @@
+/** The live tab: a conversation is typed, and each utterance has its emotion at once. */
+
+import { Conversation } from "./conversation.js";
+import { announce, byId, h } from "./dom.js";
+import { percent } from "./format.js";
+import { Stream } from "./stream.js";
+import { View } from "./view.js";
+
+const FIRST = ["Speaker 1", "Speaker 2"];
+
+export class Live {
+  /** @param {object} model As GET /v1/model says it. */
+  constructor(model) {
+    [this.model, this.begun, this.view] = [model, false, null];
+    this.stream = new Stream({
+      state: (words, connected) => this.state(words, connected),
+      noted: (notes) => byId("live-notes").replaceChildren(...notes.map((note) => h("li", {}, note))),
+      prediction: (_, prediction) => this.heard(prediction),
+      refused: (message, utterance) => this.refused(message, utterance),
+      forgotten: () => this.forgotten(),
+    });
+    for (const name of FIRST) this.join(name);
+    byId("speaker").value = FIRST[0];
+    byId("say").addEventListener("submit", (event) => (event.preventDefault(), this.say()));
+    byId("join").addEventListener("click", () => this.join(byId("newcomer").value.trim()));
+    byId("newcomer").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.join(event.target.value.trim());
+    });
+    byId("forget").addEventListener("click", () => this.forget());
+  }
+
+  /** Called when the tab is chosen. */
+  begin() {
+    if (!this.begun) this.stream.connect();
+    this.begun = true;
+    byId("words").focus();
+  }
+
+  get unsaved() {
+    return this.view?.conversation.unsaved ?? false;
+  }
+
+  /** One more speaker, who speaks next. */
+  join(name) {
+    if (!name) return;
+    const select = byId("speaker");
+    if (![...select.options].some((option) => option.value === name)) select.append(h("option", { value: name }, name));
+    select.value = name;
+    byId("newcomer").value = "";
+    if (this.begun) byId("words").focus();
+  }
+
+  say() {
+    const words = byId("words");
+    const text = words.value.trim();
+    if (!text) return;
+    words.value = "";
+    this.complain("");
+    this.stream.say(byId("speaker").value, text);
+    this.pending();
+  }
+
+  heard(prediction) {
+    if (!this.view) this.open(prediction);
+    else this.view.conversation.add(prediction);
+    this.pending();
+    announce(`${prediction.speaker}: ${prediction.emotion}, ${percent(prediction.probability)}`);
+  }
+
+  /** With the first utterance there is something to see. */
+  open(prediction) {
+    const conversation = new Conversation("Live conversation", this.model.labels, [prediction]);
+    this.view = new View(conversation);
+    byId("live-found").replaceChildren(this.view.element);
+  }
+
+  /** What was typed and has no answer yet. */
+  pending() {
+    const left = this.stream.said.length - this.stream.answered;
+    byId("pending").textContent = left ? `${left} sent or to be sent` : "";
+  }
+
+  refused(message, utterance) {
+    this.complain(message);
+    if (utterance && !byId("words").value) byId("words").value = utterance.text;
+    this.pending();
+  }
+
+  complain(message) {
+    byId("live-error").textContent = message;
+    byId("live-error").hidden = !message;
+  }
+
+  state(words, connected) {
+    byId("connection").textContent = words;
+    byId("connection").classList.toggle("connected", connected);
+  }
+
+  forget() {
+    if (this.unsaved && !confirm("The corrections are not saved. Forget the conversation?")) return;
+    this.stream.forget();
+  }
+
+  forgotten() {
+    this.view = null;
+    byId("live-found").replaceChildren();
+    this.complain("");
+    this.pending();
+    announce("The conversation is forgotten");
+    this.stream.connect();
+    byId("words").focus();
+  }
+}

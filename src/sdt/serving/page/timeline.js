@@ -1,0 +1,192 @@
+/** The conversation from left to right: a lane for each speaker, a box for each utterance. */
+
+import { h } from "./dom.js";
+import { isCorrected } from "./conversation.js";
+import { clock, count, percent, spoken } from "./format.js";
+import { paint } from "./palette.js";
+import { weightBar } from "./weights.js";
+
+/** Pixels of a usual box at first; below the others there is no room for words, or for any letter. */
+const [BOX, NARROW, SLIVER, GAP] = [138, 74, 22, 3];
+const [LEAST, MOST] = [0.05, 600];
+const TICK = 84;
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+
+/** See `element`; what it shows follows the conversation. */
+export class Timeline {
+  /**
+   * @param {import("./conversation.js").Conversation} conversation
+   * @param {(label: string) => object} colour See palette.js.
+   */
+  constructor(conversation, colour) {
+    [this.conversation, this.colour] = [conversation, colour];
+    this.boxes = []; // of the items, by place
+    this.lanes = new Map(); // speaker to {track, rows}
+    this.byTime = conversation.timed;
+    this.whole = 1; // how long all of it is, in seconds, or utterances
+    this.axis = h("div", { class: "ticks" });
+    this.element = h(
+      "div",
+      { class: "timeline", role: "group", "aria-label": "Timeline, a lane for each speaker" },
+      h("div", { class: "lane axis", "aria-hidden": "true" }, h("div", { class: "lane-name" }), this.axis),
+    );
+    conversation.items.forEach((item) => this.add(item));
+    this.scale = this.usual();
+    this.place();
+    this.filter();
+    conversation.addEventListener("added", (event) => this.added(event.detail));
+    conversation.addEventListener("label", (event) => this.write(event.detail));
+    conversation.addEventListener("filter", () => this.filter());
+    conversation.addEventListener("current", () => this.mark());
+  }
+
+  /** The box of an utterance. */
+  of(item) {
+    return this.boxes[item.place];
+  }
+
+  /** Lay out by time or in the order of the utterances. */
+  spread(byTime) {
+    this.byTime = byTime && this.conversation.timed;
+    this.place();
+    this.zoom(null);
+  }
+
+  /** Make everything wider by a factor; 0: all fits the screen; null: as at first. */
+  zoom(factor) {
+    const room = this.element.clientWidth - this.axis.offsetLeft - 8;
+    const scale = factor === null ? this.usual() : factor === 0 ? room / this.whole : this.scale * factor;
+    const middle = (this.element.scrollLeft + room / 2) / this.scale;
+    this.scale = Math.min(Math.max(scale, LEAST), MOST);
+    this.place();
+    this.element.scrollLeft = middle * this.scale - room / 2;
+  }
+
+  /** Pixels for a second, or for an utterance, with which most boxes can be read. */
+  usual() {
+    if (!this.byTime) return BOX;
+    const lengths = this.conversation.items.map(duration).sort((a, b) => a - b);
+    return Math.min(Math.max(BOX / (lengths[Math.floor(lengths.length / 3)] || 1), LEAST), MOST);
+  }
+
+  added(item) {
+    this.add(item);
+    this.byTime &&= this.conversation.timed;
+    this.place();
+    this.filter();
+    this.element.scrollLeft = this.element.scrollWidth;
+  }
+
+  add(item) {
+    const box = h("button", { type: "button", class: "utterance painted", tabindex: -1, "data-place": item.place });
+    this.boxes.push(box);
+    if (!this.lanes.has(item.speaker)) this.lanes.set(item.speaker, this.lane(item.speaker));
+    this.lanes.get(item.speaker).track.append(box);
+    this.write(item);
+  }
+
+  lane(speaker) {
+    const track = h("div", { class: "track" });
+    const name = h("div", { class: "lane-name", title: speaker }, h("span", {}, speaker));
+    this.element.append(h("div", { class: "lane", role: "group", "aria-label": speaker }, name, track));
+    return { track, name };
+  }
+
+  /** What is in a box. */
+  write(item) {
+    const box = this.of(item);
+    const model = `${item.emotion} ${percent(item.probability)}`;
+    const emotion = isCorrected(item)
+      ? h("span", { class: "emotion" }, h("b", {}, "✎\u202f", item.label), " ", h("s", {}, model))
+      : h("span", { class: "emotion" }, h("b", {}, item.label), " ", percent(item.probability));
+    box.replaceChildren(emotion, h("span", { class: "words" }, item.text ?? "–"), weightBar(item.weights) ?? "");
+    box.classList.toggle("corrected", isCorrected(item));
+    box.setAttribute("aria-label", spoken(item));
+    box.title = `${item.speaker}: ${item.label} – ${item.text ?? "no words"}`;
+    paint(box, this.colour(item.label));
+    if (this.scale) this.filter();
+  }
+
+  /** Where the boxes lie. */
+  place() {
+    const { items } = this.conversation;
+    this.whole = this.byTime
+      ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1)
+      : Math.max(items.length, 1);
+    const width = `${Math.ceil(this.whole * this.scale)}px`;
+    for (const [speaker, lane] of this.lanes) {
+      const said = this.conversation.items.filter((item) => item.speaker === speaker);
+      const rows = this.byTime ? stacked(said) : said.map(() => 0);
+      said.forEach((item, turn) => this.put(item, rows[turn], following(said, rows, turn)));
+      lane.track.style.width = width;
+      lane.track.style.setProperty("--rows", Math.max(...rows) + 1);
+      lane.track.parentElement.setAttribute("aria-label", `${speaker}, ${count(said.length, "utterance")}`);
+    }
+    this.axis.style.width = width;
+    this.axis.replaceChildren(...this.ticks());
+  }
+
+  /** Place a box; `next` is what follows in its row. */
+  put(item, row, next) {
+    const start = this.byTime ? item.start : item.place;
+    let width = (this.byTime ? duration(item) : 1) * this.scale - GAP;
+    const room = ((this.byTime && next ? next.start : this.whole) - start) * this.scale - 1;
+    width = Math.max(Math.min(Math.max(width, SLIVER), room), 2);
+    const { style, dataset } = this.of(item);
+    [style.left, style.width] = [`${start * this.scale}px`, `${width}px`];
+    style.setProperty("--row", row);
+    dataset.size = width < SLIVER ? "sliver" : width < NARROW ? "narrow" : "wide";
+  }
+
+  *ticks() {
+    const step = this.byTime ? (STEPS.find((one) => one * this.scale >= TICK) ?? 7200) : Math.ceil(40 / this.scale);
+    for (let at = 0; at < this.whole; at += step) {
+      const tick = h("span", { class: "tick" }, this.byTime ? clock(at) : at + 1);
+      tick.style.left = `${at * this.scale}px`;
+      yield tick;
+    }
+  }
+
+  /** What the filter leaves out stays as a shadow, which nobody can reach. */
+  filter() {
+    for (const item of this.conversation.items) {
+      const out = !this.conversation.shows(item);
+      this.of(item).classList.toggle("out", out);
+      this.of(item).inert = out;
+    }
+    this.mark();
+  }
+
+  /** The current box, and the one that Tab reaches. */
+  mark() {
+    const { current, shown } = this.conversation;
+    const reached = current && this.conversation.shows(current) ? current : shown[0];
+    for (const box of this.element.querySelectorAll("[tabindex='0'], [aria-current]")) {
+      box.tabIndex = -1;
+      box.removeAttribute("aria-current");
+    }
+    if (reached) this.of(reached).tabIndex = 0;
+    if (current) this.of(current).setAttribute("aria-current", "true");
+  }
+}
+
+function duration(item) {
+  return item.end === null ? 1 : item.end - item.start;
+}
+
+/** The row of each utterance, so that those of one speaker that overlap lie below each other. */
+function stacked(said) {
+  const ends = []; // of the rows
+  return said.map((item) => {
+    const free = ends.findIndex((end) => end <= item.start + 0.001);
+    const row = free < 0 ? ends.length : free;
+    ends[row] = item.start + Math.max(duration(item), 0.01);
+    return row;
+  });
+}
+
+function following(said, rows, turn) {
+  for (let later = turn + 1; later < said.length; later += 1)
+    if (rows[later] === rows[turn] && said[later].start >= said[turn].start) return said[later];
+  return null;
+}

@@ -1,0 +1,57 @@
+/** What is done with a conversation as a whole: how it is shown, undone, saved. */
+
+import { h } from "./dom.js";
+import { FORMATS } from "./exports.js";
+import { count } from "./format.js";
+
+/**
+ * @param {import("./view.js").View} view
+ * @returns {{element: HTMLElement, write: () => void}} `write` after anything has changed.
+ */
+export function choices(view) {
+  const { conversation } = view;
+  const button = (name, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, name);
+  const as = ["timeline", "list"].map((way) => button(way === "list" ? "List" : "Timeline", () => view.show(way)));
+  const spread = button("In order", () => (view.timeline.spread(!view.timeline.byTime), write()), {
+    title: "Give every utterance the same room",
+  });
+  const wide = [
+    button("−", () => view.timeline.zoom(1 / 1.5), { "aria-label": "Zoom out", title: "Zoom out" }),
+    button("Fit", () => view.timeline.zoom(0), { title: "All of it on one screen" }),
+    button("+", () => view.timeline.zoom(1.5), { "aria-label": "Zoom in", title: "Zoom in" }),
+  ];
+  const undo = button("Undo", () => view.undo(), { title: "Take the last correction back (U)" });
+  const changed = h("span", { class: "faint" });
+  const saves = Object.entries(FORMATS).map(([suffix, { name }]) =>
+    button(name, () => view.save(suffix), { "data-format": suffix }),
+  );
+  const group = (name, ...children) => h("div", { class: "group", role: "group", "aria-label": name }, ...children);
+  const scale = group("Width", spread, ...wide);
+  const element = h(
+    "div",
+    { class: "toolbar" },
+    group("Show as", ...as),
+    scale,
+    group("Corrections", undo, changed),
+    group("Save", h("span", { class: "faint" }, "Save as"), ...saves),
+  );
+
+  function write() {
+    as.forEach((one, place) => one.setAttribute("aria-pressed", String(view.as === ["timeline", "list"][place])));
+    scale.hidden = view.as === "list";
+    spread.hidden = !conversation.timed;
+    spread.setAttribute("aria-pressed", String(!view.timeline.byTime));
+    undo.disabled = !conversation.changes.length;
+    const number = conversation.items.filter((item) => item.label !== (item.given ?? item.emotion)).length;
+    const saved = `${count(number, "correction")}, ${conversation.unsaved ? "not saved" : "saved"}`;
+    changed.textContent = conversation.changes.length || conversation.unsaved ? saved : "";
+    const untimed = conversation.items.some((item) => item.start === null);
+    for (const save of saves) {
+      save.disabled = !conversation.items.length || (save.dataset.format === "vtt" && untimed);
+      save.title = save.dataset.format === "vtt" && untimed ? "WebVTT needs the time of every utterance" : "";
+    }
+  }
+
+  for (const what of ["added", "label", "saved"]) conversation.addEventListener(what, write);
+  return { element, write };
+}

@@ -1,0 +1,193 @@
+/** A conversation on the screen: its heading, its filters, timeline or list, courses, details; and the keyboard. */
+
+import { announce, h } from "./dom.js";
+import { course } from "./course.js";
+import { Details } from "./details.js";
+import { save, fileName, FORMATS } from "./exports.js";
+import { filters } from "./filters.js";
+import { clock, count, spoken } from "./format.js";
+import { List } from "./list.js";
+import { palette } from "./palette.js";
+import { Player } from "./player.js";
+import { Timeline } from "./timeline.js";
+import { choices } from "./toolbar.js";
+import { weightLegend } from "./weights.js";
+
+const NARROW = matchMedia("(max-width: 46rem)");
+
+/** See `element`. */
+export class View {
+  /**
+   * @param {import("./conversation.js").Conversation} conversation
+   * @param {{notes?: string[], recording?: File | null}} more
+   */
+  constructor(conversation, { notes = [], recording = null } = {}) {
+    this.conversation = conversation;
+    const colour = palette(conversation.labels);
+    this.player = new Player(recording);
+    this.timeline = new Timeline(conversation, colour);
+    this.list = null; // made when it is asked for
+    this.makeList = () => new List(conversation, colour);
+    this.listed = h("div", { class: "scroll", "data-list": "" });
+    const actions = {
+      close: () => this.close(),
+      step: (step) => this.step(step),
+      relabel: (label) => this.relabel(label),
+    };
+    this.details = new Details(conversation, colour, this.player, actions);
+    this.title = h("h2", { tabindex: -1 }, conversation.name);
+    this.facts = h("p", { class: "faint facts" });
+    this.tools = choices(this);
+    const modalities = conversation.items.length ? Object.keys(conversation.items[0].weights) : [];
+    this.element = h(
+      "section",
+      { class: "view" },
+      h("div", { class: "view-head" }, this.title, this.facts, told(notes)),
+      this.tools.element,
+      filters(conversation, colour),
+      h(
+        "div",
+        { class: "columns" },
+        h(
+          "div",
+          { class: "shown-as" },
+          this.timeline.element,
+          this.listed,
+          weightLegend(modalities),
+          course(conversation, colour, (item) => this.open(item)),
+        ),
+        this.details.element,
+      ),
+    );
+    this.element.addEventListener("keydown", (event) => this.pressed(event));
+    this.element.addEventListener("click", (event) => this.clicked(event));
+    this.element.addEventListener("focusin", (event) => this.reached(event.target));
+    conversation.addEventListener("added", () => this.write());
+    this.show(NARROW.matches ? "list" : "timeline");
+    this.write();
+  }
+
+  write() {
+    const { items, speakers, timed } = this.conversation;
+    const last = timed && Math.max(...items.map((item) => item.end ?? item.start));
+    this.facts.textContent = [
+      count(items.length, "utterance"),
+      count(speakers.length, "speaker"),
+      last ? clock(last) : "",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+  }
+
+  /** Show the timeline or the list. */
+  show(as) {
+    this.as = as;
+    if (as === "list" && !this.list) this.listed.append((this.list = this.makeList()).element);
+    this.element.classList.toggle("as-list", as === "list");
+    this.tools.write();
+    if (as === "timeline" && this.element.isConnected) this.timeline.zoom(1);
+  }
+
+  /** Look at an utterance, with the focus on it. */
+  look(item) {
+    this.conversation.look(item);
+    const element = (this.as === "list" ? this.list : this.timeline).of(item);
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** Look at it closely. */
+  open(item) {
+    this.conversation.look(item);
+    const element = (this.as === "list" ? this.list : this.timeline).of(item);
+    element.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.details.element.classList.add("open");
+    this.details.title.focus({ preventScroll: true });
+  }
+
+  /** Back to where the details were asked for. */
+  close() {
+    this.details.element.classList.remove("open");
+    this.player.media?.pause();
+    const { current } = this.conversation;
+    if (current && this.conversation.shows(current)) this.look(current);
+  }
+
+  /** To the utterance before or behind, where the focus is: in the details, or among the utterances. */
+  step(step) {
+    const item = this.conversation.beside(step);
+    if (!item) return;
+    if (!this.details.element.contains(document.activeElement)) return void this.look(item);
+    this.open(item);
+    announce(spoken(item));
+  }
+
+  /** Correct the current utterance. */
+  relabel(label) {
+    const item = this.conversation.current;
+    this.conversation.relabel(item, label);
+    announce(`Utterance ${item.place + 1} is labelled ${label}; the model says ${item.emotion}`);
+    this.tools.write();
+  }
+
+  /** Take the last correction back, and show where. */
+  undo() {
+    const item = this.conversation.undo();
+    if (item) announce(`Utterance ${item.place + 1} is labelled ${item.label} again`);
+    this.tools.write();
+  }
+
+  /** Save a file. */
+  save(suffix) {
+    const { write, type, name } = FORMATS[suffix];
+    save(fileName(this.conversation.name, suffix), write(this.conversation.items), type);
+    this.conversation.saved();
+    announce(`Saved as ${name}`);
+  }
+
+  clicked(event) {
+    const place = event.target.closest("[data-place]:not(svg *)")?.dataset.place;
+    if (place !== undefined) this.open(this.conversation.items[place]);
+  }
+
+  /** What the Tab key has come to is the current one. */
+  reached(element) {
+    const item = element.matches("button[data-place]") && this.conversation.items[element.dataset.place];
+    if (item && item !== this.conversation.current) this.conversation.look(item);
+  }
+
+  /** Keys among the utterances and in the details; not where words are written or something is chosen. */
+  pressed(event) {
+    const { target, key } = event;
+    if (key === "Escape" && this.details.element.classList.contains("open")) this.close();
+    else if ((event.ctrlKey || event.metaKey) && key === "z" && !target.matches("input, textarea")) this.undo();
+    else if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, textarea, select, video")) return;
+    else if (!target.closest(".shown-as, .details") || !this.key(key)) return;
+    event.preventDefault();
+  }
+
+  /** @returns {boolean} Whether the key means something. */
+  key(key) {
+    const { items, shown, labels, current } = this.conversation;
+    const label = /^\d$/.test(key) ? labels[(Number(key) + 9) % 10] : null;
+    if (key === "ArrowLeft" || key === "ArrowUp") this.step(-1);
+    else if (key === "ArrowRight" || key === "ArrowDown") this.step(1);
+    else if (key === "Home" && items.length) this.look(shown[0] ?? items[0]);
+    else if (key === "End" && items.length) this.look(shown.at(-1) ?? items.at(-1));
+    else if (key === "p" || key === "P") this.player.toggle();
+    else if (key === "u" || key === "U") this.undo();
+    else if (label && current) this.relabel(label);
+    else return false;
+    return true;
+  }
+}
+
+function told(notes) {
+  if (!notes.length) return null;
+  return h(
+    "details",
+    { class: "notes" },
+    h("summary", {}, count(notes.length, "note")),
+    h("ul", {}, ...notes.map((note) => h("li", {}, note))),
+  );
+}

@@ -1,0 +1,173 @@
+"""Uvicorn's WebSocket protocol, with bounds on what a client can make it hold.
+
+As it is, a client that reads nothing keeps its connection and its buffers for ever, pings and empty fragments fill
+memory without end, and a client whose messages wait for us is cut off, since its answer to a ping waits behind them.
+"""
+
+from __future__ import annotations
+
+from asyncio import Protocol, TimerHandle
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from sdt.serving.held import Held
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+UNREAD_SECONDS = 60.0
+"""Seconds after which a client that does not read what was sent is cut off."""
+UNREAD_BYTES = 2**20
+"""Bytes that may wait for a client to read them; what the service itself says waits before it comes to so many."""
+FRAGMENTS = 4096
+"""Fragments of a message; empty ones would otherwise be as many as a client likes."""
+SMALL = 64 * 2**10
+"""Bytes that a connection may hold, however much all of them do."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection.
+
+    Args:
+        config: Uvicorn's, as are the next two.
+        server_state: See there.
+        app_state: See there.
+        held: What its unread messages are counted in.
+    """
+
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, held: Held) -> None:
+        super().__init__(config, server_state, app_state)
+        self._held, self._counted = held, 0
+        self._partial = 0
+        """Bytes of the fragments of a message that is not complete."""
+        self._sizes: deque[int] = deque()
+        """Bytes of each message in the queue, and before them that of the one which the application is at."""
+        self._taken = False
+        self._unread: TimerHandle | None = None
+        self._heard = False
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        self._heard = True
+        super().data_received(data)
+        self._count()
+        if self._held.full and self._counted > SMALL:
+            self._fail(1013, "limit held_bytes")
+
+    def pause_writing(self) -> None:
+        """The client does not read: it has a while to begin again."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        self._reads()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        self._reads()
+        self._sizes.clear()
+        super().connection_lost(exc)
+        self._count()
+
+    def handle_ping(self) -> None:
+        """Answer, unless the answers are not read."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > UNREAD_BYTES:
+            self.transport.abort()
+
+    def handle_text(self, event: Frame) -> None:
+        """The first fragment of a message, or all of it."""
+        self._partial = 0 if self.close_sent else len(event.data)
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """The same for bytes."""
+        self._partial = 0 if self.close_sent else len(event.data)
+        super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Another fragment."""
+        if self.close_sent:
+            return
+        if len(self.frames) >= FRAGMENTS:
+            self._fail(1008, "too many fragments")
+            return
+        self._partial += len(event.data)
+        super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is complete."""
+        size, self._partial = self._partial, 0
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            self._fail(1007, "not UTF-8")
+            return
+        if not self.close_sent:
+            self._sizes.append(size)
+        super().send_receive_event_to_app()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message; the one before is read by now."""
+        if self._taken and self._sizes:
+            self._sizes.popleft()
+            self._count()
+        self._taken = False
+        message = await super().receive()
+        self._taken = message["type"] == "websocket.receive"
+        return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """What the application says; a refusal completes the handshake, which uvicorn would call a mistake."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True
+
+    def keepalive_timeout(self) -> None:
+        """No answer to a ping: a client that sends, or whose messages wait for us, lives all the same."""
+        if (self._heard or self.read_paused) and not self.transport.is_closing():
+            self._heard = False
+            assert self.ping_timeout is not None
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            return
+        self.pong_timer = None
+        self.transport.abort()
+
+    def _reads(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _count(self) -> None:
+        """Bring what all connections hold up to date."""
+        now = 0 if self.disconnected else len(self.conn.reader.buffer) + self._partial + sum(self._sizes)
+        self._held.bytes += now - self._counted
+        self._counted = now
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close the connection over what the client sends."""
+        self.frames, self._partial = [], 0
+        if self.close_sent:
+            return
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+
+def counting(held: Held) -> Callable[..., Protocol]:
+    """The protocol for uvicorn."""
+    return partial(WebSocketProtocol, held=held)
+
+
+def _is_utf8(fragments: list[bytes]) -> bool:
+    try:
+        b"".join(fragments).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""A service within the test's own event loop, and clients of its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+
+from sdt.prediction import Spoken
+from sdt.serving.app import Service
+from sdt.serving.predictor import Predictor
+from sdt.serving.server import bound, configuration
+from sdt.serving.settings import Settings
+from sdt.serving.steps import Found
+from tests.prediction.models import tiny_model
+
+
+@cache
+def predictor(model: Path | None = None) -> Predictor:
+    """A model; without a folder, a tiny one of words."""
+    if model is not None:
+        return Predictor(str(model), "cpu")
+    with TemporaryDirectory() as folder:
+        tiny_model().save_pretrained(folder)
+        return Predictor(folder, "cpu")
+
+
+@dataclass
+class Inside:
+    service: Service
+    port: int
+
+    def connect(self, conversation: str | None = None, **options: Any) -> Any:
+        asked = "" if conversation is None else f"?conversation={conversation}"
+        return connect(f"ws://127.0.0.1:{self.port}/v1/stream{asked}", proxy=None, **options)
+
+    def steps_by(self, predict: Callable[..., Awaitable[Any]]) -> None:
+        """Have utterances predicted by something else."""
+        self.service.steps.__dict__["predict"] = predict
+
+    def hold(self) -> asyncio.Event:
+        """Compute no utterance until the event is set."""
+        go_on = asyncio.Event()
+        predict = self.service.steps.predict
+
+        async def slowly(spoken: Spoken, number: int) -> Found:
+            await go_on.wait()
+            return await predict(spoken, number)
+
+        self.steps_by(slowly)
+        return go_on
+
+
+@asynccontextmanager
+async def inside(
+    token: str | None = None, model: Path | None = None, pings: float | None = None, **limits: Any
+) -> AsyncIterator[Inside]:
+    """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
+    before = asyncio.all_tasks()
+    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), token=token)
+    service.warm_up()
+    with bound("127.0.0.1", 0) as listening:
+        configured = configuration(service)
+        if pings is not None:
+            configured.ws_ping_interval = configured.ws_ping_timeout = pings
+        server = uvicorn.Server(configured)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield Inside(service, listening.getsockname()[1])
+            service.talks.stop()
+        finally:
+            server.should_exit = True
+            await running
+    assert service.running == 0
+    assert service.held.bytes == 0
+    await asyncio.sleep(0.05)
+    assert asyncio.all_tasks() <= before
+
+
+def run(use: Callable[[Inside], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), inside(**options) as started:
+            await use(started)
+
+    asyncio.run(main())
+
+
+async def heard(line: ClientConnection) -> Any:
+    """The next message."""
+    return json.loads(await line.recv())
+
+
+async def say(line: ClientConnection, text: str | None = None, **values: Any) -> Any:
+    """Say something and hear the answer."""
+    said = {"type": "utterance", **({} if text is None else {"text": text}), **values}
+    await line.send(json.dumps(said))
+    return await heard(line)
+
+
+async def closed(line: ClientConnection) -> tuple[int, str]:
+    """The code and the reason of a connection's end, whatever comes before it."""
+    await line.wait_closed()
+    assert line.close_code is not None
+    return line.close_code, line.close_reason or ""
