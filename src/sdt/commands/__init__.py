@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "robustness": ("sdt.commands.robustness", "scores with modalities missing, noise, unknown speakers, wrong words"),
     "representations": ("sdt.commands.representations", "how emotions lie in the spaces before and after fusion"),
     "predict": ("sdt.commands.predict", "the emotion of every utterance of a transcript and its recording"),
+    "watch": ("sdt.commands.watch", "the emotion of every utterance as it is typed or comes through a pipe"),
     "explain": ("sdt.commands.explain", "why a model says what it says of one conversation"),
     "serve": ("sdt.commands.serve", "answer requests for predictions over HTTP"),
     "export onnx": ("sdt.commands.export", "write a model as an ONNX file, checked against PyTorch"),

@@ -63,6 +63,31 @@ def split_name(line: str, believed: Collection[str] | None = None) -> tuple[str 
     return name, line[found.end() :].strip()
 
 
+class NamesSoFar:
+    """The speakers' names of what has no end yet: the rules for a file, for the lines so far."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._named: Counter[str] = Counter()
+
+    def add(self, beginning: str) -> None:
+        """Take another beginning of an utterance into account."""
+        name, _ = split_name(beginning)
+        self._lines += 1
+        if name is not None:
+            self._named[name] += 1
+
+    def believed(self, *, capitals: bool = False) -> frozenset[str]:
+        """See `believed_names`."""
+        if self._named.total() == self._lines:
+            return frozenset(self._named)
+        recurring = {name for name, count in self._named.items() if count > 1}
+        capitalised = {name for name in self._named if _capitalised(name)}
+        if recurring or 2 * sum(self._named[name] for name in capitalised) >= self._lines:
+            return frozenset(recurring | capitalised)
+        return frozenset(name for name in self._named if capitals and name.isupper() and len(name) > 1)
+
+
 def believed_names(beginnings: Sequence[str], *, capitals: bool = False) -> frozenset[str]:
     """The speakers' names of a file.
 
@@ -70,14 +95,10 @@ def believed_names(beginnings: Sequence[str], *, capitals: bool = False) -> froz
         beginnings: The lines with which utterances begin, as far as one can tell.
         capitals: Whether names all in capitals are always believed.
     """
-    names = [name for name, _ in map(split_name, beginnings) if name is not None]
-    if len(names) == len(beginnings):
-        return frozenset(names)
-    recurring = {name for name, count in Counter(names).items() if count > 1}
-    capitalised = {name for name in names if _capitalised(name)}
-    if recurring or 2 * sum(name in capitalised for name in names) >= len(beginnings):
-        return frozenset(recurring | capitalised)
-    return frozenset(name for name in names if capitals and name.isupper() and len(name) > 1)
+    names = NamesSoFar()
+    for beginning in beginnings:
+        names.add(beginning)
+    return names.believed(capitals=capitals)
 
 
 def _capitalised(name: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError
-from sdt.transcripts.names import believed_names, split_name
+from sdt.transcripts.names import NamesSoFar, believed_names, split_name
 from sdt.transcripts.transcript import Turn, tidy
 
 _BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
@@ -70,6 +70,27 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     dated = sum(line.dated for line in lines)
     notes += [f"dates before the words left out: {dated}"] if dated else []
     return [turn for turn in found if turn.text], notes
+
+
+class PlainLines:
+    """Plain text that is still being written: every line is an utterance, one without a name is of who spoke before.
+
+    Speakers' names are told by the rules for files (see `sdt.transcripts.names`), applied to the lines so far.
+    """
+
+    def __init__(self) -> None:
+        self._names = NamesSoFar()
+
+    def turn(self, path: Path, number: int, text: str) -> Turn:
+        """The turn of a line that is not blank; without words where it holds nothing but a name or a time.
+
+        Raises:
+            InputError: A time in brackets at its beginning cannot be read.
+        """
+        line = _line(path, number, text.strip())
+        self._names.add(line.words)
+        name, words = split_name(line.words, self._names.believed())
+        return _turn(name, [replace(line, words=words)])
 
 
 def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:

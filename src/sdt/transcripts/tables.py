@@ -24,7 +24,14 @@ from pathlib import Path
 
 from sdt.corpus.importers.csv_lines import read_csv
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, json_lines
+from sdt.corpus.importers.utterance_file import (
+    cell_number,
+    cell_seconds,
+    cell_text,
+    check_columns,
+    json_line,
+    json_lines,
+)
 from sdt.errors import InputError
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
@@ -80,6 +87,21 @@ def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     """
     records = list(json_lines(path, encoding=encoding))
     return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
+
+
+def read_json_line(path: Path, line: int, text: str) -> Turn:
+    """The turn of one line of JSON Lines, whatever stands before and after it; its `order` says nothing.
+
+    Raises:
+        InputError: See `read_json_lines`; the message names the line.
+    """
+    record = json_line(path, line, text)
+    try:
+        (turn,), _ = _turns(path, list(record), [(line, record)])
+    except InputError as error:
+        said = str(error).removeprefix(f"{path}: ")
+        raise InputError(said if said.startswith(f"{path}, ") else f"{path}, line {line}: {said}") from None
+    return turn
 
 
 def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:

@@ -111,15 +111,24 @@ def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int
     for line, text in enumerate(read_text(path, encoding=encoding).split("\n"), start=1):
         if not text.strip():
             continue
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{path}, line {line}: expected an object {{...}} with keys such as conversation, speaker, text"
-            )
-        yield line, record
+        yield line, json_line(path, line, text)
+
+
+def json_line(path: Path, line: int, text: str) -> Mapping[str, object]:
+    """The object of a line.
+
+    Raises:
+        InputError: It is no JSON object.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
+    if not isinstance(record, dict):
+        raise InputError(
+            f"{path}, line {line}: expected an object {{...}} with keys such as conversation, speaker, text"
+        )
+    return record
 
 
 def check_columns(
