@@ -160,7 +160,7 @@ def test_failures_of_websockets(accepted: bool, extension: bool, caplog: pytest.
         settings = Settings()
         more: dict[str, Any] = {"metrics": metrics, "doors": Doors(settings), "routes": frozenset(("/v1/stream",))}
         gate = Gate(app, settings=settings, token=None, log_words=False, **more)
-        scope = {"type": "websocket", "path": "/v1/stream", "headers": []}
+        scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": []}
         if extension:
             scope["extensions"] = {"websocket.http.response": {}}
         await gate(scope, receive, send)
