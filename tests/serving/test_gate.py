@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sdt.serving.gate import App, Doors, Gate, Message
+from sdt.serving.exchange import Message
+from sdt.serving.gate import App, Doors, Gate
 from sdt.serving.metrics import Metrics
 from sdt.serving.refusals import LIMIT_STATUS
 from sdt.serving.settings import Settings
