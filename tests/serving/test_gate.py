@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sdt.serving.gate import App, Doors, Gate, Message
+from sdt.serving.exchange import Message
+from sdt.serving.gate import App, Doors, Gate
 from sdt.serving.metrics import Metrics
 from sdt.serving.refusals import LIMIT_STATUS
 from sdt.serving.settings import Settings
@@ -160,7 +161,7 @@ def test_failures_of_websockets(accepted: bool, extension: bool, caplog: pytest.
         settings = Settings()
         more: dict[str, Any] = {"metrics": metrics, "doors": Doors(settings), "routes": frozenset(("/v1/stream",))}
         gate = Gate(app, settings=settings, token=None, log_words=False, **more)
-        scope = {"type": "websocket", "path": "/v1/stream", "headers": []}
+        scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": []}
         if extension:
             scope["extensions"] = {"websocket.http.response": {}}
         await gate(scope, receive, send)

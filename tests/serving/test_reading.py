@@ -8,7 +8,7 @@ import json
 import pytest
 from starlette.requests import Request
 
-from sdt.serving.gate import Message
+from sdt.serving.exchange import Message
 from sdt.serving.reading import Asked, Reader
 from sdt.serving.refusals import Refusal
 from sdt.serving.settings import Settings
