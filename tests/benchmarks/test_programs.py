@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import baselines, inference, points, report, roofline, scaling, settings, training
+from benchmarks import baselines, inference, points, report, roofline, scaling, settings, streaming, training
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from tests.benchmarks.small import small_setting
@@ -161,3 +161,14 @@ def test_baselines_names_a_wrong_model(capsys: pytest.CaptureFixture[str], monke
         report.run(baselines.main)
     assert ended.value.code == 2
     assert "did you mean 'bc_lstm'" in capsys.readouterr().err
+
+
+def test_streaming(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--repeats", "2", "--places", "9", "3", "--length", "30", "--contexts", "full", "window(4)")
+    written = program(streaming.main, *options, "--history", "3")
+    assert written["places"] == [3, 9]
+    assert written["contexts"].keys() == {"full", "window(4)"}
+    for of in written["contexts"].values():
+        assert len(of["milliseconds"]) == 2
+        assert min(*of["milliseconds"], of["seconds"]) > 0
+    assert "window(4)" in capsys.readouterr().out

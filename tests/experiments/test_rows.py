@@ -98,6 +98,7 @@ def test_a_grid() -> None:
     assert rows.reference == rows.rows[0].name
     assert names(grid(["modalities=[words, voice],words"])) == ["modalities=words+voice", "modalities=words"]
     assert names(grid(["training.early_stopping=null,3"])) == ["early_stopping=none", "early_stopping=3"]
+    assert names(grid(["model.context=full,past,window(8)"])) == ["context=full", "context=past", "context=window-8"]
     assert names(grid(["model.layers=1,2", "model.heads=2"])) == ["layers=1,heads=2", "layers=2,heads=2"]
 
 

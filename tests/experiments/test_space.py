@@ -12,13 +12,14 @@ from sdt.experiments.space import Choice, Dimension, Range, parse_space
 def test_spaces() -> None:
     assert parse_space(
         ["training.learning_rate=1e-5..1e-3:log", "model.layers=1..4", "model.width=8,16", "training.clip=null,0.5",
-         "modalities=words,[words,voice]", "training.early_stopping=2..8"]
+         "modalities=words,[words,voice]", "model.context=full,window(8)", "training.early_stopping=2..8"]
     ) == (
         Range("training.learning_rate", 1e-5, 1e-3, log=True, whole=False),
         Range("model.layers", 1, 4, log=False, whole=True),
         Choice("model.width", (8, 16)),
         Choice("training.clip", (None, 0.5)),
         Choice("modalities", (["words"], ["words", "voice"])),
+        Choice("model.context", ("full", "window(8)")),
         Range("training.early_stopping", 2, 8, log=False, whole=True),
     )  # fmt: skip
 

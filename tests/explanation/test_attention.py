@@ -8,38 +8,48 @@ import math
 import pytest
 import torch
 
-from sdt.explanation.attention import RecordingLayout, read_and_record
+from sdt.explanation.attention import RecordingLayout, read_and_record, readable
 from sdt.model.attention import layout_of
+from sdt.model.context import Context
 from tests.explanation.build import lively, one
 from tests.model.build import random_batch, small_model
 
 
+@pytest.mark.parametrize("context", ["full", "past", "window(3)"])
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("length", [1, 7])
-def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int, missing: float) -> None:
+def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int, missing: float, context: str) -> None:
     encoders, heads, size = 3, 2, 4
     generator = torch.Generator().manual_seed(length)
     q, k, v = (torch.randn(length, encoders, heads, size, generator=generator) for _ in range(3))
     present = [torch.rand(length, generator=generator) >= missing for _ in range(encoders)]
-    own, recording = layout_of(one(length)), RecordingLayout()
-    expected = own.attend(q, k, v, [own.keys(of) for of in present], 0.0)
+    within = Context.of(context)
+    own, recording = layout_of(one(length), within), RecordingLayout(within)
+    keys = [own.keys(of) for of in present]
+    expected = own.attend(q, k, v, keys, 0.0)
     found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     (weights,) = recording.recorded  # [E, H, T, T]
-    for e, of in enumerate(present):
-        if of.any():
-            product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
-            torch.testing.assert_close(product, expected[:, e], atol=1e-5, rtol=1e-4)
-            torch.testing.assert_close(weights[e].sum(-1), torch.ones(heads, length))
-        else:
-            assert not weights[e].any()
-        assert not weights[e][:, :, ~of].any()
+    for e, (of, key) in enumerate(zip(present, keys, strict=True)):
+        read = key.some.flatten() > 0  # [T]
+        torch.testing.assert_close(found[read, e], expected[read, e], atol=1e-5, rtol=1e-4)
+        product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
+        torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(weights[e].sum(-1), read.float().expand(heads, length))
+        assert not weights[e][:, ~(readable(length, within) & of)].any()
 
 
+def test_what_a_context_lets_read() -> None:
+    assert readable(3, Context()).all()
+    assert readable(3, Context.of("past")).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+    within = readable(3, Context.of("window(2)")).tolist()
+    assert within == [[True, False, False], [True, True, False], [False, True, True]]
+
+
+@pytest.mark.parametrize("context", ["full", "window(4)"])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("missing", [0.0, 0.4])
-def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: float) -> None:
-    model, batch = lively(layers=layers), one(9, missing=missing)
+def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: float, context: str) -> None:
+    model, batch = lively(layers=layers, context=context), one(9, missing=missing)
     with torch.no_grad():
         expected = model(batch)
         found, maps = read_and_record(model, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
+from sdt.explanation.attention import readable
 from sdt.explanation.explain import Explanation
 from sdt.explanation.figure_attention import attention_figure
 from sdt.explanation.figure_occlusion import occlusion_figure
@@ -40,6 +42,20 @@ def test_attention_maps_are_means_over_heads_with_missing_keys_masked() -> None:
         np.testing.assert_array_equal(np.ma.getmaskarray(picture), np.broadcast_to(~there, (5, 5)))
         expected = found.attention[0][target, source].mean(axis=0)[:, there]
         np.testing.assert_allclose(np.asarray(picture)[:, there], expected, atol=1e-6)
+
+
+def test_attention_maps_hatch_what_lies_beyond_the_context() -> None:
+    found, *_ = explained(5, context="window(2)")
+    figure = attention_figure(found, 0)
+    hatched = [area for area in figure.axes[0].collections if area.get_hatch()]
+    beyond = ~readable(5, found.context).numpy()
+    for i, j in itertools.product(range(5), repeat=2):
+        inside = any(path.contains_point((j, i)) for area in hatched for path in area.get_paths())
+        assert inside == beyond[i, j], (i, j)
+    assert "hatched: beyond the context" in texts(figure)
+    assert "the model's context is window(2): nothing that comes later has a part in a prediction" in found.notes
+    whole, *_ = explained(2)
+    assert not any(area.get_hatch() for area in attention_figure(whole, 0).axes[0].collections)
 
 
 def test_occlusion_shows_the_three_matrices() -> None:

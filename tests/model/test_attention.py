@@ -10,10 +10,12 @@ from unittest import mock
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sdt.model import attention as module
 from sdt.model import causal
 from sdt.model.attention import Layout, Padded, Ragged
 from sdt.model.context import FULL, Context
@@ -83,6 +85,23 @@ def test_layouts_agree_with_the_formula(
         one = slice(e, e + 1)
         found = attend(flat, q[:, one], k[:, one], v[:, one], [of])
         torch.testing.assert_close(found, expected[:, one], atol=1e-5, rtol=1e-4)
+
+
+def test_a_long_conversation_with_gaps_needs_no_square_of_weights() -> None:
+    """PyTorch holds them all where a mask is not in one piece."""
+    layout, (q, k, v) = Ragged.of(random_batch([9, 3])), tensors(12, 2)
+    present = [torch.tensor([True, False, True] * 4)] * 2
+    masks: list[bool] = []
+    attention = F.scaled_dot_product_attention
+
+    def seen(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: float) -> Tensor:
+        masks.append(mask.is_contiguous())
+        return attention(q, k, v, mask, dropout)
+
+    with mock.patch.object(module, "LONG", 5), mock.patch.object(F, "scaled_dot_product_attention", seen):
+        found = attend(layout, q, k, v, present)
+    assert masks == [True, False]
+    torch.testing.assert_close(found, plain([9, 3], q, k, v, present), atol=1e-5, rtol=1e-4)
 
 
 def test_keys_say_which_conversations_have_any() -> None:

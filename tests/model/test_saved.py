@@ -33,13 +33,14 @@ def test_there_and_back(folder: Path) -> None:
         assert torch.equal(again(batch).logits["fused"], model(batch).logits["fused"])
 
 
-def test_a_model_saved_before_there_were_temperatures(folder: Path) -> None:
+def test_a_model_saved_before_there_were_temperatures_and_contexts(folder: Path) -> None:
     path = folder / "config.json"
     values = json.loads(path.read_text())
-    del values["normalisation"], values["temperatures"]
+    del values["normalisation"], values["temperatures"], values["architecture"]["context"]
     path.write_text(json.dumps(values))
     assert SDT.from_pretrained(folder).config == small_model().config
     assert SDT.from_pretrained(folder).config.temperature == 1
+    assert not SDT.from_pretrained(folder).context.causal
 
 
 def test_statistics_and_temperatures_travel(tmp_path: Path) -> None:

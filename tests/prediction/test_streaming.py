@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from sdt.speakers import Speakers
 from tests.features.clips import noise, write_clip
 from tests.model.build import LABELS, WIDTHS
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model
+from tests.shared import ROOT
 
 CLOSE = 1e-5
 PEOPLE = ("Ann", "Bob", "Cy", "Dee")
@@ -215,6 +217,12 @@ def test_a_clip_is_heard_and_what_needs_the_whole_conversation_is_not(tmp_path: 
         StreamingPredictor(tiny_model({"audio": "prosody|z:conversation"}), name="runs/x").add(Utterance("", "A", "b"))
 
 
+def test_a_clip_for_a_model_of_words(tmp_path: Path) -> None:
+    stream = StreamingPredictor(tiny_model())
+    stream.add(Utterance("", "Ann", "hi"), clip=tmp_path / "a.wav")
+    assert stream.notes == ["the recording is not used: the model looks at words alone"]
+
+
 def test_features_are_normalised_by_the_corpus_statistics() -> None:
     statistics = {"text": {"mean": [0.5] * 16, "deviation": [2.0] * 16}}
     model = tiny_model({"text": "words:16|z:corpus"}, normalisation=statistics)
@@ -305,6 +313,18 @@ def test_an_encoder_of_another_width_is_left_out() -> None:
     assert stream.add(Utterance("", "Ann", "hi")).weights == {"other": 0.0, "text": 1.0}
     (note,) = stream.notes
     assert note.startswith("other: left out: the encoder 'words:8' makes 8 features")
+
+
+@pytest.mark.slow
+def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "streaming.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code, {})
+    first, second, third, last = capsys.readouterr().out.splitlines()
+    assert first == "joy"
+    assert re.fullmatch(r"call-1 1 joy \d+%", second)
+    assert re.fullmatch(r"call-2 0 anger \d+%", third)
+    assert last.startswith("('call-1', 'call-2') [\"audio: left out: ")
 
 
 def test_the_names_are_imported_when_used() -> None:

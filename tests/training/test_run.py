@@ -19,6 +19,7 @@ from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import score_heads
 from sdt.model.sdt import SDT
+from sdt.prediction import StreamingPredictor
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import load_recipe
@@ -135,6 +136,27 @@ def test_the_model_card(finished: Path, corpus: Corpus) -> None:
     ):  # fmt: skip
         assert expected in card
     assert "published" not in card
+
+
+def test_a_causal_run(recipe: Recipe, corpus: Corpus, tmp_path: Path) -> None:
+    """It is evaluated as it will be used: its predictions on test are those of conversations that go on."""
+    causal = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, context="window(2)"))
+    train(with_training(causal, epochs=1), tmp_path / "run", display=quiet())
+    assert load_recipe(tmp_path / "run" / "recipe.yaml").model.context == "window(2)"
+    card = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "- `model.context`: window(2)" in card
+    assert "An utterance reads itself and the 1 before it, nothing that comes later" in card
+    stream = StreamingPredictor.from_pretrained(tmp_path / "run", device="cpu")
+    lines = (tmp_path / "run" / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    expected = {(line["conversation"], line["utterance"]): line["probabilities"] for line in map(json.loads, lines)}
+    for conversation in corpus.split("test"):
+        rows = corpus.rows(conversation.id)
+        made = {name: (of.rows(rows), of.present[rows]) for name, of in corpus.modalities.items()}
+        for i, said in enumerate(conversation.utterances):
+            features = {name: x[i] if present[i] else None for name, (x, present) in made.items()}
+            found = stream.add(said, conversation.id, features=features)
+            assert found.probabilities == pytest.approx(expected.pop((conversation.id, said.id)), abs=1e-5)
+    assert not expected
 
 
 def test_the_same_again_bit_for_bit(finished: Path, recipe: Recipe, tmp_path: Path) -> None:

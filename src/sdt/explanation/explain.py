@@ -248,6 +248,10 @@ def _notes(
             note.startswith(f"{name}: ") for note in known
         ):  # else it is said there, with the reason
             notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
+    if Context.of(config.architecture.context).causal:
+        notes.append(
+            f"the model's context is {config.architecture.context}: nothing that comes later has a part in a prediction"
+        )
     if bare := int((~present.any(axis=1)).sum()):
         notes.append(f"{bare} of {len(conversation)} utterances have no modality at all: read from those around them")
     if len(conversation) > HEADS_UP_TO:

@@ -79,6 +79,11 @@ ROWS_TOGETHER = 32768
 """Encoders are computed side by side as long as their rows of Q are at most so many together; memory is finite."""
 
 
+LONG = 512
+"""Utterances of a conversation beyond which attention is computed without holding its weights where some are missing,
+too. For that PyTorch wants the mask in one piece; shorter ones keep the sums in the order in which they always were."""
+
+
 @dataclass(frozen=True)
 class Ragged:
     """Conversation after conversation, without padding."""
@@ -127,8 +132,9 @@ class Ragged:
         found = torch.empty_like(v)
         for a, b in self.spans:
             allowed = None if barred is None else ~barred[a:b].t()[None, :, None, :]  # [1, G, 1, T]
+            if allowed is not None and b - a > LONG:
+                allowed = allowed.contiguous()
             q_, k_, v_ = (x[a:b].transpose(0, 1)[None] for x in (q, k, v))  # [1, G, T, d/H]
-            # Its memory does not grow with the square of T.
             found[a:b] = F.scaled_dot_product_attention(q_, k_, v_, allowed, dropout)[0].transpose(0, 1)
         return found.view(shape)
 

@@ -124,7 +124,8 @@ def to_published(model: SDT) -> dict[str, Tensor]:
     """The parameters under the published program's names, with everything that it expects to load.
 
     Raises:
-        InputError: The model is none that the published program has: three modalities, one layer, every part on.
+        InputError: The model is none that the published program has: three modalities, one layer, the whole
+            context, every part on.
     """
     settings = model.config.architecture
     modalities = tuple(model.config.modalities)
@@ -133,10 +134,11 @@ def to_published(model: SDT) -> dict[str, Tensor]:
         or settings.layers != 1
         or settings.unimodal_gate == "none"
         or settings.fusion != "gated"
+        or settings.context != "full"
         or not (settings.intra_modal and settings.inter_modal and settings.positions and settings.speakers)
     ):
-        raise InputError("the published program has three modalities, one layer and every part switched on; "
-                         "this model cannot be written for it")  # fmt: skip
+        raise InputError("the published program has three modalities, one layer, the whole context and every part "
+                         "switched on; this model cannot be written for it")  # fmt: skip
     ours = model.state_dict()
     learned = settings.unimodal_gate == "learned"
     state = {theirs: ours[name].clone() for theirs, name in _names(modalities, learned=learned).items()}

@@ -76,7 +76,7 @@ class Pipeline:
     ) -> Predictions:
         """Predict the emotion of every utterance.
 
-        Conversations are computed in batches; of a conversation each modality's branch sees all utterances at once.
+        Conversations are computed in batches, each as a whole.
         A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
 
         Args:

@@ -13,7 +13,9 @@ from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.table import percent
 from sdt.model.base import Model
 from sdt.model.config import FUSED
+from sdt.model.context import Context
 from sdt.model.registry import SDT_NAME, label_of
+from sdt.model.sdt import SDT
 from sdt.training.options import find_setting
 from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
@@ -162,9 +164,22 @@ def _limits(model: Model, corpus: Corpus) -> str:
             f"It was trained on {corpus.name} alone; expect less on other languages, cultures and recordings.",
             "The labels are what annotators saw, not what anybody felt; decide nothing about a person by it.",
             speakers,
+            *_context(model),
             "One seed; the 95 % interval of a test score on a corpus of the usual size is about two points either way.",
         ]
     )
+
+
+def _context(model: Model) -> list[str]:
+    """What a causal model reads; it is what it was trained for."""
+    context = Context.of(getattr(model.config.architecture, "context", "full"))
+    if not isinstance(model, SDT) or not context.causal:
+        return []
+    reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
+    return [
+        f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "
+        "once what it says in the end."
+    ]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,0 +1,128 @@
+"""What an utterance costs while a conversation goes on, and a long conversation at once.
+
+A model of three modalities, width 256, with random parameters on random features; no encoder of words runs. `full`
+reads the last utterances again (`--history`), `past` and `window(k)` keep keys and values.
+
+    python -m benchmarks.streaming
+    python -m benchmarks.streaming --contexts "window(64)" --length 20000
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import report
+from benchmarks.workers import Worker, peak_memory
+from sdt.conversation import Conversation, Utterance
+from sdt.evaluation.table import plain_table
+from sdt.model.config import Architecture, SDTConfig
+from sdt.model.sdt import SDT
+from sdt.prediction import Pipeline, Spoken, StreamingPredictor
+from sdt.speakers import Speakers
+
+WIDTHS = {"text": 384, "audio": 300, "visual": 342}
+TIMES = 20
+
+
+class Stream:
+    """A model that listens; in a process of its own.
+
+    Args:
+        context: `model.context`.
+        history: See `StreamingPredictor`.
+        repeats: Utterances that are timed at each place; their median counts.
+        seed: Of parameters and features.
+    """
+
+    def __init__(self, context: str, history: int, repeats: int, seed: int) -> None:
+        self.repeats = repeats
+        torch.manual_seed(seed)
+        settings = Architecture(width=256, context=context)
+        self.model = SDT(SDTConfig(WIDTHS, tuple("abcdefg"), Speakers("appearance", 9), settings)).eval()
+        self.stream = StreamingPredictor(self.model, device="cpu", history=history)
+        self.random = np.random.default_rng(seed)
+
+    def at(self, place: int) -> float:
+        """Milliseconds of processor time that the utterance of a place costs; those before are said first."""
+        first = self.stream.filled_in(Utterance("", ""), "c").id
+        if place > int(first):
+            self.stream.add_all([self._spoken() for _ in range(place - int(first))])
+        taken = []
+        for spoken in [self._spoken() for _ in range(self.repeats)]:
+            begun = time.process_time()
+            self.stream.add_all([spoken])
+            taken.append(time.process_time() - begun)
+        return 1000 * float(np.median(taken))
+
+    def whole(self, length: int) -> tuple[float, float]:
+        """Seconds of processor time of a whole conversation at once, and by how many MiB the peak of memory rises."""
+        features = {name: (torch.randn(length, width), torch.rand(length) < 0.9) for name, width in WIDTHS.items()}
+        said = Conversation("c", tuple(Utterance(str(i), "ab"[i % 2]) for i in range(length)))
+        before, begun = peak_memory(torch.device("cpu")), time.process_time()
+        Pipeline(self.model, device="cpu").from_features([said], features)
+        return time.process_time() - begun, (peak_memory(torch.device("cpu")) - before) / 2**20
+
+    def _spoken(self) -> Spoken:
+        features = {name: self.random.normal(size=width) for name, width in WIDTHS.items()}
+        return Spoken(Utterance("", "ab"[int(self.random.integers(2))]), "c", features)
+
+
+def measure(
+    contexts: Sequence[str],
+    places: Sequence[int],
+    length: int,
+    *,
+    history: int,
+    repeats: int,
+    threads: int,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """By context, `milliseconds` of each place, and `seconds` and `mebibytes` of a whole conversation."""
+    found = {}
+    for context in contexts:
+        with Worker(threads, Stream, context, history, repeats, seed) as worker:
+            milliseconds = [worker.ask("at", place) for place in sorted(places)]
+        with Worker(threads, Stream, context, history, repeats, seed) as worker:
+            seconds, mebibytes = worker.ask("whole", length)
+        found[context] = {"milliseconds": milliseconds, "seconds": seconds, "mebibytes": mebibytes}
+    return found
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = report.parser(__doc__, repeats=TIMES)
+    parser.add_argument("--contexts", nargs="+", default=["full", "past", "window(64)"], metavar="CONTEXT")
+    parser.add_argument("--places", nargs="+", type=report.positive, default=[10, 100, 1000], metavar="N")
+    parser.add_argument("--length", type=report.positive, default=5000, help="of the whole; default: %(default)s")
+    parser.add_argument("--history", type=report.positive, default=64, help="default: %(default)s")
+    options = parser.parse_args()
+    where = report.machine(options.threads)
+    places = sorted(options.places)
+    found = measure(
+        options.contexts,
+        places,
+        options.length,
+        history=options.history,
+        repeats=options.repeats,
+        threads=options.threads,
+        seed=options.seed,
+    )
+    table = plain_table("context", *(f"{n:,}th" for n in places), f"{options.length:,} at once", "memory")
+    for context, of in found.items():
+        each = (f"{milliseconds:.1f} ms" for milliseconds in of["milliseconds"])
+        table.add_row(context, *each, f"{of['seconds']:.1f} s", f"{of['mebibytes']:,.0f} MiB")
+    console = report.console()
+    console.print(table)
+    console.print(f"processor time; {report.caption(where)}")
+    path = options.output or report.PLACE / "streaming.json"
+    report.write_json(path, "streaming", where, {"places": places, "length": options.length, "contexts": found})
+    console.print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    report.run(main)
