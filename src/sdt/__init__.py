@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sdt.errors import InputError
     from sdt.model.base import Model
     from sdt.model.sdt import SDT
-    from sdt.prediction import Pipeline
+    from sdt.prediction import Pipeline, StreamingPredictor
 
 __version__ = "0.1.0"
 
@@ -26,10 +26,22 @@ _HOME = {
     "Pipeline": "sdt.prediction",
     "Prediction": "sdt.conversation",
     "SDT": "sdt.model.sdt",
+    "StreamingPredictor": "sdt.prediction",
     "Utterance": "sdt.conversation",
 }
 
-__all__ = ["SDT", "Conversation", "Corpus", "InputError", "Model", "Pipeline", "Prediction", "Utterance", "__version__"]
+__all__ = [
+    "SDT",
+    "Conversation",
+    "Corpus",
+    "InputError",
+    "Model",
+    "Pipeline",
+    "Prediction",
+    "StreamingPredictor",
+    "Utterance",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> object:

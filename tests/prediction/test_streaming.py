@@ -217,6 +217,12 @@ def test_a_clip_is_heard_and_what_needs_the_whole_conversation_is_not(tmp_path: 
         StreamingPredictor(tiny_model({"audio": "prosody|z:conversation"}), name="runs/x").add(Utterance("", "A", "b"))
 
 
+def test_a_clip_for_a_model_of_words(tmp_path: Path) -> None:
+    stream = StreamingPredictor(tiny_model())
+    stream.add(Utterance("", "Ann", "hi"), clip=tmp_path / "a.wav")
+    assert stream.notes == ["the recording is not used: the model looks at words alone"]
+
+
 def test_features_are_normalised_by_the_corpus_statistics() -> None:
     statistics = {"text": {"mean": [0.5] * 16, "deviation": [2.0] * 16}}
     model = tiny_model({"text": "words:16|z:corpus"}, normalisation=statistics)

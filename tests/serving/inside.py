@@ -88,9 +88,11 @@ async def inside(
     assert asyncio.all_tasks() <= before
 
 
-def run(use: Callable[[Inside], Awaitable[None]], **options: Any) -> None:
+def run(use: Callable[[Inside], Awaitable[None]], *, seconds: float = 60, **options: Any) -> None:
+    """Use a service, no longer than this."""
+
     async def main() -> None:
-        async with asyncio.timeout(60), inside(**options) as started:
+        async with asyncio.timeout(seconds), inside(**options) as started:
             await use(started)
 
     asyncio.run(main())

@@ -13,6 +13,7 @@ the form that sdt predict --format jsonl has. Ctrl-D or Ctrl-C ends it. See docs
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,11 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.transcripts.live import LiveTranscript
 
     use_code(options)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
     typed = sys.stdin.isatty()
     watch = Watch(options)
     transcript = LiveTranscript(SOURCE, options.format)

@@ -67,11 +67,14 @@ class LiveFeatures:
         self._impossible: dict[str, str] = {}
         """Modality to why its features cannot be made, whatever the input."""
         self._loaded: set[str] = set()
+        self._listens = False
+        """Whether any modality is made from recordings."""
         self.notes: list[str] = []
         """What the user should know, each once."""
         for modality in config.modalities:
             try:
                 maker = (makers or {}).get(modality) or ModalityMaker(config, modality, base)
+                self._listens |= maker.recorded
                 if maker.step == "z:conversation":
                     raise InputError(
                         f"{maker.name!r} is compared within the whole conversation, which a stream does not know; "
@@ -111,6 +114,8 @@ class LiveFeatures:
             features[modality] = (torch.from_numpy(x), torch.from_numpy(present))
         for one in spoken:
             self._check_possible(one)
+        if not self._listens and any(one.clip for one in spoken):
+            self._note("the recording is not used: the model looks at words alone")
         return features, problems
 
     def _encoded(self, modality: str, spoken: Sequence[Spoken]) -> Encoded:
