@@ -19,7 +19,6 @@ from rich.console import Console
 from sdt.__main__ import main
 from sdt.training.display import Display
 from sdt.training.loop import Trainer
-
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.settings import Recipe

@@ -65,8 +65,12 @@ class Processes:
 
         return choose_device(name)
 
-    def agreed(self, work: Callable[[], T]) -> T:
-        """Do something that may fail or take its time, and go on only if all could; together.
+    def agreed(self, work: Callable[[], T], *, patiently: bool = True) -> T:
+        """Do something that may fail, and go on only if all could; together.
+
+        Args:
+            work: What to do; no method that is called together.
+            patiently: Whether it may take one process much longer than the others.
 
         Raises:
             InputError: And whatever else `work` raises; in the processes that are not to tell it,
@@ -74,6 +78,7 @@ class Processes:
             KeyboardInterrupt: One of them was stopped meanwhile.
             LostProcessError: One of them is not there any more.
         """
+        del patiently
         return work()
 
     def by_first(self, work: Callable[[], T]) -> T | None:

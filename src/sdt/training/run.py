@@ -326,6 +326,9 @@ class Run:
             device = f"{self.processes.size} processes ({device})"
         name = self.model.called()
         self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
+        idle = self.processes.size - self.recipe.training.batch_conversations
+        if idle > 0 and self.recipe.training.batch_utterances is None:
+            self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
         if self.state.epoch:
             self.display.say(f"going on after epoch {self.state.epoch}")
         if note := caveat(self._provenance()):

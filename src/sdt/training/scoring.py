@@ -33,7 +33,7 @@ def divided_outputs(
         return run(conversations)
     lengths = [len(conversation) for conversation in conversations]
     mine = divided(lengths, processes.size)[processes.rank]
-    part = processes.agreed(lambda: run([conversations[index] for index in mine]))
+    part = processes.agreed(lambda: run([conversations[index] for index in mine]), patiently=False)
     assert part.present is not None
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process

@@ -11,6 +11,7 @@ and others wait for it, they wait ten times as long.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -54,17 +55,23 @@ def joined() -> Iterator[Together]:
         seconds = _seconds()
     processes = Together(seconds)
     before = {number: signal.signal(number, processes.stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    lost = False
     try:
         yield processes
     except LostProcessError:
-        lost = True  # taking leave of it could take for ever
+        raise  # taking leave of it could take for ever
+    except BaseException:
+        _part()
         raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if not lost:
-            dist.destroy_process_group()
+    _part()
+    # Not after an error: when one process has ended, torchrun sends SIGTERM to the one that still has to tell why.
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _part() -> None:
+    # DistributedDataParallel lives in a cycle; it should not outlive the connections that it uses.
+    gc.collect()
+    dist.destroy_process_group()
 
 
 class Together(Processes):
@@ -83,7 +90,7 @@ class Together(Processes):
         with self.watching():
             self._store, self.rank, self.size = next(rendezvous("env://", timeout=patient))
             dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=patient)
-            self._step = step
+            self._patient, self._step = dist.group.WORLD, step
             self._steps = self._gradients = dist.new_group(backend="gloo", timeout=step)
 
     def stop(self, *_: object) -> None:
@@ -112,7 +119,7 @@ class Together(Processes):
                 self._gradients = dist.new_group(backend="nccl", timeout=self._step)
         return device
 
-    def agreed(self, work: Callable[[], T]) -> T:
+    def agreed(self, work: Callable[[], T], *, patiently: bool = True) -> T:
         """See `Processes`; the first process that failed tells why."""
         failure: BaseException | None = None
         try:
@@ -123,7 +130,7 @@ class Together(Processes):
             failure = error
         codes = torch.zeros(self.size, dtype=torch.int64)
         codes[self.rank] = _FINE if failure is None else _STOPPED if isinstance(failure, KeyboardInterrupt) else _FAILED
-        self._add(codes, None)
+        self._add(codes, self._patient if patiently else self._steps)
         failed = (codes == _FAILED).nonzero().flatten().tolist()
         if failed and failed[0] != self.rank:
             raise ToldElsewhereError(f"process {failed[0]} tells why")
@@ -185,9 +192,9 @@ class Together(Processes):
         """The first process' bytes, in all."""
         size = torch.tensor([len(data)])
         with self.watching():
-            dist.broadcast(size, 0)
+            dist.broadcast(size, 0, group=self._steps)
             held = torch.frombuffer(bytearray(data or bytes(int(size))), dtype=torch.uint8)
-            dist.broadcast(held, 0)
+            dist.broadcast(held, 0, group=self._steps)
         return held.numpy().tobytes()
 
     def _lost(self, error: RuntimeError) -> LostProcessError:
@@ -198,8 +205,7 @@ class Together(Processes):
             telling = True  # its machine has gone
         reason = re.sub(r"^\[[^\]]*\]\s*", "", str(error)).partition(". ")[0].partition("\n")[0]
         return LostProcessError(
-            f"another process of the run has ended or cannot be reached ({reason}); torchrun tells which, and how it "
-            "ended",
+            f"another process of the run has ended or cannot be reached ({reason}); torchrun's report may say why",
             telling=telling,
         )
 
