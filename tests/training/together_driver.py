@@ -45,6 +45,10 @@ def recipes(corpus: Path) -> dict[str, Recipe]:
         "modalities": {"training.modality_dropout": 0.5, "training.class_weights": weights, "objective.temperature": 8},
         "utterances": {"training.batch_utterances": 9, "objective.hard": 0, "objective.soft": 0},
         "baseline": {"architecture": "dialogue_gcn", "dialogue_gcn.dropout": 0.0},
+        "left out": {
+            "architecture": f"{Path(__file__).with_name('left_out.py')}:LeftOut", "training.batch_conversations": 2,
+            "training.weight_decay": 0.1,
+        },
         STOPPED: {},
     }  # fmt: skip
     return {name: changed(plain, of) for name, of in changes.items()}

@@ -171,7 +171,9 @@ class Together(Processes):
         # arranging the gradients anew after the first step, so that a run that goes on sums as one that was never
         # broken off.
         with self.watching():
-            return DistributedDataParallel(module, process_group=self._gradients, find_unused_parameters=True)
+            return DistributedDataParallel(
+                module, process_group=self._gradients, find_unused_parameters=True, gradient_as_bucket_view=True
+            )
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
