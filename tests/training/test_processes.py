@@ -7,7 +7,7 @@ import pytest
 from sdt.__main__ import main
 from sdt.errors import InputError, ToldElsewhereError
 from sdt.training import together
-from sdt.training.processes import ALONE, launched
+from sdt.training.processes import ALONE, LostProcessError, launched
 
 
 @pytest.fixture(params=[0, 1])
@@ -49,6 +49,25 @@ def test_a_time_that_is_none(rank: int, text: str, monkeypatch: pytest.MonkeyPat
     expected = (InputError, "is not a number of seconds") if rank == 0 else (SystemExit, "2")
     with pytest.raises(expected[0], match=expected[1]), together.joined():
         pass
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[/a/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:4490. This is typically caused by",
+        "Application timeout caused pair closure",
+    ],
+)
+def test_what_gloo_throws_in_a_step_is_the_loss_of_a_process(text: str) -> None:
+    processes = together.Together.__new__(together.Together)  # without connections
+    expected = r"cannot be reached \((Connection closed|Application)"
+    with pytest.raises(LostProcessError, match=expected) as caught, processes.watching():
+        raise RuntimeError(text)
+    assert caught.value.telling
+    assert "typically" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="shapes") as error, processes.watching():
+        raise RuntimeError("shapes do not fit")
+    assert not isinstance(error.value, LostProcessError)
 
 
 def test_what_another_process_tells_is_not_told_here(

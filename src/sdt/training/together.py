@@ -87,7 +87,7 @@ class Together(Processes):
     def __init__(self, seconds: float) -> None:
         step, patient = timedelta(seconds=seconds), timedelta(seconds=PATIENCE * seconds)
         self._stopping = False
-        with self.watching():
+        with self.watching(only=True):
             self._store, self.rank, self.size = next(rendezvous("env://", timeout=patient))
             dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=patient)
             self._patient, self._step = dist.group.WORLD, step
@@ -115,7 +115,7 @@ class Together(Processes):
             )
         if on_gpu:
             self.backend = "nccl"
-            with self.watching():
+            with self.watching(only=True):
                 self._gradients = dist.new_group(backend="nccl", timeout=self._step)
         return device
 
@@ -170,30 +170,30 @@ class Together(Processes):
         # A model of somebody's own may leave parameters out of a step. Looking for those also keeps PyTorch from
         # arranging the gradients anew after the first step, so that a run that goes on sums as one that was never
         # broken off.
-        with self.watching():
+        with self.watching(only=True):
             return DistributedDataParallel(
                 module, process_group=self._gradients, find_unused_parameters=True, gradient_as_bucket_view=True
             )
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """See `Processes`."""
+    def watching(self, *, only: bool = False) -> Iterator[None]:
+        """See `Processes`; `only` where nothing but connections can fail."""
         try:
             yield
         except RuntimeError as error:
-            # What gloo throws has no type of its own, but begins with its file.
-            if isinstance(error, dist.DistError) or "gloo/" in str(error):
+            # What gloo throws has no type of its own.
+            if only or isinstance(error, dist.DistError) or re.search("gloo/|pair closure", str(error)):
                 raise self._lost(error) from None
             raise
 
     def _add(self, tensor: Tensor, group: dist.ProcessGroup | None) -> None:
-        with self.watching():
+        with self.watching(only=True):
             dist.all_reduce(tensor, group=group)
 
     def _bytes(self, data: bytes) -> bytes:
         """The first process' bytes, in all."""
         size = torch.tensor([len(data)])
-        with self.watching():
+        with self.watching(only=True):
             dist.broadcast(size, 0, group=self._steps)
             held = torch.frombuffer(bytearray(data or bytes(int(size))), dtype=torch.uint8)
             dist.broadcast(held, 0, group=self._steps)
