@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sdt.errors import InputError
+from sdt.errors import InputError, ToldElsewhereError
 
 # Two OpenMP threads that spin while they wait are several times slower on shared cores; read once, when torch starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -19,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         return run(sys.argv[1:] if arguments is None else arguments)
+    except ToldElsewhereError:
+        return 2
     except InputError as error:
         print(f"sdt: {error}", file=sys.stderr)
         return 2

@@ -18,6 +18,10 @@ class MissingDependencyError(InputError, ImportError):
     """An optional part was used without the packages it needs; the message names the extra to install."""
 
 
+class ToldElsewhereError(InputError):
+    """Another process that trains together with this one has failed and says why; nothing is left to say here."""
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant.
 

@@ -123,3 +123,28 @@ def test_what_each_student_adds(logits: dict[str, torch.Tensor], tau_squared: bo
         alone = {"fused": logits["fused"], student: logits[student]}
         found = self_distillation(alone, label, objective, torch.tensor([0.5, 2.0, 1.0, 4.0]))
         torch.testing.assert_close(together.students[row], torch.stack([found.hard, found.soft]).detach())
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 0.0, 4.0])])
+@pytest.mark.parametrize("parts", [([0, 1, 2, 3], [4, 5]), ([3, 0, 5], [1, 2, 4]), ([2], [0, 1, 3, 4, 5])])
+def test_the_parts_of_a_batch_add_up_to_it(
+    logits: dict[str, torch.Tensor], weights: torch.Tensor | None, parts: tuple[list[int], list[int]]
+) -> None:
+    label = LABEL.clone()
+    label[2] = UNLABELLED  # so that a part of it alone has no label at all
+    objective = Objective(soft=0.5, temperature=2)
+    together = self_distillation(logits, label, objective, weights)
+    together.total.backward()
+    expected = {head: x.grad.clone() for head, x in logits.items() if x.grad is not None}
+    for x in logits.values():
+        x.grad = None
+    found = [
+        self_distillation({h: x[part] for h, x in logits.items()}, label[part], objective, weights, whole=label)
+        for part in parts
+    ]
+    for of_part in found:
+        of_part.total.backward()
+    for name in ("task", "hard", "soft", "total", "students"):
+        torch.testing.assert_close(sum(getattr(of, name) for of in found), getattr(together, name))
+    for head, x in logits.items():
+        torch.testing.assert_close(x.grad, expected[head])

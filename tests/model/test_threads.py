@@ -99,6 +99,12 @@ def test_an_error_in_a_thread_is_an_error_here() -> None:
     assert torch.get_num_threads() == 2
 
 
+def test_no_threads_where_processes_train_together(monkeypatch: pytest.MonkeyPatch, two_cores: None) -> None:
+    assert threads_pay(9)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    assert not threads_pay(9)
+
+
 def test_threads_pay_where_there_is_a_core_for_each_of_several_parts() -> None:
     before = torch.get_num_threads()
     try:

@@ -46,6 +46,13 @@ def test_epoch_seeds_are_all_different() -> None:
     assert epoch_seeds(3, 5) == epoch_seeds(3, 5)
 
 
+def test_every_process_has_the_same_data_and_dropout_of_its_own() -> None:
+    seeds = [epoch_seeds(run, epoch, rank) for run in range(9) for epoch in range(9) for rank in range(9)]
+    assert len({data for data, _ in seeds}) == 9 * 9
+    assert len({dropout for _, dropout in seeds}) == 9 * 9 * 9
+    assert epoch_seeds(3, 5, 0) == epoch_seeds(3, 5)
+
+
 def test_an_epoch_learns_and_counts(corpus: Corpus, recipe: Recipe) -> None:
     trainer = trainer_for(corpus, recipe)
     batches, steps = batches_of(corpus), list[Step]()

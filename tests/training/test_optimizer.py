@@ -57,6 +57,16 @@ def test_the_moments_of_either_way_can_be_gone_on_with_by_the_other() -> None:
     assert all(float(state["step"]) == 1 for state in again.state.values())
 
 
+def test_a_mean_over_processes_is_known_after_the_backward_pass_only() -> None:
+    model, alone = network(), network()
+    averaged = Descent(make_optimizer(model, Training()), clip=None, averaged=True)
+    assert not averaged.within_backward
+    free = Descent(make_optimizer(alone, Training()), clip=None)
+    torch.testing.assert_close(averaged.step(loss_of(model, 0), 1e-2), free.step(loss_of(alone, 0), 1e-2))
+    for found, wanted in zip(model.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
 def test_clipping_shortens_the_gradient_and_returns_its_length() -> None:
     model, clipped = network(), network()
     free = Descent(make_optimizer(model, Training()), clip=None)

@@ -1,7 +1,8 @@
 """The command line: one table from command names to modules; each module is one plain function and its options.
 
 A command module has `configure(parser)`, which declares its options, and `run(options)`, which does the work and may
-return an exit code. Modules import what is heavy (torch above all) inside `run`, so that `--help` answers at once.
+return an exit code. What several processes can do together sets the default `by_several`. Modules import what is heavy
+(torch above all) inside `run`, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NoReturn
 import sdt
 from sdt.errors import InputError, near_miss
 from sdt.training.options import joined, take_settings_of_models
+from sdt.training.processes import launched, said_once
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.commands.corpus_import", "make a corpus folder from feature files, annotations or tables"),
@@ -83,10 +85,13 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         InputError: An option is unknown (named with its near miss), or what the command raises.
     """
-    options, unknown = build_parser().parse_known_args(joined(arguments))
-    unknown = take_settings_of_models(options, unknown)
-    if unknown:
-        _refuse(unknown, options.parser)
+    with said_once():
+        options, unknown = build_parser().parse_known_args(joined(arguments))
+        unknown = take_settings_of_models(options, unknown)
+        if unknown:
+            _refuse(unknown, options.parser)
+        if launched() > 1 and not getattr(options, "by_several", False):
+            raise InputError(f"'{options.parser.prog}' is done by one process; start it without torchrun")
     options.command_line = shlex.join(["sdt", *arguments])
     return options.run(options) or 0
 

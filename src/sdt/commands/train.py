@@ -1,13 +1,15 @@
 """Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
 
 A recipe is a YAML file of settings; every setting is an option, too. Same recipe, corpus and machine give the same
-numbers, bit for bit, also when the run was interrupted and resumed.
+numbers, bit for bit, also when the run was interrupted and resumed. Started by torchrun, several processes train one
+model together: torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -17,13 +19,17 @@ from typing import TYPE_CHECKING
 
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
+from sdt.training.processes import ALONE, LostProcessError, Processes, launched
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sdt.training.folder import RunFolder
+    from sdt.training.settings import Recipe
 
 INTERRUPTED = 130
+LOST = 1
+"""The exit code of a process that has lost another one."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     add_tracker_option(parser)
     add_options(parser)
+    parser.set_defaults(by_several=True)
 
 
 def add_tracker_option(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +56,22 @@ def add_tracker_option(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Train, and print the scores."""
-    from sdt.training.recipe import load_recipe
+    if launched() == 1:
+        return _run(options, ALONE)
+    from sdt.training.together import joined
 
-    recipe = load_recipe(options.recipe, overrides(options))
+    try:
+        with joined() as processes:
+            return _run(options, processes)
+    except LostProcessError as error:
+        if error.telling:
+            print(f"sdt: {error}", file=sys.stderr)
+        return LOST
+
+
+def _run(options: argparse.Namespace, processes: Processes) -> int:
+    """Train, in one of these processes."""
+    recipe = _recipe(options, processes)
     folder = Path(recipe.output or f"runs/{options.recipe.stem}-seed{recipe.seed}")
 
     import torch
@@ -66,8 +86,10 @@ def run(options: argparse.Namespace) -> int | None:
     console = Console()
     command = ["sdt", "train", str(options.recipe), *overrides(options)]
     was_finished = options.resume and RunFolder(folder).finished
+    # Several processes have to stop at the same step, and see to that themselves.
+    stopping = terminate_as_interrupt() if processes.size == 1 else contextlib.nullcontext()
     try:
-        with terminate_as_interrupt():
+        with stopping:
             run_folder = train(
                 recipe,
                 folder,
@@ -75,11 +97,16 @@ def run(options: argparse.Namespace) -> int | None:
                 overwrite=options.overwrite,
                 display=Display(console),
                 command=command,
-                trackers=[TRACKERS[name]() for name in options.log],
+                trackers=processes.by_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
+                processes=processes,
             )
     except KeyboardInterrupt:
-        print(_stopped(RunFolder(folder), recipe.training.epochs, command), file=sys.stderr)
+        if processes.first:
+            print(f"sdt: {_stopped(RunFolder(folder), recipe.training.epochs, command, processes)}", file=sys.stderr)
         return INTERRUPTED
+    except LostProcessError as error:
+        stopped = _stopped(RunFolder(folder), recipe.training.epochs, command, processes)
+        raise LostProcessError(f"{error}; {stopped}", telling=error.telling) from None
     except torch.cuda.OutOfMemoryError:
         raise InputError(
             "the GPU's memory is too small for this: lower training.batch_conversations or model.width, or give "
@@ -87,10 +114,22 @@ def run(options: argparse.Namespace) -> int | None:
         ) from None
     except (OSError, SafetensorError) as error:
         raise InputError(f"{folder}: cannot be written ({error}); then go on with --resume") from None
+    if not processes.first:
+        return 0
     if was_finished:
         console.print(f"{folder}: this run is finished; its scores:", markup=False, highlight=False, soft_wrap=True)
     _print_scores(run_folder, console)
     return 0
+
+
+def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
+    """The recipe; that of the first process, since elsewhere the file could be another one."""
+    from sdt.training.recipe import flat, load_recipe, unflat
+
+    if processes.size == 1:
+        return load_recipe(options.recipe, overrides(options))
+    values = processes.by_first(lambda: flat(load_recipe(options.recipe, overrides(options))))
+    return unflat(processes.told(lambda: values))
 
 
 def _print_scores(run_folder: RunFolder, console: Console) -> None:
@@ -108,10 +147,18 @@ def _print_scores(run_folder: RunFolder, console: Console) -> None:
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _stopped(run_folder: RunFolder, epochs: int, command: list[str]) -> str:
+def _stopped(run_folder: RunFolder, epochs: int, command: list[str], processes: Processes) -> str:
     done = run_folder.epochs_done
     after = f"after epoch {done} of {epochs}" if done else "before the first epoch was saved"
-    return f"sdt: stopped {after}; go on with: {shlex.join(command)} --resume"
+    again = shlex.join([*command, "--resume"])
+    if processes.size == 1:
+        return f"stopped {after}; go on with: {again}"
+    here = os.environ["LOCAL_WORLD_SIZE"]
+    if int(here) == processes.size:
+        return f"stopped {after}; go on with: torchrun --standalone --nproc-per-node {here} -m {again}"
+    if not run_folder.path.is_dir():  # it is where the first process is
+        after = "here"
+    return f"stopped {after}; go on with the same torchrun on every machine, and: {again}"
 
 
 @contextlib.contextmanager

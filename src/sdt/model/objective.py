@@ -41,7 +41,11 @@ class Losses:
 
 
 def self_distillation(
-    logits: dict[str, Tensor], label: Tensor, objective: Objective, class_weights: Tensor | None = None
+    logits: dict[str, Tensor],
+    label: Tensor,
+    objective: Objective,
+    class_weights: Tensor | None = None,
+    whole: Tensor | None = None,
 ) -> Losses:
     """The loss of a batch.
 
@@ -50,17 +54,19 @@ def self_distillation(
         label: [N] int64, `UNLABELLED` for utterances that count in no term.
         objective: Weights of the terms, temperature and variants.
         class_weights: [C]; cross-entropies are then divided by the sum of the weights of the labels.
+        whole: The labels of the whole batch, where these utterances are a part of it: the terms are then what this part
+            adds to those of the batch. None where they are all.
 
     Returns:
         The terms and their weighted sum; all zero where no utterance is labelled.
     """
     teacher = logits[FUSED].float()
     students = [student.float() for head, student in logits.items() if head != FUSED]
-    task = _cross_entropy(teacher, label, class_weights)
+    task = _cross_entropy(teacher, label, class_weights, whole)
     if not students:
         zero = torch.zeros_like(task)
         return Losses(task, zero, zero, objective.task * task, zero.new_zeros(0, 2))
-    hards = torch.stack([_cross_entropy(student, label, class_weights) for student in students])  # [S]
+    hards = torch.stack([_cross_entropy(student, label, class_weights, whole) for student in students])  # [S]
     hard = hards.sum()
     tau = objective.temperature
     target = (teacher.detach() if objective.detach_teacher else teacher).div(tau).log_softmax(dim=1)  # [N, C]
@@ -68,7 +74,7 @@ def self_distillation(
     divergences = torch.stack(
         [(target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1) for student in students]
     )  # [S, N]
-    count = valid.sum().clamp(min=1)
+    count = (valid if whole is None else (whole != UNLABELLED).float()).sum().clamp(min=1)
     soft = (divergences.sum(dim=0) * valid).sum() / count
     softs = (divergences.detach() * valid).sum(dim=1) / count  # [S]
     if objective.tau_squared:
@@ -77,14 +83,19 @@ def self_distillation(
     return Losses(task, hard, soft, total, torch.stack((hards.detach(), softs), dim=1))
 
 
-def _cross_entropy(logits: Tensor, label: Tensor, class_weights: Tensor | None) -> Tensor:
+def _cross_entropy(logits: Tensor, label: Tensor, class_weights: Tensor | None, whole: Tensor | None) -> Tensor:
     """The (weighted) mean over the labelled utterances; zero, not NaN, where there are none.
 
     Written with a mask, since selecting rows would make a GPU wait for the host to learn how many there are.
     """
-    valid = label != UNLABELLED  # [N]
     chosen = label.clamp(min=0)  # [N]
-    weight = valid.float() if class_weights is None else class_weights[chosen] * valid
+    weight = _weights(label, class_weights)
     nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
-    total = weight.sum()
+    total = (weight if whole is None else _weights(whole, class_weights)).sum()
     return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def _weights(label: Tensor, class_weights: Tensor | None) -> Tensor:
+    """What each utterance counts in a cross-entropy, [N]; nothing without a label."""
+    valid = label != UNLABELLED  # [N]
+    return valid.float() if class_weights is None else class_weights[label.clamp(min=0)] * valid

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 Part = Callable[..., Tensor]
@@ -21,7 +22,13 @@ Part = Callable[..., Tensor]
 
 
 def threads_pay(parts: int) -> bool:
-    """Whether so many parts are worth threads: there is a core for each of several, and no more cores than parts."""
+    """Whether so many parts are worth threads: there is a core for each of several, and no more cores than parts.
+
+    Not where several processes train together: DistributedDataParallel looks for the parameters of a step in its graph,
+    and would not find those of the parts.
+    """
+    if dist.is_available() and dist.is_initialized():
+        return False
     return 1 < torch.get_num_threads() <= parts and not torch.is_autocast_enabled("cpu")
 
 

@@ -139,11 +139,17 @@ def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[s
             f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} chosen {chosen}",
             *_calibration(model),
             f"Seed {recipe.seed}; {parameters:,} parameters",
-            f"{surroundings['started'][:10]}, {_duration(seconds)} on {surroundings['hardware']}; torch "
+            f"{surroundings['started'][:10]}, {_duration(seconds)} on {_hardware(surroundings)}; torch "
             f"{surroundings['torch']}, sdt {surroundings['sdt']}",
             *([f"Command: `{surroundings['command']}`"] if surroundings["command"] else []),
         ]
     )
+
+
+def _hardware(surroundings: Mapping[str, Any]) -> str:
+    count = surroundings.get("processes", 1)
+    several = f"{count} processes ({surroundings['backend']}), each on " if count > 1 else ""
+    return f"{several}{surroundings['hardware']}"
 
 
 def _calibration(model: Model) -> list[str]:

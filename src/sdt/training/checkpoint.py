@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from sdt.errors import InputError
 from sdt.files import atomic_file, atomic_folder
+from sdt.training.processes import Processes
 
 
 @dataclass
@@ -91,6 +92,17 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{current}: damaged ({reason}); start the run anew with --overwrite") from None
+
+
+def share_checkpoint(processes: Processes, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put what the first process has loaded into the state and the optimizer of all; together.
+
+    The best parameters stay with the first process. The model is not sent: whoever averages gradients does that.
+    """
+    known = processes.told(lambda: [state.history, state.best_epoch, state.best_score])
+    state.history, state.best_epoch, state.best_score = known
+    if processes.size > 1 and state.epoch:
+        _put_moments(model, optimizer, dict(processes.tensors(lambda: _on_cpu(_moments(model, optimizer)))))
 
 
 def copy_parameters(model: nn.Module) -> dict[str, Tensor]:

@@ -18,10 +18,15 @@ import torch
 
 import sdt
 from sdt.corpus.store import Corpus
+from sdt.training.processes import ALONE, Processes
 
 
 def environment(
-    corpus: Corpus, device: torch.device, command: Sequence[str], threads: int | None = None
+    corpus: Corpus,
+    device: torch.device,
+    command: Sequence[str],
+    threads: int | None = None,
+    processes: Processes = ALONE,
 ) -> dict[str, Any]:
     """What environment.json says.
 
@@ -30,6 +35,7 @@ def environment(
         device: Where it is computed.
         command: The command line.
         threads: Of the processor; None for as many as this process has.
+        processes: Those that train together.
     """
     return {
         "corpus": str(corpus.folder.resolve()),
@@ -39,6 +45,8 @@ def environment(
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device.type,
         "hardware": hardware(device, threads),
+        "processes": processes.size,
+        "backend": processes.backend,
         "platform": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -165,7 +165,10 @@ class RunFolder:
 
     def _note_resumption(self, before: dict[str, Any], environment: Mapping[str, Any]) -> None:
         """Another machine or version may compute other numbers, so environment.json tells where the run went on."""
-        keys = ("started", "command", "device", "hardware", "platform", "python", "torch", "numpy", "sdt")
+        keys = (
+            "started", "command", "device", "hardware", "processes", "backend", "platform", "python", "torch", "numpy",
+            "sdt",
+        )  # fmt: skip
         again = {"after_epoch": self.epochs_done, **{key: environment[key] for key in keys}}
         values = {**before, "resumed": [*before.get("resumed", []), again]}
         write_text(self.path / "environment.json", _json(values))

@@ -1,16 +1,18 @@
-"""One epoch of training."""
+"""One epoch of training, by one process or by several that divide every batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.corpus.shares import Share, share_of
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
@@ -18,6 +20,7 @@ from sdt.model.base import Model, checked
 from sdt.model.config import FUSED
 from sdt.model.objective import Objective, self_distillation
 from sdt.training.optimizer import Descent
+from sdt.training.processes import ALONE, Processes
 from sdt.training.settings import Training
 
 TERMS = ("task", "hard", "soft", "total")
@@ -70,9 +73,14 @@ class Epoch:
         return sum(step.gradient_norm for step in self.steps) / len(self.steps)
 
 
-def epoch_seeds(seed: int, epoch: int) -> tuple[int, int]:
-    """Two independent seeds of an epoch, for the data and for dropout; so no random state has to be saved."""
+def epoch_seeds(seed: int, epoch: int, rank: int = 0) -> tuple[int, int]:
+    """Two independent seeds of an epoch, for the data and for dropout; so no random state has to be saved.
+
+    The data are the same for every process, dropout is that of the process with this number.
+    """
     data, dropout = np.random.SeedSequence((seed, epoch)).generate_state(2, np.uint64).tolist()
+    if rank:
+        dropout = int(np.random.SeedSequence((seed, epoch), spawn_key=(rank,)).generate_state(1, np.uint64)[0])
     return data, dropout
 
 
@@ -98,6 +106,20 @@ def drop_modalities(batch: Batch, probability: float, generator: torch.Generator
     return replace(batch, features=features, present=present)
 
 
+class _WithLoss(nn.Module):
+    """A model and its loss in one: what PyTorch averages gradients of has to know what the loss depends on."""
+
+    def __init__(self, model: Model, losses: Callable[[Batch, Tensor | None], tuple[Tensor, ...]]) -> None:
+        super().__init__()
+        self.model, self.losses = model, losses
+        # PyTorch looks for parameters that a step leaves out, and warns at length where there are none.
+        self.left_out = nn.Parameter(torch.zeros(1, device=next(model.parameters()).device))
+
+    def forward(self, batch: Batch, whole: Tensor | None) -> tuple[Tensor, ...]:
+        """See `Trainer._losses`."""
+        return self.losses(batch, whole)
+
+
 class Trainer:
     """The steps of an epoch: forward, loss, gradient, optimizer."""
 
@@ -109,6 +131,7 @@ class Trainer:
         training: Training,
         class_weights: Tensor | None,
         rate: Callable[[int], float],
+        processes: Processes = ALONE,
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
@@ -116,32 +139,43 @@ class Trainer:
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
-        self.descent = Descent(optimizer, training.clip)
+        self.processes = processes
+        self.descent = Descent(optimizer, training.clip, averaged=processes.size > 1)
         self.rate = rate
         """Step of the run to learning rate."""
+
+    @cached_property
+    def _compute(self) -> Callable[[Batch, Tensor | None], tuple[Tensor, ...]]:
+        """`_losses`, such that the gradient is that of all processes; made at the first step, together."""
+        if self.processes.size == 1:
+            return self._losses
+        return self.processes.averaging(_WithLoss(self.model, self._losses))
 
     def epoch(self, number: int, batches: Iterable[Batch], first_step: int, done: Callable[[Step], object]) -> Epoch:
         """Train on every batch once.
 
         Args:
             number: Of the epoch, from 1, for messages.
-            batches: On the CPU.
+            batches: On the CPU; the same in every process.
             first_step: Steps of the run so far.
             done: Called for every batch, in order, perhaps some batches later.
 
         Raises:
             NotFiniteError: A loss or a gradient is NaN or infinite; names epoch, batch and conversations.
+            KeyboardInterrupt, LostProcessError: See `Processes.sum`.
         """
         self.model.train()
         epoch = Epoch()
-        predicted: dict[str, list[Tensor]] = {}
+        predicted: list[Tensor] = []
+        rows: list[Tensor] = []
         labels: list[Tensor] = []
         waiting: list[tuple[Tensor, Batch]] = []
         # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
         patience = 1 if self.device.type == "cpu" else 8
 
         def look() -> None:
-            for numbers, (_, batch) in zip(torch.stack([x for x, _ in waiting]).tolist(), waiting, strict=True):
+            table = self.processes.sum(torch.stack([x for x, _ in waiting]))
+            for numbers, (_, batch) in zip(table.tolist(), waiting, strict=True):
                 *losses, norm = numbers[: len(TERMS) + 1]
                 if not all(map(math.isfinite, (*losses, norm))):
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
@@ -153,29 +187,59 @@ class Trainer:
                 done(step)
             waiting.clear()
 
+        seen = 0
         for index, batch in enumerate(batches):
-            logits, numbers = self._step(batch.to(self.device), self.rate(first_step + index))
-            for head, of_head in logits.items():
-                predicted.setdefault(head, []).append(of_head.detach().argmax(dim=1))  # [N]
+            share = share_of(batch, self.processes.rank, self.processes.size)
+            classes, numbers = self._step(share, self.rate(first_step + index))
+            predicted.append(classes[:, : len(share.rows)])
+            rows.append(seen + share.rows)
+            seen += len(batch)
             labels.append(batch.label)
             waiting.append((numbers, batch))
             if len(waiting) == patience:
                 look()
         if waiting:
             look()
-        true = torch.cat(labels).numpy()
+        found = torch.zeros(len(self.model.heads), seen, dtype=torch.int64)
+        found[:, torch.cat(rows)] = torch.cat(predicted, dim=1).cpu()
+        found, true = self.processes.sum(found), torch.cat(labels).numpy()
         names = self.model.config.labels
-        epoch.scores = {head: score(true, torch.cat(of).cpu().numpy(), names) for head, of in predicted.items()}
+        epoch.scores = {head: score(true, of.numpy(), names) for head, of in zip(self.model.heads, found, strict=True)}
         return epoch
 
-    def _step(self, batch: Batch, rate: float) -> tuple[dict[str, Tensor], Tensor]:
-        """One batch; returns the logits, and as a tensor the four losses, the gradient's norm, each student's two."""
+    def _step(self, share: Share, rate: float) -> tuple[Tensor, Tensor]:
+        """One batch.
+
+        Returns:
+            The classes that the heads predict, [heads, n]; and this process' part of the four losses, of the gradient's
+            norm, and of each student's two losses.
+        """
+        whole = None if share.batch is share.whole else share.whole.label.to(self.device)
+        with self.processes.watching():
+            total, losses, students, classes = self._compute(share.batch.to(self.device), whole)
+            norm = self.descent.step(total, rate)
+        # Every process knows the norm; one of them says it.
+        norm = norm.detach() if self.processes.first else torch.zeros_like(norm)
+        return classes, torch.cat([losses, norm[None], students])
+
+    def _losses(self, batch: Batch, whole: Tensor | None) -> tuple[Tensor, ...]:
+        """Forward.
+
+        Args:
+            batch: This process' share.
+            whole: The labels of the whole batch, where that is more.
+
+        Returns:
+            What to go down, a scalar whose gradient's mean over the processes is that of the loss; and without
+            gradients the four losses, each student's two, and the classes that the heads predict, [heads, n].
+        """
         with autocast(self.device, self.training.precision):
             logits = checked(self.model, self.model(batch), len(batch)).logits
-        losses = self_distillation(logits, batch.label, self.objective, self.class_weights)
-        norm = self.descent.step(losses.total, rate)
-        numbers = torch.stack([*(getattr(losses, term).detach() for term in TERMS), norm.detach()])
-        return logits, torch.cat([numbers, losses.students.flatten()])
+        losses = self_distillation(logits, batch.label, self.objective, self.class_weights, whole)
+        terms = torch.stack([getattr(losses, term).detach() for term in TERMS])
+        classes = torch.stack([logits[head].detach().argmax(dim=1) for head in self.model.heads])  # [heads, n]
+        total = losses.total if whole is None else losses.total * self.processes.size
+        return total, terms, losses.students.flatten(), classes
 
 
 def _not_finite(epoch: int, number: int, batch: Batch, loss: float, norm: float) -> NotFiniteError:

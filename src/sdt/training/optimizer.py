@@ -27,17 +27,20 @@ class Descent:
 
     On a CPU each parameter is changed as soon as its gradient is known, and the gradient is thrown away: it is still in
     the processor's cache then, and no second copy of all parameters is written to memory and read again. That cannot be
-    where the gradient is clipped, since its norm is known at the end only; and a GPU does better with all at once.
+    where the gradient is clipped, since its norm is known at the end only, or where it is the mean over several
+    processes, known at the end, too; and a GPU does better with all at once.
 
     Args:
         optimizer: Holds the moments; its parameter groups' `lr` is used.
         clip: Largest norm of the gradient, or None.
+        averaged: Whether the gradient is the mean over several processes.
     """
 
-    def __init__(self, optimizer: torch.optim.Adam, clip: float | None) -> None:
+    def __init__(self, optimizer: torch.optim.Adam, clip: float | None, *, averaged: bool = False) -> None:
         self.optimizer, self.clip = optimizer, clip
         self.parameters: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
-        self.within_backward = clip is None and all(p.device.type == "cpu" for p in self.parameters)
+        on_cpu = all(p.device.type == "cpu" for p in self.parameters)
+        self.within_backward = clip is None and not averaged and on_cpu
         self._norms: dict[Tensor, Tensor] = {}
         if self.within_backward:
             for group in optimizer.param_groups:

@@ -6,15 +6,17 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
+from sdt.conversation import Conversation
 from sdt.corpus.batch_order import batch_order
 from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
-from sdt.device import choose_device
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy, fit_temperatures
 from sdt.evaluation.outputs import Outputs, predictions, run_model, write_predictions
@@ -22,16 +24,25 @@ from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.features.text_model import carried_adapter
 from sdt.model.config import FUSED
 from sdt.training.card import model_card
-from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
+from sdt.training.checkpoint import (
+    State,
+    copy_parameters,
+    load_checkpoint,
+    save_checkpoint,
+    share_checkpoint,
+    trained,
+)
 from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
 from sdt.training.optimizer import make_optimizer
+from sdt.training.processes import ALONE, Processes
 from sdt.training.protocol import protocol_for
 from sdt.training.recipe import resolved
 from sdt.training.schedule import learning_rate
+from sdt.training.scoring import divided_outputs
 from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
 from sdt.training.trackers import Tracker
@@ -47,8 +58,12 @@ def train(
     display: Display | None = None,
     command: Sequence[str] = (),
     trackers: Sequence[Tracker] = (),
+    processes: Processes = ALONE,
 ) -> RunFolder:
     """Train by a recipe. Same recipe, corpus and machine: the same numbers, bit for bit, interrupted or not.
+
+    Where several processes train together, all of them call this with the same arguments. The first alone writes and
+    shows; what the others do with `folder`, `display` and `trackers` is nothing.
 
     Args:
         recipe: The settings; `recipe.output` is not looked at.
@@ -58,27 +73,55 @@ def train(
         display: Where to show progress.
         command: The command line, for environment.json.
         trackers: What else gets the metrics of a run that is not finished yet.
+        processes: Those that train together.
 
     Raises:
         InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
         KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
+        LostProcessError: A process that trained with this one has ended; the run can go on from its checkpoint.
     """
-    recipe = resolved(recipe)
-    if recipe.corpus is None:
-        raise InputError("the recipe names no corpus: give --corpus FOLDER")
-    corpus = Corpus.open(recipe.corpus)
-    corpus.verify()  # the fingerprint that the run keeps has to be that of what it read
-    device = choose_device(recipe.training.device)
-    run = Run(recipe, corpus, device, RunFolder(folder), display or Display(), trackers)
-    surroundings = environment(corpus, device, command)
-    going_on = run.folder.begin(recipe, surroundings, resume=resume, overwrite=overwrite)
-    if going_on and run.folder.finished:
-        run.folder.remove_checkpoint()
+    recipe, corpus = processes.agreed(lambda: _read(recipe))
+    _check_same_corpus(corpus, processes)
+    device = processes.device(recipe.training.device)
+    if not processes.first:
+        display, trackers = Display(Console(quiet=True)), ()
+    run = processes.agreed(
+        partial(Run, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
+    )
+    surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
+    begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)
+    going_on = processes.by_first(begin)
+    if processes.told(lambda: going_on and run.folder.finished):
+        processes.by_first(run.folder.remove_checkpoint)
         return run.folder
     with repeatable(), contextlib.ExitStack() as ending:
         run.train(ending)
         run.finish(surroundings)
     return run.folder
+
+
+def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:
+    """The recipe complete, and its corpus."""
+    recipe = resolved(recipe)
+    if recipe.corpus is None:
+        raise InputError("the recipe names no corpus: give --corpus FOLDER")
+    corpus = Corpus.open(recipe.corpus)
+    corpus.verify()  # the fingerprint that the run keeps has to be that of what it read
+    return recipe, corpus
+
+
+def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:
+    """Machines could have different corpora in the same place."""
+    wanted = processes.told(lambda: corpus.fingerprint)
+
+    def check() -> None:
+        if corpus.fingerprint != wanted:
+            raise InputError(
+                f"{corpus.folder}: its fingerprint is {corpus.fingerprint[:12]}, that of the first process' corpus "
+                f"{wanted[:12]}; all need the same"
+            )
+
+    processes.agreed(check)
 
 
 class Run:
@@ -92,10 +135,12 @@ class Run:
         folder: RunFolder,
         display: Display,
         trackers: Sequence[Tracker] = (),
+        processes: Processes = ALONE,
     ) -> None:
         self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
+        self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
-        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed)
+        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed, processes)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -113,12 +158,32 @@ class Run:
             recipe.training,
             weights,
             lambda step: learning_rate(recipe.training, step, steps),
+            processes,
         )
         self.state = State()
 
     def train(self, ending: contextlib.ExitStack) -> None:
         """Train the epochs that are missing, writing metrics and checkpoints; `ending` will close the trackers."""
         training = self.recipe.training
+        self.processes.by_first(partial(self._begin, ending))
+        share_checkpoint(self.processes, self.state, self.model, self.optimizer)
+        with self.display.running(training.epochs, self.state.epoch):
+            while not self._enough():
+                try:
+                    line = self._epoch(self.state.epoch + 1)
+                except NotFiniteError as error:
+                    kept = self.folder.epochs_done
+                    text = f"{error}. {self.folder.path} keeps the state after epoch {kept}"
+                    self.processes.refuse(InputError(text))
+                chosen_at = time.perf_counter()
+                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
+                self.sealed.look(line["epoch"], self.model)
+                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
+                self.state.history.append(line)
+                self.processes.by_first(partial(self._keep, line))
+
+    def _begin(self, ending: contextlib.ExitStack) -> None:
+        """Read the checkpoint if there is one, and tell everybody."""
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
         self.sealed.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
@@ -126,39 +191,38 @@ class Run:
         for tracker in self.trackers:
             tracker.start(self.recipe, self.folder.path, self.state.history)
             ending.callback(tracker.close)
-        with self.display.running(training.epochs, self.state.epoch):
-            while not self._enough():
-                try:
-                    line = self._epoch(self.state.epoch + 1)
-                except NotFiniteError as error:
-                    kept = self.folder.epochs_done
-                    raise InputError(f"{error}. {self.folder.path} keeps the state after epoch {kept}") from None
-                chosen_at = time.perf_counter()
-                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
-                self.sealed.look(line["epoch"], self.model)
-                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
-                self.state.history.append(line)
-                if self.state.epoch % training.checkpoint_every == 0 or self._enough():
-                    save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
-                self.folder.write_metrics(self.state.history)
-                self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
-                for tracker in self.trackers:
-                    tracker.epoch(line)
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        """Write what is known after an epoch, and tell everybody."""
+        training = self.recipe.training
+        if self.state.epoch % training.checkpoint_every == 0 or self._enough():
+            save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
+        self.folder.write_metrics(self.state.history)
+        self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
+        for tracker in self.trackers:
+            tracker.epoch(line)
 
     def finish(self, surroundings: Mapping[str, Any]) -> None:
         """Take the best parameters, score the reported splits, write model, predictions and scores."""
-        self.model.load_state_dict(self.state.best)
+        self.model.load_state_dict(self.processes.tensors(lambda: self.state.best))
         self.model.config = dataclasses.replace(
             self.model.config, provenance=self._provenance(), temperatures=self._temperatures()
         )
         scores: dict[str, dict[str, Scores]] = {}
         for split in self.protocol.predicted:
-            conversations = self.corpus.split(split)
-            outputs = run_model(self.model, self.corpus, conversations)
-            said = predictions(outputs, self.model.config)
-            write_predictions(self.folder.path / "predictions" / f"{split}.jsonl", said, conversations)
+            outputs = self._outputs(self.corpus.split(split))
+            self.processes.by_first(partial(self._write_predictions, split, outputs))
             if split in self.protocol.reported:
                 scores[split] = score_heads(outputs, self.model.config.labels)
+        self.processes.by_first(partial(self._write, scores, surroundings))
+
+    def _write_predictions(self, split: str, outputs: Outputs) -> None:
+        said = predictions(outputs, self.model.config)
+        path = self.folder.path / "predictions" / f"{split}.jsonl"
+        write_predictions(path, said, self.corpus.split(split))
+
+    def _write(self, scores: dict[str, dict[str, Scores]], surroundings: Mapping[str, Any]) -> None:
+        """Write model and scores, which finishes the run."""
         seconds = sum(sum(line["seconds"].values()) for line in self.state.history)
         parts = self._carry_adapters()
         card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
@@ -184,7 +248,15 @@ class Run:
         """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
         if self.protocol.chosen_on != "dev":
             return {}
-        return fit_temperatures(run_model(self.model, self.corpus, self.protocol.choose))
+        return fit_temperatures(self._outputs(self.protocol.choose))
+
+    def _outputs(self, conversations: Sequence[Conversation]) -> Outputs:
+        """What the model says of conversations; together."""
+        return divided_outputs(
+            self.processes,
+            conversations,
+            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.heed),
+        )
 
     def _carry_adapters(self) -> dict[str, Path]:
         """Let the configuration say that adapters of encoders lie in the model's folder; the folders to copy there."""
@@ -201,7 +273,7 @@ class Run:
         """Train one epoch and score it; returns its line of metrics.jsonl."""
         started = time.perf_counter()
         training, protocol = self.recipe.training, self.protocol
-        data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number)
+        data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number, self.processes.rank)
         generator = torch.Generator().manual_seed(data_seed)
         torch.manual_seed(dropout_seed)
         batches = split_batches(
@@ -221,13 +293,13 @@ class Run:
             number, dropped, first_step, lambda step: self.display.batch_done(step.utterances, step.losses["total"])
         )
         trained_at = time.perf_counter()
-        outputs = run_model(self.model, self.corpus, protocol.choose)
+        outputs = self._outputs(protocol.choose)
         scores = score_heads(outputs, self.corpus.labels)
-        score = scores[FUSED].weighted_f1
+        score = self.processes.told(lambda: scores[FUSED].weighted_f1)  # the first chooses
         better = score > self.state.best_score
         if better:
             self.state.best_epoch, self.state.best_score = number, score
-            self.state.best = copy_parameters(self.model)
+            self.state.best = copy_parameters(self.model) if self.processes.first else {}
         return {
             "epoch": number,
             "best": better,
@@ -250,8 +322,13 @@ class Run:
     def _announce(self) -> None:
         parameters = sum(parameter.numel() for parameter in trained(self.model).values())
         device = self.trainer.device.type
+        if self.processes.size > 1:
+            device = f"{self.processes.size} processes ({device})"
         name = self.model.called()
         self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
+        idle = self.processes.size - self.recipe.training.batch_conversations
+        if idle > 0 and self.recipe.training.batch_utterances is None:
+            self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
         if self.state.epoch:
             self.display.say(f"going on after epoch {self.state.epoch}")
         if note := caveat(self._provenance()):

@@ -13,18 +13,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
-from sdt.evaluation.outputs import run_model
+from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file, write_text
 from sdt.model.base import Model
 from sdt.model.config import FUSED
 from sdt.training.folder import scores_from_dict
+from sdt.training.processes import ALONE, Processes
+from sdt.training.scoring import divided_outputs
 
 CAVEAT = "epoch chosen on test (sealed scores; trained on train alone, where the protocol 'published' adds dev)"
 
@@ -69,13 +72,17 @@ class Sealed:
         folder: `RUN/sealed`.
         corpus: The corpus.
         conversations: The labelled test split; none where nothing is to be sealed.
+        processes: Those that score it; the first seals.
     """
 
-    def __init__(self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation]) -> None:
+    def __init__(
+        self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation], processes: Processes = ALONE
+    ) -> None:
         self._path = folder / "test.jsonl"
         self._predictions = folder / "predictions.jsonl"
         self._corpus = corpus
         self._conversations = conversations
+        self._processes = processes
         self._lines: list[str] = []
 
     def resume(self, epoch: int) -> None:
@@ -90,10 +97,17 @@ class Sealed:
         self._lines = lines[:epoch]
 
     def look(self, epoch: int, model: Model) -> None:
-        """Score test with the parameters after an epoch, and seal the scores."""
+        """Score test with the parameters after an epoch, and seal the scores; together."""
         if not self._conversations:
             return
-        outputs = run_model(model, self._corpus, self._conversations)
+        outputs = divided_outputs(
+            self._processes,
+            self._conversations,
+            lambda some: run_model(model, self._corpus, some, progress=self._processes.heed),
+        )
+        self._processes.by_first(partial(self._seal, epoch, outputs))
+
+    def _seal(self, epoch: int, outputs: Outputs) -> None:
         scores = score_heads(outputs, self._corpus.labels)
         line = {
             "epoch": epoch,

@@ -1,0 +1,55 @@
+"""What a model says of conversations, each process running it over some of them.
+
+Shapes: N utterances, M modalities, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from sdt.conversation import Conversation
+from sdt.corpus.shares import divided
+from sdt.evaluation.outputs import Outputs
+from sdt.training.processes import Processes
+
+
+def divided_outputs(
+    processes: Processes, conversations: Sequence[Conversation], run: Callable[[Sequence[Conversation]], Outputs]
+) -> Outputs:
+    """The outputs for all conversations, in their order, in every process; together.
+
+    Args:
+        processes: Those that share the work.
+        conversations: What to run the model on.
+        run: Runs it over some conversations; see `sdt.evaluation.outputs.run_model`.
+
+    Raises:
+        InputError: And whatever else `run` raises; see `Processes.agreed`.
+    """
+    if processes.size == 1:
+        return run(conversations)
+    lengths = [len(conversation) for conversation in conversations]
+    mine = divided(lengths, processes.size)[processes.rank]
+    part = processes.agreed(lambda: run([conversations[index] for index in mine]), patiently=False)
+    assert part.present is not None
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        """The rows of all processes: each adds its own to zeros."""
+        found = np.zeros((int(starts[-1]), *values.shape[1:]), dtype=values.dtype)
+        found[rows] = values
+        return processes.sum(torch.from_numpy(found)).numpy()
+
+    no_weights = np.zeros(part.present.shape, dtype=np.float32)
+    weights = whole(no_weights if part.weights is None else part.weights)  # [N, M]
+    return Outputs(
+        probabilities={head: whole(of_head) for head, of_head in part.probabilities.items()},
+        label=whole(part.label),
+        weights=weights if weights.any() else None,  # those of an utterance sum to 1
+        places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+        present=whole(part.present.astype(np.uint8)).astype(np.bool_),
+    )
