@@ -13,8 +13,6 @@ from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.table import percent
 from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.context import FULL
-from sdt.model.sdt import SDT
 from sdt.model.registry import SDT_NAME, label_of
 from sdt.model.sdt import SDT
 from sdt.training.options import find_setting
@@ -179,9 +177,9 @@ def _limits(model: Model, corpus: Corpus) -> str:
 
 def _context(model: Model) -> list[str]:
     """What a causal model reads; it is what it was trained for."""
-    context = model.context if isinstance(model, SDT) else FULL
-    if not isinstance(model, SDT) or not context.causal:
+    if not isinstance(model, SDT) or not model.context.causal:
         return []
+    context = model.context
     reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
     return [
         f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "
