@@ -210,11 +210,7 @@ def show(measured: Measured, note: str) -> None:
 
 def main() -> None:
     """Measure, print, write."""
-    parser = report.parser(__doc__, repeats=3)
-    parser.add_argument("--model", default=DEFAULT, help="default: %(default)s")
-    parser.add_argument("--clients", type=report.positive, nargs="+", default=[1, 8, 64, 200], help="at a time")
-    parser.add_argument("--seconds", type=time_of_a_turn, default=10.0, help="of a turn; default: %(default)s")
-    options = parser.parse_args()
+    options = load_parser(__doc__).parse_args()
     where = report.machine(options.threads)
     with contextlib.ExitStack() as stack:
         ports = {name: stack.enter_context(service(options.model, more)) for name, more in SERVICES.items()}
@@ -224,7 +220,16 @@ def main() -> None:
     report.write_json(options.output or report.PLACE / "serving.json", "serving", where, found)
 
 
-def time_of_a_turn(text: str) -> float:
+def load_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of a benchmark that loads a service."""
+    parser = report.parser(description, repeats=3)
+    parser.add_argument("--model", default=DEFAULT, help="default: %(default)s")
+    parser.add_argument("--clients", type=report.positive, nargs="+", default=[1, 8, 64, 200], help="at a time")
+    parser.add_argument("--seconds", type=_time_of_a_turn, default=10.0, help="of a turn; default: %(default)s")
+    return parser
+
+
+def _time_of_a_turn(text: str) -> float:
     """An option's seconds, more than 0."""
     seconds = float(text)
     if not 0 < seconds < 1e6:

@@ -25,9 +25,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from benchmarks import report
-from benchmarks.serving import PATIENCE, PERCENTILES, Load, bodies, service, time_of_a_turn
+from benchmarks.serving import PATIENCE, PERCENTILES, Load, bodies, load_parser, service
 from sdt.evaluation.table import plain_table
-from sdt.model.hub import DEFAULT
 
 Said = Sequence[dict[str, Any]]
 """The utterances of a conversation."""
@@ -152,11 +151,7 @@ def show(measured: Measured, note: str) -> None:
 
 def main() -> None:
     """Measure, print, write."""
-    parser = report.parser(__doc__, repeats=3)
-    parser.add_argument("--model", default=DEFAULT, help="default: %(default)s")
-    parser.add_argument("--clients", type=report.positive, nargs="+", default=[1, 8, 64, 200], help="at a time")
-    parser.add_argument("--seconds", type=time_of_a_turn, default=10.0, help="of a turn; default: %(default)s")
-    options = parser.parse_args()
+    options = load_parser(__doc__).parse_args()
     where = report.machine(options.threads)
     begun = time.perf_counter()
     with service(options.model, ["--streams", "10000"]) as port:

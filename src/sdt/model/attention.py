@@ -7,8 +7,7 @@ side by side, so that what is small is computed together.
 Three layouts compute the same. `Ragged` (on a CPU) goes from conversation to conversation and pads nothing, so that its
 time follows the utterances there are and not the longest conversation. `Padded` (on a GPU) gives all conversations one
 length, since there a few large operations are faster than many small ones. ONNX files have a third, in
-`sdt.prediction.onnx`, and conversations that go on a fourth, in
-`sdt.prediction.cached_layout`.
+`sdt.prediction.onnx`, and conversations that go on a fourth, in `sdt.prediction.cached_layout`.
 
 Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of one of them, or of the longest;
 E encoders; H heads of an encoder; G = E * H; d model width.

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sdt.prediction.streaming import FIRST_SPEAKER
 from sdt.serving.refusals import Refusal, beyond
 from sdt.serving.settings import Settings
 
@@ -52,7 +53,7 @@ class Talk:
         """Begin anew."""
         self.count = 0
         """How many utterances there are."""
-        self.speaker = "Speaker 1"
+        self.speaker = FIRST_SPEAKER
         """Who spoke last."""
         self._answers: deque[str] = deque()
         """The last of them, as far as they are kept."""
