@@ -105,12 +105,13 @@ def _warm_up(maker: ModalityMaker) -> None:
     from sdt.features.recordings import Recordings
 
     noise = random.Random(0).randbytes(2 * 16000)  # noqa: S311 - a second of sound
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "noise.wav"
-        with wave.open(str(path), "wb") as file:
-            file.setparams((1, 2, 16000, 0, "NONE", ""))
-            file.writeframes(noise)
-        maker.make([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [Clip(path)]}))
+    with tempfile.TemporaryFile() as file:  # has no name: a process that is killed meanwhile leaves nothing behind
+        with wave.open(file, "wb") as sound:
+            sound.setparams((1, 2, 16000, 0, "NONE", ""))
+            sound.writeframes(noise)
+        file.seek(0)
+        clip = Clip(DESCRIPTORS / str(file.fileno()))
+        maker.make([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [clip]}))
 
 
 def _confine(memory: int) -> None:
