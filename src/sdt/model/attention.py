@@ -74,9 +74,11 @@ def layout_of(batch: Batch, context: Context = FULL) -> Layout:
     return kind.of(batch, context)
 
 
-ROWS_TOGETHER = 32768
-"""Encoders are computed side by side as long as their rows of Q are at most so many together; memory is finite."""
-
+ROWS_TOGETHER = 1024
+"""Encoders are computed side by side as long as their rows of Q are at most so many together: with more, nothing is
+faster on a CPU, and what several encoders hold at once takes memory."""
+ROWS_TOGETHER_PADDED = 32768
+"""The same where conversations are padded: a GPU wants large operations, but its memory is finite."""
 
 LONG = 512
 """Utterances of a conversation beyond which attention is computed without holding its weights where some are missing,
@@ -181,7 +183,7 @@ class Padded:
     @property
     def encoders_together(self) -> int:
         """As many as memory allows."""
-        return max(1, ROWS_TOGETHER // (self.conversations * self.longest))
+        return max(1, ROWS_TOGETHER_PADDED // (self.conversations * self.longest))
 
     def pad(self, x: Tensor) -> Tensor:
         """[N, ...] to [B, T, ...]; zero (or False) between the conversations."""
