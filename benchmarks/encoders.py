@@ -15,7 +15,9 @@ from pathlib import Path
 from sdt.conversation import Utterance
 from sdt.errors import InputError
 from sdt.features.encoder import Source, feature_encoder
-from sdt.features.media import Clip, MediaProblem, decode_audio, decode_frames
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
+from sdt.features.media_video import decode_frames
 
 
 def main() -> None:

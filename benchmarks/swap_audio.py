@@ -29,7 +29,8 @@ from sdt.errors import InputError
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import score
 from sdt.features.audio_voice8 import NAMES, measure
-from sdt.features.media import Clip, MediaProblem, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
 from sdt.model.hub import find_model
 from sdt.model.saved import load
 

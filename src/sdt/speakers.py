@@ -8,6 +8,8 @@ from typing import Literal
 from sdt.conversation import Conversation
 
 SpeakerMode = Literal["identity", "appearance"]
+FIRST_SPEAKER = "Speaker 1"
+"""Who speaks where nobody has been named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.features.audio_voice8 import NAMES
-from sdt.features.media import Audio, Clip, decode_audio
+from sdt.features.media import Clip
+from sdt.features.media_audio import Audio, decode_audio
 from tests.shared import SHARED_DATA
 
 OFFSET = 7.07

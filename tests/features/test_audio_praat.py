@@ -7,7 +7,8 @@ import pytest
 
 from sdt.features.audio_praat import Praat
 from sdt.features.audio_voice8 import NAMES
-from sdt.features.media import Audio, MediaProblem
+from sdt.features.media import MediaProblem
+from sdt.features.media_audio import Audio
 from tests.features.meld_clips import AGREEMENT, differences, real_clip, table_row
 from tests.features.voices import RATE, syllables, vowel
 from tests.shared import needs_meld

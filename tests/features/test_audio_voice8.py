@@ -14,7 +14,8 @@ from sdt.conversation import Utterance
 from sdt.features.audio_praat import Praat
 from sdt.features.audio_voice8 import NAMES, Voice8, measure
 from sdt.features.encoder import Source
-from sdt.features.media import Audio, Clip, MediaProblem
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import Audio
 from tests.features.clips import write_clip
 from tests.features.meld_clips import AGREEMENT, differences, real_clip, table_row
 from tests.features.voices import RATE, syllables, vowel

@@ -12,8 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from sdt.features import media
-from sdt.features.media import LONGEST, Audio, Clip, MediaProblem, decode_audio, decode_frames
+from sdt.features import media_video
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import LONGEST, Audio, decode_audio
+from sdt.features.media_video import decode_frames
 from tests.features.clips import RATE, noise, number_of, numbered, tone, write_clip
 from tests.shared import SHARED_DATA
 
@@ -129,7 +131,7 @@ def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
     times = None if spacing == "even" else np.cumsum(np.random.default_rng(0).choice([0.04, 0.04, 0.5], 150)).tolist()
     path = write_clip(tmp_path / "a.mp4", pictures=numbered(150), times=times)
     decoded: list[int] = []
-    frames = media._frames
+    frames = media_video.frames
 
     def counted(packets: Any) -> Any:
         decoded.append(0)
@@ -141,9 +143,9 @@ def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
         clips = [Clip(path), Clip(path, 1.3, 2.9)]
         return [(time, number_of(picture)) for clip in clips for time, picture in decode_frames(clip, 4)]
 
-    monkeypatch.setattr(media, "_frames", counted)
+    monkeypatch.setattr(media_video, "frames", counted)
     found = sampled()
-    monkeypatch.setattr(media, "_passing_over", lambda packets, *_: packets)
+    monkeypatch.setattr(media_video, "_passing_over", lambda packets, *_: packets)
     assert found == sampled()
     assert decoded[0] < decoded[2] == 150
 

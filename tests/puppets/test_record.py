@@ -10,7 +10,9 @@ import av
 import pytest
 
 from sdt.errors import MissingDependencyError
-from sdt.features.media import Clip, MediaProblem, decode_audio, decode_frames
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
+from sdt.features.media_video import decode_frames
 from sdt.puppets.generate import Recording, Scene, generate
 from sdt.puppets.record import file_name, pyav, record
 from sdt.puppets.stage import PER_SECOND, SIDE, sound, speeches

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.media import Clip, decode_audio, decode_frames
+from sdt.features.media import Clip
+from sdt.features.media_audio import decode_audio
+from sdt.features.media_video import decode_frames
 from sdt.features.recordings import find_recordings
 from sdt.files import sha256
 from sdt.puppets.generate import Scene, generate

@@ -8,8 +8,9 @@ import json
 import pytest
 from starlette.requests import Request
 
+from sdt.serving.asked import Asked
 from sdt.serving.exchange import Message
-from sdt.serving.reading import Asked, Reader
+from sdt.serving.reading import Reader
 from sdt.serving.refusals import Refusal
 from sdt.serving.settings import Settings
 from tests.prediction.models import tiny_model

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from sdt.conversation import Conversation, Utterance
 from sdt.model.config import Architecture
 from sdt.prediction import Pipeline, StreamingPredictor
-from sdt.serving.reading import Asked
+from sdt.serving.asked import Asked
 from sdt.serving.stream import log
 from sdt.transcripts.records import record
 from tests.prediction.models import LABELS, chat, tiny_model

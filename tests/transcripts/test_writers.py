@@ -63,6 +63,19 @@ def test_csv(tmp_path: Path) -> None:
     assert rows[1]["text"] == ""
 
 
+def test_csv_holds_nothing_that_a_spreadsheet_runs(tmp_path: Path) -> None:
+    texts = ('=HYPERLINK("http://x")', " +1", "-1", "@SUM(A1)", "\uff1d1", "a=1", "1-1")
+    talk = Conversation("=talk", tuple(Utterance(str(row), "-Ann", text) for row, text in enumerate(texts)))
+    path = written(tmp_path, "a.csv", talk)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"].startswith("\t") for row in rows] == [True] * 5 + [False] * 2
+    assert {(row["conversation"], row["speaker"]) for row in rows} == {("\t=talk", "\t-Ann")}
+    (read,) = read_transcript(path).conversations
+    assert (read.id, {u.speaker for u in read.utterances}) == ("=talk", {"-Ann"})
+    assert [u.text for u in read.utterances] == [tidy(text) for text in texts]
+
+
 def test_webvtt(tmp_path: Path) -> None:
     assert written(tmp_path, "a.vtt", TALK).read_text("utf-8") == (
         "WEBVTT\n\n"

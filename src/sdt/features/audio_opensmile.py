@@ -19,7 +19,8 @@ import numpy as np
 
 from sdt.errors import InputError, MissingDependencyError, near_miss
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.features.media import Clip, MediaProblem, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
 
 SETS = {"IS10": 1582, "eGeMAPSv02": 88, "ComParE_2016": 6373}
 """Each set's width."""

@@ -21,7 +21,8 @@ from sdt.errors import InputError, MissingDependencyError
 from sdt.features.audio_syllables import BURST, FLOOR, PAUSE, RANGE, peaks_before_dips
 from sdt.features.audio_voice8 import GRID, NAMES, PITCH, RATE, SHORTEST
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.features.media import Audio, Clip, MediaProblem, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import Audio, decode_audio
 
 UNDEFINED = -200.0
 """What Praat gives as the harmonicity of a silent frame, in dB."""

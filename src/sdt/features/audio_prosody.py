@@ -23,7 +23,8 @@ from scipy.signal import find_peaks
 from sdt.errors import InputError
 from sdt.features.audio_contours import BANDS, CEPSTRA, HOP, RATE, Array, Contours, Mask, measure
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.features.media import Clip, MediaProblem, Samples, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import Samples, decode_audio
 
 SHORTEST = 0.1
 """Seconds that an utterance must last."""

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.features.media import Clip, MediaProblem, Samples, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import Samples, decode_audio
 from sdt.features.pretrained import find_model
 from sdt.features.text_model import silence
 

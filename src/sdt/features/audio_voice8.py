@@ -20,7 +20,8 @@ from sdt.features.audio_measures import centres, frame_times, harmonicity, inten
 from sdt.features.audio_pitch import Search, track_pitch
 from sdt.features.audio_syllables import count_syllables
 from sdt.features.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.features.media import Audio, Clip, MediaProblem, decode_audio
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import Audio, decode_audio
 
 NAMES = (
     "duration",

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.features.media import Clip, MediaProblem, decode_audio, decode_frames
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
+from sdt.features.media_video import decode_frames
 from sdt.features.visual_detect import SAME_FACE, Box, FaceFinder, FoundFace, Picture, Points, opencv
 
 FACES_PER_SECOND = 4.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.recordings import is_recording
+from sdt.speakers import FIRST_SPEAKER
 from sdt.transcripts import Transcript, read_transcript, read_transcripts
 
 Input = str | Path | Transcript | Conversation | Sequence[Conversation]
@@ -43,7 +44,7 @@ def _read_path(path: Path) -> Transcript:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     note = f"{path.name}: a recording with no transcript: taken to be one utterance without words"
-    return Transcript([Conversation(path.stem, (Utterance("0", "Speaker 1"),))], {(path.stem, "0"): path}, [note])
+    return Transcript([Conversation(path.stem, (Utterance("0", FIRST_SPEAKER),))], {(path.stem, "0"): path}, [note])
 
 
 def _check(conversations: Sequence[Conversation]) -> None:

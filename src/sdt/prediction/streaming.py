@@ -20,11 +20,10 @@ from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
 from sdt.prediction.rereading import Rereading
 from sdt.prediction.turns import Reader, Turn
+from sdt.speakers import FIRST_SPEAKER
 
 HISTORY = 64
 """Utterances that a model is given which is not causal, the newest included."""
-FIRST_SPEAKER = "Speaker 1"
-"""Who speaks where nobody has been named."""
 
 
 @dataclass

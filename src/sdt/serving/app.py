@@ -22,7 +22,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 import sdt
 from sdt.errors import InputError
 from sdt.prediction.predictions import Predictions
-from sdt.serving import description, metrics, reading, stream
+from sdt.serving import description, metrics, stream
+from sdt.serving.asked import Asked, close
 from sdt.serving.batcher import Batcher
 from sdt.serving.decoders import Decoders
 from sdt.serving.docs_page import docs_page
@@ -31,7 +32,7 @@ from sdt.serving.held import Held
 from sdt.serving.page_routes import add_page
 from sdt.serving.predictor import Predictor, Prepared
 from sdt.serving.progress import HEADER, Course, Courses
-from sdt.serving.reading import Asked, Reader
+from sdt.serving.reading import Reader
 from sdt.serving.refusals import Refusal, invalid
 from sdt.serving.settings import Settings
 from sdt.serving.steps import Steps
@@ -203,7 +204,7 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
                 _tell(service, request, [asked])
                 found = await _unless_gone(request, service.predict(asked, course))
             finally:
-                reading.close([asked])
+                close([asked])
         if LINES in request.headers.get("accept", ""):
             return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
         return _json(_answer(found))
@@ -219,7 +220,7 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
             except ExceptionGroup as group:
                 raise _first(group) from None
         finally:
-            reading.close(asked)
+            close(asked)
         return _json({"results": [_answer(one) for one in found]})
 
 

@@ -21,9 +21,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded
 from sdt.prediction.live_features import Spoken
-from sdt.serving import reading
 from sdt.serving.admission import SUBPROTOCOL
-from sdt.serving.reading import Asked
+from sdt.serving.asked import Asked, close
+from sdt.serving.from_json import parsed
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import StreamSent, StreamUtterance
 from sdt.serving.talks import BINARY, IDLE, Ending, Talk
@@ -117,7 +117,7 @@ class _Connection:
     async def _answer(self, text: str) -> str | None:
         """The answer to a message; None if the conversation is no longer this connection's."""
         try:
-            sent = (await run_in_threadpool(reading.parsed, StreamSent, text)).root
+            sent = (await run_in_threadpool(parsed, StreamSent, text)).root
             async with self._talk.turn:
                 if self._ending.done():
                     return None
@@ -147,7 +147,7 @@ class _Connection:
         try:
             answer = await self._predicted(asked, number)
         finally:
-            reading.close([asked])
+            close([asked])
         talk.add(answer, asked.conversation.utterances[0].speaker)
         self._said["utterances"] += 1
         return answer

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sdt.prediction.streaming import FIRST_SPEAKER
 from sdt.serving.refusals import Refusal, beyond
 from sdt.serving.settings import Settings
+from sdt.speakers import FIRST_SPEAKER
 
 ANSWER_BYTES = 2**20
 """Bytes of answers that are kept of a conversation, for clients that lost the connection before they had them."""

@@ -19,6 +19,9 @@ from sdt.transcripts.transcript import tidy
 LAST_CUE = 3.0
 """Seconds for which a cue is shown whose utterance has a beginning, but no end."""
 
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+"""How a cell begins that spreadsheets run."""
+
 Said = tuple[Conversation, Utterance, Prediction]
 
 
@@ -75,11 +78,23 @@ def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
 
 
 def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
-    rows = [flat(record(prediction, utterance)) for _conversation, utterance, prediction in said]
+    rows = [
+        {name: _cell(value) for name, value in flat(record(prediction, utterance)).items()}
+        for _conversation, utterance, prediction in said
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+
+
+def _cell(value: object) -> object:
+    """A value as a spreadsheet may have it.
+
+    What begins like a formula would be run there. A tab before it keeps it from that, is not seen, and is no part of
+    the text when `read_transcript` reads it.
+    """
+    return f"\t{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:

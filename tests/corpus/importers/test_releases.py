@@ -18,7 +18,8 @@ from sdt.errors import InputError
 from sdt.features.audio_prosody import Prosody
 from sdt.features.cache import FeatureCache
 from sdt.features.encoder import Encoded, Progress, Source
-from sdt.features.media import Clip, decode_frames
+from sdt.features.media import Clip
+from sdt.features.media_video import decode_frames
 from sdt.features.visual import Faces
 from tests.features.clips import noise, write_clip
 from tests.features.drawn import face, scene
