@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from sdt.features import media_video
+from sdt.features import media, media_video
 from sdt.features.media import Clip, MediaProblem
 from sdt.features.media_audio import LONGEST, Audio, decode_audio
 from sdt.features.media_video import decode_frames
@@ -131,7 +131,7 @@ def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
     times = None if spacing == "even" else np.cumsum(np.random.default_rng(0).choice([0.04, 0.04, 0.5], 150)).tolist()
     path = write_clip(tmp_path / "a.mp4", pictures=numbered(150), times=times)
     decoded: list[int] = []
-    frames = media_video.frames
+    frames = media.frames
 
     def counted(packets: Any) -> Any:
         decoded.append(0)

@@ -97,7 +97,7 @@ def origin(container: InputContainer, stream: AudioStream | VideoStream) -> floa
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def seek(container: InputContainer, stream: AudioStream | VideoStream, time: float) -> bool:
+def go_to(container: InputContainer, stream: AudioStream | VideoStream, time: float) -> bool:
     """Go to the last place at or before a time stamp (in seconds) from which decoding can begin; False: it cannot."""
     import av
 

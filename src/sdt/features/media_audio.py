@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.features.media import Clip, MediaProblem, frames, opened, origin, packets, stretch
+from sdt.features.media import Clip, MediaProblem, frames, go_to, opened, origin, packets, stretch
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
@@ -131,7 +131,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         sound.stated = float((stream.duration or 0) * (stream.time_base or 0))
         if not sound.stated and len(container.streams) == 1:  # else it is how long the pictures last
             sound.stated = (container.duration or 0) / 1_000_000 - origin(container, stream)
-        if seek and not seek(container, stream, zero - PREROLL):
+        if seek and not go_to(container, stream, zero - PREROLL):
             return None
         place = 0  # where the next frame begins, in samples from the stretch's start
         for frame in frames(packets(container, stream)):

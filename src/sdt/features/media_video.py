@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.features.media import Clip, MediaProblem, frames, opened, origin, packets, seek, stretch
+from sdt.features.media import Clip, MediaProblem, frames, go_to, opened, origin, packets, stretch
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
@@ -77,7 +77,7 @@ def _displayed(container: InputContainer, start: float, per_second: float) -> It
         raise MediaProblem("no video track")
     stream.thread_type = "AUTO"
     zero = origin(container, stream) + start
-    if start > 0 and not seek(container, stream, zero):
+    if start > 0 and not go_to(container, stream, zero):
         container.seek(0)
     lasts = float(1 / stream.average_rate) if stream.average_rate else 0.04
     shown: tuple[float, VideoFrame] | None = None
