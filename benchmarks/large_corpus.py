@@ -31,6 +31,7 @@ class Files:
     """Where they are."""
 
     folder: Path
+    widths: Mapping[str, int]
 
     @property
     def utterances(self) -> Path:
@@ -40,16 +41,16 @@ class Files:
     @property
     def features(self) -> dict[str, Path]:
         """Modality to its matrix."""
-        return {name: self.folder / f"{name}.npy" for name in WIDTHS}
+        return {name: self.folder / f"{name}.npy" for name in self.widths}
 
 
-def generate(folder: Path, utterances: int, conversations: int, seed: int) -> Files:
+def generate(folder: Path, utterances: int, conversations: int, seed: int, widths: Mapping[str, int] = WIDTHS) -> Files:
     """Write the files; the same seed gives the same ones."""
-    files, random = Files(folder), np.random.default_rng(seed)
+    files, random = Files(folder, widths), np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    centres = {name: random.normal(size=(len(EMOTIONS), width)).astype(np.float32) for name, width in WIDTHS.items()}
+    centres = {name: random.normal(size=(len(EMOTIONS), width)).astype(np.float32) for name, width in widths.items()}
     matrices = {
-        name: open_memmap(path, mode="w+", dtype=np.float32, shape=(utterances, WIDTHS[name]))
+        name: open_memmap(path, mode="w+", dtype=np.float32, shape=(utterances, widths[name]))
         for name, path in files.features.items()
     }
     bounds = np.linspace(0, utterances, conversations + 1).astype(np.int64)
@@ -74,7 +75,7 @@ def _fill(
     random: np.random.Generator,
 ) -> None:
     for name, matrix in matrices.items():
-        noise = random.standard_normal((len(label), WIDTHS[name]), dtype=np.float32)
+        noise = random.standard_normal((len(label), matrix.shape[1]), dtype=np.float32)
         matrix[rows] = centres[name][label] + 4 * noise
 
 
