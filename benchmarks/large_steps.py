@@ -91,4 +91,5 @@ def _noted(done: list[tuple[float, int]]) -> Callable[[Step], None]:
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    print(json.dumps({"open": opened, "train": trained, "evaluate": evaluated}[what](*arguments)))
+    steps: dict[str, Callable[..., dict[str, Any]]] = {"open": opened, "train": trained, "evaluate": evaluated}
+    print(json.dumps(steps[what](*arguments)))

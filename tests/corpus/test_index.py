@@ -26,11 +26,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "corpus"
 
 
-def change(folder: Path, header: dict[str, Any] | None = None, **arrays: Any) -> None:
+def change(folder: Path, **arrays: Any) -> None:
     """Change arrays of the index, and its SHA-256 with them."""
     path = folder / "index.safetensors"
     save_file({**load_file(path), **arrays}, path)
-    rehash(folder, header)
+    rehash(folder)
 
 
 def rehash(folder: Path, changes: dict[str, Any] | None = None) -> None:
@@ -112,7 +112,7 @@ def test_a_corpus_of_format_1_opens_and_is_the_same(folder: Path, tmp_path: Path
         ({"train": ["a"], "test": ["a"]}, None, "conversation 'a' is in two splits"),
         ({"train": 1}, None, "'train' is no list of texts"),
         (None, [0, 2, 1, 3, 4, 5], "line 3: conversation 'a' began further up"),
-        (None, [], "it has no conversations"),
+        (None, [], "split 'train' names conversation 'a', which is not in utterances.jsonl"),
     ],
 )
 def test_a_damaged_corpus_of_format_1(

@@ -69,7 +69,7 @@ def batch_order(
         bounds = np.append(np.arange(0, len(order), size), len(order))
         return Batches(order, bounds, np.arange(len(bounds) - 1))
     order = order[np.argsort(np.asarray(lengths)[order], kind="stable")]  # those of one length stay shuffled
-    begins, room = [], 0
+    begins, room = list[int](), 0
     for place, length in enumerate(np.asarray(lengths)[order].tolist()):
         if length > room or not begins:
             begins.append(place)

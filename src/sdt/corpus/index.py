@@ -151,7 +151,7 @@ class Index:
                 raise _damaged(self.path, f"{name!r} ends at {array[-1]} instead of {last}")
         if len(self.speaker) != len(self.label):
             raise _damaged(self.path, f"{len(self.speaker)} speakers of {len(self.label)} utterances")
-        for name, numbers in (("by_id", self.by_id), *self.splits.items()):
+        for name, numbers in (("by_id", self.by_id), *((f"split.{of}", some) for of, some in self.splits.items())):
             if len(numbers) and not 0 <= numbers.min() <= numbers.max() < K:
                 raise _damaged(self.path, f"{name!r} names a conversation that is none of {K}")
 
@@ -172,9 +172,8 @@ class Index:
         for number in self.by_id:
             id = self._id(int(number))
             if before is not None and id <= before:
-                raise _damaged(
-                    self.path, f"the ids are not in order, or {id.decode('utf-8', 'replace')!r} occurs twice"
-                )
+                twice = id.decode("utf-8", "replace")
+                raise _damaged(self.path, f"the ids are out of order, or {twice!r} is there twice")
             before = id
         everything = np.concatenate([*self.splits.values(), np.empty(0, np.int64)])
         if len(np.unique(everything)) != len(everything):
