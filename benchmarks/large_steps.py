@@ -1,6 +1,6 @@
 """What `benchmarks.large` watches in processes of their own; each prints what it has measured as JSON.
 
-python -m benchmarks.large_steps open|train|evaluate CORPUS ...
+python -m benchmarks.large_steps train|evaluate CORPUS ...
 """
 
 from __future__ import annotations
@@ -29,16 +29,6 @@ from sdt.training.settings import Recipe, Training
 
 WARM_UP = 10
 """Steps that do not count."""
-
-
-def opened(folder: str) -> dict[str, Any]:
-    """Open a corpus and look up a conversation in its middle."""
-    begun = time.perf_counter()
-    corpus = Corpus.open(folder)
-    seconds = time.perf_counter() - begun
-    middle = corpus.everything()[len(corpus.conversations) // 2]
-    assert corpus.conversations[middle.id] == middle
-    return {"seconds": seconds, "utterances": corpus.size}
 
 
 def trained(folder: str, steps: str) -> dict[str, Any]:
@@ -91,5 +81,5 @@ def _noted(done: list[tuple[float, int]]) -> Callable[[Step], None]:
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    steps: dict[str, Callable[..., dict[str, Any]]] = {"open": opened, "train": trained, "evaluate": evaluated}
+    steps: dict[str, Callable[..., dict[str, Any]]] = {"train": trained, "evaluate": evaluated}
     print(json.dumps(steps[what](*arguments)))

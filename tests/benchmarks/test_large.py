@@ -91,8 +91,8 @@ def test_the_steps_are_those_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert main(command["import"][3:]) == 0
     capsys.readouterr()
-    opened = large_steps.opened(str(tmp_path / "corpus"))
-    assert opened["utterances"] == 300
+    opened = watched(command["open"])
+    assert json.loads(opened.output)["utterances"] == 300
     trained = large_steps.trained(str(tmp_path / "corpus"), "14")
     assert trained["steps"] == 14
     assert trained["utterances_per_second"] > 0 < trained["seconds_to_first_step"]

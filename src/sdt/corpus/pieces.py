@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-VALUES = 1 << 20
-"""Numbers of a piece, about: a few megabytes in whatever precision."""
+VALUES = 1 << 19
+"""Numbers of a piece, about: two megabytes in single precision."""
 
 
 def pieces(shape: Sequence[int]) -> Iterator[slice]:

@@ -21,8 +21,8 @@ import json
 import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,10 +36,10 @@ REQUIRED = ("conversation", "speaker", "label")
 OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
+_NOTHING: dict[str, str | None] = dict.fromkeys(COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the file, its values checked one by one."""
 
     line: int
@@ -210,7 +210,7 @@ def check_columns(
 
 def _row(path: Path, record: Record, number: int) -> Row:
     where = f"{path}, line {record.line}"
-    text = {name: cell_text(where, name, record.values.get(name)) for name in COLUMNS}
+    text = _NOTHING | {name: cell_text(where, name, value) for name, value in record.values.items() if name in _NOTHING}
     conversation, speaker = text["conversation"], text["speaker"]
     if conversation is None or speaker is None:
         raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
@@ -244,7 +244,8 @@ def cell_text(where: str, column: str, value: object) -> str | None:
         raise InputError(f"{where}: {column} is {json.dumps(value)[:40]}; expected text or a number")
     text = str(value).strip()
     try:
-        text.encode("utf-8")
+        if not text.isascii():
+            text.encode("utf-8")
     except UnicodeEncodeError:
         raise InputError(f"{where}: {column} holds half of a surrogate pair, which is no character") from None
     return text or None
