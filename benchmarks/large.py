@@ -80,6 +80,7 @@ def results(found: Mapping[str, Mapping[str, Sequence[Curve]]]) -> dict[str, Any
         phase: {
             size: {
                 "seconds": [curve.seconds[-1] for curve in curves],
+                "processor_seconds": [curve.processor for curve in curves],
                 "peak_anonymous_mib": max(curve.peak for curve in curves) / 2**20,
                 "peak_resident_mib": max(max(curve.resident) for curve in curves) / 2**20,
                 "said": [_said(curve) for curve in curves] if phase in ("open", "train", "evaluate") else [],
@@ -92,11 +93,11 @@ def results(found: Mapping[str, Mapping[str, Sequence[Curve]]]) -> dict[str, Any
 
 
 def table(of: Mapping[str, Any], title: str) -> Grid:
-    """The time and the peak of anonymous memory of every process."""
+    """The processor time and the peak of anonymous memory of every process."""
     rows = [
         [
             phase,
-            *(f"{max(of_phase[size]['seconds']):,.1f}" for size in SIZES),
+            *(f"{max(of_phase[size]['processor_seconds']):,.1f}" for size in SIZES),
             *(f"{of_phase[size]['peak_anonymous_mib']:,.0f}" for size in SIZES),
             f"{of_phase['large']['peak_resident_mib']:,.0f}",
         ]
@@ -104,7 +105,7 @@ def table(of: Mapping[str, Any], title: str) -> Grid:
     ]
     columns = (
         "process",
-        *(f"{size}, s" for size in SIZES),
+        *(f"{size}, processor s" for size in SIZES),
         *(f"{size}: peak, MiB" for size in SIZES),
         "large, with mapped pages",
     )
@@ -115,12 +116,12 @@ def sentences(of: Mapping[str, Any]) -> list[str]:
     """What the processes say themselves."""
     opening = {size: of["open"][size]["said"][0]["seconds"] for size in SIZES}
     first = {size: of["train"][size]["said"][0]["seconds_to_first_step"] for size in SIZES}
-    speed = {size: [said["utterances_per_second"] for said in of["train"][size]["said"]] for size in SIZES}
+    speed = {size: [said["utterances_per_processor_second"] for said in of["train"][size]["said"]] for size in SIZES}
     ratios = [large / small for large, small in zip(speed["large"], speed["small"], strict=True)]
     return [
         f"opening: {1000 * opening['large']:.1f} ms (small: {1000 * opening['small']:.1f} ms)",
         f"from opening to the end of the first step: {first['large']:.2f} s (small: {first['small']:.2f} s)",
-        "utterances per second while training, by turns: "
+        "utterances per second of processor time while training, by turns: "
         + "; ".join(f"{size} {', '.join(f'{x:,.0f}' for x in speed[size])}" for size in SIZES),
         f"large / small: {report.shown(ratios, 2)}",
     ]

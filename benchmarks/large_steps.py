@@ -35,12 +35,13 @@ def trained(folder: str, steps: str) -> dict[str, Any]:
     """Train as `sdt train` does, class weights and all, but for so many steps, however many epochs they are."""
     begun = time.perf_counter()
     run = _run(folder)
-    done: list[tuple[float, int]] = []
+    done: list[tuple[float, float, int]] = []
     run.trainer.epoch(1, itertools.islice(_batches(run), int(steps)), 0, _noted(done))
-    counted = done[WARM_UP:]
+    utterances = sum(n for *_, n in done[WARM_UP:])
     return {
         "seconds_to_first_step": done[0][0] - begun,
-        "utterances_per_second": sum(n for _, n in counted) / (counted[-1][0] - done[WARM_UP - 1][0]),
+        "utterances_per_second": utterances / (done[-1][0] - done[WARM_UP - 1][0]),
+        "utterances_per_processor_second": utterances / (done[-1][1] - done[WARM_UP - 1][1]),
         "steps": len(done),
     }
 
@@ -75,8 +76,8 @@ def _batches(run: Run) -> Iterator[Batch]:
         )
 
 
-def _noted(done: list[tuple[float, int]]) -> Callable[[Step], None]:
-    return lambda step: done.append((time.perf_counter(), step.utterances))
+def _noted(done: list[tuple[float, float, int]]) -> Callable[[Step], None]:
+    return lambda step: done.append((time.perf_counter(), time.process_time(), step.utterances))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ class Curve:
     """Bytes that are its own: without the pages of mapped files, which the system takes back when it needs them."""
     resident: list[int] = field(default_factory=list)
     """Bytes with those pages."""
+    processor: float = 0.0
+    """Seconds of processor time in all, which other processes of the machine hardly change."""
     output: str = ""
     """What it printed."""
 
@@ -51,7 +54,7 @@ def watched(command: Sequence[str], environment: Mapping[str, str] | None = None
     """
     if not Path("/proc/self/status").exists():
         raise InputError("the memory of a process is read from /proc, which only Linux has")
-    curve, begun = Curve(), time.perf_counter()
+    curve, begun, before = Curve(), time.perf_counter(), _processor_of_children()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             while process.poll() is None:
@@ -62,12 +65,18 @@ def watched(command: Sequence[str], environment: Mapping[str, str] | None = None
                 time.sleep(INTERVAL)
             assert process.stdout is not None
             curve.output = process.stdout.read()
+            curve.processor = _processor_of_children() - before
         except BaseException:
             process.kill()
             raise
     if process.returncode:
         raise InputError(f"{' '.join(command[:6])} ...: failed with exit code {process.returncode}")
     return curve
+
+
+def _processor_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _sizes(pid: int) -> dict[str, int]:

@@ -23,6 +23,7 @@ def test_the_memory_of_a_process_is_watched() -> None:
         resident >= anonymous for resident, anonymous in zip(something.resident, something.anonymous, strict=True)
     )
     assert something.output == "said\n"
+    assert 0 < something.processor < 20
     with pytest.raises(InputError, match="failed with exit code 3"):
         watched([sys.executable, "-c", "raise SystemExit(3)"])
 
@@ -54,8 +55,8 @@ def test_everything_is_measured_and_tidied_up(
 
     def pretend(command: Sequence[str], _: object) -> Curve:
         asked.append(command)
-        speed = {"seconds": 0.5, "seconds_to_first_step": 1.5, "utterances_per_second": 900.0 + len(asked)}
-        return Curve([0.1, 0.2], [2**20, 2**21], [2**21, 2**22], "a note\n" + json.dumps(speed) + "\n")
+        speed = {"seconds": 0.5, "seconds_to_first_step": 1.5, "utterances_per_processor_second": 900.0 + len(asked)}
+        return Curve([0.1, 0.2], [2**20, 2**21], [2**21, 2**22], 0.2, "a note\n" + json.dumps(speed) + "\n")
 
     monkeypatch.setattr(large, "watched", pretend)
     options = ["--folder", str(tmp_path / "files"), "--utterances", "2000", "--conversations", "200", "--threads", "1"]
@@ -96,4 +97,5 @@ def test_the_steps_are_those_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixt
     trained = large_steps.trained(str(tmp_path / "corpus"), "14")
     assert trained["steps"] == 14
     assert trained["utterances_per_second"] > 0 < trained["seconds_to_first_step"]
+    assert trained["utterances_per_processor_second"] > 0
     assert large_steps.evaluated(str(tmp_path / "corpus"))["utterances"] == 10
