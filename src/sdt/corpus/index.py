@@ -63,7 +63,10 @@ class Index:
         """
         if not path.is_file():
             raise InputError(f"{path}: missing; import the corpus again")
-        tensors = map_tensors(path)
+        try:
+            tensors = map_tensors(path)
+        except InputError as error:
+            raise InputError(f"{error}; import the corpus again") from None
         splits = {name: tensors.pop(f"split.{name}") for name in SPLITS if f"split.{name}" in tensors}
         if set(tensors) != set(_TYPES):
             raise _damaged(path, f"it holds {', '.join(sorted(tensors))}")
