@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from sdt.conversation import Conversation
@@ -12,7 +14,7 @@ FIRST_SPEAKER = "Speaker 1"
 """Who speaks where nobody has been named."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Speakers:
     """The speaker numbering of a corpus and of every model trained on it."""
 
@@ -44,14 +46,19 @@ class Speakers:
             if self.mode == "appearance":
                 seen[speaker] = min(len(seen), self.count)
             else:
-                seen[speaker] = self.names.index(speaker) if speaker in self.names else self.count
+                seen[speaker] = self._known.get(speaker, self.count)
         return seen[speaker]
 
+    @cached_property
+    def _known(self) -> dict[str, int]:
+        """Name to number; of a name that stands there twice, the first."""
+        return {name: number for number, name in reversed(list(enumerate(self.names)))}
+
     @classmethod
-    def of(cls, conversations: list[Conversation], mode: SpeakerMode) -> Speakers:
+    def of(cls, conversations: Iterable[Conversation], mode: SpeakerMode) -> Speakers:
         """The numbering that covers these conversations (for `identity`, names in alphabetical order)."""
-        voices = [{utterance.speaker for utterance in c.utterances} for c in conversations]
+        voices = ({utterance.speaker for utterance in c.utterances} for c in conversations)
         if mode == "appearance":
-            return cls("appearance", max((len(v) for v in voices), default=1))
+            return cls("appearance", max(map(len, voices), default=1))
         names = tuple(sorted(set().union(*voices)))
         return cls("identity", len(names), names)

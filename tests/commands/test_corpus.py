@@ -58,8 +58,9 @@ def test_import_check_and_show(files: list[Path], tmp_path: Path, capsys: pytest
 
     assert main(["corpus", "check", str(output)]) == 0
     checked = capsys.readouterr().out.splitlines()
-    assert len(checked) == 6
+    assert len(checked) == 7
     assert all(line.startswith("OK ") for line in checked)
+    assert any(line.endswith("index.safetensors") for line in checked)
 
     assert main(["corpus", "show", str(output)]) == 0
     shown = capsys.readouterr().out

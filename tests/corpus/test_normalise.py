@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
+from sdt.corpus import pieces
 from sdt.corpus.draft import Draft, FeatureTable
-from sdt.corpus.normalise import normalise
+from sdt.corpus.normalise import moments, normalise, streamed_moments
+from sdt.corpus.streamed import StreamedTable
 from sdt.errors import InputError
 from sdt.speakers import Speakers
 
@@ -77,3 +79,54 @@ def test_the_corpus_needs_train_rows() -> None:
     draft = draft_of(X, [False] * 3 + [True] * 3)
     with pytest.raises(InputError, match="needs utterances of the train split"):
         normalise(draft, {"audio": "corpus"})
+
+
+@pytest.mark.parametrize("sizes", [[50], [1, 49], [7, 0, 20, 23], [1] * 50])
+def test_statistics_in_one_pass_are_those_of_all_rows(sizes: list[int]) -> None:
+    random = np.random.default_rng(1)
+    # A mean that is large against the deviation spoils the naive sum of squares.
+    x = (random.normal(size=(50, 4)) * [1, 1e-3, 100, 0] + [0, 1e4, -1e6, 0.1]).astype(np.float32)
+    parts = np.split(x, np.cumsum(sizes)[:-1])
+    mean, deviation = streamed_moments(parts)
+    np.testing.assert_allclose(mean, x.mean(axis=0, dtype=np.float64), rtol=1e-14)
+    np.testing.assert_allclose(deviation[:3], x.std(axis=0, dtype=np.float64)[:3], rtol=1e-9)
+    assert deviation[3] == 0
+
+
+def test_statistics_of_one_part_are_numpys_bit_for_bit() -> None:
+    x = np.random.default_rng(2).normal(size=(300, 5)).astype(np.float32)
+    mean, deviation = moments(x)
+    assert mean.tolist() == x.astype(np.float64).mean(axis=0).tolist()
+    assert deviation.tolist() == x.astype(np.float64).std(axis=0).tolist()
+
+
+@pytest.mark.parametrize("how", ["conversation", "corpus"])
+@pytest.mark.parametrize("rows", [1, 2, 4, 100])
+def test_features_that_are_read_in_pieces_become_the_same(
+    how: Literal["conversation", "corpus"], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = [row[:] for row in X]
+    x[4][0] = np.inf
+    whole, streamed = draft_of(x, PRESENT), draft_of(x, PRESENT)
+    table = streamed.features["audio"]
+    streamed.features["audio"] = StreamedTable(lambda at: table.features[at], (6, 2), table.present, table.encoder)
+    monkeypatch.setattr(pieces, "VALUES", 2 * rows)
+    for draft in (whole, streamed):
+        normalise(draft, {"audio": how})
+        draft.check(treat_as_missing=True)
+    found = streamed.features["audio"]
+    parts = [found.rows(at) for at in pieces.pieces(found.shape)]
+    assert len(parts) == -(-6 // rows)
+    np.testing.assert_allclose(np.concatenate(parts), whole.features["audio"].features, rtol=1e-6)
+    np.testing.assert_array_equal(found.features, np.concatenate(parts))
+    assert found.present.tolist() == whole.features["audio"].present.tolist()
+    assert found.encoder == whole.features["audio"].encoder
+    assert streamed.notes == whole.notes
+    if how == "corpus":
+        np.testing.assert_allclose(_statistics(streamed), _statistics(whole), rtol=1e-12)
+
+
+def _statistics(draft: Draft) -> list[list[float]]:
+    kept = draft.provenance["normalisation"]
+    assert isinstance(kept, dict)
+    return [kept["audio"]["mean"], kept["audio"]["deviation"]]

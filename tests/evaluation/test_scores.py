@@ -8,7 +8,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import classification_report
+from sklearn.metrics import (
+    accuracy_score,
+    classification_report,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+)
 
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs
@@ -44,6 +50,25 @@ def test_a_class_that_does_not_occur_keeps_its_place_and_counts_in_the_macro_mea
     assert scores.confusion.shape == (3, 3)
     assert (scores.accuracy, scores.weighted_f1) == (1, 1)
     assert scores.macro_f1 == pytest.approx(2 / 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 400), st.integers(2, 7))
+def test_counted_predictions_score_bit_for_bit_as_the_predictions_themselves(
+    seed: int, size: int, classes: int
+) -> None:
+    random = np.random.default_rng(seed)
+    true, predicted = random.integers(classes, size=(2, size))
+    found = score(true, predicted, [str(label) for label in range(classes)])
+    of = {"labels": range(classes), "zero_division": 0}
+    assert found.accuracy == accuracy_score(true, predicted)
+    assert found.weighted_f1 == f1_score(true, predicted, average="weighted", **of)
+    assert found.macro_f1 == f1_score(true, predicted, average="macro", **of)
+    per_class = precision_recall_fscore_support(true, predicted, **of)
+    assert [(c.precision, c.recall, c.f1, c.support) for c in found.classes.values()] == list(
+        zip(*per_class, strict=True)
+    )
+    np.testing.assert_array_equal(found.confusion, confusion_matrix(true, predicted, labels=range(classes)))
 
 
 @pytest.mark.parametrize("true", [[], [-1, -1]])

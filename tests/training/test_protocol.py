@@ -22,10 +22,12 @@ def without(split: str, folder: Path, *, only_labels: bool = False) -> Corpus:
     gone = draft.splits[split]
     if not only_labels:
         del draft.splits[split]
-    for index, conversation in enumerate(draft.conversations):
+    conversations = list(draft.conversations)
+    for index, conversation in enumerate(conversations):
         if conversation.id in gone:
             bare = tuple(dataclasses.replace(u, label=None) for u in conversation.utterances)
-            draft.conversations[index] = dataclasses.replace(conversation, utterances=bare)
+            conversations[index] = dataclasses.replace(conversation, utterances=bare)
+    draft.conversations = conversations
     return write_corpus(draft, folder / "corpus")
 
 

@@ -75,10 +75,12 @@ def test_the_unsealed_result_is_the_best_on_test(finished: Path, corpus: Corpus)
 def test_labels_and_features_of_test_choose_nothing(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
     draft = make_draft()
     test = set(draft.splits["test"])
-    for index, conversation in enumerate(draft.conversations):
+    conversations = list(draft.conversations)
+    for index, conversation in enumerate(conversations):
         if conversation.id in test:
             changed = tuple(dataclasses.replace(u, label="calm") for u in conversation.utterances)
-            draft.conversations[index] = dataclasses.replace(conversation, utterances=changed)
+            conversations[index] = dataclasses.replace(conversation, utterances=changed)
+    draft.conversations = conversations
     first = sum(len(c) for c in draft.conversations if c.id not in test)
     for table in draft.features.values():
         table.features[first:] = np.where(table.present[first:, None], 100.0, 0.0)

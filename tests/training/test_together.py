@@ -75,12 +75,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of 13 training conversations, some of whose utterances have no label."""
     folder = tmp_path_factory.mktemp("together")
     draft = make_draft(train=13, dev=5, test=3)
-    for index, conversation in enumerate(draft.conversations[:6]):
+    conversations = list(draft.conversations)
+    for index, conversation in enumerate(conversations[:6]):
         utterances = tuple(
             dataclasses.replace(u, label=None) if index == 2 or number % 3 == 1 else u
             for number, u in enumerate(conversation.utterances)
         )
-        draft.conversations[index] = dataclasses.replace(conversation, utterances=utterances)
+        conversations[index] = dataclasses.replace(conversation, utterances=utterances)
+    draft.conversations = conversations
     write_corpus(draft, folder / "tiny")
     (folder / "tiny.yaml").write_text(dump_recipe(with_dropout(Path("tiny"))), encoding="utf-8")
     return folder

@@ -6,7 +6,6 @@ Shapes: N annotated utterances, K conversations, R runs, C classes, B draws.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sdt.corpus.selection import label_counts
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling, interval, resample
 from sdt.evaluation.counts import MEASURES, of_class
@@ -69,14 +69,10 @@ class Pair:
 
 def class_shares(corpus: Corpus) -> dict[str, float]:
     """The share of every label among the annotated utterances of train; empty where there are none."""
-    labels = [
-        utterance.label
-        for id in corpus.splits.get("train", ())
-        for utterance in corpus.conversations[id].utterances
-        if utterance.label is not None
-    ]
-    counted = Counter(labels)
-    return {label: counted[label] / len(labels) for label in corpus.labels} if labels else {}
+    if "train" not in corpus.splits:
+        return {}
+    counts = label_counts(corpus.split("train"), corpus.labels).tolist()
+    return {label: count / sum(counts) for label, count in zip(corpus.labels, counts, strict=True) if sum(counts)}
 
 
 def rare_classes(shares: Mapping[str, float]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Verify a corpus folder: every file's SHA-256, every size, every value. Exits with 2 if anything is wrong."""
+"""Verify a corpus folder: every file's SHA-256, every size, line and value. Exits with 2 if anything is wrong."""
 
 from __future__ import annotations
 

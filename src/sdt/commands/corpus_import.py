@@ -3,7 +3,7 @@
 What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
 {train,dev,test}_sent_emo.csv; or one CSV or JSON Lines file of utterances (columns conversation, speaker, label and,
 if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality (.npy,
-.npz, CSV).
+.safetensors, .npz, CSV).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus

@@ -1,18 +1,21 @@
-"""A corpus in memory, before it is written: what every importer makes, and the checks that all of them share."""
+"""A corpus before it is written: what every importer makes, and the checks that all of them share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation
+from sdt.corpus.pieces import pieces
 from sdt.errors import InputError, near_miss
 from sdt.speakers import Speakers
 
 SPLITS = ("train", "dev", "test")
+Read = Callable[[slice], npt.NDArray[np.float32]]
+"""From a range of utterances to their features, [rows, D]."""
 MODALITY_NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 
@@ -29,16 +32,41 @@ class FeatureTable:
     source: str = ""
     """Where the values came from (a file name), for error messages and provenance."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, D)."""
+        return self.features.shape
+
+    def rows(self, rows: slice) -> npt.NDArray[np.float32]:
+        """The features of a range of utterances, [rows, D]; zero where they are missing."""
+        features: npt.NDArray[np.float32] = np.where(self.present[rows, None], self.features[rows], 0)
+        return features.astype(np.float32, copy=False)
+
+    def marked(self, present: npt.NDArray[np.bool_]) -> FeatureTable:
+        """The same with another presence; what it says to be missing is zero."""
+        features = np.where(present[:, None], self.features, 0).astype(np.float32)
+        return FeatureTable(features, present, self.encoder, self.source)
+
+    def changed(self, change: Callable[[Read], Read], encoder: str) -> FeatureTable:
+        """The same with something done to the features, in place.
+
+        Args:
+            change: From what reads a range of rows to what reads it changed.
+            encoder: The name of the encoder with what was done.
+        """
+        self.features[:] = change(lambda rows: self.features[rows])(slice(0, len(self.features)))
+        return FeatureTable(self.features, self.present, encoder, source=self.source)
+
 
 @dataclass
 class Draft:
-    """A whole corpus in memory.
+    """A whole corpus, its parts in memory or read from other files piece by piece.
 
-    Call `check` before it is written; it raises `InputError` in one line for whatever is wrong.
+    Call `check` before it is used; it raises `InputError` in one line for whatever is wrong. `write_corpus` calls it.
     """
 
     name: str
-    conversations: list[Conversation]
+    conversations: Sequence[Conversation]
     labels: tuple[str, ...]
     """Label names in the order of their numbers."""
     splits: dict[str, list[str]]
@@ -68,13 +96,16 @@ class Draft:
             InputError: Duplicate ids, an empty conversation, a label outside the set, splits that overlap or name
                 unknown conversations, a feature table of the wrong size, values that are not finite.
         """
-        self._check_conversations()
-        self._check_splits()
-        places = list(self.places())
-        for modality, table in self.features.items():
-            self._check_table(modality, table, places, treat_as_missing=treat_as_missing)
+        known = {conversation.id for conversation in self.checked_conversations()}
+        self.check_splits(known)
+        self.check_tables(sum(map(len, self.conversations)), treat_as_missing=treat_as_missing)
 
-    def _check_conversations(self) -> None:
+    def checked_conversations(self) -> Iterator[Conversation]:
+        """The conversations, each of them once it is checked.
+
+        Raises:
+            InputError: See `check`.
+        """
         if not self.conversations:
             raise InputError(f"{self.name}: no conversations found")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
@@ -84,20 +115,33 @@ class Draft:
             if conversation.id in seen:
                 raise InputError(f"{self.name}: conversation id {conversation.id!r} occurs twice")
             seen.add(conversation.id)
-            if not conversation.utterances:
-                raise InputError(f"{self.name}: conversation {conversation.id!r} has no utterances")
-            ids: set[str] = set()
-            for utterance in conversation.utterances:
-                where = f"{self.name}: conversation {conversation.id!r}, utterance {utterance.id!r}"
-                if utterance.id in ids:
-                    raise InputError(f"{where}: this utterance id occurs twice in the conversation")
-                ids.add(utterance.id)
-                if utterance.label is not None and utterance.label not in self.labels:
-                    hint = near_miss(utterance.label, self.labels)
-                    raise InputError(f"{where}: label {utterance.label!r} is not in the label set{hint}")
+            self._check_conversation(conversation)
+            yield conversation
 
-    def _check_splits(self) -> None:
-        known = {conversation.id for conversation in self.conversations}
+    def _check_conversation(self, conversation: Conversation) -> None:
+        if not conversation.utterances:
+            raise InputError(f"{self.name}: conversation {conversation.id!r} has no utterances")
+        ids: set[str] = set()
+        for utterance in conversation.utterances:
+            if utterance.id in ids:
+                raise InputError(
+                    f"{self.name}: conversation {conversation.id!r}, utterance {utterance.id!r}: this utterance id "
+                    "occurs twice in the conversation"
+                )
+            ids.add(utterance.id)
+            if utterance.label is not None and utterance.label not in self.labels:
+                hint = near_miss(utterance.label, self.labels)
+                raise InputError(
+                    f"{self.name}: conversation {conversation.id!r}, utterance {utterance.id!r}: label "
+                    f"{utterance.label!r} is not in the label set{hint}"
+                )
+
+    def check_splits(self, known: Container[str]) -> None:
+        """Refuse splits that overlap or name other conversations than the known ones.
+
+        Raises:
+            InputError: See `check`.
+        """
         owner: dict[str, str] = {}
         for split, ids in self.splits.items():
             if split not in SPLITS:
@@ -114,25 +158,41 @@ class Draft:
                     )
                 owner[conversation] = split
 
-    def _check_table(
-        self, modality: str, table: FeatureTable, places: list[tuple[str, str]], *, treat_as_missing: bool
-    ) -> None:
+    def check_tables(self, size: int, *, treat_as_missing: bool) -> None:
+        """Refuse feature tables that are not of `size` utterances, or hold values that are not finite.
+
+        Raises:
+            InputError: See `check`.
+        """
+        for modality in self.features:
+            self._check_table(modality, size, treat_as_missing=treat_as_missing)
+
+    def _check_table(self, modality: str, size: int, *, treat_as_missing: bool) -> None:
+        table = self.features[modality]
         where = f"{table.source or self.name}: modality {modality!r}"
-        if table.features.ndim != 2 or table.features.shape[1] == 0:
-            raise InputError(f"{where}: expected a matrix [utterances, width], got shape {table.features.shape}")
-        if len(table.features) != len(places) or table.present.shape != (len(places),):
-            raise InputError(f"{where}: {len(table.features)} rows for {len(places)} utterances")
-        bad = ~np.isfinite(table.features) & table.present[:, None]  # [N, D]
-        if bad.any():
-            row, column = (int(i) for i in np.argwhere(bad)[0])
-            rows = int(bad.any(axis=1).sum())
-            conversation, utterance = places[row]
+        if len(table.shape) != 2 or table.shape[1] == 0:
+            raise InputError(f"{where}: expected a matrix [utterances, width], got shape {table.shape}")
+        if table.shape[0] != size or table.present.shape != (size,):
+            raise InputError(f"{where}: {table.shape[0]} rows for {size} utterances")
+        present, values, first = table.present.copy(), 0, None
+        for rows in pieces(table.shape):
+            bad = ~np.isfinite(x := table.rows(rows))  # [rows, D]; what is missing is zero
+            if bad.any():
+                values += int(bad.sum())
+                row, column = np.argwhere(bad)[0].tolist()
+                first = first or (rows.start + row, column, x[row, column])
+                present[rows] &= ~bad.any(axis=1)
+        if first is not None:
+            row, column, value = first
+            conversation, utterance = self._place(row)
             found = (
-                f"{int(bad.sum())} NaN or infinite values in {rows} utterances, the first in conversation "
-                f"{conversation!r}, utterance {utterance!r}, column {column} ({table.features[row, column]})"
+                f"{values} NaN or infinite values in {int((table.present & ~present).sum())} utterances, the first in "
+                f"conversation {conversation!r}, utterance {utterance!r}, column {column} ({value})"
             )
             if not treat_as_missing:
                 raise InputError(f"{where}: {found}; give --treat-as-missing to mark these utterances as missing")
             self.notes.append(f"{where}: {found}: marked as missing")
-            table.present = table.present & ~bad.any(axis=1)
-        table.features = np.where(table.present[:, None], table.features, 0).astype(np.float32)
+        self.features[modality] = table.marked(present)
+
+    def _place(self, row: int) -> tuple[str, str]:
+        return next(place for number, place in enumerate(self.places()) if number == row)

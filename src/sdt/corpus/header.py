@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from sdt.corpus import index, utterance_lines
 from sdt.corpus.draft import MODALITY_NAME, SPLITS
+
+FORMAT = 2
 
 
 def check_header(header: object) -> None:
@@ -28,15 +31,27 @@ def check_header(header: object) -> None:
         entry = _dictionary(name, entry)
         _require(_is_size(entry.get("width")), f"'width' of {name!r} is no positive number")
         _require(isinstance(entry.get("encoder"), str), f"'encoder' of {name!r} is no text")
-    owner: dict[str, str] = {}
-    for split, ids in _dictionary("splits", values.get("splits")).items():
+    splits = _dictionary("splits", values.get("splits"))
+    for split in splits:
         _require(split in SPLITS, f"{split!r} is no split")
-        for id in _texts(split, ids):
-            _require(owner.setdefault(id, split) == split, f"conversation {id!r} is in two splits")
+    files = {utterance_lines.FILE, *(f"{name}.safetensors" for name in modalities)}
+    if values["format"] == 1:
+        _check_ids(splits)
+    else:
+        files.add(index.FILE)
+        for split, count in splits.items():
+            _require(_is_size(count) or count == 0, f"'splits': {split!r} is no number of conversations")
     _dictionary("provenance", values.get("provenance"))
     hashes = _dictionary("sha256", values.get("sha256"))
-    files = {"utterances.jsonl", *(f"{name}.safetensors" for name in modalities)}
     _require(set(hashes) == files, f"'sha256' does not name exactly the files {', '.join(sorted(files))}")
+
+
+def _check_ids(splits: dict[str, object]) -> None:
+    """The splits of format 1, the ids themselves."""
+    owner: dict[str, str] = {}
+    for split, ids in splits.items():
+        for id in _texts(split, ids):
+            _require(owner.setdefault(id, split) == split, f"conversation {id!r} is in two splits")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -6,21 +6,31 @@ over the corpus they only bring all features to one scale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft, FeatureTable, Read
+from sdt.corpus.lengths import Named, lengths_of
+from sdt.corpus.pieces import pieces
+from sdt.corpus.streamed import StreamedTable
 from sdt.errors import InputError, near_miss
 
 if TYPE_CHECKING:
     from sdt.corpus.importers.options import Normalisation  # the importers import this module
 
+Matrix = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Statistic = npt.NDArray[np.float64]
+"""[D]."""
+
 
 def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
-    """Replace features of a draft by their z-scores, in place.
+    """Replace features of a draft by their z-scores: in place, or while they are read.
 
     Statistics are taken over utterances that have the modality, with finite values only; other rows stay as they are.
     A feature that does not vary becomes 0. The encoder's name then says what was done: `praat8|z:conversation`; the
@@ -42,50 +52,114 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
         if how == "none":
             continue
         table = draft.features[modality]
-        usable = table.present & np.isfinite(table.features).all(axis=1)  # [N]
+        encoder = f"{table.encoder}|z:{how}"
+        usable = _usable(table)
         if how == "conversation":
-            first = 0
-            for conversation in draft.conversations:
-                rows = np.arange(first, first + len(conversation))
-                first += len(conversation)
-                chosen = rows[usable[rows]]
-                if len(chosen):
-                    table.features[chosen] = z_scores(table.features[chosen], *moments(table.features[chosen]))
-        else:
-            train = usable & _train_rows(draft)
-            if not train.any():
-                raise InputError(
-                    f"{draft.name}: normalise: {modality}=corpus needs utterances of the train split that have "
-                    f"{modality!r}, and there are none"
-                )
-            mean, deviation = moments(table.features[train])
-            table.features[usable] = z_scores(table.features[usable], mean, deviation)
-            kept = draft.provenance.setdefault("normalisation", {})
-            assert isinstance(kept, dict)
-            kept[modality] = {"mean": mean.tolist(), "deviation": deviation.tolist()}
-        draft.features[modality] = FeatureTable(
-            table.features, table.present, f"{table.encoder}|z:{how}", source=table.source
-        )
+            bounds = np.concatenate([[0], np.cumsum(lengths_of(draft.conversations))])
+            draft.features[modality] = table.changed(partial(_by_conversation, usable=usable, bounds=bounds), encoder)
+            continue
+        train = usable & _train_rows(draft)
+        if not train.any():
+            raise InputError(
+                f"{draft.name}: normalise: {modality}=corpus needs utterances of the train split that have "
+                f"{modality!r}, and there are none"
+            )
+        mean, deviation = _moments_of(table, train)
+        change = partial(_by_corpus, usable=usable, mean=mean, deviation=deviation)
+        draft.features[modality] = table.changed(change, encoder)
+        kept = draft.provenance.setdefault("normalisation", {})
+        assert isinstance(kept, dict)
+        kept[modality] = {"mean": mean.tolist(), "deviation": deviation.tolist()}
 
 
-def _train_rows(draft: Draft) -> npt.NDArray[np.bool_]:
+def _usable(table: FeatureTable) -> Mask:
+    """[N]; whether each utterance has the modality, with finite values only."""
+    usable = table.present.copy()
+    for rows in pieces(table.shape):
+        usable[rows] &= np.isfinite(table.rows(rows)).all(axis=1)
+    return usable
+
+
+def _train_rows(draft: Draft) -> Mask:
     """[N]; whether each utterance is in the train split."""
     train = set(draft.splits.get("train", ()))
-    return np.array([c.id in train for c in draft.conversations for _ in c.utterances], dtype=np.bool_)
+    ids = draft.conversations.ids if isinstance(draft.conversations, Named) else (c.id for c in draft.conversations)
+    return np.repeat([id in train for id in ids], lengths_of(draft.conversations))
 
 
-def moments(x: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _by_conversation(read: Read, *, usable: Mask, bounds: npt.NDArray[np.int64]) -> Read:
+    """Z-scores within each conversation; they lie between `bounds` [K + 1]."""
+
+    def scaled(rows: slice) -> Matrix:
+        first = int(np.searchsorted(bounds, rows.start, side="right")) - 1
+        last = int(np.searchsorted(bounds, rows.stop, side="left"))
+        begin = int(bounds[first])
+        x = read(slice(begin, int(bounds[last]))).copy()  # whole conversations
+        for start, end in itertools.pairwise(bounds[first : last + 1].tolist()):
+            chosen = start - begin + np.flatnonzero(usable[start:end])
+            if len(chosen):
+                x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
+        return x[rows.start - begin : rows.stop - begin]
+
+    return scaled
+
+
+def _by_corpus(read: Read, *, usable: Mask, mean: Statistic, deviation: Statistic) -> Read:
+    """Z-scores by given statistics."""
+
+    def scaled(rows: slice) -> Matrix:
+        x = read(rows).copy()
+        x[usable[rows]] = z_scores(x[usable[rows]], mean, deviation)
+        return x
+
+    return scaled
+
+
+def _moments_of(table: FeatureTable, chosen: Mask) -> tuple[Statistic, Statistic]:
+    """Mean and deviation of the chosen rows, each read once."""
+    if not isinstance(table, StreamedTable):
+        return moments(table.features[chosen])
+    return streamed_moments(table.rows(rows)[chosen[rows]] for rows in pieces(table.shape))
+
+
+def moments(x: Matrix) -> tuple[Statistic, Statistic]:
     """Mean [D] and deviation [D] of some rows [n, D]."""
-    wide = x.astype(np.float64)
-    deviation = wide.std(axis=0)
+    return streamed_moments([x])
+
+
+def streamed_moments(parts: Iterable[Matrix]) -> tuple[Statistic, Statistic]:
+    """Mean [D] and deviation [D] of the rows of several matrices [n, D], at least one row in all.
+
+    Computed in one pass in double precision: the mean and the sum of squared differences from it, joined part by part.
+
+    References:
+        Chan, Golub, LeVeque: "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979.
+    """
+    size, mean, squares = 0, np.zeros(1), np.zeros(1)
+    first, varies = None, np.zeros(1, dtype=np.bool_)
+    for part in parts:
+        if not len(part):
+            continue
+        wide = part.astype(np.float64)
+        first = wide[0] if first is None else first
+        varies = varies | (wide != first).any(axis=0)
+        of_part = wide.mean(axis=0)
+        of_squares = ((wide - of_part) ** 2).sum(axis=0)
+        if size == 0:
+            size, mean, squares = len(wide), of_part, of_squares
+            continue
+        total = size + len(wide)
+        gap = of_part - mean
+        mean = mean + gap * (len(wide) / total)
+        squares = squares + of_squares + gap**2 * (size * len(wide) / total)
+        size = total
+    deviation = np.sqrt(squares / size)
     # Equal values can differ from their rounded mean in the last place: that is no deviation.
-    deviation[(wide == wide[0]).all(axis=0)] = 0
-    return wide.mean(axis=0), deviation
+    deviation[~varies] = 0
+    return mean, deviation
 
 
-def z_scores(
-    x: npt.NDArray[np.float32], mean: npt.NDArray[np.float64], deviation: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
+def z_scores(x: Matrix, mean: Statistic, deviation: Statistic) -> Matrix:
     """(x - mean) / deviation [n, D]; 0 where the deviation is 0."""
     scaled = np.divide(x - mean, deviation, out=np.zeros(x.shape), where=deviation > 0)
     return scaled.astype(np.float32)

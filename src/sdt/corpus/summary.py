@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from sdt.corpus.modality import Modality
+from sdt.corpus.selection import Selection
 from sdt.corpus.store import Corpus
+from sdt.errors import InputError
 
 
 def summarise(corpus: Corpus) -> dict[str, Any]:
@@ -18,45 +22,51 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         `modalities` (width, encoder, missing share in all and by split) and `lengths` (utterances of a conversation:
         min, median, max).
     """
-    assigned = {conversation for ids in corpus.splits.values() for conversation in ids}
-    rest = [conversation for conversation in corpus.conversations if conversation not in assigned]
-    splits = {**corpus.splits, **({"none": tuple(rest)} if rest else {})}
-    lengths = [len(conversation) for conversation in corpus.conversations.values()]
+    splits = {split: corpus.split(split) for split in corpus.splits}
+    outside = np.ones(len(corpus.index), dtype=np.bool_)
+    for selection in splits.values():
+        outside[selection.numbers] = False
+    if outside.any():
+        splits["none"] = Selection(corpus.everything().source, np.flatnonzero(outside))
+    lengths = corpus.everything().lengths
     return {
         "name": corpus.name,
         "folder": str(corpus.folder),
         "conversations": len(lengths),
         "utterances": corpus.size,
         "labels": list(corpus.labels),
-        "splits": {split: _split(corpus, ids) for split, ids in splits.items()},
+        "splits": {split: _split(corpus, selection) for split, selection in splits.items()},
         "speakers": {"mode": corpus.speakers.mode, "count": corpus.speakers.count},
         "modalities": {name: _modality(corpus, name, splits) for name in corpus.modalities},
-        "lengths": {"min": min(lengths), "median": statistics.median(lengths), "max": max(lengths)},
+        "lengths": {"min": int(lengths.min()), "median": float(np.median(lengths)), "max": int(lengths.max())},
         "licence": corpus.licence,
         "provenance": corpus.provenance,
     }
 
 
-def _split(corpus: Corpus, ids: tuple[str, ...]) -> dict[str, Any]:
-    found = Counter(utterance.label for id in ids for utterance in corpus.conversations[id].utterances)
+def _split(corpus: Corpus, selection: Selection) -> dict[str, Any]:
+    unlabelled, *counts = selection.label_counts.tolist()
     return {
-        "conversations": len(ids),
-        "utterances": sum(found.values()),
-        "labels": {label: found[label] for label in corpus.labels},
-        "unlabelled": found[None],
+        "conversations": len(selection),
+        "utterances": int(selection.lengths.sum()),
+        "labels": dict(zip(corpus.labels, counts, strict=True)),
+        "unlabelled": unlabelled,
     }
 
 
-def _modality(corpus: Corpus, name: str, splits: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _modality(corpus: Corpus, name: str, splits: Mapping[str, Selection]) -> dict[str, Any]:
     modality = corpus.modalities[name]
-    missing = {
-        split: sum(int((~modality.present[corpus.rows(id)]).sum()) for id in ids)
-        / max(1, sum(len(corpus.conversations[id]) for id in ids))
-        for split, ids in splits.items()
-    }
+    if modality.present.shape != (corpus.size,):
+        raise InputError(f"{modality.path}: does not have {corpus.size} utterances; import the corpus again")
     return {
         "width": modality.width,
         "encoder": modality.encoder,
-        "missing": float((~modality.present).mean()),
-        "missing_by_split": missing,
+        "missing": int((~modality.present).sum()) / corpus.size,
+        "missing_by_split": {split: _missing(modality, selection) for split, selection in splits.items()},
     }
+
+
+def _missing(modality: Modality, selection: Selection) -> float:
+    """The share of utterances that lack a modality."""
+    total = int(selection.lengths.sum())
+    return sum(int((~modality.present[rows]).sum()) for rows in selection.blocks()) / max(1, total)

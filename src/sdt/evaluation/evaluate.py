@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation
+from sdt.corpus.selection import labelled
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error
 from sdt.evaluation.figure import write_confusion
-from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
+from sdt.evaluation.outputs import Outputs, check_fit, each_prediction, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
@@ -113,7 +114,7 @@ def evaluate(
         InputError: The corpus does not fit the model, or has no such split, or no labels there.
     """
     conversations = corpus.split(split)
-    if all(utterance.label is None for conversation in conversations for utterance in conversation.utterances):
+    if not labelled(conversations):
         raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterances; scores need the annotation")
     notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
     if modalities is not None:
@@ -169,7 +170,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = 
     labels = evaluation.config.labels
     with atomic_folder(folder, overwrite=overwrite) as aside:
         write_text(aside / SCORES, json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False) + "\n")
-        said = predictions(evaluation.outputs, evaluation.config)
+        said = each_prediction(evaluation.outputs, evaluation.config)
         write_predictions(aside / PREDICTIONS, said, evaluation.conversations)
         for head, scores in evaluation.scores.items():
             picture = "confusion.png" if head == FUSED else f"confusion-{head}.png"

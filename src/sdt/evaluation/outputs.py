@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sdt.conversation import Conversation, Prediction
+from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.corpus.batches import UNLABELLED, Batch, split_batches
+from sdt.corpus.lengths import lengths_of
+from sdt.corpus.selection import Place, Selection, chosen, places_of
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import STAND_INS
@@ -43,7 +45,7 @@ class Outputs:
     weights: npt.NDArray[np.float32] | None
     """[N, M] how much each modality weighed in the fusion, the mean over the model's dimensions; None where the model
     has no such weights."""
-    places: tuple[tuple[str, str], ...]
+    places: Sequence[Place]
     """[N] (conversation id, utterance id)."""
     present: npt.NDArray[np.bool_] | None = None
     """[N, M] whether the utterance has the modality, as the model saw it; None where nobody has noted it."""
@@ -134,7 +136,7 @@ def run_model(
         if name not in config.modalities:
             raise InputError(f"the model has no modality {name!r}{near_miss(name, config.modalities)}")
     device = device or next(model.parameters()).device
-    lengths = np.array([len(conversation) for conversation in conversations], dtype=np.int64)
+    lengths = lengths_of(conversations)
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     heads = model.heads
@@ -142,14 +144,14 @@ def run_model(
         probabilities={head: np.empty((size, len(config.labels)), dtype=np.float32) for head in heads},
         label=np.full(size, UNLABELLED, dtype=np.int64),
         weights=None,
-        places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+        places=places_of(conversations),
     )
     # Conversations of like length share a batch, so that attention pads little; the longest go first, so that memory
     # runs out at once if it does.
     order = np.argsort(-lengths, kind="stable").tolist()
     batches = split_batches(
         corpus,
-        [conversations[index] for index in order],
+        chosen(conversations, order),
         batch_size,
         modalities=tuple(config.modalities),
         labels=config.labels,
@@ -209,6 +211,11 @@ def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
         outputs: What `run_model` returned.
         config: The configuration of the model that was run.
     """
+    return list(each_prediction(outputs, config))
+
+
+def each_prediction(outputs: Outputs, config: ModelConfig) -> Iterator[Prediction]:
+    """The same one after another: a prediction in words is many times as large as its numbers."""
 
     def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
@@ -222,8 +229,8 @@ def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
         return {head: named(outputs.probabilities[head][row], config.labels) for head in heads}
 
     fused = outputs.probabilities[FUSED]
-    return [
-        Prediction(
+    for row, (conversation, utterance) in enumerate(outputs.places):
+        yield Prediction(
             conversation=conversation,
             utterance=utterance,
             emotion=config.labels[int(fused[row].argmax())],
@@ -231,12 +238,10 @@ def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
             branches=branches(row),
             weights={} if outputs.weights is None else named(outputs.weights[row], config.modalities),
         )
-        for row, (conversation, utterance) in enumerate(outputs.places)
-    ]
 
 
 def write_predictions(
-    path: Path, predictions: Iterable[Prediction], conversations: Iterable[Conversation] = ()
+    path: Path, predictions: Iterable[Prediction], conversations: Sequence[Conversation] = ()
 ) -> None:
     """Write predictions as JSON Lines, whole or not at all; probabilities have six significant digits.
 
@@ -246,11 +251,18 @@ def write_predictions(
         conversations: Where to look up an utterance's `speaker` and annotated `label`; without them these keys are
             left out.
     """
-    known = {(c.id, utterance.id): utterance for c in conversations for utterance in c.utterances}
+    by_id: Mapping[str, Conversation] = (
+        conversations.source if isinstance(conversations, Selection) else {c.id: c for c in conversations}
+    )
+    last, known = None, dict[str, Utterance]()
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8") as file:
         for prediction in predictions:
             line: dict[str, object] = {"conversation": prediction.conversation, "utterance": prediction.utterance}
-            if said := known.get((prediction.conversation, prediction.utterance)):
+            if prediction.conversation != last:
+                last = prediction.conversation
+                found = by_id.get(last)
+                known = {utterance.id: utterance for utterance in found.utterances} if found else {}
+            if said := known.get(prediction.utterance):
                 line["speaker"] = said.speaker
                 if said.label is not None:
                     line["label"] = said.label

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.corpus.importers.csv_lines import read_csv
-from sdt.corpus.importers.utterance_file import JSON_LINES, cell_text, check_columns, json_lines
+from sdt.corpus.importers.json_records import json_lines
+from sdt.corpus.importers.utterance_file import JSON_LINES, cell_text, check_columns
 from sdt.errors import InputError
 
 Place = tuple[str, str]

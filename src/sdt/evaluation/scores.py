@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
     from sdt.evaluation.outputs import Outputs
+
+_NONE = "no labelled utterances to score: the annotation is needed"
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,41 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
     labelled = true >= 0
     true, predicted = true[labelled], predicted[labelled]  # [labelled]
     if len(true) == 0:
-        raise InputError("no labelled utterances to score: the annotation is needed")
+        raise InputError(_NONE)
     if max(true.max(), predicted.max()) >= len(labels) or predicted.min() < 0:
         raise ValueError(f"a class number is not in 0..{len(labels) - 1}")
+    C = len(labels)
+    return score_confusion(np.bincount(true * C + predicted, minlength=C * C).reshape(C, C), labels)
+
+
+def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> Scores:
+    """Score predictions that were counted already, the same numbers as from the predictions themselves.
+
+    Args:
+        confusion: [C, C] counts; a row is an annotated class, a column a predicted one.
+        labels: The C label names in the order of their numbers.
+
+    Raises:
+        InputError: No utterance is annotated.
+    """
+    total = int(confusion.sum())
+    if total == 0:
+        raise InputError(_NONE)
     # Every class is named, so that one that happens not to occur keeps its row and counts in the macro mean.
     numbers = range(len(labels))
-    per_class = precision_recall_fscore_support(true, predicted, labels=numbers, zero_division=0)
+    # One utterance for each cell, which counts as often as the cell says.
+    true, predicted = np.indices(confusion.shape).reshape(2, -1)
+    cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
+    per_class = precision_recall_fscore_support(true, predicted, **cells)
     return Scores(
-        accuracy=float(np.mean(true == predicted)),
-        weighted_f1=float(f1_score(true, predicted, labels=numbers, average="weighted", zero_division=0)),
-        macro_f1=float(f1_score(true, predicted, labels=numbers, average="macro", zero_division=0)),
+        accuracy=float(np.trace(confusion) / total),
+        weighted_f1=float(f1_score(true, predicted, average="weighted", **cells)),
+        macro_f1=float(f1_score(true, predicted, average="macro", **cells)),
         classes={
             label: ClassScores(float(precision), float(recall), float(f1), int(support))
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
         },
-        confusion=confusion_matrix(true, predicted, labels=numbers).astype(np.int64),
+        confusion=confusion.astype(np.int64),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sdt.conversation import Conversation
 from sdt.corpus.draft import Draft, FeatureTable
 from sdt.corpus.store import Corpus
+from sdt.corpus.streamed import StreamedTable
 from sdt.features.cache import FeatureCache
 from sdt.features.encoder import Encoded, FeatureEncoder, Progress, Source
 from sdt.features.media import Clip
@@ -176,15 +177,17 @@ def write_tables(
 
 
 def extended(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> Draft:
-    """A corpus with modalities added or replaced, in memory."""
+    """A corpus with modalities added or replaced; what it keeps is read when it is written."""
     features = {
-        name: FeatureTable(modality.rows(slice(0, corpus.size)), modality.present, modality.encoder, str(modality.path))
+        name: StreamedTable(
+            modality.rows, (corpus.size, modality.width), modality.present, modality.encoder, str(modality.path)
+        )
         for name, modality in corpus.modalities.items()
         if name not in tables
     }
     return Draft(
         name=corpus.name,
-        conversations=list(corpus.conversations.values()),
+        conversations=corpus.everything(),
         labels=corpus.labels,
         splits={split: list(ids) for split, ids in corpus.splits.items()},
         features={**features, **tables},

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.importers.utterance_file import json_lines
+from sdt.corpus.importers.json_records import json_lines
 from sdt.errors import InputError
 from sdt.model.config import FUSED
 from sdt.training.folder import RunFolder

@@ -61,7 +61,7 @@ class Subject:
     split: str
 
     @cached_property
-    def conversations(self) -> list[Conversation]:
+    def conversations(self) -> Sequence[Conversation]:
         """Of the split."""
         return self.corpus.split(self.split)
 

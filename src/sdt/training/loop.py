@@ -15,7 +15,7 @@ from sdt.corpus.batches import UNLABELLED, Batch
 from sdt.corpus.shares import Share, share_of
 from sdt.device import autocast
 from sdt.errors import InputError
-from sdt.evaluation.scores import Scores, score
+from sdt.evaluation.scores import Scores, score_confusion
 from sdt.model.base import Model, checked
 from sdt.model.config import FUSED
 from sdt.model.objective import Objective, self_distillation
@@ -166,16 +166,15 @@ class Trainer:
         """
         self.model.train()
         epoch = Epoch()
-        predicted: list[Tensor] = []
-        rows: list[Tensor] = []
-        labels: list[Tensor] = []
-        waiting: list[tuple[Tensor, Batch]] = []
+        names = self.model.config.labels
+        confusions = torch.zeros(len(self.model.heads), len(names), len(names), dtype=torch.int64)
+        waiting: list[tuple[Tensor, Batch, Tensor, Tensor]] = []
         # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
         patience = 1 if self.device.type == "cpu" else 8
 
         def look() -> None:
-            table = self.processes.sum(torch.stack([x for x, _ in waiting]))
-            for numbers, (_, batch) in zip(table.tolist(), waiting, strict=True):
+            table = self.processes.sum(torch.stack([x for x, *_ in waiting]))
+            for numbers, (_, batch, classes, label) in zip(table.tolist(), waiting, strict=True):
                 *losses, norm = numbers[: len(TERMS) + 1]
                 if not all(map(math.isfinite, (*losses, norm))):
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
@@ -183,28 +182,21 @@ class Trainer:
                 rest = iter(numbers[len(TERMS) + 1 :])
                 students = {head: {"hard": next(rest), "soft": next(rest)} for head in self.students}
                 step = Step(dict(zip(TERMS, losses, strict=True)), students, norm, len(batch), labelled)
+                confusions.add_(_confusions(classes.cpu(), label, len(names)))
                 epoch.steps.append(step)
                 done(step)
             waiting.clear()
 
-        seen = 0
         for index, batch in enumerate(batches):
             share = share_of(batch, self.processes.rank, self.processes.size)
             classes, numbers = self._step(share, self.rate(first_step + index))
-            predicted.append(classes[:, : len(share.rows)])
-            rows.append(seen + share.rows)
-            seen += len(batch)
-            labels.append(batch.label)
-            waiting.append((numbers, batch))
+            waiting.append((numbers, batch, classes, share.batch.label))
             if len(waiting) == patience:
                 look()
         if waiting:
             look()
-        found = torch.zeros(len(self.model.heads), seen, dtype=torch.int64)
-        found[:, torch.cat(rows)] = torch.cat(predicted, dim=1).cpu()
-        found, true = self.processes.sum(found), torch.cat(labels).numpy()
-        names = self.model.config.labels
-        epoch.scores = {head: score(true, of.numpy(), names) for head, of in zip(self.model.heads, found, strict=True)}
+        found = self.processes.sum(confusions).numpy()
+        epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.model.heads, found, strict=True)}
         return epoch
 
     def _step(self, share: Share, rate: float) -> tuple[Tensor, Tensor]:
@@ -240,6 +232,13 @@ class Trainer:
         classes = torch.stack([logits[head].detach().argmax(dim=1) for head in self.model.heads])  # [heads, n]
         total = losses.total if whole is None else losses.total * self.processes.size
         return total, terms, losses.students.flatten(), classes
+
+
+def _confusions(classes: Tensor, label: Tensor, count: int) -> Tensor:
+    """The confusion matrices [heads, C, C] of classes that the heads predict, [heads, n], for labels [n]."""
+    valid = label != UNLABELLED
+    cells = label[valid] * count + classes[:, valid]  # [heads, labelled]
+    return torch.stack([torch.bincount(of, minlength=count * count) for of in cells]).view(-1, count, count)
 
 
 def _not_finite(epoch: int, number: int, batch: Batch, loss: float, norm: float) -> NotFiniteError:

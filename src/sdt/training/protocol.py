@@ -7,10 +7,12 @@ everything that shows one says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sdt.conversation import Conversation
+from sdt.corpus.selection import labelled
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.settings import Training
@@ -21,16 +23,16 @@ class Protocol:
     """The conversations of a run by their part in it."""
 
     name: Literal["validation", "published"]
-    train: list[Conversation]
+    train: Sequence[Conversation]
     chosen_on: Literal["dev", "test"]
     """The split whose weighted F1 chooses the epoch; scored after every epoch."""
-    choose: list[Conversation]
+    choose: Sequence[Conversation]
     """The conversations of `chosen_on`."""
     reported: tuple[str, ...]
     """The splits that are scored with the chosen parameters, at the end."""
     predicted: tuple[str, ...]
     """The splits for which predictions are written, at the end."""
-    sealed: list[Conversation]
+    sealed: Sequence[Conversation]
     """The conversations that are scored after every epoch under seal; see `sealed`."""
 
 
@@ -44,8 +46,10 @@ def protocol_for(training: Training, corpus: Corpus) -> Protocol:
     _need(corpus, "train", "there is nothing to train on; import it with a train split")
     if name == "published":
         _need(corpus, "test", "the protocol 'published' chooses the epoch on test; use --training.protocol validation")
-        dev = corpus.split("dev") if "dev" in corpus.splits else []
-        return Protocol(name, corpus.split("train") + dev, "test", corpus.split("test"), ("test",), splits, [])
+        train = corpus.split("train")
+        if "dev" in corpus.splits:
+            train += corpus.split("dev")
+        return Protocol(name, train, "test", corpus.split("test"), ("test",), splits, [])
     advice = "the epoch is chosen on dev; import the corpus again with a dev split (a share of train will do)"
     _need(corpus, "dev", advice)
     seen = tuple(split for split in splits if split != "test" or training.test != "never")
@@ -62,6 +66,4 @@ def _need(corpus: Corpus, split: str, why: str) -> None:
 
 
 def _labelled(corpus: Corpus, split: str) -> bool:
-    if split not in corpus.splits:
-        return False
-    return any(u.label is not None for conversation in corpus.split(split) for u in conversation.utterances)
+    return split in corpus.splits and labelled(corpus.split(split))

@@ -16,10 +16,11 @@ from rich.console import Console
 from sdt.conversation import Conversation
 from sdt.corpus.batch_order import batch_order
 from sdt.corpus.batches import split_batches
+from sdt.corpus.lengths import lengths_of
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy, fit_temperatures
-from sdt.evaluation.outputs import Outputs, predictions, run_model, write_predictions
+from sdt.evaluation.outputs import Outputs, each_prediction, run_model, write_predictions
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.features.text_model import carried_adapter
 from sdt.model.config import FUSED
@@ -106,7 +107,7 @@ def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
     corpus = Corpus.open(recipe.corpus)
-    corpus.verify()  # the fingerprint that the run keeps has to be that of what it read
+    corpus.verify(lines=False)  # the fingerprint that the run keeps has to be that of what it read
     return recipe, corpus
 
 
@@ -146,7 +147,7 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
-        lengths = [len(conversation) for conversation in self.protocol.train]
+        lengths = lengths_of(self.protocol.train)
         self.batches_per_epoch = len(
             batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
         )
@@ -217,7 +218,7 @@ class Run:
         self.processes.by_first(partial(self._write, scores, surroundings))
 
     def _write_predictions(self, split: str, outputs: Outputs) -> None:
-        said = predictions(outputs, self.model.config)
+        said = each_prediction(outputs, self.model.config)
         path = self.folder.path / "predictions" / f"{split}.jsonl"
         write_predictions(path, said, self.corpus.split(split))
 

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation
+from sdt.corpus.lengths import lengths_of
+from sdt.corpus.selection import chosen, places_of
 from sdt.corpus.shares import divided
 from sdt.evaluation.outputs import Outputs
 from sdt.training.processes import Processes
@@ -31,9 +33,9 @@ def divided_outputs(
     """
     if processes.size == 1:
         return run(conversations)
-    lengths = [len(conversation) for conversation in conversations]
+    lengths = lengths_of(conversations).tolist()
     mine = divided(lengths, processes.size)[processes.rank]
-    part = processes.agreed(lambda: run([conversations[index] for index in mine]), patiently=False)
+    part = processes.agreed(lambda: run(chosen(conversations, mine)), patiently=False)
     assert part.present is not None
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
@@ -50,6 +52,6 @@ def divided_outputs(
         probabilities={head: whole(of_head) for head, of_head in part.probabilities.items()},
         label=whole(part.label),
         weights=weights if weights.any() else None,  # those of an utterance sum to 1
-        places=tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances),
+        places=places_of(conversations),
         present=whole(part.present.astype(np.uint8)).astype(np.bool_),
     )

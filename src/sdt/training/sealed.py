@@ -10,8 +10,10 @@ the price of choosing on test. It is not quite the protocol `published`, which t
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,7 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
-from sdt.files import atomic_file, write_text
+from sdt.files import atomic_file
 from sdt.model.base import Model
 from sdt.model.config import FUSED
 from sdt.training.folder import scores_from_dict
@@ -83,18 +85,14 @@ class Sealed:
         self._corpus = corpus
         self._conversations = conversations
         self._processes = processes
-        self._lines: list[str] = []
+        self._known = 0  # lines of the file that are of this run
 
     def resume(self, epoch: int) -> None:
         """Keep the lines of the first epochs, those that the checkpoint knows of.
 
         A file that was removed or changed is no error: it decides nothing. The run is then without its result.
         """
-        try:
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        except (OSError, UnicodeDecodeError):
-            lines = []
-        self._lines = lines[:epoch]
+        self._known = epoch
 
     def look(self, epoch: int, model: Model) -> None:
         """Score test with the parameters after an epoch, and seal the scores; together."""
@@ -114,8 +112,16 @@ class Sealed:
             "scores": {head: of_head.to_dict() for head, of_head in scores.items()},
             "predicted": outputs.probabilities[FUSED].argmax(axis=1).tolist(),  # [N]
         }
-        self._lines.append(json.dumps(line) + "\n")
-        write_text(self._path, "".join(self._lines))
+        with atomic_file(self._path) as aside, aside.open("wb") as file:
+            for before in self._lines():
+                file.write(before)
+            file.write(json.dumps(line).encode() + b"\n")
+        self._known += 1
+
+    def _lines(self) -> Iterator[bytes]:
+        """Those of the file, if it is there: an epoch's has some bytes for every utterance of test."""
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            yield from itertools.islice(file, self._known)
 
     def open(self, epochs: int) -> Unsealed | None:
         """Break the seal of a run whose parameters are chosen, and write the predictions of the test-best epoch.
@@ -126,18 +132,25 @@ class Sealed:
         Returns:
             None where nothing was sealed, or where the file lacks an epoch.
         """
+        if not self._conversations:
+            return None
         try:
-            lines = [json.loads(line) for line in self._lines]
-            if not self._conversations or [line["epoch"] for line in lines] != list(range(1, epochs + 1)):
+            best, found = None, 0
+            for found, text in enumerate(self._lines(), start=1):
+                line = json.loads(text)
+                if line["epoch"] != found:
+                    return None
+                if best is None or line["scores"][FUSED]["weighted_f1"] > best["scores"][FUSED]["weighted_f1"]:
+                    best = line
+            if best is None or found != epochs:
                 return None
-            best = max(lines, key=lambda line: (line["scores"][FUSED]["weighted_f1"], -line["epoch"]))
             self._write_predictions(best["predicted"])
             return Unsealed.from_dict(best)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # somebody changed it
             return None
 
     def _write_predictions(self, predicted: Sequence[int]) -> None:
-        places = [(c.id, utterance) for c in self._conversations for utterance in c.utterances]
+        places = ((c.id, utterance) for c in self._conversations for utterance in c.utterances)
         with atomic_file(self._predictions) as aside, aside.open("w", encoding="utf-8") as file:
             for (conversation, utterance), number in zip(places, predicted, strict=True):
                 line = {"conversation": conversation, "utterance": utterance.id, "speaker": utterance.speaker}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation
+from sdt.corpus.selection import label_counts
 from sdt.errors import InputError, near_miss
 from sdt.training.settings import ClassWeights
 
@@ -31,14 +31,14 @@ def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[
     if setting == "none":
         return None
     if setting == "inverse":
-        counts = Counter(u.label for conversation in train for u in conversation.utterances if u.label is not None)
-        for label in labels:
-            if not counts[label]:
+        counts = label_counts(train, labels).tolist()
+        for label, count in zip(labels, counts, strict=True):
+            if not count:
                 raise InputError(
                     f"training.class_weights: inverse, but no training utterance has the label {label!r}; "
                     "give a number for each label"
                 )
-        return torch.tensor([counts.total() / counts[label] for label in labels])
+        return torch.tensor([sum(counts) / count for count in counts])
     if isinstance(setting, dict):
         for label in setting:
             if label not in labels:

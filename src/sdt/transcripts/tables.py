@@ -23,15 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.corpus.importers.csv_lines import read_csv
+from sdt.corpus.importers.json_records import json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import (
-    cell_number,
-    cell_seconds,
-    cell_text,
-    check_columns,
-    json_line,
-    json_lines,
-)
+from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns
 from sdt.errors import InputError
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy

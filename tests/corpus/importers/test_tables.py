@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from safetensors.numpy import save_file
 
+from sdt.corpus.draft import Draft
 from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.store import write_corpus
 from sdt.errors import InputError
 
 CSV = """conversation,utterance,order,speaker,label,split,text,start,end
@@ -311,3 +316,97 @@ def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path
         read([utterances, dashed], ImportOptions(layout="tabel"))
     with pytest.raises(InputError, match="use --features"):
         read([utterances], ImportOptions(take={"audio": dashed}))
+
+
+@pytest.mark.parametrize("blank", ["", "\n", "   \r\n\n"])
+def test_lines_of_a_conversation_need_not_stand_together(tmp_path: Path, blank: str) -> None:
+    lines = [
+        {
+            "conversation": c,
+            "order": u,
+            "speaker": f"s{u % 2}",
+            "label": ["glad", "calm"][(c + u) % 2],
+            "text": f"{c}-{u}",
+        }
+        for c in range(12)
+        for u in range(c % 3 + 1)
+    ]
+    order = np.random.default_rng(0).permutation(len(lines))
+    matrix = np.arange(2 * len(lines), dtype=np.float64).reshape(-1, 2)
+    drafts = []
+    for name, some in (("grouped", np.arange(len(lines))), ("mixed", order)):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "u.jsonl"
+        path.write_text("\ufeff" + "".join(json.dumps(lines[i], ensure_ascii=False) + "\n" + blank for i in some))
+        np.save(tmp_path / name / "x.npy", matrix[some])
+        drafts.append(read([path, tmp_path / name / "x.npy"], ImportOptions()))
+        drafts[-1].check()
+    grouped, mixed = (
+        {
+            c.id: (c, draft.features["x"].features[first : first + len(c)])
+            for c, first in zip(draft.conversations, starts(draft), strict=True)
+        }
+        for draft in drafts
+    )
+    assert grouped.keys() == mixed.keys()
+    assert list(grouped) != list(mixed)  # the order in which they first occur
+    for id, (conversation, x) in grouped.items():
+        assert mixed[id][0] == conversation
+        np.testing.assert_array_equal(mixed[id][1], x)
+    assert [u.text for u in grouped["2"][0].utterances] == ["2-0", "2-1", "2-2"]
+
+
+def starts(draft: Draft) -> list[int]:
+    """The first row of each conversation."""
+    return [sum(map(len, draft.conversations[:number])) for number in range(len(draft.conversations))]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32, np.bool_])
+def test_mapped_matrices_of_any_numbers_and_layout(utterances: Path, tmp_path: Path, dtype: type) -> None:
+    x: npt.NDArray[Any] = FEATURES.astype(dtype)
+    np.save(tmp_path / "rows.npy", x)
+    np.save(tmp_path / "columns.npy", np.asfortranarray(x))
+    files = [tmp_path / "rows.npy", tmp_path / "columns.npy"]
+    if dtype in (np.float64, np.float16):
+        save_file({"anything": x}, tmp_path / "tensor.safetensors")
+        files.append(tmp_path / "tensor.safetensors")
+    draft = read([utterances, *files], ImportOptions())
+    for table in draft.features.values():
+        np.testing.assert_array_equal(table.features, ORDERED.astype(dtype).astype(np.float32))
+        assert table.features.dtype == np.float32
+
+
+def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
+    present = np.array([True, False, True])
+    save_file({"features": FEATURES, "present": present}, tmp_path / "audio.safetensors")
+    draft = read([utterances, tmp_path / "audio.safetensors"], ImportOptions())
+    draft.check()
+    assert draft.features["audio"].present.tolist() == present[[2, 0, 1]].tolist()
+    np.testing.assert_array_equal(draft.features["audio"].features, np.where(present[:, None], FEATURES, 0)[[2, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"a": FEATURES, "b": FEATURES}, "expected one matrix, or 'features' and 'present', found 'a', 'b'"),
+        ({"features": FEATURES, "present": np.ones(3, np.float32)}, "'present' is of type float32"),
+        ({"features": FEATURES, "present": np.ones(2, np.bool_)}, r"'present' is of type bool and shape \(2,\)"),
+        ({"features": FEATURES[0]}, r"got shape \(2,\)"),
+    ],
+)
+def test_tensors_that_do_not_fit(utterances: Path, tmp_path: Path, tensors: dict[str, Any], message: str) -> None:
+    save_file(tensors, tmp_path / "x.safetensors")
+    with pytest.raises(InputError, match=message):
+        read([utterances, tmp_path / "x.safetensors"], ImportOptions())
+
+
+def test_the_lines_are_read_again_when_the_corpus_is_written(tmp_path: Path) -> None:
+    path = many(tmp_path)
+    np.save(tmp_path / "x.npy", np.ones((60, 2)))
+    draft = read([path, tmp_path / "x.npy"], ImportOptions())
+    assert len(draft.conversations) == 20
+    assert draft.conversations[-1] == list(draft.conversations)[19]
+    assert draft.conversations[3:5] == [draft.conversations[3], draft.conversations[4]]
+    corpus = write_corpus(draft, tmp_path / "corpus")
+    assert list(corpus.conversations.values()) == draft.conversations
+    corpus.verify()

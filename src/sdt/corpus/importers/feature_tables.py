@@ -4,6 +4,7 @@
 |-----------------|------------------------------------------------------------|---------------------------------------|
 | `.csv`          | columns `conversation,utterance,...`, or one column of names | all columns are numbers             |
 | `.npy`          |                                                            | a matrix [utterances, width]          |
+| `.safetensors`  |                                                            | a matrix, or `features`, `present`    |
 | `.npz`          | one vector [width] per key; `encoder`, a text, may name it | a single matrix                       |
 | `.pkl` `.pickle`| a dictionary of vectors                                    |                                       |
 """
@@ -14,20 +15,21 @@ import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.corpus import unpickle
 from sdt.corpus.importers.csv_lines import Line, is_number, number, read_csv
+from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError
 
 Matrix = npt.NDArray[np.float32]
 Key = TypeVar("Key", bound=Hashable)
 KEY_COLUMNS = ["conversation", "utterance"]
 PICKLES = (".pkl", ".pickle")
-SUFFIXES = (".csv", ".npy", ".npz", *PICKLES)
+SUFFIXES = (".csv", ".npy", ".safetensors", ".npz", *PICKLES)
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,31 @@ class Table:
     """The content of one file of features."""
 
     path: Path
-    features: Matrix
-    """[rows, D], NaN where a cell is empty."""
+    features: npt.NDArray[Any]
+    """[rows, D], NaN where a cell is empty: float32 or, where it is mapped, whatever the file holds; see `rows`."""
     keys: tuple[str, ...] | None
     """The key of each row; None where the place of a row says whose it is."""
-    places: tuple[str, ...]
-    """Where each row stands in the file, for error messages: `line 7`, `row 3`, `key 'dia0_utt0.wav'`."""
+    places: tuple[str, ...] = ()
+    """Where each row with a key stands in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
     columns: tuple[str, ...] = ()
     """The names of the features, where the file has them."""
     encoder: str = "unknown"
     """The feature encoder that made them, where the file says it."""
+    present: npt.NDArray[np.bool_] | None = None
+    """[rows], where the file says which are there."""
+
+    def rows(self, rows: slice | npt.NDArray[np.int32]) -> Matrix:
+        """Some rows in float32; NaN where the file says that they are missing."""
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such later
+            x: Matrix = self.features[rows].astype(np.float32, copy=self.present is not None)
+        if self.present is not None:
+            x[~self.present[rows]] = np.nan
+        return x
+
+    @property
+    def size(self) -> int:
+        """How many rows."""
+        return len(self.features)
 
     @property
     def width(self) -> int:
@@ -66,6 +83,8 @@ def read_table(path: Path) -> Table:
         return _csv(path)
     if suffix == ".npy":
         return _matrix(path, _numpy(path))
+    if suffix == ".safetensors":
+        return _safetensors(path)
     if suffix == ".npz":
         return _npz(path)
     if suffix in PICKLES:
@@ -189,6 +208,22 @@ def _npz(path: Path) -> Table:
     return replace(_stack(path, arrays.items()), encoder=str(said))
 
 
+def _safetensors(path: Path) -> Table:
+    """A matrix alone, or one with a mask of the rows that are there, as in a corpus folder."""
+    tensors = map_tensors(path)
+    present = tensors.pop("present", None) if len(tensors) == 2 else None
+    if len(tensors) != 1 or (present is not None and "features" not in tensors):
+        raise InputError(
+            f"{path}: expected one matrix, or 'features' and 'present', found {', '.join(map(repr, sorted(tensors)))}"
+        )
+    table = _matrix(path, next(iter(tensors.values())))
+    if present is not None and (present.dtype != np.bool_ or present.shape != (table.size,)):
+        raise InputError(
+            f"{path}: 'present' is of type {present.dtype} and shape {present.shape}; expected bool, ({table.size},)"
+        )
+    return replace(table, present=present)
+
+
 def _check_magic(path: Path, magic: bytes, kind: str) -> None:
     """Refuse a file that is something else; numpy would call it a pickle and advise to trust it."""
     with path.open("rb") as file:
@@ -204,7 +239,8 @@ def _damaged(path: Path, error: Exception) -> InputError:
 def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"{path}: expected a matrix [utterances, width], got shape {array.shape}")
-    return Table(path, _float32(path, "", array), None, tuple(f"row {row}" for row in range(len(array))))
+    _check_numbers(path, "", array)
+    return Table(path, array, None)
 
 
 def _stack(path: Path, items: Iterable[tuple[str, object]]) -> Table:
@@ -228,7 +264,11 @@ def _float32(path: Path, where: str, value: object) -> Matrix:
         array = np.asarray(value)
     except ValueError:
         raise InputError(f"{path}{where}: the rows differ in width") from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{path}{where}: expected numbers, found values of type {array.dtype}")
+    _check_numbers(path, where, array)
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such later
         return array.astype(np.float32)
+
+
+def _check_numbers(path: Path, where: str, array: npt.NDArray[Any]) -> None:
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{path}{where}: expected numbers, found values of type {array.dtype}")

@@ -19,12 +19,16 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from sdt.corpus.draft import SPLITS
-from sdt.corpus.importers.csv_lines import number, read_csv, read_text
+from sdt.corpus.importers.csv_lines import number, read_csv
+from sdt.corpus.importers.records import CsvRecords, JsonRecords, Record, Records
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError, near_miss
 
@@ -32,13 +36,15 @@ REQUIRED = ("conversation", "speaker", "label")
 OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
+_NOTHING: dict[str, str | None] = dict.fromkeys(COLUMNS)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of the file, its values checked one by one."""
 
     line: int
+    number: int
+    """How many records stand before it."""
     conversation: str
     speaker: str
     label: str | None
@@ -51,14 +57,62 @@ class Row:
     media: str | None
 
 
-@dataclass(frozen=True)
 class UtteranceFile:
-    """The rows of a file, and which columns it has."""
+    """A file of utterances, read conversation by conversation.
 
-    rows: list[Row]
-    columns: tuple[str, ...]
-    ignored: tuple[str, ...]
-    """Columns that mean nothing here."""
+    What is kept is where each stretch of lines of one conversation lies: one for each conversation whose lines stand
+    together, up to one for each utterance of one whose lines do not.
+
+    Args:
+        path: The file.
+        records: Its records; they are gone through once.
+
+    Raises:
+        InputError: A line cannot be read, or a column is missing or misspelt.
+    """
+
+    def __init__(self, path: Path, records: Records) -> None:
+        self.path, self._records = path, records
+        found: dict[str, None] = {}
+        numbers: dict[str | None, int] = {}
+        of, stretches = array("q"), array("q")  # of each stretch its conversation; first place, end, line, record
+        size, last = 0, -1
+        for record in records:
+            if not record.values.keys() <= found.keys():
+                found.update(dict.fromkeys(record.values))
+            value = record.values.get("conversation")
+            # An empty one is refused when its rows are read.
+            id = cell_text(f"{path}, line {record.line}", "conversation", value)
+            if (this := numbers.setdefault(id, len(numbers))) != last:
+                of.append(this)
+                stretches.extend((record.first, record.end, record.line, size))
+                last = this
+            stretches[-3] = record.end
+            size += 1
+        if not size:
+            raise InputError(f"{path}: no utterances")
+        self.ignored = check_columns(path, tuple(found), columns=COLUMNS, required=REQUIRED)
+        """Columns that mean nothing here."""
+        self.columns = tuple(name for name in found if name in COLUMNS)
+        self.conversations: tuple[str, ...] = tuple(id or "" for id in numbers)
+        """The ids, in the order in which they first occur."""
+        order = np.argsort(np.array(of, dtype=np.int64), kind="stable")
+        self._stretches = np.array(stretches, dtype=np.int64).reshape(-1, 4)[order]  # by conversation
+        self._bounds = np.searchsorted(np.array(of, dtype=np.int64)[order], np.arange(len(numbers) + 1))
+
+    def rows(self, conversation: int) -> list[Row]:
+        """The rows of the conversation with this number, in the order in which they were spoken.
+
+        Raises:
+            InputError: A value is not what its column holds; or two rows have the same place or id; or they are in
+                different splits.
+        """
+        rows = []
+        stretches = self._stretches[self._bounds[conversation] : self._bounds[conversation + 1]]
+        for first, end, line, before in stretches.tolist():
+            found = self._records.between(first, end, line)
+            rows += [_row(self.path, record, before + n) for n, record in enumerate(found)]
+        return in_order(self.path, rows)
 
 
 def is_utterance_table(header: Sequence[str]) -> bool:
@@ -78,19 +132,8 @@ def read_utterance_file(path: Path) -> UtteranceFile:
     Raises:
         InputError: A line cannot be read, a column is missing or misspelt, or a value is not what its column holds.
     """
-    records = list(json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
-    if not records:
-        raise InputError(f"{path}: no utterances")
-    found = tuple(dict.fromkeys(name for _, record in records for name in record))
-    ignored = check_columns(path, found, columns=COLUMNS, required=REQUIRED)
-    return UtteranceFile(
-        [_row(path, line, record) for line, record in records],
-        tuple(name for name in found if name in COLUMNS),
-        ignored,
-    )
-
-
-def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    if path.suffix.lower() in JSON_LINES:
+        return UtteranceFile(path, JsonRecords(path))
     header, *lines = read_csv(path)
     names = [name.strip() for name in header.cells]
     for name in names:
@@ -98,37 +141,45 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
             raise InputError(f"{path}: the column {name!r} occurs twice")
     if not lines:
         check_columns(path, names, columns=COLUMNS, required=REQUIRED)
-    for line in lines:
-        yield line.number, dict(zip(names, line.cells, strict=True))
+    return UtteranceFile(path, CsvRecords(names, lines))
 
 
-def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield the number and the object of each line that is not blank.
-
-    Raises:
-        InputError: A line is no JSON object.
-    """
-    for line, text in enumerate(read_text(path, encoding=encoding).split("\n"), start=1):
-        if not text.strip():
-            continue
-        yield line, json_line(path, line, text)
+def utterance_ids(rows: Sequence[Row]) -> list[str]:
+    """The ids of a conversation's utterances: as the file says, or their numbers."""
+    return [row.utterance or str(place) for place, row in enumerate(rows)]
 
 
-def json_line(path: Path, line: int, text: str) -> Mapping[str, object]:
-    """The object of a line.
+def in_order(path: Path, rows: list[Row]) -> list[Row]:
+    """The rows of a conversation in the order in which they were spoken.
 
     Raises:
-        InputError: It is no JSON object.
+        InputError: Two have the same place or the same id, only some have a place, or they are in different splits.
     """
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
-    if not isinstance(record, dict):
-        raise InputError(
-            f"{path}, line {line}: expected an object {{...}} with keys such as conversation, speaker, text"
-        )
-    return record
+    places: dict[float, int] = {}
+    said = next((row for row in rows if row.split is not None), None)
+    for row in rows:
+        if (row.order is None) != (rows[0].order is None):
+            empty = row if row.order is None else rows[0]
+            raise InputError(f"{path}, line {empty.line}: order is empty, but not so in all of {row.conversation!r}")
+        if row.order is not None and places.setdefault(row.order, row.line) != row.line:
+            raise InputError(
+                f"{path}, line {row.line}: order {row.order:g} in conversation {row.conversation!r} stands already "
+                f"in line {places[row.order]}"
+            )
+        if said and row.split not in (None, said.split):
+            raise InputError(
+                f"{path}, line {row.line}: conversation {row.conversation!r} is in split {row.split!r} here and in "
+                f"{said.split!r} in line {said.line}; one conversation belongs to one split"
+            )
+    rows = sorted(rows, key=lambda row: row.order or 0)
+    ids: dict[str, int] = {}
+    for row, id in zip(rows, utterance_ids(rows), strict=True):
+        if ids.setdefault(id, row.line) != row.line:
+            raise InputError(
+                f"{path}, line {row.line}: utterance {id!r} of conversation {row.conversation!r} stands already in "
+                f"line {ids[id]}"
+            )
+    return rows
 
 
 def check_columns(
@@ -157,9 +208,9 @@ def check_columns(
     return tuple(unknown)
 
 
-def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
-    where = f"{path}, line {line}"
-    text = {name: cell_text(where, name, record.get(name)) for name in COLUMNS}
+def _row(path: Path, record: Record, number: int) -> Row:
+    where = f"{path}, line {record.line}"
+    text = _NOTHING | {name: cell_text(where, name, value) for name, value in record.values.items() if name in _NOTHING}
     conversation, speaker = text["conversation"], text["speaker"]
     if conversation is None or speaker is None:
         raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
@@ -170,7 +221,8 @@ def _row(path: Path, line: int, record: Mapping[str, object]) -> Row:
     if start is not None and end is not None and end < start:
         raise InputError(f"{where}: end {end} comes before start {start}")
     return Row(
-        line=line,
+        line=record.line,
+        number=number,
         conversation=conversation,
         speaker=speaker,
         label=text["label"],
@@ -192,7 +244,8 @@ def cell_text(where: str, column: str, value: object) -> str | None:
         raise InputError(f"{where}: {column} is {json.dumps(value)[:40]}; expected text or a number")
     text = str(value).strip()
     try:
-        text.encode("utf-8")
+        if not text.isascii():
+            text.encode("utf-8")
     except UnicodeEncodeError:
         raise InputError(f"{where}: {column} holds half of a surrogate pair, which is no character") from None
     return text or None

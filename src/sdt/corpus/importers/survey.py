@@ -1,0 +1,112 @@
+"""A file of utterances: what has to be known of all of them before the first is written, and the conversations."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.conversation import Conversation, Utterance
+from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.utterance_file import Row, UtteranceFile, utterance_ids
+from sdt.errors import InputError, near_miss
+from sdt.speakers import Speakers
+
+
+class Survey:
+    """One pass over the conversations of a file.
+
+    What is kept has four bytes an utterance where the lines are not in the order of the conversations, besides the
+    recordings' names where the file has a column of them.
+
+    Raises:
+        InputError: See `UtteranceFile.rows`; or a label is none of those that the options name.
+    """
+
+    def __init__(self, file: UtteranceFile, options: ImportOptions) -> None:
+        self.labels: set[str] = set()
+        """Those that occur."""
+        self.splits: list[str | None] = []
+        """Of each conversation."""
+        self.media: dict[tuple[str, str], Path] = {}
+        """(conversation id, utterance id) to the recording that the file names."""
+        lengths, order, in_order = array("q"), array("i"), True
+        voices, names = 1, set[str]()
+        for number, id in enumerate(file.conversations):
+            rows = file.rows(number)
+            self.labels.update(_checked_labels(file.path, rows, options))
+            self.splits.append(next((row.split for row in rows if row.split is not None), None))
+            if "media" in file.columns:
+                media = zip(utterance_ids(rows), rows, strict=True)
+                self.media |= {(id, of): file.path.parent / row.media for of, row in media if row.media is not None}
+            begun = len(order)
+            order.extend(row.number for row in rows)
+            in_order = in_order and all(row.number == begun + n for n, row in enumerate(rows))
+            lengths.append(len(rows))
+            speaking = {row.speaker for row in rows}
+            voices = max(voices, len(speaking))
+            names |= speaking if options.speakers == "identity" else set()
+        self.size = len(order)
+        self.order = None if in_order else np.array(order, dtype=np.int32)
+        """[N] the record in the file of each utterance of the corpus; None where they are in the same order."""
+        self.lengths = np.array(lengths, dtype=np.int64)
+        """[K] the utterances of each conversation."""
+        if options.speakers == "identity":
+            self.speakers = Speakers("identity", len(names), tuple(sorted(names)))
+        else:
+            self.speakers = Speakers("appearance", voices)
+
+
+class FileConversations(Sequence[Conversation]):
+    """The conversations of a file, read when they are asked for.
+
+    Args:
+        file: The file.
+        lengths: [K] the utterances of each.
+    """
+
+    def __init__(self, file: UtteranceFile, lengths: npt.NDArray[np.int64]) -> None:
+        self._file = file
+        self.lengths = lengths
+        self.ids = file.conversations
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Conversation]:
+        return map(self._read, range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Conversation]: ...
+    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
+        chosen = range(len(self))[index]
+        return [self._read(number) for number in chosen] if isinstance(chosen, range) else self._read(chosen)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another sequence holds equal conversations."""
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # like a list
+
+    def _read(self, number: int) -> Conversation:
+        rows = self._file.rows(number)
+        utterances = (
+            Utterance(id, row.speaker, row.text, row.label, row.start, row.end)
+            for id, row in zip(utterance_ids(rows), rows, strict=True)
+        )
+        return Conversation(self.ids[number], tuple(utterances))
+
+
+def _checked_labels(path: Path, rows: Sequence[Row], options: ImportOptions) -> Iterator[str]:
+    for row in rows:
+        if row.label is not None:
+            if options.labels is not None and row.label not in options.labels:
+                hint = near_miss(row.label, options.labels)
+                raise InputError(f"{path}, line {row.line}: label {row.label!r} is not among --labels{hint}")
+            yield row.label

@@ -1,0 +1,147 @@
+"""Tensors in a safetensors file, never whole in memory: mapped where they are read, written piece by piece."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from sdt.errors import InputError
+
+# In the order in which the library lays tensors out backwards: the widest first, so that all are aligned.
+_KINDS = {
+    "BOOL": np.dtype(np.bool_),
+    "U8": np.dtype(np.uint8),
+    "F16": np.dtype("<f2"),
+    "I32": np.dtype("<i4"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+}
+_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A tensor that is made while it is written."""
+
+    dtype: npt.DTypeLike
+    shape: tuple[int, ...]
+    pieces: Iterable[npt.NDArray[Any]]
+    """Along the first axis, in order; together they have this shape."""
+
+
+def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Map the tensors of a file; none is read.
+
+    Returns:
+        Tensor name to an array that cannot be written to.
+
+    Raises:
+        InputError: The file is missing, damaged or cut off, or holds a tensor of an unusual type.
+    """
+    try:
+        with safe_open(path, framework="np"):
+            pass  # the library refuses a header that contradicts itself or the size of the file
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        raw = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))[8 + length :]
+        return {name: _view(raw, entry) for name, entry in header.items() if name != "__metadata__"}
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+
+
+def _view(raw: npt.NDArray[np.uint8], entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+    first, end = entry["data_offsets"]
+    if entry["dtype"] not in _KINDS:
+        raise ValueError(f"values of type {entry['dtype']}")
+    return raw[first:end].view(_KINDS[entry["dtype"]]).reshape(entry["shape"])
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Pieces | npt.NDArray[Any]]) -> str:
+    """Write tensors to a file, byte for byte as safetensors' own `save` would.
+
+    Args:
+        path: The file, which is not there yet.
+        tensors: By name.
+
+    Returns:
+        The file's SHA-256, in hexadecimal.
+
+    Raises:
+        ValueError: The pieces of a tensor are not of its shape.
+    """
+    parts = {
+        name: tensor if isinstance(tensor, Pieces) else Pieces(tensor.dtype, tensor.shape, (tensor,))
+        for name, tensor in tensors.items()
+    }
+    kinds = {name: _kind(np.dtype(part.dtype)) for name, part in parts.items()}
+    rank = list(_KINDS)
+    order = sorted(parts, key=lambda name: (-rank.index(kinds[name]), name))
+    header, first = {}, 0
+    for name in order:
+        size = _size(parts[name])
+        header[name] = {"dtype": kinds[name], "shape": parts[name].shape, "data_offsets": [first, first + size]}
+        first += size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    with HashedFile(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            _write(file, name, parts[name], _KINDS[kinds[name]])
+    return file.sha256
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return next(name for name, known in _KINDS.items() if known == dtype)
+
+
+def _size(part: Pieces) -> int:
+    return math.prod(part.shape) * np.dtype(part.dtype).itemsize
+
+
+def _write(file: HashedFile, name: str, part: Pieces, dtype: np.dtype[Any]) -> None:
+    begun = file.size
+    for piece in part.pieces:
+        if piece.shape[1:] != part.shape[1:]:
+            raise ValueError(f"tensor {name!r}: a piece of shape {piece.shape} in one of shape {part.shape}")
+        file.write(np.ascontiguousarray(piece, dtype=dtype).tobytes())
+    if file.size - begun != _size(part):
+        raise ValueError(f"tensor {name!r}: its pieces have {file.size - begun} bytes, not those of {part.shape}")
+
+
+class HashedFile:
+    """A new file that knows its SHA-256 when it is closed, so that nobody has to read it again."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self.size = 0
+        """Bytes written."""
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """Of what was written, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> HashedFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
