@@ -17,7 +17,7 @@ from benchmarks.textbook import PaddedBatch, TextbookSDT
 from benchmarks.workers import peak_memory, seconds
 from sdt.corpus.batches import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
-from sdt.evaluation.outputs import calibrated
+from sdt.evaluation.reading import calibrated
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
 from sdt.training.optimizer import Descent, make_optimizer
