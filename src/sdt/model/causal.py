@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from sdt.model.ragged import Block
+from sdt.model.ragged import Block, numbers
 
 QUERIES = 64
 """Queries of a block, at least: smaller ones cost more calls than they save."""
@@ -99,10 +100,14 @@ def read(q: Tensor, k: Tensor, v: Tensor, of: Sequence[Block], readable: Readabl
     Returns:
         [Q, E, H, d/H].
     """
-    parts = []
-    for block in of:
+
+    def part(block: Block) -> Tensor:
         q_ = q[block.query - readable.offset : block.end - readable.offset].permute(1, 2, 0, 3)  # [E, H, s, d/H]
         k_, v_ = (x[block.key : block.end].permute(1, 2, 0, 3) for x in (k, v))  # [E, H, t, d/H]
         allowed = ~readable.barred(block, q.device)[:, None]  # [1 or E, 1, s, t]
-        parts.append(F.scaled_dot_product_attention(q_, k_, v_, allowed, dropout).permute(2, 0, 1, 3))
-    return torch.cat(parts)
+        return F.scaled_dot_product_attention(q_, k_, v_, allowed, dropout).permute(2, 0, 1, 3)
+
+    if torch.is_grad_enabled() and q.requires_grad and numbers(of, q.shape[1]) > LARGEST:
+        # Else the backward pass would hold the masks of all blocks.
+        return torch.cat([checkpoint(part, block, use_reentrant=False) for block in of])
+    return torch.cat([part(block) for block in of])
