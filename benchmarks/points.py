@@ -84,14 +84,12 @@ def described(lengths: Sequence[int]) -> str:
 def line(points: Sequence[Point], sweep: str, name: str, value: Value) -> tuple[list[int], list[float]]:
     """The sizes of a sweep and a contender's values there; where it was measured, and there was anything to measure."""
     size = SIZES[sweep][1]
-    found = [
-        (size(point), value(point, name)) for point in points if point.sweep == sweep and name in point.training
-    ]
+    found = [(size(point), value(point, name)) for point in points if point.sweep == sweep and name in point.training]
     return [x for x, y in found if y > 0], [y for _, y in found if y > 0]
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float | None:
-    """p of values that grow as the sizes to the power of p: a line through the logarithms of the larger half.
+    """The power of the sizes with which values grow: a line through the logarithms of the larger half.
 
     The smaller half is left out since what costs the same whatever the size is a large part there. None where there
     are fewer than three points.

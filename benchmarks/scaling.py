@@ -162,7 +162,12 @@ def main() -> None:
         )
     note = f"{options.setting} setting, turns: {options.repeats}; {report.caption(where)}"
     show(points, note)
-    report.write_json(path, "scaling", where, {"setting": options.setting, "points": [asdict(p) for p in points], "exponents": exponents(points)})
+    report.write_json(
+        path,
+        "scaling",
+        where,
+        {"setting": options.setting, "points": [asdict(p) for p in points], "exponents": exponents(points)},
+    )
     write_figure(picture, points, note)
 
 

@@ -2,7 +2,8 @@
 
 Scenes of generated puppets, joined to one conversation and predicted from their words by the model in the box, or by
 --model. Of every window and overlap: the largest and the mean difference of the fused logits from those of the whole
-conversation, the share of the utterances whose emotion is another, seconds (median), and by how much the peak of memory rose.
+conversation, the share of the utterances whose emotion is another, seconds (median), and by how much the peak of memory
+rose.
 
     python -m benchmarks.windows
     python -m benchmarks.windows --length 5000 --windows 64:16 512:0 512:128

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from unittest import mock
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from sdt.baselines.bc_lstm import BcLSTM
 from sdt.baselines.mmgcn import MMGCN
 from sdt.evaluation import reading
-from sdt.evaluation.reading import said
+from sdt.evaluation.reading import Said, said
 from sdt.model.base import Model
 from sdt.model.windows import Windows
 from tests.baselines import contract
@@ -20,28 +22,36 @@ from tests.model.build import random_batch, select, small_model
 LENGTHS = [3, 40, 9, 17]
 
 
-def models() -> list[Model]:
-    return [small_model(), small_model(context="past"), contract.build(BcLSTM), contract.build(MMGCN)]
+MODELS: dict[str, Callable[[], Model]] = {
+    "full": small_model,
+    "past": lambda: small_model(context="past"),
+    "bc_lstm": lambda: contract.build(BcLSTM),
+    "mmgcn": lambda: contract.build(MMGCN),
+}
 
 
-@pytest.mark.parametrize("model", models(), ids=["full", "past", "bc_lstm", "mmgcn"])
+@pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("together", [1, 2048])
-def test_each_window_is_read_as_a_conversation_of_its_own(model: Model, together: int) -> None:
+def test_each_window_is_read_as_a_conversation_of_its_own(kind: str, together: int) -> None:
+    model = MODELS[kind]()
     batch, windows = random_batch(LENGTHS, missing=0.2), Windows(8, 4)
+    starts = [0, *itertools.accumulate(LENGTHS)]
     with torch.inference_mode(), mock.patch.object(reading, "TOGETHER", together):
         found = said(model, batch, windows)
-        start = 0
-        for length in LENGTHS:
-            for window in windows.cut(length, causal=getattr(model, "context", None) == small_model(context="past").context):
+        for start, length in zip(starts, LENGTHS, strict=False):
+            for window in windows.cut(length, causal=kind == "past"):
                 alone = said(model, batch.stretches([(start + window.first, start + window.end)]))
                 counts = slice(window.counts_from - window.first, window.counts_to - window.first)
-                rows = slice(start + window.counts_from, start + window.counts_to)
-                for head in model.heads:
-                    np.testing.assert_allclose(found.probabilities[head][rows], alone.probabilities[head][counts], atol=1e-6)
-                if alone.weights is not None:
-                    assert found.weights is not None
-                    np.testing.assert_allclose(found.weights[rows], alone.weights[counts], atol=1e-6)
-            start += length
+                same(found, slice(start + window.counts_from, start + window.counts_to), alone, counts)
+
+
+def same(one: Said, rows: slice, other: Said, others: slice) -> None:
+    """The same words for some rows of each."""
+    for head, probabilities in one.probabilities.items():
+        np.testing.assert_allclose(probabilities[rows], other.probabilities[head][others], atol=1e-6)
+    assert (one.weights is None) == (other.weights is None)
+    if one.weights is not None and other.weights is not None:
+        np.testing.assert_allclose(one.weights[rows], other.weights[others], atol=1e-6)
 
 
 def test_a_stretch_is_a_conversation() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_every_utterance_is_said_by_the_window_with_most_context(
     cut = windows.cut(length, causal=causal)
     assert [i for window in cut for i in range(window.counts_from, window.counts_to)] == list(range(length))
     assert all(window.end - window.first == min(size, length) for window in cut)
-    assert all(one.end - two.first >= windows.overlap for one, two in zip(cut, cut[1:], strict=False))
+    assert all(one.end - two.first >= windows.overlap for one, two in itertools.pairwise(cut))
 
     def context(i: int, first: int, end: int) -> float:
         """What lies around an utterance on the side where there is less; nothing is missing at the very ends."""

@@ -46,9 +46,7 @@ class Long:
         return {name: (x[:count], present[:count]) for name, (x, present) in self.features.items()}
 
 
-@pytest.mark.parametrize(
-    ("context", "window"), [("full", None), ("past", None), ("window(64)", None), ("full", 512)]
-)
+@pytest.mark.parametrize(("context", "window"), [("full", None), ("past", None), ("window(64)", None), ("full", 512)])
 def test_memory_does_not_grow_with_the_square(context: str, window: int | None) -> None:
     with Worker(1, Long, context) as worker:
         count, rise = worker.ask("predict", window)

@@ -13,7 +13,6 @@ from torch import Tensor
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 
-
 EDGE_NUMBERS = 1 << 28
 """Numbers of a batch's edges, at most; 1 GiB, several times."""
 
@@ -86,6 +85,6 @@ def check_edges(model: str, edges: int, batch: Batch, numbers: int = 1) -> None:
     if edges > most:
         raise InputError(
             f"{model}: the graph of {len(batch.lengths)} conversations of up to {batch.longest:,} utterances has up to "
-            f"{edges:,} edges, and at most {most:,} can be held; predict in windows (--window), put fewer conversations "
-            "into a batch, or cut long conversations into parts"
+            f"{edges:,} edges, and at most {most:,} can be held; predict in windows (--window), put fewer "
+            "conversations into a batch, or cut long conversations into parts"
         )

@@ -123,8 +123,8 @@ def evaluate(
         notes.append(f"the model was shown {', '.join(modalities)} alone; the other modalities counted as missing")
     if windows is not None and (cut := sum(len(conversation) > windows.size for conversation in conversations)):
         notes.append(
-            f"{cut:,} of {len(conversations):,} conversations were read in windows of {windows.size} utterances with an "
-            f"overlap of {windows.overlap}"
+            f"{cut:,} of {len(conversations):,} conversations were read in windows of {windows.size} utterances "
+            f"with an overlap of {windows.overlap}"
         )
     outputs = run_model(
         model,
