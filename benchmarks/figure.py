@@ -74,4 +74,5 @@ def _decorate(axes: Axes, label: str, title: str, sizes: Sequence[int]) -> None:
     axes.tick_params(axis="x", rotation=45)
     axes.grid(axis="y", which="both", color="#e6e9ed", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=8)
+    if axes.lines:
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=8)

@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks import report, settings
 from benchmarks.contenders import Bench
 from benchmarks.figure import picture_kind, write_figure
-from benchmarks.points import NAMES, QUANTITIES, SIZES, SWEEPS, Point, described, exponents, median_ms, sweeps
+from benchmarks.points import NAMES, SIZES, SWEEPS, Point, described, exponents, median_ms, sweeps
 from benchmarks.settings import Setting
 from benchmarks.workers import Worker
 from sdt.device import DeviceName, Precision
@@ -116,11 +116,11 @@ def memory_table(points: Sequence[Point]) -> Table:
 
 def growth_table(points: Sequence[Point]) -> Table:
     """The powers of every sweep that grows."""
-    table = plain_table("", *(f"{name}\nby {SIZES[sweep][0].split(' (')[0]}" for sweep in SIZES for name in NAMES))
-    found = exponents(points)
-    for quantity in QUANTITIES:
-        powers = (found[sweep][quantity][name] for sweep in SIZES for name in NAMES)
-        table.add_row(quantity.partition(",")[0], *(NOT_MEASURED if p is None else f"{p:.2f}" for p in powers))
+    table = plain_table("", *NAMES)
+    for sweep, found in exponents(points).items():
+        for quantity, powers in found.items():
+            cells = (NOT_MEASURED if power is None else f"{power:.2f}" for power in powers.values())
+            table.add_row(f"{quantity.partition(',')[0]}, over {SIZES[sweep][0]}", *cells)
     return table
 
 

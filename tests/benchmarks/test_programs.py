@@ -28,6 +28,7 @@ from benchmarks import (
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from tests.benchmarks.small import small_setting
+from tests.prediction.models import tiny_model
 
 CPU = torch.device("cpu")
 
@@ -214,8 +215,9 @@ def test_streaming(program: Callable[..., Any], capsys: pytest.CaptureFixture[st
     assert "window(4)" in capsys.readouterr().out
 
 
-def test_windows(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--model", "meld-text-audio-small", "--length", "70", "--repeats", "2")
+def test_windows(program: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_model().save_pretrained(tmp_path / "model")
+    options = ("--model", str(tmp_path / "model"), "--length", "70", "--repeats", "2")
     written = program(windows.main, *options, "--windows", "16:0", "70:9")
     assert list(written["windows"]) == ["whole", "16:0", "70:9"]
     assert all(len(of["seconds"]) == 2 for of in written["windows"].values())

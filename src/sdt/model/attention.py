@@ -164,7 +164,7 @@ def _attend_and_learn(
 ) -> Tensor:
     """Attention whose gradient is asked for, [N, G, d/H]."""
     kind = RaggedAttention if numbers(blocks, q.shape[1]) <= HELD else RecomputedAttention
-    found: Tensor = kind.apply(q, k, v, blocks, barred, dropout)
+    found: Tensor = kind.apply(q, k, v, blocks, barred, dropout)  # type: ignore[no-untyped-call]
     return found
 
 
