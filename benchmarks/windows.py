@@ -49,19 +49,30 @@ def joined(length: int, seed: int) -> Conversation:
     return Conversation("joined", tuple(Utterance(str(i), u.speaker, u.text) for i, u in enumerate(lines[:length])))
 
 
-class Long:
-    """A model and a long conversation; in a process of its own."""
+Features = dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
+"""Modality to features [N, D_m] and presence [N]."""
 
-    def __init__(self, model: str, length: int, seed: int) -> None:
-        folder = find_model(model)
-        self.model = load(folder).eval()
-        config, conversation = self.model.config, joined(length, seed)
-        extractor = Extractor(config, model, folder)
-        extractor.begin(recorded=False)
-        features = extractor.make([conversation], Recordings(), {name: Missing() for name in config.modalities})
-        self.batch: Batch = pack([conversation], features, config.labels, config.speakers)
+
+def made(model: str, conversation: Conversation) -> Features:
+    """What a model reads of a conversation: its words."""
+    folder = find_model(model)
+    config = load(folder).config
+    extractor = Extractor(config, model, folder)
+    extractor.begin(recorded=False)
+    features = extractor.make([conversation], Recordings(), {name: Missing() for name in config.modalities})
+    return {name: (x.numpy(), present.numpy()) for name, (x, present) in features.items()}
+
+
+class Long:
+    """A model and a long conversation; in a process of its own, in which no encoder of words has run."""
+
+    def __init__(self, model: str, conversation: Conversation, features: Features) -> None:
+        self.model = load(find_model(model)).eval()
+        config = self.model.config
+        tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
+        self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
         with torch.inference_mode():
-            said(self.model, self.batch.stretches([(0, min(length, 64))]))  # whatever runs first loads what it needs
+            said(self.model, self.batch.stretches([(0, min(len(conversation), 64))]))  # what runs first loads things
 
     def logits(self, windows: Windows | None, repeats: int) -> tuple[npt.NDArray[np.float32], list[float], int]:
         """The fused logits [N, C], seconds of each turn, and by how many bytes the peak of memory rose."""
@@ -83,12 +94,14 @@ def measure(
     model: str, length: int, windows: Sequence[Windows], *, repeats: int, threads: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """What came out by windows, `whole` first; each in a process of its own."""
+    conversation = joined(length, seed)
+    features = made(model, conversation)
     found: dict[str, dict[str, Any]] = {}
     whole: npt.NDArray[np.float32] | None = None
     turns: list[Windows | None] = [None, *windows]
     for number in report.turns(len(turns), "windows"):
         of = turns[number]
-        with Worker(threads, Long, model, length, seed) as worker:
+        with Worker(threads, Long, model, conversation, features) as worker:
             logits, taken, rose = worker.ask("logits", of, repeats)
         whole = logits if whole is None else whole
         name = "whole" if of is None else f"{of.size}:{of.overlap}"
