@@ -6,6 +6,7 @@ conversation, the share of the utterances whose emotion is another, seconds (med
 rose.
 
     python -m benchmarks.windows
+    python -m benchmarks.windows --without-positions
     python -m benchmarks.windows --length 5000 --windows 64:16 512:0 512:128
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,10 @@ def made(model: str, conversation: Conversation) -> Features:
 class Long:
     """A model and a long conversation; in a process of its own, in which no encoder of words has run."""
 
-    def __init__(self, model: str, conversation: Conversation, features: Features) -> None:
+    def __init__(self, model: str, conversation: Conversation, features: Features, *, positions: bool = True) -> None:
         self.model = load(find_model(model)).eval()
+        if not positions:
+            self.model.positions = None
         config = self.model.config
         tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
         self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
@@ -91,7 +95,14 @@ def _numbers(rows: slice | npt.NDArray[np.int64], size: int) -> npt.NDArray[np.i
 
 
 def measure(
-    model: str, length: int, windows: Sequence[Windows], *, repeats: int, threads: int, seed: int
+    model: str,
+    length: int,
+    windows: Sequence[Windows],
+    *,
+    repeats: int,
+    threads: int,
+    seed: int,
+    positions: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """What came out by windows, `whole` first; each in a process of its own."""
     conversation = joined(length, seed)
@@ -101,7 +112,7 @@ def measure(
     turns: list[Windows | None] = [None, *windows]
     for number in report.turns(len(turns), "windows"):
         of = turns[number]
-        with Worker(threads, Long, model, conversation, features) as worker:
+        with Worker(threads, partial(Long, positions=positions), model, conversation, features) as worker:
             logits, taken, rose = worker.ask("logits", of, repeats)
         whole = logits if whole is None else whole
         name = "whole" if of is None else f"{of.size}:{of.overlap}"
@@ -138,6 +149,9 @@ def main() -> None:
     parser.add_argument(
         "--windows", nargs="+", type=windows_of, default=[*map(windows_of, WINDOWS)], metavar="WINDOW:OVERLAP"
     )
+    parser.add_argument(
+        "--without-positions", action="store_true", help="as if SDT knew no positions: what is left is the context's"
+    )
     options = parser.parse_args()
     where = report.machine(options.threads)
     found = measure(
@@ -147,6 +161,7 @@ def main() -> None:
         repeats=options.repeats,
         threads=options.threads,
         seed=options.seed,
+        positions=not options.without_positions,
     )
     table = plain_table("window:overlap", "largest", "mean", "emotion changes", "seconds", "memory, MiB")
     for name, of in found.items():
@@ -157,7 +172,17 @@ def main() -> None:
     console.print(f"{options.model} on {options.length:,} utterances; difference of the fused logits from those of the")
     console.print(f"whole conversation; {report.caption(where)}")
     path = options.output or report.PLACE / "windows.json"
-    report.write_json(path, "windows", where, {"model": options.model, "length": options.length, "windows": found})
+    report.write_json(
+        path,
+        "windows",
+        where,
+        {
+            "model": options.model,
+            "length": options.length,
+            "positions": not options.without_positions,
+            "windows": found,
+        },
+    )
     console.print(f"written to {path}")
 
 

@@ -225,6 +225,8 @@ def test_windows(program: Callable[..., Any], tmp_path: Path, capsys: pytest.Cap
         assert (written["windows"][name]["largest"], written["windows"][name]["changed"]) == (0, 0)
     assert written["windows"]["16:0"]["largest"] >= written["windows"]["16:0"]["mean"] > 0
     assert "16:0" in capsys.readouterr().out
+    without = program(windows.main, *options, "--windows", "16:0", "--without-positions")
+    assert without["windows"]["16:0"]["mean"] < written["windows"]["16:0"]["mean"]
 
 
 @pytest.mark.parametrize(("text", "message"), [("16:16", "less than the window"), ("16", "is not WINDOW:OVERLAP")])
