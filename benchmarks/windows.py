@@ -33,6 +33,7 @@ from sdt.features.recordings import Recordings
 from sdt.model.config import FUSED
 from sdt.model.hub import DEFAULT, find_model
 from sdt.model.saved import load
+from sdt.model.sdt import SDT
 from sdt.model.windows import Windows
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.puppets.generate import LONGEST, generate
@@ -69,9 +70,9 @@ class Long:
     """A model and a long conversation; in a process of its own, in which no encoder of words has run."""
 
     def __init__(self, model: str, conversation: Conversation, features: Features, *, positions: bool = True) -> None:
-        self.model = load(find_model(model)).eval()
-        if not positions:
-            self.model.positions = None
+        self.model = loaded = load(find_model(model)).eval()
+        if isinstance(loaded, SDT) and not positions:
+            loaded.positions = None
         config = self.model.config
         tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
         self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
