@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from benchmarks import textbook
 from benchmarks.settings import Setting, random_batch
 from benchmarks.textbook import PaddedBatch, TextbookSDT
-from benchmarks.workers import peak_memory, seconds
+from benchmarks.workers import forget_peak_memory, peak_memory, seconds
 from sdt.corpus.batches import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
-from sdt.evaluation.outputs import calibrated
+from sdt.evaluation.reading import calibrated
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
 from sdt.training.optimizer import Descent, make_optimizer
@@ -195,6 +195,11 @@ class Bench:
 
     def peak_memory(self) -> int:
         """Bytes."""
+        return peak_memory(self.device)
+
+    def at_rest(self) -> int:
+        """Bytes that are held now: parameters and, once it has trained, the optimizer; from here on the peak counts."""
+        forget_peak_memory(self.device)
         return peak_memory(self.device)
 
     def _batches(self, lengths: Sequence[Sequence[int]], seed: int) -> list[Any]:

@@ -54,10 +54,15 @@ class Undone(Bench):
         super().__init__("ours", setting, "cpu", "float32")
 
 
-def _bernoulli(shape: Sequence[int], probability: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def _bernoulli(
+    shape: Sequence[int],
+    probability: float,
+    dtype: torch.dtype = torch.float32,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """As `torch.nn.functional.dropout` draws it."""
     noise = torch.empty(tuple(shape), dtype=dtype)
-    return noise.bernoulli_(1 - probability, generator=dropout.current_generator()).div_(1 - probability)
+    return noise.bernoulli_(1 - probability, generator=generator or dropout.current_generator()).div_(1 - probability)
 
 
 def measure(

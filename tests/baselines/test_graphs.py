@@ -12,10 +12,15 @@ import pytest
 import torch
 from torch import nn
 
+from sdt.baselines import inputs
 from sdt.baselines.angular import GCNIILayer, Graph
 from sdt.baselines.dialogue_gcn import DialogueGCN, Edges
 from sdt.baselines.mm_dfn import MMDFN
 from sdt.baselines.mmgcn import MMGCN
+from sdt.errors import InputError
+from sdt.evaluation.reading import said
+from sdt.model.base import Model
+from sdt.model.windows import Windows
 from tests.baselines import contract
 from tests.model.build import random_batch
 
@@ -223,3 +228,22 @@ def dynamic_fusion(model: MMDFN, x: Array, p: Array) -> Array:
         g = sigmoid(o) * np.tanh(c)
         h = h + relu(gcnii(layer, number, p, g, start))
     return h
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "edges"),
+    [(MMGCN, {}, 3 * 2 * 20**2), (MMDFN, {"layers": 2}, 3 * 2 * 20**2), (DialogueGCN, {"past": None}, 20**2 + 3**2)],
+)
+def test_a_graph_that_grows_with_the_square_is_refused_but_not_its_windows(
+    kind: type[Model], options: dict[str, Any], edges: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = contract.build(kind, options), random_batch([20, 3])
+    monkeypatch.setattr(inputs, "EDGE_NUMBERS", 2000 if kind is not DialogueGCN else 200 * 300)
+    with pytest.raises(InputError, match=f"2 conversations of up to 20 utterances has up to {edges:,} edges") as error:
+        model(batch)
+    assert "--window" in str(error.value)
+    with torch.inference_mode(), pytest.raises(InputError, match="edges"):
+        said(model, batch, Windows(20, 5))
+    monkeypatch.setattr("sdt.evaluation.reading.TOGETHER", 10)
+    with torch.inference_mode():
+        assert np.isfinite(said(model, batch, Windows(5, 2)).probabilities["fused"]).all()

@@ -8,13 +8,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import baselines, inference, points, report, roofline, scaling, settings, streaming, training
+from benchmarks import (
+    baselines,
+    inference,
+    long,
+    points,
+    report,
+    roofline,
+    scaling,
+    settings,
+    streaming,
+    training,
+    windows,
+)
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from tests.benchmarks.small import small_setting
+from tests.prediction.models import tiny_model
 
 CPU = torch.device("cpu")
 
@@ -112,8 +126,9 @@ def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_sweeps_hold_everything_else_constant() -> None:
-    found = points.sweeps(320)
-    assert {sum(point.lengths) for point in found if point.sweep == "length"} == {320}
+    found = points.sweeps(4096)
+    assert {sum(point.lengths) for point in found if point.sweep == "length"} == {4096}
+    assert [point.lengths[0] for point in found if point.sweep == "length"] == [2**power for power in range(3, 13)]
     assert {length for point in found if point.sweep == "conversations" for length in point.lengths} == {10}
     uneven, even = (point.lengths for point in found if point.sweep == "padding")
     assert (sum(uneven), len(uneven)) == (sum(even), len(even))
@@ -121,15 +136,41 @@ def test_sweeps_hold_everything_else_constant() -> None:
     assert max(even) - min(even) <= 1
 
 
-def test_scaling(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(scaling, "sweeps", lambda of: points.sweeps(of, lengths=(2, 4), counts=(1, 3)))
+def test_scaling(
+    program: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(scaling, "sweeps", lambda of: points.sweeps(of, lengths=(2, 4, 8), counts=(1, 2, 3)))
     picture = tmp_path / "scaling.svg"
-    written = program(scaling.main, "--repeats", "1", "--utterances", "16", "--figure", str(picture))
-    assert [point["sweep"] for point in written["points"]] == ["length"] * 2 + ["conversations"] * 2 + ["padding"] * 2
+    options = ("--repeats", "1", "--utterances", "16", "--textbook-longest", "4", "--figure", str(picture))
+    written = program(scaling.main, *options)
+    sweeps = [point["sweep"] for point in written["points"]]
+    assert sweeps == ["length"] * 3 + ["conversations"] * 3 + ["padding"] * 2
     for point in written["points"]:
-        assert [len(point["training"][name]) for name in points.NAMES] == [1, 1]
-        assert all(point["training_memory"][name] >= point["prediction_memory"][name] for name in points.NAMES)
+        names = points.NAMES if max(point["lengths"]) <= 4 else points.NAMES[:1]
+        assert list(point["training"]) == list(point["prediction"]) == list(names)
+        assert [len(point["training"][name]) for name in names] == [1] * len(names)
+        for of in ("training", "prediction"):
+            assert all(point[f"{of}_memory"][name] >= point[f"{of}_rest"][name] > 0 for name in names)
+    powers = written["exponents"]["length"]["training step, ms"]
+    assert powers["ours"] is not None
+    assert powers["textbook"] is None  # of two points
+    said = capsys.readouterr().out
+    assert f"{powers['ours']:.2f}" in said
+    assert scaling.NOT_MEASURED in said
     assert "utterances per conversation" in picture.read_text()
+
+
+def test_the_power_of_what_grows() -> None:
+    sizes = [8, 16, 32, 64, 128, 256]
+    assert points.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
+    # What costs the same whatever the size is bends the line where sizes are small.
+    flat = points.exponent(sizes, [1000 + n**2 for n in sizes])
+    assert flat is not None
+    assert 1.5 < flat < 2
+    assert points.exponent([1, 2], [1, 2]) is None
 
 
 def test_a_wrong_picture_is_refused_before_the_work(
@@ -172,3 +213,43 @@ def test_streaming(program: Callable[..., Any], capsys: pytest.CaptureFixture[st
         assert len(of["milliseconds"]) == 2
         assert min(*of["milliseconds"], of["seconds"]) > 0
     assert "window(4)" in capsys.readouterr().out
+
+
+def test_windows(program: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_model().save_pretrained(tmp_path / "model")
+    options = ("--model", str(tmp_path / "model"), "--length", "70", "--repeats", "2")
+    written = program(windows.main, *options, "--windows", "16:0", "70:9")
+    assert list(written["windows"]) == ["whole", "16:0", "70:9"]
+    assert all(len(of["seconds"]) == 2 for of in written["windows"].values())
+    for name in ("whole", "70:9"):
+        assert (written["windows"][name]["largest"], written["windows"][name]["changed"]) == (0, 0)
+    assert written["windows"]["16:0"]["largest"] >= written["windows"]["16:0"]["mean"] > 0
+    assert "16:0" in capsys.readouterr().out
+    without = program(windows.main, *options, "--windows", "16:0", "--without-positions")
+    assert without["windows"]["16:0"]["mean"] < written["windows"]["16:0"]["mean"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("16:16", "less than the window"), ("16", "is not WINDOW:OVERLAP")])
+def test_windows_that_cannot_be(
+    text: str, message: str, capsys: pytest.CaptureFixture[str], program: Callable[..., Any]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program(windows.main, "--windows", text)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_differences_of_logits() -> None:
+    whole = np.array([[0.0, 1.0], [2.0, 1.0]], dtype=np.float32)
+    found = windows.differences(whole, np.array([[0.0, 1.0], [2.0, 5.0]], dtype=np.float32))
+    assert found == {"largest": 4.0, "mean": 1.0, "changed": 0.5}
+
+
+def test_long(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--length", "40", "--contexts", "full", "window(4)", "--window", "16")
+    written = program(long.main, *options)
+    assert list(written["contexts"]) == ["full", "window(4)", "full, in windows of 16"]
+    for of in written["contexts"].values():
+        assert min(of["seconds"]) > 0
+        assert of["peak_bytes"] >= of["before_bytes"] > 0
+    assert "in windows of 16" in capsys.readouterr().out

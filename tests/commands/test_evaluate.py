@@ -213,3 +213,19 @@ def test_a_model_without_weights_and_branches(home: Home, tmp_path: Path, capsys
     found = json.loads(out)
     assert list(found["scores"]) == ["fused"]
     assert "weights" not in found
+
+
+def test_windows(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {}
+    for options in ((), ("--window", "99"), ("--window", "2", "--overlap", "1")):
+        code, out, err = outcome(capsys, home.run, "--json", *options)
+        assert (code, err) == (0, "")
+        found[options[1:2]] = json.loads(out)
+    assert found[()] == found["99",]
+    lengths = [len(conversation) for conversation in Corpus.open(home.corpus).split("test")]
+    cut = sum(length > 2 for length in lengths)
+    assert found["2",]["notes"] == [
+        f"{cut} of {len(lengths)} conversations were read in windows of 2 utterances with an overlap of 1"
+    ]
+    assert found["2",]["weights"] != found[()]["weights"]
+    assert "overlap: 2 of a window of 2" in refused(capsys, home.run, "--window", "2", "--overlap", "2")

@@ -188,3 +188,38 @@ def test_an_interruption_is_one_line(
     monkeypatch.setattr("sdt.prediction.pipeline.Pipeline.__call__", stop)
     assert main(["predict", str(home / "chat.txt")]) == 130
     assert capsys.readouterr().err == "sdt: stopped\n"
+
+
+def test_windows(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long, short = tmp_path / "long.txt", tmp_path / "short.txt"
+    long.write_text("".join(f"{'AB'[i % 2]}nn: Number {i}!\n" for i in range(30)), encoding="utf-8")
+    short.write_text("".join(f"{'AB'[i % 2]}nn: Number {i}!\n" for i in range(8)), encoding="utf-8")
+    said = {}
+    for path in (long, short):
+        for options in ((), ("--window", "8", "--overlap", "4"), ("--window", "8", "--overlap", "0")):
+            code, out, _ = outcome(capsys, home, path, "--format", "jsonl", *options)
+            assert code == 0
+            said[path, options[-1:]] = [json.loads(line) for line in out.splitlines()]
+    assert said[short, ()] == said[short, ("4",)] == said[short, ("0",)]
+    whole, cut, apart = (said[long, of] for of in ((), ("4",), ("0",)))
+    assert [line["utterance"] for line in cut] == [line["utterance"] for line in whole]
+    for i in range(8):  # the first window holds what the short conversation holds
+        assert apart[i]["probabilities"] == pytest.approx(said[short, ()][i]["probabilities"], abs=1e-5)
+    for i in range(6):  # so it does with an overlap, and the middle of the overlap is after the sixth
+        assert cut[i]["probabilities"] == pytest.approx(apart[i]["probabilities"], abs=1e-5)
+    assert cut[6]["probabilities"] != pytest.approx(apart[6]["probabilities"], abs=1e-4)
+    assert [line["branches"] == other["branches"] for line, other in zip(cut, whole, strict=True)].count(True) < 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--window", "8", "--overlap", "8"), "overlap: 8 of a window of 8; it is 0 or more, and less than the window"),
+        (("--window", "8", "--overlap", "-1"), "overlap: -1 of a window of 8"),
+        (("--overlap", "2"), "overlap: 2, but there is no window"),
+    ],
+)
+def test_windows_that_cannot_be(
+    home: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    assert message in refused(capsys, home, "nowhere.txt", *options)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sdt.model import attention as module
-from sdt.model import causal
+from sdt.model import causal, recomputed
 from sdt.model.attention import Layout, Padded, Ragged
 from sdt.model.context import FULL, Context
 from sdt.prediction.onnx import FlatLayout
@@ -56,6 +57,13 @@ def attend(layout: Layout, q: Tensor, k: Tensor, v: Tensor, present: Sequence[Te
     keys = [layout.keys(of) for of in present]
     read = layout.attend(q, k, v, keys, 0.0)
     return read * torch.stack([key.some for key in keys], dim=1)[..., None].to(read.dtype)
+
+
+@contextmanager
+def in_parts() -> Iterator[None]:
+    """As if every batch were too large for its weights to be held."""
+    with mock.patch.object(module, "HELD", 0), mock.patch.object(recomputed, "AT_ONCE", 24):
+        yield
 
 
 @settings(max_examples=40, deadline=None)
@@ -123,7 +131,8 @@ def test_the_keys_of_a_causal_context_are_those_of_each_utterance() -> None:
 
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.parametrize("missing", [False, True])
-def test_the_ragged_gradient_is_that_of_the_formula(missing: bool, context: str) -> None:
+@pytest.mark.parametrize("weights", ["held", "computed again"])
+def test_the_ragged_gradient_is_that_of_the_formula(missing: bool, context: str, weights: str) -> None:
     """By finite differences, and beside autograd through the formula; in blocks that share keys."""
     lengths, within = [3, 1, 4], Context.of(context)
     layout = Ragged.of(random_batch(lengths), within)
@@ -132,7 +141,8 @@ def test_the_ragged_gradient_is_that_of_the_formula(missing: bool, context: str)
     def ours(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return attend(layout, q, k, v, [present] * 2)
 
-    with mock.patch.object(causal, "QUERIES", 2):
+    again = in_parts() if weights == "computed again" else nullcontext()
+    with mock.patch.object(causal, "QUERIES", 2), again:
         inputs = [x.requires_grad_() for x in tensors(8, 2, dtype=torch.float64)]
         assert torch.autograd.gradcheck(ours, inputs)
         outer = torch.randn(8, 2, HEADS, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -183,7 +193,8 @@ def test_the_work_of_a_window_grows_with_the_length_and_not_with_its_square(lear
 
 
 @pytest.mark.parametrize("context", ["full", "window(2)"])
-def test_the_ragged_gradient_knows_the_dropout(context: str) -> None:
+@pytest.mark.parametrize("weights", ["held", "computed again"])
+def test_the_ragged_gradient_knows_the_dropout(context: str, weights: str) -> None:
     layout = Ragged.of(random_batch([3, 5]), Context.of(context))
     keys = [layout.keys(torch.ones(8, dtype=torch.bool))]
 
@@ -192,17 +203,45 @@ def test_the_ragged_gradient_knows_the_dropout(context: str) -> None:
         return layout.attend(q, k, v, keys, 0.5)
 
     inputs = [x.requires_grad_() for x in tensors(8, 1, dtype=torch.float64)]
-    assert torch.autograd.gradcheck(noisy, inputs)
+    with in_parts() if weights == "computed again" else nullcontext():
+        assert not torch.equal(noisy(*inputs), layout.attend(inputs[0], inputs[1], inputs[2], keys, 0.0))
+        assert torch.autograd.gradcheck(noisy, inputs)
 
 
-def test_dropout_of_the_weights_keeps_their_expectation() -> None:
+@pytest.mark.parametrize(("context", "kind"), [("full", Ragged), ("past", Ragged), ("past", Padded)])
+def test_training_on_a_long_conversation_holds_no_square_of_weights_or_masks(context: str, kind: Any) -> None:
+    """Counted in what is kept between the forward and the backward pass, beyond queries, keys and values."""
+
+    def kept(length: int) -> int:
+        found: dict[int, int] = {}
+
+        def pack(x: Tensor) -> Tensor:
+            found[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+            return x
+
+        layout = kind.of(random_batch([length]), Context.of(context))
+        present = torch.arange(length) % 5 > 0
+        inputs = [x.requires_grad_() for x in tensors(length, 3)]
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            read = attend(layout, inputs[0], inputs[1], inputs[2], [present] * 3)
+        read.sum().backward()
+        assert all(x.grad is not None and x.grad.abs().max() > 0 for x in inputs)
+        return sum(found.values())
+
+    with mock.patch.object(module, "HELD", 2**14), mock.patch.object(causal, "LARGEST", 2**14):
+        assert kept(800) < 2.2 * kept(400)
+
+
+@pytest.mark.parametrize("weights", ["held", "computed again"])
+def test_dropout_of_the_weights_keeps_their_expectation(weights: str) -> None:
     layout = Ragged.of(random_batch([6]))
     q, k, v = tensors(6, 1)
     keys = [layout.keys(torch.ones(6, dtype=torch.bool))]
     expected = layout.attend(q, k, v, keys, 0.0)
     q = q.requires_grad_()
     torch.manual_seed(0)
-    drawn = torch.stack([layout.attend(q, k, v, keys, 0.5).detach() for _ in range(4000)])
+    with in_parts() if weights == "computed again" else nullcontext():
+        drawn = torch.stack([layout.attend(q, k, v, keys, 0.5).detach() for _ in range(4000)])
     assert drawn.std(dim=0).min() > 0
     error = (drawn.mean(dim=0) - expected) / (drawn.std(dim=0) / 4000**0.5)
     assert error.abs().max() < 5

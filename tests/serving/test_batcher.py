@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +157,23 @@ def test_a_group_with_one_of_no_words(tmp_path_factory: pytest.TempPathFactory) 
         assert isinstance(together, Predictions)
         for one, other in zip(together, alone, strict=True):
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+
+
+def test_long_conversations_are_cut_as_sdt_predict_cuts_them(tmp_path: Path) -> None:
+    from sdt.prediction import Pipeline
+    from tests.prediction.models import tiny_model
+
+    tiny_model().save_pretrained(tmp_path)
+    talks = [chat("long", 20), chat("short", 3)]
+    found = Predictor(str(tmp_path), "cpu", window=8, overlap=4).predict([Prepared(talk, []) for talk in talks])
+    expected = Pipeline(tiny_model(), window=8, overlap=4)(talks).by_conversation
+    whole = Pipeline(tiny_model())(talks).by_conversation
+    for talk, said in zip(talks, found, strict=True):
+        assert isinstance(said, Predictions)
+        for one, other in zip(said, expected[talk.id], strict=True):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    assert expected["short"] == whole["short"]
+    assert expected["long"][10].probabilities != pytest.approx(whole["long"][10].probabilities, abs=1e-5)
 
 
 def test_batchers_of_one_thread_take_turns() -> None:

@@ -13,7 +13,7 @@ import torch
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.batches import pack
-from sdt.evaluation.outputs import calibrated
+from sdt.evaluation.reading import calibrated
 from sdt.model.config import FUSED
 from sdt.model.sdt import SDT
 from sdt.prediction import Pipeline

@@ -246,6 +246,7 @@ def fits(schema: dict[str, Any], value: Any, schemas: dict[str, Any], where: str
         (("--host", "192.0.2.1"), "cannot listen there"),
         (("--utterances", "0"), "--utterances: 0 is less than 1"),
         (("--request-seconds", "nan"), "--request-seconds: nan"),
+        (("--window", "8", "--overlap", "9"), "overlap: 9 of a window of 8"),
         (("--token-file", "nowhere"), "--token-file nowhere: cannot be read"),
     ],
 )

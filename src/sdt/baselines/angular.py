@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sdt.baselines.inputs import check_edges
 from sdt.corpus.batches import Batch
 from sdt.model.attention import Padded
 
@@ -49,7 +50,11 @@ class Graph:
         """The graph of states [M, N, d], of which utterances have some: present is [M, N] bool.
 
         Always in float32: in bfloat16 the cosine of equal states is 1, where arccos has no finite slope.
+
+        Raises:
+            InputError: It has too many edges, which grow with the square of the longest conversation.
         """
+        check_edges("MMGCN and MM-DFN", len(states) * len(batch.lengths) * batch.longest**2, batch)
         with torch.autocast(states.device.type, enabled=False):
             return cls._of(states.float(), present, batch, gamma)
 

@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 
 from sdt.baselines.attention import Matching
-from sdt.baselines.inputs import check_settings, concatenated, conversation_of
+from sdt.baselines.inputs import check_edges, check_settings, concatenated, conversation_of
 from sdt.baselines.steps import Steps, recurrent
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
@@ -193,6 +193,8 @@ class DialogueGCN(Model):
         """Read a batch."""
         settings: Settings = self.config.architecture
         g = recurrent(self.context, concatenated(batch, self.config.modalities), Steps.of_conversations(batch))
+        if settings.past is None or settings.future is None:
+            check_edges("DialogueGCN", int(batch.lengths.square().sum()), batch, settings.width)
         edges = Edges.of(batch, settings.past, settings.future)
         scores = (self.edge(g).index_select(0, edges.source) * g.index_select(0, edges.target)).sum(dim=1)  # [E]
         alpha = edges.softmax(scores.float(), len(batch))

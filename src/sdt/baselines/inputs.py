@@ -13,6 +13,9 @@ from torch import Tensor
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 
+EDGE_NUMBERS = 1 << 28
+"""Numbers of a batch's edges, at most; 1 GiB, several times."""
+
 
 def features(batch: Batch, modality: str) -> Tensor:
     """The features of one modality, [N, D_m]; zero where missing."""
@@ -64,3 +67,24 @@ def check_settings(
     for name in shares:
         if not 0 <= getattr(settings, name) < 1:
             raise InputError(f"{group}.{name}: {getattr(settings, name)} is not in [0, 1)")
+
+
+def check_edges(model: str, edges: int, batch: Batch, numbers: int = 1) -> None:
+    """Refuse a graph that grows with the square of a conversation beyond what can be held.
+
+    Args:
+        model: What the model is called in sentences.
+        edges: How many there are at most, those to utterances that only fill up a conversation among them.
+        batch: Which conversations they are of.
+        numbers: What is held of each edge.
+
+    Raises:
+        InputError: There are too many; says what can be done.
+    """
+    most = EDGE_NUMBERS // numbers
+    if edges > most:
+        raise InputError(
+            f"{model}: the graph of {len(batch.lengths)} conversations of up to {batch.longest:,} utterances has up to "
+            f"{edges:,} edges, and at most {most:,} can be held; predict in windows (--window), put fewer "
+            "conversations into a batch, or cut long conversations into parts"
+        )

@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import add_code_option, count, use_code
+from sdt.commands.options import add_code_option, add_window_options, count, use_code, windows
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in --output")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_window_options(parser)
     add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
@@ -74,6 +75,7 @@ def run(options: argparse.Namespace) -> int | None:
     if (options.model is None) == (options.named is None):
         raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
     options.model = options.model or options.named
+    cut = windows(options)
     use_code(options)
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
@@ -90,6 +92,7 @@ def run(options: argparse.Namespace) -> int | None:
             name=str(options.model),
             modalities=options.modalities.split(",") if options.modalities else None,
             batch_size=options.batch_conversations,
+            windows=cut,
             device=device,
             progress=progress,
         )

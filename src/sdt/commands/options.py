@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sdt.model.windows import Windows
 
 
 def add_code_option(parser: argparse.ArgumentParser) -> None:
@@ -30,3 +34,28 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def add_window_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--window` and `--overlap`; see `windows`."""
+    parser.add_argument(
+        "--window",
+        type=count,
+        metavar="N",
+        help="cut longer conversations into windows of N utterances, each read as a conversation of its own; default: "
+        "whole conversations",
+    )
+    parser.add_argument(
+        "--overlap", type=int, metavar="N", help="utterances that two windows share; default: a quarter of --window"
+    )
+
+
+def windows(options: argparse.Namespace) -> Windows | None:
+    """How longer conversations are cut; None for not at all.
+
+    Raises:
+        InputError: The overlap is not less than the window, or there is no window that it could be of.
+    """
+    from sdt.model.windows import Windows
+
+    return Windows.of(options.window, options.overlap)

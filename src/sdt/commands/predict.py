@@ -10,6 +10,7 @@ goes on.
   sdt predict talk.srt --media talk.mp4
   sdt predict talk.srt --media talk.mp4 --output emotions.vtt
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
+  sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import add_code_option, use_code
+from sdt.commands.options import add_code_option, add_window_options, use_code, windows
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -56,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, help="write in this format; without --output, print it instead of a table"
     )
+    add_window_options(parser)
     add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
@@ -66,6 +68,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     from sdt.prediction.inputs import read_input
 
+    windows(options)  # a mistake in them is said before the work
     use_code(options)
     transcript = read_input(options.transcript)  # before anything that takes longer
     format_ = _format(options.output, options.format)
@@ -74,7 +77,9 @@ def run(options: argparse.Namespace) -> int | None:
         from sdt.model.hub import DEFAULT
         from sdt.prediction import Pipeline
 
-        pipeline = Pipeline.from_pretrained(options.model or DEFAULT, device=options.device)
+        pipeline = Pipeline.from_pretrained(
+            options.model or DEFAULT, device=options.device, window=options.window, overlap=options.overlap
+        )
         found = pipeline(transcript, options.media, progress=progress)
     console = Console(highlight=False, markup=False)
     if options.output:

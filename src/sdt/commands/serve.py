@@ -17,7 +17,7 @@ import os
 import sys
 from pathlib import Path
 
-from sdt.commands.options import add_code_option, use_code
+from sdt.commands.options import add_code_option, add_window_options, use_code, windows
 from sdt.errors import InputError, MissingDependencyError
 from sdt.serving.settings import Settings
 
@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free; default: %(default)s")
+    add_window_options(parser)
     add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
@@ -59,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Load the model, listen, answer until a signal."""
     settings = Settings(**{option.name: getattr(options, option.name) for option in dataclasses.fields(Settings)})
+    windows(options)  # a mistake in them is said before the work
     token = _token(options.token_file)
     if not 0 <= options.port < 65536:
         raise InputError(f"--port {options.port}: is not between 0 and 65535")
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> int | None:
         from sdt.serving.predictor import Predictor
 
         model = options.model or DEFAULT
-        predictor = Predictor(model, options.device)
+        predictor = Predictor(model, options.device, window=options.window, overlap=options.overlap)
         service = Service(predictor, settings, token=token, log_words=options.log_words)
         service.warm_up()
         if token is None and not is_loopback(options.host):

@@ -64,6 +64,25 @@ class Batch:
         present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
         return replace(self, present=present)
 
+    def stretches(self, spans: Sequence[tuple[int, int]]) -> Batch:
+        """Stretches of this batch's conversations as conversations of their own: positions begin at 0 in each.
+
+        Args:
+            spans: Of each the first row and the one after the last, all within one conversation; they may overlap.
+        """
+        rows = torch.cat([torch.arange(a, b) for a, b in spans])
+        of = torch.arange(len(self.lengths)).repeat_interleave(self.lengths)  # [N]; the conversation
+        return Batch(
+            features={m: x[rows] for m, x in self.features.items()},
+            present={m: x[rows] for m, x in self.present.items()},
+            position=torch.cat([torch.arange(b - a) for a, b in spans]),
+            speaker=self.speaker[rows],
+            label=self.label[rows],
+            lengths=torch.tensor([b - a for a, b in spans]),
+            longest=max(b - a for a, b in spans),
+            conversations=tuple(self.conversations[int(of[a])] for a, _ in spans),
+        )
+
 
 def pack(
     conversations: Sequence[Conversation],

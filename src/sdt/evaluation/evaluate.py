@@ -22,6 +22,7 @@ from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.model.config import FUSED, ModelConfig
+from sdt.model.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model
@@ -95,6 +96,7 @@ def evaluate(
     name: str,
     modalities: Sequence[str] | None = None,
     batch_size: int = 32,
+    windows: Windows | None = None,
     device: torch.device | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
@@ -107,6 +109,7 @@ def evaluate(
         name: What to call the model in titles.
         modalities: Those that the model may look at; None for all.
         batch_size: Conversations that are computed together.
+        windows: How longer conversations are cut; None for not at all.
         device: Where to compute; None for where the model is.
         progress: See `run_model`.
 
@@ -119,12 +122,18 @@ def evaluate(
     notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
     if modalities is not None:
         notes.append(f"the model was shown {', '.join(modalities)} alone; the other modalities counted as missing")
+    if windows is not None and (cut := sum(len(conversation) > windows.size for conversation in conversations)):
+        notes.append(
+            f"{cut:,} of {len(conversations):,} conversations were read in windows of {windows.size} utterances "
+            f"with an overlap of {windows.overlap}"
+        )
     outputs = run_model(
         model,
         corpus,
         conversations,
         modalities=modalities,
         batch_size=batch_size,
+        windows=windows,
         device=device,
         progress=progress,
     )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.corpus.batches import UNLABELLED, Batch, split_batches
@@ -23,10 +22,11 @@ from sdt.corpus.lengths import lengths_of
 from sdt.corpus.selection import Place, Selection, chosen, places_of
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
+from sdt.evaluation.reading import said
 from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
-from sdt.model.base import checked
 from sdt.model.config import FUSED, ModelConfig
+from sdt.model.windows import Windows
 from sdt.transcripts.records import answer
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def run_model(
     *,
     modalities: Sequence[str] | None = None,
     batch_size: int = 32,
+    windows: Windows | None = None,
     device: torch.device | None = None,
     change: Callable[[Batch], Batch] | None = None,
     progress: Callable[[int], object] | None = None,
@@ -122,6 +123,7 @@ def run_model(
         conversations: What to run it on; in the outputs they keep this order.
         modalities: Those that the model may look at, the others count as missing; None for all of the model's.
         batch_size: Conversations that are computed together. It has no influence on the results.
+        windows: How longer conversations are cut; None for not at all. See `sdt.evaluation.reading`.
         device: Where to compute; None for where the model is.
         change: What is done to each packed batch before the model reads it; it must not depend on which conversations
             happen to share the batch.
@@ -171,11 +173,11 @@ def run_model(
                 seen = batch if modalities is None else batch.only(modalities)
                 seen = change(seen) if change else seen
                 present[rows] = present_in(seen, config)
-                output = checked(model, model(seen.to(device)), len(batch))
+                answer = said(model, seen, windows, device)
                 for head in heads:
-                    outputs.probabilities[head][rows] = calibrated(output.logits[head], config, head).cpu().numpy()
-                if output.weights is not None:
-                    weights[rows] = output.weights.float().mean(dim=-1).cpu().numpy()
+                    outputs.probabilities[head][rows] = answer.probabilities[head]
+                if answer.weights is not None:
+                    weights[rows] = answer.weights
                     weighed = True
                 outputs.label[rows] = batch.label.numpy()
                 done += len(members)
@@ -197,11 +199,6 @@ def run_model(
 def present_in(batch: Batch, config: ModelConfig) -> npt.NDArray[np.bool_]:
     """Which modalities of the model the utterances of a batch on the CPU have, [N, M]."""
     return torch.stack([batch.present[name] for name in config.modalities], dim=1).numpy()
-
-
-def calibrated(logits: Tensor, config: ModelConfig, head: str) -> Tensor:
-    """A head's logits [N, C] as probabilities [N, C], in float32."""
-    return (logits.float() / config.temperatures.get(head, 1.0)).softmax(dim=-1)
 
 
 def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:

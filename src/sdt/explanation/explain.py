@@ -17,7 +17,7 @@ import torch
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
-from sdt.evaluation.outputs import calibrated
+from sdt.evaluation.reading import calibrated
 from sdt.explanation.attention import Maps, read_and_record
 from sdt.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.model.config import FUSED, SDTConfig

@@ -27,7 +27,8 @@ from torch import Tensor
 from sdt.corpus.batches import Batch
 from sdt.model.causal import Readable, any_between, blocks, read
 from sdt.model.context import FULL, Context
-from sdt.model.ragged import Block, RaggedAttention
+from sdt.model.ragged import Barred, Block, RaggedAttention, numbers
+from sdt.model.recomputed import RecomputedAttention
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ faster on a CPU, and what several encoders hold at once takes memory."""
 ROWS_TOGETHER_PADDED = 32768
 """The same where conversations are padded: a GPU wants large operations, but its memory is finite."""
 
+HELD = 1 << 24
+"""Attention weights of all heads in a call of `attend` up to which training holds them for the backward pass. Beyond
+that they are computed again, so that memory does not grow with the square of a conversation. A batch of the published
+settings has less."""
+
 LONG = 512
 """Utterances of a conversation beyond which attention is computed without holding its weights where some are missing,
 too. For that PyTorch wants the mask in one piece; shorter ones keep the sums in the order in which they always were."""
@@ -128,8 +134,7 @@ class Ragged:
         if learns:
             whole = [Block(a, a, b) for a, b in self.spans]
             mask = None if barred is None else lambda block: barred[block.key : block.end].t()[:, None, :]
-            found: Tensor = RaggedAttention.apply(q, k, v, whole, mask, dropout)  # type: ignore[no-untyped-call]
-            return found.view(shape)
+            return _attend_and_learn(q, k, v, whole, mask, dropout).view(shape)
         found = torch.empty_like(v)
         for a, b in self.spans:
             allowed = None if barred is None else ~barred[a:b].t()[None, :, None, :]  # [1, G, 1, T]
@@ -152,9 +157,17 @@ class Ragged:
             barred = readable.barred(block)
             return barred if len(barred) == 1 else barred.repeat_interleave(heads, dim=0)  # [G, s, t]
 
-        flat = (x.flatten(1, 2) for x in (q, k, v))  # [N, G, d/H]
-        found: Tensor = RaggedAttention.apply(*flat, parts, mask, dropout)  # type: ignore[no-untyped-call]
-        return found.view(q.shape)
+        flat = [x.flatten(1, 2) for x in (q, k, v)]  # [N, G, d/H]
+        return _attend_and_learn(flat[0], flat[1], flat[2], parts, mask, dropout).view(q.shape)
+
+
+def _attend_and_learn(
+    q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], barred: Barred | None, dropout: float
+) -> Tensor:
+    """Attention whose gradient is asked for, [N, G, d/H]."""
+    kind = RaggedAttention if numbers(blocks, q.shape[1]) <= HELD else RecomputedAttention
+    found: Tensor = kind.apply(q, k, v, blocks, barred, dropout)  # type: ignore[no-untyped-call]
+    return found
 
 
 @dataclass(frozen=True)

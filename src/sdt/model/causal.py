@@ -7,14 +7,16 @@ Shapes: Q queries and K keys, end to end; s queries and t keys of a block; E enc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from sdt.model.ragged import Block
+from sdt.model.ragged import Block, numbers
 
 QUERIES = 64
 """Queries of a block, at least: smaller ones cost more calls than they save."""
@@ -42,6 +44,32 @@ def blocks(start: int, first: int, end: int, window: int | None, encoders: int =
         yield Block(key, query, min(query + size, end))
 
 
+class Room:
+    """Memory that the masks of all blocks share.
+
+    Each block of a long past is a little larger than the one before. Taken and given back one by one, their masks would
+    leave holes behind that are too small for the next, and the process would grow as if all were held.
+    """
+
+    def __init__(self, of: Sequence[Block], encoders: int, like: Tensor) -> None:
+        most = max((block.end - block.query) * (block.end - block.key) for block in of)
+        self._outside = torch.empty(most, dtype=torch.bool, device=like.device)
+        self._barred = torch.empty(encoders * most, dtype=torch.bool, device=like.device)
+        self._bias = like.new_empty(encoders * most)
+
+    def outside(self, *shape: int) -> Tensor:
+        """[s, t] bool, of anything."""
+        return self._outside[: math.prod(shape)].view(shape)
+
+    def barred(self, *shape: int) -> Tensor:
+        """[E, s, t] bool, of anything."""
+        return self._barred[: math.prod(shape)].view(shape)
+
+    def bias(self, barred: Tensor) -> Tensor:
+        """What is added to the scores where a mask [E, s, t] bars: -inf."""
+        return self._bias[: barred.numel()].view(barred.shape).zero_().masked_fill_(barred, -math.inf)
+
+
 @dataclass(frozen=True)
 class Readable:
     """Which keys the queries may read."""
@@ -56,18 +84,21 @@ class Readable:
     offset: int = 0
     """The row of the first query among the keys."""
 
-    def barred(self, block: Block, device: torch.device | None = None) -> Tensor:
-        """[1, s, t] or [E, s, t] bool, on the device; True where a query must not read a key."""
+    def barred(self, block: Block, device: torch.device | None = None, room: Room | None = None) -> Tensor:
+        """[1, s, t] or [E, s, t] bool, on the device or in the room; True where a query must not read a key."""
         i = torch.arange(block.query, block.end, device=device)[:, None]  # [s, 1]
         j = torch.arange(block.key, block.end, device=device)[None, :]  # [1, t]
-        outside = j > i
+        outside = torch.gt(j, i, out=None if room is None else room.outside(len(i), j.shape[1]))
         if self.window is not None:
             outside |= j <= i - self.window
         if self.present is None or self.some is None:
             return outside[None]
         there = self.present[block.key : block.end].t()[:, None, :]  # [E, 1, t]
         lonely = ~self.some[block.query - self.offset : block.end - self.offset].t()[:, :, None]  # [E, s, 1]
-        return outside | ~(there | lonely)
+        if room is None:
+            return outside | ~(there | lonely)
+        inside = torch.logical_or(there, lonely, out=room.barred(len(there), len(i), j.shape[1]))
+        return inside.logical_not_().logical_or_(outside)
 
 
 def any_between(present: Tensor, first: Tensor, last: Tensor) -> Tensor:
@@ -99,10 +130,18 @@ def read(q: Tensor, k: Tensor, v: Tensor, of: Sequence[Block], readable: Readabl
     Returns:
         [Q, E, H, d/H].
     """
-    parts = []
-    for block in of:
+    learns = torch.is_grad_enabled() and q.requires_grad
+    # Training would keep the masks, so that they cannot share.
+    room = None if learns else Room(of, 1 if readable.present is None else q.shape[1], q)
+
+    def part(block: Block) -> Tensor:
         q_ = q[block.query - readable.offset : block.end - readable.offset].permute(1, 2, 0, 3)  # [E, H, s, d/H]
         k_, v_ = (x[block.key : block.end].permute(1, 2, 0, 3) for x in (k, v))  # [E, H, t, d/H]
-        allowed = ~readable.barred(block, q.device)[:, None]  # [1 or E, 1, s, t]
-        parts.append(F.scaled_dot_product_attention(q_, k_, v_, allowed, dropout).permute(2, 0, 1, 3))
-    return torch.cat(parts)
+        barred = readable.barred(block, q.device, room)  # [1 or E, s, t]
+        mask = (~barred if room is None else room.bias(barred))[:, None]
+        return F.scaled_dot_product_attention(q_, k_, v_, mask, dropout).permute(2, 0, 1, 3)
+
+    if learns and numbers(of, q.shape[1]) > LARGEST:
+        # Else the backward pass would hold the masks of all blocks.
+        return torch.cat([checkpoint(part, block, use_reentrant=False) for block in of])
+    return torch.cat([part(block) for block in of])

@@ -37,17 +37,24 @@ def current_generator() -> torch.Generator | None:
     return _generator.get()
 
 
-def dropout_noise(shape: Sequence[int], probability: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def dropout_noise(
+    shape: Sequence[int],
+    probability: float,
+    dtype: torch.dtype = torch.float32,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """What a tensor on the CPU is multiplied by: 0 with the probability, else what keeps the expectation.
 
     Args:
         shape: Of the tensor.
         probability: Of a zero, in [0, 1).
         dtype: Of the tensor.
+        generator: Where chance comes from; None for `current_generator`.
     """
     size = torch.Size(shape).numel()
     kept = min(max(round((1 - probability) * STEPS), 1), STEPS)
-    bits = torch.empty(-(-size // 4), dtype=torch.int64).random_(-(2**63), None, generator=current_generator())
+    bits = torch.empty(-(-size // 4), dtype=torch.int64)
+    bits.random_(-(2**63), None, generator=generator or current_generator())
     draws = bits.view(torch.int16)[:size]  # uniform in [-STEPS / 2, STEPS / 2)
     # Straight to numbers: a tensor of bool between would take longer than all the rest.
     noise = torch.le(draws, kept - STEPS // 2 - 1, out=torch.empty(size, dtype=dtype))

@@ -50,17 +50,17 @@ class RaggedAttention(torch.autograd.Function):
         dropout: float,
     ) -> Tensor:
         groups, scale = q.shape[1], 1 / math.sqrt(q.shape[2])
-        size = sum((end - query) * (end - key) for key, query, end in blocks) * groups
+        size = numbers(blocks, groups)
         weights = q.new_empty(size)
         noise = dropout_noise((size,), dropout, q.dtype) if dropout else None
         read = torch.empty_like(v)
         for block, p, r in _weights(blocks, groups, weights, noise):
             key, query, end = block
-            torch.baddbmm(p, _heads(q, query, end), _heads(k, key, end).mT, beta=0, alpha=scale, out=p)
+            torch.baddbmm(p, heads_of(q, query, end), heads_of(k, key, end).mT, beta=0, alpha=scale, out=p)
             if barred is not None:
                 p.masked_fill_(barred(block), -math.inf)
             torch.softmax(p, dim=-1, out=p)
-            _heads(read, query, end).copy_(torch.bmm(p if r is None else p * r, _heads(v, key, end)))
+            heads_of(read, query, end).copy_(torch.bmm(p if r is None else p * r, heads_of(v, key, end)))
         ctx.blocks, ctx.scale, ctx.noise = blocks, scale, noise
         ctx.save_for_backward(q, k, v, weights)
         return read
@@ -73,18 +73,23 @@ class RaggedAttention(torch.autograd.Function):
         d_q, (d_k, d_v) = torch.empty_like(q), (torch.zeros_like(x) if shared else torch.empty_like(x) for x in (k, v))
         put = Tensor.add_ if shared else Tensor.copy_
         for (key, query, end), p, r in _weights(ctx.blocks, q.shape[1], weights, ctx.noise):
-            d_read = _heads(grad, query, end)
-            put(_heads(d_v, key, end), torch.bmm((p if r is None else p * r).mT, d_read))
-            d_p = torch.bmm(d_read, _heads(v, key, end).mT)  # [G, s, t]
+            d_read = heads_of(grad, query, end)
+            put(heads_of(d_v, key, end), torch.bmm((p if r is None else p * r).mT, d_read))
+            d_p = torch.bmm(d_read, heads_of(v, key, end).mT)  # [G, s, t]
             if r is not None:
                 d_p.mul_(r)
             d_s = torch._softmax_backward_data(d_p, p, -1, p.dtype).mul_(ctx.scale)
-            _heads(d_q, query, end).copy_(torch.bmm(d_s, _heads(k, key, end)))
-            put(_heads(d_k, key, end), torch.bmm(d_s.mT, _heads(q, query, end)))
+            heads_of(d_q, query, end).copy_(torch.bmm(d_s, heads_of(k, key, end)))
+            put(heads_of(d_k, key, end), torch.bmm(d_s.mT, heads_of(q, query, end)))
         return d_q, d_k, d_v, None, None, None
 
 
-def _heads(x: Tensor, a: int, b: int) -> Tensor:
+def numbers(blocks: Sequence[Block], groups: int) -> int:
+    """How many attention weights there are."""
+    return groups * sum((end - query) * (end - key) for key, query, end in blocks)
+
+
+def heads_of(x: Tensor, a: int, b: int) -> Tensor:
     """Some rows, [N, G, d/H] to [G, b - a, d/H], where they lie."""
     return x[a:b].transpose(0, 1)
 

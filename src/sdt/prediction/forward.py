@@ -12,9 +12,10 @@ import numpy as np
 from sdt.conversation import Prediction
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, calibrated, predictions, present_in
+from sdt.evaluation.outputs import Outputs, predictions, present_in
+from sdt.evaluation.reading import Said
 from sdt.model.base import Model, Output, checked
-from sdt.model.config import FUSED
+from sdt.model.config import FUSED, ModelConfig
 
 
 def in_words(
@@ -36,17 +37,31 @@ def in_words(
     Raises:
         InputError: The output is not what the model promises, or not finite.
     """
-    output = checked(model, output, len(batch))
-    config, weights = model.config, output.weights
-    asked = slice(None) if rows is None else list(rows)
+    of = Said.of(model, checked(model, output, len(batch)))
+    return words(model.config, batch, of, places, slice(None) if rows is None else list(rows))
+
+
+def words(
+    config: ModelConfig, batch: Batch, of: Said, places: Sequence[tuple[str, str]], rows: slice | list[int]
+) -> list[Prediction]:
+    """What was said of a batch, as predictions.
+
+    Args:
+        config: Of the model that read the batch.
+        batch: On the CPU.
+        of: What the model said of its N utterances.
+        places: [R] (conversation id, utterance id).
+        rows: [R]; which utterances of the batch are asked for.
+
+    Raises:
+        InputError: What was said is not finite.
+    """
     outputs = Outputs(
-        probabilities={
-            head: calibrated(output.logits[head], config, head).cpu().numpy()[asked] for head in model.heads
-        },
-        label=batch.label.numpy()[asked],
-        weights=None if weights is None else weights.float().mean(dim=-1).cpu().numpy()[asked],
+        probabilities={head: x[rows] for head, x in of.probabilities.items()},
+        label=batch.label.numpy()[rows],
+        weights=None if of.weights is None else of.weights[rows],
         places=tuple(places),
-        present=present_in(batch, config)[asked],
+        present=present_in(batch, config)[rows],
     )
     bad = ~np.isfinite(outputs.probabilities[FUSED]).all(axis=1)  # [R]
     if bad.any():

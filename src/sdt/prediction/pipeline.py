@@ -12,13 +12,15 @@ from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
+from sdt.evaluation.reading import said
 from sdt.features.recordings import Recordings, find_recordings
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
+from sdt.model.windows import Windows
 from sdt.prediction.extraction import Extractor, Missing
-from sdt.prediction.forward import in_words
+from sdt.prediction.forward import words
 from sdt.prediction.inputs import Input, read_input
 from sdt.prediction.predictions import Predictions
 from sdt.speakers import Speakers
@@ -38,6 +40,12 @@ class Pipeline:
         name: What to call it in messages.
         folder: Where it was loaded from: files that its encoders' names refer to are looked for there first.
         device: Where the model computes: `auto`, `cpu` or `cuda`.
+        window: Utterances that the model reads together at most; a longer conversation is cut into windows of so many,
+            each read as a conversation of its own. None for whole conversations.
+        overlap: Utterances that two windows share; None for a quarter of the window.
+
+    Raises:
+        InputError: The overlap is not less than the window, or there is no window that it could be of.
 
     Example:
         >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
@@ -46,25 +54,45 @@ class Pipeline:
     """
 
     def __init__(
-        self, model: Model, *, name: str = "the model", folder: Path | None = None, device: DeviceName = "auto"
+        self,
+        model: Model,
+        *,
+        name: str = "the model",
+        folder: Path | None = None,
+        device: DeviceName = "auto",
+        window: int | None = None,
+        overlap: int | None = None,
     ) -> None:
+        self.windows = Windows.of(window, overlap)
+        """How longer conversations are cut; None for not at all."""
         self.model = model.to(choose_device(device)).eval()
         self._extractor = Extractor(model.config, name, folder)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, device: DeviceName = "auto") -> Pipeline:
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        device: DeviceName = "auto",
+        window: int | None = None,
+        overlap: int | None = None,
+    ) -> Pipeline:
         """Load a model.
 
         Args:
             name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
             revision: Of a model on the hub: a branch, tag or commit.
             device: Where the model computes: `auto`, `cpu` or `cuda`.
+            window: See the class.
+            overlap: See the class.
 
         Raises:
-            InputError: There is no such model, or it is damaged.
+            InputError: There is no such model, it is damaged, or see the class.
         """
+        Windows.of(window, overlap)  # before the work
         folder = find_model(name, revision)
-        return cls(load(folder), name=str(name), folder=folder, device=device)
+        return cls(load(folder), name=str(name), folder=folder, device=device, window=window, overlap=overlap)
 
     @property
     def config(self) -> ModelConfig:
@@ -76,7 +104,7 @@ class Pipeline:
     ) -> Predictions:
         """Predict the emotion of every utterance.
 
-        Conversations are computed in batches, each as a whole.
+        Conversations are computed in batches, each as a whole or, where it is longer, in windows.
         A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
 
         Args:
@@ -99,10 +127,10 @@ class Pipeline:
         found: list[Prediction] = []
         bare = 0
         for group in _groups(chosen):
-            said, without = self._predict(group, recordings, missing, _shifted(progress, done, size))
-            found += said
+            predicted, without = self._predict(group, recordings, missing, _shifted(progress, done, size))
+            found += predicted
             bare += without
-            done += len(said)
+            done += len(predicted)
         if size and bare == size:
             why = "; ".join(f"{m}: {of.problems[0]}" for m, of in missing.items() if of.problems)
             raise InputError(f"no utterance has anything that the model can look at ({why})")
@@ -138,8 +166,7 @@ class Pipeline:
         batch = pack(conversations, features, self.config.labels, self.config.speakers)
         places = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
         with torch.inference_mode():
-            output = self.model(batch.to(next(self.model.parameters()).device))
-            return in_words(self.model, batch, output, places)
+            return words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
 
 
 def _groups(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:

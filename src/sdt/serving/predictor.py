@@ -58,17 +58,21 @@ class Predictor:
     Args:
         model: A model folder, a run folder, the name of a model in the box, or a hub id.
         device: Where the model computes.
+        window: See `Pipeline`; None for whole conversations.
+        overlap: See `Pipeline`.
 
     Raises:
         InputError: There is no such model, it is damaged, or the encoder of its words cannot be loaded.
     """
 
-    def __init__(self, model: str, device: DeviceName = "auto") -> None:
+    def __init__(
+        self, model: str, device: DeviceName = "auto", *, window: int | None = None, overlap: int | None = None
+    ) -> None:
         found = find_model(model)
         folder = model_folder(found)
         self.folder: Path = folder
         self.name = Path(model).name
-        self._pipeline = Pipeline.from_pretrained(found, device=device)
+        self._pipeline = Pipeline.from_pretrained(found, device=device, window=window, overlap=overlap)
         self.makers: dict[str, ModalityMaker] = {}
         """Those that can be had at all; of recorded modalities they only know what was done to the features."""
         self._impossible: dict[str, str] = {}
