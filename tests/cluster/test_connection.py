@@ -39,9 +39,8 @@ def test_a_cluster_needs_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"--cluster auto: this machine has no token of the cluster; copy the file"):
-        with connected("auto"):
-            pass
+    with pytest.raises(InputError, match=r"auto: this machine has no token of the cluster; copy"), connected("auto"):
+        pass
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +60,11 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_options_that_contradict_each_other(
-    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("chat.txt").write_text("Ann: Hello!\n", encoding="utf-8")

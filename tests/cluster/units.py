@@ -19,7 +19,7 @@ from sdt.prediction import clustered as prediction
 from sdt.prediction.pipeline import Part
 
 VICTIM, ALWAYS, ASKED = Path("victim"), Path("always"), Path("asked")
-"""Files in the working directory: the process that waits to be killed; whose unit kills every process; who was asked."""
+"""Files in the working directory: who waits to be killed, whose unit kills every process, and who was asked."""
 
 
 def trial(place: str) -> None:

@@ -83,7 +83,8 @@ def _begin(ray: Any, address: str, local: dict[str, Any]) -> None:  # noqa: ANN4
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False, **local)
     except (Exception, SystemExit) as error:  # Ray ends the program where it gives up a cluster
         why = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise InputError(f"--cluster {address}: cannot be used: {why}") from None
+        hint = "" if local else "; is the token here that of the cluster, and is its Ray of the same version?"
+        raise InputError(f"--cluster {address}: cannot be used: {why}{hint}") from None
 
 
 def _check(address: str) -> None:
@@ -109,14 +110,15 @@ def _authenticate(address: str) -> None:
             # Ray would write one into the home folder, for everybody to read. This one ends with this process.
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         return
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # each of its tries would be a line on the terminal
     if "RAY_AUTH_MODE" in os.environ:
         return
     named = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     if not named and not (Path.home() / ".ray" / "auth_token").is_file():
         raise InputError(
             f"--cluster {address}: this machine has no token of the cluster; copy the file ~/.ray/auth_token from its "
-            "head to the same place here. If the cluster has none, anyone who reaches it can run programs on it; to use "
-            "it nevertheless, set RAY_AUTH_MODE=disabled"
+            "head to the same place here. If the cluster has none, anyone who reaches it can run programs on it; to "
+            "use it nevertheless, set RAY_AUTH_MODE=disabled"
         )
     os.environ["RAY_AUTH_MODE"] = "token"
 

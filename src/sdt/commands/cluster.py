@@ -46,7 +46,7 @@ def share(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not (0 <= number < 1 or (number < 1000 and number.is_integer())):
+    if not 0 <= number < 1000 or (number > 1 and not number.is_integer()):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of GPUs; give a share below 1, or a whole number")
     return number
 

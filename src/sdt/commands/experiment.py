@@ -7,8 +7,9 @@
   sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
 
 The same command goes on where it was stopped (Ctrl-C), makes failed runs again, and adds seeds and rows. The numbers do
-not depend on --jobs: the threads of a run are fixed when the experiment begins. With --cluster the machines of a Ray cluster
-make the runs; they need the corpus and the experiment's folder in the same places. Exit code 1: some runs failed.
+not depend on --jobs: the threads of a run are fixed when the experiment begins. With --cluster the machines of a Ray
+cluster make the runs; they need the corpus and the experiment's folder in the same places. Exit code 1: some runs
+failed.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ goes on.
   sdt predict talk.srt --media talk.mp4 --output emotions.vtt
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
 
-With --cluster the machines of a Ray cluster predict; they need the recordings and the model in the same places. The output is
-the same, the input may be larger than memory, and the same command goes on where it was stopped. Exit code 1: some
-conversations ended their workers again and again.
+With --cluster the machines of a Ray cluster predict; they need the recordings and the model in the same places. The
+output is the same, the input may be larger than memory, and the same command goes on where it was stopped. Exit code 1:
+some conversations ended their workers again and again.
 
   sdt predict transcripts/ --cluster local --output emotions.jsonl
 """

@@ -1,4 +1,4 @@
-"""Feature encoders on a cluster: chunks go to workers that keep the encoder loaded; the cache stays where the command is.
+"""Feature encoders on a cluster: chunks go to workers that keep the encoder loaded; the cache stays with the command.
 
 Workers read the recordings themselves, and take their SHA-256, by which the cache knows them, too.
 """
@@ -85,9 +85,7 @@ def make_sums() -> Callable[[Sequence[Path]], list[str | None]]:
     return lambda paths: [sum_of(path) for path in paths]
 
 
-def _encoded(
-    cluster: Cluster, encoder: FeatureEncoder, units: Iterable[Unit[Chunk]]
-) -> Iterator[tuple[Rows, Encoded]]:
+def _encoded(cluster: Cluster, encoder: FeatureEncoder, units: Iterable[Unit[Chunk]]) -> Iterator[tuple[Rows, Encoded]]:
     for unit, encoded in cluster.run(make_encoder, (encoder.name,), units):
         yield unit.content.rows, encoded
 

@@ -1,7 +1,7 @@
 """Prediction on a cluster: batches go to workers that keep the model loaded, and come back as parts of the output.
 
-A batch is computed as a whole by one worker, with the threads that every worker has: so its predictions do not depend on
-who computes it, nor on how many workers there are.
+A batch is computed as a whole by one worker, with the threads that every worker has: so its predictions do not depend
+on who computes it, nor on how many workers there are.
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ def _closing_notes(parts: Parts, survey: Survey) -> list[str]:
             alone.setdefault(modality, []).extend(of.alone)
     first = {modality: tally.first for modality, tally in tallies.items() if tally.count}
     return bare_notes(survey.utterances, bare, first) + [
-        note for modality, tally in tallies.items() for note in summary_of(modality, tally, looked[modality], alone[modality])
+        note
+        for modality, tally in tallies.items()
+        for note in summary_of(modality, tally, looked[modality], alone[modality])
     ]
 
 

@@ -89,10 +89,10 @@ class Survey:
 
 def content(batch: Iterable[Conversation], recordings: Recordings) -> list[object]:
     """What a batch is, as JSON values: the same words and files give the same ones."""
-    files = {clip.path: clip.path.stat() if clip.path.exists() else None for of in recordings.clips.values() for clip in of}
-    said = [
-        [c.id, [[u.id, u.speaker, u.text, u.label, u.start, u.end] for u in c.utterances]] for c in batch
-    ]
+    files = {
+        clip.path: clip.path.stat() if clip.path.exists() else None for of in recordings.clips.values() for clip in of
+    }
+    said = [[c.id, [[u.id, u.speaker, u.text, u.label, u.start, u.end] for u in c.utterances]] for c in batch]
     clips = [
         [*place, [[str(clip.path), clip.start, clip.end, clip.half] for clip in of]]
         for place, of in sorted(recordings.clips.items())
