@@ -110,7 +110,6 @@ def _authenticate(address: str) -> None:
             # Ray would write one into the home folder, for everybody to read. This one ends with this process.
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         return
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # each of its tries would be a line on the terminal
     if "RAY_AUTH_MODE" in os.environ:
         return
     named = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))

@@ -97,8 +97,8 @@ class Cluster:
             LostUnitsError: At the end: some units have ended their workers `TRIES` times.
         """
         order = Order(uuid.uuid4().hex, make, arguments, self.threads, str(Path.cwd()), versions())
-        task = self._ray.remote(serve).options(num_cpus=self.threads, num_gpus=self._gpus, max_retries=0)
-        task = task.options(max_calls=1) if fresh else task
+        remote = self._ray.remote(max_calls=1)(serve) if fresh else self._ray.remote(serve)
+        task = remote.options(num_cpus=self.threads, num_gpus=self._gpus, max_retries=0)
         told, waiting = self._ray.put(order), iter(units)
         going: dict[Any, tuple[Unit[A], int]] = {}
         lost: list[tuple[Unit[A], str]] = []

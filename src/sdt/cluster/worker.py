@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -86,6 +87,7 @@ def _made(order: Order) -> Callable[[Any], Any]:
             f"({error.strerror}); start it in a folder that all machines of the cluster share"
         ) from None
     os.environ.update(dict.fromkeys(_THREADS, str(order.threads)), OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster begun in the background may have it ignored
     work = order.make(*order.arguments)
     if "torch" in sys.modules:  # it may have been there before the variables were
         import torch
