@@ -33,7 +33,7 @@ from sdt.features.encoder import Encoded
 from sdt.transcripts.records import record
 
 UTTERANCES, SECONDS = 1000, 3.6
-"""Of an hour, and of an utterance. MELD's last 3.59 s in the mean, which is 1,003 in an hour without pauses; IEMOCAP has
+"""Of an hour, and of an utterance. MELD's last 3.59 s in the mean: without pauses, 1,003 in an hour; IEMOCAP has
 10,039 turns in about 12 hours, which is 837 in one."""
 A100 = 19.5
 """TFLOP/s in float32 without tensor cores, by its data sheet."""
