@@ -57,11 +57,11 @@ def test_a_table_that_names_recordings(talks: Path, capsys: pytest.CaptureFixtur
     lines = ["conversation,text,start,end,media", "x,Hi,0,1,talks/a.wav", "x,Ho,1,2,talks/a.wav", "y,Ha,,,talks/b.wav"]
     Path("table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = []
-    for output, options in (("one", []), ("two", ["--cluster", "here"])):
+    for output, options in (("said-1", []), ("said-2", ["--cluster", "here"])):
         assert main(["predict", "table.csv", "--model", "model", "--output", output, *options]) == 0
         found.append(capsys.readouterr().out.replace(output, "OUTPUT"))
     assert found[0] == found[1]
-    assert bytes_of(Path("one")) == bytes_of(Path("two"))
+    assert bytes_of(Path("said-1")) == bytes_of(Path("said-2"))
 
 
 def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
