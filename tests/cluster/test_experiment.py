@@ -31,7 +31,7 @@ def test_the_same_results_as_with_jobs(head: str, place: Path, capsys: pytest.Ca
     assert main([*command, "--output", "two", "--cluster", head, "--workers", "2"]) == 1
     two = capsys.readouterr()
     assert f"two: 2 rows, seeds 1, 2 runs; on the cluster {head}, 1 thread each" in two.out
-    assert one.err.replace("one;", "two;") == two.err
+    assert one.err.replace(" one/", " two/").replace(" in one ", " in two ") == two.err
     assert_same_run(place / "one/learning_rate=0.003/seed-1", place / "two/learning_rate=0.003/seed-1")
     failures = [json.loads((place / run / "failures.json").read_text(encoding="utf-8")) for run in ("one", "two")]
     assert failures[0] == failures[1]

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -77,7 +77,7 @@ class Cluster:
         between: Callable[[], object] = lambda: None,
         fresh: bool = False,
         patience: float = 3.0,
-    ) -> Iterator[tuple[Unit[A], R]]:
+    ) -> Generator[tuple[Unit[A], R], None, None]:
         """Do units, some at a time. One whose worker or machine dies is begun again by another.
 
         Args:

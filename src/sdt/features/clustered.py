@@ -29,7 +29,8 @@ def encoding_on(cluster: Cluster) -> EncodeChunks:
     one of `workers.LIGHT`; with other encoders its chunk is lost: `LostUnitsError`, when all others are done.
     """
 
-    def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], _: Progress) -> Iterator[tuple[Rows, Encoded]]:
+    def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], told: Progress) -> Iterator[tuple[Rows, Encoded]]:
+        del told  # chunks are counted when they are back
         units = (Unit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
         try:
             yield from _encoded(cluster, encoder, units)
