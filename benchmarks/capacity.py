@@ -138,10 +138,7 @@ def rows(tasks: Sequence[Task], world: World) -> list[dict[str, Any]]:
 
 def show(made: Sequence[dict[str, Any]], world: World, rate: float, note: str) -> None:
     """Print the table and its formulas."""
-    machine, cluster = f"days, {world.cores} cores", f"days, {world.machines} x {world.cores}"
-    table = plain_table(
-        "", "core hours", "hours a core does a day", "days, a core", machine, cluster, "days, GPU >=", "TB"
-    )
+    table = plain_table("", "core hours", "hours/core/day", "days: core", "machine", "cluster", "GPU >=", "TB")
     for row in made:
         days = [f"{row['days'][of]:,.2f}" for of in ("core", "machine", "cluster")]
         gpu = row["gpu_days_at_least"]
@@ -157,7 +154,7 @@ def show(made: Sequence[dict[str, Any]], world: World, rate: float, note: str) -
     console.print(table)
     console.print(
         f"{world.hours:,.0f} hours of conversation, {world.per_hour:,.0f} utterances of {SECONDS} s each; a core works "
-        f"{world.busy:.0%} of its time\n"
+        f"{world.busy:.0%} of its time; a machine has {world.cores} cores, a cluster {world.machines} machines\n"
         "core hours = hours x utterances an hour / measured rate of one core (media: x seconds / seconds of media a "
         "second)\n"
         "days = core hours / 24 / busy share / cores / machines; GPU: FLOPs of the products / peak of its data sheet, "
