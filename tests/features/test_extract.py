@@ -9,15 +9,9 @@ from sdt.conversation import Conversation, Utterance
 from sdt.corpus.importers import ImportOptions, read
 from sdt.corpus.store import write_corpus
 from sdt.features.cache import FeatureCache
+from sdt.features.chunks import CHUNK, encode_cached
 from sdt.features.encoder import Source
-from sdt.features.extract import (
-    CHUNK,
-    encode_cached,
-    extended,
-    extract,
-    summarise_problems,
-    write_tables,
-)
+from sdt.features.extract import extended, extract, summarise_problems, write_tables
 from sdt.features.media import Clip
 from tests.features.counting import Counting
 from tests.features.tiny_bert import make_spoken

@@ -15,8 +15,8 @@ pytest.importorskip("av")
 from sdt.conversation import Utterance
 from sdt.features import workers
 from sdt.features.cache import FeatureCache
+from sdt.features.chunks import encode_cached
 from sdt.features.encoder import Encoded, Source, feature_encoder
-from sdt.features.extract import encode_cached
 from sdt.features.media import Clip
 from sdt.features.workers import CRASHED, Workers, shared
 from tests.features.clips import noise, write_clip

@@ -7,7 +7,9 @@
   sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
 
 The same command goes on where it was stopped (Ctrl-C), makes failed runs again, and adds seeds and rows. The numbers do
-not depend on --jobs: the threads of a run are fixed when the experiment begins. Exit code 1: some runs failed.
+not depend on --jobs: the threads of a run are fixed when the experiment begins. With --cluster the machines of a Ray
+cluster make the runs; they need the corpus and the experiment's folder in the same places. Exit code 1: some runs
+failed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
 from sdt.commands.train import INTERRUPTED, add_tracker_option, terminate_as_interrupt
 from sdt.errors import InputError, near_miss
@@ -59,13 +62,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """How the runs of an experiment are made: how many at once, and who is told."""
-    parser.add_argument("--jobs", type=count, default=1, metavar="J", help="runs at the same time; default: 1")
+    parser.add_argument("--jobs", type=count, metavar="J", help="runs at the same time; default: 1")
     parser.add_argument(
         "--threads",
         type=count,
         metavar="T",
-        help="of each run, fixed when the experiment begins; default: the machine's cores / J",
+        help="of each run, fixed when the experiment begins; default: the machine's cores / J; with --cluster: 1",
     )
+    add_cluster_options(parser, "runs")
     add_tracker_option(parser)
 
 
@@ -102,12 +106,13 @@ def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namesp
 
     console = Console()
     check(plan, corpus)
-    with locked(folder):
+    with asked_cluster(options, plan.threads) as cluster, locked(folder):
         plan = begin(plan, folder, corpus, options.command_line)
-        _announce(plan, folder, options.jobs, console)
+        jobs = options.jobs or 1
+        _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)
         try:
             with terminate_as_interrupt():
-                failures = make(plan, folder, options.jobs, console, options.log)
+                failures = make(plan, folder, jobs, console, options.log, cluster)
         except KeyboardInterrupt:
             print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
             return INTERRUPTED
@@ -133,13 +138,22 @@ def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Se
 
 
 def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
-    """As asked for; else as the experiment has begun; else the machine's cores divided among the jobs."""
+    """As asked for; else as the experiment has begun; else the machine's cores divided among the jobs.
+
+    Raises:
+        InputError: The options of a cluster contradict the others.
+    """
     from sdt.experiments.plan import FILE, read_plan
     from sdt.experiments.workers import cores
 
+    check_cluster_options(options)
+    if options.cluster is not None and options.jobs is not None:
+        raise InputError("--jobs: is for this machine alone; with --cluster, say --workers")
     if options.threads is not None:
         return int(options.threads)
-    return read_plan(folder)[0].threads if (folder / FILE).is_file() else max(1, cores() // options.jobs)
+    if (folder / FILE).is_file():
+        return read_plan(folder)[0].threads
+    return 1 if options.cluster is not None else max(1, cores() // (options.jobs or 1))
 
 
 def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Rows:
@@ -159,7 +173,7 @@ def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Rows:
     return rows.only(options.rows.split(",")) if options.rows else rows
 
 
-def _announce(plan: Plan, folder: Path, jobs: int, console: Console) -> None:
+def _announce(plan: Plan, folder: Path, how: str, console: Console) -> None:
     from sdt.experiments.plan import spoken_seeds
 
     def many(count: int, what: str) -> str:
@@ -167,7 +181,7 @@ def _announce(plan: Plan, folder: Path, jobs: int, console: Console) -> None:
 
     console.print(
         f"{folder}: {many(len(plan.rows), 'row')}, seeds {spoken_seeds(plan.seeds)}, "
-        f"{many(len(plan.rows) * len(plan.seeds), 'run')}; {jobs} at once, {many(plan.threads, 'thread')} each "
+        f"{many(len(plan.rows) * len(plan.seeds), 'run')}; {how}, {many(plan.threads, 'thread')} each "
         "(fixed in experiment.json, so that the numbers do not depend on --jobs)",
         markup=False,
         highlight=False,

@@ -7,7 +7,9 @@ sdt predict. What cannot be encoded is missing, counted, and listed at the end.
 A corpus becomes another corpus with the modalities added or replaced. Everything else becomes a folder with
 utterances.jsonl and one .npz per modality, which `sdt corpus import FOLDER/*.jsonl FOLDER/*.npz` reads.
 
-Finished utterances are kept in a cache, so that the same command goes on where it was interrupted.
+Finished utterances are kept in a cache, so that the same command goes on where it was interrupted. With --cluster the
+machines of a Ray cluster encode them; they need the recordings and encoders in the same places. The features are the
+same. Exit code 1: some utterances ended their workers again and again.
 
     sdt features extract talk.srt --media talk.mp4 --encoder minilm --encoder prosody --encoder faces --output features
     sdt features extract meld --encoder minilm+adapter --output meld-finetuned
@@ -23,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.cluster import FAILED, add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
 from sdt.cores import usable_cores
 from sdt.errors import InputError
@@ -56,13 +59,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
+    add_cluster_options(parser, "chunks of utterances")
 
 
 def run(options: argparse.Namespace) -> int | None:
     """Encode, write, and list what is missing."""
+    from sdt.cluster.work import LostUnitsError
     from sdt.commands.train import terminate_as_interrupt
 
     output: Path = options.output
+    check_cluster_options(options)
+    if options.cluster is not None and options.jobs is not None:
+        raise InputError("--jobs: is for this machine alone; with --cluster, say --workers")
     # Said before the work; atomic_folder would say it after.
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder")
@@ -75,6 +83,9 @@ def run(options: argparse.Namespace) -> int | None:
     except KeyboardInterrupt:
         print("sdt: stopped; the same command goes on with what is in the cache", file=sys.stderr)
         return INTERRUPTED
+    except LostUnitsError as error:
+        print(f"sdt: {error} in the cache", file=sys.stderr)
+        return FAILED
     return 0
 
 
@@ -105,8 +116,21 @@ def _extract(options: argparse.Namespace) -> None:
         if encoder.licence_note:
             print(encoder.licence_note)
     cache = FeatureCache(options.cache or default_cache())
-    with standard() as bars, contextlib.closing(cache):
+    with contextlib.closing(cache), asked_cluster(options) as cluster, standard() as bars:
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
+        if cluster:
+            from sdt.features.clustered import encoding_on, know_recordings
+
+            reading = bars.add_task("recordings", total=None, visible=bool(recordings.clips))
+            modalities = {encoder.modality for encoder in encoders.values()}
+            know_recordings(
+                cluster,
+                cache,
+                conversations,
+                recordings,
+                sorted(modalities),
+                lambda done, total: bars.update(reading, completed=done, total=total),
+            )
         tables, problems = extract(
             conversations,
             encoders,
@@ -114,6 +138,7 @@ def _extract(options: argparse.Namespace) -> None:
             cache,
             lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
             options.jobs or usable_cores(),
+            encoding_on(cluster) if cluster else None,
         )
     if not any(table.present.any() for table in tables.values()):
         first = next(of[0] for of in problems.values() if of)

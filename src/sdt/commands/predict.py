@@ -11,19 +11,25 @@ goes on.
   sdt predict talk.srt --media talk.mp4 --output emotions.vtt
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
   sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
+
+With --cluster the machines of a Ray cluster predict; they need the recordings and the model in the same places. The
+output is the same, the input may be larger than memory, and the same command goes on where it was stopped. Exit code 1:
+some conversations ended their workers again and again.
+
+  sdt predict transcripts/ --cluster local --output emotions.jsonl
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.cluster import FAILED, add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import add_code_option, add_window_options, use_code, windows
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("jsonl", "csv", "vtt", "srt")
 SUBTITLES = ("vtt", "srt")
+INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_window_options(parser)
     add_code_option(parser)
+    add_cluster_options(parser, "batches of conversations")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
@@ -69,10 +77,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.prediction.inputs import read_input
 
     windows(options)  # a mistake in them is said before the work
+    check_cluster_options(options)
     use_code(options)
+    if options.cluster is not None:
+        return _on_cluster(options)
     transcript = read_input(options.transcript)  # before anything that takes longer
     format_ = _format(options.output, options.format)
-    _check_output(options.output, format_, transcript.conversations)
+    _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
         from sdt.model.hub import DEFAULT
         from sdt.prediction import Pipeline
@@ -99,6 +110,46 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
+def _on_cluster(options: argparse.Namespace) -> int | None:
+    """The same on a cluster: the input is read as it is needed, and the output written as it is done."""
+    from rich.console import Console
+
+    from sdt.cluster.work import LostUnitsError
+    from sdt.commands.train import terminate_as_interrupt
+    from sdt.prediction.survey import Survey
+
+    output: Path | None = options.output
+    if output is None:
+        raise InputError("--cluster: say with --output which file the predictions are to be written to")
+    survey = Survey(options.transcript, options.media)
+    format_ = _format(output, options.format) or "jsonl"
+    _check_output(output, format_, survey.conversations, survey.without_time)
+    try:
+        with terminate_as_interrupt(), asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
+            from sdt.model.hub import DEFAULT
+            from sdt.prediction.clustered import Loading, predict_on
+
+            assert cluster is not None
+            code = tuple(options.code)
+            loading = Loading(
+                options.model or DEFAULT, code, options.device, window=options.window, overlap=options.overlap
+            )
+            notes = predict_on(cluster, loading, survey, output, format_, progress)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    except KeyboardInterrupt:
+        print("sdt: stopped; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    except LostUnitsError as error:
+        print(f"sdt: {error}: the same command goes on", file=sys.stderr)
+        return FAILED
+    console = Console(highlight=False, markup=False)
+    console.print(f"written to {output}: {survey.utterances:,} utterances", soft_wrap=True)
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    return None
+
+
 def _format(output: Path | None, asked: str | None) -> str | None:
     if output is None or asked is not None:
         return asked
@@ -106,22 +157,27 @@ def _format(output: Path | None, asked: str | None) -> str | None:
     return suffix if suffix in FORMATS else "jsonl"
 
 
-def _check_output(output: Path | None, format_: str | None, conversations: Sequence[Conversation]) -> None:
+def _without_time(conversations: Sequence[Conversation]) -> tuple[str, str] | None:
+    """The first (conversation id, utterance id) that has no start."""
+    return next(((c.id, u.id) for c in conversations for u in c.utterances if u.start is None), None)
+
+
+def _check_output(
+    output: Path | None, format_: str | None, conversations: int, without_time: tuple[str, str] | None
+) -> None:
     """Refuse what could not be written, before the work rather than after it."""
     if format_ in SUBTITLES:
-        if output is None and len(conversations) > 1:
+        if output is None and conversations > 1:
             raise InputError(f"--format {format_}: there are several conversations; name a folder with --output")
-        for conversation in conversations:
-            for utterance in conversation.utterances:
-                if utterance.start is None:
-                    raise InputError(
-                        f"{output or '--format'}: {format_} needs times, and utterance {utterance.id!r} of "
-                        f"conversation {conversation.id!r} has none; write jsonl or csv"
-                    )
+        if without_time:
+            raise InputError(
+                f"{output or '--format'}: {format_} needs times, and utterance {without_time[1]!r} of conversation "
+                f"{without_time[0]!r} has none; write jsonl or csv"
+            )
     if output is None:
         return
     check_writable(output)
-    folder = format_ in SUBTITLES and len(conversations) > 1
+    folder = format_ in SUBTITLES and conversations > 1
     if folder and output.is_file():
         raise InputError(f"{output}: is a file; name a folder for the {format_} files of several conversations")
     if not folder and output.is_dir():
@@ -129,22 +185,13 @@ def _check_output(output: Path | None, format_: str | None, conversations: Seque
 
 
 def _write(found: Predictions, output: Path, format_: str) -> None:
-    from sdt.files import write_text
-    from sdt.transcripts.writers import print_predictions
+    from sdt.transcripts.writers import write_cues
 
     try:
         if format_ not in SUBTITLES or len(found.conversations) == 1:
             found.write(output, format_)
-            return
-        said = found.by_conversation
-        names: set[str] = set()
-        for number, conversation in enumerate(found.conversations):
-            text = io.StringIO()
-            print_predictions(text, [conversation], said[conversation.id], format_)
-            name = re.sub(r"[^\w.-]+", "-", conversation.id).strip(".") or "conversation"
-            name = f"{name}-{number}" if name.casefold() in names else name
-            names.add(name.casefold())
-            write_text(output / f"{name}.{format_}", text.getvalue())
+        else:
+            write_cues(output, [(found.conversations, found)], format_)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
 

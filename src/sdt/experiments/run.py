@@ -10,9 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from sdt.cluster.work import Cluster
 from sdt.corpus.store import Corpus
 from sdt.device import choose_device
 from sdt.errors import InputError
+from sdt.experiments.clustered import make_runs_on
 from sdt.experiments.display import Board
 from sdt.experiments.failures import Noting
 from sdt.experiments.plan import FILE, Plan, read_plan
@@ -61,7 +63,14 @@ def begin(plan: Plan, folder: Path, corpus: Corpus, command: str) -> Plan:
     return plan
 
 
-def run(plan: Plan, folder: Path, at_once: int, console: Console, log: Sequence[str] = ()) -> list[Failure]:
+def run(
+    plan: Plan,
+    folder: Path,
+    at_once: int,
+    console: Console,
+    log: Sequence[str] = (),
+    cluster: Cluster | None = None,
+) -> list[Failure]:
     """Make the runs of an experiment that are not finished, and write the results.
 
     Args:
@@ -70,6 +79,7 @@ def run(plan: Plan, folder: Path, at_once: int, console: Console, log: Sequence[
         at_once: How many runs go on at the same time.
         console: Where to show progress.
         log: Trackers of each run.
+        cluster: Where they are made; None for here. It says itself how many runs go on at the same time.
 
     Returns:
         The runs that failed.
@@ -83,7 +93,9 @@ def run(plan: Plan, folder: Path, at_once: int, console: Console, log: Sequence[
     board = Board(console, jobs, len(plan.rows) * len(plan.seeds) - len(jobs))
     try:
         with board.showing():
-            return make_runs(jobs, at_once, plan.threads, Noting(board, folder), log=log)
+            if cluster is None:
+                return make_runs(jobs, at_once, plan.threads, Noting(board, folder), log=log)
+            return make_runs_on(cluster, jobs, Noting(board, folder), log)
     finally:
         Results(folder).write()
 

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,18 +34,21 @@ _EVERY = 0.3
 
 
 class Reporter(Display):
-    """Tells how a run goes by events instead of bars."""
+    """Tells how a run goes by events instead of bars.
 
-    def __init__(self, events: TextIO) -> None:
+    Args:
+        tell: Called with each event, which is JSON values.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], object]) -> None:
         super().__init__()
-        self._events = events
+        self._tell = tell
         self._of = self._seen = 0
         self._told = 0.0
 
     def send(self, kind: str, **values: object) -> None:
         """One event."""
-        self._events.write(json.dumps({"kind": kind, **values}) + "\n")
-        self._events.flush()
+        self._tell({"kind": kind, **values})
 
     def say(self, text: str) -> None:
         """Notes are in the run's files; here they would only be in the way."""
@@ -105,17 +108,34 @@ def main(threads: int) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have it ignored
-    reporter, jobs = Reporter(events), Jobs(sys.stdin)
+
+    def tell(event: dict[str, Any]) -> None:
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    jobs = Jobs(sys.stdin)
     with contextlib.suppress(KeyboardInterrupt):
         while (job := jobs.next()) is not None:
             jobs.busy = True
-            if jobs.ended or not _run(job, reporter):
+            if jobs.ended:
+                return
+            ended = make(job, Reporter(tell))
+            tell(ended)
+            if "traceback" in ended:  # memory may be lost, and a GPU's always is
                 return
             jobs.busy = False
 
 
-def _run(job: Mapping[str, Any], reporter: Reporter) -> bool:
-    """Make one run; returns whether the process is fit for another."""
+def make(job: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """Make one run.
+
+    Args:
+        job: See `workers.values_of`.
+        reporter: Told how it goes.
+
+    Returns:
+        The last event: `finished`, or `failed` with the `error`, and with a `traceback` if it is not the user's.
+    """
     try:
         train(
             unflat(job["recipe"]),
@@ -126,13 +146,11 @@ def _run(job: Mapping[str, Any], reporter: Reporter) -> bool:
             trackers=[TRACKERS[name]() for name in job["log"]],
         )
     except InputError as error:
-        reporter.send("failed", error=str(error))
-        return True
+        return {"kind": "failed", "error": str(error)}
     except Exception as error:
-        reporter.send("failed", error=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
-        return False  # memory may be lost, and a GPU's always is
-    reporter.send("finished")
-    return True
+        said = f"{type(error).__name__}: {error}"
+        return {"kind": "failed", "error": said, "traceback": traceback.format_exc()}
+    return {"kind": "finished"}
 
 
 if __name__ == "__main__":

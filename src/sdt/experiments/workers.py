@@ -50,6 +50,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def values_of(job: Job, log: Sequence[str]) -> dict[str, Any]:
+    """What a worker is told of a job, as JSON values; see `worker.make`."""
+    return {"recipe": flat(job.recipe), "folder": str(job.folder), "command": job.command, "log": list(log)}
+
+
 def make_runs(
     jobs: Sequence[Job],
     at_once: int,
@@ -162,10 +167,9 @@ class _Process:
     def give(self, job: Job, log: Sequence[str]) -> None:
         """Let it make a run; its death shows as the end of its events."""
         self.job = job
-        values = {"recipe": flat(job.recipe), "folder": str(job.folder), "command": job.command, "log": list(log)}
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(values) + "\n")
+            self._process.stdin.write(json.dumps(values_of(job, log)) + "\n")
             self._process.stdin.flush()
 
     def dismiss(self) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,10 @@ class FeatureCache:
             content = [self._sums[path], source.clip.start, source.clip.end, source.clip.half]
         whole = json.dumps([sdt.__version__, encoder.name, encoder.width, *content])
         return hashlib.sha256(whole.encode()).hexdigest()
+
+    def know(self, sums: Mapping[Path, str]) -> None:
+        """Be told the SHA-256 of recordings, which are then not read for it."""
+        self._sums.update(sums)
 
     def get(self, key: str, width: int) -> Vector | str | None:
         """Features [D], or why there are none; None where the key is not known."""

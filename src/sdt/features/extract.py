@@ -1,4 +1,4 @@
-"""Run feature encoders over many utterances: in chunks, each kept in the cache as soon as it is done."""
+"""Run feature encoders over conversations, and write what they made."""
 
 from __future__ import annotations
 
@@ -14,80 +14,15 @@ from sdt.corpus.draft import Draft, FeatureTable
 from sdt.corpus.store import Corpus
 from sdt.corpus.streamed import StreamedTable
 from sdt.features.cache import FeatureCache
-from sdt.features.encoder import Encoded, FeatureEncoder, Progress, Source
+from sdt.features.chunks import EncodeChunks, Report, encode_cached
+from sdt.features.encoder import FeatureEncoder, Source
 from sdt.features.media import Clip
 from sdt.features.problems import lacking
-from sdt.features.workers import CRASHED, shared
+from sdt.features.workers import shared
 from sdt.files import atomic_folder
-
-CHUNK = {"text": 512, "audio": 64, "visual": 64}
-"""Utterances that are encoded before the cache is written. Texts are sorted by length within a chunk."""
 
 FindClip = Callable[[str, str, str], Clip | None]
 """From conversation id, utterance id and modality to the recording; None where there is none."""
-Report = Callable[[str, int, int], None]
-"""Called with (encoder, utterances done, utterances in all)."""
-
-
-def encode_cached(
-    encoder: FeatureEncoder,
-    sources: Sequence[Source],
-    cache: FeatureCache | None = None,
-    report: Report | None = None,
-) -> Encoded:
-    """Encode n utterances, taking from the cache what is there.
-
-    Args:
-        encoder: Any.
-        sources: The utterances.
-        cache: Where features are looked for and kept.
-        report: Told how far it is.
-
-    Returns:
-        As `FeatureEncoder.encode` would.
-    """
-    features = np.zeros((len(sources), encoder.width), dtype=np.float32)
-    present = np.zeros(len(sources), dtype=np.bool_)
-    problems: dict[int, str] = {}
-    size = CHUNK.get(encoder.modality, 32)
-    for first in range(0, len(sources), size):
-        rows = range(first, min(first + size, len(sources)))
-        keys = {row: cache.key(encoder, sources[row]) if cache else None for row in rows}
-        todo = []
-        for row, key in keys.items():
-            found = cache.get(key, encoder.width) if cache and key else None
-            if found is None:
-                todo.append(row)
-            elif isinstance(found, str):
-                problems[row] = found
-            else:
-                features[row], present[row] = found, True
-        if todo:
-            told = _offset(report, encoder.name, rows.stop - len(todo), len(sources)) if report else None
-            encoded = encoder.encode([sources[row] for row in todo], told)
-            reasons = _reasons([sources[row] for row in todo], encoded)
-            if cache:  # another time there may be more memory
-                lasting = [keys[row] if why != CRASHED else None for row, why in zip(todo, reasons, strict=True)]
-                cache.put(lasting, encoded, reasons)
-            features[todo], present[todo] = encoded.features, encoded.present
-            problems |= {row: reason for row, reason in zip(todo, reasons, strict=True) if reason}
-        if report:
-            report(encoder.name, rows.stop, len(sources))
-    said = [f"{sources[row].place}: {problems[row]}" for row in sorted(problems)]
-    return Encoded(features, present, said)
-
-
-def _offset(report: Report, name: str, before: int, total: int) -> Progress:
-    return lambda done, _: report(name, before + done, total)
-
-
-def _reasons(sources: Sequence[Source], encoded: Encoded) -> list[str | None]:
-    """Why each utterance is missing, without its name; None where it is not."""
-    said = iter(encoded.problems)
-    return [
-        None if there else next(said, "missing").removeprefix(f"{source.place}: ")
-        for source, there in zip(sources, encoded.present, strict=True)
-    ]
 
 
 def extract(
@@ -97,6 +32,7 @@ def extract(
     cache: FeatureCache | None = None,
     report: Report | None = None,
     jobs: int = 1,
+    encode: EncodeChunks | None = None,
 ) -> tuple[dict[str, FeatureTable], dict[str, list[str]]]:
     """Make several modalities of some conversations.
 
@@ -107,6 +43,7 @@ def extract(
         cache: See `encode_cached`.
         report: See `encode_cached`.
         jobs: How many utterances at a time, where the encoder lets itself be shared by processes; see `workers`.
+        encode: See `encode_cached`; `jobs` is not looked at then.
 
     Returns:
         Modality to its features, rows in the order of the conversations; and modality to the problems, one for each
@@ -123,8 +60,11 @@ def extract(
             for conversation in conversations
             for utterance in conversation.utterances
         ]
-        with shared(encoder, jobs) as workers:
-            encoded = encode_cached(workers, sources, cache, report)
+        if encode is not None:
+            encoded = encode_cached(encoder, sources, cache, report, encode)
+        else:
+            with shared(encoder, jobs) as workers:
+                encoded = encode_cached(workers, sources, cache, report)
         tables[modality] = FeatureTable(encoded.features, encoded.present, encoder.name, source=encoder.name)
         problems[modality] = encoded.problems
     return tables, problems

@@ -65,39 +65,119 @@ def find_recordings(
     Raises:
         InputError: A recording cannot be divided among the utterances, or the folder holds none of them.
     """
-    if media is None:
-        return Recordings(dict(_named(conversations, named)))
-    if media.is_dir():
-        return _in_folder(conversations, media)
-    if not media.exists():
-        raise InputError(f"{media}: there is no such file or folder")
-    if len(conversations) > 1:
-        raise InputError(
-            f"{media}: is one recording, but there are {len(conversations)} conversations; give a folder with one "
-            "recording for each, named like it"
-        )
-    return Recordings(dict(_stretches(conversations[0], [media])))
-
-
-def _named(
-    conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]
-) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
-    """The files that a table names: clips of one utterance each, or recordings of several, cut by their times."""
-    sharing = Counter(named.values())
+    finder = Finder(media)
+    finder.see(conversations, named)
+    clips: dict[tuple[str, str], list[Clip]] = {}
     for conversation in conversations:
+        clips |= finder.find(conversation, named)
+    if not clips:
+        finder.refuse_nothing()
+    return Recordings(clips)
+
+
+class Finder:
+    """Finds recordings one conversation at a time, when it has seen all of them once.
+
+    Args:
+        media: See `find_recordings`.
+
+    Raises:
+        InputError: `media` is not there.
+    """
+
+    def __init__(self, media: Path | None) -> None:
+        if media is not None and not media.exists():
+            raise InputError(f"{media}: there is no such file or folder")
+        self._media = media
+        self._known = _recordings_in(media) if media is not None and media.is_dir() else None
+        self._owners: Counter[str] = Counter()
+        """Utterance id to how many conversations have it."""
+        self._sharing: Counter[Path] = Counter()
+        """Recording that a transcript names to how many utterances it is of."""
+        self._first: Conversation | None = None
+        self._seen = 0
+
+    def see(self, conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]) -> None:
+        """Get to know some of the conversations.
+
+        Raises:
+            InputError: There are several, for one recording.
+        """
+        self._first = self._first or next(iter(conversations), None)
+        self._seen += len(conversations)
+        if self._known is not None:
+            self._owners.update(utterance.id for of in conversations for utterance in of.utterances)
+        elif self._media is None:
+            self._sharing.update(named.values())
+        elif self._seen > 1:
+            raise InputError(
+                f"{self._media}: is one recording, but there are {self._seen} conversations; give a folder with one "
+                "recording for each, named like it"
+            )
+
+    def find(
+        self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
+    ) -> dict[tuple[str, str], list[Clip]]:
+        """The clips of a conversation, which was seen before; see `find_recordings`."""
+        if self._known is not None:
+            return dict(self._in_folder(conversation, self._known))
+        if self._media is not None:
+            return dict(_stretches(conversation, [self._media]))
+        return dict(self._named(conversation, named))
+
+    def refuse_nothing(self) -> None:
+        """Say that no conversation has a recording, if there should be one.
+
+        Raises:
+            InputError: A folder was given, and none of its recordings belongs to an utterance.
+        """
+        if self._known is None or self._first is None:
+            return
+        first = self._first
+        names = [*_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        looked = ", ".join(f"{name}.*" for name in names)
+        raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and so on")
+
+    def _named(
+        self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
+    ) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+        """The files that a table names: clips of one utterance each, or recordings of several, cut by their times."""
         for utterance in conversation.utterances:
             path = named.get((conversation.id, utterance.id))
             if path is None:
                 continue
-            if sharing[path] == 1:
+            if self._sharing[path] == 1:
                 yield (conversation.id, utterance.id), [Clip(path)]
             elif utterance.start is None:
                 raise InputError(
-                    f"{path}: is the recording of {sharing[path]} utterances, but utterance {utterance.id!r} of "
+                    f"{path}: is the recording of {self._sharing[path]} utterances, but utterance {utterance.id!r} of "
                     f"conversation {conversation.id!r} has no start; give start and end, or a clip for each utterance"
                 )
             else:
                 yield (conversation.id, utterance.id), [Clip(path, utterance.start, utterance.end)]
+
+    def _in_folder(
+        self, conversation: Conversation, known: Mapping[str, Sequence[Path]]
+    ) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+        whole = next((known[name] for name in _conversation_names(conversation.id) if name in known), None)
+        found = {
+            utterance.id: known[name]
+            for utterance in conversation.utterances
+            if (name := _first(known, _names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
+        }
+        if whole and not found:
+            yield from _stretches(conversation, whole)
+        for id_, files in found.items():
+            yield (conversation.id, id_), [Clip(file) for file in files]
+
+
+def _recordings_in(folder: Path) -> dict[str, list[Path]]:
+    """Name without suffix, below the folder, to the recordings of that name."""
+    known: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        if is_recording(file) and file.is_file():
+            known[file.relative_to(folder).with_suffix("").as_posix()].append(file)
+    return dict(known)
 
 
 def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
@@ -114,32 +194,6 @@ def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tu
     for utterance in conversation.utterances:
         if utterance.start is not None:
             yield (conversation.id, utterance.id), [Clip(file, utterance.start, utterance.end) for file in files]
-
-
-def _in_folder(conversations: Sequence[Conversation], folder: Path) -> Recordings:
-    known: dict[str, list[Path]] = defaultdict(list)
-    """Name without suffix, below the folder, to the recordings of that name."""
-    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
-        if is_recording(file) and file.is_file():
-            known[file.relative_to(folder).with_suffix("").as_posix()].append(file)
-    owners = Counter(utterance.id for conversation in conversations for utterance in conversation.utterances)
-    clips: dict[tuple[str, str], list[Clip]] = {}
-    for conversation in conversations:
-        whole = next((known[name] for name in _conversation_names(conversation.id) if name in known), None)
-        found = {
-            utterance.id: known[name]
-            for utterance in conversation.utterances
-            if (name := _first(known, _names(conversation.id, utterance, unique=owners[utterance.id] == 1)))
-        }
-        if whole and not found:
-            clips |= dict(_stretches(conversation, whole))
-        clips |= {(conversation.id, id_): [Clip(file) for file in files] for id_, files in found.items()}
-    if not clips and conversations:
-        first = conversations[0]
-        names = [*_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
-        looked = ", ".join(f"{name}.*" for name in names)
-        raise InputError(f"{folder}: no recording of any utterance in this folder; looked for {looked} and so on")
-    return Recordings(clips)
 
 
 def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:

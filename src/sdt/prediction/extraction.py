@@ -36,6 +36,12 @@ class Missing:
     """Conversations in which one utterance alone has it, where it is normalised within the conversation: nothing of it
     is left there."""
 
+    def add(self, other: Missing) -> None:
+        """Add what further conversations lack."""
+        self.utterances += other.utterances
+        self.problems += other.problems
+        self.alone += other.alone
+
 
 class ModalityMaker:
     """Makes one modality's features.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
@@ -10,6 +10,7 @@ from sdt.errors import InputError
 from sdt.features.recordings import is_recording
 from sdt.speakers import FIRST_SPEAKER
 from sdt.transcripts import Transcript, read_transcript, read_transcripts
+from sdt.transcripts.read import each_transcript
 
 Input = str | Path | Transcript | Conversation | Sequence[Conversation]
 """A path, what `read_transcript` gave, or conversations."""
@@ -34,6 +35,13 @@ def read_input(given: Input) -> Transcript:
         transcript = Transcript([given] if isinstance(given, Conversation) else list(given), {}, [])
     _check(transcript.conversations)
     return transcript
+
+
+def read_parts(path: Path) -> Iterator[Transcript]:
+    """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
+    for part in each_transcript(path) if path.is_dir() else [_read_path(path)]:
+        _check(part.conversations)
+        yield part
 
 
 def _read_path(path: Path) -> Transcript:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -120,35 +121,34 @@ class Pipeline:
         transcript = read_input(conversations)
         chosen = transcript.conversations
         recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
-        notes = transcript.notes + self._extractor.begin(recorded=bool(recordings.clips))
+        notes = transcript.notes + self.begin(recorded=bool(recordings.clips))
         notes += speaker_notes(self.config.speakers, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
         bare = 0
-        for group in _groups(chosen):
-            predicted, without = self._predict(group, recordings, missing, _shifted(progress, done, size))
-            found += predicted
-            bare += without
-            done += len(predicted)
-        if size and bare == size:
-            why = "; ".join(f"{m}: {of.problems[0]}" for m, of in missing.items() if of.problems)
-            raise InputError(f"no utterance has anything that the model can look at ({why})")
-        if bare:
-            notes.append(f"{bare} of {size} utterances have no modality at all: predicted from those around them")
+        for group in batches(chosen):
+            part = self.predict_batch(group, recordings, _shifted(progress, done, size))
+            found += part.predictions
+            bare += part.bare
+            for modality, of in part.missing.items():
+                missing[modality].add(of)
+            done += len(part.predictions)
+        notes += bare_notes(size, bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return Predictions(chosen, found, notes, missing)
 
-    def _predict(
-        self,
-        conversations: Sequence[Conversation],
-        recordings: Recordings,
-        missing: dict[str, Missing],
-        progress: Progress | None,
-    ) -> tuple[list[Prediction], int]:
-        """One batch: its predictions, and how many utterances have no modality at all."""
+    def begin(self, *, recorded: bool) -> list[str]:
+        """Load the encoders that an input needs, before `predict_batch`; see `Extractor.begin`."""
+        return self._extractor.begin(recorded=recorded)
+
+    def predict_batch(
+        self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
+    ) -> Part:
+        """Predict on one batch: features and model see these conversations together, and no others."""
+        missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
         bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
-        return self.from_features(conversations, features), int(bare.sum())
+        return Part(self.from_features(conversations, features), missing, int(bare.sum()))
 
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
@@ -169,7 +169,19 @@ class Pipeline:
             return words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
 
 
-def _groups(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
+@dataclass(frozen=True)
+class Part:
+    """What came of one batch."""
+
+    predictions: list[Prediction]
+    """One for each utterance, in order."""
+    missing: Mapping[str, Missing]
+    """By modality."""
+    bare: int
+    """How many utterances have no modality at all."""
+
+
+def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
     """Divide conversations into batches: attention pads all of a batch to its longest one."""
     group: list[Conversation] = []
     for conversation in conversations:
@@ -189,10 +201,34 @@ def _shifted(progress: Progress | None, done: int, size: int) -> Progress | None
 
 def speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
     """What the user should know where a model tells its speakers by name."""
+    names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}
+    return stranger_notes(speakers, names)
+
+
+def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
+    """The same of the names of all who speak."""
     if speakers.mode != "identity":
         return []
-    names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}
     unknown = sorted(names - set(speakers.names))
     if not unknown:
         return []
     return [f"the model knows its speakers by name, and {len(unknown)} of {len(names)} here are strangers to it"]
+
+
+def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[str]:
+    """What the user should know of utterances without any modality.
+
+    Args:
+        utterances: How many there are.
+        bare: How many of them have none.
+        problems: Modality to the first reason why it is missing.
+
+    Raises:
+        InputError: All of them.
+    """
+    if utterances and bare == utterances:
+        why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())
+        raise InputError(f"no utterance has anything that the model can look at ({why})")
+    if not bare:
+        return []
+    return [f"{bare} of {utterances} utterances have no modality at all: predicted from those around them"]

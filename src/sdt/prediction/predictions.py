@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
-from sdt.features.problems import lacking, listed
+from sdt.features.problems import Tally, listed
 from sdt.prediction.extraction import Missing
 from sdt.transcripts.records import flat, record
 from sdt.transcripts.writers import write_predictions
@@ -95,10 +95,15 @@ class Predictions(Sequence[Prediction]):
 
 def summary(modality: str, missing: Missing) -> Iterator[str]:
     """How many utterances lack a modality, and why; where it says nothing; a line each."""
-    if missing.problems:
-        yield lacking(modality, missing.problems, missing.utterances)
-    if missing.alone:
+    yield from summary_of(modality, Tally(missing.problems), missing.utterances, missing.alone)
+
+
+def summary_of(modality: str, problems: Tally, utterances: int, alone: Sequence[str]) -> Iterator[str]:
+    """The same of problems that were counted."""
+    if problems.count:
+        yield problems.line(modality, utterances)
+    if alone:
         yield (
             f"{modality}: says nothing where one utterance alone has it, since the model compares it within the "
-            f"conversation ({listed(missing.alone)})"
+            f"conversation ({listed(alone)})"
         )

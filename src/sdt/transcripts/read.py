@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
+from sdt.conversation import Conversation
 from sdt.errors import InputError, near_miss
 from sdt.transcripts.decoding import decode
 from sdt.transcripts.plain import read_plain
@@ -75,26 +77,34 @@ def read_transcripts(folder: Path) -> Transcript:
         InputError: The folder has no transcripts, two of its conversations have the same name, or see
             `read_transcript`.
     """
+    conversations: list[Conversation] = []
+    clips: dict[tuple[str, str], Path] = {}
+    notes: list[str] = []
+    for part in each_transcript(folder):
+        conversations += part.conversations
+        clips |= part.clips
+        notes += part.notes
+    return Transcript(conversations, clips, notes)
+
+
+def each_transcript(folder: Path) -> Iterator[Transcript]:
+    """The same, one file after the other, so that they need not be in memory together."""
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
     files = sorted(file for file in folder.iterdir() if _is_transcript(file))
     if not files:
         raise InputError(f"{folder}: no transcripts in this folder; they end with .txt, {', '.join(SUFFIXES)}")
-    whole = Transcript([], {}, [])
-    origin: dict[str, Path] = {}
+    origin: dict[str, str] = {}
     for file in files:
         part = read_transcript(file)
         for conversation in part.conversations:
             if conversation.id in origin:
                 raise InputError(
-                    f"{file}: the conversation {conversation.id!r} is in {origin[conversation.id].name} already; "
+                    f"{file}: the conversation {conversation.id!r} is in {origin[conversation.id]} already; "
                     "rename or remove one"
                 )
-            origin[conversation.id] = file
-        whole = Transcript(
-            whole.conversations + part.conversations, {**whole.clips, **part.clips}, whole.notes + part.notes
-        )
-    return whole
+            origin[conversation.id] = file.name
+        yield part
 
 
 def recognise(path: Path, text: str) -> Format:

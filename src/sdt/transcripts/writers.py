@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TextIO
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError, near_miss
-from sdt.files import atomic_file
+from sdt.files import atomic_file, write_text
 from sdt.transcripts.markup import escape_srt, escape_webvtt, mark
 from sdt.transcripts.records import flat, record
 from sdt.transcripts.transcript import tidy
@@ -21,8 +22,12 @@ LAST_CUE = 3.0
 
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 """How a cell begins that spreadsheets run."""
+SUBTITLES = ("vtt", "srt")
+"""Formats that hold one conversation."""
 
 Said = tuple[Conversation, Utterance, Prediction]
+PartSaid = tuple[Sequence[Conversation], Sequence[Prediction]]
+"""Some conversations, and a prediction for each of their utterances."""
 
 
 def write_predictions(
@@ -54,6 +59,48 @@ def write_predictions(
         WRITERS[format](path, said, file)
 
 
+def write_stream(path: Path, parts: Callable[[], Iterator[PartSaid]], format: str, *, folder: bool) -> None:
+    """The same of more than memory can hold, in parts.
+
+    Args:
+        path: The file; or the folder.
+        parts: Called perhaps more than once: conversations with their predictions, a few at a time, in order.
+        format: `jsonl`, `csv`, `vtt` or `srt`.
+        folder: Whether there are several conversations: of subtitles each then gets its own file in a folder.
+    """
+    if format in SUBTITLES and folder:
+        write_cues(path, parts(), format)
+        return
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        if format == "csv":
+            names = _names(row for said in parts() for row in _rows(_said(*said)))
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            writer.writeheader()
+            for said in parts():
+                writer.writerows(_rows(_said(*said)))
+        else:
+            for said in parts():
+                WRITERS[format](path, _said(*said), file)
+
+
+def write_cues(folder: Path, parts: Iterable[PartSaid], format: str) -> None:
+    """Write subtitles of several conversations, a file for each, named like it."""
+    names: set[str] = set()
+    number = 0
+    for conversations, predictions in parts:
+        by_id: dict[str, list[Prediction]] = {conversation.id: [] for conversation in conversations}
+        for prediction in predictions:
+            by_id[prediction.conversation].append(prediction)
+        for conversation in conversations:
+            text = io.StringIO()
+            print_predictions(text, [conversation], by_id[conversation.id], format)
+            name = re.sub(r"[^\w.-]+", "-", conversation.id).strip(".") or "conversation"
+            name = f"{name}-{number}" if name.casefold() in names else name
+            names.add(name.casefold())
+            write_text(folder / f"{name}.{format}", text.getvalue())
+            number += 1
+
+
 def print_predictions(
     file: TextIO, conversations: Sequence[Conversation], predictions: Iterable[Prediction], format: str
 ) -> None:
@@ -78,12 +125,8 @@ def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
 
 
 def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
-    rows = [
-        {name: _cell(value) for name, value in flat(record(prediction, utterance)).items()}
-        for _conversation, utterance, prediction in said
-    ]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(file, names, lineterminator="\n")
+    rows = list(_rows(said))
+    writer = csv.DictWriter(file, _names(rows), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
@@ -95,6 +138,16 @@ def _cell(value: object) -> object:
     the text when `read_transcript` reads it.
     """
     return f"\t{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def _rows(said: Sequence[Said]) -> Iterator[dict[str, object]]:
+    for _conversation, utterance, prediction in said:
+        yield {name: _cell(value) for name, value in flat(record(prediction, utterance)).items()}
+
+
+def _names(rows: Iterable[dict[str, object]]) -> list[str]:
+    """The columns of all rows, in the order in which they come up."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:

@@ -19,7 +19,7 @@ from sdt.files import sha256
 
 if TYPE_CHECKING:
     from sdt.features.cache import FeatureCache
-    from sdt.features.extract import Report
+    from sdt.features.chunks import Report
 
 __all__ = ["ImportOptions", "read"]
 

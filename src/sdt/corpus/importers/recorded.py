@@ -8,8 +8,9 @@ from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
 from sdt.features.cache import FeatureCache
+from sdt.features.chunks import Report
 from sdt.features.encoder import FeatureEncoder, feature_encoder
-from sdt.features.extract import FindClip, Report, extract, summarise_problems
+from sdt.features.extract import FindClip, extract, summarise_problems
 
 
 def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[str, FeatureEncoder]:

@@ -13,7 +13,8 @@ from sdt.corpus.importers.release_iemocap import is_iemocap, read_iemocap
 from sdt.corpus.importers.release_meld import is_meld, read_meld_release
 from sdt.errors import InputError
 from sdt.features.cache import FeatureCache
-from sdt.features.extract import FindClip, Report
+from sdt.features.chunks import Report
+from sdt.features.extract import FindClip
 
 Found = tuple[Draft, FindClip, list[Path]]
 """A corpus without features; where its recordings are; the annotation files."""

@@ -1,0 +1,167 @@
+"""Prediction on a cluster: batches go to workers that keep the model loaded, and come back as parts of the output.
+
+A batch is computed as a whole by one worker, with the threads that every worker has: so its predictions do not depend
+on who computes it, nor on how many workers there are.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from sdt.cluster.work import Cluster, Unit
+from sdt.cluster.worker import versions
+from sdt.conversation import Conversation, Prediction
+from sdt.device import DeviceName
+from sdt.errors import InputError
+from sdt.features.problems import Tally
+from sdt.features.recordings import Recordings
+from sdt.files import sha256
+from sdt.model.hub import find_model
+from sdt.model.registry import find
+from sdt.model.saved import FILES
+from sdt.prediction.parts import Parts
+from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, stranger_notes
+from sdt.prediction.predictions import summary_of
+from sdt.prediction.survey import Survey, content
+from sdt.transcripts.writers import write_stream
+
+Batch = tuple[Sequence[Conversation], Recordings]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How every worker loads the model."""
+
+    model: str
+    code: tuple[str, ...] = ()
+    """Of models of one's own, see `--code`."""
+    device: DeviceName = "cpu"
+    window: int | None = None
+    overlap: int | None = None
+    """How longer conversations are cut, see `Pipeline`."""
+
+    def pipeline(self) -> Pipeline:
+        """The model with its encoders."""
+        for reference in self.code:
+            find(reference)
+        return Pipeline.from_pretrained(self.model, device=self.device, window=self.window, overlap=self.overlap)
+
+    def sums(self) -> dict[str, str]:
+        """The SHA-256 of the model's files and of the code, which tell whether two machines mean the same."""
+        folder = find_model(self.model)
+        files = [folder / name for name in FILES if name != "README.md"]
+        files += [path for reference in self.code if (path := Path(reference.rpartition(":")[0])).is_file()]
+        return {path.name: sha256(path) for path in files if path.is_file()}
+
+
+def predict_on(
+    cluster: Cluster, loading: Loading, survey: Survey, output: Path, format_: str, progress: Progress
+) -> list[str]:
+    """Predict the emotion of every utterance, and write it as it would be without a cluster.
+
+    Args:
+        cluster: Connected.
+        loading: The model.
+        survey: The input.
+        output: The file; for subtitles of several conversations, the folder.
+        format_: See `write_stream`.
+        progress: Called with (utterances done, utterances in all).
+
+    Returns:
+        What the user should know, one line each; as `Pipeline` has it in its notes.
+
+    Raises:
+        InputError: See `Pipeline`; or a machine of the cluster has another model.
+        LostUnitsError: Some batches have ended their workers again and again. The others are kept: the same call goes
+            on.
+    """
+    pipeline = replace(loading, device="cpu").pipeline()
+    begun = pipeline.begin(recorded=survey.recorded)
+    sums = loading.sums()
+    origin = {"loading": asdict(loading), "sums": sums, "versions": versions(), "recorded": survey.recorded}
+    parts = Parts(output, origin)
+    done = 0
+
+    def units() -> Iterator[Unit[tuple[str, Batch]]]:
+        nonlocal done
+        for batch, recordings in survey.batches():
+            key = parts.key(content(batch, recordings))
+            if key in parts:
+                done += sum(map(len, batch))
+                progress(done, survey.utterances)
+            else:
+                yield Unit(_named(batch), (key, (batch, recordings)))
+
+    told = (loading, survey.recorded, begun, sums)
+    for unit, part in cluster.run(make_predictor, told, units()):
+        key, (batch, _) = unit.content
+        parts.put(key, part)
+        done += sum(map(len, batch))
+        progress(done, survey.utterances)
+    notes = survey.notes + begun + stranger_notes(pipeline.config.speakers, survey.speakers)
+    notes += _closing_notes(parts, survey)
+    write_stream(output, lambda: _said(parts, survey), format_, folder=survey.conversations > 1)
+    parts.remove()
+    return notes
+
+
+def make_predictor(
+    loading: Loading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
+) -> Callable[[tuple[str, Batch]], Part]:
+    """In a worker: load the model; returns what predicts on a batch.
+
+    Raises:
+        InputError: This machine has another model, or lacks some of its encoders.
+    """
+    host = socket.gethostname()
+    if loading.sums() != sums:
+        raise InputError(f"{host}: the model {loading.model!r} is another one there than where the command was started")
+    pipeline = loading.pipeline()
+    for note in pipeline.begin(recorded=recorded):
+        if note not in begun:
+            raise InputError(f"{host}: {note}; where the command was started it is not so")
+
+    def predict(given: tuple[str, Batch]) -> Part:
+        _, (batch, recordings) = given
+        return pipeline.predict_batch(batch, recordings)
+
+    return predict
+
+
+def _said(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Sequence[Prediction]]]:
+    for batch, part in _finished(parts, survey):
+        yield batch, part.predictions
+
+
+def _finished(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Part]]:
+    """Every batch and what came of it, in order."""
+    for batch, recordings in survey.batches():
+        yield batch, parts.get(parts.key(content(batch, recordings)))
+
+
+def _closing_notes(parts: Parts, survey: Survey) -> list[str]:
+    """What is known when all is done, and no sooner."""
+    tallies: dict[str, Tally] = {}
+    looked, alone = dict[str, int](), dict[str, list[str]]()
+    bare = 0
+    for _, part in _finished(parts, survey):
+        bare += part.bare
+        for modality, of in part.missing.items():
+            tallies.setdefault(modality, Tally()).add(of.problems)
+            looked[modality] = looked.get(modality, 0) + of.utterances
+            alone.setdefault(modality, []).extend(of.alone)
+    first = {modality: tally.first for modality, tally in tallies.items() if tally.count}
+    return bare_notes(survey.utterances, bare, first) + [
+        note
+        for modality, tally in tallies.items()
+        for note in summary_of(modality, tally, looked[modality], alone[modality])
+    ]
+
+
+def _named(batch: Sequence[Conversation]) -> str:
+    if len(batch) == 1:
+        return f"conversation {batch[0].id!r}"
+    return f"conversations {batch[0].id!r} to {batch[-1].id!r}"
