@@ -91,7 +91,13 @@ def test_a_ray_of_this_machine_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "chat.txt").write_text("Ann: Hello!\nBen: Good bye.\n", encoding="utf-8")
     short = Path(tempfile.mkdtemp(dir="/tmp"))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment = {**clean, "PYTHONPATH": str(ROOT / "src"), "HOME": str(tmp_path / "home"), "TMPDIR": str(short)}
+    environment = {
+        **clean,
+        "PYTHONPATH": str(ROOT / "src"),
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(short),
+        "OMP_NUM_THREADS": "1",
+    }
     predict = [sys.executable, "-m", "sdt", "predict", "chat.txt", "--model=model", "--device=cpu"]
     try:
         for options in ((["--output", "one.jsonl"]), (["--output", "two.jsonl", "--cluster=local", "--workers=1"])):

@@ -1,0 +1,14 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run grouped tests side by side: they share a service or a cluster, and some end processes of it."""
+    if not session.config.getoption("loadgroup", default=False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            pytest.exit("pytest-xdist does not keep the tests of a group together with this version of pytest", 4)
