@@ -239,6 +239,16 @@ def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
     assert "Where it is right and where it is wrong" not in titles
 
 
+def test_the_environment_says_how_many_processes_trained_together(experiment: Path, tmp_path: Path) -> None:
+    shutil.copytree(experiment / "full/seed-0", tmp_path / "run")
+    path = tmp_path / "run/environment.json"
+    said = json.loads(path.read_text("utf-8"))
+    assert said["processes"] == 1
+    path.write_text(json.dumps(said | {"processes": 2}), encoding="utf-8")
+    found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
+    assert ("processes that trained together", "2") in table(found, "environment").rows
+
+
 def test_without_the_corpus(experiment: Path, tmp_path: Path) -> None:
     shutil.copytree(experiment / "full/seed-0", tmp_path / "run")
     path = tmp_path / "run/environment.json"

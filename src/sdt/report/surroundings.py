@@ -12,6 +12,7 @@ from sdt.report.study import Run, Source, Study
 _KEYS = {
     "hardware": "hardware",
     "device": "device",
+    "processes": "processes that trained together",
     "platform": "platform",
     "python": "Python",
     "torch": "PyTorch",
