@@ -100,7 +100,7 @@ def test_damaged_files_never_give_another_error(folder: Path, data: st.DataObjec
     path = folder / data.draw(st.sampled_from(["config.json", "model.safetensors"]))
     good = path.read_bytes()
     try:
-        cut = data.draw(st.integers(0, len(good) - 1))
+        cut = data.draw(st.integers(0, len(good.rstrip()) - 1))  # JSON without its last line break is whole
         path.write_bytes(good[:cut])
         with pytest.raises(InputError):
             SDT.from_pretrained(folder)

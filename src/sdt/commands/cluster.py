@@ -13,9 +13,6 @@ from sdt.errors import InputError
 if TYPE_CHECKING:
     from sdt.cluster.work import Cluster
 
-FAILED = 1
-"""The exit code where some units were given up."""
-
 
 def add_cluster_options(parser: argparse.ArgumentParser, what: str) -> None:
     """Declare `--cluster`, `--workers` and `--worker-gpus`.

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import count
+from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
 from sdt.cores import usable_cores
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from sdt.corpus.draft import Draft
     from sdt.corpus.importers import ImportOptions
     from sdt.features.cache import FeatureCache
-
-INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +98,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Import the files, say how they were understood, and show the corpus."""
     from sdt.commands.corpus_show import show
-    from sdt.commands.train import terminate_as_interrupt
     from sdt.corpus.importers import ImportOptions
     from sdt.corpus.store import write_corpus
     from sdt.features.cache import FeatureCache, default_cache

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
-from sdt.commands.train import INTERRUPTED, add_tracker_option, terminate_as_interrupt
+from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
+from sdt.commands.train import add_tracker_option
 from sdt.errors import InputError, near_miss
 from sdt.training.options import add_options, overrides
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from sdt.experiments.rows import Rows
     from sdt.experiments.workers import Failure
     from sdt.training.settings import Recipe
-
-FAILED = 1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

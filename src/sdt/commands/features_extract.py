@@ -25,8 +25,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.cluster import FAILED, add_cluster_options, asked_cluster, check_cluster_options
+from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
+from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
 from sdt.cores import usable_cores
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from sdt.features.encoder import FeatureEncoder
     from sdt.features.recordings import Recordings
     from sdt.transcripts import Transcript
-
-INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +64,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Encode, write, and list what is missing."""
     from sdt.cluster.work import LostUnitsError
-    from sdt.commands.train import terminate_as_interrupt
 
     output: Path = options.output
     check_cluster_options(options)
@@ -184,6 +182,7 @@ def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
     from sdt.features.media import Clip
     from sdt.features.recordings import Recordings, is_recording
     from sdt.prediction.inputs import read_input
+    from sdt.speakers import FIRST_SPEAKER
     from sdt.transcripts import Transcript
     from sdt.transcripts.read import SUFFIXES
 
@@ -201,7 +200,7 @@ def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
         named.setdefault((conversation, utterance) if conversation else (path.stem, "0"), []).append(Clip(path))
     order = sorted(named, key=lambda place: [_natural(part) for part in place])
     conversations = [
-        Conversation(id, tuple(Utterance(utterance, "Speaker 1") for of, utterance in order if of == id))
+        Conversation(id, tuple(Utterance(utterance, FIRST_SPEAKER) for of, utterance in order if of == id))
         for id in dict.fromkeys(conversation for conversation, _ in order)
     ]
     note = f"{source}: clips of {len(named)} utterances; who speaks and what is said is not known"

@@ -14,9 +14,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
 from sdt.features.finetune_settings import FineTuning
-
-INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +62,6 @@ def run(options: argparse.Namespace) -> int | None:
     """Fine-tune, and print the encoder's own scores."""
     from rich.console import Console
 
-    from sdt.commands.train import terminate_as_interrupt
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.errors import InputError

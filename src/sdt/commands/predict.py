@@ -29,8 +29,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.cluster import FAILED, add_cluster_options, asked_cluster, check_cluster_options
+from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import add_code_option, add_window_options, use_code, windows
+from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from sdt.prediction.predictions import Predictions
 
 FORMATS = ("jsonl", "csv", "vtt", "srt")
-SUBTITLES = ("vtt", "srt")
-INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +114,6 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     from rich.console import Console
 
     from sdt.cluster.work import LostUnitsError
-    from sdt.commands.train import terminate_as_interrupt
     from sdt.prediction.survey import Survey
 
     output: Path | None = options.output
@@ -166,6 +164,8 @@ def _check_output(
     output: Path | None, format_: str | None, conversations: int, without_time: tuple[str, str] | None
 ) -> None:
     """Refuse what could not be written, before the work rather than after it."""
+    from sdt.transcripts.writers import SUBTITLES
+
     if format_ in SUBTITLES:
         if output is None and conversations > 1:
             raise InputError(f"--format {format_}: there are several conversations; name a folder with --output")
@@ -185,7 +185,7 @@ def _check_output(
 
 
 def _write(found: Predictions, output: Path, format_: str) -> None:
-    from sdt.transcripts.writers import write_cues
+    from sdt.transcripts.writers import SUBTITLES, write_cues
 
     try:
         if format_ not in SUBTITLES or len(found.conversations) == 1:

@@ -15,9 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
 from sdt.puppets import CONVERSATIONS
-
-INTERRUPTED = 130
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +34,6 @@ def run(options: argparse.Namespace) -> int | None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from sdt.commands.train import terminate_as_interrupt
     from sdt.cores import usable_cores
     from sdt.puppets.generate import generate
     from sdt.puppets.write import write

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import count
-from sdt.commands.train import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 

@@ -11,12 +11,11 @@ import argparse
 import contextlib
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 from sdt.training.processes import ALONE, LostProcessError, Processes, launched
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from sdt.training.folder import RunFolder
     from sdt.training.settings import Recipe
 
-INTERRUPTED = 130
 LOST = 1
 """The exit code of a process that has lost another one."""
 
@@ -159,13 +157,3 @@ def _stopped(run_folder: RunFolder, epochs: int, command: list[str], processes: 
     if not run_folder.path.is_dir():  # it is where the first process is
         after = "here"
     return f"stopped {after}; go on with the same torchrun on every machine, and: {again}"
-
-
-@contextlib.contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send before they kill, stop a run like Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.index import UNLABELLED, Index
+from sdt.corpus.index import Index, label_numbers
 from sdt.corpus.utterance_lines import utterance_of
 from sdt.errors import InputError
 
@@ -31,7 +31,7 @@ class Conversations(Mapping[str, Conversation]):
 
     def __init__(self, path: Path, index: Index, labels: Sequence[str]) -> None:
         self.path, self.index, self.labels = path, index, tuple(labels)
-        self._number: dict[str | None, int] = {None: UNLABELLED, **{label: n for n, label in enumerate(labels)}}
+        self._number = label_numbers(labels)
         self._find = lru_cache(maxsize=KEPT)(index.find)
         self._kept: OrderedDict[int, Conversation] = OrderedDict()
         self._size = 0  # utterances in _kept

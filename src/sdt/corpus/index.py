@@ -18,6 +18,7 @@ Shapes: N utterances, K conversations, C labels.
 from __future__ import annotations
 
 import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ _TYPES = {
     "ids": np.uint8,
     **dict.fromkeys(("label", "speaker"), np.int32),
 }
+
+
+def label_numbers(labels: Sequence[str]) -> dict[str | None, int]:
+    """Label name to its number; None to `UNLABELLED`."""
+    return {None: UNLABELLED, **{label: number for number, label in enumerate(labels)}}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation
-from sdt.corpus.index import UNLABELLED, Index
+from sdt.corpus.index import Index, label_numbers
 from sdt.speakers import Speakers
 
 
@@ -17,7 +17,7 @@ class IndexBuilder:
     """What is kept is the index itself, eight bytes an utterance, and the ids of the conversations."""
 
     def __init__(self, labels: Sequence[str], speakers: Speakers) -> None:
-        self._labels: dict[str | None, int] = {None: UNLABELLED, **{label: n for n, label in enumerate(labels)}}
+        self._labels = label_numbers(labels)
         self._speakers = speakers
         self._byte, self._row, self._id_byte = array("q", [0]), array("q", [0]), array("q", [0])
         self._label, self._speaker = array("i"), array("i")

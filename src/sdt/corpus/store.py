@@ -14,7 +14,6 @@ then made in memory, which reads all of utterances.jsonl.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -160,7 +159,7 @@ class _Excerpts(Corpus):
     """Stretches of another corpus' conversations."""
 
     def __init__(self, corpus: Corpus, stretches: Mapping[str, tuple[str, slice]]) -> None:
-        self.__dict__.update(copy.copy(corpus.__dict__))
+        vars(self).update(vars(corpus))
         self.splits, self._selections = {}, {}
         self.conversations = {
             id: Conversation(id, corpus.conversations[whole].utterances[part])

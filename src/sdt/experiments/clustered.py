@@ -31,7 +31,7 @@ def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: Watcher, log: S
     try:
         for unit, event in cluster.run(
             make_maker,
-            (cluster.threads, channel),
+            (channel,),
             units,
             between=lambda: following.hear(channel.heard()),
             fresh=True,
@@ -45,13 +45,9 @@ def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: Watcher, log: S
     return following.failures
 
 
-def make_maker(threads: int, channel: Channel) -> Callable[[tuple[str, Event]], Event]:
+def make_maker(channel: Channel) -> Callable[[tuple[str, Event]], Event]:
     """In a worker: returns what makes a run, and then says how it ended."""
-    import torch
-
     from sdt.experiments.worker import Reporter, make
-
-    torch.set_num_threads(threads)
 
     def run(given: tuple[str, Event]) -> Event:
         name, job = given

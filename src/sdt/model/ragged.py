@@ -61,7 +61,7 @@ class RaggedAttention(torch.autograd.Function):
                 p.masked_fill_(barred(block), -math.inf)
             torch.softmax(p, dim=-1, out=p)
             heads_of(read, query, end).copy_(torch.bmm(p if r is None else p * r, heads_of(v, key, end)))
-        ctx.blocks, ctx.scale, ctx.noise = blocks, scale, noise
+        ctx.blocks, ctx.noise = blocks, noise
         ctx.save_for_backward(q, k, v, weights)
         return read
 
@@ -73,15 +73,33 @@ class RaggedAttention(torch.autograd.Function):
         d_q, (d_k, d_v) = torch.empty_like(q), (torch.zeros_like(x) if shared else torch.empty_like(x) for x in (k, v))
         put = Tensor.add_ if shared else Tensor.copy_
         for (key, query, end), p, r in _weights(ctx.blocks, q.shape[1], weights, ctx.noise):
-            d_read = heads_of(grad, query, end)
-            put(heads_of(d_v, key, end), torch.bmm((p if r is None else p * r).mT, d_read))
-            d_p = torch.bmm(d_read, heads_of(v, key, end).mT)  # [G, s, t]
-            if r is not None:
-                d_p.mul_(r)
-            d_s = torch._softmax_backward_data(d_p, p, -1, p.dtype).mul_(ctx.scale)
-            heads_of(d_q, query, end).copy_(torch.bmm(d_s, heads_of(k, key, end)))
-            put(heads_of(d_k, key, end), torch.bmm(d_s.mT, heads_of(q, query, end)))
+            read = heads_of(q, query, end), heads_of(k, key, end), heads_of(v, key, end)
+            of_q, of_k, of_v = gradients(p, r, heads_of(grad, query, end), *read)
+            heads_of(d_q, query, end).copy_(of_q)
+            put(heads_of(d_k, key, end), of_k)
+            put(heads_of(d_v, key, end), of_v)
         return d_q, d_k, d_v, None, None, None
+
+
+def gradients(
+    p: Tensor, r: Tensor | None, grad: Tensor, q: Tensor, k: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """DQ [G, s, d/H], dK and dV [G, t, d/H] of a block; see `RaggedAttention` for the formulas.
+
+    Args:
+        p: P [G, s, t].
+        r: R likewise, or None without dropout.
+        grad: dO [G, s, d/H].
+        q: Q likewise.
+        k: K [G, t, d/H].
+        v: V likewise.
+    """
+    d_v = torch.bmm((p if r is None else p * r).mT, grad)
+    d_p = torch.bmm(grad, v.mT)  # [G, s, t]
+    if r is not None:
+        d_p.mul_(r)
+    d_s = torch._softmax_backward_data(d_p, p, -1, p.dtype).mul_(1 / math.sqrt(q.shape[-1]))
+    return torch.bmm(d_s, k), torch.bmm(d_s.mT, q), d_v
 
 
 def numbers(blocks: Sequence[Block], groups: int) -> int:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sdt.model.dropout import current_generator, dropout_noise
-from sdt.model.ragged import Barred, Block, heads_of
+from sdt.model.ragged import Barred, Block, gradients, heads_of
 
 AT_ONCE = 1 << 23
 """Weights that are there at a time, if those of one query alone are not more."""
@@ -49,14 +49,11 @@ class RecomputedAttention(torch.autograd.Function):
         q, k, v = ctx.saved_tensors
         d_q, d_k, d_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         for (key, query, end), last, p, r in _weights(ctx, q, k):
-            d_read = heads_of(grad, query, last)
-            heads_of(d_v, key, end).add_(torch.bmm((p if r is None else p * r).mT, d_read))
-            d_p = torch.bmm(d_read, heads_of(v, key, end).mT)  # [G, s, t]
-            if r is not None:
-                d_p.mul_(r)
-            d_s = torch._softmax_backward_data(d_p, p, -1, p.dtype).mul_(1 / math.sqrt(q.shape[2]))
-            heads_of(d_q, query, last).copy_(torch.bmm(d_s, heads_of(k, key, end)))
-            heads_of(d_k, key, end).add_(torch.bmm(d_s.mT, heads_of(q, query, last)))
+            read = heads_of(q, query, last), heads_of(k, key, end), heads_of(v, key, end)
+            of_q, of_k, of_v = gradients(p, r, heads_of(grad, query, last), *read)
+            heads_of(d_q, query, last).copy_(of_q)
+            heads_of(d_k, key, end).add_(of_k)
+            heads_of(d_v, key, end).add_(of_v)
         return d_q, d_k, d_v, None, None, None
 
 
