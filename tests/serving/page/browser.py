@@ -18,7 +18,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required --mute-audio "
+    "--disable-component-update --disable-sync --autoplay-policy=no-user-gesture-required "
+    "--mute-audio --disable-audio-output "
     "--remote-debugging-port=0 --force-color-profile=srgb --hide-scrollbars"
 )
 KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
@@ -107,9 +108,11 @@ class Tab:
         return cast(str, self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     def texts(self, selector: str) -> list[str]:
-        """What is to be read in all elements that are to be seen."""
+        """What is to be read in all elements that are to be seen, once what is new has been drawn: before that nothing
+        is to be read in an element whose content is laid out only where it is on the screen."""
         seen = f"[...document.querySelectorAll({json.dumps(selector)})].filter((one) => one.checkVisibility())"
-        return cast(list[str], self.evaluate(f"{seen}.map((one) => one.innerText)"))
+        frame = "(then) => requestAnimationFrame(() => requestAnimationFrame(then))"
+        return cast(list[str], self.evaluate(f"new Promise({frame}).then(() => {seen}.map((one) => one.innerText))"))
 
     def click(self, selector: str, number: int = 0) -> None:
         """Click into the middle of what is to be seen of an element."""
