@@ -20,7 +20,7 @@ from benchmarks.settings import Setting
 from benchmarks.training import chosen_batches
 from benchmarks.workers import Worker
 from sdt.evaluation.table import plain_table
-from sdt.model import attention, dropout, encoder, ragged, sdt
+from sdt.model import attention, branches, dropout, ragged, sdt
 
 AS_IT_IS = "as it is"
 UNDONE = (
@@ -42,7 +42,7 @@ class Undone(Bench):
 
     def __init__(self, what: str, setting: Setting) -> None:
         if what in ("every operation divided among the cores", "all of these"):
-            encoder.threads_pay = lambda parts: parts < 0  # type: ignore[attr-defined]
+            branches.threads_pay = lambda parts: parts < 0  # type: ignore[attr-defined]
         if what in ("PyTorch's dropout", "all of these"):
             dropout.dropout_noise = ragged.dropout_noise = _bernoulli  # type: ignore[attr-defined]
         if what in ("optimizer after the backward pass", "all of these"):

@@ -136,8 +136,8 @@ def test_the_layouts_agree_in_values_and_gradients(context: str, missing: float)
 
 def test_it_learns_with_dropout_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The path of training at the published size: encoders in threads, each with noise of its own."""
-    monkeypatch.setattr("sdt.model.encoder.threads_pay", lambda _: True)
-    monkeypatch.setattr("sdt.model.encoder.DIVIDED", 1)
+    monkeypatch.setattr("sdt.model.branches.threads_pay", lambda _: True)
+    monkeypatch.setattr("sdt.model.branches.DIVIDED", 1)
     batch, gradients = random_batch([20, 5], missing=0.2), []
     for _ in range(2):
         model = small_model(context="window(6)").train()

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sdt.corpus.batches import Batch
 from sdt.model.attention import Keys
+from sdt.model.branches import Pair
 from sdt.model.context import FULL, Context
-from sdt.model.encoder import Pair
 from sdt.model.sdt import SDT, Output
 
 Maps = Mapping[Pair, npt.NDArray[np.float32]]

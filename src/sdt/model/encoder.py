@@ -7,22 +7,16 @@ utterances and nothing else; how attention keeps conversations apart is in `sdt.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdt.model.attention import Keys, Layout
+from sdt.model.attention import Keys
 from sdt.model.config import Architecture
-from sdt.model.dropout import Dropout, drawing_with
-from sdt.model.threads import Part, in_threads, threads_pay
+from sdt.model.dropout import Dropout
 
 LAYER_NORM_EPS = 1e-6
-DIVIDED = 32768
-"""Numbers of a tensor from which on PyTorch divides an operation among the cores of a CPU."""
-Pair = tuple[str, str]
-"""Target and source modality of an encoder."""
 
 
 class SinusoidalPositions(nn.Module):
@@ -138,79 +132,3 @@ class ModalEncoder(nn.Module):
         """What the first layer gets of X_m and X_n, [N, d]: two streams with separate dropout, or one and the same."""
         x: Tensor = self.dropout(target)
         return x, x if self.intra else self.dropout(source)
-
-
-def encode(
-    encoders: Mapping[Pair, ModalEncoder],
-    inputs: Mapping[str, Tensor],
-    keys: Mapping[str, Keys],
-    layout: Layout,
-    then: Callable[[Pair, Tensor], Tensor],
-) -> dict[Pair, Tensor]:
-    """Run intra- and inter-modal encoders: each reads its source in the light of its target.
-
-    Args:
-        encoders: By target and source.
-        inputs: Modality to X_m, [N, d].
-        keys: Modality to which utterances have it.
-        layout: Of the batch.
-        then: What becomes of H_{n->m} [N, d] of a pair; computed where the encoder was.
-
-    Returns:
-        What `then` made of each pair, in the order of `encoders`.
-    """
-    x = next(iter(inputs.values()))
-    if x.requires_grad and x.device.type == "cpu" and x.numel() >= DIVIDED and threads_pay(len(encoders)):
-        return _in_threads(encoders, inputs, keys, layout, then)
-    found: dict[Pair, Tensor] = {}
-    for pairs in _chunks(list(encoders), layout.encoders_together):
-        encoded = _side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout)
-        found.update({pair: then(pair, h) for pair, h in encoded.items()})
-    return found
-
-
-def _side_by_side(
-    encoders: Mapping[Pair, ModalEncoder], inputs: Mapping[str, Tensor], keys: Mapping[str, Keys], layout: Layout
-) -> dict[Pair, Tensor]:
-    """Encoders layer by layer, the attention of all in one call."""
-    sources = [keys[source] for _, source in encoders]
-    streams = [encoder.streams(inputs[target], inputs[source]) for (target, source), encoder in encoders.items()]
-    states, memories = [x for x, _ in streams], [memory for _, memory in streams]
-    for layers in zip(*(encoder.layers for encoder in encoders.values()), strict=True):
-        asked = [layer.before_attention(x, memory) for layer, x, memory in zip(layers, states, memories, strict=True)]
-        q, k, v = (torch.stack(of, dim=1) for of in zip(*asked, strict=True))  # [N, E, H, d/H]
-        attention = layers[0].attention
-        read = layout.attend(q, k, v, sources, attention.dropout if attention.training else 0.0)
-        states = [
-            layer.after_attention(x, of, key)
-            for layer, x, of, key in zip(layers, states, read.unbind(1), sources, strict=True)
-        ]
-    return dict(zip(encoders, states, strict=True))
-
-
-def _in_threads(
-    encoders: Mapping[Pair, ModalEncoder],
-    inputs: Mapping[str, Tensor],
-    keys: Mapping[str, Keys],
-    layout: Layout,
-    then: Callable[[Pair, Tensor], Tensor],
-) -> dict[Pair, Tensor]:
-    """Encoders in threads, each with random numbers of its own, so that it does not matter which thread is first."""
-    seeds = torch.randint(2**63 - 1, (len(encoders),)).tolist()
-
-    def part(pair: Pair, seed: int) -> Part:
-        def run(*given: Tensor) -> Tensor:
-            named = dict(zip(dict.fromkeys(pair), given, strict=True))
-            with drawing_with(seed):
-                return then(pair, _side_by_side({pair: encoders[pair]}, named, keys, layout)[pair])
-
-        return run
-
-    parts = [part(pair, seed) for pair, seed in zip(encoders, seeds, strict=True)]
-    results = in_threads(parts, [[inputs[name] for name in dict.fromkeys(pair)] for pair in encoders])
-    return dict(zip(encoders, results, strict=True))
-
-
-def _chunks(pairs: list[Pair], size: int) -> Iterator[list[Pair]]:
-    for first in range(0, len(pairs), size):
-        yield pairs[first : first + size]

@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from sdt.corpus.batches import Batch
 from sdt.model import base
 from sdt.model.attention import Layout, layout_of
+from sdt.model.branches import Pair, read_branches
 from sdt.model.config import FUSED, Architecture, ModelConfig, SDTConfig
 from sdt.model.context import Context
 from sdt.model.dropout import Dropout
-from sdt.model.encoder import ModalEncoder, Pair, SinusoidalPositions, encode
+from sdt.model.encoder import ModalEncoder, SinusoidalPositions
 from sdt.model.fusion import MultimodalFusion, UnimodalFusion
 
 
@@ -135,21 +136,13 @@ class SDT(base.Model):
     def read(self, batch: Batch, layout: Layout) -> Output:
         """Read a batch that is laid out for attention in some way; `forward` chooses the fastest."""
         keys = {name: layout.keys(batch.present[name]) for name in self.projections}
-        pairs = {
+        encoders: dict[Pair, ModalEncoder] = {
             (target, source): encoder
             for target, of_target in self.encoders.items()
             for source, encoder in of_target.items()  # type: ignore[operator]
         }
-
-        def gate(pair: Pair, h: Tensor) -> Tensor:
-            target, source = pair
-            return self.unimodal[target].gated(source, h)  # type: ignore[operator, no-any-return]
-
-        gated = encode(pairs, self._inputs(batch), keys, layout, gate)  # (target, source) -> G_{n->m} [N, d]
-        states: dict[str, Tensor] = {
-            target: fusion([gated[target, source] for source in self.config.sources(target)])
-            for target, fusion in self.unimodal.items()
-        }  # target -> H_m [N, d]
+        fusions: dict[str, UnimodalFusion] = dict(self.unimodal.items())  # type: ignore[arg-type]
+        states = read_branches(encoders, fusions, self._inputs(batch), keys, layout)  # target -> H_m [N, d]
         present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
         fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
         logits = {FUSED: self.classifier(fused)}  # [N, C]

@@ -1,24 +1,39 @@
-"""Parts of a model that do not depend on each other, each in a thread of its own, forwards and backwards.
+"""Parts of a model in threads, each on a core of its own, forwards and backwards.
 
 PyTorch divides every operation among the cores and waits for all of them after each. At the size of a conversation the
-waiting takes as long as many an operation. Parts that are computed on one core each wait once, at the end; and their
-gradients reach the parameters, and hooks there, in those threads.
+waiting takes as long as many an operation. Parts that are computed on one core each wait for what they read, and for
+each other once, at the end; and their gradients reach the parameters, and hooks there, in those threads.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-Part = Callable[..., Tensor]
-"""Tensors to a tensor."""
+
+@dataclass(frozen=True)
+class Part:
+    """What one core computes without a pause."""
+
+    run: Callable[..., Tensor]
+    """Tensors to a tensor."""
+    inputs: tuple[Tensor | int, ...]
+    """Tensors on the CPU, and numbers of parts before this one, whose results it reads."""
+    work: int = 1
+    """How long it takes, beside the others."""
+
+    @property
+    def needs(self) -> list[int]:
+        """The parts that it reads."""
+        return [x for x in self.inputs if isinstance(x, int)]
 
 
 def threads_pay(parts: int) -> bool:
@@ -32,54 +47,116 @@ def threads_pay(parts: int) -> bool:
     return 1 < torch.get_num_threads() <= parts and not torch.is_autocast_enabled("cpu")
 
 
-def in_threads(parts: Sequence[Part], inputs: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+def in_threads(parts: Sequence[Part]) -> list[Tensor]:
     """Compute parts with their gradients, as many at once as there are cores.
 
     What does not fill all cores at the end is computed on all cores together, in this thread.
 
     Args:
         parts: They share parameters with nothing, so that no two threads write the same gradient.
-        inputs: For each part its tensors, on the CPU. The same tensor may be an input of several.
 
     Returns:
         For each part its result. The same sums in the same order every time, whatever thread is first.
     """
-    cores = torch.get_num_threads()
-    whole = len(parts) // cores * cores
-    flat = [tensor for of_part in inputs[:whole] for tensor in of_part]
-    sizes = tuple(len(of_part) for of_part in inputs[:whole])
-    results: tuple[Tensor, ...] = _InThreads.apply(cores, parts[:whole], sizes, *flat)  # type: ignore[no-untyped-call]
-    return [*results, *(part(*of_part) for part, of_part in zip(parts[whole:], inputs[whole:], strict=True))]
+    cores, every = torch.get_num_threads(), range(len(parts))
+    order = schedule({n: parts[n].work for n in every}, {n: parts[n].needs for n in every}, cores)
+    flat = [x for n in sorted(order) for x in parts[n].inputs if isinstance(x, Tensor)]
+    found = _InThreads.apply(cores, parts, order, *flat) if order else ()  # type: ignore[no-untyped-call]
+    results: dict[int, Tensor] = dict(zip(sorted(order), found, strict=True))
+    for n, part in enumerate(parts):
+        if n not in results:
+            results[n] = part.run(*(results[x] if isinstance(x, int) else x for x in part.inputs))
+    return [results[n] for n in every]
+
+
+def schedule(work: Mapping[int, int], needs: Mapping[int, Sequence[int]], cores: int) -> list[int]:
+    """In which order to begin parts so that no core waits long: as they become ready, the longest first.
+
+    Args:
+        work: Part to how long it takes.
+        needs: Part to the parts that have to be done first.
+        cores: How many parts are computed at once.
+
+    Returns:
+        Parts, each after those that it needs; without those that are left when no core has work and fewer parts can be
+        begun than there are cores.
+    """
+    order: list[int] = []
+    ready: list[int] = []
+    running: dict[int, int] = {}  # part to when it will be done
+    done: set[int] = set()
+    now = 0
+    while True:
+        new = [n for n in work if n not in order and n not in ready and done.issuperset(needs[n])]
+        ready += sorted(new, key=lambda n: -work[n])
+        if not running and len(ready) < cores:
+            return order
+        begun, ready = ready[: cores - len(running)], ready[cores - len(running) :]
+        order += begun
+        running.update({n: now + work[n] for n in begun})
+        now = min(running.values())
+        done.update(n for n, end in running.items() if end == now)
+        running = {n: end for n, end in running.items() if end > now}
 
 
 class _InThreads(torch.autograd.Function):
-    """Every part builds a graph of its own in its thread, which its thread walks back again."""
+    """Every part builds a graph of its own in its thread; on the way back a thread walks it."""
 
     @staticmethod
-    def forward(ctx: Any, cores: int, parts: Sequence[Part], sizes: Sequence[int], *flat: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - PyTorch's context has no type
-        leaves = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in flat]
-        rest = iter(leaves)
-        given = [[next(rest) for _ in range(size)] for size in sizes]
+    def forward(ctx: Any, cores: int, parts: Sequence[Part], order: Sequence[int], *flat: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - PyTorch's context has no type
+        numbers, given = sorted(order), iter(flat)
+        tensors = {n: [next(given) for x in parts[n].inputs if isinstance(x, Tensor)] for n in numbers}
+        leaves: dict[int, list[Tensor]] = {}
+        results: dict[int, Tensor] = {}
 
-        def run(part: Part, inputs: Sequence[Tensor]) -> Tensor:
-            torch.set_num_threads(1)
+        def compute(n: int) -> None:
+            outside = iter(tensors[n])
+            read = [results[x] if isinstance(x, int) else next(outside) for x in parts[n].inputs]
+            leaves[n] = [x.detach().requires_grad_(x.requires_grad) for x in read]
             with torch.enable_grad():
-                return part(*inputs)
+                results[n] = parts[n].run(*leaves[n])
 
-        with _all_cores_after(cores):
-            results = list(_pool(cores).map(run, parts, given))
-        ctx.cores, ctx.leaves, ctx.results = cores, leaves, results
-        return tuple(result.detach() for result in results)
+        _run(compute, order, {n: parts[n].needs for n in numbers}, cores)
+        ctx.cores, ctx.parts, ctx.numbers, ctx.leaves, ctx.results = cores, parts, numbers, leaves, results
+        ctx.set_materialize_grads(False)
+        return tuple(results[n].detach() for n in numbers)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        def run(result: Tensor, grad: Tensor) -> None:
-            torch.set_num_threads(1)
-            torch.autograd.backward(result, grad)
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        outside = dict(zip(ctx.numbers, grads, strict=True))
+        inputs = {n: list(zip(ctx.parts[n].inputs, ctx.leaves[n], strict=True)) for n in ctx.numbers}
+        readers = {n: [reader for reader in ctx.numbers if n in ctx.parts[reader].needs] for n in ctx.numbers}
 
-        with _all_cores_after(ctx.cores):
-            list(_pool(ctx.cores).map(run, ctx.results, grads))
-        return None, None, None, *(leaf.grad for leaf in ctx.leaves)
+        def compute(n: int) -> None:
+            inside = [leaf.grad for reader in readers[n] for x, leaf in inputs[reader] if isinstance(x, int) and x == n]
+            known = [gradient for gradient in (outside[n], *inside) if gradient is not None]
+            if known and ctx.results[n].requires_grad:
+                torch.autograd.backward(ctx.results[n], functools.reduce(torch.add, known))
+
+        order = schedule({n: ctx.parts[n].work for n in ctx.numbers}, readers, ctx.cores)
+        _run(compute, order, readers, ctx.cores)
+        for n in reversed(ctx.numbers):
+            if n not in order:
+                compute(n)
+        return None, None, None, *(leaf.grad for of in inputs.values() for x, leaf in of if isinstance(x, Tensor))
+
+
+def _run(compute: Callable[[int], None], order: Sequence[int], needs: Mapping[int, Sequence[int]], cores: int) -> None:
+    """Compute parts in threads, each when it is its turn and what it needs is there."""
+    begun: dict[int, Future[None]] = {}
+
+    def run(n: int) -> None:
+        for needed in needs[n]:
+            begun[needed].result()
+        torch.set_num_threads(1)
+        compute(n)
+
+    with _all_cores_after(cores):
+        for n in order:
+            begun[n] = _pool(cores).submit(run, n)
+        wait(begun.values())
+    for future in begun.values():
+        future.result()
 
 
 @functools.cache
