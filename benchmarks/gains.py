@@ -74,7 +74,7 @@ def measure(
         workers = {name: stack.enter_context(Worker(threads, Undone, name, setting)) for name in found}
         for turn in report.turns(len(batches), "training"):
             for name, worker in workers.items():
-                seconds = worker.ask("train", batches[turn], seed + turn)
+                seconds, _ = worker.ask("train", batches[turn], seed + turn)
                 if turn > 0:
                     found[name].append(seconds)
     return found
