@@ -22,9 +22,9 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.evaluate import evaluate
 from sdt.model.config import Architecture
 from sdt.training.display import Display
+from sdt.training.epochs import Run
 from sdt.training.folder import RunFolder
 from sdt.training.loop import Step
-from sdt.training.run import Run
 from sdt.training.settings import Recipe, Training
 
 WARM_UP = 10

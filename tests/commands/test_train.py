@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sdt.training.display as display_module
-import sdt.training.run as run_module
+import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
 from sdt.corpus.store import write_corpus
 from sdt.training.recipe import dump_recipe
@@ -115,7 +115,7 @@ def test_after_a_loss_that_is_not_finite_the_last_epoch_is_kept(
 ) -> None:
     # Asked three times for the steps and once for the line of metrics: the first step of epoch 2 ruins the parameters.
     rates = iter([1e-3] * 4 + [float("inf")] * 3)
-    monkeypatch.setattr(run_module, "learning_rate", lambda *_: next(rates))
+    monkeypatch.setattr(epochs_module, "learning_rate", lambda *_: next(rates))
     assert main(["train", "tiny.yaml"]) == 2
     error = capsys.readouterr().err
     assert "epoch 2, batch 2: the loss is nan; conversations train" in error
@@ -127,7 +127,7 @@ def test_a_disk_that_is_full(place: Path, capsys: pytest.CaptureFixture[str], mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_module, "save_checkpoint", full)
+    monkeypatch.setattr(epochs_module, "save_checkpoint", full)
     assert main(["train", "tiny.yaml"]) == 2
     error = capsys.readouterr().err
     assert "runs/tiny-seed0: cannot be written ([Errno 28] No space left on device); then go on with --resume" in error

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import sdt.training.run as run_module
+import sdt.training.epochs as epochs_module
 import sdt.training.sealed as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
@@ -93,7 +93,7 @@ def test_an_interrupted_search_makes_the_same_trials(
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(run_module, "save_checkpoint", stopping)
+            patch.setattr(epochs_module, "save_checkpoint", stopping)
             with pytest.raises(KeyboardInterrupt):
                 begin(tmp_path / "parts", recipe, searches).trial(quiet())
         assert [t.state for t in searches[-1].trials][trial] == "running"
@@ -115,7 +115,7 @@ def test_test_is_never_read(
         assert not any(conversation.id.startswith("test") for conversation in conversations)
         return run_model(model, corpus, conversations, **options)
 
-    for module in (run_module, sealed_module):
+    for module in (epochs_module, sealed_module):
         monkeypatch.setattr(module, "run_model", spy)
     here, there = (go_on(begin(tmp_path / name, r, searches), 2) for name, r in (("a", recipe), ("b", other)))
     assert without_times(here) == without_times(there)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 
-import sdt.training.run as run_module
+import sdt.training.epochs as epochs_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
@@ -184,7 +184,7 @@ def test_stopped_and_resumed(
         return run_model(*args, **kwargs)  # type: ignore[arg-type]
 
     calls: list[int] = []
-    monkeypatch.setattr(run_module, "run_model", interrupt)
+    monkeypatch.setattr(epochs_module, "run_model", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", display=quiet())
     assert RunFolder(tmp_path / "run").epochs_done == 3 // every * every
@@ -271,7 +271,7 @@ def test_what_chooses_never_runs_on_test_before_the_end(
         seen.append({conversation.id.rstrip("0123456789") for conversation in conversations})
         return run_model(model, corpus, conversations, **options)
 
-    monkeypatch.setattr(run_module, "run_model", spy)
+    monkeypatch.setattr(epochs_module, "run_model", spy)
     train(recipe, tmp_path / "run", display=quiet())
     epochs_and_calibration = [{"dev"}] * (4 + 1)
     assert seen == [*epochs_and_calibration, {"train"}, {"dev"}, {"test"}]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sdt.training.run as run_module
+import sdt.training.epochs as epochs_module
 import sdt.training.sealed as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
@@ -107,7 +107,7 @@ def test_never_means_that_nothing_of_test_is_read(
         assert not any(conversation.id.startswith("test") for conversation in conversations)
         return run_model(model, corpus, conversations, **options)
 
-    monkeypatch.setattr(run_module, "run_model", spy)
+    monkeypatch.setattr(epochs_module, "run_model", spy)
     monkeypatch.setattr(sealed_module, "run_model", spy)
     train(with_training(recipe, test="never"), tmp_path / "run", display=quiet())
 
@@ -167,4 +167,4 @@ def stop_after_checkpoint(epoch: int, monkeypatch: pytest.MonkeyPatch, *, write:
         if state.epoch == epoch:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "save_checkpoint", stopping)
+    monkeypatch.setattr(epochs_module, "save_checkpoint", stopping)

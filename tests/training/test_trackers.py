@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import sdt.training.run as run_module
+import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
 from sdt.errors import MissingDependencyError
 from sdt.training.checkpoint import save_checkpoint
@@ -33,7 +33,7 @@ def interrupted(recipe: Recipe, folder: Path, tracker: Tracker, monkeypatch: pyt
         save_checkpoint(path, state, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "save_checkpoint", stopping)
+        patch.setattr(epochs_module, "save_checkpoint", stopping)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, folder, display=quiet(), trackers=[tracker])
 

@@ -3,51 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from rich.console import Console
 
-from sdt.conversation import Conversation
-from sdt.corpus.batch_order import batch_order
-from sdt.corpus.batches import split_batches
-from sdt.corpus.lengths import lengths_of
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.calibration import cross_entropy, fit_temperatures
-from sdt.evaluation.outputs import Outputs, each_prediction, run_model, write_predictions
-from sdt.evaluation.scores import Scores, caveat, score_heads
-from sdt.features.text_model import carried_adapter
-from sdt.model.config import FUSED
-from sdt.training.card import model_card
-from sdt.training.checkpoint import (
-    State,
-    copy_parameters,
-    load_checkpoint,
-    save_checkpoint,
-    share_checkpoint,
-    trained,
-)
 from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
+from sdt.training.epochs import Run
+from sdt.training.finish import finish
 from sdt.training.folder import RunFolder
-from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
-from sdt.training.models import model_for
-from sdt.training.optimizer import make_optimizer
 from sdt.training.processes import ALONE, Processes
-from sdt.training.protocol import protocol_for
 from sdt.training.recipe import resolved
-from sdt.training.schedule import learning_rate
-from sdt.training.scoring import divided_outputs
-from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
 from sdt.training.trackers import Tracker
-from sdt.training.weights import class_weights
 
 
 def train(
@@ -97,7 +69,7 @@ def train(
         return run.folder
     with repeatable(), contextlib.ExitStack() as ending:
         run.train(ending)
-        run.finish(surroundings)
+        finish(run, surroundings)
     return run.folder
 
 
@@ -123,244 +95,3 @@ def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:
             )
 
     processes.agreed(check)
-
-
-class Run:
-    """One run: model, optimizer and what has happened so far."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        corpus: Corpus,
-        device: torch.device,
-        folder: RunFolder,
-        display: Display,
-        trackers: Sequence[Tracker] = (),
-        processes: Processes = ALONE,
-    ) -> None:
-        self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
-        self.processes = processes
-        self.protocol = protocol_for(recipe.training, corpus)
-        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed, processes)
-        kind, config = model_for(recipe, corpus)
-        weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
-        torch.manual_seed(recipe.seed)
-        self.model = kind(config).to(device)
-        self.optimizer = make_optimizer(self.model, recipe.training)
-        lengths = lengths_of(self.protocol.train)
-        self.batches_per_epoch = len(
-            batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
-        )
-        steps = self.batches_per_epoch * recipe.training.epochs
-        self.trainer = Trainer(
-            self.model,
-            self.optimizer,
-            recipe.objective,
-            recipe.training,
-            weights,
-            lambda step: learning_rate(recipe.training, step, steps),
-            processes,
-        )
-        self.state = State()
-
-    def train(self, ending: contextlib.ExitStack) -> None:
-        """Train the epochs that are missing, writing metrics and checkpoints; `ending` will close the trackers."""
-        training = self.recipe.training
-        self.processes.by_first(partial(self._begin, ending))
-        share_checkpoint(self.processes, self.state, self.model, self.optimizer)
-        with self.display.running(training.epochs, self.state.epoch):
-            while not self._enough():
-                try:
-                    line = self._epoch(self.state.epoch + 1)
-                except NotFiniteError as error:
-                    kept = self.folder.epochs_done
-                    text = f"{error}. {self.folder.path} keeps the state after epoch {kept}"
-                    self.processes.refuse(InputError(text))
-                chosen_at = time.perf_counter()
-                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
-                self.sealed.look(line["epoch"], self.model)
-                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
-                self.state.history.append(line)
-                self.processes.by_first(partial(self._keep, line))
-
-    def _begin(self, ending: contextlib.ExitStack) -> None:
-        """Read the checkpoint if there is one, and tell everybody."""
-        self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
-        self.sealed.resume(self.state.epoch)
-        self.folder.write_metrics(self.state.history)
-        self._announce()
-        for tracker in self.trackers:
-            tracker.start(self.recipe, self.folder.path, self.state.history)
-            ending.callback(tracker.close)
-
-    def _keep(self, line: dict[str, Any]) -> None:
-        """Write what is known after an epoch, and tell everybody."""
-        training = self.recipe.training
-        if self.state.epoch % training.checkpoint_every == 0 or self._enough():
-            save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
-        self.folder.write_metrics(self.state.history)
-        self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
-        for tracker in self.trackers:
-            tracker.epoch(line)
-
-    def finish(self, surroundings: Mapping[str, Any]) -> None:
-        """Take the best parameters, score the reported splits, write model, predictions and scores."""
-        self.model.load_state_dict(self.processes.tensors(lambda: self.state.best))
-        self.model.config = dataclasses.replace(
-            self.model.config, provenance=self._provenance(), temperatures=self._temperatures()
-        )
-        scores: dict[str, dict[str, Scores]] = {}
-        for split in self.protocol.predicted:
-            outputs = self._outputs(self.corpus.split(split))
-            self.processes.by_first(partial(self._write_predictions, split, outputs))
-            if split in self.protocol.reported:
-                scores[split] = score_heads(outputs, self.model.config.labels)
-        self.processes.by_first(partial(self._write, scores, surroundings))
-
-    def _write_predictions(self, split: str, outputs: Outputs) -> None:
-        said = each_prediction(outputs, self.model.config)
-        path = self.folder.path / "predictions" / f"{split}.jsonl"
-        write_predictions(path, said, self.corpus.split(split))
-
-    def _write(self, scores: dict[str, dict[str, Scores]], surroundings: Mapping[str, Any]) -> None:
-        """Write model and scores, which finishes the run."""
-        seconds = sum(sum(line["seconds"].values()) for line in self.state.history)
-        parts = self._carry_adapters()
-        card = model_card(self.model, self.recipe, self.corpus, scores, surroundings, seconds)
-        self.model.save_pretrained(self.folder.model, card, parts)
-        for tracker in self.trackers:
-            tracker.finish(self.state.best_epoch, scores)
-        unsealed = self.sealed.open(self.state.epoch)
-        if self.protocol.sealed and unsealed is None:
-            self.display.say(f"{self.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
-        self.folder.write_scores(
-            {
-                **self._provenance(),
-                **self._caveat(),
-                **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
-                "scores": {
-                    split: {head: of_head.to_dict() for head, of_head in heads.items()}
-                    for split, heads in scores.items()
-                },
-            }
-        )
-
-    def _temperatures(self) -> dict[str, float]:
-        """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
-        if self.protocol.chosen_on != "dev":
-            return {}
-        return fit_temperatures(self._outputs(self.protocol.choose))
-
-    def _outputs(self, conversations: Sequence[Conversation]) -> Outputs:
-        """What the model says of conversations; together."""
-        return divided_outputs(
-            self.processes,
-            conversations,
-            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.heed),
-        )
-
-    def _carry_adapters(self) -> dict[str, Path]:
-        """Let the configuration say that adapters of encoders lie in the model's folder; the folders to copy there."""
-        encoders, parts = dict(self.model.config.encoders), {}
-        for modality, name in encoders.items():
-            encoder, bar, steps = name.partition("|")  # what was done to the features stands after the bar
-            if carried := carried_adapter(encoder, f"{modality}-adapter"):
-                encoders[modality] = f"{carried[0]}{bar}{steps}"
-                parts[f"{modality}-adapter"] = carried[1]
-        self.model.config = dataclasses.replace(self.model.config, encoders=encoders)
-        return parts
-
-    def _epoch(self, number: int) -> dict[str, Any]:
-        """Train one epoch and score it; returns its line of metrics.jsonl."""
-        started = time.perf_counter()
-        training, protocol = self.recipe.training, self.protocol
-        data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number, self.processes.rank)
-        generator = torch.Generator().manual_seed(data_seed)
-        torch.manual_seed(dropout_seed)
-        batches = split_batches(
-            self.corpus,
-            protocol.train,
-            training.batch_conversations,
-            modalities=tuple(self.model.config.modalities),
-            labels=self.corpus.labels,
-            speakers=self.corpus.speakers,
-            generator=generator,
-            utterances=training.batch_utterances,
-        )
-        dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
-        first_step = (number - 1) * self.batches_per_epoch
-        self.display.epoch_begins(self.batches_per_epoch)
-        epoch = self.trainer.epoch(
-            number, dropped, first_step, lambda step: self.display.batch_done(step.utterances, step.losses["total"])
-        )
-        trained_at = time.perf_counter()
-        outputs = self._outputs(protocol.choose)
-        scores = score_heads(outputs, self.corpus.labels)
-        score = self.processes.told(lambda: scores[FUSED].weighted_f1)  # the first chooses
-        better = score > self.state.best_score
-        if better:
-            self.state.best_epoch, self.state.best_score = number, score
-            self.state.best = copy_parameters(self.model) if self.processes.first else {}
-        return {
-            "epoch": number,
-            "best": better,
-            "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
-            "losses": epoch.losses,
-            "students": epoch.students,
-            "gradient_norm": epoch.gradient_norm,
-            "train": _summary(epoch.scores),
-            protocol.chosen_on: _with_losses(_summary(scores), outputs),
-            **self._caveat(),
-            "seconds": {"training": trained_at - started, "scoring": time.perf_counter() - trained_at},
-        }
-
-    def _enough(self) -> bool:
-        training, state = self.recipe.training, self.state
-        patience = training.early_stopping
-        stale = patience is not None and state.epoch > 0 and state.epoch - state.best_epoch >= patience
-        return state.epoch >= training.epochs or stale
-
-    def _announce(self) -> None:
-        parameters = sum(parameter.numel() for parameter in trained(self.model).values())
-        device = self.trainer.device.type
-        if self.processes.size > 1:
-            device = f"{self.processes.size} processes ({device})"
-        name = self.model.called()
-        self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
-        idle = self.processes.size - self.recipe.training.batch_conversations
-        if idle > 0 and self.recipe.training.batch_utterances is None:
-            self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
-        if self.state.epoch:
-            self.display.say(f"going on after epoch {self.state.epoch}")
-        if note := caveat(self._provenance()):
-            self.display.say(note)
-        elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:
-            self.display.say("the corpus has no labelled test split: only dev will be scored")
-
-    def _provenance(self) -> dict[str, Any]:
-        return {
-            "protocol": self.protocol.name,
-            "corpus": self.corpus.name,
-            "corpus_sha256": self.corpus.fingerprint,
-            "seed": self.recipe.seed,
-            "epoch": self.state.best_epoch,
-        }
-
-    def _caveat(self) -> dict[str, str]:
-        note = caveat({"protocol": self.protocol.name})
-        return {"caveat": note} if note else {}
-
-
-def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
-    return {
-        head: {"accuracy": s.accuracy, "weighted_f1": s.weighted_f1, "macro_f1": s.macro_f1}
-        for head, s in scores.items()
-    }
-
-
-def _with_losses(summary: dict[str, dict[str, float]], outputs: Outputs) -> dict[str, dict[str, float]]:
-    """The same with each head's mean cross-entropy, without class weights."""
-    return {
-        head: {**of_head, "cross_entropy": cross_entropy(outputs.probabilities[head], outputs.label)}
-        for head, of_head in summary.items()
-    }

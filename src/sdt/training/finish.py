@@ -1,0 +1,83 @@
+"""The end of a training run: its best parameters, what they predict, and the files that make the run folder whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sdt.evaluation.calibration import fit_temperatures
+from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
+from sdt.evaluation.scores import Scores, score_heads
+from sdt.features.text_model import carried_adapter
+from sdt.model.base import Model
+from sdt.training.card import model_card
+from sdt.training.epochs import Run
+
+
+def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
+    """Take the best parameters, score the reported splits, write model, predictions and scores.
+
+    Args:
+        run: All of its epochs are trained.
+        surroundings: What environment.json says, for the model card.
+    """
+    model, processes, protocol = run.model, run.processes, run.protocol
+    model.load_state_dict(processes.tensors(lambda: run.state.best))
+    model.config = dataclasses.replace(model.config, provenance=run.provenance(), temperatures=_temperatures(run))
+    scores: dict[str, dict[str, Scores]] = {}
+    for split in protocol.predicted:
+        outputs = run.outputs(run.corpus.split(split))
+        processes.by_first(partial(_write_predictions, run, split, outputs))
+        if split in protocol.reported:
+            scores[split] = score_heads(outputs, model.config.labels)
+    processes.by_first(partial(_write, run, scores, surroundings))
+
+
+def _temperatures(run: Run) -> dict[str, float]:
+    """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
+    if run.protocol.chosen_on != "dev":
+        return {}
+    return fit_temperatures(run.outputs(run.protocol.choose))
+
+
+def _write_predictions(run: Run, split: str, outputs: Outputs) -> None:
+    said = each_prediction(outputs, run.model.config)
+    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", said, run.corpus.split(split))
+
+
+def _write(run: Run, scores: dict[str, dict[str, Scores]], surroundings: Mapping[str, Any]) -> None:
+    """Write model and scores, which finishes the run."""
+    seconds = sum(sum(line["seconds"].values()) for line in run.state.history)
+    parts = _carry_adapters(run.model)
+    card = model_card(run.model, run.recipe, run.corpus, scores, surroundings, seconds)
+    run.model.save_pretrained(run.folder.model, card, parts)
+    for tracker in run.trackers:
+        tracker.finish(run.state.best_epoch, scores)
+    unsealed = run.sealed.open(run.state.epoch)
+    if run.protocol.sealed and unsealed is None:
+        run.display.say(f"{run.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
+    run.folder.write_scores(
+        {
+            **run.provenance(),
+            **run.caveat(),
+            **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
+            "scores": {
+                split: {head: of_head.to_dict() for head, of_head in heads.items()} for split, heads in scores.items()
+            },
+        }
+    )
+
+
+def _carry_adapters(model: Model) -> dict[str, Path]:
+    """Let the configuration say that adapters of encoders lie in the model's folder; the folders to copy there."""
+    encoders, parts = dict(model.config.encoders), {}
+    for modality, name in encoders.items():
+        encoder, bar, steps = name.partition("|")  # what was done to the features stands after the bar
+        if carried := carried_adapter(encoder, f"{modality}-adapter"):
+            encoders[modality] = f"{carried[0]}{bar}{steps}"
+            parts[f"{modality}-adapter"] = carried[1]
+    model.config = dataclasses.replace(model.config, encoders=encoders)
+    return parts
