@@ -8,7 +8,8 @@ Shapes: N utterances of the batch, packed end to end; d model width; H heads; E 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +45,13 @@ def read_branches(
     Returns:
         Target modality to H_m, [N, d], in the order of `fusions`.
     """
+    read = partial(_side_by_side, keys=keys, layout=layout)
     x = next(iter(inputs.values()))
     if x.requires_grad and x.device.type == "cpu" and x.numel() >= DIVIDED and threads_pay(len(encoders)):
-        return _in_threads(encoders, fusions, inputs, keys, layout)
+        return _in_threads(encoders, fusions, inputs, read)
     gated: dict[Pair, Tensor] = {}  # G_{n->m} [N, d]
     for pairs in _chunks(list(encoders), layout.encoders_together):
-        encoded = _side_by_side({pair: encoders[pair] for pair in pairs}, inputs, keys, layout)
+        encoded = read({pair: encoders[pair] for pair in pairs}, inputs)
         gated.update({pair: fusions[pair[0]].gated(pair[1], h) for pair, h in encoded.items()})
     return {
         target: fusion([gated[pair] for pair in encoders if pair[0] == target]) for target, fusion in fusions.items()
@@ -84,8 +86,7 @@ def _in_threads(
     encoders: Mapping[Pair, ModalEncoder],
     fusions: Mapping[str, UnimodalFusion],
     inputs: Mapping[str, Tensor],
-    keys: Mapping[str, Keys],
-    layout: Layout,
+    read: Callable[[Mapping[Pair, ModalEncoder], Mapping[str, Tensor]], dict[Pair, Tensor]],
 ) -> dict[str, Tensor]:
     """Encoders, then fusions; each encoder draws for itself, so that it does not matter which thread is first."""
     seeds = torch.randint(2**63 - 1, (len(encoders),)).tolist()
@@ -96,7 +97,7 @@ def _in_threads(
 
         def run(*given: Tensor) -> Tensor:
             with drawing_with(seed):
-                h = _side_by_side({pair: encoder}, dict(zip(names, given, strict=True)), keys, layout)[pair]
+                h = read({pair: encoder}, dict(zip(names, given, strict=True)))[pair]
                 return fusions[target].gated(source, h)
 
         return Part(run, tuple(inputs[name] for name in names), _work(encoder))
