@@ -182,7 +182,9 @@ def browser(folder: Path, *flags: str) -> Iterator[Tab]:
     command = [BROWSER, *FLAGS.split(), f"--user-data-dir={folder}", *flags, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        with connect(_address(folder), max_size=None, proxy=None) as socket:
+        # Pings would be sent by a thread, at any time while other tests run, with Python's global random numbers, which
+        # Hypothesis finds changed then; and what nobody reads meanwhile would hold up their answers.
+        with connect(_address(folder), max_size=None, proxy=None, ping_interval=None) as socket:
             yield Tab(socket)
             socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
         process.wait(20)
