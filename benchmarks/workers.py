@@ -141,10 +141,23 @@ def _once(call: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
+_highest = 0
+
+
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has ever held: of the GPU where it computes there, else resident memory."""
+    """The most bytes that this process has ever held: of the GPU where it computes there, else resident memory.
+
+    It never falls. What Linux says does, by some pages: it sums what every processor counted only now and then, and
+    keeps the highest sum not when it is read but when memory is given back.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    global _highest
+    _highest = max(_highest, _resident_peak())
+    return _highest
+
+
+def _resident_peak() -> int:
     status = Path("/proc/self/status")
     if status.exists():
         # Not ru_maxrss, which on Linux a new process inherits from the one that started it.
@@ -158,5 +171,7 @@ def forget_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        global _highest
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
+            _highest = 0
