@@ -13,11 +13,11 @@ from benchmarks.large_corpus import WIDTHS, generate
 from benchmarks.memory import Curve, watched
 from sdt.errors import InputError
 
-SOME = 'held = bytearray(80 * 2**20); import time; time.sleep(0.4); print("said")'
+SOME = 'held = bytearray(80 * 2**20); import time; time.sleep(1.5); print("said")'
 
 
 def test_the_memory_of_a_process_is_watched() -> None:
-    nothing, something = (watched([sys.executable, "-c", code]) for code in ("import time; time.sleep(0.2)", SOME))
+    nothing, something = (watched([sys.executable, "-c", code]) for code in ("import time; time.sleep(1)", SOME))
     assert 75 * 2**20 < something.peak - nothing.peak < 90 * 2**20
     assert all(
         resident >= anonymous for resident, anonymous in zip(something.resident, something.anonymous, strict=True)

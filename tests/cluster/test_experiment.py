@@ -16,7 +16,7 @@ from sdt.cluster.connection import connected
 from sdt.experiments.clustered import make_runs_on
 from sdt.experiments.plan import Job, Row
 from tests.experiments.conftest import MakePlan, corpus, make_plan, place, recipe
-from tests.experiments.test_workers import Notes, here
+from tests.experiments.test_workers import EPOCHS, Notes, here
 from tests.training.test_run import assert_same_run
 
 __all__ = ["corpus", "make_plan", "place", "recipe"]
@@ -44,7 +44,7 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(
     head: str, make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(Row("killed", {}), epochs=4)
+    plan = make_plan(Row("killed", {}), epochs=EPOCHS)
     killed: list[int] = []
 
     def kill(job: Job, event: Mapping[str, Any]) -> None:
@@ -66,11 +66,12 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(
 
 
 def _working() -> list[int]:
-    """The processes that have a unit of a cluster at this moment."""
+    """The processes that have a unit of this test's cluster at this moment: those in the folder of the command."""
     found = []
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdecimal() and (process / "cmdline").read_bytes().startswith(b"ray::serve"):
+            serves = process.name.isdecimal() and (process / "cmdline").read_bytes().startswith(b"ray::serve")
+            if serves and (process / "cwd").resolve(strict=True) == Path.cwd():
                 found.append(int(process.name))
         except OSError:
             continue
@@ -81,7 +82,7 @@ def test_interrupted_and_gone_on_with(
     head: str, make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(epochs=4)
+    plan = make_plan(epochs=EPOCHS)
     [job] = plan.jobs(tmp_path / "runs")
 
     def interrupt(_: Job, event: Mapping[str, Any]) -> None:

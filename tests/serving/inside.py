@@ -34,6 +34,14 @@ def predictor(model: Path | None = None) -> Predictor:
         return Predictor(folder, "cpu")
 
 
+class Hold(asyncio.Event):
+    """What utterances wait for, before they are computed; `begun` once the first of them does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+
 @dataclass
 class Inside:
     service: Service
@@ -47,17 +55,18 @@ class Inside:
         """Have utterances predicted by something else."""
         self.service.steps.__dict__["predict"] = predict
 
-    def hold(self) -> asyncio.Event:
-        """Compute no utterance until the event is set."""
-        go_on = asyncio.Event()
+    def hold(self) -> Hold:
+        """Compute no utterance until the hold is set."""
+        hold = Hold()
         predict = self.service.steps.predict
 
         async def slowly(spoken: Spoken, number: int) -> Found:
-            await go_on.wait()
+            hold.begun.set()
+            await hold.wait()
             return await predict(spoken, number)
 
         self.steps_by(slowly)
-        return go_on
+        return hold
 
 
 @asynccontextmanager
@@ -84,8 +93,9 @@ async def inside(
             await running
     assert service.running == 0
     assert service.held.bytes == 0
-    await asyncio.sleep(0.05)
-    assert asyncio.all_tasks() <= before
+    async with asyncio.timeout(20):  # what was cancelled ends a turn or two of the loop later
+        while not asyncio.all_tasks() <= before:
+            await asyncio.sleep(0.01)
 
 
 def run(use: Callable[[Inside], Awaitable[None]], *, seconds: float = 60, **options: Any) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from sdt.serving.asked import Asked
 from sdt.serving.exchange import Message
+from sdt.serving.held import Held
 from sdt.serving.reading import Reader
 from sdt.serving.refusals import Refusal
 from sdt.serving.settings import Settings
@@ -19,7 +20,9 @@ BODY = json.dumps({"utterances": [{"text": "x" * 100}]}).encode()
 
 
 def test_json_of_all_requests_together_is_bounded() -> None:
-    reader = Reader(tiny_model().config, Settings(held_bytes=len(BODY) + 10))
+    settings = Settings(held_bytes=len(BODY) + 10)
+    held = Held(settings)
+    reader = Reader(tiny_model().config, settings, held)
 
     def ask(go_on: asyncio.Event) -> asyncio.Task[Asked]:
         parts = [BODY[:60], BODY[60:]]
@@ -35,7 +38,8 @@ def test_json_of_all_requests_together_is_bounded() -> None:
     async def main() -> None:
         first, second = asyncio.Event(), asyncio.Event()
         slow, other = ask(first), ask(second)
-        await asyncio.sleep(0.05)
+        while held.bytes < 2 * 60:
+            await asyncio.sleep(0)
         second.set()  # together with the 60 bytes of the first it is too much
         with pytest.raises(Refusal) as refused:
             await other

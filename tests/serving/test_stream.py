@@ -196,7 +196,7 @@ def test_the_newer_connection_takes_over() -> None:
         slow = service.hold()
         for number in range(3):
             await older.send(json.dumps({"type": "utterance", "seq": number, "text": WORDS[number]}))
-        await asyncio.sleep(0.1)
+        await slow.begun.wait()
         async with service.connect("a") as newer:
             waiting = asyncio.create_task(heard(newer))
             await asyncio.sleep(0.1)
@@ -369,12 +369,12 @@ def test_idle_connections_are_closed_and_their_conversations_kept_for_a_while() 
         assert await closed(line) == (4002, "nothing was said for too long")
         async with service.connect("a") as line:
             assert (await heard(line))["next"] == 1
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.7)
         async with service.connect("a") as line:
             assert (await heard(line))["next"] == 0
         assert service.service.steps._stream.conversations == ()
 
-    run(use, stream_idle_seconds=1.0, stream_keep_seconds=1.0)
+    run(use, stream_idle_seconds=1.0, stream_keep_seconds=2.5)
 
 
 def test_the_token() -> None:
@@ -415,7 +415,7 @@ def test_when_it_stops(caplog: pytest.LogCaptureFixture) -> None:
             slow = service.hold()
             for _ in range(2):
                 await busy.send('{"type": "utterance", "text": "Hello."}')
-            await asyncio.sleep(0.1)
+            await slow.begun.wait()
             service.service.doors.stopping = True
             service.service.talks.stop()
             assert await closed(idle) == (1012, "the service is stopping")
