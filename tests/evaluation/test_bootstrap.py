@@ -45,9 +45,9 @@ def test_other_seeds_draw_others() -> None:
 def test_ten_thousand_draws_of_ten_runs_take_about_a_second() -> None:
     world = World(280, seed=4)
     counts = [world.system(name, 0.6, runs=10).counts() for name in "ab"]
-    began = time.perf_counter()
+    began = time.process_time()
     resample(counts, Resampling(10_000))
-    assert time.perf_counter() - began < 5  # on a busy machine
+    assert time.process_time() - began < 5  # on a busy machine
 
 
 @pytest.mark.parametrize(("conversations", "runs"), [(60, 1), (60, 3)])

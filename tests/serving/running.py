@@ -75,6 +75,13 @@ class Running:
         body, kind = multipart(parts)
         return self.ask("POST", "/v1/predict", body, {"content-type": kind, **headers})
 
+    def until_running(self, requests: int) -> None:
+        """Until so many requests for predictions are inside."""
+        until = time.monotonic() + START
+        while f"sdt_requests_running {requests}.0\n" not in self.ask("GET", "/metrics").body.decode():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)

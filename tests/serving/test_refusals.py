@@ -314,7 +314,7 @@ def test_random_requests_are_never_a_500(service: Running) -> None:
 def test_a_slow_sender_and_too_many_at_a_time(home: Path, tmp_path: Path) -> None:
     from tests.serving.running import running
 
-    with running(home / "model", tmp_path, "--request-seconds", "2", "--concurrent", "2", "--decoders", "1") as service:
+    with running(home / "model", tmp_path, "--request-seconds", "5", "--concurrent", "2", "--decoders", "1") as service:
         lines = []
         for _ in range(2):
             connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
@@ -323,7 +323,7 @@ def test_a_slow_sender_and_too_many_at_a_time(home: Path, tmp_path: Path) -> Non
             connection.putheader("content-type", "application/json")
             connection.endheaders(b'{"utter')
             lines.append(connection)
-        time.sleep(0.3)
+        service.until_running(2)
         begun = time.monotonic()
         error = refused(service.post(HELLO), 429, "limit_concurrent")
         assert error["limit"] == {"name": "concurrent", "value": 2}
@@ -331,8 +331,8 @@ def test_a_slow_sender_and_too_many_at_a_time(home: Path, tmp_path: Path) -> Non
         for connection in lines:
             answer = connection.getresponse()
             said = json.loads(answer.read())["error"]
-            assert (answer.status, said["limit"]) == (503, {"name": "request_seconds", "value": 2})
+            assert (answer.status, said["limit"]) == (503, {"name": "request_seconds", "value": 5})
             assert "too slowly" in said["message"]
             connection.close()
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 25
         works(service)

@@ -76,7 +76,7 @@ def test_running_requests_finish_and_new_ones_are_told(home: Path, tmp_path: Pat
         slow.putheader("content-length", str(len(body)))
         slow.putheader("content-type", "application/json")
         slow.endheaders(body[:10])
-        time.sleep(0.3)
+        service.until_running(1)
         service.process.send_signal(number)
         until = time.monotonic() + 20
         while (ready := service.ask("GET", "/readyz")).status == 200 and time.monotonic() < until:
@@ -101,7 +101,7 @@ def test_what_does_not_finish_is_not_waited_for_forever(home: Path, tmp_path: Pa
         slow.putheader("content-length", "100")
         slow.putheader("content-type", "application/json")
         slow.endheaders(b"{")
-        time.sleep(0.3)
+        service.until_running(1)
         begun = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - begun < 20
