@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180.0
+"""Seconds that a cluster may take to begin or to end, on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,7 @@ def ray_head() -> Iterator[Head]:
         yield Head(f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}")
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
         shutil.rmtree(place, ignore_errors=True)
         for name, value in before.items():
             if value is None:
@@ -93,7 +95,7 @@ def _free() -> int:
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         if "Ray runtime started" in log.read_text():
             return

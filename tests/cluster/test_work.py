@@ -122,9 +122,9 @@ def test_what_is_broken_off_stops(cluster: Cluster) -> None:
     process = int(VICTIM.read_text())
     began = time.monotonic()
     results.close()
-    while time.monotonic() < began + 20 and _works(process):
+    while time.monotonic() < began + 40 and _works(process):
         time.sleep(0.05)
-    assert time.monotonic() < began + 20
+    assert time.monotonic() < began + 40
 
 
 def _works(process: int) -> bool:
