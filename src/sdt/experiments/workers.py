@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sdt.experiments.plan import Job
 from sdt.training.recipe import flat
+from sdt.waiting import taken
 
 PATIENCE = 60.0
 """Seconds that a process has to stop by itself: it finishes the batch it is at."""
@@ -103,7 +104,7 @@ def make_runs(
         for _ in range(min(at_once, len(waiting))):
             hire()
         while processes:
-            process, event = _next(events)
+            process, event = taken(events)
             job = process.job
             if event is None:
                 processes.remove(process)
@@ -127,12 +128,6 @@ def make_runs(
         for process in processes:
             process.wait(PATIENCE)
     return failures
-
-
-def _next(events: queue.SimpleQueue[Any]) -> Any:  # noqa: ANN401 - what was put
-    while True:  # a wait without end could not be interrupted on every system
-        with contextlib.suppress(queue.Empty):
-            return events.get(timeout=1.0)
 
 
 class _Process:

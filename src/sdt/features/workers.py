@@ -13,11 +13,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 
 from sdt.features.encoder import Encoded, FeatureEncoder, Progress, Source, feature_encoder, joined
+from sdt.waiting import ended
 
 LIGHT = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
 """The encoders that are there in a moment and keep one core busy."""
@@ -91,7 +92,7 @@ class Workers:
         left = dict(enumerate(sources))
         try:
             rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
-            for future in as_completed(rows):
+            for future in ended(rows):
                 yield rows[future], future.result()
                 del left[rows[future]]
         except BrokenProcessPool:
@@ -102,7 +103,8 @@ class Workers:
         """A process has died: find out over which utterance, and go on with the others."""
         for row, source in left.items():
             try:
-                yield row, self._started(1).submit(_encode, source).result()
+                (future,) = ended([self._started(1).submit(_encode, source)])
+                yield row, future.result()
             except BrokenProcessPool:
                 self.stop()
                 yield row, Encoded.missing([source], self.width, CRASHED)

@@ -1,0 +1,36 @@
+"""Waits that Ctrl-C ends.
+
+A wait without a limit goes on where the system does not interrupt it, as Windows, or where another thread of the
+process was given the signal; so there is a limit, and one waits again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+LIMIT = 1.0
+"""Seconds of one wait."""
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Future[Any])
+
+
+def taken(items: queue.SimpleQueue[T]) -> T:
+    """The next item of a queue, once there is one."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return items.get(timeout=LIMIT)
+
+
+def ended(futures: Iterable[F]) -> Iterator[F]:
+    """Futures in the order in which they end, however they do."""
+    found: queue.SimpleQueue[F] = queue.SimpleQueue()
+    count = 0
+    for count, future in enumerate(futures, 1):  # noqa: B007 - it is read after the loop
+        future.add_done_callback(found.put)  # type: ignore[arg-type]  # of this very future
+    for _ in range(count):
+        yield taken(found)

@@ -1,0 +1,60 @@
+"""Waits end with what is waited for, and with Ctrl-C, whichever thread the system tells of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import pytest
+
+from sdt.waiting import ended, taken
+
+
+def test_futures_come_as_they_end() -> None:
+    first, second, third = futures = [Future[int]() for _ in range(3)]
+    third.set_result(3)
+    coming = ended(futures)
+    assert next(coming) is third
+    second.set_exception(ValueError())
+    assert next(coming) is second
+    first.cancel()
+    assert next(coming) is first
+    assert list(coming) == list(ended([])) == []
+
+
+def test_a_wait_is_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdt.waiting.LIMIT", 0.01)
+    items: SimpleQueue[str] = SimpleQueue()
+    later = threading.Timer(0.2, items.put, ["here"])
+    later.start()
+    assert taken(items) == "here"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals are not told to threads here")
+@pytest.mark.parametrize(
+    "wait", [lambda future: list(ended([future])), lambda _: taken(SimpleQueue())], ids=["ended", "taken"]
+)
+def test_ctrl_c_that_another_thread_is_told_of(wait: Callable[[Future[bool]], object]) -> None:
+    over = threading.Event()
+
+    def interrupt() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(over.wait, 60)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            later = threading.Timer(0.2, interrupt)
+            later.start()
+            with pytest.raises(KeyboardInterrupt):
+                wait(future)
+            assert not future.done()
+        finally:
+            over.set()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            later.join()
