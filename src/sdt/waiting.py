@@ -27,10 +27,13 @@ def taken(items: queue.SimpleQueue[T]) -> T:
 
 
 def ended(futures: Iterable[F]) -> Iterator[F]:
-    """Futures in the order in which they end, however they do."""
+    """Futures in the order in which they end, by a result, an error or a cancellation; each once.
+
+    What `concurrent.futures.as_completed` gives, with waits that Ctrl-C ends.
+    """
     found: queue.SimpleQueue[F] = queue.SimpleQueue()
-    count = 0
-    for count, future in enumerate(futures, 1):  # noqa: B007 - it is read after the loop
+    waiting = list(futures)
+    for future in waiting:
         future.add_done_callback(found.put)  # type: ignore[arg-type]  # of this very future
-    for _ in range(count):
+    for _ in waiting:
         yield taken(found)
