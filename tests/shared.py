@@ -1,4 +1,4 @@
-"""Where the real data and golden values lie, if they are here."""
+"""Where the real data, golden values and faulty inputs are, if this machine has them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ def _found(variable: str, default: Path) -> Path | None:
 
 
 SHARED_DATA = _found("SDT_SHARED_DATA", ROOT.parent / "shared" / "data")
+FAULTS = None if SHARED_DATA is None else _found("SDT_SHARED_FAULTS", SHARED_DATA.parent / "faults")
+"""Inputs that were once misread."""
 
+needs_faults = pytest.mark.skipif(
+    FAULTS is None, reason="needs the inputs that were once misread: set SDT_SHARED_FAULTS to their folder"
+)
 needs_meld = pytest.mark.skipif(
     SHARED_DATA is None or not (SHARED_DATA / "meld").is_dir(),
     reason="needs the MELD files: set SDT_SHARED_DATA to the folder that holds meld/",

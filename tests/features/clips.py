@@ -72,6 +72,8 @@ def write_clip(
     sound_starts: float = 0.0,
     pictures_start: float = 0.0,
     bits_per_second: int | None = None,
+    quality: int | None = None,
+    key_frames: int = 12,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a file with a sound track, a picture track or both; the ending of its name says which kind.
@@ -88,6 +90,8 @@ def write_clip(
         sound_starts: The time stamp of the first sample, in seconds.
         pictures_start: The time stamp of the first picture, in seconds.
         bits_per_second: Of the sound.
+        quality: Of the sound with a variable bit rate, for MP3: 0 (best) to 9.
+        key_frames: Pictures from one key frame to the next.
         options: Of the container.
     """
     with av.open(str(path), "w", options=options or {}) as container:
@@ -97,7 +101,7 @@ def write_clip(
             video = container.add_stream(VIDEO_CODECS.get(path.suffix, "libx264"), rate=per_second)
             video.height, video.width = pictures[0].shape[:2]
             video.pix_fmt = "yuv420p"
-            video.codec_context.gop_size = 12
+            video.codec_context.gop_size = key_frames
             video.codec_context.time_base = Fraction(1, 1000)
         if samples is not None:
             name = codec or CODECS.get(path.suffix, "aac")
@@ -105,6 +109,9 @@ def write_clip(
             audio = cast(Any, container).add_stream(name, rate=rate, layout=layout)
             if bits_per_second:
                 audio.bit_rate = bits_per_second
+            if quality is not None:
+                audio.codec_context.flags |= 2  # AV_CODEC_FLAG_QSCALE
+                audio.codec_context.global_quality = quality * 118  # FF_QP2LAMBDA
         packets = []
         for k, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from sdt.features import media, media_video
-from sdt.features.media import Clip, MediaProblem
+from sdt.features.media import Clip, MediaProblem, stated_seconds
 from sdt.features.media_audio import LONGEST, Audio, decode_audio
 from sdt.features.media_video import decode_frames
 from tests.features.clips import RATE, noise, number_of, numbered, tone, write_clip
-from tests.shared import SHARED_DATA
+from tests.shared import FAULTS, SHARED_DATA, needs_faults
 
 needs_clips = pytest.mark.skipif(
     SHARED_DATA is None or not (SHARED_DATA / "media").is_dir(),
@@ -73,11 +73,51 @@ def test_every_sample_format_is_scaled_to_one(tmp_path: Path, codec: str) -> Non
     np.testing.assert_allclose(found, samples, atol=0.03 if codec in ("pcm_u8", "pcm_mulaw") else 1e-4)
 
 
-def test_surround_sound_keeps_its_channels_and_mixes_to_their_mean(tmp_path: Path) -> None:
-    samples = noise(1, 48000, 6)
-    audio = decode_audio(Clip(write_clip(tmp_path / "a.wav", samples, rate=48000)))
-    assert audio.samples.shape == (6, 48000)
-    np.testing.assert_allclose(audio.mono(), samples.mean(axis=0), atol=1e-4)
+@pytest.mark.parametrize("layout", ["5.1", "5.1(side)", "3.0"])
+def test_surround_sound_keeps_its_channels_and_is_mixed_by_its_layout(tmp_path: Path, layout: str) -> None:
+    samples = noise(1, 48000, 6 if layout.startswith("5.1") else 3)
+    path = write_clip(tmp_path / "a.wav", samples, rate=48000, layout=layout)
+    audio = decode_audio(Clip(path))
+    assert audio.samples.shape == samples.shape
+    gains = [0.5, 0.5, 0.5**0.5, 0, 0.5**1.5, 0.5**1.5][: len(samples)]
+    np.testing.assert_allclose(audio.mono(), np.tensordot(gains, samples, axes=1), atol=1e-4)
+    speech = np.zeros_like(samples)
+    speech[2] = samples[2]  # from the centre
+    level = np.square(Audio(speech, 48000, audio.channels).mono()).mean() / np.square(samples[2]).mean()
+    assert 10 * np.log10(level) == pytest.approx(-3.01, abs=0.01)
+
+
+def test_the_channels_of_other_sound_are_mixed_to_their_mean(tmp_path: Path) -> None:
+    samples = noise(1, channels=2)
+    np.testing.assert_allclose(
+        decode_audio(Clip(write_clip(tmp_path / "a.wav", samples))).mono(), samples.mean(0), atol=1e-4
+    )
+    np.testing.assert_allclose(Audio(noise(1, channels=6), RATE).mono(), noise(1, channels=6).mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "gains",
+    [(1, -1), (-0.9, 1), (0, 0, 1, 0), (0, 0, 0, 0, 0, 0, 1, 0), (0.5, 1, -1)],
+    ids=["opposite", "nearly opposite", "one of four", "one of eight", "two of three opposite"],
+)
+def test_where_the_mix_cancels_the_loudest_channel_is_taken(gains: tuple[float, ...]) -> None:
+    voice = noise(1)[0]
+    samples = np.array([gain * voice for gain in gains], dtype=np.float32)
+    mono = Audio(samples, RATE).mono()
+    np.testing.assert_array_equal(np.abs(mono), np.abs(voice))
+
+
+@pytest.mark.parametrize("gains", [(1, 0), (1, 0.2), (1, -0.2), (1, 1, 0)])
+def test_a_mix_that_does_not_cancel_stays_the_mean(gains: tuple[float, ...]) -> None:
+    samples = np.array([gain * noise(1)[0] for gain in gains], dtype=np.float32)
+    np.testing.assert_array_equal(Audio(samples, RATE).mono(), samples.mean(axis=0))
+
+
+def test_the_low_frequency_channel_alone_is_heard() -> None:
+    samples = np.zeros((6, RATE), dtype=np.float32)
+    samples[3] = noise(1)[0]
+    mono = Audio(samples, RATE, ("FL", "FR", "FC", "LFE", "BL", "BR")).mono()
+    np.testing.assert_array_equal(mono, samples[3])
 
 
 def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
@@ -110,11 +150,31 @@ def test_pictures_come_evenly_and_at_their_times(tmp_path: Path) -> None:
     assert found[0][1].dtype == np.uint8
 
 
-@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".webm", ".avi", ".mov"])
+@pytest.mark.parametrize("kind", [".mp4", ".mkv", ".webm", ".avi", ".mov", ".ts", ".mts", ".3gp", ".flv"])
 def test_pictures_are_cut_by_time(tmp_path: Path, kind: str) -> None:
     path = write_clip(tmp_path / f"a{kind}", pictures=numbered(75))
-    found = [number_of(picture) for _, picture in decode_frames(Clip(path, 1.2, 2.2), 25)]
-    assert found == list(range(30, 55))
+    for first, end in ((30, 55), (11, 13), (35, 36), (70, 75)):
+        found = [number_of(picture) for _, picture in decode_frames(Clip(path, first / 25, end / 25), 25)]
+        assert found == list(range(first, end))
+
+
+@pytest.mark.parametrize("begins", [0.0, 36000.0])
+def test_pictures_of_a_transport_stream_are_found_after_every_seek(tmp_path: Path, begins: float) -> None:
+    """Its seeks end at any packet, and decoding begins only at the next key frame, here up to 2 s later."""
+    path = write_clip(tmp_path / "a.ts", pictures=numbered(100), per_second=10, key_frames=20, pictures_start=begins)
+    for first in range(0, 100, 7):
+        found = [number_of(picture) for _, picture in decode_frames(Clip(path, first / 10, first / 10 + 0.3), 10)]
+        assert found == list(range(first, min(first + 3, 100)))
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_a_silent_beginning_does_not_make_an_mp3_look_cut_off(tmp_path: Path, rate: int) -> None:
+    """Without a header its duration is estimated from the bit rate of the first frames, here of silence."""
+    sound = np.concatenate([noise(4, rate) * 0, noise(4, rate)], axis=1)
+    path = write_clip(tmp_path / "a.mp3", sound, rate=rate, options={"write_xing": "0"}, quality=0)
+    assert stated_seconds(path) > 2 * 8.1
+    assert decode_audio(Clip(path)).seconds == pytest.approx(8, abs=0.11)
+    assert decode_audio(Clip(path, 3.0)).seconds == pytest.approx(5, abs=0.11)
 
 
 def test_a_variable_picture_rate_is_followed(tmp_path: Path) -> None:
@@ -279,6 +339,19 @@ def test_a_cut_late_in_a_long_recording_is_not_read_from_the_beginning(tmp_path:
 
 def test_mono_of_nothing_is_nothing() -> None:
     assert Audio(np.zeros((2, 0), dtype=np.float32), 44100).mono(16000).shape == (0,)
+
+
+@needs_faults
+def test_recordings_that_were_once_misread() -> None:
+    assert FAULTS is not None
+    folder = FAULTS / "media"
+    assert decode_audio(Clip(folder / "quiet_start0.mp3")).seconds == pytest.approx(6.64, abs=0.01)
+    voice = decode_audio(Clip(folder / "antiphase.wav"))
+    np.testing.assert_array_equal(np.abs(voice.mono()), np.abs(voice.samples[0]))
+    film = folder / "offset.ts"  # begins at 3599.936 s; 48 s of 10 pictures a second with a key frame every 2.5 s
+    for start in np.arange(0.5, 47.0, 0.75):
+        moments = [moment for moment, _ in decode_frames(Clip(film, start, start + 0.7), 5)]
+        assert moments == pytest.approx([0, 0.2, 0.4, 0.6], abs=0.1)
 
 
 @needs_clips

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.media import Clip
-from sdt.features.recordings import Recordings, find_recordings
+from sdt.features.recordings import Recordings, find_recordings, is_recording
+from tests.features.clips import noise, write_clip
 from tests.prediction.models import chat
 
 
@@ -100,3 +102,31 @@ def test_a_folder_of_other_things(tmp_path: Path) -> None:
     touch(tmp_path, "holiday.mp4", "notes.txt")
     with pytest.raises(InputError, match=r"no recording of any utterance.*looked for chat_0\.\*, chat/0\.\*, 0\.\*"):
         find_recordings([chat()], {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.3gp", "a.mts", "a.M2TS", "a.mka", "a.mp2", "a.spx", "a.amr", "a.ac3", "a.wv", "a.vob", "a.3g2"]
+)
+def test_what_a_name_says_is_a_recording(name: str) -> None:
+    assert is_recording(Path(name))  # the file need not exist
+
+
+def test_a_recording_is_recognised_by_its_content(tmp_path: Path) -> None:
+    for kind in (".wav", ".mp4", ".mkv", ".ts"):
+        path = write_clip(tmp_path / f"whole{kind}", noise(0.2))
+        assert is_recording(path.rename(tmp_path / f"recording{kind[1:]}"))
+    (tmp_path / "words").write_text("Ann: Hi.\n" * 99)
+    (tmp_path / "numbers.npy").write_bytes(np.random.default_rng(0).bytes(5000) + b"\0" * 99)
+    (tmp_path / "archive.bin").write_bytes(b"PK\3\4" + b"\0" * 5000)
+    for name in ("words", "numbers.npy", "archive.bin", "absent", "n" * 300):
+        assert not is_recording(tmp_path / name)
+
+
+def test_recordings_of_no_utterance_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "chat_0.wav", "chat_0.mp4", "chat_7.wav", "more/holiday.mp4", "notes.txt")
+    (note,) = find_recordings([chat()], {}, tmp_path).notes
+    assert "2 of 4" in note
+    assert "chat_7.wav" in note
+    assert "holiday.mp4" in note
+    touch(tmp_path / "all", "chat_0.wav")
+    assert find_recordings([chat()], {}, tmp_path / "all").notes == []

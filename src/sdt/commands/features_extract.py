@@ -107,6 +107,8 @@ def _extract(options: argparse.Namespace) -> None:
         for note in transcript.notes:
             print(note)
         recordings = found or find_recordings(conversations, transcript.clips, options.media)
+    for note in recordings.notes:
+        print(note)
     encoders = named_encoders(options.encoders)
     for encoder in encoders.values():
         if encoder.modality != "text" and not recordings.clips:

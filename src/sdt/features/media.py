@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoStream
     from av.container import InputContainer
 
-FORMATS = "wav,w64,flac,mp3,ogg,mov,mp4,matroska,webm,avi,aac,aiff,au,caf,amr,mpegts,mpeg,flv,asf"
+FORMATS = (
+    "wav,w64,flac,mp3,ogg,mov,mp4,matroska,webm,avi,aac,aiff,au,caf,amr,mpegts,mpeg,flv,asf,wv,ape,tta,ac3,eac3,mxf,dv"
+)
 """Containers that are opened. Playlists, which name other files, are not; nor is text, which FFmpeg would show as a
 film of a terminal."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from sdt.features.media import Clip, MediaProblem, frames, go_to, opened, origin, packets, stretch
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream
+    from av import AudioFrame, AudioStream, Packet
 
 Samples = npt.NDArray[np.float32]
 
@@ -30,6 +31,14 @@ SILENCE = 2.0**-15
 """Samples below that, one step of 16 bits, are silence: that of a microphone that is off, never that of a room."""
 ENOUGH = 0.5
 """The share of the asked stretch that must be there: transcripts often end a little after the recording does."""
+CANCELLED = 0.1
+"""The power of a mix, as a share of its loudest channel's, below which the channels cancel each other: two unrelated
+channels of equal level give 0.5, one of two gives 0.25."""
+GAINS = {"FL": 0.5, "FR": 0.5, "FC": 0.5**0.5, "LFE": 0.0, "LFE2": 0.0} | dict.fromkeys(
+    ("BL", "BR", "SL", "SR", "BC", "FLC", "FRC"), 0.5**1.5
+)
+"""The share of each channel of surround sound in the mono mix: the mean of the two channels that ITU-R BS.775 mixes it
+down to. Speech from the centre is as loud as it is in the stereo mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class Audio:
     """[channels, n], in [-1, 1]."""
     rate: int
     """Samples per second."""
+    channels: tuple[str, ...] = ()
+    """[channels] where each is to be heard (`FL`, `FC`, `LFE`, ...); empty where the file does not say."""
 
     @property
     def seconds(self) -> float:
@@ -47,8 +58,12 @@ class Audio:
         return float(self.samples.shape[1] / self.rate)
 
     def mono(self, rate: int | None = None) -> Samples:
-        """The mean of the channels, resampled to `rate` where one is given: float32 [n]."""
-        mixed: Samples = self.samples.mean(axis=0, dtype=np.float32)
+        """The channels mixed, resampled to `rate` where one is given: float32 [n].
+
+        Surround sound is mixed by its layout (see `GAINS`), other sound by the mean. Where the channels cancel each
+        other (opposite phase, or one microphone among many silent channels), the loudest channel is taken instead.
+        """
+        mixed = self._mixed()
         if rate is None or rate == self.rate or not mixed.size:
             return mixed
         from scipy.signal import resample_poly
@@ -56,6 +71,19 @@ class Audio:
         common = math.gcd(rate, self.rate)
         resampled: Samples = resample_poly(mixed, rate // common, self.rate // common).astype(np.float32)
         return resampled
+
+    def _mixed(self) -> Samples:
+        gains = [GAINS[name] for name in self.channels if name in GAINS]
+        if "FC" in self.channels and len(gains) == len(self.samples) > 1:
+            mixed: Samples = np.tensordot(np.array(gains, dtype=np.float32), self.samples, axes=1)
+        else:
+            mixed = self.samples.mean(axis=0, dtype=np.float32)
+        if len(self.samples) > 1 and mixed.size:
+            power = np.square(self.samples).mean(axis=1)  # [channels]
+            loudest = int(power.argmax())
+            if np.square(mixed).mean() < CANCELLED * power[loudest]:
+                mixed = self.samples[loudest]
+        return mixed
 
 
 def decode_audio(clip: Clip) -> Audio:
@@ -86,13 +114,13 @@ def decode_audio(clip: Clip) -> Audio:
     heard = sum(piece.shape[1] for _, piece in sound.pieces) / sound.rate
     if sound.corrupt and heard < ENOUGH * samples.shape[1] / sound.rate:
         raise MediaProblem("corrupt")
-    if end is None and heard < ENOUGH * (sound.stated - start):
+    if end is None and heard < ENOUGH * (sound.stated - start) and not sound.estimated(start):
         raise MediaProblem(f"cut off: {heard:.2f} of {sound.stated - start:.2f} s are there")
     if end is not None and samples.shape[1] < ENOUGH * length * sound.rate:
         raise MediaProblem(f"ends before {end:.2f} s")
     if np.abs(samples).max() < SILENCE:
         raise MediaProblem("silence")
-    return Audio(samples, sound.rate)
+    return Audio(samples, sound.rate, sound.channels)
 
 
 @dataclass(slots=True)
@@ -110,6 +138,26 @@ class _Sound:
     """Parts of the file could not be decoded."""
     stated: float = 0.0
     """Seconds that the sound lasts as the file says, where it does."""
+    bit_rate: int = 0
+    """Bits per second as the file says, where it does."""
+    size: int = 0
+    """Bytes of the packets that were read."""
+    channels: tuple[str, ...] = ()
+    """See `Audio.channels`."""
+
+    def estimated(self, start: float) -> bool:
+        """Whether the stated duration is only the size by the bit rate of the first frame.
+
+        So it is for MP3 with a variable bit rate and no header. Then it says nothing of what is missing.
+        """
+        estimate = 8 * self.size / self.bit_rate if self.bit_rate else math.inf
+        return abs(self.stated - start - estimate) < 0.02 * self.stated + PREROLL
+
+    def counted(self, packets: Iterator[Packet[Any] | None]) -> Iterator[Packet[Any] | None]:
+        """The packets, their bytes added to `size`."""
+        for packet in packets:
+            self.size += packet.size if packet else 0
+            yield packet
 
     def joined(self) -> Samples:
         """[channels, n]: silence where there is no piece."""
@@ -128,13 +176,14 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         if stream is None:
             raise MediaProblem("no audio track")
         zero = origin(container, stream) + start
+        sound.bit_rate = stream.codec_context.bit_rate or 0
         sound.stated = float((stream.duration or 0) * (stream.time_base or 0))
         if not sound.stated and len(container.streams) == 1:  # else it is how long the pictures last
             sound.stated = (container.duration or 0) / 1_000_000 - origin(container, stream)
         if seek and not go_to(container, stream, zero - PREROLL):
             return None
         place = 0  # where the next frame begins, in samples from the stretch's start
-        for frame in frames(packets(container, stream)):
+        for frame in frames(sound.counted(packets(container, stream))):
             if frame is None:
                 sound.corrupt = True
                 continue
@@ -142,6 +191,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
             stamp = None if frame.time is None else frame.time - zero
             if not sound.rate:
                 sound.rate, channels = frame.sample_rate, piece.shape[0]
+                sound.channels = tuple(channel.name for channel in frame.layout.channels)
                 size = round(length * sound.rate)
                 sound.begins = -start if stamp is None else stamp
                 if seek and stamp is None:

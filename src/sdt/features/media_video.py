@@ -77,13 +77,9 @@ def _displayed(container: InputContainer, start: float, per_second: float) -> It
         raise MediaProblem("no video track")
     stream.thread_type = "AUTO"
     zero = origin(container, stream) + start
-    if start > 0 and not go_to(container, stream, zero):
-        container.seek(0)
     lasts = float(1 / stream.average_rate) if stream.average_rate else 0.04
     shown: tuple[float, VideoFrame] | None = None
-    for frame in frames(_passing_over(packets(container, stream), stream.codec_context, zero, per_second)):
-        if frame is None:
-            continue
+    for frame in _frames_around(container, stream, start, zero, per_second):
         untimed = shown[0] + lasts if shown else -start
         time = untimed if frame.time is None else frame.time - zero
         if shown is not None:
@@ -91,6 +87,33 @@ def _displayed(container: InputContainer, start: float, per_second: float) -> It
         shown = (time, frame)
     if shown is not None:
         yield shown[0], shown[0] + lasts, shown[1]
+
+
+def _frames_around(
+    container: InputContainer, stream: VideoStream, start: float, zero: float, per_second: float
+) -> Iterator[VideoFrame]:
+    """Decoded frames in order, from at or before the time stamp `zero` (`start` seconds into the recording).
+
+    Containers without an index (MPEG-TS) seek to some packet near the time; decoding begins only at the next key frame,
+    which may be later. Then the seek is repeated further back.
+    """
+
+    def decoded() -> Iterator[VideoFrame | None]:
+        return frames(_passing_over(packets(container, stream), stream.codec_context, zero, per_second))
+
+    back = 0.0
+    while back < start and go_to(container, stream, zero - back):
+        found = decoded()
+        first = next((f for f in found if f is not None and f.time is not None and not f.is_corrupt), None)
+        if first is not None and first.time <= zero:
+            yield first
+            break
+        back = max(1.0, 2 * back)
+    else:
+        if start > 0:
+            container.seek(min(0, container.start_time or 0))
+        found = decoded()
+    yield from (frame for frame in found if frame is not None)
 
 
 def _passing_over(

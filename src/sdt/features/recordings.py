@@ -21,13 +21,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.errors import InputError
-from sdt.features.media import Clip
+from sdt.errors import InputError, MissingDependencyError
+from sdt.features.media import Clip, MediaProblem, opened
+from sdt.features.problems import listed
 
-SOUND = ("wav", "flac", "ogg", "oga", "opus", "mp3", "m4a", "aac", "wma", "aif", "aiff", "au", "caf", "amr", "w64")
+# fmt: off
+SOUND = (
+    "wav", "w64", "flac", "aif", "aiff", "au", "caf", "wv", "ape", "tta", "ogg", "oga", "opus", "weba", "mka",
+    "mp3", "m4a", "m4b", "aac", "wma", "ac3", "eac3", "mp2", "spx", "amr", "awb",
+)
 """Suffixes of recordings of sound, what loses least first."""
-FILM = ("mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mpg", "mpeg", "flv", "wmv", "ogv")
+FILM = (
+    "mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mts", "m2ts", "m2t", "mxf", "mpg", "mpeg", "vob", "dv",
+    "flv", "f4v", "wmv", "asf", "ogv", "3gp", "3g2",
+)
 """Suffixes of recordings that may hold sound and pictures."""
+# fmt: on
 _SOUND_FIRST = (*SOUND, *FILM)
 _FILM_FIRST = (*FILM, *SOUND)
 
@@ -38,6 +47,8 @@ class Recordings:
 
     clips: Mapping[tuple[str, str], Sequence[Clip]] = field(default_factory=dict)
     """(conversation id, utterance id) to its clips: the same moment in files of several kinds."""
+    notes: Sequence[str] = ()
+    """What the user should know, one line each: recordings of the folder that belong to no utterance."""
 
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
         """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
@@ -48,8 +59,19 @@ class Recordings:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file's name says that it is a recording."""
-    return _kind(path) in (*SOUND, *FILM)
+    """Whether a file is a recording: by its suffix or, where that is unknown, by its content."""
+    return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
+
+
+def _holds_media(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            if b"\0" not in file.read(512):  # text: not worth opening
+                return False
+        with opened(path) as container:
+            return bool(container.streams.audio or container.streams.video)
+    except (OSError, MediaProblem, MissingDependencyError):
+        return False
 
 
 def find_recordings(
@@ -72,7 +94,7 @@ def find_recordings(
         clips |= finder.find(conversation, named)
     if not clips:
         finder.refuse_nothing()
-    return Recordings(clips)
+    return Recordings(clips, finder.unused())
 
 
 class Finder:
@@ -94,6 +116,8 @@ class Finder:
         """Utterance id to how many conversations have it."""
         self._sharing: Counter[Path] = Counter()
         """Recording that a transcript names to how many utterances it is of."""
+        self._used: set[Path] = set()
+        """Recordings of the folder that belong to an utterance."""
         self._first: Conversation | None = None
         self._seen = 0
 
@@ -120,10 +144,20 @@ class Finder:
     ) -> dict[tuple[str, str], list[Clip]]:
         """The clips of a conversation, which was seen before; see `find_recordings`."""
         if self._known is not None:
-            return dict(self._in_folder(conversation, self._known))
+            found = dict(self._in_folder(conversation, self._known))
+            self._used.update(clip.path for clips in found.values() for clip in clips)
+            return found
         if self._media is not None:
             return dict(_stretches(conversation, [self._media]))
         return dict(self._named(conversation, named))
+
+    def unused(self) -> list[str]:
+        """A line that names the folder's recordings which `find` gave to no utterance; none where there are none."""
+        files = [file for files in (self._known or {}).values() for file in files]
+        left = [file.name for file in files if file not in self._used]
+        if not left:
+            return []
+        return [f"{self._media}: {len(left)} of {len(files)} recordings belong to no utterance: {listed(left)}"]
 
     def refuse_nothing(self) -> None:
         """Say that no conversation has a recording, if there should be one.

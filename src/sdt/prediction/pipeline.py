@@ -121,7 +121,7 @@ class Pipeline:
         transcript = read_input(conversations)
         chosen = transcript.conversations
         recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
-        notes = transcript.notes + self.begin(recorded=bool(recordings.clips))
+        notes = [*transcript.notes, *recordings.notes, *self.begin(recorded=bool(recordings.clips))]
         notes += speaker_notes(self.config.speakers, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0

@@ -58,6 +58,7 @@ class Survey:
                 found = bool(self._finder.find(conversation, part.clips)) or found
         if not found:
             self._finder.refuse_nothing()
+        self.notes += self._finder.unused()
         return found
 
     def batches(self) -> Iterator[tuple[list[Conversation], Recordings]]:

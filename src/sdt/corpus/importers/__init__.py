@@ -112,6 +112,7 @@ def _read_files(
                 f"{recognised.annotations[0]}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
                 "column media, or say where they are with --media"
             )
+        draft.notes += recordings.notes
         encode(draft, encoders, recordings.clip, cache, report, jobs)
     return recognised.layout, draft
 
