@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sdt.errors import InputError, ToldElsewhereError
+from sdt.errors import InputError, ToldElsewhereError, printable
 
 # Two OpenMP threads that spin while they wait are several times slower on shared cores; read once, when torch starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ToldElsewhereError:
         return 2
     except InputError as error:
-        print(f"sdt: {error}", file=sys.stderr)
+        print(f"sdt: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # where a command has nothing better to say of it
         print("sdt: stopped", file=sys.stderr)

@@ -1,8 +1,9 @@
-"""The one exception a user's mistake raises, and help in wording it."""
+"""The one exception a user's mistake raises, and help in wording its message."""
 
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -37,3 +38,45 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known are: {', '.join(choices)}" if choices else ""
+
+
+class _Repr(reprlib.Repr):
+    """Python's way of writing a value, with a bounded cost for any value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = _MOST
+        self.maxlevel = 3
+
+    def repr_int(self, number: int, level: int) -> str:
+        if number.bit_length() > 1000:  # Python itself refuses to write very long integers
+            return f"<an integer of {number.bit_length()} bits>"
+        return super().repr_int(number, level)
+
+
+_MOST = 80
+_REPR = _Repr()
+
+
+def quoted(value: object) -> str:
+    r"""A user's value as an error message shows it: as Python writes it, cut to 80 characters.
+
+    Control characters, escape sequences and lone surrogates come out as escapes, so that the message is one line and
+    can be printed anywhere. The cost is bounded, however large or deeply nested the value is.
+
+    Example:
+        >>> print(quoted("\x1b[31mred"), quoted([["a", 1]]), len(quoted("a" * 1000)))
+        '\x1b[31mred' [['a', 1]] 80
+    """
+    text = printable(_REPR.repr(value))
+    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+
+
+def printable(text: str) -> str:
+    r"""The text with whatever a terminal would act upon (control characters, escape sequences) written as escapes.
+
+    Example:
+        >>> print(printable("caf\xe9 \x1b[31m"))
+        café \x1b[31m
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
