@@ -15,11 +15,13 @@ def _deep() -> list[object]:
     return value
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["\x1b[31mred\n", "\ud800", "\u202e" * 50, "a" * 500, b"\x00" * 500, ["a" * 100] * 9, 10**5000, -(10**5000)]
-    + [[10**5000], {"a": 10**5000}, np.arange(10**6), np.array([10**5000, None]), _deep()],
-)
+VALUES = [
+    *("\x1b[31mred\n", "\ud800", "\u202e" * 50, "a" * 500, b"\x00" * 500, ["a" * 100] * 9, 10**5000, -(10**5000)),
+    *([10**5000], {"a": 10**5000}, np.arange(10**6), np.array([10**5000, None]), _deep()),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))  # pytest itself cannot write some of them
 def test_any_value_is_quoted_in_one_printable_line(value: object) -> None:
     text = quoted(value)
     assert 0 < len(text) <= 80
