@@ -13,23 +13,25 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C."""
+    """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM."""
     # The parser is imported here so that the environment above is set before anything can import torch.
     from sdt.commands import run
+    from sdt.commands.stopping import exit_code, terminable
 
-    try:
-        return run(sys.argv[1:] if arguments is None else arguments)
-    except ToldElsewhereError:
-        return 2
-    except InputError as error:
-        print(f"sdt: {printable(str(error))}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:  # where a command has nothing better to say of it
-        print("sdt: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
-        sys.stderr.close()
-        return 0
+    with terminable():
+        try:
+            return run(sys.argv[1:] if arguments is None else arguments)
+        except ToldElsewhereError:
+            return 2
+        except InputError as error:
+            print(f"sdt: {printable(str(error))}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as stopped:  # where a command has nothing better to say of it
+            print("sdt: stopped", file=sys.stderr)
+            return exit_code(stopped)
+        except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
+            sys.stderr.close()
+            return 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import count
-from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import exit_code
 from sdt.cores import usable_cores
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -131,12 +131,11 @@ def run(options: argparse.Namespace) -> int | None:
     recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
     cache = FeatureCache(options.cache or default_cache()) if recorded else None
     try:
-        with terminate_as_interrupt():
-            draft = _read(options, settings, features, cache)
-    except KeyboardInterrupt:
+        draft = _read(options, settings, features, cache)
+    except KeyboardInterrupt as stopped:
         kept = "; the same command goes on with what is in the cache" if cache else ""
         print(f"sdt: stopped{kept}", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(stopped)
     finally:
         if cache:
             cache.close()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
-from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import FAILED, exit_code
 from sdt.commands.train import add_tracker_option
 from sdt.errors import InputError, near_miss
 from sdt.training.options import add_options, overrides
@@ -110,11 +110,10 @@ def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namesp
         jobs = options.jobs or 1
         _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)
         try:
-            with terminate_as_interrupt():
-                failures = make(plan, folder, jobs, console, options.log, cluster)
-        except KeyboardInterrupt:
+            failures = make(plan, folder, jobs, console, options.log, cluster)
+        except KeyboardInterrupt as stopped:
             print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
-            return INTERRUPTED
+            return exit_code(stopped)
     _print(folder, console)
     return _report(failures, folder)
 

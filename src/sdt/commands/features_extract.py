@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import count
-from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import FAILED, exit_code
 from sdt.cores import usable_cores
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -76,11 +76,10 @@ def run(options: argparse.Namespace) -> int | None:
         raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
     check_writable(output)
     try:
-        with terminate_as_interrupt():
-            _extract(options)
-    except KeyboardInterrupt:
+        _extract(options)
+    except KeyboardInterrupt as stopped:
         print("sdt: stopped; the same command goes on with what is in the cache", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(stopped)
     except LostUnitsError as error:
         print(f"sdt: {error} in the cache", file=sys.stderr)
         return FAILED

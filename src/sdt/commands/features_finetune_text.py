@@ -14,7 +14,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import exit_code
 from sdt.features.finetune_settings import FineTuning
 
 
@@ -74,19 +74,18 @@ def run(options: argparse.Namespace) -> int | None:
     console = Console()
     output: Path = options.output
     try:
-        with terminate_as_interrupt():
-            record = finetune(
-                Corpus.open(options.corpus),
-                output,
-                settings,
-                device=choose_device(options.device),
-                resume=options.resume,
-                overwrite=options.overwrite,
-                display=Display(console),
-            )
-    except KeyboardInterrupt:
+        record = finetune(
+            Corpus.open(options.corpus),
+            output,
+            settings,
+            device=choose_device(options.device),
+            resume=options.resume,
+            overwrite=options.overwrite,
+            display=Display(console),
+        )
+    except KeyboardInterrupt as stopped:
         print("sdt: stopped; give the same command with --resume to go on after the last whole epoch", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(stopped)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error}); then go on with --resume") from None
     for split, of_split in record["scores"].items():

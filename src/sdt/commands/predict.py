@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import add_code_option, add_window_options, use_code, windows
-from sdt.commands.stopping import FAILED, INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import FAILED, exit_code
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -123,7 +123,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     format_ = _format(output, options.format) or "jsonl"
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:
-        with terminate_as_interrupt(), asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
+        with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
             from sdt.model.hub import DEFAULT
             from sdt.prediction.clustered import Loading, predict_on
 
@@ -135,9 +135,9 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
             notes = predict_on(cluster, loading, survey, output, format_, progress)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print("sdt: stopped; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(stopped)
     except LostUnitsError as error:
         print(f"sdt: {error}: the same command goes on", file=sys.stderr)
         return FAILED

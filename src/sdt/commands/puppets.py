@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import exit_code
 from sdt.puppets import CONVERSATIONS
 
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int | None:
     columns = (TextColumn("recording"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]}"))
     bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
     try:
-        with terminate_as_interrupt(), bars:
+        with bars:
             task = bars.add_task("", total=None, rate="")
 
             def show(done: float, total: float) -> None:
@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int | None:
                 bars.update(task, completed=done, total=total, rate=f"{done / elapsed:.0f} s of film per s")
 
             write(scenes, options.out, overwrite=options.overwrite, processes=usable_cores(), progress=show)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(f"sdt: stopped; {options.out} is as it was", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(stopped)
     size = sum(len(scene.conversation) for scene in scenes)
     minutes = sum(scene.seconds for scene in scenes) / 60
     print(f"{options.out}: {len(scenes)} conversations, {size} utterances, {minutes:.0f} minutes")

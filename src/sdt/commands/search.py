@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import count
-from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import exit_code
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 
@@ -78,11 +78,10 @@ def run(options: argparse.Namespace) -> int | None:
         more = {"command": options.command_line, "environment": surroundings}
         begin_search(folder, recipe, options.space, seeds, more)
         try:
-            with terminate_as_interrupt():
-                _search(search, options, console)
-        except KeyboardInterrupt:
+            _search(search, options, console)
+        except KeyboardInterrupt as stopped:
             print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
-            return INTERRUPTED
+            return exit_code(stopped)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error}); then give the same command again") from None
         finally:

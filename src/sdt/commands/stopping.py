@@ -1,22 +1,35 @@
-"""How a command is stopped before its work is done, and what it says of that to whoever started it."""
+"""How a command ends before its work is done: one exit code for each reason, the same for every command."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 FAILED = 1
 """The exit code where some of the work could not be done."""
-INTERRUPTED = 130
-"""The exit code after Ctrl-C or SIGTERM, as shells have it."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which schedulers send before they kill; commands clean up after it as after Ctrl-C."""
+
+
+def exit_code(stopped: KeyboardInterrupt) -> int:
+    """The exit code of a stopped command, as shells report a signal: 130 after Ctrl-C (SIGINT), 143 after SIGTERM."""
+    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
 
 
 @contextlib.contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send before they kill, stop a command like Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def terminable() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` until the end of the block; from the main thread."""
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what handlers are called with
+    raise Terminated

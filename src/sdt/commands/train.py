@@ -8,14 +8,13 @@ model together: torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scalin
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.stopping import INTERRUPTED, terminate_as_interrupt
+from sdt.commands.stopping import exit_code
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 from sdt.training.processes import ALONE, LostProcessError, Processes, launched
@@ -84,24 +83,21 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
     console = Console()
     command = ["sdt", "train", str(options.recipe), *overrides(options)]
     was_finished = options.resume and RunFolder(folder).finished
-    # Several processes have to stop at the same step, and see to that themselves.
-    stopping = terminate_as_interrupt() if processes.size == 1 else contextlib.nullcontext()
     try:
-        with stopping:
-            run_folder = train(
-                recipe,
-                folder,
-                resume=options.resume,
-                overwrite=options.overwrite,
-                display=Display(console),
-                command=command,
-                trackers=processes.by_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
-                processes=processes,
-            )
-    except KeyboardInterrupt:
+        run_folder = train(
+            recipe,
+            folder,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            display=Display(console),
+            command=command,
+            trackers=processes.by_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
+            processes=processes,
+        )
+    except KeyboardInterrupt as interrupt:
         if processes.first:
             print(f"sdt: {_stopped(RunFolder(folder), recipe.training.epochs, command, processes)}", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(interrupt)
     except LostProcessError as error:
         stopped = _stopped(RunFolder(folder), recipe.training.epochs, command, processes)
         raise LostProcessError(f"{error}; {stopped}", telling=error.telling) from None

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import add_code_option, count, use_code
+from sdt.commands.stopping import exit_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def run(options: argparse.Namespace) -> int | None:
                 if not typed:
                     raise
                 print(f"sdt: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        return None
+    except KeyboardInterrupt as stopped:
+        return exit_code(stopped)
     return None
 
 
