@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from sdt import files
 from sdt.errors import InputError
-from sdt.files import atomic_file, atomic_folder, check_writable, sha256, write_text
+from sdt.files import atomic_file, atomic_folder, check_folder, check_writable, sha256, write_text
+from tests.shared import ROOT
 
 
 def names(folder: Path) -> list[str]:
@@ -85,3 +93,84 @@ def test_permissions_are_the_users(tmp_path: Path) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf")
+
+
+@contextmanager
+def full_disk(room: int = 1000) -> Iterator[None]:
+    """No file may be longer than `room` bytes: writing fails as on a full disk, with another number."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_names_what_could_not_be_written(tmp_path: Path) -> None:
+    def write_folder(path: Path) -> None:
+        with atomic_folder(path) as aside:
+            write_text(aside / "scores.json", "x" * 2000)
+
+    path = tmp_path / "scores"
+    for write in (write_folder, lambda path: write_text(path, "x" * 2000)):
+        with pytest.raises(OSError, match="too large") as caught, full_disk():
+            write(path)
+        assert caught.value.filename == str(path)
+    assert names(tmp_path) == []
+
+
+def ended_process() -> int:
+    """The number of a process that does not run any more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    return process.pid
+
+
+def aside(path: Path, process: int, kind: str) -> Path:
+    """What a process writes aside under the name of `path`."""
+    return path.with_name(f".{path.name}.{files._HOST}-{process}-abc_1234{kind}")
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    killed, running, elsewhere = (
+        aside(tmp_path / "scores", ended_process(), ".partial"),
+        aside(tmp_path / "scores", os.getppid(), ".partial"),
+        tmp_path / f".scores.another-host-{ended_process()}-abc_1234.partial",
+    )
+    for folder in (killed, running, elsewhere):
+        folder.mkdir()
+        (folder / "half").write_text("ha")
+    file = aside(tmp_path / "a.txt", ended_process(), ".partial")
+    file.write_text("ha")
+    (tmp_path / ".mine.partial").touch()
+    with atomic_folder(tmp_path / "scores") as written:
+        (written / "whole").touch()
+    assert names(tmp_path) == sorted([".mine.partial", running.name, elsewhere.name, "scores"])
+
+
+def test_a_killed_replacement_brings_the_old_folder_back(tmp_path: Path) -> None:
+    old = aside(tmp_path / "corpus", ended_process(), ".old")
+    old.mkdir()
+    (old / "a.txt").write_text("old")
+    with pytest.raises(InputError, match="exists already"), atomic_folder(tmp_path / "corpus"):
+        pass
+    assert (tmp_path / "corpus" / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["corpus"]
+
+
+def test_a_leftover_is_no_foreign_file_in_a_folder_of_results(tmp_path: Path) -> None:
+    aside(tmp_path / "scores.json", ended_process(), ".partial").touch()
+    check_folder(tmp_path, {"scores.json"}.__contains__, "an evaluation", overwrite=False)
+
+
+def test_a_killed_writer_leaves_nothing_once_the_next_has_written(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\nfrom pathlib import Path\nfrom sdt.files import atomic_folder\n"
+        "with atomic_folder(Path('out')) as aside:\n    (aside / 'a').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(names(tmp_path)) == 1
+    write_text(tmp_path / "other.txt", "words")
+    assert names(tmp_path) == ["other.txt"]

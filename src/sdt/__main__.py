@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sdt.errors import InputError, ToldElsewhereError, printable
+from sdt.errors import InputError, ToldElsewhereError, printable, reason
 
 # Two OpenMP threads that spin while they wait are several times slower on shared cores; read once, when torch starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
             sys.stderr.close()
             return 0
+        except OSError as error:  # a full disk, a missing permission, a name that is too long
+            print(f"sdt: {printable(reason(error))}", file=sys.stderr)
+            return 2
 
 
 if __name__ == "__main__":

@@ -80,3 +80,14 @@ def printable(text: str) -> str:
         café \x1b[31m
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def reason(error: OSError) -> str:
+    """What the system refused and for which file, in one line without the error's number.
+
+    Example:
+        >>> reason(OSError(28, "No space left on device", "scores.json"))
+        'scores.json: No space left on device'
+    """
+    said = error.strerror or str(error) or type(error).__name__
+    return said if error.filename is None else f"{error.filename}: {said}"

@@ -1,7 +1,13 @@
-"""Repairing text that went through the wrong encoding."""
+"""Repairing text that went through the wrong encoding, and refusing names that a terminal would act upon."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+from sdt.errors import InputError, quoted
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # The positions that Windows-1252 leaves undefined (0x81 and four more) stay as they are.
 _WINDOWS_1252 = {
     code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
@@ -34,3 +40,23 @@ def repair_utf8(text: str) -> str:
         return text.encode("latin1").decode("utf-8")
     except UnicodeError:
         return text
+
+
+def check_names(what: str, names: Iterable[str]) -> None:
+    r"""Refuse names that hold control characters: no real name does, and a terminal acts upon some of them.
+
+    Args:
+        what: What they name, as in "label".
+        names: Ids, labels, speakers, modalities.
+
+    Raises:
+        InputError: One holds a control character, such as the beginning of an escape sequence.
+
+    Example:
+        >>> check_names("label", ["joy", "\x1b[31manger"])
+        Traceback (most recent call last):
+        sdt.errors.InputError: label '\x1b[31manger' holds control characters; remove them
+    """
+    for name in names:
+        if _CONTROL.search(name):
+            raise InputError(f"{what} {quoted(name)} holds control characters; remove them")

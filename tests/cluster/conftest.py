@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guard import guard
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
 """Seconds that a cluster may take to begin or to end, on a busy machine."""
@@ -74,6 +76,7 @@ def ray_head() -> Iterator[Head]:
         process = subprocess.Popen(
             [ray, "start", *command, *options], stdout=log, stderr=log, env=environment, cwd=ROOT
         )
+    guard(process, place)
     try:
         _wait(process, place / "log")
         yield Head(f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}")

@@ -15,6 +15,7 @@ from sdt.evaluation.scores import score_heads
 from sdt.training.models import model_for
 from sdt.training.settings import Recipe
 from tests.evaluation.small import small_corpus, small_model
+from tests.test_files import full_disk
 
 CAVEAT = "epoch chosen on test (protocol 'published')"
 
@@ -44,6 +45,14 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
     code = main(["evaluate", *map(str, arguments), "--device", "cpu"])
     out, err = capsys.readouterr()
     return code, out, err
+
+
+def test_a_full_disk(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with full_disk():
+        code, out, error = outcome(capsys, home.run, "--output", tmp_path / "scores")
+    assert (code, out) == (2, "")
+    assert error == f"sdt: {tmp_path / 'scores'}: File too large\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

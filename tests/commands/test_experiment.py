@@ -86,7 +86,7 @@ def test_the_papers_tables_are_planned(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["none.yaml"], "none.yaml: no such recipe"),
+        (["none.yaml"], "no such file"),
         (["ablation", "tiny.yaml"], "'ablation' is no table; did you mean 'ablations'?"),
         (["ablations", "tiny.yaml", "--grid", "model.width=8"], "cannot be combined with ablations"),
         (["tiny.yaml", "--seeds", "3-1"], "'3-1' is no seed and no range"),

@@ -84,7 +84,7 @@ def test_ctrl_c(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["none.yaml", "--space", "model.width=8,16"], "none.yaml: no such recipe"),
+        (["none.yaml", "--space", "model.width=8,16"], "no such file"),
         (["tiny.yaml"], "say what to look through"),
         (["tiny.yaml", "--space", "model.widt=8..16"], "did you mean 'model.width'?"),
         (["tiny.yaml", "--space", "model.width=8,16", "--training.protocol", "published"], "a search chooses on dev"),

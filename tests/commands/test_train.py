@@ -75,7 +75,7 @@ def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(display_module.Display, "batch_done", batch_done)
-        assert main(["train", "tiny.yaml", "--output", "a run", "--overwrite"]) == 130
+        assert main(["train", "tiny.yaml", "--output", "a run", "--overwrite"]) == 128 + number
     captured = capsys.readouterr()
     last = captured.err.splitlines()[-1]
     assert last.startswith("sdt: stopped after epoch 1 of 2" if batch == 5 else "sdt: stopped before the first epoch")
@@ -92,7 +92,7 @@ def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["none.yaml"], "none.yaml: no such recipe"),
+        (["none.yaml"], "no such file"),
         (["tiny.yaml", "--training.epoch", "3"], "did you mean '--training.epochs'?"),
         (["tiny.yaml", "--training.epochs", "0"], "training.epochs: 0 is less than 1"),
         (["tiny.yaml", "--training.schedule", "cosin"], "did you mean 'cosine'?"),

@@ -9,7 +9,8 @@ import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
-from sdt.features.media import Clip
+from sdt.features.media import Clip, MediaProblem
+from sdt.features.media_audio import decode_audio
 from sdt.features.recordings import Recordings, find_recordings, is_recording
 from tests.features.clips import noise, write_clip
 from tests.prediction.models import chat
@@ -38,7 +39,7 @@ def test_what_the_transcript_names(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_several_utterances_name_is_cut_by_their_times(tmp_path: Path) -> None:
-    talk, own = tmp_path / "talk.mp4", tmp_path / "own.wav"
+    talk, own = touch(tmp_path, "talk.mp4") / "talk.mp4", tmp_path / "own.wav"
     said = chat("c", 3, timed=True)
     recordings = find_recordings([said], {("c", "0"): talk, ("c", "1"): talk, ("c", "2"): own}, None)
     assert recordings.clip("c", "1", "visual") == Clip(talk, 0.5, 1.0)
@@ -130,3 +131,12 @@ def test_recordings_of_no_utterance_are_named(tmp_path: Path) -> None:
     assert "holiday.mp4" in note
     touch(tmp_path / "all", "chat_0.wav")
     assert find_recordings([chat()], {}, tmp_path / "all").notes == []
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_clip(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 300)
+    recordings = find_recordings([chat()], {("chat", "0"): long, ("chat", "1"): long}, None)
+    clip = recordings.clip("chat", "0", "audio")
+    assert clip is not None
+    with pytest.raises(MediaProblem, match="no such file"):
+        decode_audio(clip)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.guard import guard
 from tests.shared import ROOT
 
 ENVIRONMENT = {
@@ -123,6 +124,7 @@ def running(model: Path | str, temporary: Path, *options: str, **environment: st
         stderr=subprocess.PIPE,
         text=True,
     )
+    guard(process, temporary)
     assert process.stdout
     service = Running(process, 0, temporary)
     reader = threading.Thread(target=_read, args=(service,), daemon=True)

@@ -34,6 +34,23 @@ def test_every_recipe_is_read_and_says_where_it_comes_from(path: Path, tmp_path:
         assert word in header
 
 
+@pytest.mark.parametrize("name", ["puppets", "puppets.yaml", "recipes/puppets.yaml"])
+def test_a_shipped_recipe_is_found_by_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "puppets").mkdir()  # a corpus, say
+    assert load_recipe(Path(name)) == load_recipe(ROOT / "recipes" / "puppets.yaml")
+    written(tmp_path, "seed: 77").rename(tmp_path / "puppets.yaml")
+    assert load_recipe(Path("puppets.yaml")).seed == 77
+
+
+@pytest.mark.parametrize("name", ["pupets", "elsewhere/puppets", "puppets.json", "recipes", "x" * 300])
+def test_what_is_no_recipe(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").mkdir()
+    with pytest.raises(InputError):
+        load_recipe(Path(name))
+
+
 def test_the_published_recipes() -> None:
     iemocap, meld = (load_recipe(ROOT / "recipes" / f"{name}.yaml") for name in ("iemocap", "meld"))
     assert (iemocap.model, meld.model) == (PRESETS["iemocap"], PRESETS["meld"])
@@ -107,12 +124,12 @@ def test_a_mistake_is_named_with_its_place(text: str, expected: str, tmp_path: P
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such recipe"):
+    with pytest.raises(InputError, match="no such file"):
         load_recipe(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         load_recipe(tmp_path / "binary.yaml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="a folder"):
         load_recipe(tmp_path)
 
 

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdt.errors import printable
+
 if TYPE_CHECKING:
     from sdt.corpus.store import Corpus
 
@@ -47,9 +49,9 @@ def show(corpus: Corpus) -> None:
     lengths, speakers = summary["lengths"], summary["speakers"]
     console.print(f"lengths      {lengths['min']} to {lengths['max']} utterances, median {lengths['median']:g}")
     console.print(f"speakers     {speakers['count']}, numbered by {speakers['mode']}")
-    console.print(f"licence      {summary['licence']}")
+    console.print(f"licence      {printable(summary['licence'])}")
     for line in _provenance(summary["provenance"]):
-        console.print(line)
+        console.print(printable(line))
 
 
 def _table(*columns: str, title: str, numbers: int) -> Any:  # noqa: ANN401 - rich is imported late

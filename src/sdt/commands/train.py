@@ -1,8 +1,9 @@
 """Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
 
-A recipe is a YAML file of settings; every setting is an option, too. Same recipe, corpus and machine give the same
-numbers, bit for bit, also when the run was interrupted and resumed. Started by torchrun, several processes train one
-model together: torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
+A recipe is a YAML file of settings, or the name of a shipped one (iemocap, meld, puppets, ...); every setting is an
+option, too. Same recipe, corpus and machine give the same numbers, bit for bit, also when the run was interrupted and
+resumed. Started by torchrun, several processes train one model together:
+torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ LOST = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="a YAML file of settings, see recipes/")
+    parser.add_argument(
+        "recipe",
+        type=Path,
+        metavar="RECIPE",
+        help="a YAML file of settings, or the name of a shipped recipe: puppets, say",
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run in the run folder, if there is one")
     again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")

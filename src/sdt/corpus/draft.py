@@ -12,6 +12,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.pieces import pieces
 from sdt.errors import InputError, near_miss
 from sdt.speakers import Speakers
+from sdt.text import check_names
 
 SPLITS = ("train", "dev", "test")
 Read = Callable[[slice], npt.NDArray[np.float32]]
@@ -93,8 +94,9 @@ class Draft:
                 (and add a note) instead of refusing them.
 
         Raises:
-            InputError: Duplicate ids, an empty conversation, a label outside the set, splits that overlap or name
-                unknown conversations, a feature table of the wrong size, values that are not finite.
+            InputError: Duplicate ids, names with control characters, an empty conversation, a label outside the set,
+                splits that overlap or name unknown conversations, a feature table of the wrong size, values that are
+                not finite.
         """
         known = {conversation.id for conversation in self.checked_conversations()}
         self.check_splits(known)
@@ -110,8 +112,11 @@ class Draft:
             raise InputError(f"{self.name}: no conversations found")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise InputError(f"{self.name}: at least two different labels are needed, not {list(self.labels)}")
+        check_names("corpus name", [self.name])
+        check_names(f"{self.name}: label", self.labels)
         seen: set[str] = set()
         for conversation in self.conversations:
+            check_names(f"{self.name}: conversation id", [conversation.id])
             if conversation.id in seen:
                 raise InputError(f"{self.name}: conversation id {conversation.id!r} occurs twice")
             seen.add(conversation.id)
@@ -122,6 +127,9 @@ class Draft:
         if not conversation.utterances:
             raise InputError(f"{self.name}: conversation {conversation.id!r} has no utterances")
         ids: set[str] = set()
+        place = f"{self.name}: conversation {conversation.id!r}"
+        check_names(f"{place}, utterance id", (utterance.id for utterance in conversation.utterances))
+        check_names(f"{place}, speaker", {utterance.speaker for utterance in conversation.utterances})
         for utterance in conversation.utterances:
             if utterance.id in ids:
                 raise InputError(

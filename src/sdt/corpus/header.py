@@ -6,6 +6,7 @@ import re
 
 from sdt.corpus import index, utterance_lines
 from sdt.corpus.draft import MODALITY_NAME, SPLITS
+from sdt.text import check_names
 
 FORMAT = 2
 
@@ -41,6 +42,9 @@ def check_header(header: object) -> None:
         files.add(index.FILE)
         for split, count in splits.items():
             _require(_is_size(count) or count == 0, f"'splits': {split!r} is no number of conversations")
+    encoders = [str(_dictionary(name, entry)["encoder"]) for name, entry in modalities.items()]
+    shown = [str(values["name"]), *labels, *_texts("names", speakers["names"]), *encoders]
+    check_names("the name", shown)
     _dictionary("provenance", values.get("provenance"))
     hashes = _dictionary("sha256", values.get("sha256"))
     _require(set(hashes) == files, f"'sha256' does not name exactly the files {', '.join(sorted(files))}")

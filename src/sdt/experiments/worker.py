@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -22,8 +23,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from safetensors import SafetensorError
 
-from sdt.errors import InputError
+from sdt.errors import InputError, reason
 from sdt.training.display import Display
 from sdt.training.recipe import unflat
 from sdt.training.run import train
@@ -148,9 +150,18 @@ def make(job: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
     except InputError as error:
         return {"kind": "failed", "error": str(error)}
     except Exception as error:
+        if _full_disk(error):
+            return {"kind": "failed", "error": reason(error) if isinstance(error, OSError) else str(error)}
         said = f"{type(error).__name__}: {error}"
         return {"kind": "failed", "error": said, "traceback": traceback.format_exc()}
     return {"kind": "finished"}
+
+
+def _full_disk(error: Exception) -> bool:
+    """Whether there was no room to write; safetensors says so in words alone."""
+    if isinstance(error, SafetensorError):
+        return f"os error {errno.ENOSPC}" in str(error) or f"os error {errno.EDQUOT}" in str(error)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 if __name__ == "__main__":

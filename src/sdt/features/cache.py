@@ -61,7 +61,7 @@ class FeatureCache:
         content: list[object]
         if encoder.modality == "text":
             content = [source.utterance.text]
-        elif source.clip is None or not source.clip.path.is_file():
+        elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - any name may be asked for
             return None
         else:
             path = source.clip.path

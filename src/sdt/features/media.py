@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,9 @@ def opened(path: Path) -> Iterator[InputContainer]:
         import av
     except ImportError:
         raise MissingDependencyError("media files need PyAV; install it with: pip install 'sdt-erc[media]'") from None
-    if not path.is_file():
-        raise MediaProblem("no such file" if not path.exists() else "not a file")
+    # Not the methods of Path, which raise an error for names that no file can have.
+    if not os.path.isfile(path):  # noqa: PTH113
+        raise MediaProblem("not a file" if os.path.exists(path) else "no such file")  # noqa: PTH110
     if not path.stat().st_size:
         raise MediaProblem("an empty file")
     av.logging.set_level(None)  # libav's remarks on broken files are no business of the user's terminal

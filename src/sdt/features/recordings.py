@@ -14,6 +14,7 @@ Where there are several files of a name, sound is taken from the sound file and 
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,7 +183,7 @@ class Finder:
                 continue
             if self._sharing[path] == 1:
                 yield (conversation.id, utterance.id), [Clip(path)]
-            elif utterance.start is None:
+            elif utterance.start is None and os.path.isfile(path):  # noqa: PTH113 - any name may be asked for
                 raise InputError(
                     f"{path}: is the recording of {self._sharing[path]} utterances, but utterance {utterance.id!r} of "
                     f"conversation {conversation.id!r} has no start; give start and end, or a clip for each utterance"

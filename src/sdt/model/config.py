@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sdt.errors import InputError, near_miss
 from sdt.model.context import Context
 from sdt.speakers import Speakers
+from sdt.text import check_names
 
 if TYPE_CHECKING:
     from sdt.corpus.store import Corpus
@@ -138,6 +139,8 @@ class ModelConfig:
             raise InputError("a model needs at least one modality")
         if FUSED in self.modalities:
             raise InputError(f"{FUSED!r} cannot be the name of a modality: it names the fused output")
+        texts = (str(value) for value in self.provenance.values())
+        check_names("the name", (*self.modalities, *self.labels, *self.speakers.names, *self.encoders.values(), *texts))
         for name, statistics in self.normalisation.items():
             if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
                 raise InputError(f"normalisation: mean and deviation of {name!r} do not fit the modality's width")

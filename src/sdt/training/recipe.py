@@ -6,6 +6,7 @@ The keys are checked here, so that a wrong one is named with its line and its ne
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.model.registry import MODELS, SDT_NAME, find, group, settings_of_group
 from sdt.training.options import find_setting, settings, settings_of_model, typed
 from sdt.training.settings import Recipe, Training
@@ -32,9 +33,32 @@ class _Given:
 
 def shipped_recipe(name: str) -> Path:
     """The path of a recipe that the package brings along: `iemocap.yaml`, say."""
+    return _shipped() / name
+
+
+def find_recipe(name: Path) -> Path:
+    """The path of a recipe that a user names: a file, or a shipped recipe with or without its folder and suffix.
+
+    `puppets`, `puppets.yaml` and `recipes/puppets.yaml` all name the shipped recipe where there is no such file.
+
+    Raises:
+        InputError: It is neither.
+    """
+    # Not the methods of Path, which raise an error for names that no file can have.
+    if os.path.isfile(name):  # noqa: PTH113
+        return name
+    shipped = {path.stem: path for path in sorted(_shipped().glob("*.yaml"))}
+    if name.parent in (Path(), Path("recipes")) and name.suffix in ("", ".yaml") and name.stem in shipped:
+        return shipped[name.stem]
+    if os.path.exists(name):  # noqa: PTH110
+        raise InputError(f"{name}: a folder; name a recipe file")
+    raise InputError(f"{quoted(str(name))}: no such file, and no shipped recipe{near_miss(name.stem, shipped)}")
+
+
+def _shipped() -> Path:
     package = Path(__file__).parents[1]
-    installed = package / "recipes" / name
-    return installed if installed.is_file() else package.parents[1] / "recipes" / name  # a checkout
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parents[1] / "recipes"  # a checkout
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -44,13 +68,14 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     be that of somebody else's run. `resolved` imports it and judges them.
 
     Args:
-        path: A YAML file. What it leaves out has its default.
+        path: A YAML file, or what names a shipped recipe (see `find_recipe`). What it leaves out has its default.
         overrides: Options that change settings: `["--training.epochs", "5"]` or `["--training.epochs=5"]`; the values
             are YAML.
 
     Raises:
         InputError: The file cannot be read, or a key or a value is wrong: names the place and the near miss.
     """
+    path = find_recipe(path)
     options = list(_options(overrides))
     given = _read(path, [text for option, text in options if option == "--architecture"])
     own = _own_groups([str(given["architecture"].value)] if "architecture" in given else [])
@@ -191,8 +216,6 @@ def _read(path: Path, architectures: Sequence[str]) -> dict[str, _Given]:
     try:
         text = path.read_text(encoding="utf-8")
         values, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

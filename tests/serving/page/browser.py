@@ -14,6 +14,8 @@ from typing import Any, cast
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.guard import guard
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 FLAGS = (
@@ -181,6 +183,7 @@ def browser(folder: Path, *flags: str) -> Iterator[Tab]:
     assert BROWSER
     command = [BROWSER, *FLAGS.split(), f"--user-data-dir={folder}", *flags, "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    guard(process)
     try:
         # Pings would be sent by a thread, at any time while other tests run, with Python's global random numbers, which
         # Hypothesis finds changed then; and what nobody reads meanwhile would hold up their answers.
