@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Review = Literal["corrected", "confirmed"]
+"""What a person did with the model's emotion: gave another label, or confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +19,13 @@ class Utterance:
     speaker: str
     text: str | None = None
     label: str | None = None
-    """The annotated emotion, one of the corpus' label names; None where it is not annotated."""
+    """The emotion that a person or the corpus' annotation gives, never a model's; None where there is none."""
     start: float | None = None
     """Seconds from the beginning of the recording."""
     end: float | None = None
     """Seconds from the beginning of the recording."""
+    review: Review | None = None
+    """How `label` came about where a person reviewed a prediction; None where the label was given without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,18 +69,19 @@ def test_long_texts_and_missing_sound(home: Path, capsys: pytest.CaptureFixture[
     assert lines[-1] == "note: audio: left out: no recording was given"
 
 
-def test_json_lines_are_the_default_output(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = outcome(capsys, home, home / "chat.txt", "--output", tmp_path / "deep" / "emotions")
+def test_json_lines(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep" / "emotions.jsonl"
+    code, out, _ = outcome(capsys, home, home / "chat.txt", "--output", file)
     assert code == 0
-    assert f"written to {tmp_path / 'deep' / 'emotions'}: 2 utterances" in out
-    first, _ = map(json.loads, (tmp_path / "deep" / "emotions").read_text(encoding="utf-8").splitlines())
+    assert f"written to {file}: 2 utterances" in out
+    first, _ = map(json.loads, file.read_text(encoding="utf-8").splitlines())
     assert (first["speaker"], first["text"]) == ("Ann", "Hello!")
     assert first["emotion"] in LABELS
     assert first["probability"] == first["probabilities"][first["emotion"]]
     assert first["branches"].keys() == first["weights"].keys() == {"text", "audio"}
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "vtt", "srt"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "vtt", "srt"])
 def test_formats_by_suffix(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
     file = tmp_path / f"emotions.{suffix}"
     assert outcome(capsys, home, home / "talks" / "one.srt", "--output", file)[0] == 0
@@ -89,6 +90,17 @@ def test_formats_by_suffix(home: Path, tmp_path: Path, capsys: pytest.CaptureFix
         ("ANN", "Hello!", 0.0),
         ("BOB", "Not [bold]now.", 0.7),
     ]
+
+
+def test_an_unknown_suffix_is_refused_before_the_work(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("out.xlsx", "out.TextGrid", "out.txt", "out", "jsonl"):
+        for more in ([], ["--cluster", "local"]):
+            error = refused(capsys, home, tmp_path / "absent.txt", "--output", tmp_path / name, *more)
+            assert [known in error for known in (".jsonl", ".json,", ".csv", ".vtt", ".srt", "--format")] == [True] * 6
+    assert outcome(capsys, home, home / "chat.txt", "--output", tmp_path / "out.xlsx", "--format", "json")[0] == 0
+    assert len(json.loads((tmp_path / "out.xlsx").read_text(encoding="utf-8"))) == 2
 
 
 def test_printed_in_a_format(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,8 +60,13 @@ def test_files_that_are_no_predictions(text: str, complaint: str, tmp_path: Path
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scores\.json: predictions are read from \.csv, \.jsonl or \.ndjson"):
-        read_predicted(tmp_path / "scores.json")
+    with pytest.raises(InputError, match=r"scores\.txt: predictions are read from \.csv, \.jsonl"):
+        read_predicted(tmp_path / "scores.txt")
+
+
+def test_a_json_array(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('[{"conversation": "a", "utterance": 0, "emotion": "calm"}]', encoding="utf-8")
+    assert read_predicted(tmp_path / "p.json").emotions == {("a", "0"): "calm"}
 
 
 def test_a_system_is_numbered_by_the_truth() -> None:

@@ -31,8 +31,32 @@ def test_text_that_looks_like_something_else(tmp_path: Path, content: str) -> No
     assert said(read(tmp_path, "a.txt", content))[0][0] == "Speaker 1"
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.txt"])
+@pytest.mark.parametrize(
+    "content",
+    ['[\n {"speaker": "Ann", "text": "a"},\n {"text": "b"}\n]\n', '[{"speaker":"Ann","text":"a"},{"text":"b"}]'],
+)
+def test_a_json_array(tmp_path: Path, name: str, content: str) -> None:
+    assert said(read(tmp_path, name, content)) == [("Ann", "a"), ("Ann", "b")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "a.json: no utterances"),
+        ('[\n{"text": "a"},\n{"text": "b"}', "a.json, line 3: not a JSON array of objects; is the file cut off?"),
+        ('[\n{"text": "a"},\n{"text": ', "a.json, line 3: not JSON"),
+        ('[{"text": "a"},\n7]', "a.json, line 2: expected an object"),
+        ('[{"text": "a"}]\n[]', "a.json, line 1: something stands after the end"),
+        ('[{"text": "a"},\n{"text": "b", "start": "x"}]', "a.json, line 2: start 'x' is not a time"),
+        ('[{"text": ' + "[" * 50_000, "a.json, line 1: not JSON"),
+    ],
+)
+def test_damaged_json_arrays(tmp_path: Path, content: str, message: str) -> None:
+    assert message in refused(tmp_path, "a.json", content)
+
+
 def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
-    assert "a.json: is one JSON list" in refused(tmp_path, "a.json", '[\n {"text": "a"}]')
     assert "a whole object {...} on each line" in refused(tmp_path, "a.json", '{\n "text": "a"}')
 
 

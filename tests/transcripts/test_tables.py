@@ -94,6 +94,9 @@ def test_some_speakers_are_not_given(tmp_path: Path) -> None:
         ('speaker,text\nA,"a\n', "a.csv, line 2: not CSV"),
         ("speaker,text,start\nA,a,1\nB,b,1:2:3:4\n", "a.csv, line 3: start '1:2:3:4' is not a time"),
         ("speaker,text,start\nA,a,-1\n", "a.csv, line 2: start '-1' is not a time"),
+        ("speaker,text,start\nA,a,inf\n", "a.csv, line 2: start 'inf' is not a time"),
+        ("text,label,review\na,joy,conf\n", "a.csv, line 2: review 'conf' is unknown; did you mean 'confirmed'?"),
+        ("text,emotion,probability,label,corrected\na,b,1,c,ja\n", "line 2: corrected 'ja' is neither true nor false"),
         ("speaker,text,start,end\nA,a,2,1\n", "a.csv, line 2: end 1.0 comes before start 2.0"),
         ("speaker,text,order\nA,a,first\n", "a.csv, line 2: order 'first' is not a number"),
         ("speaker,text,order\nA,a,nan\n", "a.csv, line 2: order 'nan' is not a number"),
@@ -150,6 +153,62 @@ def test_the_real_meld() -> None:
     assert len(transcript.conversations) == 1038
     assert sum(map(len, transcript.conversations)) == 9989
     assert not any("\x80" <= c < "\xa0" for c in "".join(u.text or "" for u in transcript.conversations[1].utterances))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
+def test_labels_and_reviews_of_people_alone(tmp_path: Path, kind: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": "a", "label": "joy", "review": "corrected", "emotion": "anger", "probability": 0.5},
+        {"text": "b", "label": "joy", "review": "confirmed", "emotion": "joy", "probability": 0.5},
+        {"text": "c", "label": "joy", "review": None, "emotion": "joy", "probability": 0.5},
+        {"text": "d", "label": None, "review": None, "emotion": "joy", "probability": 0.5},
+        {"text": "e", "label": None, "review": "confirmed", "emotion": "joy", "probability": 0.5},
+    ]
+    assert reviews(tmp_path, kind, rows) == [
+        ("joy", "corrected"),
+        ("joy", "confirmed"),
+        ("joy", None),
+        (None, None),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(("yes", "no"), [(True, False), ("TRUE", "FALSE")])
+def test_what_older_pages_saved(tmp_path: Path, kind: str, yes: object, no: object) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": "a", "label": "joy", "emotion": "anger", "probability": 0.5, "corrected": yes},
+        {"text": "b", "label": "joy", "emotion": "joy", "probability": 0.5, "corrected": no},
+        {"text": "c", "label": "joy", "emotion": "anger", "probability": 0.5, "corrected": no},
+    ]
+    notes: list[str] = []
+    assert reviews(tmp_path, kind, rows, notes) == [("joy", "corrected"), (None, None), ("joy", None)]
+    assert [note for note in notes if "label" in note] == [
+        f"a.{kind}: labels left aside that only repeat the model's emotion: 1"
+    ]
+
+
+def reviews(
+    folder: Path, kind: str, rows: list[dict[str, object]], notes: list[str] | None = None
+) -> list[tuple[str | None, str | None]]:
+    """Label and review of each row, read from a file of this kind."""
+    if kind == "csv":
+        names = list(rows[0])
+        cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+        content = "\n".join(",".join(line) for line in [names, *cells])
+    else:
+        content = json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows))
+    transcript = read(folder, f"a.{kind}", content)
+    if notes is not None:
+        notes += transcript.notes
+    return [(u.label, u.review) for u in utterances(transcript)]
+
+
+@pytest.mark.parametrize("value", ["5.674666666666667", "5.674666666666667e0", "567466.6666666667E-5"])
+def test_times_with_many_decimals(tmp_path: Path, value: str) -> None:
+    assert times(read(tmp_path, "a.csv", f"speaker,text,start\nA,a,{value}\n")) == [(5.674667, None)]
+    for cell in (value, f'"{value}"'):
+        assert times(read(tmp_path, "a.jsonl", f'{{"text": "a", "start": {cell}}}')) == [(5.674667, None)]
 
 
 def test_predictions_are_left_aside(tmp_path: Path) -> None:

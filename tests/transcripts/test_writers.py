@@ -3,13 +3,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.conversation import Conversation, Prediction, Review, Utterance
 from sdt.errors import InputError
 from sdt.transcripts import read_transcript, write_predictions
 from sdt.transcripts.transcript import tidy
@@ -39,7 +40,7 @@ def written(folder: Path, name: str, *conversations: Conversation, format: str |
     return folder / name
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson"])
 def test_json_lines(tmp_path: Path, name: str) -> None:
     lines = [json.loads(line) for line in written(tmp_path, name, TALK).read_text("utf-8").splitlines()]
     assert lines[0] == {
@@ -50,7 +51,9 @@ def test_json_lines(tmp_path: Path, name: str) -> None:
         "weights": {"text": 0.75, "audio": 0.25},
     }  # fmt: skip
     assert lines[1]["text"] is None
-    assert "label" not in lines[1]
+    assert not {"label", "review"} & set(lines[1])
+    assert json.loads(written(tmp_path, "a.json", TALK).read_text("utf-8")) == lines
+    assert json.loads(written(tmp_path, "none.json").read_text("utf-8")) == []
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_webvtt(tmp_path: Path) -> None:
     assert written(tmp_path, "a.vtt", TALK).read_text("utf-8") == (
         "WEBVTT\n\n"
         "a\n00:00:01.000 --> 00:00:02.500\n"
-        "<v Ann><c.very-happy>[very happy 0.83] Hi &lt;b&gt;you&lt;/b&gt; &amp; AT&amp;amp;T &#123;\\an8}: - ok</c>\n\n"
+        "<v Ann><c.neutral>[neutral, labelled] Hi &lt;b&gt;you&lt;/b&gt; &amp; AT&amp;amp;T &#123;\\an8}: - ok</c>\n\n"
         "b\n00:00:02.000 --> 01:00:00.125\n<v Bob O'Neil><c.very-happy>[very happy 0.83]</c>\n\n"
         "c\n01:00:01.000 --> 01:00:02.000\n<v Ann><c.very-happy>[very happy 0.83] 10:30 --&gt; 11:00</c>\n"
     )
@@ -89,7 +92,7 @@ def test_webvtt(tmp_path: Path) -> None:
 def test_srt(tmp_path: Path) -> None:
     assert written(tmp_path, "a.srt", TALK).read_text("utf-8") == (
         "1\n00:00:01,000 --> 00:00:02,500\n"
-        "Ann: [very happy 0.83] Hi &lt;b>you&lt;/b> & AT&amp;amp;T &#123;\\an8}: - ok\n\n"
+        "Ann: [neutral, labelled] Hi &lt;b>you&lt;/b> & AT&amp;amp;T &#123;\\an8}: - ok\n\n"
         "2\n00:00:02,000 --> 01:00:00,125\nBob O'Neil: [very happy 0.83]\n\n"
         "3\n01:00:01,000 --> 01:00:02,000\nAnn: [very happy 0.83] 10:30 --> 11:00\n\n"
     )
@@ -126,46 +129,48 @@ def test_subtitles_need_times_and_one_conversation(tmp_path: Path, suffix: str) 
 def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"format 'vt' is unknown; did you mean 'vtt'\?"):
         written(tmp_path, "a.vt", TALK, format="vt")
+    for name in ("a.xlsx", "a.TextGrid", "a.tsv", "a", ".csv"):
+        with pytest.raises(InputError, match=r"known are: \.jsonl, \.json, \.csv, \.vtt, \.srt, \.ndjson"):
+            written(tmp_path, name, TALK)
+    assert not list(tmp_path.iterdir())
+    assert written(tmp_path, "a.xlsx", TALK, format="csv").read_text("utf-8").startswith("conversation,")
     with pytest.raises(ValueError, match="no prediction for utterance 'a' of conversation 'talk'"):
         write_predictions(tmp_path / "a.jsonl", [TALK], [])
 
 
-def without_labels(conversation: Conversation) -> Conversation:
-    return Conversation(
-        conversation.id,
-        tuple(Utterance(u.id, u.speaker, u.text, None, u.start, u.end) for u in conversation.utterances),
-    )
-
-
 def numbered(conversation: Conversation) -> Conversation:
     return Conversation(
-        conversation.id,
-        tuple(
-            Utterance(str(n), u.speaker, u.text, None, u.start, u.end) for n, u in enumerate(conversation.utterances)
-        ),
+        conversation.id, tuple(replace(u, id=str(number)) for number, u in enumerate(conversation.utterances))
     )
 
 
 def test_what_was_written_can_be_read(tmp_path: Path) -> None:
-    for suffix in ("jsonl", "csv"):
+    for suffix in ("jsonl", "json", "csv"):
         transcript = read_transcript(written(tmp_path, f"talk.{suffix}", TALK))
         assert (transcript.conversations, transcript.clips) == ([TALK], {})
         assert transcript.notes == [
             f"talk.{suffix}: 1 utterance begins (line {2 if suffix == 'jsonl' else 3}) before the one above ends: "
             "the times are kept"
         ]
-    assert read_transcript(written(tmp_path, "talk.vtt", TALK)).conversations == [without_labels(TALK)]
+    assert read_transcript(written(tmp_path, "talk.vtt", TALK)).conversations == [TALK]
     assert read_transcript(written(tmp_path, "talk.srt", TALK)).conversations == [numbered(TALK)]
 
 
 CHARACTERS = st.characters(codec="utf-8")
 PIECES = st.sampled_from([
     "<b>", "</v>", "<v Bob>", "&amp;", "&#65;", "&lt", "-->", "\n\n", "- ", "{\\an8}", "[joy 0.50] ", "Ann: ", "1\n",
-    ",", '"', "NOTE", "\u2028", "\x85", "WEBVTT",
+    ",", '"', "NOTE", "\u2028", "\x85", "WEBVTT", "[joy, labelled] ", "[no emotion] ",
 ])  # fmt: skip
 TEXT = st.lists(PIECES | st.text(CHARACTERS, max_size=6), max_size=6).map("".join).map(tidy)
 NAMES = st.sampled_from(["Ann", "Bob O'Neil", "the other one", "MAN #2", "Zoë", "王"])
 MILLISECONDS = st.integers(0, 10**7)
+ODD = st.sampled_from([
+    "joy", "very happy", "so [so]", "a\\b[", "joy, corrected", "joy 0.83", "[joy 0.83]", "0", "-1", "=1+1",
+    "true", "neutral", "corrected", "no emotion", "null", "ärger, 生气 😠", "<b>joy</b>",
+    "{\\an8}", "&amp;", "a: b", "x" * 200,
+])  # fmt: skip
+EMOTIONS = st.none() | (ODD | TEXT.filter(bool)).map(tidy)
+REVIEWS: st.SearchStrategy[Review | None] = st.sampled_from([None, "corrected", "confirmed"])
 
 
 @st.composite
@@ -175,12 +180,14 @@ def talks(draw: st.DrawFn, *, names: st.SearchStrategy[str], timed: bool) -> Con
     for number in range(draw(st.integers(1, 5))):
         now += draw(MILLISECONDS)
         times = (now / 1000, (now + 1 + draw(MILLISECONDS)) / 1000) if timed or draw(st.booleans()) else (None, None)
-        utterances.append(Utterance(f"u{number}", draw(names), draw(TEXT) or None, None, *times))
+        label = draw(EMOTIONS)
+        review = draw(REVIEWS) if label else None
+        utterances.append(Utterance(f"u{number}", draw(names), draw(TEXT) or None, label, *times, review))
     return Conversation("talk", tuple(utterances))
 
 
 @settings(max_examples=60, deadline=None)
-@given(talk=talks(names=TEXT.filter(bool), timed=False), suffix=st.sampled_from(["jsonl", "csv"]))
+@given(talk=talks(names=TEXT.filter(bool), timed=False), suffix=st.sampled_from(["jsonl", "json", "csv"]))
 def test_round_trip_of_tables(tmp_path_factory: pytest.TempPathFactory, talk: Conversation, suffix: str) -> None:
     path = written(tmp_path_factory.getbasetemp(), f"talk.{suffix}", talk)
     assert read_transcript(path).conversations == [talk]

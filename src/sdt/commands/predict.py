@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sdt.conversation import Conversation
     from sdt.prediction.predictions import Predictions
 
-FORMATS = ("jsonl", "csv", "vtt", "srt")
+FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write there, by the suffix: .jsonl (and any other), .csv, .vtt or .srt; subtitles of several "
+        help="write there, by the suffix: .jsonl (or .ndjson), .json, .csv, .vtt or .srt; subtitles of several "
         "conversations become a folder",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="write in this format; without --output, print it instead of a table"
+        "--format",
+        choices=FORMATS,
+        help="write in this format, whatever the suffix; without --output, print it instead of a table",
     )
     add_window_options(parser)
     add_code_option(parser)
@@ -80,8 +82,8 @@ def run(options: argparse.Namespace) -> int | None:
     use_code(options)
     if options.cluster is not None:
         return _on_cluster(options)
-    transcript = read_input(options.transcript)  # before anything that takes longer
     format_ = _format(options.output, options.format)
+    transcript = read_input(options.transcript)  # before anything that takes longer
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
         from sdt.model.hub import DEFAULT
@@ -93,7 +95,8 @@ def run(options: argparse.Namespace) -> int | None:
         found = pipeline(transcript, options.media, progress=progress)
     console = Console(highlight=False, markup=False)
     if options.output:
-        _write(found, options.output, format_ or "jsonl")
+        assert format_
+        _write(found, options.output, format_)
         console.print(f"written to {options.output}: {len(found):,} utterances", soft_wrap=True)
     elif format_:
         _print(found, format_)
@@ -119,8 +122,9 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     output: Path | None = options.output
     if output is None:
         raise InputError("--cluster: say with --output which file the predictions are to be written to")
+    format_ = _format(output, options.format)
+    assert format_
     survey = Survey(options.transcript, options.media)
-    format_ = _format(output, options.format) or "jsonl"
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:
         with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
@@ -149,10 +153,17 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
 
 
 def _format(output: Path | None, asked: str | None) -> str | None:
+    """The format that was asked for, or that the suffix of the output names."""
+    from sdt.transcripts.writers import format_of
+
     if output is None or asked is not None:
         return asked
-    suffix = output.suffix.lower().removeprefix(".")
-    return suffix if suffix in FORMATS else "jsonl"
+    try:
+        return format_of(output)
+    except InputError as error:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; name a file") from None
+        raise InputError(f"{error}; or choose with --format: {', '.join(FORMATS)}") from None
 
 
 def _without_time(conversations: Sequence[Conversation]) -> tuple[str, str] | None:

@@ -136,7 +136,7 @@ class Watch:
         if divided and self._last not in (None, conversation):
             stream.forget(self._last or "")
         self._last = conversation
-        said = Utterance(turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end)
+        said = Utterance(turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end, turn.review)
         try:
             said = stream.filled_in(said, conversation)
             prediction = stream.add(said, conversation, clip=turn.clip)

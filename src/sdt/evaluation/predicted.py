@@ -7,7 +7,7 @@
 | `emotion`      | required | what was predicted                                    |
 | `label`        |          | the annotated emotion; empty where there is none      |
 
-JSON Lines (.jsonl, .ndjson) or CSV; further columns are left aside.
+JSON Lines (.jsonl, .ndjson), a JSON array (.json) or CSV; further columns are left aside.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.corpus.importers.csv_lines import read_csv
-from sdt.corpus.importers.json_records import json_lines
+from sdt.corpus.importers.csv_lines import read_csv, read_text
+from sdt.corpus.importers.json_records import json_array, json_lines
 from sdt.corpus.importers.utterance_file import JSON_LINES, cell_text, check_columns
 from sdt.errors import InputError
 
@@ -46,9 +46,15 @@ def read_predicted(path: Path) -> Predicted:
     Raises:
         InputError: It cannot be read, a column is missing or misspelt, a cell is empty, or an utterance occurs twice.
     """
-    if path.suffix.lower() not in (".csv", *JSON_LINES):
-        raise InputError(f"{path}: predictions are read from .csv, .jsonl or .ndjson")
-    records = list(json_lines(path) if path.suffix.lower() in JSON_LINES else _csv_lines(path))
+    suffix = path.suffix.lower()
+    if suffix in JSON_LINES:
+        records = list(json_lines(path))
+    elif suffix == ".json":
+        records = list(json_array(path, read_text(path)))
+    elif suffix == ".csv":
+        records = list(_csv_lines(path))
+    else:
+        raise InputError(f"{path}: predictions are read from .csv, .jsonl, .ndjson or .json")
     if not records:
         raise InputError(f"{path}: no predictions")
     found = dict.fromkeys(name for _, record in records for name in record)

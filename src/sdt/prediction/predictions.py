@@ -89,7 +89,7 @@ class Predictions(Sequence[Prediction]):
         return pandas.DataFrame([flat(record(p, u)) for p, u in zip(self._predictions, said, strict=True)])
 
     def write(self, path: str | Path, format: str | None = None) -> None:
-        """Write JSON Lines, CSV, WebVTT or SRT, by the file's suffix; see `sdt.transcripts.write_predictions`."""
+        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.transcripts.write_predictions`."""
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 

@@ -1,10 +1,13 @@
-"""The text of subtitle cues: tags, entities, dialogue dashes, and the emotion that this program writes there."""
+"""The text of subtitle cues: tags, entities, dialogue dashes, and the mark of an emotion that this program writes."""
 
 from __future__ import annotations
 
 import html
 import re
 from collections.abc import Sequence
+from typing import get_args
+
+from sdt.conversation import Prediction, Review, Utterance
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")
 # A voice, class, italic or font tag, a karaoke time stamp; "I <3 you" and "a < b" are none.
@@ -13,7 +16,11 @@ _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 # Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
-_MARK = re.compile(r"\[(?:[^\[\]]{1,60} [01]\.\d\d|(?P<label>[^\[\]]{1,60}), corrected)\](?:\s|$)")
+# Brackets and backslashes of an emotion's name have a backslash before them. Bounded, so that matching is fast.
+_NAME = r"(?:[^\[\]\\]|\\[\[\]\\]){1,400}"
+_MARK = re.compile(
+    rf"\[(?:no emotion|{_NAME} [01]\.\d\d|(?P<label>{_NAME}), (?P<how>corrected|confirmed|labelled))\](?:\s|$)"
+)
 
 
 def voices(markup: str) -> list[tuple[str | None, str]]:
@@ -51,20 +58,31 @@ def dialogue(lines: Sequence[str]) -> list[list[str]]:
     return turns
 
 
-def mark(emotion: str, probability: float) -> str:
-    """How an emotion is shown at the beginning of a cue: `[joy 0.83]`."""
-    return f"[{emotion.translate({ord('['): '(', ord(']'): ')'})} {probability:.2f}]"
+def mark(said: Utterance, prediction: Prediction) -> str:
+    """How an emotion is shown at the beginning of a cue.
+
+    A label with how it came about (`[sadness, corrected]`, `[joy, confirmed]`, `[joy, labelled]`); where there is no
+    label, the model's emotion with its probability (`[joy 0.83]`).
+    """
+    if said.label:
+        return f"[{_escaped(said.label)}, {said.review or 'labelled'}]"
+    if prediction.emotion is None:
+        return "[no emotion]"
+    return f"[{_escaped(prediction.emotion)} {prediction.probability:.2f}]"
 
 
-def unmarked(text: str) -> tuple[bool, str | None, str]:
-    """Take away the emotion that this program wrote before a cue's text.
+def unmarked(text: str) -> tuple[str | None, Review | None, str] | None:
+    """Take away the mark that `mark` or the service's page wrote before a cue's text.
 
     Returns:
-        Whether there is one; the label, where a person has corrected it (`[sadness, corrected]`, as the service's page
-        writes it: what a model says is no label); and the text without it.
+        The label (None where the mark holds the model's emotion alone), its review, and the text without the mark;
+        None where there is no mark.
     """
     found = _MARK.match(text)
-    return (True, found["label"], text[found.end() :]) if found else (False, None, text)
+    if not found:
+        return None
+    label = found["label"] and re.sub(r"\\(.)", r"\1", found["label"])
+    return label, found["how"] if found["how"] in get_args(Review) else None, text[found.end() :]
 
 
 def escape_webvtt(text: str) -> str:
@@ -76,6 +94,10 @@ def escape_srt(text: str) -> str:
     """Text as an SRT cue holds it. Few players know entities: only what would be read as markup is written as one."""
     text = _ENTITY.sub(lambda entity: "&amp;" + entity[0][1:], text)
     return _braces(text.replace("<", "&lt;") if _TAG.search(text) else text)
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"[\[\]\\]", r"\\\g<0>", name)
 
 
 def _braces(text: str) -> str:

@@ -13,10 +13,10 @@ from sdt.errors import InputError, near_miss
 from sdt.transcripts.decoding import decode
 from sdt.transcripts.plain import read_plain
 from sdt.transcripts.subtitles import read_srt, read_webvtt
-from sdt.transcripts.tables import is_table, read_csv_table, read_json_lines
+from sdt.transcripts.tables import is_table, read_csv_table, read_json_array, read_json_lines
 from sdt.transcripts.transcript import Transcript, assemble
 
-Format = Literal["txt", "csv", "jsonl", "srt", "vtt"]
+Format = Literal["txt", "csv", "jsonl", "json", "srt", "vtt"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
@@ -33,9 +33,9 @@ def read_transcript(path: Path, *, format: str | None = None) -> Transcript:
     """Read the conversation, or conversations, of a file.
 
     Args:
-        path: A file of plain text, CSV, TSV, JSON Lines, SRT or WebVTT.
-        format: `txt`, `csv` (TSV too), `jsonl`, `srt` or `vtt`; None to tell by the file's suffix, and for other
-            suffixes by its content.
+        path: A file of plain text, CSV, TSV, JSON Lines, SRT or WebVTT; or a JSON array of objects.
+        format: `txt`, `csv` (TSV too), `jsonl`, `json`, `srt` or `vtt`; None to tell by the file's suffix, and for
+            other suffixes by its content.
 
     Returns:
         The conversations; where the file does not name them, one with the name of the file. Times are in seconds.
@@ -58,6 +58,8 @@ def read_transcript(path: Path, *, format: str | None = None) -> Transcript:
             turns, notes = read_csv_table(path, decoded.text, decoded.encoding)
         case "jsonl":
             turns, notes = read_json_lines(path, decoded.encoding)
+        case "json":
+            turns, notes = read_json_array(path, decoded.text)
         case "srt":
             turns, notes = read_srt(path, decoded.text)
         case "vtt":
@@ -111,7 +113,7 @@ def recognise(path: Path, text: str) -> Format:
     """The format of a text, by how it begins.
 
     Raises:
-        InputError: It is one JSON value instead of one on each line.
+        InputError: It is a JSON value that is neither an object on each line nor an array.
     """
     lines = [line for line in text.lstrip().split("\n", 8)[:8] if line.strip()]
     if lines[0].startswith("WEBVTT"):
@@ -124,8 +126,8 @@ def recognise(path: Path, text: str) -> Format:
         raise InputError(
             f"{path}, line 1: begins as JSON does, but JSON Lines have a whole object {{...}} on each line"
         )
-    if re.match(r"\[\s*\{", text.lstrip()):
-        raise InputError(f"{path}: is one JSON list; write one object {{...}} on each line, with no list around them")
+    if re.match(r"\[\s*[{\]]", text.lstrip()):
+        return "json"
     return "csv" if is_table(lines[0]) else "txt"
 
 

@@ -6,8 +6,8 @@ from sdt.conversation import Prediction, Utterance
 
 
 def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
-    """What was said and its emotion; `label` only where it is annotated. Times are rounded to milliseconds."""
-    annotated: dict[str, object] = {} if said.label is None else {"label": said.label}
+    """What was said and its emotion; `label` and `review` only where they are given. Times are rounded to 1 ms."""
+    given = {name: value for name, value in (("label", said.label), ("review", said.review)) if value is not None}
     return {
         "conversation": prediction.conversation,
         "utterance": prediction.utterance,
@@ -15,7 +15,7 @@ def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
         "text": said.text,
         "start": None if said.start is None else round(said.start, 3),
         "end": None if said.end is None else round(said.end, 3),
-        **annotated,
+        **given,
         **answer(prediction),
     }
 

@@ -176,6 +176,9 @@ def _named(said: _Said, names: Collection[str]) -> Iterator[Turn | None]:
         else:
             parts.append((name, [words]))
     for name, lines in parts:
-        marked, label, text = unmarked(tidy(" ".join(lines)))
+        words = tidy(" ".join(lines))
+        marked = unmarked(words)
+        label, review, text = marked or (None, None, words)
         cue = said.cue
-        yield Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label) if text or marked else None
+        turn = Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label, review=review)
+        yield turn if text or marked else None

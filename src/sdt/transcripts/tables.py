@@ -1,4 +1,4 @@
-"""CSV, TSV and JSON Lines of utterances.
+"""CSV, TSV, JSON Lines and JSON arrays of utterances.
 
 | column         | what it holds                                                                           |
 |----------------|-----------------------------------------------------------------------------------------|
@@ -8,11 +8,12 @@
 | `utterance`    | its id, unique in the conversation; else its number in it, from 0                       |
 | `order`        | a number that sorts the conversation's utterances; else the file's order                |
 | `start`, `end` | seconds, or HH:MM:SS.mmm                                                                |
-| `label`        | the annotated emotion                                                                   |
+| `label`        | the emotion that a person or the corpus' annotation gives                               |
+| `review`       | `corrected` or `confirmed`: how the label came about where a person reviewed a prediction |
 | `media`        | the clip of this utterance alone; a relative path begins at the transcript's folder     |
 
 None is required but `text`, `start` or `media`. The columns of MELD's annotation files are known by their own names.
-What `sdt predict` wrote can be read again; the predictions in it are left aside.
+What `sdt predict` and the service's page wrote can be read again; the predictions in it are left aside.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
+from sdt.conversation import Review
 from sdt.corpus.importers.csv_lines import read_csv
-from sdt.corpus.importers.json_records import json_line, json_lines
+from sdt.corpus.importers.json_records import json_array, json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
 from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
 
-COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "media")
+COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "review", "media")
 DELIMITERS = (",", "\t", ";")
 MELD = {
     "Dialogue_ID": "conversation",
@@ -83,6 +86,16 @@ def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
 
 
+def read_json_array(path: Path, text: str) -> tuple[list[Turn], list[str]]:
+    """The turns of a JSON array of objects, and notes.
+
+    Raises:
+        InputError: See `read_json_lines`.
+    """
+    records = list(json_array(path, text))
+    return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
+
+
 def read_json_line(path: Path, line: int, text: str) -> Turn:
     """The turn of one line of JSON Lines, whatever stands before and after it; its `order` says nothing.
 
@@ -110,17 +123,44 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     ignored = check_columns(
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
     )
-    if not {"text", "start", "media"} & set(names):
+    if records and not {"text", "start", "media"} & set(names):
         raise InputError(f"{path}: column 'text' is missing; found are: {', '.join(names[:12])}")
+    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    if predicted and "corrected" in names and "review" not in names:
+        records, repeated = _reviewed(path, records)
+        if repeated:
+            notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
     ordered: dict[str | None, list[tuple[float, Turn]]] = {}
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
     return turns, notes
+
+
+def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], int]:
+    """What older versions of the service's page saved: every row has a label, and says whether it is `corrected`.
+
+    Returns:
+        The records, with a review where a person corrected the label and without a label where it is the model's; and
+        how many of these there are.
+    """
+    reviewed: list[_Record] = []
+    repeated = 0
+    for line, record in records:
+        corrected, label, emotion = (tidy(str(record.get(name, ""))) for name in ("corrected", "label", "emotion"))
+        added: dict[str, object] = {}
+        if corrected.casefold() == "true":
+            added = {"review": "corrected"}
+        elif corrected.casefold() != "false":
+            raise InputError(f"{path}, line {line}: corrected {corrected[:80]!r} is neither true nor false")
+        elif label == emotion:
+            added = {"label": None}
+            repeated += 1
+        reviewed.append((line, {**record, **added}))
+    return reviewed, repeated
 
 
 def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
@@ -150,7 +190,7 @@ def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
 def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, Turn]:
     """The turn of a line, and the number that sorts it."""
     where = f"{path}, line {line}"
-    cells = {name: cell_text(where, name, _value(name, record.get(name))) for name in COLUMNS}
+    cells = {name: cell_text(where, name, _repaired(record.get(name))) for name in COLUMNS}
     said = {name: tidy(cell) or None if cell else None for name, cell in cells.items()}
     order = cell_number(where, "order", said["order"])
     return math.inf if order is None else order, Turn(
@@ -163,13 +203,19 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         label=said["label"],
         clip=path.parent / said["media"] if said["media"] else None,
         conversation=said["conversation"],
+        review=_review(where, said["review"]) if said["label"] else None,
     )
 
 
-def _value(column: str, value: object) -> object:
-    """A value repaired: characters before blanks are removed (U+0085 was an ellipsis), times that have an exponent."""
-    if isinstance(value, str):
-        return repair_windows1252(value)
-    if isinstance(value, float) and column in ("start", "end"):
-        return f"{round(value, 6) + 0.0:f}"  # a sum may give -5.6e-17, and adding 0 turns -0.0 into 0.0
-    return value
+def _review(where: str, text: str | None) -> Review | None:
+    """The review in a cell; None for an empty one."""
+    known: tuple[Review, ...] = get_args(Review)
+    found = next((review for review in known if review == text), None)
+    if text and found is None:
+        raise InputError(f"{where}: review {text[:80]!r} is unknown{near_miss(text[:80], known)}")
+    return found
+
+
+def _repaired(value: object) -> object:
+    """Text repaired before blanks are trimmed: U+0085 was an ellipsis."""
+    return repair_windows1252(value) if isinstance(value, str) else value

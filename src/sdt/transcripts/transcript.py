@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import Conversation, Review, Utterance
 from sdt.errors import InputError
 from sdt.text import repair_windows1252
 
@@ -40,6 +40,7 @@ class Turn:
     label: str | None = None
     clip: Path | None = None
     conversation: str | None = None
+    review: Review | None = None
 
 
 def tidy(text: str) -> str:
@@ -81,7 +82,7 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
             id_ = str(number) if turn.id is None else turn.id
             if id_ in utterances:
                 raise InputError(f"{path}, line {turn.line}: conversation {name!r} has two utterances {id_!r}")
-            utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end)
+            utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end, turn.review)
             if turn.clip is not None:
                 clips[name, id_] = turn.clip
         conversations.append(Conversation(name, tuple(utterances.values())))

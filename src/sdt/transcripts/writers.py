@@ -1,4 +1,4 @@
-"""Conversations with their emotions, as JSON Lines, CSV, WebVTT or SRT."""
+"""Conversations with their emotions, as JSON Lines, a JSON array, CSV, WebVTT or SRT."""
 
 from __future__ import annotations
 
@@ -35,28 +35,38 @@ def write_predictions(
 ) -> None:
     """Write what was said and the emotion of every utterance, whole or not at all.
 
-    All formats can be read again by `read_transcript`. Probabilities have six significant digits (subtitles: two
-    decimals), times are in milliseconds.
+    All formats can be read again by `read_transcript`: labels with their reviews come back, the model's emotions do not
+    become labels. Probabilities have six significant digits (subtitles: two decimals), times are in milliseconds.
 
     Args:
         path: The file.
         conversations: What was said; the order in the file.
         predictions: One for each utterance, in any order.
-        format: `jsonl`, `csv`, `vtt` or `srt`; None to tell by the file's suffix, and JSON Lines for other suffixes.
+        format: `jsonl`, `json`, `csv`, `vtt` or `srt`; None to tell by the file's suffix.
 
     Raises:
-        InputError: The format is unknown; or subtitles are asked for and an utterance has no time, or there are
-            several conversations.
+        InputError: The format or the suffix is unknown; or subtitles are asked for and an utterance has no time, or
+            there are several conversations.
         ValueError: An utterance has no prediction.
     """
-    if format is None:
-        suffix = path.suffix.lower().removeprefix(".")
-        format = suffix if suffix in WRITERS else "jsonl"
+    format = format_of(path) if format is None else format
     if format not in WRITERS:
         raise InputError(f"format {format!r} is unknown{near_miss(format, WRITERS)}")
     said = _said(conversations, predictions)
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         WRITERS[format](path, said, file)
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix names.
+
+    Raises:
+        InputError: No format has this suffix.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise InputError(f"{path}: predictions have no format of the suffix {path.suffix[:80]!r}; known are: {known}")
+    return SUFFIXES[path.suffix.lower()]
 
 
 def write_stream(path: Path, parts: Callable[[], Iterator[PartSaid]], format: str, *, folder: bool) -> None:
@@ -65,7 +75,7 @@ def write_stream(path: Path, parts: Callable[[], Iterator[PartSaid]], format: st
     Args:
         path: The file; or the folder.
         parts: Called perhaps more than once: conversations with their predictions, a few at a time, in order.
-        format: `jsonl`, `csv`, `vtt` or `srt`.
+        format: `jsonl`, `json`, `csv`, `vtt` or `srt`.
         folder: Whether there are several conversations: of subtitles each then gets its own file in a folder.
     """
     if format in SUBTITLES and folder:
@@ -78,6 +88,8 @@ def write_stream(path: Path, parts: Callable[[], Iterator[PartSaid]], format: st
             writer.writeheader()
             for said in parts():
                 writer.writerows(_rows(_said(*said)))
+        elif format == "json":
+            _write_array((line for said in parts() for line in _lines(_said(*said))), file)
         else:
             for said in parts():
                 WRITERS[format](path, _said(*said), file)
@@ -119,9 +131,26 @@ def _said(conversations: Sequence[Conversation], predictions: Iterable[Predictio
     return said
 
 
-def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
+def _lines(said: Sequence[Said]) -> Iterator[str]:
     for _conversation, utterance, prediction in said:
-        file.write(json.dumps(record(prediction, utterance), ensure_ascii=False) + "\n")
+        yield json.dumps(record(prediction, utterance), ensure_ascii=False)
+
+
+def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
+    file.writelines(f"{line}\n" for line in _lines(said))
+
+
+def _write_json(_: Path, said: Sequence[Said], file: TextIO) -> None:
+    _write_array(_lines(said), file)
+
+
+def _write_array(lines: Iterable[str], file: TextIO) -> None:
+    """One array, an element on each line."""
+    before = "["
+    for line in lines:
+        file.write(f"{before}\n{line}")
+        before = ","
+    file.write("\n]\n" if before == "," else "[]\n")
 
 
 def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
@@ -156,18 +185,18 @@ def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:
     named = all(id_ and "-->" not in id_ and not re.match(r"(NOTE|STYLE|REGION|WEBVTT)\b", id_) for id_ in ids)
     # The standard wants cues in the order of their beginnings.
     for start, end, utterance, prediction in sorted(_timed(path, said, "WebVTT"), key=lambda cue: cue[0]):
-        class_ = re.sub(r"[^\w-]+", "-", prediction.emotion)
-        text = escape_webvtt(tidy(f"{mark(prediction.emotion, prediction.probability)} {utterance.text or ''}"))
+        class_ = "c." + re.sub(r"[^\w-]+", "-", utterance.label or prediction.emotion or "none")
+        text = escape_webvtt(tidy(f"{mark(utterance, prediction)} {utterance.text or ''}"))
         file.write(
             (f"\n{tidy(utterance.id)}\n" if named else "\n")
             + f"{_time(start, '.')} --> {_time(end, '.')}\n"
-            + f"<v {escape_webvtt(tidy(utterance.speaker))}><c.{class_}>{text}</c>\n"
+            + f"<v {escape_webvtt(tidy(utterance.speaker))}><{class_}>{text}</c>\n"
         )
 
 
 def _write_srt(path: Path, said: Sequence[Said], file: TextIO) -> None:
     for number, (start, end, utterance, prediction) in enumerate(_timed(path, said, "SRT"), start=1):
-        text = tidy(f"{utterance.speaker}: {mark(prediction.emotion, prediction.probability)} {utterance.text or ''}")
+        text = tidy(f"{utterance.speaker}: {mark(utterance, prediction)} {utterance.text or ''}")
         file.write(f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{escape_srt(text)}\n\n")
 
 
@@ -193,7 +222,10 @@ def _time(milliseconds: int, point: str) -> str:
 
 WRITERS: dict[str, Callable[[Path, Sequence[Said], TextIO], None]] = {
     "jsonl": _write_jsonl,
+    "json": _write_json,
     "csv": _write_csv,
     "vtt": _write_webvtt,
     "srt": _write_srt,
 }
+SUFFIXES = {**{f".{format}": format for format in WRITERS}, ".ndjson": "jsonl"}
+"""The suffix of a file to the format in which it is written."""

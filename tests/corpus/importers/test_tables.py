@@ -39,6 +39,27 @@ def audio(tmp_path: Path) -> Path:
     return path
 
 
+PREDICTED = """conversation,utterance,speaker,text,start,end,label,review,emotion,probability
+a,0,Ann,One,0,1.0000000001,glad,corrected,calm,0.9
+b,0,Ann,Two,1e0,2.5,calm,confirmed,calm,0.8
+c,0,Bob,Three,3,4,,,glad,0.7
+d,0,Bob,Four,,,glad,,calm,0.6
+"""
+
+
+def test_saved_predictions_give_people_s_labels_alone(tmp_path: Path) -> None:
+    (tmp_path / "talks.csv").write_text(PREDICTED, encoding="utf-8")
+    names, *rows = (line.split(",") for line in PREDICTED.splitlines())
+    records = [{k: v for k, v in zip(names, row, strict=True) if v} for row in rows]
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    for name in ("talks.csv", "talks.jsonl"):
+        draft = read([tmp_path / name], ImportOptions())
+        said = [u for c in draft.conversations for u in c.utterances]
+        assert [u.label for u in said] == ["glad", "calm", None, "glad"]
+        assert [u.start for u in said] == [0.0, 1.0, 3.0, None]
+        assert draft.labels == ("calm", "glad")
+
+
 def many(folder: Path, conversations: int = 20) -> Path:
     """A JSON Lines file with none of the optional keys."""
     path = folder / "many.jsonl"
