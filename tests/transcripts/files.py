@@ -10,6 +10,12 @@ from sdt.conversation import Utterance
 from sdt.errors import InputError
 from sdt.transcripts import Transcript, read_transcript
 
+ODD_LABELS = (
+    "joy", "very happy", "so [so]", "a\\b[", "joy, corrected", "joy 0.83", "[joy 0.83]", "0", "-1", "=1+1", "true",
+    "neutral", "corrected", "no emotion", "null", "ärger, 生气 😠", "<b>joy</b>", "{\\an8}", "&amp;", "a: b", "x" * 200,
+)  # fmt: skip
+"""Labels that formats might take for something else."""
+
 
 def read(folder: Path, name: str, content: str | bytes, *, format: str | None = None) -> Transcript:
     path = folder / name

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import sdt
+from sdt.conversation import Conversation
 from sdt.errors import InputError
 from sdt.prediction.predictions import Predictions
 from sdt.serving import description, metrics, stream
@@ -209,6 +210,15 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
             return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
         return _json(_answer(found))
 
+    @app.post("/v1/transcript", **description.TRANSCRIPT)
+    async def transcript(request: Request) -> Response:
+        """The conversations of a transcript as JSON, each as /v1/predict takes it.
+
+        Send multipart: a part `transcript` (plain text, CSV, JSON Lines, a JSON array, SRT or WebVTT).
+        """
+        read = await service.reader.transcript(request)
+        return _json({"conversations": [_given(one) for one in read.conversations], "notes": read.notes})
+
     @app.post("/v1/predict/batch", **description.BATCH)
     async def predict_batch(request: Request) -> Response:
         """The same for several conversations, each by itself."""
@@ -354,6 +364,12 @@ def _records(found: Predictions) -> list[dict[str, object]]:
 def _answer(found: Predictions) -> dict[str, object]:
     missing = {modality: list(problems) for modality, problems in found.missing.items() if problems}
     return {"predictions": _records(found), "notes": found.notes, "missing": missing}
+
+
+def _given(conversation: Conversation) -> dict[str, object]:
+    said = [dataclasses.asdict(utterance) for utterance in conversation.utterances]
+    utterances = [{name: value for name, value in one.items() if value is not None} for one in said]
+    return {"id": conversation.id, "utterances": utterances}
 
 
 def _dump(value: object) -> str:

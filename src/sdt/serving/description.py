@@ -38,11 +38,14 @@ _PART = {"type": "string", "format": "binary"}
 _MULTIPART = {
     "type": "object",
     "properties": {
-        "transcript": {**_PART, "description": "plain text, CSV, TSV, JSON Lines, SRT or WebVTT; one conversation"},
+        "transcript": {
+            **_PART,
+            "description": "plain text, CSV, TSV, JSON Lines, a JSON array, SRT or WebVTT; one conversation",
+        },
         "media": {**_PART, "description": "the recording, cut by the transcript's times"},
         "format": {
             "type": "string",
-            "enum": ["txt", "csv", "jsonl", "srt", "vtt"],
+            "enum": ["txt", "csv", "jsonl", "json", "srt", "vtt"],
             "description": "of the transcript; default: by its name, or its content",
         },
         "conversation": {**_reference(schemas.ConversationGiven), "description": "instead of a transcript"},
@@ -73,6 +76,28 @@ PREDICT: dict[str, Any] = {
                 "multipart/form-data": {"schema": _MULTIPART},
             },
         },
+    },
+}
+TRANSCRIPT: dict[str, Any] = {
+    "operation_id": "read_transcript",
+    "response_model": schemas.TranscriptAnswer,
+    "responses": _refusals(400, 401, 403, 413, 415, 422, 429, 500, 503),
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "transcript": {**_PART, "description": "of one conversation or several"},
+                            "format": _MULTIPART["properties"]["format"],
+                        },
+                        "required": ["transcript"],
+                    }
+                }
+            },
+        }
     },
 }
 BATCH: dict[str, Any] = {

@@ -19,7 +19,7 @@ from sdt.serving.schemas import ConversationGiven
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload, named, plain_name
 from sdt.speakers import FIRST_SPEAKER
-from sdt.transcripts import read_transcript
+from sdt.transcripts import Transcript, read_transcript
 
 PARTS = ("conversation", "transcript", "media", "format")
 """The parts of a multipart body; any other is the clip of the utterance that names it."""
@@ -117,10 +117,21 @@ class FromForm:
         file.file.seek(0)
         return file.file.read()
 
-    def _transcript(self, part: str | UploadFile, format_: str | UploadFile | None) -> Asked:
-        """A transcript of any format; files that it names are files of ours, and are not looked at."""
+    def transcript(self, form: FormData) -> Transcript:
+        """The conversations of a part `transcript`, which may be several; blocks.
+
+        Raises:
+            Refusal: There is no such part, or it cannot be read.
+        """
+        parts = self._named(form)
+        if "transcript" not in parts or not parts.keys() <= {"transcript", "format"}:
+            raise invalid("send a part 'transcript', and 'format' perhaps, and no other")
+        return self._read(parts["transcript"], parts.get("format"))[1]
+
+    def _read(self, part: str | UploadFile, format_: str | UploadFile | None) -> tuple[str, Transcript]:
+        """The name of a transcript of any format, and what is in it."""
         if isinstance(format_, UploadFile):
-            raise invalid("part 'format': is a file; send txt, csv, jsonl, srt or vtt")
+            raise invalid("part 'format': is a file; send txt, csv, jsonl, json, srt or vtt")
         if isinstance(part, str):
             upload = Upload.of_bytes(part.encode(), "conversation")
         else:
@@ -133,16 +144,21 @@ class FromForm:
                     raise invalid(str(error).replace(f"{path.parent}/", "")) from None
         finally:
             upload.close()
+        return upload.name, transcript
+
+    def _transcript(self, part: str | UploadFile, format_: str | UploadFile | None) -> Asked:
+        """A transcript of one conversation; files that it names are files of ours, and are not looked at."""
+        name, transcript = self._read(part, format_)
         if len(transcript.conversations) > 1:
             raise invalid(
-                f"{upload.name}: holds {len(transcript.conversations)} conversations; send one, or several as JSON to "
-                "/v1/predict/batch"
+                f"{name}: holds {len(transcript.conversations)} conversations; send one, or several as JSON, which "
+                "/v1/transcript makes of it, to /v1/predict/batch"
             )
         conversation = transcript.conversations[0]
         check(conversation, self._settings)
         notes = list(transcript.notes)
         if transcript.clips:
-            notes.append(f"{upload.name}: the files that its column 'media' names are not looked at; upload them")
+            notes.append(f"{name}: the files that its column 'media' names are not looked at; upload them")
         return Asked(conversation, notes)
 
 

@@ -149,6 +149,7 @@ def _turn(conversation: str, number: int, said: UtteranceGiven) -> Turn:
         id=said.id,
         label=said.label,
         conversation=conversation,
+        review=said.review if said.label else None,
     )
 
 

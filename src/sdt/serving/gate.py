@@ -26,8 +26,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("sdt.serving")
 
-HEAVY = ("/v1/predict", "/v1/predict/batch")
-"""Routes that compute: those that are counted and bounded."""
+HEAVY = ("/v1/predict", "/v1/predict/batch", "/v1/transcript")
+"""Routes that compute or read: those that are counted and bounded."""
 GONE = 499
 """The status that is logged where the client did not wait for its answer."""
 

@@ -16,6 +16,7 @@ from sdt.serving.held import Held
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import BatchGiven, ConversationGiven, UtteranceGiven
 from sdt.serving.settings import Settings
+from sdt.transcripts import Transcript
 from sdt.transcripts.transcript import tidy
 
 
@@ -58,6 +59,21 @@ class Reader:
                 if isinstance(part, UploadFile) and part.file not in kept:
                     part.file.close()
         return asked
+
+    async def transcript(self, request: Request) -> Transcript:
+        """The conversations of `/v1/transcript`.
+
+        Raises:
+            Refusal: They cannot be read, or are beyond a limit.
+        """
+        kind = _kind(request)
+        if kind != "multipart/form-data":
+            raise Refusal(415, "media_type", f"{kind or 'no content-type'}: send multipart/form-data")
+        form = await self._from_form.parts(request)
+        try:
+            return await run_in_threadpool(self._from_form.transcript, form)
+        finally:
+            await form.close()
 
     async def several(self, request: Request) -> list[Asked]:
         """The conversations of `/v1/predict/batch`.

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 from pydantic.config import JsonDict
 
+from sdt.conversation import Review
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Probabilities = dict[str, float]
@@ -47,7 +49,8 @@ class UtteranceGiven(_Given):
     text: str | None = Field(None, description="what is said")
     start: Seconds | None = Field(None, description="seconds from the beginning of the recording")
     end: Seconds | None = Field(None, description="seconds from the beginning of the recording")
-    label: Name | None = Field(None, description="the annotated emotion; handed through")
+    label: Name | None = Field(None, description="the emotion that a person or an annotation gives; handed through")
+    review: Review | None = Field(None, description="how a person who reviewed a prediction gave the label")
     clip: ClipGiven | None = Field(None, description="the recording of this utterance alone")
     features: dict[str, list[float] | None] | None = Field(
         None,
@@ -83,6 +86,7 @@ class Predicted(BaseModel):
     start: float | None
     end: float | None
     label: str | None = Field(None, description="only where the request had one")
+    review: Review | None = Field(None, description="only where the request had one")
     emotion: str = Field(description="the label with the highest probability")
     probability: float
     probabilities: Probabilities = Field(description="the probability of every label")
@@ -100,6 +104,13 @@ class Answer(BaseModel):
     predictions: list[Predicted]
     notes: list[str] = Field(description="what was assumed, left out, or is missing")
     missing: dict[str, list[str]] = Field(description="modality to why each utterance lacks it")
+
+
+class TranscriptAnswer(BaseModel):
+    """The conversations of a transcript."""
+
+    conversations: list[ConversationGiven] = Field(description="each as /v1/predict takes it")
+    notes: list[str] = Field(description="what was repaired or assumed")
 
 
 class BatchAnswer(BaseModel):

@@ -52,8 +52,9 @@ def test_saved_predictions_give_people_s_labels_alone(tmp_path: Path) -> None:
     names, *rows = (line.split(",") for line in PREDICTED.splitlines())
     records = [{k: v for k, v in zip(names, row, strict=True) if v} for row in rows]
     (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    np.save(tmp_path / "audio.npy", np.ones((4, 2), dtype=np.float32))
     for name in ("talks.csv", "talks.jsonl"):
-        draft = read([tmp_path / name], ImportOptions())
+        draft = read([tmp_path / name, tmp_path / "audio.npy"], ImportOptions())
         said = [u for c in draft.conversations for u in c.utterances]
         assert [u.label for u in said] == ["glad", "calm", None, "glad"]
         assert [u.start for u in said] == [0.0, 1.0, 3.0, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,25 @@ def talk(tab: Tab, folder: Path) -> None:
     tab.until("document.querySelectorAll('.utterance').length === 4")
 
 
-def labels(tab: Tab) -> list[str]:
-    """The label in each box, in the order of the utterances."""
+def marked(tab: Tab) -> list[str]:
+    """The emotion in each box with the mark before it, in the order of the utterances."""
     boxes = "[...document.querySelectorAll('.utterance')].sort((a, b) => a.dataset.place - b.dataset.place)"
-    found = tab.evaluate(f"{boxes}.map((box) => box.querySelector('b').textContent)")
-    return [label.removeprefix("✎\u202f") for label in found]
+    found = tab.evaluate(f"{boxes}.map((box) => (box.querySelector('b') ?? box).textContent)")
+    return [label.replace("\u202f", " ") for label in found]
+
+
+def labels(tab: Tab) -> list[str]:
+    """The same without marks."""
+    return [label.split(" ", 1)[-1] for label in marked(tab)]
+
+
+def saved(tab: Tab, downloads: Path, suffix: str, name: str = "a-talk") -> Path:
+    """Press the button that saves, and wait for the file."""
+    path = downloads / f"{name}.emotions.{suffix}"
+    path.unlink(missing_ok=True)
+    tab.click(f"[data-format={suffix}]")
+    end = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return path

@@ -63,3 +63,23 @@ def records(names: list[str], number: int = 0) -> str:
       window.view = view;
       return performance.now() - begun;
     }})()"""
+
+
+ABSENT = """(async () => {
+  const [{ View }, { Conversation }] = [await import('/page/view.js'), await import('/page/conversation.js')];
+  const said = (utterance, more) => ({
+    conversation: 'c', utterance, speaker: 'Bob', text: null, start: Number(utterance), end: Number(utterance) + 1,
+    emotion: null, probability: null, probabilities: null, branches: { text: null, audio: null },
+    weights: { text: null, audio: null }, ...more,
+  });
+  const shares = { neutral: 0.4, joy: 0.6 };
+  const records = [
+    said('0', { text: 'Hi!', emotion: 'joy', probability: 0.6, probabilities: shares,
+      branches: { text: shares, audio: null }, weights: { text: 1, audio: null } }),
+    said('1', {}),
+    said('2', { label: 'joy', review: 'corrected', probabilities: {} }),
+  ];
+  const view = new View(new Conversation('c', ['neutral', 'joy'], records));
+  document.querySelector('#found').replaceChildren(view.element);
+})()"""
+"""Have the page show an utterance without audio, one with nothing, and one with nothing that has a label."""

@@ -1,99 +1,146 @@
-"""Labels are corrected, with the keyboard too, and saved in files that the package reads again."""
+"""Emotions are confirmed and corrected, also with the keyboard, and saved in files that can be read again."""
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from sdt.conversation import Conversation
 from sdt.transcripts import read_transcript
 from tests.serving.page.browser import Tab
-from tests.serving.page.doing import LABELS, NEEDED, SAID, labels, talk, upload
+from tests.serving.page.doing import LABELS, NEEDED, SAID, labels, marked, saved, talk, upload
 
 pytestmark = NEEDED
+LEAVING = "(() => { const e = new Event('beforeunload', {cancelable: true}); return !dispatchEvent(e) })()"
+"""Whether the page asks before it is left."""
 
 
-def saved(tab: Tab, downloads: Path, suffix: str) -> Path:
-    """Press the button that saves, and wait for the file."""
-    path = downloads / f"a-talk.emotions.{suffix}"
-    path.unlink(missing_ok=True)
-    tab.click(f"[data-format={suffix}]")
-    end = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return path
-
-
-def correct(tab: Tab, place: int, key: str) -> None:
+def look(tab: Tab, place: int) -> None:
     tab.click(f"[data-place='{place}'].utterance")
-    tab.press(key)
 
 
-def test_corrections_are_saved_in_three_formats(tab: Tab, downloads: Path, tmp_path: Path) -> None:
+def key(label: str) -> str:
+    return str(LABELS.index(label) + 1)
+
+
+def another(label: str) -> str:
+    return LABELS[(LABELS.index(label) + 1) % len(LABELS)]
+
+
+def test_reviews_are_saved_in_three_formats_and_shown_again(tab: Tab, downloads: Path, tmp_path: Path) -> None:
     talk(tab, tmp_path)
     before = labels(tab)
-    wanted = LABELS[(LABELS.index(before[1]) + 1) % 3]
-    correct(tab, 1, str(LABELS.index(wanted) + 1))
-    after = [before[0], wanted, *before[2:]]
-    assert labels(tab) == after
-    assert f"{before[1]} " in tab.text("[data-place='1'] s")  # the model's own is kept
+    wanted = another(before[1])
+    look(tab, 1)
+    tab.press(key(wanted))
+    assert labels(tab) == [before[0], wanted, *before[2:]]
+    assert f"{before[1]} " in tab.text("[data-place='1'] s")  # the model's own stays visible
     assert "✎ corrected" in tab.text(".chooser")
-    assert tab.text("#said") == f"Utterance 2 is labelled {wanted}; the model says {before[1]}"
-    assert "1 correction, not saved" in tab.text(".toolbar")
-    leaving = "(() => { const e = new Event('beforeunload', {cancelable: true}); return !dispatchEvent(e) })()"
-    assert tab.evaluate(leaving) is True
+    assert tab.text("#said").startswith(f"Utterance 2: {wanted}, corrected; the model says {before[1]} ")
+    assert "1 corrected, not saved" in tab.text(".toolbar")
+    look(tab, 2)
+    tab.click(".chooser button")
+    assert "✓ confirmed" in tab.text(".chooser")
+    look(tab, 3)
+    tab.press("c", "u")
+    assert "1 corrected, 1 confirmed, not saved" in tab.text(".toolbar")
+    after = [before[0], f"✎ {wanted}", f"✓ {before[2]}", before[3]]
+    assert marked(tab) == after
+    assert tab.evaluate(LEAVING) is True
 
-    lines, table, cues = (saved(tab, downloads, suffix) for suffix in ("jsonl", "csv", "vtt"))
-    assert tab.evaluate(leaving) is False
+    files = [saved(tab, downloads, suffix) for suffix in ("jsonl", "csv", "vtt")]
+    assert tab.evaluate(LEAVING) is False
+    lines, table, _ = files
     rows = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
-    assert [(row["label"], row["emotion"], row["corrected"]) for row in rows] == [
-        (now, then, now != then) for now, then in zip(after, before, strict=True)
+    assert [row["emotion"] for row in rows] == before
+    assert [{"label", "review", "corrected"} & set(row) for row in rows] == [
+        set(),
+        {"label", "review"},
+        {"label", "review"},
+        set(),
     ]
     assert all(row["probabilities"][row["emotion"]] == row["probability"] for row in rows)
-    for file in (lines, table):
-        check_read(read_transcript(file).conversations, after)
-    check_read(read_transcript(cues).conversations, [None, wanted, None, None], name=cues.stem)
     cells = table.read_text("utf-8-sig").splitlines()
-    assert cells[0] == "conversation,utterance,speaker,text,start,end,label,emotion,probability,corrected"
-    assert cells[2].startswith('a talk,u1,"\t=Bob","\t=HYPERLINK(""http://x""), he said",1,1.8,')
+    assert cells[0] == "conversation,utterance,speaker,text,start,end,label,review,emotion,probability"
+    assert cells[2].startswith('a talk,u1,"\t=Bob","\t=HYPERLINK(""http://x""), he said",1,1.8,' + wanted)
     assert '"\t-5 degrees' in cells[4]
+    reviews = [(None, None), (wanted, "corrected"), (before[2], "confirmed"), (None, None)]
+    for file in files:
+        name = file.stem if file.suffix == ".vtt" else "a talk"
+        check_read(read_transcript(file).conversations, reviews, name)
+        tab.evaluate("document.querySelector('.view').remove()")
+        upload(tab, file)
+        tab.until("document.querySelectorAll('.utterance').length === 4")
+        assert tab.text(".view h2") == name
+        assert marked(tab) == after
+        assert "1 corrected, 1 confirmed" in tab.text(".toolbar")
+        assert "saved" not in tab.text(".toolbar")
+        assert tab.evaluate(LEAVING) is False
 
-    # The label of a transcript is a person's, and stays.
-    upload(tab, lines)
-    tab.until(f"document.querySelector('.view h2').textContent === 'a talk' && !{leaving}")
-    tab.until("document.querySelectorAll('.chip[data-key^=corrected] .faint')[0].textContent === '1'")
-    assert labels(tab) == after
 
-
-def check_read(found: list[Conversation], expected: list[Any], name: str = "a talk") -> None:
+def check_read(found: list[Conversation], expected: list[Any], name: str) -> None:
     (conversation,) = found
     assert conversation.id == name
     assert [(u.id, u.speaker, u.text, u.start, u.end) for u in conversation.utterances] == [
         (f"u{k}", who, " ".join(text.split()), k, k + 0.8) for k, (who, text) in enumerate(SAID)
     ]
-    assert [u.label for u in conversation.utterances] == expected
+    assert [(u.label, u.review) for u in conversation.utterances] == expected
+
+
+def test_a_correction_back_to_the_model_s_emotion_confirms_it(tab: Tab, tmp_path: Path) -> None:
+    talk(tab, tmp_path)
+    before = labels(tab)
+    look(tab, 0)
+    tab.press(key(another(before[0])), key(before[0]))
+    assert marked(tab)[0] == f"✓ {before[0]}"
+    tab.click(".chooser button")  # removes the review
+    assert marked(tab) == before
+    tab.press("u", "u", "u")
+    assert marked(tab) == before
+    assert tab.evaluate("document.querySelector('.toolbar [title*=change]').disabled") is True
+
+
+def test_the_label_of_a_transcript_is_given_and_no_review(tab: Tab, downloads: Path, tmp_path: Path) -> None:
+    rows = [
+        {"text": "Hello!", "speaker": "Ann", "start": k, "end": k + 1, "label": label} for k, label in enumerate(LABELS)
+    ]
+    rows.append({"text": "Well.", "speaker": "Ann", "start": 3, "end": 4, "label": "far-off"})
+    (tmp_path / "given.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    upload(tab, tmp_path / "given.jsonl")
+    tab.until("document.querySelectorAll('.utterance').length === 4")
+    given = [f"¶ {label}" for label in (*LABELS, "far-off")]
+    assert marked(tab) == given
+    assert tab.texts("[data-place='3'] .model")[0].split(" ")[0] in LABELS  # the model's own
+    look(tab, 3)
+    assert "¶ given by the transcript" in tab.text(".chooser")
+    tab.press("c")
+    assert marked(tab)[3].startswith("✓ ")
+    assert "The transcript says far-off." in tab.text(".chooser")
+    tab.click(".chooser button")
+    assert marked(tab) == given
+    for suffix in ("jsonl", "csv", "vtt"):
+        (conversation,) = read_transcript(saved(tab, downloads, suffix, "given")).conversations
+        assert [(u.label, u.review) for u in conversation.utterances] == [(u, None) for u in (*LABELS, "far-off")]
 
 
 def test_undo_and_the_list_of_labels(tab: Tab, tmp_path: Path) -> None:
     talk(tab, tmp_path)
     before = labels(tab)
-    other = next(label for label in LABELS if label != before[0])
-    tab.click("[data-place='0'].utterance")
+    other = another(before[0])
+    look(tab, 0)
     tab.evaluate(
         "(() => { const select = document.querySelector('.chooser select');"
         f"select.value = '{other}'; select.dispatchEvent(new Event('change')) }})()"
     )
-    correct(tab, 3, str((LABELS.index(before[3]) + 1) % 3 + 1))
+    look(tab, 3)
+    tab.press(key(another(before[3])))
     assert labels(tab)[0] == other
-    assert "2 corrections" in tab.text(".toolbar")
+    assert "2 corrected" in tab.text(".toolbar")
     tab.press("u")
     assert labels(tab) == [other, *before[1:]]
     tab.press("z", modifiers=2)
     assert labels(tab) == before
-    assert tab.evaluate("document.querySelector('.toolbar [title*=correction]').disabled") is True
 
 
 def test_the_keyboard_alone(tab: Tab) -> None:

@@ -56,7 +56,7 @@ def test_a_conversation_is_typed(live: Tab, standin: StandIn) -> None:
     assert live.evaluate("document.activeElement.id") == "words"
     say(live, "Hello <b>you</b>!")
     answered(live, 1)
-    assert live.text("#said") == "Speaker 1: neutral, 60%"
+    assert live.text("#said") == "Speaker 1: neutral 60%"
     live.click("#newcomer")
     live.write("Ann")
     live.press("Enter")
@@ -67,7 +67,7 @@ def test_a_conversation_is_typed(live: Tab, standin: StandIn) -> None:
     assert [said["text"] for said in next(iter(standin.talks.values()))] == ["Hello <b>you</b>!", "Well,", "hello."]
     live.click("#live-found [data-place='1'].utterance")  # what can be done with files can be done here
     live.press("3")
-    assert "1 correction, not saved" in live.text("#live-found .toolbar")
+    assert "1 corrected, not saved" in live.text("#live-found .toolbar")
     say(live, "")
     assert len(next(iter(standin.talks.values()))) == 3
 
@@ -109,7 +109,7 @@ def test_a_refusal_gives_the_words_back(live: Tab, standin: StandIn) -> None:
 def test_after_silence_it_goes_on_with_the_next_word(live: Tab, standin: StandIn) -> None:
     standin.mishaps = {0: 4002}
     say(live, "one")
-    live.until("document.querySelector('#connection').textContent.startsWith('Disconnected')")
+    live.until("document.querySelector('#connection').textContent.startsWith('Paused')")
     before = standin.connections
     say(live, "two")
     answered(live, 2)
@@ -146,7 +146,7 @@ def test_the_token_is_asked_for(chromium: Tab, standin: StandIn) -> None:
     chromium.until("document.querySelector('#token').open")
     chromium.write("wrong")
     chromium.press("Enter")
-    chromium.until("document.querySelector('#token-why').textContent.includes('does not take this token')")
+    chromium.until("document.querySelector('#token-why').textContent.includes('not the right token')")
     chromium.until("document.querySelector('#token').open")
     chromium.write(standin.token)
     chromium.press("Enter")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import NEEDED, example
-from tests.serving.page.looking import CONTRAST, records
+from tests.serving.page.looking import ABSENT, CONTRAST, records
 
 pytestmark = NEEDED
 
@@ -82,3 +82,42 @@ def test_everything_that_can_be_used_has_a_name(tab: Tab) -> None:
         assert [node for node in usable if not node["name"]["value"].strip()] == []
         roles = {node["role"]["value"] for node in heard}
         assert {"main", "tablist", "tab", "tabpanel", "heading"} <= roles
+
+
+def test_an_utterance_with_nothing_and_absent_modalities(tab: Tab) -> None:
+    """In the timeline, the list, the details, the filters and the course; with a label, that counts."""
+    tab.evaluate(ABSENT)
+    assert tab.texts(".utterance .emotion") == ["joy 60%", "–", "✎\u202fjoy"]
+    weights = "[...document.querySelectorAll('.utterance')].map((box) => box.querySelectorAll('.weight').length)"
+    assert tab.evaluate(weights) == [1, 0, 0]
+    assert tab.texts(".chip[data-key^=emotions]") == ["joy\n2"]
+    assert tab.texts(".chip[data-key^=uncertain]")[0].endswith(" 0")
+    tab.click("[data-place='0'].utterance")
+    assert tab.texts(".opinions thead th")[1:] == ["text\nweighs 100%", "audio\nnone here"]
+    assert [row.split()[-1] for row in tab.texts(".opinions tbody tr")] == ["–", "–"]
+    for place in (1, 2):
+        tab.click(f"[data-place='{place}'].utterance")
+        assert "No emotion: nothing was said, heard or seen." in tab.text(".details")
+        assert tab.texts(".opinions, .details .weights") == []
+    assert tab.texts(".chooser button") == ["Remove"]  # there is nothing to confirm
+    tab.click("[data-place='1'].utterance")
+    assert tab.texts(".chooser button") == []
+    tab.press("c")
+    assert tab.texts(".utterance .emotion")[1] == "–"
+    tab.press("1")
+    assert tab.texts(".utterance .emotion")[1] == "✎\u202fneutral"
+    tab.press("u")
+    tab.click(".toolbar button", 1)
+    assert tab.texts(".list .badge") == ["joy 60%", "–", "✎\u202fjoy"]
+    assert tab.texts(".list .weighed") == ["text 100%", "", ""]
+    assert "no emotion: nothing was said" in tab.evaluate(
+        "document.querySelectorAll('.list button')[1].getAttribute('aria-label')"
+    )
+    tab.click(".chip[data-key='emotions joy']")
+    assert len(tab.texts(".list tbody tr")) == 2
+
+
+def test_a_conversation_of_nothing(tab: Tab) -> None:
+    tab.evaluate(ABSENT.replace("records)", "records.slice(1, 2))"))
+    assert tab.texts(".utterance .emotion") == ["–"]
+    assert tab.texts(".strips figcaption") == ["Bob"]

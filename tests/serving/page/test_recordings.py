@@ -22,7 +22,7 @@ def test_just_a_stretch_of_the_recording_is_played(tab: Tab, tmp_path: Path) -> 
     tab.until("document.querySelector('video').readyState >= 2")
     assert "weighs" in tab.texts(".opinions thead th")[2]  # the recording was listened to
     tab.click("[data-place='2'].utterance")
-    assert "audio is missing: " in tab.text(".details")
+    assert "Without audio: " in tab.text(".details")
     tab.click("[data-place='1'].utterance")
     media = "document.querySelector('video')"
     tab.evaluate(
@@ -47,7 +47,7 @@ def test_progress_and_cancelling(tab: Tab, tmp_path: Path) -> None:
         ".observe(document.querySelector('#stage'), {childList: true})"
     )
     upload(tab, tmp_path / "long.srt", tmp_path / "long.wav")
-    tab.until("/Decoding the recording: audio, utterance \\d+ of 300/.test(document.querySelector('#stage').innerText)")
+    tab.until("/Reading the recording .audio.: utterance \\d+ of 300/.test(document.querySelector('#stage').innerText)")
     assert tab.evaluate("document.querySelector('#bar').max") == 300
     assert tab.texts("#elapsed")[0].startswith("0:")
     tab.click("#cancel")

@@ -1,11 +1,16 @@
 /** What is asked of the service, and how it is asked. */
 
-/** An answer that is no answer. */
+import { inWords } from "./words.js";
+
+/** An answer that is no answer; its message is for people. */
 export class Refused extends Error {
-  /** @param {number} status 0: nobody answered. */
-  constructor(status, code, message) {
-    super(message);
-    [this.status, this.code] = [status, code];
+  /**
+   * @param {number} status 0: nobody answered.
+   * @param {{code: string, message?: string, limit?: {name: string, value: number}}} error As the service says it.
+   */
+  constructor(status, error) {
+    super(inWords(status, error));
+    [this.status, this.code] = [status, error.code];
   }
 }
 
@@ -21,13 +26,19 @@ export const token = {
 
 /** What answers here; see GET /v1/model. */
 export async function model() {
-  let answer;
-  try {
-    answer = await fetch("v1/model", { headers: headers() });
-  } catch {
-    throw new Refused(0, "unreachable", "The service cannot be reached. Is it still running?");
-  }
-  return answered(answer.status, await answer.text());
+  return asked("v1/model");
+}
+
+/**
+ * Read a transcript, of one conversation or several.
+ * @param {File} file
+ * @param {AbortSignal} signal Gives it up; then the promise is refused with the code `cancelled`.
+ * @returns {Promise<{conversations: object[], notes: string[]}>} Each conversation as `predict` takes it.
+ */
+export async function transcript(file, signal) {
+  const body = new FormData();
+  body.append("transcript", file, file.name);
+  return asked("v1/transcript", { method: "POST", body, signal });
 }
 
 /**
@@ -59,10 +70,8 @@ export function predict(body, told, signal) {
         reject(error);
       }
     });
-    request.addEventListener("error", () =>
-      reject(new Refused(0, "unreachable", "The service cannot be reached, or it broke off. Is it still running?")),
-    );
-    request.addEventListener("abort", () => reject(new Refused(0, "cancelled", "Cancelled.")));
+    request.addEventListener("error", () => reject(new Refused(0, { code: "unreachable" })));
+    request.addEventListener("abort", () => reject(new Refused(0, { code: "cancelled" })));
     signal.addEventListener("abort", () => request.abort());
     request.send(form ? body : JSON.stringify(body));
   });
@@ -87,6 +96,17 @@ async function poll(id, told, signal) {
   }
 }
 
+async function asked(path, more = {}) {
+  let answer, text;
+  try {
+    answer = await fetch(path, { headers: headers(), ...more });
+    text = await answer.text();
+  } catch {
+    throw new Refused(0, { code: more.signal?.aborted ? "cancelled" : "unreachable" });
+  }
+  return answered(answer.status, text);
+}
+
 function headers() {
   const value = token.get();
   return value ? { authorization: `Bearer ${value}` } : {};
@@ -101,6 +121,5 @@ function answered(status, text) {
     // Not of this service: a proxy's, perhaps.
   }
   if (status >= 200 && status < 300 && said) return said;
-  const error = said?.error ?? { code: "unknown", message: `The service answered with status ${status}.` };
-  throw new Refused(status, error.code, error.message);
+  throw new Refused(status, said?.error ?? { code: "unknown" });
 }

@@ -9,7 +9,7 @@ import { tabs } from "./tabs.js";
 /** Ask for the token; the dialog cannot be passed without one, only closed. @returns {Promise<boolean>} */
 function asked(wrong) {
   const [dialog, field] = [byId("token"), byId("token-value")];
-  if (wrong) byId("token-why").textContent = "The service does not take this token. Whoever runs it has the right one.";
+  if (wrong) byId("token-why").textContent = "This is not the right token. Ask whoever runs the service for it.";
   dialog.returnValue = "";
   field.value = "";
   dialog.showModal();
@@ -49,11 +49,11 @@ async function begin() {
   try {
     found = await known();
   } catch (error) {
-    byId("error").textContent = `${error.message} Load the page again to try once more.`;
+    byId("error").textContent = `${error.message} Then load this page again.`;
     byId("error").hidden = false;
     return;
   }
-  byId("model").textContent = `${found.name}: ${Object.keys(found.modalities).join(", ")}`;
+  byId("model").textContent = `Model ${found.name}, reads ${Object.keys(found.modalities).join(", ")}`;
   const asking = new Asking(found, mended);
   const live = new Live(found);
   tabs((panel) => panel === "panel-live" && live.begin());

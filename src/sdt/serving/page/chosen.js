@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { size } from "./format.js";
 
-const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|srt|vtt)$/i;
+const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|json|srt|vtt)$/i;
 const RECORDING =
   /\.(wav|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|au|caf|amr|w64|mp4|mkv|mov|webm|avi|m4v|ts|mpe?g|flv|wmv|ogv)$/i;
 const PARTS = ["transcript", "recording"];
@@ -29,12 +29,13 @@ export class Chosen {
     const found = { transcript: [], recording: [] };
     for (const file of files) {
       const part = kind(file);
-      if (!part) return `${file.name}: neither a transcript (txt, csv, jsonl, srt, vtt) nor an audio or video file.`;
+      if (!part)
+        return `${file.name} is neither a transcript (txt, csv, jsonl, json, srt, vtt) nor a recording. Choose another.`;
       found[part].push(file);
     }
     for (const part of PARTS)
       if (found[part].length > 1)
-        return `Two ${part}s were dropped: ${found[part].map((file) => file.name).join(", ")}. Drop one.`;
+        return `Two ${part}s were dropped: ${found[part].map((file) => file.name).join(", ")}. Drop one at a time.`;
     for (const part of PARTS) if (found[part].length) this.take(part, found[part][0], true);
     return "";
   }

@@ -1,4 +1,4 @@
-/** A conversation with its emotions: what the model said, what people corrected, what is shown. It knows no element. */
+/** A conversation with its emotions: what the model said, what people reviewed, what is shown. It knows no element. */
 
 /**
  * @typedef {object} Item One utterance.
@@ -8,13 +8,16 @@
  * @property {string | null} text
  * @property {number | null} start Seconds.
  * @property {number | null} end
- * @property {string} emotion What the model says.
- * @property {number} probability
- * @property {Record<string, number>} probabilities
- * @property {Record<string, Record<string, number>>} branches Modality to what its branch says; empty without branches.
- * @property {Record<string, number>} weights Modality to its weight; empty where the model has none.
- * @property {string | null} given The label of the transcript.
- * @property {string} label What counts: set by hand, or of the transcript, or of the model.
+ * @property {string | null} emotion What the model says; null where it had nothing to go by.
+ * @property {number | null} probability
+ * @property {Record<string, number>} probabilities Empty where there is no emotion.
+ * @property {Record<string, Record<string, number> | null>} branches Modality to what its branch says, null where the
+ *   utterance lacks it; empty without branches.
+ * @property {Record<string, number | null>} weights Modality to its weight; empty where the model has none.
+ * @property {string | null} label A person's, or the transcript's; never the model's.
+ * @property {"corrected" | "confirmed" | null} review What a person did with the model's emotion; null also where the
+ *   label was given without a review.
+ * @property {string | null} given The label that the transcript gives without a review.
  * @property {Record<string, string>} missing Modality to why this utterance lacks it, as far as that is known.
  * @property {object} record As the service said it.
  */
@@ -37,10 +40,10 @@ export class Conversation extends EventTarget {
     [this.name, this.labels] = [name, [...labels]];
     /** @type {Item[]} */
     this.items = [];
-    this.filter = { emotions: new Set(), speakers: new Set(), corrected: false, uncertain: false };
+    this.filter = everything();
     /** @type {Item | null} */
     this.current = null;
-    this.changes = []; // {item, label}: what to go back to
+    this.changes = []; // {item, label, review}: what to go back to
     this.kept = undefined; // the last change that is in a file
     this.reasons = Object.entries(missing);
     records.forEach((record) => this.append(record));
@@ -54,23 +57,28 @@ export class Conversation extends EventTarget {
   }
 
   append(record) {
-    const given = record.label ?? null;
-    const { utterance: id, speaker, text, start, end, emotion, probability, probabilities } = record;
-    const said = { id, speaker, text, start: start ?? null, end: end ?? null, emotion, probability, probabilities };
-    const [branches, weights] = [record.branches ?? {}, record.weights ?? {}];
-    const missing = lacks(this.reasons, `${record.conversation}/${id}: `);
+    const label = record.label ?? null;
+    const review = label === null ? null : (record.review ?? null);
     const item = {
-      ...said,
-      branches,
-      weights,
-      given,
-      missing,
-      label: given ?? emotion,
       place: this.items.length,
+      id: record.utterance,
+      speaker: record.speaker,
+      text: record.text ?? null,
+      start: record.start ?? null,
+      end: record.end ?? null,
+      emotion: record.emotion ?? null,
+      probability: record.probability ?? null,
+      probabilities: record.probabilities ?? {},
+      branches: record.branches ?? {},
+      weights: record.weights ?? {},
+      label,
+      review,
+      given: review === null ? label : null,
+      missing: lacks(this.reasons, `${record.conversation}/${record.utterance}: `),
       record,
     };
     this.items.push(item);
-    if (!this.labels.includes(item.label)) this.labels.push(item.label);
+    if (label !== null && !this.labels.includes(label)) this.labels.push(label);
     return item;
   }
 
@@ -90,11 +98,11 @@ export class Conversation extends EventTarget {
 
   /** Whether an item passes the filter. */
   shows(item) {
-    const { emotions, speakers, corrected, uncertain } = this.filter;
+    const { emotions, speakers, reviews, uncertain } = this.filter;
     return (
-      (!emotions.size || emotions.has(item.label)) &&
+      (!emotions.size || emotions.has(shownEmotion(item))) &&
       (!speakers.size || speakers.has(item.speaker)) &&
-      (!corrected || isCorrected(item)) &&
+      (!reviews.size || reviews.has(statusOf(item))) &&
       (!uncertain || isUncertain(item))
     );
   }
@@ -109,7 +117,7 @@ export class Conversation extends EventTarget {
 
   /** Show everything. */
   unfilter() {
-    this.filter = { emotions: new Set(), speakers: new Set(), corrected: false, uncertain: false };
+    this.filter = everything();
     this.tell("filter");
   }
 
@@ -126,31 +134,40 @@ export class Conversation extends EventTarget {
     return (step > 0 ? shown.find((item) => item.place > here) : shown.findLast((item) => item.place < here)) ?? null;
   }
 
-  /** Correct a label. */
+  /** Say which emotion is right: the model's own is confirmed, any other corrects it. */
   relabel(item, label) {
-    if (item.label === label) return;
-    this.changes.push({ item, label: item.label });
-    this.set(item, label);
+    this.change(item, label, label === item.emotion ? "confirmed" : "corrected");
   }
 
-  /** Take the last correction back. @returns {Item | null} */
+  /** Remove the review; a label that the transcript gave is back. */
+  unreview(item) {
+    this.change(item, item.given, null);
+  }
+
+  change(item, label, review) {
+    if (item.label === label && item.review === review) return;
+    this.changes.push({ item, label: item.label, review: item.review });
+    this.set(item, label, review);
+  }
+
+  /** Take the last change back. @returns {Item | null} */
   undo() {
     const last = this.changes.pop();
-    if (last) this.set(last.item, last.label);
+    if (last) this.set(last.item, last.label, last.review);
     return last?.item ?? null;
   }
 
-  set(item, label) {
-    item.label = label;
+  set(item, label, review) {
+    [item.label, item.review] = [label, review];
     this.tell("label", item);
   }
 
-  /** Whether there are corrections, or some taken back, that are in no file. */
+  /** Whether there are reviews, or some taken back, that are in no file. */
   get unsaved() {
     return this.changes.at(-1) !== this.kept;
   }
 
-  /** The corrections are in a file. */
+  /** The reviews are in a file. */
   saved() {
     this.kept = this.changes.at(-1);
     this.tell("saved");
@@ -169,12 +186,22 @@ function lacks(reasons, place) {
   );
 }
 
-/** Whether an utterance's label is another than the model's. */
-export function isCorrected(item) {
-  return item.label !== item.emotion;
+/** A filter that everything passes. */
+function everything() {
+  return { emotions: new Set(), speakers: new Set(), reviews: new Set(), uncertain: false };
+}
+
+/** What counts: the label, else the model's emotion; null where there is neither. */
+export function shownEmotion(item) {
+  return item.label ?? item.emotion;
+}
+
+/** Where the label comes from: `corrected`, `confirmed`, `given` by the transcript; null where there is none. */
+export function statusOf(item) {
+  return item.review ?? (item.label === null ? null : "given");
 }
 
 /** Whether the model is in doubt. */
 export function isUncertain(item) {
-  return item.probability < UNCERTAIN;
+  return item.emotion !== null && item.probability < UNCERTAIN;
 }

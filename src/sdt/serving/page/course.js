@@ -1,5 +1,6 @@
 /** Each speaker's emotional course, all of it on one screen: a row for each emotion, and marks where it is. */
 
+import { shownEmotion } from "./conversation.js";
 import { h, s } from "./dom.js";
 import { count } from "./format.js";
 import { paint } from "./palette.js";
@@ -18,8 +19,8 @@ export function course(conversation, colour, chosen) {
   const element = h(
     "section",
     { class: "course" },
-    h("h3", {}, "Course of each speaker"),
-    h("p", { class: "faint" }, "A mark is as high as the emotion is probable; what was corrected counts in full."),
+    h("h3", {}, "Emotions over time"),
+    h("p", { class: "faint" }, "A mark is as high as the emotion is probable; labels count in full."),
     strips,
   );
   const draw = () =>
@@ -79,7 +80,7 @@ function strip(conversation, speaker, colour, chosen) {
 
 function mark(item, label, row, left, right, colour) {
   const height = Math.max(share(item, label) * (ROW - 2), 2);
-  const strongest = label === item.label;
+  const strongest = label === shownEmotion(item);
   const rect = s("rect", {
     x: left,
     y: ROW * (row + 0.5) - height / 2,
@@ -92,9 +93,9 @@ function mark(item, label, row, left, right, colour) {
   return rect;
 }
 
-/** How probable a label is; one that was set by hand is certain, and there is no other then. */
+/** How probable an emotion is; a label is certain, and there is no other then. */
 function share(item, label) {
-  if (item.label === item.emotion) return item.probabilities[label] ?? 0;
+  if (item.label === null) return item.probabilities[label] ?? 0;
   return label === item.label ? 1 : 0;
 }
 
@@ -106,8 +107,9 @@ function span(conversation) {
 
 /** The course in words. */
 function summary(speaker, said) {
-  const counted = [...Map.groupBy(said, (item) => item.label)].map(([label, of]) => `${label} ${of.length}`);
-  const changes = said.map((item) => item.label).filter((label, turn, all) => label !== all[turn - 1]);
+  const shown = (item) => shownEmotion(item) ?? "no emotion";
+  const counted = [...Map.groupBy(said, shown)].map(([label, of]) => `${label} ${of.length}`);
+  const changes = said.map(shown).filter((label, turn, all) => label !== all[turn - 1]);
   const order = changes.length <= 12 ? `, in order ${changes.join(", ")}` : "";
   return `${speaker}, ${count(said.length, "utterance")}: ${counted.join(", ")}${order}`;
 }

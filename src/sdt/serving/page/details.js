@@ -1,8 +1,9 @@
-/** One utterance: its words, its stretch of the recording, all probabilities, each branch's opinion, its label. */
+/** One utterance: its words, its stretch of the recording, its label, all probabilities, of each modality too. */
 
 import { h } from "./dom.js";
-import { isCorrected } from "./conversation.js";
-import { count, percent, stretch } from "./format.js";
+import { shownEmotion, statusOf } from "./conversation.js";
+import { MARKS } from "./emotion.js";
+import { count, NOTHING, percent, STATUS, stretch } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
 
@@ -14,7 +15,8 @@ export class Details {
    * @param {import("./conversation.js").Conversation} conversation
    * @param {(label: string) => object} colour See palette.js.
    * @param {import("./player.js").Player} player
-   * @param {{close: () => void, step: (step: number) => void, relabel: (label: string) => void}} actions
+   * @param {{close: () => void, step: (step: number) => void, relabel: (label: string) => void, unreview: () => void}}
+   *   actions
    */
   constructor(conversation, colour, player, actions) {
     Object.assign(this, { conversation, colour, player, actions, id: `details-${(made += 1)}` });
@@ -41,7 +43,7 @@ export class Details {
     this.hint = h(
       "p",
       { class: "faint hint" },
-      "Choose an utterance to see all that the model says of it, to listen to it, and to correct its label.",
+      "Choose an utterance to see what the model says of it, to listen to it, and to confirm or correct its emotion.",
     );
     this.element = h("aside", { class: "details", "aria-labelledby": this.id }, this.head, this.content, this.hint);
     for (const what of ["current", "label", "filter"]) conversation.addEventListener(what, () => this.draw());
@@ -59,74 +61,77 @@ export class Details {
     [this.before.disabled, this.after.disabled] = [!conversation.beside(-1), !conversation.beside(1)];
     this.player.show(item);
     const when = stretch(item);
-    const held = this.about.contains(document.activeElement) && document.activeElement.matches("select, button");
+    const held = this.about.contains(document.activeElement) && document.activeElement;
     const place = `${item.place + 1} of ${count(conversation.items.length, "utterance")}`;
     this.about.replaceChildren(
       h("p", { class: "quote" }, item.text ?? "no words"),
       h("p", { class: "faint" }, when && `${when} · `, place),
       this.chooser(item),
     );
-    this.opinions.replaceChildren(h("h4", {}, "What the model says"), this.table(item));
-    if (held) this.about.querySelector("select").focus();
+    this.opinions.replaceChildren(
+      h("h4", {}, "What the model says"),
+      item.emotion === null ? h("p", {}, sentence(NOTHING)) : this.table(item),
+      ...lacking(item),
+    );
+    // A button may be gone now; on the title, keys mean what they mean among the utterances.
+    if (held) (held.matches("select") ? this.about.querySelector("select") : title).focus({ preventScroll: true });
   }
 
-  /** The label, and how to correct it. */
+  /** The emotion, and how to confirm or correct it. */
   chooser(item) {
     const id = `${this.id}-label`;
+    const [shown, status] = [shownEmotion(item), statusOf(item)];
     const option = (label) =>
       h(
         "option",
-        { value: label, selected: label === item.label },
+        { value: label, selected: label === shown },
         label === item.emotion ? `${label} (the model's)` : label,
       );
     const select = h(
       "select",
       { id, onchange: (event) => this.actions.relabel(event.target.value) },
+      shown === null && h("option", { value: "", selected: true, disabled: true }, "choose …"),
       ...this.conversation.labels.map(option),
     );
-    const back = h("button", { type: "button", onclick: () => this.actions.relabel(item.emotion) }, "Take the model's");
-    const said =
-      isCorrected(item) &&
-      h(
-        "span",
-        { class: "corrected-mark" },
-        item.label === item.given ? "✎ labelled so in the transcript" : "✎ corrected",
-      );
-    const given =
-      item.given !== null &&
-      item.given !== item.label &&
-      h("span", { class: "faint" }, `The transcript says ${item.given}.`);
+    const confirm = h(
+      "button",
+      { type: "button", title: "The model is right (C)", onclick: () => this.actions.relabel(item.emotion) },
+      `✓ Confirm ${item.emotion}`,
+    );
+    const remove = h("button", { type: "button", onclick: this.actions.unreview }, "Remove");
     const chooser = h(
       "div",
       { class: "chooser painted" },
-      h("label", { for: id }, "Label"),
+      h("label", { for: id }, "Emotion"),
       select,
-      said,
-      isCorrected(item) && back,
-      given,
+      item.emotion !== null && status !== "confirmed" && confirm,
+      status && h("span", { class: "status-mark" }, `${MARKS[status]} ${STATUS[status]}`),
+      item.review && remove,
+      item.given !== null &&
+        item.review !== null &&
+        h("span", { class: "faint" }, `The transcript says ${item.given}.`),
     );
-    paint(chooser, this.colour(item.label));
+    paint(chooser, this.colour(shown));
     return chooser;
   }
 
   /** All probabilities: of the whole, and of each modality's branch, with what each weighed. */
   table(item) {
     const branches = Object.entries(item.branches);
+    const absent = (modality) => !item.branches[modality] || (modality in item.weights && !item.weights[modality]);
     const head = branches.map(([modality]) => {
       const weight = item.weights[modality];
-      return h(
-        "th",
-        { scope: "col" },
-        modality,
-        weight !== undefined && h("span", { class: "faint" }, weight === 0 ? "missing" : `weighs ${percent(weight)}`),
-      );
+      const weighs = absent(modality) ? "none here" : weight && `weighs ${percent(weight)}`;
+      return h("th", { scope: "col" }, modality, weighs && h("span", { class: "faint" }, weighs));
     });
     const rows = this.conversation.labels
       .filter((label) => label in item.probabilities)
       .map((label, place) => {
-        const key = place < 10 && h("kbd", { title: `Key ${(place + 1) % 10}: label it ${label}` }, (place + 1) % 10);
+        const key =
+          place < 10 &&
+          h("kbd", { title: `Press ${(place + 1) % 10}: the emotion is ${label}` }, (place + 1) % 10);
         const own = branches.map(([modality, said]) =>
-          h("td", {}, item.weights[modality] === 0 ? "–" : bar(said[label] ?? 0, top(said) === label)),
+          h("td", {}, absent(modality) ? "–" : bar(said[label] ?? 0, top(said) === label)),
         );
         const row = h(
           "tr",
@@ -145,11 +150,19 @@ export class Details {
       h("thead", {}, h("tr", {}, h("td"), whole, ...head)),
       h("tbody", {}, ...rows),
     );
-    const why = Object.entries(item.missing).map(([modality, reason]) =>
-      h("p", { class: "faint" }, `${modality} is missing: ${reason}`),
-    );
-    return h("div", { class: "scroll" }, table, weightBar(item.weights), ...why);
+    return h("div", { class: "scroll" }, table, weightBar(item.weights));
   }
+}
+
+/** Why the utterance lacks modalities, a paragraph each. */
+function lacking(item) {
+  return Object.entries(item.missing).map(([modality, reason]) =>
+    h("p", { class: "faint" }, `Without ${modality}: ${reason}.`),
+  );
+}
+
+function sentence(words) {
+  return `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
 /** A number with a bar below it; the highest of its column is bold. */

@@ -1,11 +1,9 @@
 /**
- * The conversation as a file that `sdt` reads again: JSON Lines, CSV or WebVTT.
+ * Conversations as a file that `sdt` reads again: JSON Lines, CSV or WebVTT.
  *
- * `label` is what counts (corrected, given by the transcript, or the model's), `emotion` and `probability` are the
- * model's, `corrected` says whether label and emotion differ.
+ * `label` is a person's or the transcript's, `review` says whether a person corrected or confirmed the model;
+ * `emotion`, `probability` and all else are the model's.
  */
-
-import { isCorrected } from "./conversation.js";
 
 /** Seconds for which a cue is shown whose utterance has no end. */
 const LAST_CUE = 3;
@@ -17,38 +15,34 @@ const COLUMNS = [
   "start",
   "end",
   "label",
+  "review",
   "emotion",
   "probability",
-  "corrected",
 ];
 
 /**
  * The formats by their suffix.
- * @type {Record<string, {name: string, type: string, write: (items: object[]) => string}>}
+ * @type {Record<string, {name: string, type: string, write: (items: object[]) => string, alone?: boolean}>} `alone`: it
+ *   holds one conversation.
  */
 export const FORMATS = {
   jsonl: { name: "JSON Lines", type: "application/jsonl", write: jsonLines },
   csv: { name: "CSV", type: "text/csv", write: csv },
-  vtt: { name: "WebVTT", type: "text/vtt", write: webVtt },
+  vtt: { name: "WebVTT", type: "text/vtt", write: webVtt, alone: true },
 };
 
-/** All that the service said of every utterance, its label, and whether that is a correction. */
+/** All that the service said of every utterance, with label and review where there are any. */
 export function jsonLines(items) {
-  return items
-    .map((item) => JSON.stringify({ ...item.record, label: item.label, corrected: isCorrected(item) }) + "\n")
-    .join("");
+  return items.map((item) => JSON.stringify(row(item)) + "\n").join("");
 }
 
 /** A table for spreadsheets: with a byte order mark, by which they know that it is UTF-8. */
 export function csv(items) {
-  const rows = items.map((item) => {
-    const row = { ...item.record, label: item.label, corrected: isCorrected(item) };
-    return COLUMNS.map((column) => cell(row[column])).join(",");
-  });
+  const rows = items.map(row).map((values) => COLUMNS.map((column) => cell(values[column])).join(","));
   return "\ufeff" + [COLUMNS.join(","), ...rows].join("\n") + "\n";
 }
 
-/** Cues in the order of their beginnings; each begins with `[joy 0.83]`, or `[sadness, corrected]`. */
+/** Cues in the order of their beginnings; each begins with `[joy 0.83]`, `[sadness, corrected]` or the like. */
 export function webVtt(items) {
   const ids = items.map((item) => tidy(item.id));
   const named = ids.every(
@@ -60,7 +54,7 @@ export function webVtt(items) {
       const start = Math.round(1000 * item.start);
       const end = Math.max(Math.round(1000 * (item.end ?? item.start + LAST_CUE)), start + 1);
       const text = escaped(tidy(`${mark(item)} ${item.text ?? ""}`));
-      const emotion = item.label.replace(/[^\p{L}\p{N}_-]+/gu, "-");
+      const emotion = (item.label ?? item.emotion ?? "none").replace(/[^\p{L}\p{N}_-]+/gu, "-");
       const name = named ? `${tidy(item.id)}\n` : "";
       return `\n${name}${time(start)} --> ${time(end)}\n<v ${escaped(tidy(item.speaker))}><c.${emotion}>${text}</c>\n`;
     });
@@ -85,6 +79,14 @@ export function fileName(conversation, suffix) {
   return `${plain || "conversation"}.emotions.${suffix}`;
 }
 
+/** The values of an utterance by their names. */
+function row({ record, label, review }) {
+  const { conversation, utterance, speaker, text, start, end } = record;
+  const { label: _label, review: _review, ...said } = record;
+  const given = { ...(label !== null && { label }), ...(review !== null && { review }) };
+  return { conversation, utterance, speaker, text, start, end, ...given, ...said };
+}
+
 /**
  * A cell of a CSV file. Spreadsheets run what begins like a formula; a tab before it keeps them from that, is not seen
  * there, and is no part of the text when `sdt` reads it.
@@ -96,9 +98,15 @@ function cell(value) {
   return /[",\r\n\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function mark(item) {
-  const label = item.label.replaceAll("[", "(").replaceAll("]", ")");
-  return isCorrected(item) ? `[${label}, corrected]` : `[${label} ${item.probability.toFixed(2)}]`;
+/** How an utterance's emotion stands in a cue; `sdt` writes it likewise. */
+function mark({ label, review, emotion, probability }) {
+  if (label !== null) return `[${bracketed(label)}, ${review ?? "labelled"}]`;
+  return emotion === null ? "[no emotion]" : `[${bracketed(emotion)} ${probability.toFixed(2)}]`;
+}
+
+/** A name as brackets may hold it. */
+function bracketed(name) {
+  return name.replace(/[[\]\\]/g, "\\$&");
 }
 
 function escaped(text) {

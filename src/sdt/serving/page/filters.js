@@ -1,8 +1,8 @@
-/** What is shown: switches for emotions, speakers, and what wants a look. None is on: everything is shown. */
+/** What is shown: switches for emotions, speakers, and reviews. None is on: everything is shown. */
 
 import { announce, h } from "./dom.js";
-import { isCorrected, isUncertain, UNCERTAIN } from "./conversation.js";
-import { count, percent } from "./format.js";
+import { isUncertain, shownEmotion, statusOf, UNCERTAIN } from "./conversation.js";
+import { count, percent, STATUS } from "./format.js";
 import { paint } from "./palette.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
@@ -18,7 +18,7 @@ NARROW.addEventListener("change", () => {
 export function filters(conversation, colour) {
   const emotions = h("div", { class: "chips", role: "group", "aria-label": "Show only these emotions" });
   const speakers = h("div", { class: "chips", role: "group", "aria-label": "Show only these speakers" });
-  const others = h("div", { class: "chips", role: "group", "aria-label": "Show only what wants a look" });
+  const others = h("div", { class: "chips", role: "group", "aria-label": "Show only these states of review" });
   const shown = h("span", { class: "faint" });
   const all = h("button", { type: "button", class: "quiet", onclick: () => conversation.unfilter() }, "Show all");
   const element = h(
@@ -30,8 +30,9 @@ export function filters(conversation, colour) {
 
   function draw() {
     const { items, filter } = conversation;
-    const by = (key) => Map.groupBy(items, (item) => item[key]);
-    const [labels, names] = [by("label"), by("speaker")];
+    const [labels, names, statuses] = [shownEmotion, (item) => item.speaker, statusOf].map((key) =>
+      Map.groupBy(items, key),
+    );
     const offered = conversation.labels.filter((label) => labels.has(label) || filter.emotions.has(label));
     keep(
       emotions,
@@ -40,9 +41,12 @@ export function filters(conversation, colour) {
     [...emotions.children].forEach((button, place) => paint(button, colour(offered[place])));
     keep(speakers, names.size > 1 ? [...names].map(([name, said]) => chip("speakers", name, name, said.length)) : []);
     const doubt = `uncertain, below ${percent(UNCERTAIN)}`;
+    const reviewed = [...Object.entries(STATUS), [null, "without a label"]].filter(
+      ([status]) => filter.reviews.has(status) || (statuses.has(status) && statuses.size > 1),
+    );
     keep(others, [
       chip("uncertain", null, doubt, items.filter(isUncertain).length),
-      chip("corrected", null, "corrected", items.filter(isCorrected).length),
+      ...reviewed.map(([status, name]) => chip("reviews", status, name, statuses.get(status)?.length ?? 0)),
     ]);
     const left = conversation.shown.length;
     shown.textContent = left === items.length ? "" : `${left} of ${count(items.length, "utterance")} shown`;

@@ -1,4 +1,11 @@
-/** Numbers as people read them. */
+/** Numbers, and what is known of an utterance, as people read them. */
+
+import { statusOf } from "./conversation.js";
+
+/** Why an utterance has no emotion. */
+export const NOTHING = "no emotion: nothing was said, heard or seen";
+/** Where a label comes from. */
+export const STATUS = { corrected: "corrected", confirmed: "confirmed", given: "given by the transcript" };
 
 /** Seconds as 1:02 or 1:02:03, with tenths where `fine`. */
 export function clock(seconds, fine = false) {
@@ -32,11 +39,26 @@ export function size(bytes) {
 
 /** An utterance as a screen reader says it. */
 export function spoken(item) {
-  const model = `${item.emotion} ${percent(item.probability)}`;
-  const emotion = item.label === item.emotion ? model : `${item.label}, corrected, the model says ${model}`;
-  const weights = Object.entries(item.weights).map(([modality, weight]) => `${modality} ${percent(weight)}`);
-  const weighed = weights.length > 1 ? `weights: ${weights.join(", ")}` : "";
-  return [item.place + 1, item.speaker, stretch(item), emotion, item.text ?? "no words", weighed]
+  const weighed = weightWords(item.weights);
+  const weights = Object.keys(item.weights).length > 1 && weighed && `weights: ${weighed}`;
+  return [item.place + 1, item.speaker, stretch(item), emotionWords(item), item.text ?? "no words", weights]
     .filter(Boolean)
+    .join(", ");
+}
+
+/** An utterance's emotion: joy 83%; with a label, where it comes from and what the model says. */
+export function emotionWords(item) {
+  const status = statusOf(item);
+  const model = item.emotion === null ? null : `${item.emotion} ${percent(item.probability)}`;
+  if (!status) return model ?? NOTHING;
+  if (item.label === item.emotion) return `${model}, ${STATUS[status]}`;
+  return `${item.label}, ${STATUS[status]}; the model says ${model ?? NOTHING}`;
+}
+
+/** The weights of the modalities that an utterance has: text 62%, audio 38%. */
+export function weightWords(weights) {
+  return Object.entries(weights)
+    .filter(([, weight]) => weight)
+    .map(([modality, weight]) => `${modality} ${percent(weight)}`)
     .join(", ");
 }

@@ -1,10 +1,11 @@
 /** The conversation from top to bottom: a table with a row for each utterance. */
 
 import { h } from "./dom.js";
-import { isCorrected } from "./conversation.js";
-import { percent, spoken, stretch } from "./format.js";
+import { shownEmotion, statusOf } from "./conversation.js";
+import { emotionParts } from "./emotion.js";
+import { spoken, stretch, weightWords } from "./format.js";
 import { paint } from "./palette.js";
-import { weightBar, weightWords } from "./weights.js";
+import { weightBar } from "./weights.js";
 
 /** See `element`; what it shows follows the conversation. */
 export class List {
@@ -50,10 +51,6 @@ export class List {
       row.querySelector("button") ??
       h("button", { type: "button", class: "number", tabindex: -1, "data-place": item.place }, item.place + 1);
     button.setAttribute("aria-label", spoken(item));
-    const model = `${item.emotion} ${percent(item.probability)}`;
-    const emotion = isCorrected(item)
-      ? [h("b", {}, "✎\u202f", item.label), " ", h("s", {}, model)]
-      : [h("b", {}, item.label), " ", percent(item.probability)];
     const cell = (name, ...children) => h("td", { class: name, role: "cell" }, ...children);
     const weights = weightBar(item.weights);
     const cells = [
@@ -61,12 +58,12 @@ export class List {
       cell("time", stretch(item)),
       cell("speaker", item.speaker),
       cell("words", item.text ?? h("i", {}, "no words")),
-      cell("emotion", h("span", { class: "badge" }, ...emotion)),
+      cell("emotion", h("span", { class: "badge" }, ...emotionParts(item))),
       cell("weighed", weights && weightWords(item.weights), weights),
     ];
     row.replaceChildren(...cells);
-    row.classList.toggle("corrected", isCorrected(item));
-    paint(row, this.colour(item.label));
+    for (const status of ["corrected", "confirmed"]) row.classList.toggle(status, statusOf(item) === status);
+    paint(row, this.colour(shownEmotion(item)));
   }
 
   filter() {

@@ -2,7 +2,7 @@
 
 import { Conversation } from "./conversation.js";
 import { announce, byId, h } from "./dom.js";
-import { percent } from "./format.js";
+import { emotionWords } from "./format.js";
 import { Stream } from "./stream.js";
 import { View } from "./view.js";
 
@@ -66,7 +66,7 @@ export class Live {
     if (!this.view) this.open(prediction);
     else this.view.conversation.add(prediction);
     this.pending();
-    announce(`${prediction.speaker}: ${prediction.emotion}, ${percent(prediction.probability)}`);
+    announce(`${prediction.speaker}: ${emotionWords(this.view.conversation.items.at(-1))}`);
   }
 
   /** With the first utterance there is something to see. */
@@ -79,7 +79,7 @@ export class Live {
   /** What was typed and has no answer yet. */
   pending() {
     const left = this.stream.said.length - this.stream.answered;
-    byId("pending").textContent = left ? `${left} sent or to be sent` : "";
+    byId("pending").textContent = left ? `waiting for ${left}` : "";
   }
 
   refused(message, utterance) {
@@ -99,7 +99,7 @@ export class Live {
   }
 
   forget() {
-    if (this.unsaved && !confirm("The corrections are not saved. Forget the conversation?")) return;
+    if (this.unsaved && !confirm("What you corrected or confirmed is not saved. Delete the conversation?")) return;
     this.stream.forget();
   }
 
@@ -108,7 +108,7 @@ export class Live {
     byId("live-found").replaceChildren();
     this.complain("");
     this.pending();
-    announce("The conversation is forgotten");
+    announce("The conversation is deleted");
     this.stream.connect();
     byId("words").focus();
   }

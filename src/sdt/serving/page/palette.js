@@ -38,12 +38,13 @@ const HUES = {
 /**
  * A colour for every label: of the model, and any other that a transcript brings.
  * @param {string[]} labels Of the model.
- * @returns {(label: string) => {hue: number, strength: number}}
+ * @returns {(label: string | null) => {hue: number, strength: number}} Grey for no emotion.
  */
 export function palette(labels) {
   const taken = labels.map((label) => HUES[label.toLowerCase()]).filter((hue) => typeof hue === "number");
   const found = new Map();
   const colour = (label) => {
+    if (label === null) return GREY;
     const known = HUES[label.toLowerCase()];
     if (known === null) return GREY;
     if (!found.has(label)) found.set(label, { hue: known ?? between(taken), strength: STRONG });

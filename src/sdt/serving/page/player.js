@@ -14,7 +14,7 @@ export class Player {
       ? h("video", { src: this.url, controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" })
       : null;
     this.button = h("button", { type: "button", onclick: () => this.toggle() });
-    this.note = h("p", { class: "faint" }, file ? "" : "No recording was given, so there is nothing to hear.");
+    this.note = h("p", { class: "faint" }, file ? "" : "No recording was given.");
     this.element = h("div", { class: "player" }, this.media, file && h("p", {}, this.button), this.note);
     this.media?.addEventListener("loadedmetadata", () =>
       this.media.classList.toggle("sound", this.media.videoWidth === 0),
@@ -83,7 +83,7 @@ export class Player {
   }
 
   broken() {
-    this.note.textContent = "This browser cannot play this recording; that changes nothing in the emotions.";
+    this.note.textContent = "This browser cannot play this recording. The emotions are not affected.";
     this.media.hidden = this.button.disabled = true;
   }
 }

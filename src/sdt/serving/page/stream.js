@@ -4,6 +4,7 @@
  */
 
 import { randomId, token } from "./api.js";
+import { inWords } from "./words.js";
 
 const [FIRST_PAUSE, LONGEST_PAUSE] = [500, 15_000];
 /** Why the service closes a connection; it is not asked again before somebody has something to say. */
@@ -94,7 +95,7 @@ export class Stream {
   failed({ seq, error }) {
     this.waiting = false;
     const [refused] = Number.isInteger(seq) && seq < this.said.length ? this.said.splice(seq, 1) : [null];
-    this.told.refused(error.message, refused);
+    this.told.refused(inWords(0, error), refused);
     this.send();
   }
 
@@ -105,13 +106,13 @@ export class Stream {
     if (code === TAKEN_OVER || code === IDLE) {
       this.told.state(
         code === IDLE
-          ? "Disconnected since nothing was said; it goes on when you send"
-          : "Another window has this conversation",
+          ? "Paused, since nothing was said for a while. Send an utterance to continue"
+          : "This conversation is open in another window. Send an utterance to continue here",
         false,
       );
       return;
     }
-    this.told.state(`Not connected; trying again in ${Math.ceil(this.pause / 1000)} s`, false);
+    this.told.state(`Not connected. Trying again in ${Math.ceil(this.pause / 1000)} s`, false);
     this.timer = setTimeout(() => this.connect(), this.pause);
     this.pause = Math.min(2 * this.pause, LONGEST_PAUSE);
   }

@@ -1,8 +1,9 @@
 /** The conversation from left to right: a lane for each speaker, a box for each utterance. */
 
 import { h } from "./dom.js";
-import { isCorrected } from "./conversation.js";
-import { clock, count, percent, spoken } from "./format.js";
+import { shownEmotion, statusOf } from "./conversation.js";
+import { emotionParts } from "./emotion.js";
+import { clock, count, emotionWords, spoken } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
 
@@ -95,15 +96,12 @@ export class Timeline {
   /** What is in a box. */
   write(item) {
     const box = this.of(item);
-    const model = `${item.emotion} ${percent(item.probability)}`;
-    const emotion = isCorrected(item)
-      ? h("span", { class: "emotion" }, h("b", {}, "✎\u202f", item.label), " ", h("s", {}, model))
-      : h("span", { class: "emotion" }, h("b", {}, item.label), " ", percent(item.probability));
-    box.replaceChildren(emotion, h("span", { class: "words" }, item.text ?? "–"), weightBar(item.weights) ?? "");
-    box.classList.toggle("corrected", isCorrected(item));
+    const emotion = h("span", { class: "emotion" }, ...emotionParts(item));
+    box.replaceChildren(emotion, h("span", { class: "words" }, item.text ?? "no words"), weightBar(item.weights) ?? "");
+    for (const status of ["corrected", "confirmed"]) box.classList.toggle(status, statusOf(item) === status);
     box.setAttribute("aria-label", spoken(item));
-    box.title = `${item.speaker}: ${item.label} – ${item.text ?? "no words"}`;
-    paint(box, this.colour(item.label));
+    box.title = `${item.speaker}: ${emotionWords(item)} – ${item.text ?? "no words"}`;
+    paint(box, this.colour(shownEmotion(item)));
     if (this.scale) this.filter();
   }
 

@@ -2,7 +2,6 @@
 
 import { h } from "./dom.js";
 import { FORMATS } from "./exports.js";
-import { count } from "./format.js";
 
 /**
  * @param {import("./view.js").View} view
@@ -20,10 +19,10 @@ export function choices(view) {
     button("Fit", () => view.timeline.zoom(0), { title: "All of it on one screen" }),
     button("+", () => view.timeline.zoom(1.5), { "aria-label": "Zoom in", title: "Zoom in" }),
   ];
-  const undo = button("Undo", () => view.undo(), { title: "Take the last correction back (U)" });
+  const undo = button("Undo", () => view.undo(), { title: "Take the last change back (U)" });
   const changed = h("span", { class: "faint" });
-  const saves = Object.entries(FORMATS).map(([suffix, { name }]) =>
-    button(name, () => view.save(suffix), { "data-format": suffix }),
+  const saves = Object.entries(FORMATS).map(([suffix, { name, alone }]) =>
+    button(view.several && alone ? `${name} (this one)` : name, () => view.save(suffix), { "data-format": suffix }),
   );
   const group = (name, ...children) => h("div", { class: "group", role: "group", "aria-label": name }, ...children);
   const scale = group("Width", spread, ...wide);
@@ -32,8 +31,8 @@ export function choices(view) {
     { class: "toolbar" },
     group("Show as", ...as),
     scale,
-    group("Corrections", undo, changed),
-    group("Save", h("span", { class: "faint" }, "Save as"), ...saves),
+    group("Review", undo, changed),
+    group("Save", h("span", { class: "faint" }, view.several ? "Save all as" : "Save as"), ...saves),
   );
 
   function write() {
@@ -42,10 +41,15 @@ export function choices(view) {
     spread.hidden = !conversation.timed;
     spread.setAttribute("aria-pressed", String(!view.timeline.byTime));
     undo.disabled = !conversation.changes.length;
-    const number = conversation.items.filter((item) => item.label !== (item.given ?? item.emotion)).length;
-    const saved = `${count(number, "correction")}, ${conversation.unsaved ? "not saved" : "saved"}`;
-    changed.textContent = conversation.changes.length || conversation.unsaved ? saved : "";
-    const untimed = conversation.items.some((item) => item.start === null);
+    const reviews = Map.groupBy(conversation.items, (item) => item.review);
+    const said = ["corrected", "confirmed"]
+      .filter((review) => reviews.has(review))
+      .map((review) => `${reviews.get(review).length} ${review}`);
+    const touched = conversation.changes.length || conversation.unsaved;
+    changed.textContent = [...said, touched && (conversation.unsaved ? "not saved" : "saved")]
+      .filter(Boolean)
+      .join(", ");
+    const untimed = !conversation.timed;
     for (const save of saves) {
       save.disabled = !conversation.items.length || (save.dataset.format === "vtt" && untimed);
       save.title = save.dataset.format === "vtt" && untimed ? "WebVTT needs the time of every utterance" : "";

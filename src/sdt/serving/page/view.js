@@ -4,8 +4,9 @@ import { announce, h } from "./dom.js";
 import { course } from "./course.js";
 import { Details } from "./details.js";
 import { save, fileName, FORMATS } from "./exports.js";
+import { markLegend } from "./emotion.js";
 import { filters } from "./filters.js";
-import { clock, count, spoken } from "./format.js";
+import { clock, count, emotionWords, spoken } from "./format.js";
 import { List } from "./list.js";
 import { palette } from "./palette.js";
 import { Player } from "./player.js";
@@ -19,10 +20,11 @@ const NARROW = matchMedia("(max-width: 46rem)");
 export class View {
   /**
    * @param {import("./conversation.js").Conversation} conversation
-   * @param {{notes?: string[], recording?: File | null}} more
+   * @param {{notes?: string[], recording?: File | null, saveAll?: (suffix: string) => void}} more `saveAll` where it
+   *   is one of several conversations, which are saved together.
    */
-  constructor(conversation, { notes = [], recording = null } = {}) {
-    this.conversation = conversation;
+  constructor(conversation, { notes = [], recording = null, saveAll = null } = {}) {
+    [this.conversation, this.saveAll, this.several] = [conversation, saveAll, saveAll !== null];
     const colour = palette(conversation.labels);
     this.player = new Player(recording);
     this.timeline = new Timeline(conversation, colour);
@@ -33,6 +35,7 @@ export class View {
       close: () => this.close(),
       step: (step) => this.step(step),
       relabel: (label) => this.relabel(label),
+      unreview: () => this.unreview(),
     };
     this.details = new Details(conversation, colour, this.player, actions);
     this.title = h("h2", { tabindex: -1 }, conversation.name);
@@ -42,7 +45,7 @@ export class View {
     this.element = h(
       "section",
       { class: "view" },
-      h("div", { class: "view-head" }, this.title, this.facts, told(notes)),
+      h("div", { class: "view-head" }, this.title, this.facts, noteList(notes)),
       this.tools.element,
       filters(conversation, colour),
       h(
@@ -54,6 +57,7 @@ export class View {
           this.timeline.element,
           this.listed,
           weightLegend(modalities),
+          markLegend(),
           course(conversation, colour, (item) => this.open(item)),
         ),
         this.details.element,
@@ -105,6 +109,15 @@ export class View {
     this.details.title.focus({ preventScroll: true });
   }
 
+  /** Give the recording back. */
+  end() {
+    this.player.close();
+  }
+
+  get unsaved() {
+    return this.conversation.unsaved;
+  }
+
   /** Back to where the details were asked for. */
   close() {
     this.details.element.classList.remove("open");
@@ -122,24 +135,36 @@ export class View {
     announce(spoken(item));
   }
 
-  /** Correct the current utterance. */
+  /** Confirm or correct the current utterance's emotion. */
   relabel(label) {
     const item = this.conversation.current;
+    if (label === null) return;
     this.conversation.relabel(item, label);
-    announce(`Utterance ${item.place + 1} is labelled ${label}; the model says ${item.emotion}`);
-    this.tools.write();
+    this.tell(item);
   }
 
-  /** Take the last correction back, and show where. */
+  /** Remove the review of the current utterance. */
+  unreview() {
+    this.conversation.unreview(this.conversation.current);
+    this.tell(this.conversation.current);
+  }
+
+  /** Take the last change back, and say where. */
   undo() {
     const item = this.conversation.undo();
-    if (item) announce(`Utterance ${item.place + 1} is labelled ${item.label} again`);
+    if (item) this.tell(item);
     this.tools.write();
   }
 
-  /** Save a file. */
+  tell(item) {
+    announce(`Utterance ${item.place + 1}: ${emotionWords(item)}`);
+    this.tools.write();
+  }
+
+  /** Save a file: of this conversation, or of all where there are several. */
   save(suffix) {
-    const { write, type, name } = FORMATS[suffix];
+    const { write, type, name, alone } = FORMATS[suffix];
+    if (this.saveAll && !alone) return this.saveAll(suffix);
     save(fileName(this.conversation.name, suffix), write(this.conversation.items), type);
     this.conversation.saved();
     announce(`Saved as ${name}`);
@@ -176,13 +201,15 @@ export class View {
     else if (key === "End" && items.length) this.look(shown.at(-1) ?? items.at(-1));
     else if (key === "p" || key === "P") this.player.toggle();
     else if (key === "u" || key === "U") this.undo();
+    else if ((key === "c" || key === "C") && current) this.relabel(current.emotion);
     else if (label && current) this.relabel(label);
     else return false;
     return true;
   }
 }
 
-function told(notes) {
+/** Notes that open on demand; null where there are none. */
+export function noteList(notes) {
   if (!notes.length) return null;
   return h(
     "details",

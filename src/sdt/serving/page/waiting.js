@@ -4,8 +4,8 @@ import { byId } from "./dom.js";
 import { clock, size } from "./format.js";
 
 const NAMES = {
-  receiving: "The service has the files and reads them",
-  waiting: "Waiting for a process that decodes recordings",
+  receiving: "Reading the files",
+  waiting: "Waiting until another recording is read",
   predicting: "Recognising emotions",
 };
 
@@ -43,6 +43,7 @@ export async function waited(work) {
 
 function named({ stage, modality, done, total }) {
   if (stage === "sending") return done < total ? `Sending ${size(done)} of ${size(total)}` : NAMES.receiving;
-  if (stage === "decoding") return `Decoding the recording: ${modality}, utterance ${done} of ${total}`;
+  if (stage === "decoding") return `Reading the recording (${modality}): utterance ${done} of ${total}`;
+  if (stage === "conversations") return `Recognising emotions: conversation ${done + 1} of ${total}`;
   return NAMES[stage] ?? null;
 }

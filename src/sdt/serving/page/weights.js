@@ -1,28 +1,21 @@
 /** How much each modality weighed, as a bar; modalities differ in their pattern, and numbers stand elsewhere, too. */
 
 import { h } from "./dom.js";
-import { percent } from "./format.js";
 
 const PATTERNS = 4;
 
-/** A bar of an utterance's weights; null where the model weighs nothing, or has one modality. */
+/** A bar of an utterance's weights; null where it has no modality, or the model has one alone or weighs nothing. */
 export function weightBar(weights) {
-  const parts = Object.entries(weights);
-  if (parts.length < 2) return null;
+  const parts = Object.values(weights);
+  if (parts.length < 2 || !parts.some(Boolean)) return null;
   const bar = h("span", { class: "weights", "aria-hidden": "true" });
-  parts.forEach(([, weight], place) => {
+  parts.forEach((weight, place) => {
+    if (!weight) return;
     const part = h("span", { class: `weight modality-${place % PATTERNS}` });
     part.style.flexGrow = String(weight);
     bar.append(part);
   });
   return bar;
-}
-
-/** The weights in words: text 62%, audio 38%. */
-export function weightWords(weights) {
-  return Object.entries(weights)
-    .map(([modality, weight]) => `${modality} ${percent(weight)}`)
-    .join(", ");
 }
 
 /** What the patterns mean. */

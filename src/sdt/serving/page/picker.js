@@ -1,0 +1,161 @@
+/** The conversations of one file: chosen one at a time, recognised when they are needed, saved together. */
+
+import { predict } from "./api.js";
+import { Conversation } from "./conversation.js";
+import { announce, h } from "./dom.js";
+import { fileName, FORMATS, save } from "./exports.js";
+import { count } from "./format.js";
+import { noteList, View } from "./view.js";
+
+/** Notes on the JSON that is made of a conversation here, which say again what those on the file say. */
+const AGAIN = /^conversation: /;
+
+/** See `element`. */
+export class Picker {
+  /**
+   * @param {string} name Of the file.
+   * @param {{conversations: object[], notes: string[]}} read As POST /v1/transcript answers.
+   * @param {string[]} labels Of the model.
+   * @param {object} more `recording`: a file, of the conversation that is chosen first; `sent`: whether the service
+   *   listens to it; `answer`: waits for the service; `work`: does something that takes a while, unless something else
+   *   is done.
+   */
+  constructor(name, { conversations, notes }, labels, more) {
+    Object.assign(this, { name, labels, more, current: null });
+    this.entries = conversations.map((given) => ({ given, view: null, problem: "" }));
+    this.title = h("h2", { tabindex: -1 }, name);
+    this.select = h(
+      "select",
+      { onchange: () => this.choose(this.select.selectedIndex) },
+      ...conversations.map(({ id, utterances }) => h("option", {}, `${id} (${count(utterances.length, "utterance")})`)),
+    );
+    if (more.recording) this.select.selectedIndex = -1;
+    const step = (words, by, sign) =>
+      h("button", { type: "button", onclick: () => this.choose(this.current + by), "aria-label": words }, sign);
+    [this.before, this.after] = [step("Previous conversation", -1, "‹"), step("Next conversation", 1, "›")];
+    this.all = h("button", { type: "button", onclick: () => more.work(() => this.recogniseAll()) }, "Recognise all");
+    this.state = h("span", { class: "faint" });
+    [this.refused, this.place] = [h("div"), h("div")];
+    const hint = `Choose the conversation that the recording ${more.recording?.name} belongs to.`;
+    this.hint = more.recording && h("p", {}, hint);
+    this.element = h(
+      "section",
+      {},
+      h("div", { class: "view-head" }, this.title, noteList(notes)),
+      h(
+        "div",
+        { class: "picker group", role: "group", "aria-label": "Conversations of the file" },
+        h("label", {}, "Conversation ", this.select),
+        this.before,
+        this.after,
+        this.all,
+        this.state,
+      ),
+      this.hint,
+      this.refused,
+      this.place,
+    );
+    this.write();
+  }
+
+  /** Show a conversation; its emotions are recognised first where that is to be done. */
+  choose(place) {
+    return this.entries[place].view ? this.open(place) : this.more.work(() => this.recognise(place));
+  }
+
+  /** Recognise the emotions of a conversation, and show it. */
+  async recognise(place) {
+    try {
+      await this.more.answer((told, signal) => this.predict(this.entries[place], told, signal));
+      this.open(place);
+    } finally {
+      this.select.selectedIndex = this.current ?? -1;
+    }
+  }
+
+  /** Recognise all that are left; those that the service refuses are listed. */
+  async recogniseAll() {
+    const left = this.entries.filter(({ view, problem }) => !view && !problem);
+    if (!left.length) return;
+    await this.more.answer(async (told, signal) => {
+      for (const [done, entry] of left.entries()) {
+        if (entry.view) continue; // asked again, with a token
+        told({ stage: "conversations", done, total: left.length });
+        try {
+          await this.predict(entry, () => {}, signal);
+        } catch (error) {
+          if (error.status !== 413 && error.status !== 422) throw error;
+          entry.problem = error.message;
+        }
+      }
+    });
+  }
+
+  async predict(entry, told, signal) {
+    const { recording, sent } = this.more;
+    const own = this.hint && entry === this.entries[this.select.selectedIndex] ? recording : null;
+    let body = entry.given;
+    if (own && sent) {
+      body = new FormData();
+      body.append("conversation", JSON.stringify(entry.given));
+      body.append("media", own, own.name);
+    }
+    const { predictions, notes, missing } = await predict(body, told, signal);
+    const conversation = new Conversation(entry.given.id, this.labels, predictions, missing);
+    entry.view = new View(conversation, {
+      notes: notes.filter((note) => !AGAIN.test(note)),
+      recording: own,
+      saveAll: (suffix) => this.more.work(() => this.save(suffix)),
+    });
+    entry.problem = "";
+  }
+
+  open(place) {
+    if (this.current !== null) this.entries[this.current].view.player.media?.pause();
+    this.hint?.remove();
+    this.hint = null;
+    this.current = this.select.selectedIndex = place;
+    const { view } = this.entries[place];
+    this.place.replaceChildren(view.element);
+    view.title.focus();
+    this.write();
+  }
+
+  /** Save all conversations in one file; the emotions of those that are left are recognised first. */
+  async save(suffix) {
+    await this.recogniseAll();
+    const { write, type, name } = FORMATS[suffix];
+    save(fileName(this.name, suffix), write(this.entries.flatMap(itemsOf)), type);
+    for (const { view } of this.entries) view?.conversation.saved();
+    announce(`Saved ${count(this.entries.length, "conversation")} as ${name}`);
+  }
+
+  write() {
+    const known = this.entries.filter(({ view }) => view).length;
+    const problems = this.entries.filter(({ problem }) => problem);
+    this.state.textContent = `${known} of ${count(this.entries.length, "conversation")} recognised`;
+    this.refused.replaceChildren(
+      ...problems.map(({ given, problem }) => h("p", { class: "faint" }, `${given.id} was left out. ${problem}`)),
+    );
+    this.all.hidden = known + problems.length === this.entries.length || this.hint !== null;
+    this.before.disabled = !this.current;
+    this.after.disabled = this.current === null || this.current === this.entries.length - 1;
+    if (this.current !== null) this.entries[this.current].view.write();
+  }
+
+  get unsaved() {
+    return this.entries.some(({ view }) => view?.unsaved);
+  }
+
+  /** Give the recording back. */
+  end() {
+    for (const { view } of this.entries) view?.end();
+  }
+}
+
+/** The utterances of a conversation, also where the service has said nothing of them. */
+function itemsOf({ given, view }) {
+  if (view) return view.conversation.items;
+  const records = given.utterances.map(({ id, ...said }) => ({ conversation: given.id, utterance: id, ...said }));
+  return new Conversation(given.id, [], records).items;
+}
