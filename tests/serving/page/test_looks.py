@@ -91,7 +91,7 @@ def test_an_utterance_with_nothing_and_absent_modalities(tab: Tab) -> None:
     weights = "[...document.querySelectorAll('.utterance')].map((box) => box.querySelectorAll('.weight').length)"
     assert tab.evaluate(weights) == [1, 0, 0]
     assert tab.texts(".chip[data-key^=emotions]") == ["joy\n2"]
-    assert tab.texts(".chip[data-key^=uncertain]")[0].endswith(" 0")
+    assert tab.texts(".chip[data-key^=uncertain]")[0].endswith("\n0")
     tab.click("[data-place='0'].utterance")
     assert tab.texts(".opinions thead th")[1:] == ["text\nweighs 100%", "audio\nnone here"]
     assert [row.split()[-1] for row in tab.texts(".opinions tbody tr")] == ["–", "–"]
