@@ -72,9 +72,9 @@ class Running:
         named = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask("POST", path, body, {"content-type": "application/json", **named})
 
-    def post_parts(self, *parts: tuple[str, str | None, bytes], **headers: str) -> Answer:
+    def post_parts(self, *parts: tuple[str, str | None, bytes], path: str = "/v1/predict", **headers: str) -> Answer:
         body, kind = multipart(parts)
-        return self.ask("POST", "/v1/predict", body, {"content-type": kind, **headers})
+        return self.ask("POST", path, body, {"content-type": kind, **headers})
 
     def until_running(self, requests: int) -> None:
         """Until so many requests for predictions are inside."""

@@ -59,6 +59,46 @@ def test_json_is_answered_as_the_same_json_lines(service: Running, home: Path, t
     assert service.post(CHAT, accept="application/x-ndjson").body == expected
 
 
+def test_labels_and_reviews_are_handed_through(service: Running) -> None:
+    rows: list[dict[str, object]] = [
+        {"speaker": "Ann", "text": "a", "label": "joy", "review": "corrected"},
+        {"speaker": "Ann", "text": "b", "label": "joy", "review": "confirmed"},
+        {"speaker": "Ann", "text": "c", "label": "far-off"},
+        {"speaker": "Ann", "text": "d"},
+        {"speaker": "Ann", "text": "e", "review": "confirmed"},
+    ]
+    wanted = [("joy", "corrected"), ("joy", "confirmed"), ("far-off", None), (None, None), (None, None)]
+    file = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    for answer in (service.post({"utterances": rows}), service.post_parts(("transcript", "t.jsonl", file))):
+        said = answer.json["predictions"]
+        assert [(one.get("label"), one.get("review")) for one in said] == wanted
+        assert ["review" in one for one in said] == [True, True, False, False, False]
+    rows[0]["review"] = "yes"
+    assert service.post({"utterances": rows}).status == 422
+
+
+def test_the_conversations_of_a_transcript(service: Running) -> None:
+    table = "conversation,speaker,text,start,label,review,media\na,Ann,Hi!,0.5,joy,confirmed,x.wav\nb,Bob,No.,,,,\n"
+    part = ("transcript", "talks.csv", table.encode())
+    answer = service.post_parts(part, path="/v1/transcript")
+    assert answer.json["conversations"] == [
+        {
+            "id": "a",
+            "utterances": [
+                {"id": "0", "speaker": "Ann", "text": "Hi!", "label": "joy", "start": 0.5, "review": "confirmed"}
+            ],
+        },
+        {"id": "b", "utterances": [{"id": "0", "speaker": "Bob", "text": "No."}]},
+    ]
+    assert any("are not looked at" in note for note in answer.json["notes"])
+    found = service.post({"conversations": answer.json["conversations"]}, "/v1/predict/batch").json["results"]
+    assert [one["predictions"][0]["conversation"] for one in found] == ["a", "b"]
+    refused = service.post_parts(part)
+    assert (refused.status, "/v1/transcript" in refused.json["error"]["message"]) == (422, True)
+    assert service.post_parts(("media", "talk.wav", b""), path="/v1/transcript").status == 422
+    assert service.post({"utterances": []}, "/v1/transcript").status == 415
+
+
 def test_a_transcript_with_its_recording(service: Running, home: Path, tmp_path: Path) -> None:
     expected = predicted(home, tmp_path, home / "talk.srt", home / "talk.wav")
     parts = (

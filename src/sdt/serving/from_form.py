@@ -144,6 +144,10 @@ class FromForm:
                     raise invalid(str(error).replace(f"{path.parent}/", "")) from None
         finally:
             upload.close()
+        if transcript.clips:
+            transcript.notes.append(
+                f"{upload.name}: the files that its column 'media' names are not looked at; upload them"
+            )
         return upload.name, transcript
 
     def _transcript(self, part: str | UploadFile, format_: str | UploadFile | None) -> Asked:
@@ -156,10 +160,7 @@ class FromForm:
             )
         conversation = transcript.conversations[0]
         check(conversation, self._settings)
-        notes = list(transcript.notes)
-        if transcript.clips:
-            notes.append(f"{name}: the files that its column 'media' names are not looked at; upload them")
-        return Asked(conversation, notes)
+        return Asked(conversation, transcript.notes)
 
 
 class _Parts(MultiPartParser):

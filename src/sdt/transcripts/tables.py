@@ -29,7 +29,7 @@ from sdt.corpus.importers.csv_lines import read_csv
 from sdt.corpus.importers.json_records import json_array, json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
 from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
 
@@ -155,7 +155,7 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
         if corrected.casefold() == "true":
             added = {"review": "corrected"}
         elif corrected.casefold() != "false":
-            raise InputError(f"{path}, line {line}: corrected {corrected[:80]!r} is neither true nor false")
+            raise InputError(f"{path}, line {line}: corrected {quoted(corrected)} is neither true nor false")
         elif label == emotion:
             added = {"label": None}
             repeated += 1
@@ -212,7 +212,7 @@ def _review(where: str, text: str | None) -> Review | None:
     known: tuple[Review, ...] = get_args(Review)
     found = next((review for review in known if review == text), None)
     if text and found is None:
-        raise InputError(f"{where}: review {text[:80]!r} is unknown{near_miss(text[:80], known)}")
+        raise InputError(f"{where}: review {quoted(text)} is unknown{near_miss(text, known)}")
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sdt.conversation import Conversation, Prediction, Utterance
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.files import atomic_file, write_text
 from sdt.transcripts.markup import escape_srt, escape_webvtt, mark
 from sdt.transcripts.records import flat, record
@@ -65,7 +65,7 @@ def format_of(path: Path) -> str:
     """
     if path.suffix.lower() not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise InputError(f"{path}: predictions have no format of the suffix {path.suffix[:80]!r}; known are: {known}")
+        raise InputError(f"{path}: predictions have no format of the suffix {quoted(path.suffix)}; known are: {known}")
     return SUFFIXES[path.suffix.lower()]
 
 
