@@ -159,18 +159,20 @@ def test_the_real_meld() -> None:
 def test_labels_and_reviews_of_people_alone(tmp_path: Path, kind: str) -> None:
     rows: list[dict[str, object]] = [
         {"text": "a", "label": "joy", "review": "corrected", "emotion": "anger", "probability": 0.5},
-        {"text": "b", "label": "joy", "review": "confirmed", "emotion": "joy", "probability": 0.5},
+        {"text": "b", "label": "joy", "review": "Confirmed", "emotion": "joy", "probability": 0.5},
         {"text": "c", "label": "joy", "review": None, "emotion": "joy", "probability": 0.5},
         {"text": "d", "label": None, "review": None, "emotion": "joy", "probability": 0.5},
         {"text": "e", "label": None, "review": "confirmed", "emotion": "joy", "probability": 0.5},
     ]
-    assert reviews(tmp_path, kind, rows) == [
+    notes: list[str] = []
+    assert reviews(tmp_path, kind, rows, notes) == [
         ("joy", "corrected"),
         ("joy", "confirmed"),
         ("joy", None),
         (None, None),
         (None, None),
     ]
+    assert f"a.{kind}: reviews without a label left aside: 1" in notes
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])

@@ -135,6 +135,9 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
+    bare = sum(bool(record.get("review")) and not record.get("label") for _, record in records)
+    if bare:
+        notes.append(f"reviews without a label left aside: {bare}")
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
     return turns, notes
@@ -210,7 +213,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
 def _review(where: str, text: str | None) -> Review | None:
     """The review in a cell; None for an empty one."""
     known: tuple[Review, ...] = get_args(Review)
-    found = next((review for review in known if review == text), None)
+    found = next((review for review in known if text and review == text.casefold()), None)
     if text and found is None:
         raise InputError(f"{where}: review {quoted(text)} is unknown{near_miss(text, known)}")
     return found

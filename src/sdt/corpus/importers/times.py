@@ -9,7 +9,7 @@ LONGEST = 1e9
 _NUMBER = r"\d{1,9}(?:[.,]\d{1,50})?"
 _TIME = re.compile(
     rf"(?:(?:(?P<hours>\d{{1,4}}):)?(?P<minutes>[0-5]?\d):(?P<seconds>{_NUMBER})"
-    rf"|(?P<alone>-?{_NUMBER}(?:[eE][+-]?\d{{1,3}})?))",
+    rf"|(?P<alone>-?(?:{_NUMBER}|\d{{1,9}}[.,]|[.,]\d{{1,50}})(?:[eE][+-]?\d{{1,3}})?))",
     re.ASCII,
 )
 
