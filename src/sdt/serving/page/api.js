@@ -6,7 +6,7 @@ import { inWords } from "./words.js";
 export class Refused extends Error {
   /**
    * @param {number} status 0: nobody answered.
-   * @param {{code: string, message?: string, limit?: {name: string, value: number}}} error As the service says it.
+   * @param {{code: string, message?: string}} error As the service says it; see `inWords`.
    */
   constructor(status, error) {
     super(inWords(status, error));

@@ -30,7 +30,7 @@ export class Chosen {
     for (const file of files) {
       const part = kind(file);
       if (!part)
-        return `${file.name} is neither a transcript (txt, csv, jsonl, json, srt, vtt) nor a recording. Choose another.`;
+        return `${file.name} is neither a transcript (txt, csv, jsonl, json, srt, vtt) nor a recording.`;
       found[part].push(file);
     }
     for (const part of PARTS)

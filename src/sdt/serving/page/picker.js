@@ -22,7 +22,7 @@ export class Picker {
    */
   constructor(name, { conversations, notes }, labels, more) {
     Object.assign(this, { name, labels, more, current: null });
-    this.entries = conversations.map((given) => ({ given, view: null, problem: "" }));
+    this.entries = conversations.map((given) => ({ given, conversation: null, view: null, problem: "" }));
     this.title = h("h2", { tabindex: -1 }, name);
     this.select = h(
       "select",
@@ -60,7 +60,7 @@ export class Picker {
 
   /** Show a conversation; its emotions are recognised first where that is to be done. */
   choose(place) {
-    return this.entries[place].view ? this.open(place) : this.more.work(() => this.recognise(place));
+    return this.entries[place].conversation ? this.open(place) : this.more.work(() => this.recognise(place));
   }
 
   /** Recognise the emotions of a conversation, and show it. */
@@ -75,11 +75,11 @@ export class Picker {
 
   /** Recognise all that are left; those that the service refuses are listed. */
   async recogniseAll() {
-    const left = this.entries.filter(({ view, problem }) => !view && !problem);
+    const left = this.entries.filter(({ conversation, problem }) => !conversation && !problem);
     if (!left.length) return;
     await this.more.answer(async (told, signal) => {
       for (const [done, entry] of left.entries()) {
-        if (entry.view) continue; // asked again, with a token
+        if (entry.conversation) continue; // asked again, with a token
         told({ stage: "conversations", done, total: left.length });
         try {
           await this.predict(entry, () => {}, signal);
@@ -101,13 +101,8 @@ export class Picker {
       body.append("media", own, own.name);
     }
     const { predictions, notes, missing } = await predict(body, told, signal);
-    const conversation = new Conversation(entry.given.id, this.labels, predictions, missing);
-    entry.view = new View(conversation, {
-      notes: notes.filter((note) => !AGAIN.test(note)),
-      recording: own,
-      saveAll: (suffix) => this.more.work(() => this.save(suffix)),
-    });
-    entry.problem = "";
+    entry.conversation = new Conversation(entry.given.id, this.labels, predictions, missing);
+    [entry.notes, entry.recording, entry.problem] = [notes.filter((note) => !AGAIN.test(note)), own, ""];
   }
 
   open(place) {
@@ -115,7 +110,10 @@ export class Picker {
     this.hint?.remove();
     this.hint = null;
     this.current = this.select.selectedIndex = place;
-    const { view } = this.entries[place];
+    const entry = this.entries[place];
+    const saveAll = (suffix) => this.more.work(() => this.save(suffix));
+    entry.view ??= new View(entry.conversation, { notes: entry.notes, recording: entry.recording, saveAll });
+    const { view } = entry;
     this.place.replaceChildren(view.element);
     view.title.focus();
     this.write();
@@ -126,12 +124,12 @@ export class Picker {
     await this.recogniseAll();
     const { write, type, name } = FORMATS[suffix];
     save(fileName(this.name, suffix), write(this.entries.flatMap(itemsOf)), type);
-    for (const { view } of this.entries) view?.conversation.saved();
+    for (const { conversation } of this.entries) conversation?.saved();
     announce(`Saved ${count(this.entries.length, "conversation")} as ${name}`);
   }
 
   write() {
-    const known = this.entries.filter(({ view }) => view).length;
+    const known = this.entries.filter(({ conversation }) => conversation).length;
     const problems = this.entries.filter(({ problem }) => problem);
     this.state.textContent = `${known} of ${count(this.entries.length, "conversation")} recognised`;
     this.refused.replaceChildren(
@@ -144,7 +142,7 @@ export class Picker {
   }
 
   get unsaved() {
-    return this.entries.some(({ view }) => view?.unsaved);
+    return this.entries.some(({ conversation }) => conversation?.unsaved);
   }
 
   /** Give the recording back. */
@@ -154,8 +152,8 @@ export class Picker {
 }
 
 /** The utterances of a conversation, also where the service has said nothing of them. */
-function itemsOf({ given, view }) {
-  if (view) return view.conversation.items;
+function itemsOf({ given, conversation }) {
+  if (conversation) return conversation.items;
   const records = given.utterances.map(({ id, ...said }) => ({ conversation: given.id, utterance: id, ...said }));
   return new Conversation(given.id, [], records).items;
 }

@@ -9,7 +9,8 @@ const LIMITS = {
   body_bytes: (value) => `The files are too large. This service takes up to ${size(value)}.`,
   json_bytes: (value) => `The transcript is too long. This service takes up to ${size(value)}.`,
   transcript_bytes: (value) => `The transcript is too long. This service takes up to ${size(value)}.`,
-  utterances: (value) => `The conversation is too long. Divide it: this service takes up to ${count(value, "utterance")}.`,
+  utterances: (value) =>
+    `The conversation is too long. Divide it: this service takes up to ${count(value, "utterance")}.`,
   characters: (value) => `An utterance is too long. Divide it: this service takes up to ${count(value, "character")}.`,
   media_seconds: (value) => `The recording is too long. Cut it: this service takes up to ${clock(value)}.`,
   request_seconds: () => "This took too long. Try a shorter conversation or recording, or try again later.",
@@ -31,9 +32,16 @@ const CODES = {
 
 /**
  * @param {number} status
- * @param {{code: string, message?: string, limit?: {name: string, value: number}}} error
+ * @param {{code: string, message?: string, limit?: {name: string, value: number}, details?: object[]}} error
  */
-export function inWords(status, { code, message, limit }) {
-  const words = (limit && LIMITS[limit.name]?.(limit.value)) ?? CODES[code] ?? message;
+export function inWords(status, { code, message, limit, details }) {
+  const words = (limit && LIMITS[limit.name]?.(limit.value)) ?? CODES[code] ?? placed(details?.[0]) ?? message;
   return words ?? `${CODES.unknown} (${status})`;
+}
+
+/** What is wrong with an utterance: of `utterances.0.speaker` that in utterance 1, the speaker should be otherwise. */
+function placed(detail) {
+  const [, place, field] = /^utterances\.(\d+)\.(\w+)/.exec(detail?.place) ?? [];
+  if (!field) return undefined;
+  return `In utterance ${Number(place) + 1}, ${field} ${detail.message.replace(/^(String|Input) /, "")}.`;
 }
