@@ -71,18 +71,19 @@ def mark(said: Utterance, prediction: Prediction) -> str:
     return f"[{_escaped(prediction.emotion)} {prediction.probability:.2f}]"
 
 
-def unmarked(text: str) -> tuple[str | None, Review | None, str] | None:
+def unmarked(text: str) -> tuple[bool, str | None, Review | None, str]:
     """Take away the mark that `mark` or the service's page wrote before a cue's text.
 
     Returns:
-        The label (None where the mark holds the model's emotion alone), its review, and the text without the mark;
-        None where there is no mark.
+        Whether there is one; the label (None where the mark holds the model's emotion alone); its review; and the text
+        without the mark.
     """
     found = _MARK.match(text)
     if not found:
-        return None
+        return False, None, None, text
     label = found["label"] and re.sub(r"\\(.)", r"\1", found["label"])
-    return label, found["how"] if found["how"] in get_args(Review) else None, text[found.end() :]
+    review = found["how"] if found["how"] in get_args(Review) else None
+    return True, label, review, text[found.end() :]
 
 
 def escape_webvtt(text: str) -> str:

@@ -176,9 +176,7 @@ def _named(said: _Said, names: Collection[str]) -> Iterator[Turn | None]:
         else:
             parts.append((name, [words]))
     for name, lines in parts:
-        words = tidy(" ".join(lines))
-        marked = unmarked(words)
-        label, review, text = marked or (None, None, words)
+        marked, label, review, text = unmarked(tidy(" ".join(lines)))
         cue = said.cue
         turn = Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label, review=review)
         yield turn if text or marked else None
