@@ -125,22 +125,31 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     )
     if records and not {"text", "start", "media"} & set(names):
         raise InputError(f"{path}: column 'text' is missing; found are: {', '.join(names[:12])}")
-    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    repeated = 0
     if predicted and "corrected" in names and "review" not in names:
         records, repeated = _reviewed(path, records)
-        if repeated:
-            notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
     ordered: dict[str | None, list[tuple[float, Turn]]] = {}
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
+    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
-    bare = sum(bool(record.get("review")) and not record.get("label") for _, record in records)
-    if bare:
+    if repeated:
+        notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
+    if bare := sum(bool(record.get("review")) and not record.get("label") for _, record in records):
         notes.append(f"reviews without a label left aside: {bare}")
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
     return turns, notes
+
+
+def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
+    """Columns called `Text` or `SPEAKER` under their own names."""
+    called = {name: name.casefold() for name in names if name not in COLUMNS and name.casefold() in COLUMNS}
+    called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+    if called:
+        records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
+    return [called.get(name, name) for name in names], records
 
 
 def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], int]:
@@ -164,15 +173,6 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
             repeated += 1
         reviewed.append((line, {**record, **added}))
     return reviewed, repeated
-
-
-def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
-    """Columns called `Text` or `SPEAKER` under their own names."""
-    called = {name: name.casefold() for name in names if name not in COLUMNS and name.casefold() in COLUMNS}
-    called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
-    if called:
-        records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
-    return [called.get(name, name) for name in names], records
 
 
 def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
