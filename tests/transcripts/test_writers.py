@@ -149,10 +149,8 @@ def test_what_was_written_can_be_read(tmp_path: Path) -> None:
     for suffix in ("jsonl", "json", "csv"):
         transcript = read_transcript(written(tmp_path, f"talk.{suffix}", TALK))
         assert (transcript.conversations, transcript.clips) == ([TALK], {})
-        assert transcript.notes == [
-            f"talk.{suffix}: 1 utterance begins (line {2 if suffix == 'jsonl' else 3}) before the one above ends: "
-            "the times are kept"
-        ]
+        (note,) = transcript.notes
+        assert "before the one above ends" in note
     assert read_transcript(written(tmp_path, "talk.vtt", TALK)).conversations == [TALK]
     assert read_transcript(written(tmp_path, "talk.srt", TALK)).conversations == [numbered(TALK)]
 
