@@ -2,7 +2,7 @@
 
     python -m tests.serving.page.screenshots docs
 
-writes page.png (an utterance is looked at, another is corrected) and page-phone.png (dark, on a narrow screen).
+writes page.png (an utterance is looked at and confirmed, another is corrected) and page-phone.png (dark, on a narrow screen).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def take(tab: Tab, url: str, folder: Path) -> None:
     tab.open(url)
     example(tab)
     tab.click("[data-place='1'].utterance")
-    tab.press("4", "ArrowRight")
+    tab.press("4", "ArrowRight", "c")
     tab.evaluate(TOP)
     tab.screenshot(folder / "page.png")
     tab.screen(390, 760, dark=True)
