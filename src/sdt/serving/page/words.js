@@ -8,7 +8,8 @@ const BUSY = "The service is busy. Try again in a moment.";
 const LIMITS = {
   body_bytes: (value) => `The files are too large. This service takes up to ${size(value)}.`,
   json_bytes: (value) => `The transcript is too long. This service takes up to ${size(value)}.`,
-  request_utterances: (value) => `The file is too long. Divide it: this service takes up to ${count(value, "utterance")}.`,
+  request_utterances: (value) =>
+    `The file is too long. Divide it: this service takes up to ${count(value, "utterance")}.`,
   transcript_bytes: (value) => `The transcript is too long. This service takes up to ${size(value)}.`,
   utterances: (value) =>
     `The conversation is too long. Divide it: this service takes up to ${count(value, "utterance")}.`,
