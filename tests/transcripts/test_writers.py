@@ -173,10 +173,12 @@ def talks(draw: st.DrawFn, *, names: st.SearchStrategy[str], timed: bool) -> Con
     now = 0
     for number in range(draw(st.integers(1, 5))):
         now += draw(MILLISECONDS)
-        times = (now / 1000, (now + 1 + draw(MILLISECONDS)) / 1000) if timed or draw(st.booleans()) else (None, None)
+        start, end = (
+            (now / 1000, (now + 1 + draw(MILLISECONDS)) / 1000) if timed or draw(st.booleans()) else (None, None)
+        )
         label = draw(EMOTIONS)
         review = draw(REVIEWS) if label else None
-        utterances.append(Utterance(f"u{number}", draw(names), draw(TEXT) or None, label, *times, review))
+        utterances.append(Utterance(f"u{number}", draw(names), draw(TEXT) or None, label, start, end, review))
     return Conversation("talk", tuple(utterances))
 
 

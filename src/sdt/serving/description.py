@@ -35,6 +35,11 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 _PART = {"type": "string", "format": "binary"}
+_FORMAT = {
+    "type": "string",
+    "enum": ["txt", "csv", "jsonl", "json", "srt", "vtt"],
+    "description": "of the transcript; default: by its name, or its content",
+}
 _MULTIPART = {
     "type": "object",
     "properties": {
@@ -43,11 +48,7 @@ _MULTIPART = {
             "description": "plain text, CSV, TSV, JSON Lines, a JSON array, SRT or WebVTT; one conversation",
         },
         "media": {**_PART, "description": "the recording, cut by the transcript's times"},
-        "format": {
-            "type": "string",
-            "enum": ["txt", "csv", "jsonl", "json", "srt", "vtt"],
-            "description": "of the transcript; default: by its name, or its content",
-        },
+        "format": _FORMAT,
         "conversation": {**_reference(schemas.ConversationGiven), "description": "instead of a transcript"},
     },
     "additionalProperties": {**_PART, "description": "the clip of the utterance that names this part"},
@@ -91,7 +92,7 @@ TRANSCRIPT: dict[str, Any] = {
                         "type": "object",
                         "properties": {
                             "transcript": {**_PART, "description": "of one conversation or several"},
-                            "format": _MULTIPART["properties"]["format"],
+                            "format": _FORMAT,
                         },
                         "required": ["transcript"],
                     }

@@ -82,7 +82,8 @@ def unmarked(text: str) -> tuple[bool, str | None, Review | None, str]:
     if not found:
         return False, None, None, text
     label = found["label"] and re.sub(r"\\(.)", r"\1", found["label"])
-    review = found["how"] if found["how"] in get_args(Review) else None
+    reviews: tuple[Review, ...] = get_args(Review)
+    review = next((review for review in reviews if review == found["how"]), None)
     return True, label, review, text[found.end() :]
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.serving.page.screenshots docs
 
-writes page.png (an utterance is looked at and confirmed, another is corrected) and page-phone.png (dark, on a narrow screen).
+writes page.png (an utterance is looked at and confirmed, another is corrected) and page-phone.png (dark, narrow).
 """
 
 from __future__ import annotations

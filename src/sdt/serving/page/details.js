@@ -23,7 +23,7 @@ export class Details {
     this.title = h("h3", { id: this.id, tabindex: -1 });
     this.before = h(
       "button",
-      { type: "button", onclick: () => actions.step(-1), "aria-label": "Utterance before", title: "←" },
+      { type: "button", onclick: () => actions.step(-1), "aria-label": "Previous utterance", title: "←" },
       "‹",
     );
     this.after = h(
