@@ -35,7 +35,7 @@ def bytes_of(path: Path) -> dict[str, bytes]:
     )
 
 
-@pytest.mark.parametrize("format_", ["jsonl", "csv", "vtt", "srt"])
+@pytest.mark.parametrize("format_", ["jsonl", "json", "csv", "vtt", "srt"])
 def test_the_same_bytes_and_notes(format_: str, talks: Path, capsys: pytest.CaptureFixture[str], cluster: Here) -> None:
     one = predicted(capsys, "one", "--format", format_)
     assert one == predicted(capsys, "two", "--format", format_, "--cluster", "here")
@@ -57,11 +57,11 @@ def test_a_table_that_names_recordings(talks: Path, capsys: pytest.CaptureFixtur
     lines = ["conversation,text,start,end,media", "x,Hi,0,1,talks/a.wav", "x,Ho,1,2,talks/a.wav", "y,Ha,,,talks/b.wav"]
     Path("table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = []
-    for output, options in (("said-1", []), ("said-2", ["--cluster", "here"])):
+    for output, options in (("said-1.jsonl", []), ("said-2.jsonl", ["--cluster", "here"])):
         assert main(["predict", "table.csv", "--model", "model", "--output", output, *options]) == 0
         found.append(capsys.readouterr().out.replace(output, "OUTPUT"))
     assert found[0] == found[1]
-    assert bytes_of(Path("said-1")) == bytes_of(Path("said-2"))
+    assert bytes_of(Path("said-1.jsonl")) == bytes_of(Path("said-2.jsonl"))
 
 
 def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
@@ -71,7 +71,7 @@ def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
 
     def again() -> list[str]:
         cluster.done.clear()
-        assert predicted(capsys, "two", "--cluster", "here")[0] == 0
+        assert predicted(capsys, "two.jsonl", "--cluster", "here")[0] == 0
         return sorted(name[-2] for name in cluster.done)
 
     assert again() == list(NAMES)
@@ -84,20 +84,20 @@ def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
     assert again() == ["a"]
     tiny_model(TEXT_AUDIO, seed=1).save_pretrained(talks / "model")
     assert again() == list(NAMES)
-    assert predicted(capsys, "one")[0] == 0
-    assert bytes_of(Path("one")) == bytes_of(Path("two"))
+    assert predicted(capsys, "one.jsonl")[0] == 0
+    assert bytes_of(Path("one.jsonl")) == bytes_of(Path("two.jsonl"))
 
 
 def test_a_part_that_is_damaged_is_named(
     talks: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Parts, "remove", lambda _: None)
-    assert predicted(capsys, "two", "--cluster", "here")[0] == 0
-    part = sorted(Path(".two.parts").glob("*/*.json"))[0]
+    assert predicted(capsys, "two.jsonl", "--cluster", "here")[0] == 0
+    part = sorted(Path(".two.jsonl.parts").glob("*/*.json"))[0]
     part.write_text("{", encoding="utf-8")
-    code, _, err = predicted(capsys, "two", "--cluster", "here")
+    code, _, err = predicted(capsys, "two.jsonl", "--cluster", "here")
     assert code == 2
-    assert f"{part}: damaged (JSONDecodeError); remove the folder .OUTPUT.parts".replace("two", "OUTPUT") in err
+    assert f"{part}: damaged (JSONDecodeError); remove the folder .OUTPUT.parts".replace("two.jsonl", "OUTPUT") in err
 
 
 def test_mistakes_are_those_of_one_process(talks: Path, capsys: pytest.CaptureFixture[str]) -> None:
