@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.errors import InputError
+from sdt.text import decode as decode_bytes
 from sdt.text import repair_windows1252
 
 MAX_BYTES = 256 * 2**20
 MAX_LINE = 100_000
 """Characters. An hour of uninterrupted speech has about 50,000; no utterance is longer than this."""
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BINARY = (
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
@@ -45,11 +45,16 @@ class Decoded:
     notes: list[str]
 
 
-def decode(path: Path) -> Decoded:
-    """Read a text file: by its byte order mark (UTF-8 or UTF-16), else as UTF-8, UTF-16 or Windows-1252.
+def decode(path: Path, encoding: str | None = None) -> Decoded:
+    """Read a text file.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; None to tell it, see `sdt.text.decode`.
 
     Raises:
-        InputError: The file cannot be read, is not text, is empty, or has a line that no transcript has.
+        InputError: The file cannot be read, is not text or not in that encoding, is empty, or has a line that no
+            transcript has.
     """
     try:
         with path.open("rb") as file:
@@ -64,47 +69,17 @@ def decode(path: Path) -> Decoded:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; no transcript is; split it into several files")
-    text, encoding = _decode(path, data)
+    text, encoding, note = decode_bytes(str(path), data, encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
     _check(path, text)
-    notes = ["not UTF-8: read as Windows-1252"] if encoding == "latin-1" else []
+    notes = [note] if note else []
     repaired = repair_windows1252(text)
     if repaired != text and encoding != "latin-1":
         count = sum(a != b for a, b in zip(text, repaired, strict=True))
         notes.append(f"Windows-1252 control characters repaired: {count}")
     return Decoded(repaired, encoding, notes)
-
-
-def _decode(path: Path, data: bytes) -> tuple[str, str]:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            try:
-                return data.decode(encoding), encoding
-            except UnicodeDecodeError as error:
-                name = encoding.removesuffix("-sig").upper()
-                raise InputError(
-                    f"{path}: begins as {name} but is not ({error.reason} at byte {error.start}); is the file cut off?"
-                ) from None
-    for encoding in ("utf-8", *_utf16(data)):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text, encoding
-    return data.decode("latin-1"), "latin-1"
-
-
-def _utf16(data: bytes) -> list[str]:
-    """UTF-16 with no byte order mark: in any language many characters, line ends say, have one byte of 0."""
-    little, big = (data[first::2].count(0) for first in (1, 0))
-    share = max(little, big) / max(1, len(data) // 2)
-    # All letters have one where all are ASCII; a few zeros among them are something else.
-    if len(data) % 2 or min(little, big) or share < (0.5 if data.isascii() else 0.05):
-        return []
-    return ["utf-16-le" if little else "utf-16-be"]
 
 
 def _check(path: Path, text: str) -> None:
