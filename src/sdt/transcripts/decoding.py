@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sdt.errors import InputError
@@ -11,6 +13,8 @@ from sdt.text import decode as decode_bytes
 from sdt.text import repair_windows1252
 
 MAX_BYTES = 256 * 2**20
+MAX_DOCUMENT = 64 * 2**20
+"""Characters of one JSON value."""
 MAX_LINE = 100_000
 """Characters. An hour of uninterrupted speech has about 50,000; no utterance is longer than this."""
 
@@ -44,6 +48,31 @@ class Decoded:
     repaired afterwards, since it leaves five bytes undefined."""
     notes: list[str]
 
+    @cached_property
+    def document(self) -> object:
+        """The object, or the list that holds objects, that all of the text is as JSON; None where it is none."""
+        value, end = self._json
+        whole = end is not None and not self.text[end:].strip()
+        return value if whole and (isinstance(value, dict) or any(isinstance(one, dict) for one in value)) else None
+
+    @property
+    def first_value(self) -> object:
+        """The object or list with which the text begins as JSON; None where it begins with none."""
+        return self._json[0]
+
+    @cached_property
+    def _json(self) -> tuple[dict[str, object] | list[object], int] | tuple[None, None]:
+        """The value at the beginning, and where it ends."""
+        begin = len(self.text) - len(self.text.lstrip())
+        text = self.text if len(self.text) <= MAX_DOCUMENT else self.text[: begin + MAX_LINE]
+        if text[begin : begin + 1] not in ("{", "["):
+            return None, None
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            return None, None
+        return value, end
+
 
 def decode(path: Path, encoding: str | None = None) -> Decoded:
     """Read a text file.
@@ -53,8 +82,7 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
         encoding: Its encoding; None to tell it, see `sdt.text.decode`.
 
     Raises:
-        InputError: The file cannot be read, is not text or not in that encoding, is empty, or has a line that no
-            transcript has.
+        InputError: The file cannot be read, is not text or not in that encoding, or is empty.
     """
     try:
         with path.open("rb") as file:
@@ -73,7 +101,9 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
-    _check(path, text)
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(f"{path}, line {line}: holds a NUL byte, so it is not text")
     notes = [note] if note else []
     repaired = repair_windows1252(text)
     if repaired != text and encoding != "latin-1":
@@ -82,11 +112,13 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
     return Decoded(repaired, encoding, notes)
 
 
-def _check(path: Path, text: str) -> None:
-    """Refuse what is no text, though it could be decoded."""
+def check_lines(path: Path, text: str) -> None:
+    """Refuse what is no transcript, though it is text.
+
+    Raises:
+        InputError: A line is longer than any utterance.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
-        if "\0" in line:
-            raise InputError(f"{path}, line {number}: holds a NUL byte, so it is not text")
         if len(line) > MAX_LINE:
             raise InputError(
                 f"{path}, line {number}: {len(line):,} characters; a line of a transcript has at most {MAX_LINE:,}"
