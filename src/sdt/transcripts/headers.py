@@ -108,7 +108,7 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
     blocks = found.blocks
     if found.before:  # the name stands above the time
         above = [lines[len(found.before) - 1], *(block.lines[-1] for block in blocks[:-1] if block.lines)]
-        names = _names([text for _, text in above])
+        names = names_alone([text for _, text in above])
         if len(above) == len(blocks) and names and all(len(block.lines) > 1 for block in blocks[:-1]):
             for block, (number, _text), name in zip(blocks, above, names, strict=True):
                 block.line, block.name = number, name
@@ -117,7 +117,7 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
             return Headed(blocks, found.before[:-1])
     if len(blocks) < 2:
         return None
-    names = _names([block.lines[0][1] for block in blocks if len(block.lines) > 1])
+    names = names_alone([block.lines[0][1] for block in blocks if len(block.lines) > 1])
     if names and len(names) == len(blocks):  # it stands below
         for block, name in zip(blocks, names, strict=True):
             block.name = name
@@ -131,12 +131,19 @@ def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
         if apart or not groups:
             groups.append([])
         groups[-1].append(line)
-    if any(len(group) < 2 for group in groups):
+    blocks: list[Block] = []
+    before: list[int] = []
+    for group in groups:
+        name = names_alone([group[0][1]]) if len(group) > 1 and is_capitalised(group[0][1]) else None
+        if name:
+            blocks.append(Block(group[0][0], name[0], None, None, group[1:]))
+        elif blocks:  # another paragraph
+            blocks[-1].lines += group
+        else:
+            before += [number for number, _ in group]
+    if 3 * len(blocks) < 2 * len(groups) or len({block.name for block in blocks}) == len(blocks):
         return None
-    names = _names([group[0][1] for group in groups])
-    if not names or len(set(names)) == len(names) or not all(map(is_capitalised, names)):
-        return None
-    return Headed([Block(g[0][0], name, None, None, g[1:]) for g, name in zip(groups, names, strict=True)], [])
+    return Headed(blocks, before)
 
 
 def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> Headed | None:
@@ -155,8 +162,8 @@ def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> H
     return Headed(blocks, before)
 
 
-def _names(lines: Sequence[str]) -> list[str] | None:
-    """The lines as names, where all are: they recur, or are capitalised."""
+def names_alone(lines: Sequence[str]) -> list[str] | None:
+    """Lines as the names that they are; None where not all are names that recur or are capitalised."""
     names = [_name(line) for line in lines]
     counts = Counter(names)
     if not names or not all(

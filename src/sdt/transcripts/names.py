@@ -89,7 +89,7 @@ def beginning(line: str) -> Beginning | None:
         found, shape = _UNUSUAL.match(line), "unusual"
     if not found or len(found[1].split()) > 2 * MAX_WORDS + 2 or _SENTENCE.search(found[1]):
         return None
-    name = " ".join(found[1].split())
+    name = " ".join(found[1].lstrip("~").split())  # as WhatsApp writes those who are no contacts
     if _SPEECH_OR_REMARK.fullmatch(name) or re.match(r"\d+[.)]\s", name) or not re.search(r"\w", name):
         return None
     return Beginning(name, line[found.end() :].strip(), shape if colon else "bracketed")

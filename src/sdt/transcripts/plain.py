@@ -83,6 +83,8 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
         turns, notes = _under_headers(with_headers)
     else:
         turns, notes = _line_by_line(path, raw)
+    if next((turn.start for turn in turns if turn.start is not None), 0) >= 3600:
+        notes.append("the first time is later than an hour: if times are of a clock, they do not fit a recording")
     notes += left_out("utterances without words", [turn.line for turn in turns if not turn.text])
     turns, sounds = without_sounds([turn for turn in turns if turn.text])
     return turns, notes + sounds + left_out("lines that name the tool", footer)
@@ -93,11 +95,7 @@ def _under_headers(found: Headed) -> tuple[list[Turn], list[str]]:
         Turn(block.line, tidy(" ".join(text for _, text in block.lines)), block.name, block.start, block.end)
         for block in found.blocks
     ]
-    notes = []
-    first = next((block.start for block in found.blocks if block.start is not None), 0)
-    if first >= 3600:
-        notes.append("the first time is later than an hour: if times are of a clock, they do not fit a recording")
-    return turns, notes + left_out("lines above the first speaker or time", found.before)
+    return turns, left_out("lines above the first speaker or time", found.before)
 
 
 def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
@@ -110,19 +108,21 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
     names = believed_names([line.words for line in lines if line.speaker is None and (not timed or line.begins)])
     messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
     turns: list[tuple[str | None, list[_Line]]] = []
-    notices = []
+    notices, headings = [], []
     for line in lines:
         name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, names)
         said = replace(_time_in_words(line, words), words=unedited(words)) if name else line
         if (messages and line.dated and name is None) or line.notice or is_omitted(said.words):
             notices.append(line.number)
+        elif names and name is None and not line.begins and re.match(r"#+\s", line.words):
+            headings.append(line.number)
         elif turns and name is None and not line.begins and (names or timed):
             turns[-1][1].append(said)
         else:
             turns.append((name, [said]))
     dated = sum(line.dated for line in lines)
     notes += [f"dates before the words left out: {dated}"] if dated else []
-    notes += left_out("notices and omitted media", notices)
+    notes += left_out("notices and omitted media", notices) + left_out("headings (#)", headings)
     return [_turn(name, said) for name, said in turns], notes
 
 

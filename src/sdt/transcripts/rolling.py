@@ -14,6 +14,8 @@ from sdt.transcripts.markup import plain
 
 GAP = 0.05
 """Seconds between two cues of which one goes on with the other, at most."""
+_SHORT = 0.2
+"""Seconds: a longer cue that shows the same as the one before says it again."""
 _WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 _HIGHLIGHT = re.compile(r"<(u|b|font|c)\b[^<>]*>")
 
@@ -120,25 +122,24 @@ def _rolling(cues: list[Cue]) -> int:
     """Remove lines that move up: each cue begins with the last lines of the one before. Captions of YouTube do so."""
     timed = any(_WORD_TIME.search(line) for cue in cues for _, line in cue.lines)
     if not timed and not (
-        _habit(cues, lambda a, b: bool(_again(a.shown, b.shown)))
-        and any(0 < _again(a.shown, b.shown) < len(b.shown) for a, b in itertools.pairwise(cues))
+        _habit(cues, lambda a, b: bool(_again(a, b)))
+        and any(0 < _again(a, b) < len(b.shown) for a, b in itertools.pairwise(cues))
     ):
         return 0
-    repeated, last = 0, None
-    for cue in cues:
-        shown = cue.shown
-        again = _again(last[0], shown) if last and cue.start <= last[1] + GAP else 0
+    shown = [cue for cue in cues if cue.shown]
+    repeated = [0, *(_again(a, b) if _goes_on(a, b) else 0 for a, b in itertools.pairwise(shown))]
+    for cue, again in zip(shown, repeated, strict=True):
         cue.lines = [line for line in cue.lines if plain(line[1]).strip()][again:]
-        repeated += again
-        last = (shown, cue.end) if shown else last
-    cues[:] = [cue for cue in cues if cue.lines]
-    return repeated
+    cues[:] = [cue for cue in shown if cue.lines]
+    return sum(repeated)
 
 
-def _again(before: Sequence[str], shown: Sequence[str]) -> int:
-    """How many lines at the beginning are the last ones before."""
-    sizes = range(min(len(before), len(shown)), 0, -1)
-    return next((size for size in sizes if before[-size:] == shown[:size]), 0)
+def _again(before: Cue, cue: Cue) -> int:
+    """How many lines at the beginning of a cue are the last ones of that before, which have moved up or stay."""
+    a, b = before.shown, cue.shown
+    if a == b and cue.end - cue.start > _SHORT:
+        return 0
+    return next((size for size in range(min(len(a), len(b)), 0, -1) if a[-size:] == b[:size]), 0)
 
 
 def _habit(cues: Sequence[Cue], repeats: Callable[[Cue, Cue], bool]) -> bool:

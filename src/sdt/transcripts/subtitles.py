@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError
+from sdt.transcripts.headers import names_alone
 from sdt.transcripts.markup import changes_of_speaker, dialogue, plain, unmarked, voices
 from sdt.transcripts.names import bare, beginning, believed_names, is_capitalised, split_name
 from sdt.transcripts.notices import is_sound, left_out
@@ -119,6 +120,7 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
 
 def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
     notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
+    _name_first_lines(cues)
     said = [part for cue in cues for part in _said(cue)]
     names = believed_names([part.lines[0] for part in said if part.speaker is None], capitals=True)
     names |= {
@@ -143,6 +145,15 @@ def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
         spoken = [replace(turn, id=None) for turn in spoken]
     notes += [f"cues without words left out: {silent}"] if silent else []
     return spoken, notes + left_out("descriptions of sounds", sounds)
+
+
+def _name_first_lines(cues: Sequence[Cue]) -> None:
+    """Make voice tags of names that stand alone on the first line of every cue, as in transcripts of Teams."""
+    if all(len(cue.lines) > 1 for cue in cues) and not any(map(_names_or_marks, cues)):
+        names = names_alone([plain(cue.lines[0][1]) for cue in cues])
+        if names and len(set(names)) < len(names):
+            for cue, name in zip(cues, names, strict=True):
+                cue.lines[0] = (cue.lines[0][0], f"<v {name}>")
 
 
 def _names_or_marks(cue: Cue) -> bool:
