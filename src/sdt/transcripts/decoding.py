@@ -52,8 +52,9 @@ class Decoded:
     def document(self) -> object:
         """The object, or the list that holds objects, that all of the text is as JSON; None where it is none."""
         value, end = self._json
-        whole = end is not None and not self.text[end:].strip()
-        return value if whole and (isinstance(value, dict) or any(isinstance(one, dict) for one in value)) else None
+        if value is None or self.text[end:].strip():
+            return None
+        return value if isinstance(value, dict) or any(isinstance(one, dict) for one in value) else None
 
     @property
     def first_value(self) -> object:

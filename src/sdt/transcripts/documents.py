@@ -20,6 +20,8 @@ from sdt.transcripts.notices import without_sounds
 from sdt.transcripts.tables import read_records
 from sdt.transcripts.transcript import Turn
 
+_SEGMENT = ("start", "end", "text", "speaker")
+
 
 def read_document(path: Path, value: object) -> tuple[list[Turn], list[str]]:
     """The turns of a JSON value, and notes. Lines are numbers of segments or objects, from 1.
@@ -28,8 +30,8 @@ def read_document(path: Path, value: object) -> tuple[list[Turn], list[str]]:
         InputError: The value is none of these; or a segment's value is not what its key says.
     """
     if isinstance(value, dict) and "segments" in value and is_whisper(value):
-        keys = ("start", "end", "text", "speaker")
-        turns, notes = _segments(path, [{key: one[key] for key in keys if key in one} for one in value["segments"]])
+        segments = [{key: one[key] for key in _SEGMENT if key in one} for one in value["segments"]]
+        turns, notes = _segments(path, segments)
     elif isinstance(value, dict) and is_whisper(value):
         turns, notes = _segments(path, [_in_seconds(path, one) for one in value["transcription"]])
     elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
@@ -67,8 +69,7 @@ def _segments(path: Path, segments: Sequence[Mapping[str, object]]) -> tuple[lis
 def _in_seconds(path: Path, segment: Mapping[str, object]) -> Mapping[str, object]:
     """A segment of whisper.cpp as one of Whisper."""
     offsets = segment["offsets"]
-    times = [offsets.get(side) for side in ("from", "to")] if isinstance(offsets, dict) else []
-    if len(times) != 2 or not all(isinstance(time, int) for time in times):
+    start, end = (offsets.get(side) if isinstance(offsets, dict) else None for side in ("from", "to"))
+    if not isinstance(start, int) or not isinstance(end, int):
         raise InputError(f"{path}: 'offsets' of a segment holds no milliseconds 'from' and 'to'")
-    said = {key: segment[key] for key in ("text", "speaker") if key in segment}
-    return {"start": times[0] / 1000, "end": times[1] / 1000, **said}
+    return {key: segment[key] for key in _SEGMENT if key in segment} | {"start": start / 1000, "end": end / 1000}

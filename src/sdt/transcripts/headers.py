@@ -73,6 +73,12 @@ def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
     return next((found for form in forms if (found := form(lines, blank))), None)
 
 
+def header(line: tuple[int, str]) -> Block | None:
+    """A line that is most likely a name with a time, by itself; it has no words."""
+    block = _header(_NAME_TIME, line)
+    return block if block and block.certain and block.name and is_capitalised(block.name) else None
+
+
 def _name_and_time(lines: Lines, _: Sequence[bool]) -> Headed | None:
     for pattern in (_NAME_TIME, _TIME_NAME):
         found = _split(lines, partial(_header, pattern))
@@ -97,7 +103,8 @@ def _header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
         return None
     block = _block(line[0], name, found)
     if block:
-        block.certain = bool(re.search(r"\s{2}|\S", found["mark"]) or (pattern is _TIME_NAME and found["colon"]))
+        apart = r"\s{2}|[\[(|]" if pattern is _NAME_TIME else r"\S"
+        block.certain = bool(re.search(apart, found["mark"]) or (pattern is _TIME_NAME and found["colon"]))
     return block
 
 

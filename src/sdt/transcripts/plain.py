@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError
-from sdt.transcripts.headers import Headed, headed
+from sdt.transcripts.headers import Block, Headed, headed, header
 from sdt.transcripts.markup import changes_of_speaker
 from sdt.transcripts.names import NamesSoFar, beginning, believed_names, is_capitalised, split_name
 from sdt.transcripts.notices import is_footer, is_omitted, is_sound, left_out, unedited, without_sounds
@@ -134,14 +134,23 @@ class PlainLines:
 
     def __init__(self) -> None:
         self._names = NamesSoFar()
+        self._header: Block | None = None
 
     def turn(self, path: Path, number: int, text: str) -> Turn:
         """The turn of a line that is not blank; without words where it holds nothing but a name, a time or a sound.
 
+        A name with a time, as programs write above what is said, is that of the line after it.
+
         Raises:
             InputError: A time in brackets at its beginning cannot be read.
         """
+        if block := header((number, text.strip())):
+            self._header = block
+            return Turn(number, "", block.name, block.start, block.end)
         line = _line(path, number, text.strip())
+        if (block := self._header) and line.speaker is None and not line.begins:
+            line = replace(line, speaker=block.name, start=block.start, end=block.end)
+        self._header = None
         if line.speaker is None:
             self._names.add(line.words)
         name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.believed())

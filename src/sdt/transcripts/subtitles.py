@@ -185,11 +185,12 @@ def _parts(lines: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
 def _named(said: _Said, names: Collection[str]) -> Iterator[tuple[Turn, bool]]:
     """The turns of a part, one for each name in it, and whether this program has marked them with an emotion."""
     parts: list[tuple[str | None, list[str]]] = []
+    name: str | None
     for line in said.lines:
         if said.speaker is not None:  # who may be named in the words again
             found = beginning(line)
             again = found is not None and said.speaker in (found.name, bare(found.name))
-            name, words = said.speaker, found.words if found and again else line
+            name, words = (said.speaker, found.words if found and again else line)
         else:
             name, words = split_name(line, names)
         if parts and (name is None or said.speaker):
