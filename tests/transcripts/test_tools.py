@@ -88,7 +88,7 @@ def test_times_alone(tmp_path: Path) -> None:
     "content",
     [
         "Note: this is a diary.\nRemember: buy milk.\nI left at 10:30.\nHe said: no way.\nhttp://example.org is nice.",
-        "I was at the office.\n(pause) And then it happened.\n[laughs] It was odd.\nMy boss: what a man.\nI left at 5:30.",
+        "I was at work.\n(pause) And then it happened.\n[laughs] It was odd.\nMy boss: what a man.\nI left at 5:30.",
         "1. Buy eggs\n2. Call mom\n3. Sleep",
         "10:30 Lunch\n11:00 Talk\n12:00 Walk",
         "Hello darkness\nmy old friend\n\nHello darkness\nmy old friend",
@@ -123,15 +123,25 @@ def test_whatsapp_of_a_phone_by_apple(tmp_path: Path) -> None:
 
 
 def test_sounds_are_left_out_and_counted(tmp_path: Path) -> None:
-    content = "Ann: [door slams]\nBen: (laughs) No.\nAnn: \u266a la la \u266a\nBen: (I know.)\nAnn: [sighs] [door] \u266a\nBen: Oh [sic] no."
+    texts = [
+        "[door slams]",
+        "(laughs) No.",
+        "\u266a la la \u266a",
+        "(I know.)",
+        "[sighs] [door] \u266a",
+        "Oh [sic] no.",
+    ]
+    content = "\n".join(f"{name}: {text}" for name, text in zip(("Ann", "Ben") * 3, texts, strict=True))
     transcript = read(tmp_path, "a.txt", content)
     assert said(transcript) == [("Ben", "(laughs) No."), ("Ben", "(I know.)"), ("Ben", "Oh [sic] no.")]
     assert transcript.notes == ["a.txt: descriptions of sounds left out: 3, the first in line 1"]
     subtitles = read(
-        tmp_path, "a.srt", cues("[ANN] Hi", "[BEN] Ho", "[door slams]", "- [sighs]\n- No.", "\u266a la \u266a")
+        tmp_path,
+        "a.srt",
+        cues("[ANN] Hi", "[BEN] Ho", "[ANN] So", "[door slams]", "- [sighs]\n- No.", "\u266a la \u266a"),
     )
-    assert said(subtitles) == [("ANN", "Hi"), ("BEN", "Ho"), ("ANN", "No.")]
-    assert "a.srt: descriptions of sounds left out: 3, the first in line 10" in subtitles.notes
+    assert said(subtitles) == [("ANN", "Hi"), ("BEN", "Ho"), ("ANN", "So"), ("BEN", "No.")]
+    assert "a.srt: descriptions of sounds left out: 3, the first in line 14" in subtitles.notes
     assert "no utterances in this file; descriptions of sounds left out: 1" in refused(
         tmp_path, "b.srt", cues("[Music]")
     )
@@ -140,8 +150,12 @@ def test_sounds_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_changes_of_speaker(tmp_path: Path) -> None:
     content = ">> Hi.\n>> Ho. >> So?\nAnd then?\n>> Ann: No.\n>> Yes."
     assert said(read(tmp_path, "a.txt", content)) == [
-        ("Speaker 1", "Hi."), ("Speaker 2", "Ho."), ("Speaker 1", "So? And then?"), ("Ann", "No."), ("Speaker 1", "Yes."),
-    ]  # fmt: skip
+        ("Speaker 1", "Hi."),
+        ("Speaker 2", "Ho."),
+        ("Speaker 1", "So? And then?"),
+        ("Ann", "No."),
+        ("Speaker 1", "Yes."),
+    ]
     assert said(read(tmp_path, "a.srt", cues("- Who?\n- Me."))) == [("Speaker 1", "Who?"), ("Speaker 2", "Me.")]
 
 

@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from sdt.transcripts.notices import names_sound
+from sdt.transcripts.notices import is_sound, names_sound
 
 MAX_WORDS = 4
 MAX_CHARACTERS = 30
@@ -178,14 +178,17 @@ class NamesSoFar:
         return set(found)
 
 
-def believed_names(beginnings: Sequence[str], *, capitals: bool = False) -> frozenset[str]:
+def believed_names(beginnings: Sequence[str], *, capitals: bool = False, changes: Sequence[str] = ()) -> frozenset[str]:
     """The speakers' names of a file.
 
     Args:
         beginnings: The lines with which utterances begin, as far as one can tell.
         capitals: Whether names all in capitals are always believed.
+        changes: Those of them before which the file says that somebody else speaks: capitalised names are believed.
     """
     names = NamesSoFar()
     for line in beginnings:
-        names.add(line)
-    return names.believed(capitals=capitals)
+        if not is_sound(line):
+            names.add(line)
+    told = (found.name for line in changes if (found := beginning(line)) and found.shape == "plain")
+    return names.believed(capitals=capitals) | {name for name in told if is_capitalised(name)}

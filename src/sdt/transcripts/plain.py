@@ -105,7 +105,10 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
         lines = [_line(path, number, text) for number, text in raw]
     timed = any(line.begins for line in lines)
     # In a file with times, an untimed line is where utterances go on: it says nothing about names.
-    names = believed_names([line.words for line in lines if line.speaker is None and (not timed or line.begins)])
+    names = believed_names(
+        [line.words for line in lines if line.speaker is None and (not timed or line.begins)],
+        changes=[line.words for line in lines if line.changed],
+    )
     messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
     turns: list[tuple[str | None, list[_Line]]] = []
     notices, headings = [], []

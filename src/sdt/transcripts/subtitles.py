@@ -16,7 +16,7 @@ from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError
 from sdt.transcripts.headers import names_alone
 from sdt.transcripts.markup import changes_of_speaker, dialogue, plain, unmarked, voices
-from sdt.transcripts.names import bare, beginning, believed_names, is_capitalised, split_name
+from sdt.transcripts.names import bare, beginning, believed_names, split_name
 from sdt.transcripts.notices import is_sound, left_out
 from sdt.transcripts.rolling import Cue, Lines, unroll
 from sdt.transcripts.transcript import Turn, tidy
@@ -122,15 +122,11 @@ def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
     notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
     _name_first_lines(cues)
     said = [part for cue in cues for part in _said(cue)]
-    names = believed_names([part.lines[0] for part in said if part.speaker is None], capitals=True)
-    names |= {
-        found.name
-        for part in said
-        if part.changed
-        and (found := beginning(part.lines[0]))
-        and found.shape == "plain"
-        and is_capitalised(found.name)
-    }
+    names = believed_names(
+        [part.lines[0] for part in said if part.speaker is None],
+        capitals=True,
+        changes=[part.lines[0] for part in said if part.changed],
+    )
     spoken: list[Turn] = []
     silent, sounds = 0, []
     for turn, marked in (turn for part in said for turn in _named(part, names)):
