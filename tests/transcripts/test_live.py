@@ -115,7 +115,7 @@ def test_names_in_brackets_and_on_lines_of_their_own() -> None:
     assert found == [
         ("SPEAKER_00", "Hi", None),
         ("SPEAKER_01", "Ho", None),
-        ("Ann Lee", "", 5),
+        None,
         ("Ann Lee", "I got the job!", 5),
         (None, "It is true.", None),
         (None, "", None),

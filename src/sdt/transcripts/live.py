@@ -69,7 +69,8 @@ class LiveTranscript:
         if _DIVIDER.fullmatch(text):
             self._conversation += 1
             return None
-        return replace(self._plain.turn(self._path, self.line, text), conversation=str(self._conversation))
+        said = self._plain.turn(self._path, self.line, text)
+        return said and replace(said, conversation=str(self._conversation))
 
     def _decoded(self, raw: bytes) -> str:
         text = decode(self.place, raw.rstrip(b"\r\n"), self._encoding).text

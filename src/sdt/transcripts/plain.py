@@ -139,17 +139,17 @@ class PlainLines:
         self._names = NamesSoFar()
         self._header: Block | None = None
 
-    def turn(self, path: Path, number: int, text: str) -> Turn:
+    def turn(self, path: Path, number: int, text: str) -> Turn | None:
         """The turn of a line that is not blank; without words where it holds nothing but a name, a time or a sound.
 
-        A name with a time, as programs write above what is said, is that of the line after it.
+        None for a name with a time, as programs write above what is said: it is that of the line after it.
 
         Raises:
             InputError: A time in brackets at its beginning cannot be read.
         """
         if block := header((number, text.strip())):
             self._header = block
-            return Turn(number, "", block.name, block.start, block.end)
+            return None
         line = _line(path, number, text.strip())
         if (block := self._header) and line.speaker is None and not line.begins:
             line = replace(line, speaker=block.name, start=block.start, end=block.end)
