@@ -160,7 +160,7 @@ def _guessed(where: str, data: bytes) -> DecodedText:
     sample = b"\n".join(line for line in data[: 16 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
     runs = re.findall(rb"[\x80-\xff]+", sample.translate(None, _TYPOGRAPHIC))
     is_latin = 2 * sum(len(run) > 1 for run in runs) < max(1, len(runs))
-    if is_latin and not _odd(latin):
+    if is_latin and not _odd(latin[: 16 * _SAMPLE]):
         return DecodedText(latin, "latin-1", "not UTF-8: read as Windows-1252; if words are wrong, give --encoding")
     likely = _likely(sample, _LATIN if is_latin else _NOT_LATIN)
     if len(likely) == 1:

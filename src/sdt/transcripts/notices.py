@@ -9,7 +9,7 @@ from sdt.transcripts.transcript import Turn
 
 _SOUND = re.compile(
     r"(?:\[(?P<square>[^\[\]]{1,80})\]|\((?P<round>[^()]{1,60})\)|\*(?P<star>[^*]{1,40})\*|"
-    r"[♪♫#]+(?P<sung>[^♪♫]*)[♪♫]+|[♪♫]+[^♪♫]*$)[\s.,…–—-]*"
+    r"[♪♫]+[^♪♫]*(?:[♪♫]+|$)|#\s[^#]{1,200}\s#)[\s.,…–—-]*"
 )
 """One description; `(I know.)` is none, since it ends as a sentence does."""
 _SOUNDS = re.compile(

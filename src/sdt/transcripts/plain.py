@@ -101,7 +101,7 @@ def _under_headers(found: Headed) -> tuple[list[Turn], list[str]]:
 def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
     raw, notes = _unnumbered(path, raw)
     lines = [line for number, text in raw for line in _lines(path, number, text)]
-    if sum(line.changed for line in lines) < 2:  # ">>" once may be a quotation
+    if sum(line.changed for line in lines) == 1:  # it may be a quotation
         lines = [_line(path, number, text) for number, text in raw]
     timed = any(line.begins for line in lines)
     # In a file with times, an untimed line is where utterances go on: it says nothing about names.
@@ -191,13 +191,15 @@ def _unnumbered(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tu
 
 def _lines(path: Path, number: int, text: str) -> list[_Line]:
     """A line, cut where `>>` says that somebody else speaks."""
+    if ">>" not in text:
+        return [_line(path, number, text)]
     first, *others = changes_of_speaker(text)
     lines = [_line(path, number, first)] if first else []
     return lines + [replace(_line(path, number, part), changed=True) for part in others]
 
 
 def _line(path: Path, number: int, text: str) -> _Line:
-    line = text.translate(_DIRECTIONS).strip()
+    line = text if text.isascii() else text.translate(_DIRECTIONS).strip()
     if dated := _DATE.match(line):
         return _Line(number, line[dated.end() :], dated=True, notice=bool(re.search(r":\s*\u200e", text)))
     found = _BRACKETS.match(line)

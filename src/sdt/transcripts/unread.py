@@ -132,7 +132,7 @@ def _markup(text: str) -> str | None:
     )
     if not found:
         return "XML" if text.lstrip().startswith("<?xml") else None
-    whole = found["declared"] or text.rstrip().lower().endswith(f"</{found['root'].lower()}>")
+    whole = found["declared"] or text[-HEAD:].rstrip().lower().endswith(f"</{found['root'].lower()}>")
     return _XML.get(found["root"].lower(), "XML") if whole else None
 
 
