@@ -153,7 +153,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_encoding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "talk.txt").write_bytes("小明：你好\n小红：真的吗\n".encode("gb2312"))
-    given = ["tiny", "--transcript", tmp_path / "talk.txt"]
+    given: list[str | Path] = ["tiny", "--transcript", tmp_path / "talk.txt"]
     assert "--encoding" in refused(capsys, *given)
     code, out, _ = outcome(capsys, *given, "--encoding", "gb2312")
     assert code == 0
