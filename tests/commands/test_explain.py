@@ -149,3 +149,14 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is a file" in refused(capsys, "run", "--conversation", "test0", "--output", tmp_path / "file")
     (tmp_path / "empty.txt").write_text("")
     assert "empty.txt" in refused(capsys, "tiny", "--transcript", tmp_path / "empty.txt")
+
+
+def test_an_encoding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "talk.txt").write_bytes("小明：你好\n小红：真的吗\n".encode("gb2312"))
+    given: list[str | Path] = ["tiny", "--transcript", tmp_path / "talk.txt"]
+    assert "--encoding" in refused(capsys, *given)
+    code, out, _ = outcome(capsys, *given, "--encoding", "gb2312")
+    assert code == 0
+    assert "真的吗" in out
+    assert outcome(capsys, *given, "--list", "--encoding", "gb2312")[0] == 0
+    assert "--transcript" in refused(capsys, "run", "--conversation", "c0", "--encoding", "gb2312")

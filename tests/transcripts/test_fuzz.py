@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sdt.errors import InputError
 from sdt.transcripts import Transcript, read_transcript
-from sdt.transcripts.read import FORMATS
+from sdt.transcripts.read import NAMES
 from tests.transcripts.test_read import CONTENTS
 
 PIECES = st.sampled_from([
@@ -56,7 +56,7 @@ def check(transcript: Transcript) -> None:
 
 
 @settings(max_examples=250, deadline=None)
-@given(content=TEXTS | DAMAGED, format=st.sampled_from([None, *FORMATS]))
+@given(content=TEXTS | DAMAGED, format=st.sampled_from([None, *NAMES]))
 def test_texts(tmp_path_factory: pytest.TempPathFactory, content: str, format: str | None) -> None:
     with contextlib.suppress(UnicodeEncodeError):
         read_or_refuse(tmp_path_factory.getbasetemp(), content.encode("utf-8"), format)
@@ -65,5 +65,5 @@ def test_texts(tmp_path_factory: pytest.TempPathFactory, content: str, format: s
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60), bom=st.sampled_from([b"", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"]))
 def test_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, bom: bytes) -> None:
-    for format in (None, *FORMATS):
+    for format in (None, *NAMES):
         read_or_refuse(tmp_path_factory.getbasetemp(), bom + content, format)

@@ -18,6 +18,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_encoding_option
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--media", type=Path, metavar="FILE_OR_FOLDER", help="the transcript's recording, or a folder of recordings"
     )
+    add_encoding_option(parser)
     parser.add_argument("--list", action="store_true", help="list the conversations that there are, and end")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write explanation.json and the pictures there")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier explanation in --output")
@@ -87,6 +89,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--transcript and --corpus contradict each other; the conversation is in one of them")
     if options.media and not options.transcript:
         raise InputError("--media is the recording of a transcript; give it with --transcript FILE")
+    if options.encoding and not options.transcript:
+        raise InputError("--encoding is that of a transcript; give it with --transcript FILE")
     if not (options.transcript or options.conversation or options.list):
         raise InputError("which conversation? Say --conversation ID; --list shows those that there are")
 
@@ -96,7 +100,9 @@ def _subject(config: SDTConfig, folder: Path, options: argparse.Namespace) -> Su
     from sdt.explanation.source import from_corpus, from_transcript
 
     if options.transcript:
-        return from_transcript(config, options.transcript, options.media, options.conversation, model=folder)
+        return from_transcript(
+            config, options.transcript, options.media, options.conversation, model=folder, encoding=options.encoding
+        )
     corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
     return from_corpus(config, corpus, options.conversation)
 
@@ -110,7 +116,7 @@ def _list(options: argparse.Namespace) -> None:
     from sdt.prediction.inputs import read_input
 
     if options.transcript:
-        table = conversations_table(read_input(options.transcript).conversations, {})
+        table = conversations_table(read_input(options.transcript, encoding=options.encoding).conversations, {})
     else:
         corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
         table = conversations_table(list(corpus.conversations.values()), corpus.splits)

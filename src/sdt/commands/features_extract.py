@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.commands.options import count
+from sdt.commands.options import add_encoding_option, count
 from sdt.commands.stopping import FAILED, exit_code
 from sdt.cores import usable_cores
 from sdt.errors import InputError
@@ -52,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the features are written")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    add_encoding_option(parser)
     parser.add_argument(
         "--jobs", type=count, metavar="N", help="utterances at a time (as many as there are processor cores)"
     )
@@ -101,7 +102,7 @@ def _extract(options: argparse.Namespace) -> None:
         conversations = list(corpus.conversations.values())
         recordings = find_recordings(conversations, {}, options.media) if options.media else Recordings()
     else:
-        transcript, found = read_source(source)
+        transcript, found = read_source(source, options.encoding)
         conversations = transcript.conversations
         for note in transcript.notes:
             print(note)
@@ -173,7 +174,7 @@ def named_encoders(names: Sequence[str]) -> Mapping[str, FeatureEncoder]:
     return encoders
 
 
-def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
+def read_source(source: Path, encoding: str | None = None) -> tuple[Transcript, Recordings | None]:
     """Conversations of a transcript, of a folder of transcripts, or of a folder of clips; with the clips of these.
 
     Raises:
@@ -188,11 +189,11 @@ def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
     from sdt.transcripts.read import SUFFIXES
 
     if not source.is_dir():
-        return read_input(source), None
+        return read_input(source, encoding=encoding), None
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     clips = [path for path in files if is_recording(path)]
-    if any(path.suffix.lower() in (".txt", *SUFFIXES) for path in files):
-        return read_input(source), None
+    if any(path.suffix.lower() in SUFFIXES for path in files):
+        return read_input(source, encoding=encoding), None
     if not clips:
         raise InputError(f"{source}: neither a corpus nor transcripts nor recordings in this folder")
     named: dict[tuple[str, str], list[Clip]] = {}

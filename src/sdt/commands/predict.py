@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.commands.options import add_code_option, add_window_options, use_code, windows
+from sdt.commands.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
 from sdt.commands.stopping import FAILED, exit_code
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, help="write in this format; without --output, print it instead of a table"
     )
+    add_encoding_option(parser)
     add_window_options(parser)
     add_code_option(parser)
     add_cluster_options(parser, "batches of conversations")
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int | None:
     use_code(options)
     if options.cluster is not None:
         return _on_cluster(options)
-    transcript = read_input(options.transcript)  # before anything that takes longer
+    transcript = read_input(options.transcript, encoding=options.encoding)  # before anything that takes longer
     format_ = _format(options.output, options.format)
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
@@ -119,7 +120,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     output: Path | None = options.output
     if output is None:
         raise InputError("--cluster: say with --output which file the predictions are to be written to")
-    survey = Survey(options.transcript, options.media)
+    survey = Survey(options.transcript, options.media, encoding=options.encoding)
     format_ = _format(output, options.format) or "jsonl"
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:

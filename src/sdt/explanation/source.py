@@ -58,7 +58,13 @@ def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject
 
 
 def from_transcript(
-    config: SDTConfig, path: Path, media: Path | None = None, conversation: str | None = None, *, model: Path
+    config: SDTConfig,
+    path: Path,
+    media: Path | None = None,
+    conversation: str | None = None,
+    *,
+    model: Path,
+    encoding: str | None = None,
 ) -> Subject:
     """A conversation of a transcript, its features made as `sdt predict` makes them.
 
@@ -68,12 +74,13 @@ def from_transcript(
         media: The recording or a folder of recordings.
         conversation: Its id; None where there is only one.
         model: The model's folder, in which its encoders may have parts.
+        encoding: The transcript's encoding; None to tell it.
 
     Raises:
         InputError: The transcript or the recordings cannot be used; there is no such conversation, or it is too long.
         MissingDependencyError: An encoder needs a package that is not installed.
     """
-    transcript = read_input(path)
+    transcript = read_input(path, encoding=encoding)
     chosen = _chosen(transcript.conversations, conversation, path)
     check_length(chosen)  # before its features are made, which takes longer
     recordings = find_recordings([chosen], transcript.clips, media)

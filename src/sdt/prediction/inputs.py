@@ -16,19 +16,20 @@ Input = str | Path | Transcript | Conversation | Sequence[Conversation]
 """A path, what `read_transcript` gave, or conversations."""
 
 
-def read_input(given: Input) -> Transcript:
+def read_input(given: Input, *, encoding: str | None = None) -> Transcript:
     """The conversations to predict on.
 
     Args:
         given: The path of a transcript, of a folder of transcripts or of a recording, which is then one utterance
             without words; or a transcript, a conversation, or several.
+        encoding: The encoding of the transcripts; None to tell it.
 
     Raises:
         InputError: The file cannot be used; two conversations have the same id, or two utterances of one; or a
             conversation is empty.
     """
     if isinstance(given, str | Path):
-        transcript = _read_path(Path(given))
+        transcript = _read_path(Path(given), encoding)
     elif isinstance(given, Transcript):
         transcript = given
     else:
@@ -37,18 +38,18 @@ def read_input(given: Input) -> Transcript:
     return transcript
 
 
-def read_parts(path: Path) -> Iterator[Transcript]:
+def read_parts(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
-    for part in each_transcript(path) if path.is_dir() else [_read_path(path)]:
+    for part in each_transcript(path, encoding=encoding) if path.is_dir() else [_read_path(path, encoding)]:
         _check(part.conversations)
         yield part
 
 
-def _read_path(path: Path) -> Transcript:
+def _read_path(path: Path, encoding: str | None) -> Transcript:
     if path.is_dir():
-        return read_transcripts(path)
+        return read_transcripts(path, encoding=encoding)
     if not is_recording(path):
-        return read_transcript(path)
+        return read_transcript(path, encoding=encoding)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     note = f"{path.name}: a recording with no transcript: taken to be one utterance without words"

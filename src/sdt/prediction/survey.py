@@ -11,6 +11,7 @@ from sdt.errors import InputError
 from sdt.features.media import Clip
 from sdt.features.recordings import Finder, Recordings
 from sdt.prediction.inputs import read_parts
+from sdt.transcripts import Transcript
 
 Clips = dict[tuple[str, str], list[Clip]]
 Named = Mapping[tuple[str, str], Path]
@@ -24,25 +25,29 @@ class Survey:
     Args:
         path: See `read_input`.
         media: See `find_recordings`.
+        encoding: The encoding of the transcripts; None to tell it.
 
     Raises:
         InputError: As of these two.
     """
 
-    def __init__(self, path: Path, media: Path | None) -> None:
-        self._path, self._finder = path, Finder(media)
+    def __init__(self, path: Path, media: Path | None, *, encoding: str | None = None) -> None:
+        self._path, self._encoding, self._finder = path, encoding, Finder(media)
         self.conversations = self.utterances = 0
         self.speakers: set[str] = set()
         self.notes: list[str] = []
         self.without_time: tuple[str, str] | None = None
         """The first (conversation id, utterance id) that has no start."""
-        for part in read_parts(path):
+        for part in self._parts():
             self.notes += part.notes
             self._finder.see(part.conversations, part.clips)
             for conversation in part.conversations:
                 self._count(conversation)
         self.recorded = self._look_for_recordings()
         """Whether any utterance has a recording."""
+
+    def _parts(self) -> Iterator[Transcript]:
+        return read_parts(self._path, encoding=self._encoding)
 
     def _count(self, conversation: Conversation) -> None:
         self.conversations += 1
@@ -54,7 +59,7 @@ class Survey:
 
     def _look_for_recordings(self) -> bool:
         found = False
-        for part in read_parts(self._path):  # all of them: a recording that cannot be cut is said before the work
+        for part in self._parts():  # all of them: a recording that cannot be cut is said before the work
             for conversation in part.conversations:
                 found = bool(self._finder.find(conversation, part.clips)) or found
         if not found:
@@ -80,7 +85,7 @@ class Survey:
     def _each(self, clips: dict[str, Clips]) -> Iterator[Conversation]:
         """Every conversation; its clips are put into `clips`."""
         utterances = 0
-        for part in read_parts(self._path):
+        for part in self._parts():
             for conversation in part.conversations:
                 utterances += len(conversation)
                 clips[conversation.id] = self._finder.find(conversation, part.clips)

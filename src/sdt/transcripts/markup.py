@@ -13,6 +13,7 @@ _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 # Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
+_CHANGE = re.compile(r"(?:^|(?<=\s))>>>?(?!>)")
 _MARK = re.compile(r"\[(?:[^\[\]]{1,60} [01]\.\d\d|(?P<label>[^\[\]]{1,60}), corrected)\](?:\s|$)")
 
 
@@ -49,6 +50,16 @@ def dialogue(lines: Sequence[str]) -> list[list[str]]:
         else:
             turns[-1].append(line)
     return turns
+
+
+def changes_of_speaker(text: str) -> list[str]:
+    """Split captions where `>>` says that somebody else speaks: what stands before the first, then each part.
+
+    Example:
+        >>> changes_of_speaker(">> Who? >> Me.")
+        ['', 'Who?', 'Me.']
+    """
+    return [part.strip() for part in _CHANGE.split(text)]
 
 
 def mark(emotion: str, probability: float) -> str:

@@ -18,6 +18,7 @@ What `sdt predict` wrote can be read again; the predictions in it are left aside
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,11 @@ MELD = {
 }
 """MELD's names of columns; its utterances are in the order of their ids."""
 _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
+ALIASES = {
+    "speaker name": "speaker", "start time": "start", "end time": "end", "transcript": "text", "sentence": "text",
+}  # fmt: skip
+"""How other programs call columns."""
+_FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
 _PREDICTED = ("emotion", "probability")
 
 _Record = tuple[int, Mapping[str, object]]
@@ -56,7 +62,10 @@ def delimiter(header: str) -> str:
 def is_table(header: str) -> bool:
     """Whether a line is the header of a table of utterances."""
     cells = [cell.strip().strip('"') for cell in header.split(delimiter(header))]
-    return is_annotation(cells) or (len(cells) > 1 and "text" in cells and bool({"speaker", "utterance"} & set(cells)))
+    names = {_own_name(cell) for cell in cells}
+    return is_annotation(cells) or (
+        len(cells) > 1 and "text" in names and (bool({"speaker", "utterance"} & names) or {"start", "end"} <= names)
+    )
 
 
 def read_csv_table(path: Path, text: str, encoding: str) -> tuple[list[Turn], list[str]]:
@@ -79,7 +88,15 @@ def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     Raises:
         InputError: A line is not a JSON object; a key is misspelt; or a value is not what its key holds.
     """
-    records = list(json_lines(path, encoding=encoding))
+    return read_records(path, list(json_lines(path, encoding=encoding)))
+
+
+def read_records(path: Path, records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:
+    """The turns of JSON objects, each with its line or number, and notes.
+
+    Raises:
+        InputError: See `read_json_lines`.
+    """
     return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
 
 
@@ -105,7 +122,8 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
             (line, {MELD.get(name, name): value for name, value in row.items()} | {"order": row.get("Utterance_ID")})
             for line, row in records
         ]
-    names, records = _small(names, records)
+    names, records = _own_names(names, records)
+    records, notes = _in_seconds(names, records)
     predicted = set(_PREDICTED) <= set(names)
     ignored = check_columns(
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
@@ -116,20 +134,61 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
     return turns, notes
 
 
-def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
-    """Columns called `Text` or `SPEAKER` under their own names."""
-    called = {name: name.casefold() for name in names if name not in COLUMNS and name.casefold() in COLUMNS}
+def _own_names(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
+    """Columns called `Text`, `SPEAKER` or `Start Time` under their own names."""
+    called = {name: own for name in names if name not in COLUMNS and (own := _own_name(name)) in COLUMNS}
     called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
     if called:
         records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
     return [called.get(name, name) for name in names], records
+
+
+def _own_name(name: str) -> str:
+    small = " ".join(re.split(r"[\s_-]+", name.casefold()))
+    return ALIASES.get(small, small)
+
+
+def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
+    """Times in seconds, where all are milliseconds, as in Whisper's tables, or end with frames, as in Premiere's.
+
+    Whole numbers are milliseconds where a character would take 5 seconds or more if they were not.
+    """
+    timed = [column for column in ("start", "end") if column in names]
+    cells = [
+        str(value).strip() for _, row in records for column in timed if (value := row.get(column)) not in (None, "")
+    ]
+    if not cells or len(timed) < 2:
+        return records, []
+    if all(map(_FRAMES.fullmatch, cells)):
+        note = "times end with frames, whose rate the file does not say: read as whole seconds"
+        return [(line, _whole_seconds(row)) for line, row in records], [note]
+    if "text" in names and all(cell.isascii() and cell.isdigit() and len(cell) < 12 for cell in cells):
+        spans = [(row, row.get("start"), row.get("end")) for _, row in records]
+        length = sum(
+            int(str(end)) - int(str(start)) for _, start, end in spans if str(start).strip() and str(end).strip()
+        )
+        if length > 5 * sum(len(str(row.get("text") or "").strip()) for row, _, _ in spans):
+            return [(line, {**row, **{c: _thousandth(row.get(c)) for c in timed}}) for line, row in records], [
+                "times are milliseconds"
+            ]
+    return records, []
+
+
+def _whole_seconds(row: Mapping[str, object]) -> Mapping[str, object]:
+    start, end = (re.sub(r"[:;]\d\d$", "", str(row.get(column) or "").strip()) for column in ("start", "end"))
+    return {**row, "start": start, "end": end if end > start else ""}
+
+
+def _thousandth(cell: object) -> object:
+    text = str(cell).strip() if cell is not None else ""
+    return int(text) / 1000 if text else None
 
 
 def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:

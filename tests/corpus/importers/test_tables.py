@@ -410,3 +410,16 @@ def test_the_lines_are_read_again_when_the_corpus_is_written(tmp_path: Path) -> 
     corpus = write_corpus(draft, tmp_path / "corpus")
     assert list(corpus.conversations.values()) == draft.conversations
     corpus.verify()
+
+
+@pytest.mark.parametrize("name", ["corpus.csv", "corpus.jsonl"])
+def test_an_encoding(tmp_path: Path, name: str) -> None:
+    rows = [("a", "Ann", "glad", "你好"), ("b", "Bob", "calm", "真的吗"), ("c", "Bob", "glad", "好")]
+    keys = ("conversation", "speaker", "label", "text")
+    lines = {
+        "corpus.csv": [",".join(row) for row in (keys, *rows)],
+        "corpus.jsonl": [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) for row in rows],
+    }[name]
+    (tmp_path / name).write_bytes("\n".join(lines).encode("gb2312"))
+    draft = read([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
+    assert [conversation.utterances[0].text for conversation in draft.conversations] == ["你好", "真的吗", "好"]

@@ -91,7 +91,7 @@ def _read_files(
     for path in sources:
         if not path.is_file():
             raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
-    recognised = recognise_files(files, options.layout)
+    recognised = recognise_files(files, options.layout, options.encoding)
     encoders = named_encoders(options, ("audio", "visual"))
     if encoders and recognised.importer != "tables":
         name = next(iter(encoders.values())).name

@@ -29,27 +29,28 @@ def read_text(path: Path, *, encoding: str = "utf-8-sig") -> str:
     try:
         return path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
         raise InputError(
-            f"{path}, line {line}: not UTF-8 (byte {error.object[error.start]:#04x}); save the file as UTF-8"
+            f"{path}, line {line}: not {encoding.removesuffix('-sig').upper()} (byte {byte:#04x}); save the file as "
+            "UTF-8, or give its encoding with --encoding"
         ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def read_header(path: Path) -> list[str]:
-    """Read the cells of the first record of a CSV file.
+def read_header(path: Path, encoding: str | None = None) -> list[str]:
+    """Read the cells of the first record of a CSV file, of UTF-8 unless another encoding is given.
 
     Raises:
         InputError: See `read_csv`.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
             header = next(csv.reader(file, strict=True), [])
     except (UnicodeDecodeError, csv.Error, OSError):
         header = []
     # Where there is none at the very beginning, reading it all finds it further down or says what is wrong.
-    return [cell.strip() for cell in header or read_csv(path)[0].cells]
+    return [cell.strip() for cell in header or read_csv(path, encoding=encoding or "utf-8-sig")[0].cells]
 
 
 def read_csv(path: Path, *, encoding: str = "utf-8-sig", delimiter: str = ",") -> list[Line]:

@@ -65,7 +65,9 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
         if split in by_split:
             raise InputError(f"{path}: {by_split[split]} is the {split} split already")
         by_split[split] = path
-    dialogues = {split: _read_annotation(by_split[split], notes) for split in SPLITS if split in by_split}
+    dialogues = {
+        split: _read_annotation(by_split[split], notes, options.encoding) for split in SPLITS if split in by_split
+    }
     conversations = [
         Conversation(f"{split}_{dialogue}", tuple(utterances[number] for number in sorted(utterances)))
         for split, found in dialogues.items()
@@ -91,9 +93,9 @@ def _named_split(path: Path) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _read_annotation(path: Path, notes: list[str]) -> dict[int, dict[int, Utterance]]:
+def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict[int, dict[int, Utterance]]:
     """Dialogue id to utterance id to utterance."""
-    header, *lines = read_csv(path)
+    header, *lines = read_csv(path, encoding=encoding or "utf-8-sig")
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:

@@ -52,12 +52,13 @@ class Recognised:
         return found
 
 
-def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
+def recognise_files(files: Sequence[Path], layout: str | None, encoding: str | None = None) -> Recognised:
     """Tell the annotation from the features, and who reads them.
 
     Args:
         files: Files that exist.
         layout: The layout's name, if the user gave it.
+        encoding: The encoding of annotation files, if the user gave it.
 
     Raises:
         InputError: The layout is unknown, or the files fit none or two.
@@ -69,7 +70,7 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
         if layout not in known:
             raise InputError(f"--layout {layout!r} is unknown{near_miss(layout, known)}")
         return Recognised("pickles", layout, (), tuple(files), f"read as {layout}, as --layout says")
-    kinds = {path: _kind(path) for path in files}
+    kinds = {path: _kind(path, encoding) for path in files}
     importer: Importer
     if layout is not None:
         importer, said = OWN_LAYOUTS[layout], "as --layout says"
@@ -84,7 +85,9 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     if not annotations:
         # A table whose columns are misspelt: its reader says which.
         tables = [path for path in files if path.suffix.lower() == ".csv"]
-        annotations = [path for path in tables if layout is not None or nearly_utterance_table(read_header(path))][:1]
+        annotations = [
+            path for path in tables if layout is not None or nearly_utterance_table(read_header(path, encoding))
+        ][:1]
     if not annotations:
         raise InputError(
             f"{files[0]}: no file says who spoke what; name one too: CSV or JSON Lines with {', '.join(REQUIRED)}, or "
@@ -103,13 +106,13 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     )
 
 
-def _kind(path: Path) -> Importer | None:
+def _kind(path: Path, encoding: str | None) -> Importer | None:
     suffix = path.suffix.lower()
     if suffix in JSON_LINES:
         return "tables"
     if suffix != ".csv":
         return None
-    header = read_header(path)
+    header = read_header(path, encoding)
     if is_annotation(header):
         return "meld"
     return "tables" if is_utterance_table(header) else None

@@ -65,12 +65,16 @@ class CsvRecords(Records):
 class JsonRecords(Records):
     """The objects of the lines that are not blank; a place is a byte.
 
+    Args:
+        path: The file.
+        encoding: Its encoding, in which a line feed is one byte.
+
     Raises, while it is read:
-        InputError: The file cannot be read; or a line is not UTF-8 or no JSON object.
+        InputError: The file cannot be read; or a line is not in that encoding or no JSON object.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, encoding: str = "utf-8") -> None:
+        self._path, self._encoding = path, encoding
 
     def __iter__(self) -> Iterator[Record]:
         try:
@@ -96,8 +100,10 @@ class JsonRecords(Records):
 
     def _text(self, raw: bytes, line: int) -> str:
         try:
-            return (raw.removeprefix(_BOM) if line == 1 else raw).decode("utf-8")
+            return (raw.removeprefix(_BOM) if line == 1 else raw).decode(self._encoding)
         except UnicodeDecodeError as error:
+            byte = error.object[error.start]
             raise InputError(
-                f"{self._path}, line {line}: not UTF-8 (byte {error.object[error.start]:#04x}); save the file as UTF-8"
+                f"{self._path}, line {line}: not {self._encoding.upper()} (byte {byte:#04x}); save the file as UTF-8, "
+                "or give its encoding with --encoding"
             ) from None

@@ -44,7 +44,7 @@ def read_tables(
         InputError: Names the file and its line, row or key.
     """
     notes: list[str] = []
-    file = read_utterance_file(path)
+    file = read_utterance_file(path, options.encoding)
     if file.ignored:
         notes.append(f"{path}: columns that mean nothing here are ignored: {', '.join(file.ignored)}")
     survey = Survey(file, options)

@@ -126,15 +126,15 @@ def nearly_utterance_table(header: Sequence[str]) -> bool:
     return sum(bool(difflib.get_close_matches(column, names, n=1, cutoff=0.75)) for column in REQUIRED) > 1
 
 
-def read_utterance_file(path: Path) -> UtteranceFile:
-    """Read a file of utterances.
+def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFile:
+    """Read a file of utterances, of UTF-8 unless another encoding is given.
 
     Raises:
         InputError: A line cannot be read, a column is missing or misspelt, or a value is not what its column holds.
     """
     if path.suffix.lower() in JSON_LINES:
-        return UtteranceFile(path, JsonRecords(path))
-    header, *lines = read_csv(path)
+        return UtteranceFile(path, JsonRecords(path, encoding or "utf-8"))
+    header, *lines = read_csv(path, encoding=encoding or "utf-8-sig")
     names = [name.strip() for name in header.cells]
     for name in names:
         if names.count(name) > 1:
