@@ -174,7 +174,7 @@ def test_ctrl_c_ends_a_pipe(folder: Path) -> None:
         process.stdin.flush()
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(60) == 130
 
 
 def test_a_broken_line_is_told_before_pytorch_is_there() -> None:

@@ -16,6 +16,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from sdt.prediction import Spoken
+from sdt.serving.admission import Admission
 from sdt.serving.app import Service
 from sdt.serving.predictor import Predictor
 from sdt.serving.server import bound, configuration
@@ -75,7 +76,7 @@ async def inside(
 ) -> AsyncIterator[Inside]:
     """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
-    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), token=token)
+    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), admission=Admission(token))
     service.warm_up()
     with bound("127.0.0.1", 0) as listening:
         configured = configuration(service)
@@ -92,7 +93,7 @@ async def inside(
             server.should_exit = True
             await running
     assert service.running == 0
-    assert service.held.bytes == 0
+    assert service.memory.bytes == 0
     async with asyncio.timeout(20):  # what was cancelled ends a turn or two of the loop later
         while not asyncio.all_tasks() <= before:
             await asyncio.sleep(0.01)

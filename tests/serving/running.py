@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "PYTHONWARNINGS": "error::ResourceWarning",
 }
 ENVIRONMENT.pop("SDT_TOKEN", None)
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a service that SIGTERM has stopped."""
 START = 120.0
 """Seconds to wait for a service on a busy machine."""
 

@@ -13,7 +13,7 @@ import pytest
 from sdt.serving.uploads import Upload, named, plain_name
 from tests.features.clips import noise, write_clip
 from tests.serving.conftest import SRT
-from tests.serving.running import Answer, Running, running
+from tests.serving.running import TERMINATED, Answer, Running, running
 
 
 def decoders(service: Running) -> list[int]:
@@ -77,7 +77,7 @@ def test_a_decoder_that_is_killed_is_replaced(home: Path, tmp_path: Path, long_s
         assert post_talk(service, home).json == expected
         assert service.left() == []
         assert 'sdt_decodes_total{how="died"} 1.0' in service.ask("GET", "/metrics").body.decode()
-        assert service.stop() == 0
+        assert service.stop() == TERMINATED
     assert not Path(f"/proc/{second}").exists()
 
 
