@@ -22,7 +22,7 @@ from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import BatchGiven, ClipGiven, ConversationGiven, StreamSent, UtteranceGiven
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload
-from sdt.serving.validation import DETAILS, Detail, not_valid, parsed
+from sdt.serving.validation import DETAILS, Detail, Given, not_valid, parsed
 from sdt.transcripts.transcript import Turn, assemble, tidy
 
 Body = bytes | bytearray | memoryview
@@ -39,6 +39,8 @@ class FromJson:
     def __init__(self, config: ModelConfig, settings: Settings) -> None:
         self._config, self._settings = config, settings
         self._values = OUTSIDE + sum(config.modalities.values())
+        # Every character may be escaped, and every number as long as it may be.
+        self._bytes = 12 * settings.characters + 32 * self._values
 
     def conversation(self, body: Body, files: Mapping[str, UploadFile], usage: Usage, where: str = "") -> Asked:
         """A conversation of JSON as a conversation of a transcript would be read.
@@ -54,14 +56,14 @@ class FromJson:
         """
         view = memoryview(body)
         divided = self._divided(view, "utterances", b"[{}]", self._values, where)
-        given = parsed(ConversationGiven, divided.rest, where)
+        given = self._parsed(ConversationGiven, divided.rest, where)
         usage.add_utterances(len(divided.items))
         draft = _Draft(given.id, len(divided.items), self._config, self._settings, files, usage)
         problems: list[Detail] = []
         try:
             for number, (begin, end) in enumerate(divided.items):
                 try:
-                    said = parsed(UtteranceGiven, bytes(view[begin:end]), f"{where}utterances.{number}.")
+                    said = self._parsed(UtteranceGiven, bytes(view[begin:end]), f"{where}utterances.{number}.")
                 except Refusal as refusal:
                     if not refusal.details:
                         raise
@@ -86,7 +88,7 @@ class FromJson:
         """
         view = memoryview(body)
         divided = self._divided(view, "conversations", b'[{"utterances":[{}]}]', sys.maxsize, "")
-        parsed(BatchGiven, divided.rest)
+        self._parsed(BatchGiven, divided.rest)
         asked: list[Asked] = []
         try:
             for number, (begin, end) in enumerate(divided.items):
@@ -104,11 +106,13 @@ class FromJson:
         """
         content = message.encode()
         bound(memoryview(content), self._values)
-        return parsed(StreamSent, content)
+        return self._parsed(StreamSent, content)
 
     def number(self, message: str, next: int) -> int | None:
         """The number of the utterance of a message; `next` where it has none, None where it is no utterance."""
         content = message.encode()
+        if len(content) > self._bytes:
+            return None
         try:
             bound(memoryview(content), self._values)
             value = from_json(content)
@@ -142,6 +146,17 @@ class FromJson:
         except BaseException:
             draft.close()
             raise
+
+    def _parsed(self, model: type[Given], part: bytes, where: str = "") -> Given:
+        """A part of a body that has few values as an object of the schema.
+
+        Raises:
+            Refusal: It is longer than its values can be, but for a clip; or see `parsed`.
+        """
+        if len(part) > self._bytes and b'"base64"' not in part:
+            what = f"{where[:-1] or 'the JSON'} has {len(part):,} bytes and no clip"
+            raise beyond(self._settings, "characters", what)
+        return parsed(model, part, where)
 
     def _divided(self, body: memoryview, limit: str, instead: bytes, values: int, where: str) -> Outline:
         """A body, divided at the items of the list that is called like its limit."""

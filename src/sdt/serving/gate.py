@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from sdt.errors import printable
 from sdt.serving.admission import Admission
 from sdt.serving.exchange import FAILED, OPEN, Answer, Body, Opened, Receive, Scope, Send, drained
+from sdt.serving.memory import LARGE, give_back
 from sdt.serving.metrics import Metrics
 from sdt.serving.refusals import Refusal, beyond, stopping
 from sdt.serving.settings import Settings
@@ -87,6 +88,8 @@ class Gate:
         except Exception as error:
             await answer.refuse(self._failed(error))
         finally:
+            if body.size > LARGE:
+                give_back()
             seconds = time.perf_counter() - begun
             route = scope["path"] if scope["path"] in self._routes else "other"
             self._metrics.requests.labels(route, str(answer.status or GONE)).inc()

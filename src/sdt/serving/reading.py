@@ -15,21 +15,19 @@ from sdt.model.config import ModelConfig
 from sdt.serving.asked import Asked, close
 from sdt.serving.from_form import FromForm
 from sdt.serving.from_json import FromJson
-from sdt.serving.memory import MemoryBudget, Usage
+from sdt.serving.memory import LARGE, MemoryBudget, Usage
 from sdt.serving.refusals import Refusal, beyond
 from sdt.serving.schemas import StreamSent, UtteranceGiven
 from sdt.serving.settings import Settings
 
 T = TypeVar("T")
-SMALL = 2**16
-"""Bytes of a body that does not wait for larger ones."""
 
 
 class Reader:
     """Reads the bodies of requests.
 
-    Two threads read, one of them small bodies: more would keep the event loop from the interpreter's lock, each for
-    milliseconds in its turn.
+    Two threads read, one of them small bodies, which do not wait for large ones. More threads would keep the event loop
+    from the interpreter's lock, each for milliseconds in its turn.
 
     Args:
         config: The model's; features must fit it.
@@ -46,7 +44,10 @@ class Reader:
 
     async def in_turn(self, size: int, work: Callable[[], T]) -> T:
         """Do work on so many bytes in the thread for small or for large ones, when those before are done."""
-        return await to_thread.run_sync(work, limiter=self._small if size <= SMALL else self._large)
+        try:
+            return await to_thread.run_sync(work, limiter=self._small if size <= LARGE else self._large)
+        except Refusal as refusal:  # its traceback holds the body, and is part of a cycle
+            raise refusal.with_traceback(None) from None
 
     @asynccontextmanager
     async def one(self, request: Request) -> AsyncIterator[Asked]:

@@ -21,6 +21,7 @@ from sdt.features.encoder import Encoded
 from sdt.prediction.live_features import Spoken
 from sdt.serving.admission import SUBPROTOCOL
 from sdt.serving.asked import Asked
+from sdt.serving.memory import LARGE, give_back
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import StreamUtterance
 from sdt.serving.talks import BINARY, IDLE, Ending, Talk
@@ -80,6 +81,10 @@ class _Connection:
             if (answer := await self._answer(message["text"])) is None:
                 break
             await self._websocket.send_text(answer)
+            size = len(message["text"])
+            del message
+            if size > LARGE:
+                give_back()
         return self._ending.result() if self._ending.done() else IDLE
 
     async def _ready(self) -> None:
