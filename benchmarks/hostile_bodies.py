@@ -153,7 +153,10 @@ def transcripts(size: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
             lambda: b"1\n00:00:00,000 --> 00:00:01,000\n" + b"0:0 --> " * min(size // 8, 11_000),
         ),
         "tags": ("a.vtt", lambda: b"WEBVTT\n\n00:00.000 --> 00:01.000\n" + b"<v a" * min(size // 4, 22_000)),
-        "entities": ("a.vtt", lambda: b"WEBVTT\n\n00:00.000 --> 00:01.000\n" + (b"&#9;" * 22_000 + b"\n") * 40),
+        "entities": (
+            "a.vtt",
+            lambda: b"WEBVTT\n\n00:00.000 --> 00:01.000\n" + (b"&#9;" * 2000 + b"\n") * (size // 8000),
+        ),
         "Latin-1": (
             "a.txt",
             lambda: ("Ann: caf\xe9 \x92 na\xefve\n".encode("latin-1")) * min(size // 18, 49_000),
@@ -225,7 +228,9 @@ def heads(size: int) -> dict[str, Callable[[], Hostile]]:
     """Requests whose heads are hostile."""
     hello = utterances(HELLO)
     return {
-        "gzip": lambda: Hostile(gzip.compress(utterances(repeated(b"0", size))), headers=("content-encoding: gzip",)),
+        "gzip": lambda: Hostile(
+            gzip.compress(utterances(repeated(b"0", size)), mtime=0), headers=("content-encoding: gzip",)
+        ),
         "many headers": lambda: Hostile(hello, headers=tuple(f"x-{n}: y" for n in range(4000))),
         "a long header": lambda: Hostile(hello, headers=("x: " + "y" * 200_000,)),
         "a long media type": lambda: Hostile(hello, "\x7e" * 20_000),

@@ -108,7 +108,7 @@ def test_utterances_without_words_and_features_that_are_given() -> None:
     [
         ("", None, "malformed", "not JSON"),
         ("{", None, "malformed", "not JSON"),
-        ("[" * 50_000, None, "malformed", "not JSON"),
+        ("[" * 50_000, None, "malformed", "nested"),
         ('{"type": "utterance", "text": "\\ud800"}', None, "malformed", "not JSON"),
         ("null", None, "invalid", "object"),
         ("{}", None, "invalid", "type"),

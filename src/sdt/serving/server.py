@@ -143,7 +143,8 @@ def _log_to_stderr() -> None:
     """Lines of our own, and of uvicorn what is wrong; neither holds what a request says."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    for name, level in (("sdt.serving", logging.INFO), ("uvicorn", logging.ERROR)):
+    levels = {"sdt.serving": logging.INFO, "uvicorn": logging.ERROR, "python_multipart": logging.ERROR}
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)

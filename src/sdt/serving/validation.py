@@ -16,7 +16,7 @@ Detail = Mapping[str, object]
 DETAILS = 20
 """What is not valid is listed up to so many times."""
 _WORDS = 80
-"""Characters of a part of a place, or of what is said of it."""
+"""Characters of a part of a place."""
 
 
 def parsed(model: type[Given], body: bytes, where: str = "") -> Given:
@@ -33,7 +33,7 @@ def parsed(model: type[Given], body: bytes, where: str = "") -> Given:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
         if found[0]["type"] == "json_invalid":
             raise Refusal(400, "malformed", f"{where and f'{where[:-1]}: '}not JSON: {found[0]['msg']}") from None
         raise not_valid([_detail(model, one, where) for one in found[:DETAILS]], len(found)) from None
@@ -53,7 +53,9 @@ def not_valid(details: Sequence[Detail], count: int | None = None) -> Refusal:
 
 def _detail(model: type[BaseModel], error: Any, where: str) -> Detail:  # noqa: ANN401 - pydantic's dictionary
     place = where + ".".join(_cut(str(part)) for part in error["loc"])
-    message = _cut(error["msg"])
+    message = error["msg"]
+    if error["type"] == "union_tag_invalid":  # pydantic's message quotes the tag, however long it is
+        message = f"unknown type; allowed are: {error['ctx']['expected_tags']}"
     if error["type"] == "extra_forbidden":
         fields = list(_model_at(model, error["loc"]).model_fields)
         meant = near_miss(str(error["loc"][-1])[:_WORDS], fields)
