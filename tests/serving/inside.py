@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -72,11 +72,15 @@ class Inside:
 
 @asynccontextmanager
 async def inside(
-    token: str | None = None, model: Path | None = None, pings: float | None = None, **limits: Any
+    token: str | None = None,
+    model: Path | None = None,
+    pings: float | None = None,
+    origins: Sequence[str] = (),
+    **limits: Any,
 ) -> AsyncIterator[Inside]:
     """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
-    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), admission=Admission(token))
+    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), admission=Admission(token, (), origins))
     service.warm_up()
     with bound("127.0.0.1", 0) as listening:
         configured = configuration(service)

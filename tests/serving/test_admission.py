@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import functools
+import http.client
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from sdt.serving.admission import Admission
 from sdt.serving.refusals import Refusal
+from tests.serving.inside import Inside, run
 
 HOST = ("host", "127.0.0.1:8000")
 
@@ -143,3 +147,26 @@ def test_origins_that_are_allowed() -> None:
     assert refused(*page, origins=["*"]) is None
     assert refused(*page, origins=["http://example.org", "https://example.org:444"]) == "origin"
     assert refused(*page, origins=["https://example.org"], token=TOKEN) == "token"
+
+
+def test_browsers_are_told_of_origins_that_are_allowed() -> None:
+    def ask(port: int, method: str, origin: str, **headers: str) -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        connection.request(method, "/v1/predict", b"{}", {"origin": origin, **named})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["access-control-allow-origin"]
+
+    async def use(service: Inside) -> None:
+        told = functools.partial(asyncio.to_thread, ask, service.port)
+        wanted = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
+        assert await told("OPTIONS", "https://example.org", **wanted) == (200, "https://example.org")
+        assert await told("POST", "https://example.org") == (401, "https://example.org")
+        sent = {"authorization": f"Bearer {TOKEN}"}
+        assert await told("POST", "https://example.org", **sent) == (415, "https://example.org")
+        assert (await told("OPTIONS", "https://other.example", **wanted))[1] is None
+        assert await told("POST", "https://other.example", **sent) == (403, None)
+
+    run(use, token=TOKEN, origins=["https://example.org"])

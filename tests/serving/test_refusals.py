@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 import random
@@ -252,6 +253,17 @@ def test_a_recording_that_is_too_long(service: Running, tmp_path: Path) -> None:
     error = refused(service.post_parts(("media", "long.wav", media)), 413, "limit_media_seconds")
     assert error["limit"]["value"] == 20
     assert "long.wav lasts 21 seconds" in error["message"]
+
+
+def test_compressed_bodies_and_other_hosts(service: Running) -> None:
+    body = json.dumps(HELLO).encode()
+    kind = {"content-type": "application/json"}
+    sent = gzip.compress(body)
+    refused(service.ask("POST", "/v1/predict", sent, {**kind, "content-encoding": "gzip"}), 415, "content_encoding")
+    assert service.ask("POST", "/v1/predict", body, {**kind, "content-encoding": "identity"}).status == 200
+    refused(service.ask("POST", "/v1/predict", body, {**kind, "host": "attacker.example"}), 403, "host")
+    refused(service.ask("GET", "/", None, {"host": "attacker.example"}), 403, "host")
+    assert service.ask("GET", "/healthz", None, {"host": "attacker.example"}).status == 200
 
 
 def test_routes_and_media_types(service: Running) -> None:

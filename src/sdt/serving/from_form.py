@@ -19,7 +19,7 @@ from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload, named, plain_name
 from sdt.speakers import FIRST_SPEAKER
-from sdt.transcripts import read_transcript
+from sdt.transcripts import Transcript, read_transcript
 
 PARTS = ("conversation", "transcript", "media", "format")
 """The parts of a multipart body; any other is the clip of the utterance that names it."""
@@ -139,17 +139,24 @@ class FromForm:
         return file.file.read()
 
     def _transcript(self, part: str | UploadFile, format_: str | UploadFile | None, usage: Usage) -> Asked:
-        """A transcript of any format; files that it names are files of ours, and are not looked at."""
+        """A transcript of one conversation; files that it names are files of ours, and are not looked at."""
+        name, transcript = self._read(part, format_)
+        if len(transcript.conversations) > 1:
+            raise invalid(
+                f"{name}: holds {len(transcript.conversations)} conversations; send one, or several as JSON to "
+                "/v1/predict/batch"
+            )
+        conversation = transcript.conversations[0]
+        check(conversation, usage, self._settings)
+        return Asked(conversation, transcript.notes)
+
+    def _read(self, part: str | UploadFile, format_: str | UploadFile | None) -> tuple[str, Transcript]:
+        """The name of a transcript of any format, and what is in it."""
         if isinstance(format_, UploadFile):
             raise invalid("part 'format': is a file; send txt, csv, jsonl, srt or vtt")
         content = part.encode() if isinstance(part, str) else self._small(part, "transcript_bytes")
-        if len(content) > self._settings.transcript_bytes:
-            raise beyond(self._settings, "transcript_bytes", "the transcript is too long")
-        lines = content.count(b"\n") + content.count(b"\r")
-        if lines > LINES * self._settings.utterances:
-            raise beyond(self._settings, "utterances", f"the transcript has {lines:,} lines")
-        name = None if isinstance(part, str) else part.filename
-        upload = Upload.of_bytes(content, name or "conversation")
+        self._bound(content)
+        upload = Upload.of_bytes(content, "conversation" if isinstance(part, str) else part.filename or "conversation")
         try:
             with named(upload) as path:
                 try:
@@ -158,17 +165,23 @@ class FromForm:
                     raise invalid(str(error).replace(f"{path.parent}/", "")) from None
         finally:
             upload.close()
-        if len(transcript.conversations) > 1:
-            raise invalid(
-                f"{upload.name}: holds {len(transcript.conversations)} conversations; send one, or several as JSON to "
-                "/v1/predict/batch"
-            )
-        conversation = transcript.conversations[0]
-        check(conversation, usage, self._settings)
-        notes = list(transcript.notes)
         if transcript.clips:
-            notes.append(f"{upload.name}: the files that its column 'media' names are not looked at; upload them")
-        return Asked(conversation, notes)
+            transcript.notes.append(
+                f"{upload.name}: the files that its column 'media' names are not looked at; upload them"
+            )
+        return upload.name, transcript
+
+    def _bound(self, content: bytes) -> None:
+        """Refuse a transcript that is beyond a limit for its length or its lines.
+
+        Raises:
+            Refusal: It is.
+        """
+        if len(content) > self._settings.transcript_bytes:
+            raise beyond(self._settings, "transcript_bytes", "the transcript is too long")
+        lines = content.count(b"\n") + content.count(b"\r")
+        if lines > LINES * self._settings.utterances:
+            raise beyond(self._settings, "utterances", f"the transcript has {lines:,} lines")
 
 
 class _Parts(MultiPartParser):

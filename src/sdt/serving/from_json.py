@@ -258,8 +258,8 @@ class _Draft:
 def _decoded(written: str, utterance: str) -> bytes:
     """The bytes of base64, as it is or in a `data:` URL, with line breaks or without."""
     if written[:5].lower() == "data:":
-        head, _, written = written.partition(",")
-        if not head.lower().endswith(";base64"):
+        head, comma, written = written.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
             raise invalid(f"utterance {quoted(utterance)}: its clip is a data URL without ;base64")
     try:
         return base64.b64decode("".join(written.split()), validate=True)

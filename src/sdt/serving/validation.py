@@ -59,8 +59,8 @@ def _detail(model: type[BaseModel], error: Any, where: str) -> Detail:  # noqa: 
     if error["type"] == "extra_forbidden":
         fields = list(_model_at(model, error["loc"]).model_fields)
         meant = near_miss(str(error["loc"][-1])[:_WORDS], fields)
-        meant = meant if "did you mean" in meant else ""
-        message = f"unknown field{meant}; allowed are: {', '.join(fields)}"
+        meant = meant if "did you mean" in meant else ";"
+        message = f"unknown field{meant} allowed are: {', '.join(fields)}"
     return {"place": place.rstrip(".") or "body", "message": message}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.text import repair_windows1252
 
 _CONTROL = dict.fromkeys([*range(0x20), 0x7F], " ")
@@ -83,7 +83,9 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
         for number, (turn, speaker) in enumerate(zip(ended, _speakers(group), strict=True)):
             id_ = str(number) if turn.id is None else turn.id
             if id_ in utterances:
-                raise InputError(f"{path}, line {turn.line}: conversation {name!r} has two utterances {id_!r}")
+                raise InputError(
+                    f"{path}, line {turn.line}: conversation {quoted(name)} has two utterances {quoted(id_)}"
+                )
             utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end)
             if turn.clip is not None:
                 clips[name, id_] = turn.clip
