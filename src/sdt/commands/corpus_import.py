@@ -1,9 +1,9 @@
 """Make a corpus folder from files.
 
 What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
-{train,dev,test}_sent_emo.csv; or one CSV or JSON Lines file of utterances (columns conversation, speaker, label and,
-if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality (.npy,
-.safetensors, .npz, CSV).
+{train,dev,test}_sent_emo.csv; or one CSV, JSON Lines or Parquet file of utterances (columns conversation, speaker,
+label and, if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality
+(.npy, .safetensors, .npz, CSV, Parquet, .pkl, .joblib, .pt, or a folder with a .npy file per utterance).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus

@@ -169,7 +169,7 @@ class Finder:
         if self._known is None or self._first is None:
             return
         first = self._first
-        names = [*_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        names = [*clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
         looked = ", ".join(f"{name}.*" for name in names)
         raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and so on")
 
@@ -198,7 +198,7 @@ class Finder:
         found = {
             utterance.id: known[name]
             for utterance in conversation.utterances
-            if (name := _first(known, _names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
+            if (name := _first(known, clip_names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
         }
         if whole and not found:
             yield from _stretches(conversation, whole)
@@ -235,8 +235,14 @@ def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
     return next((name for name in names if name in known), None)
 
 
-def _names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
-    """What an utterance's clip may be called, without the suffix."""
+def clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
+    """What the file of an utterance alone may be called, without the suffix.
+
+    Args:
+        conversation: The id of its conversation.
+        utterance: The utterance.
+        unique: Whether no other conversation has an utterance of this id, which then is a name, too.
+    """
     names = [f"{conversation}_{utterance.id}", f"{conversation}/{utterance.id}"]
     dialogue, number = _number(conversation), _number(utterance.id)
     if dialogue is not None and number is not None:

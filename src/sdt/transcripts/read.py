@@ -84,7 +84,7 @@ FORMATS = (
         (".csv", ".tsv"),
         lambda decoded: is_table(_first_lines(decoded)[0]),
         False,
-        lambda path, decoded: read_csv_table(path, decoded.text, decoded.encoding),
+        lambda path, decoded: read_csv_table(path, decoded.encoding),
     ),
 )
 """What is read, in the order in which it is looked for. What is none of them is plain text."""

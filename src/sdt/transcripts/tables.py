@@ -23,16 +23,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdt.corpus.importers.csv_lines import read_csv
+from sdt.corpus.importers.csv_lines import delimiter_of, read_csv
 from sdt.corpus.importers.json_records import json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns
+from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, own_name, own_names
 from sdt.errors import InputError
+from sdt.files import beside
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "media")
-DELIMITERS = (",", "\t", ";")
 MELD = {
     "Dialogue_ID": "conversation",
     "Utterance_ID": "utterance",
@@ -44,37 +44,28 @@ MELD = {
 }
 """MELD's names of columns; its utterances are in the order of their ids."""
 _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
-ALIASES = {
-    "speaker name": "speaker", "start time": "start", "end time": "end", "transcript": "text", "sentence": "text",
-}  # fmt: skip
-"""How other programs call columns."""
 _FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
 _PREDICTED = ("emotion", "probability")
 
 _Record = tuple[int, Mapping[str, object]]
 
 
-def delimiter(header: str) -> str:
-    """What separates the cells of a header line."""
-    return max(DELIMITERS, key=header.count)
-
-
 def is_table(header: str) -> bool:
     """Whether a line is the header of a table of utterances."""
-    cells = [cell.strip().strip('"') for cell in header.split(delimiter(header))]
-    names = {_own_name(cell) for cell in cells}
+    cells = [cell.strip().strip('"') for cell in header.split(delimiter_of(header))]
+    names = {own_name(cell) for cell in cells}
     return is_annotation(cells) or (
         len(cells) > 1 and "text" in names and (bool({"speaker", "utterance"} & names) or {"start", "end"} <= names)
     )
 
 
-def read_csv_table(path: Path, text: str, encoding: str) -> tuple[list[Turn], list[str]]:
+def read_csv_table(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     """The turns of a CSV or TSV file, and notes.
 
     Raises:
         InputError: See `read_csv`; a column is misspelt; or a value is not what its column holds.
     """
-    header, *lines = read_csv(path, encoding=encoding, delimiter=delimiter(text.lstrip().split("\n", 1)[0]))
+    header, *lines = read_csv(path, encoding=encoding)
     names = [tidy(name) for name in header.cells]
     for name in names:
         if names.count(name) > 1:
@@ -143,16 +134,10 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
 
 def _own_names(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
     """Columns called `Text`, `SPEAKER` or `Start Time` under their own names."""
-    called = {name: own for name in names if name not in COLUMNS and (own := _own_name(name)) in COLUMNS}
-    called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+    called = own_names(names, COLUMNS)
     if called:
         records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
     return [called.get(name, name) for name in names], records
-
-
-def _own_name(name: str) -> str:
-    small = " ".join(re.split(r"[\s_-]+", name.casefold()))
-    return ALIASES.get(small, small)
 
 
 def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
@@ -220,7 +205,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         end=cell_seconds(where, "end", said["end"]),
         id=said["utterance"],
         label=said["label"],
-        clip=path.parent / said["media"] if said["media"] else None,
+        clip=beside(path, said["media"]) if said["media"] else None,
         conversation=said["conversation"],
     )
 
