@@ -60,10 +60,14 @@ class Evaluation:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Modality to its weight in the fusion, the mean over the utterances; empty where the model has no weights."""
-        if self.outputs.weights is None:
+        """Modality to its weight in the fusion, the mean over the utterances that have any modality.
+
+        Empty where the model has no weights, or no utterance has a modality.
+        """
+        weights, present = self.outputs.weights, self.outputs.present  # [N, M]
+        if weights is None or (present is not None and not present.any()):
             return {}
-        mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
+        mean = (weights if present is None else weights[present.any(axis=1)]).mean(axis=0, dtype=np.float64).tolist()
         return dict(zip(self.config.modalities, mean, strict=True))
 
     @property

@@ -16,7 +16,7 @@ from sdt.features.recordings import find_recordings
 from sdt.model.config import SDTConfig
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import read_input
-from sdt.prediction.predictions import summary
+from sdt.prediction.predictions import missing_notes
 
 _LISTED = 12
 """So many conversations are listed in an error."""
@@ -88,7 +88,7 @@ def from_transcript(
     notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips))]
     missing = {modality: Missing() for modality in config.modalities}
     features = extractor.make([chosen], recordings, missing)
-    notes += [note for modality, of in missing.items() for note in summary(modality, of)]
+    notes += missing_notes(missing)
     return Subject(chosen, pack([chosen], features, config.labels, config.speakers), notes)
 
 

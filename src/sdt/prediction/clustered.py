@@ -23,8 +23,7 @@ from sdt.model.hub import find_model
 from sdt.model.registry import find
 from sdt.model.saved import FILES
 from sdt.prediction.parts import Parts
-from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, stranger_notes
-from sdt.prediction.predictions import summary_of
+from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, count_bare, stranger_notes
 from sdt.prediction.survey import Survey, content
 from sdt.transcripts.writers import write_stream
 
@@ -145,20 +144,16 @@ def _finished(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversat
 def _closing_notes(parts: Parts, survey: Survey) -> list[str]:
     """What is known when all is done, and no sooner."""
     tallies: dict[str, Tally] = {}
-    looked, alone = dict[str, int](), dict[str, list[str]]()
+    looked: dict[str, int] = {}
     bare = 0
     for _, part in _finished(parts, survey):
-        bare += part.bare
+        bare += count_bare(part.predictions)
         for modality, of in part.missing.items():
             tallies.setdefault(modality, Tally()).add(of.problems)
             looked[modality] = looked.get(modality, 0) + of.utterances
-            alone.setdefault(modality, []).extend(of.alone)
     first = {modality: tally.first for modality, tally in tallies.items() if tally.count}
-    return bare_notes(survey.utterances, bare, first) + [
-        note
-        for modality, tally in tallies.items()
-        for note in summary_of(modality, tally, looked[modality], alone[modality])
-    ]
+    lacking = [tally.line(modality, looked[modality]) for modality, tally in tallies.items() if tally.count]
+    return bare_notes(survey.utterances, bare, first) + lacking
 
 
 def _named(batch: Sequence[Conversation]) -> str:

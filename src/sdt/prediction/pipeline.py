@@ -126,15 +126,13 @@ class Pipeline:
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
-        bare = 0
         for group in batches(chosen):
             part = self.predict_batch(group, recordings, _shifted(progress, done, size))
             found += part.predictions
-            bare += part.bare
             for modality, of in part.missing.items():
                 missing[modality].add(of)
             done += len(part.predictions)
-        notes += bare_notes(size, bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
+        notes += bare_notes(size, count_bare(found), {m: of.problems[0] for m, of in missing.items() if of.problems})
         return Predictions(chosen, found, notes, missing)
 
     def begin(self, *, recorded: bool) -> list[str]:
@@ -147,8 +145,7 @@ class Pipeline:
         """Predict on one batch: features and model see these conversations together, and no others."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
-        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
-        return Part(self.from_features(conversations, features), missing, int(bare.sum()))
+        return Part(self.from_features(conversations, features), missing)
 
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
@@ -164,9 +161,11 @@ class Pipeline:
             InputError: What comes out is not finite.
         """
         batch = pack(conversations, features, self.config.labels, self.config.speakers)
+        utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
         places = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
         with torch.inference_mode():
-            return words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
+            found = words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
+        return [prediction.of(utterance) for prediction, utterance in zip(found, utterances, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -177,8 +176,6 @@ class Part:
     """One for each utterance, in order."""
     missing: Mapping[str, Missing]
     """By modality."""
-    bare: int
-    """How many utterances have no modality at all."""
 
 
 def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
@@ -215,6 +212,11 @@ def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
     return [f"the model knows its speakers by name, and {len(unknown)} of {len(names)} here are strangers to it"]
 
 
+def count_bare(predictions: Iterable[Prediction]) -> int:
+    """How many utterances have no modality, and so no emotion."""
+    return sum(prediction.emotion is None for prediction in predictions)
+
+
 def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[str]:
     """What the user should know of utterances without any modality.
 
@@ -231,4 +233,4 @@ def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[
         raise InputError(f"no utterance has anything that the model can look at ({why})")
     if not bare:
         return []
-    return [f"{bare} of {utterances} utterances have no modality at all: predicted from those around them"]
+    return [f"{bare} of {utterances} utterances have nothing that the model can look at, and so no emotion"]

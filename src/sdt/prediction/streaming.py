@@ -202,7 +202,7 @@ class StreamingPredictor:
         self._memories.update(memories)
         self._remember(talks)
         self.problems = problems
-        return found
+        return [prediction.of(one.utterance) for prediction, one in zip(found, spoken, strict=True)]
 
     def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
         """What `add` takes an utterance to be: with the speaker and the id that were left out."""
