@@ -131,7 +131,7 @@ class ModalityMaker:
         return encoded
 
     def _within(self, encoded: Encoded, conversations: Sequence[Conversation], sources: Sequence[Source]) -> Encoded:
-        """Rows normalised within each conversation, in place; those of a conversation that are all equal are missing."""
+        """Rows normalised within each conversation, in place; where all of one are equal, they are missing."""
         x, present, first = encoded.features, encoded.present.copy(), 0
         for conversation in conversations:
             rows = np.arange(first, first + len(conversation))
