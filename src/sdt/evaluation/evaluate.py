@@ -22,7 +22,7 @@ from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model

@@ -26,8 +26,8 @@ from sdt.evaluation.reading import said
 from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.windows import Windows
 from sdt.transcripts.records import answer
+from sdt.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model

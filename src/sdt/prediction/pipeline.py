@@ -19,12 +19,12 @@ from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
-from sdt.model.windows import Windows
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.forward import words
 from sdt.prediction.inputs import Input, read_input
 from sdt.prediction.predictions import Predictions
 from sdt.speakers import Speakers
+from sdt.windows import Windows
 
 UTTERANCES = 512
 """Utterances that are computed together, if they are of several conversations: features, and slots of attention."""
@@ -230,7 +230,9 @@ def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[
     """
     if utterances and bare == utterances:
         why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())
-        raise InputError(f"no utterance has anything that the model can look at ({why})")
+        raise InputError(
+            f"no utterance has anything that the model can look at ({why}); give words, recordings, or both"
+        )
     if not bare:
         return []
     return [f"{bare} of {utterances} utterances have nothing that the model can look at, and so no emotion"]
