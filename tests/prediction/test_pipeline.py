@@ -291,7 +291,7 @@ def test_a_model_whose_numbers_are_not_finite() -> None:
         ([chat("a"), chat("a")], "two conversations have the id 'a'"),
         ([Conversation("a", ())], "'a' has no utterances"),
         ([Conversation("a", (Utterance("0", "x", "y"),) * 2)], "two utterances '0'"),
-        ("absent.txt", "absent.txt: cannot be read"),
+        ("absent.txt", "absent.txt: there is no such file"),
         ("absent.mp4", "absent.mp4: there is no such file"),
     ],
 )

@@ -7,7 +7,7 @@ A model's configuration names the encoder of every modality, with what was done 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,11 @@ class ModalityMaker:
     def recorded(self) -> bool:
         """Whether the encoder looks at recordings, not at words."""
         return self.kind != "text"
+
+    @property
+    def looks(self) -> bool:
+        """Whether the encoder looks at pictures."""
+        return self.kind == "visual"
 
     @property
     def note(self) -> str | None:
@@ -163,6 +168,22 @@ def _step(name: str, steps: Sequence[str], *, has_statistics: bool) -> str | Non
     return step
 
 
+def unused_notes(makers: Iterable[ModalityMaker], *, recorded: bool, filmed: bool) -> list[str]:
+    """What the user should know of recordings that a model does not use, or of which it uses the sound alone.
+
+    Args:
+        makers: Of the model's modalities.
+        recorded: Whether there are recordings.
+        filmed: Whether any of them is a film.
+    """
+    makers = list(makers)
+    if recorded and not any(maker.recorded for maker in makers):
+        return ["the recording is not used: the model looks at words alone"]
+    if filmed and not any(maker.looks for maker in makers):
+        return ["pictures are not used: the model does not look at them"]
+    return []
+
+
 class Extractor:
     """Makes all features that a model needs, as far as they can be made.
 
@@ -185,14 +206,21 @@ class Extractor:
         self._loaded: set[str] = set()
         self._active: list[str] = []
 
-    def begin(self, *, recorded: bool) -> list[str]:
+    @property
+    def reads(self) -> bool:
+        """Whether any encoder in use reads words."""
+        return any(not self._makers[modality].recorded for modality in self._active)
+
+    def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
         """Load the encoders that the input needs.
 
         Args:
             recorded: Whether there are recordings at all.
+            filmed: Whether any of them is a film.
 
         Returns:
-            What the user should know, one line each: which modalities are left out, and why.
+            What the user should know, one line each: which modalities are left out, and why, and what of the
+            recordings the model does not use.
 
         Raises:
             InputError: Not one modality can be made.
@@ -217,8 +245,7 @@ class Extractor:
         if len(reasons) == len(self._config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self._name}: the model cannot be used on this input: {why}")
-        if recorded and not any(maker.recorded for maker in self._makers.values()):
-            notes.append("the recording is not used: the model looks at words alone")
+        notes += unused_notes(self._makers.values(), recorded=recorded, filmed=filmed)
         self._active = [modality for modality in self._makers if modality not in reasons]
         return [f"{modality}: left out: {reason}" for modality, reason in reasons.items()] + notes
 

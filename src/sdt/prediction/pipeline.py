@@ -12,17 +12,18 @@ from torch import Tensor
 from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.evaluation.reading import said
-from sdt.features.recordings import Recordings, find_recordings
+from sdt.features.recordings import Recordings
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.forward import words
-from sdt.prediction.inputs import Input, read_input
+from sdt.prediction.inputs import Input, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
+from sdt.prediction.readability import word_notes
 from sdt.speakers import Speakers
 from sdt.windows import Windows
 
@@ -64,6 +65,11 @@ class Pipeline:
         window: int | None = None,
         overlap: int | None = None,
     ) -> None:
+        if not isinstance(model, Model):
+            raise InputError(
+                f"Pipeline({quoted(model)}): this is no model; load one by its name, and call it: "
+                "Pipeline.from_pretrained(NAME)(conversations)"
+            )
         self.windows = Windows.of(window, overlap)
         """How longer conversations are cut; None for not at all."""
         self.model = model.to(choose_device(device)).eval()
@@ -109,7 +115,8 @@ class Pipeline:
         A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
 
         Args:
-            conversations: The path of a transcript, of a folder of them or of a recording; or conversations.
+            conversations: The path of a transcript, of a recording, or of a folder of either; conversations; or a list
+                of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
             media: The recording of the conversation, or a folder of recordings; see `sdt.features.recordings`.
             progress: Called with (utterances done, utterances in all).
 
@@ -120,9 +127,11 @@ class Pipeline:
         """
         transcript = read_input(conversations)
         chosen = transcript.conversations
-        recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
-        notes = [*transcript.notes, *recordings.notes, *self.begin(recorded=bool(recordings.clips))]
-        notes += speaker_notes(self.config.speakers, chosen)
+        recordings = recordings_of(transcript, chosen, None if media is None else Path(media))
+        begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.filmed)
+        notes = [*transcript.notes, *recordings.notes, *begun, *speaker_notes(self.config.speakers, chosen)]
+        if self.reads:
+            notes += word_notes(self.config.languages, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
@@ -135,9 +144,14 @@ class Pipeline:
         notes += bare_notes(size, count_bare(found), {m: of.problems[0] for m, of in missing.items() if of.problems})
         return Predictions(chosen, found, notes, missing)
 
-    def begin(self, *, recorded: bool) -> list[str]:
+    def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
         """Load the encoders that an input needs, before `predict_batch`; see `Extractor.begin`."""
-        return self._extractor.begin(recorded=recorded)
+        return self._extractor.begin(recorded=recorded, filmed=filmed)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads words, once it has begun."""
+        return self._extractor.reads
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None

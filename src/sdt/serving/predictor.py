@@ -25,9 +25,10 @@ from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import model_folder
-from sdt.prediction.extraction import Missing, ModalityMaker
+from sdt.prediction.extraction import Missing, ModalityMaker, unused_notes
 from sdt.prediction.pipeline import Pipeline, bare_notes, count_bare, speaker_notes
 from sdt.prediction.predictions import Predictions
+from sdt.prediction.readability import word_notes
 
 
 @dataclass
@@ -47,6 +48,8 @@ class Prepared:
     """Modality to why nothing could be made of its recordings."""
     remarks: list[str] = field(default_factory=list)
     """What the user should know of the encoders of recordings."""
+    filmed: bool = False
+    """Whether any recording is a film, by its name."""
 
     def __len__(self) -> int:
         return len(self.conversation)
@@ -101,6 +104,11 @@ class Predictor:
     def recorded(self) -> list[str]:
         """The modalities that are made from recordings."""
         return [modality for modality, maker in self.makers.items() if maker.recorded]
+
+    @property
+    def reads(self) -> set[str]:
+        """The modalities that are made from words."""
+        return {modality for modality, maker in self.makers.items() if not maker.recorded}
 
     @property
     def card(self) -> str:
@@ -184,9 +192,10 @@ class Predictor:
             raise InputError(f"{self.name}: the model cannot be used on this input: {why}")
         notes = one.notes + [f"{modality}: left out: {reason}" for modality, reason in reasons.items()]
         notes += remarks + one.remarks
-        if one.recorded and not self.recorded:
-            notes.append("the recording is not used: the model looks at words alone")
+        notes += unused_notes(self.makers.values(), recorded=one.recorded, filmed=one.filmed)
         notes += speaker_notes(self.config.speakers, [one.conversation])
+        if self.reads and not one.given.keys() & self.reads:
+            notes += word_notes(self.config.languages, [one.conversation])
         notes += bare_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return notes
 

@@ -161,7 +161,10 @@ class StreamPrediction(BaseModel):
     type: Literal["prediction"] = "prediction"
     seq: int
     prediction: Predicted
-    problems: list[str] = Field(description="why it lacks modalities that it might have had, a line each")
+    problems: list[str] = Field(
+        description="why it lacks modalities that it might have had and, once in a conversation, what of its words "
+        "the model cannot read; a line each"
+    )
 
 
 class StreamForgotten(BaseModel):
