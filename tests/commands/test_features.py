@@ -63,7 +63,7 @@ def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) 
         (["features", "finetune-text", "spoken", "--output", "x", "--encoder", "robert"], "robert"),
         (["features", "finetune-text", "spoken", "--output", "x", "--epoch", "1"], "did you mean '--epochs'"),
         ([*extract, "nowhere", "--encoder", "words", "--output", "x"], "no such file or folder"),
-        ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither a corpus nor transcripts"),
+        ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither transcripts nor recordings"),
         ([*extract, "spoken", "--encoder", "prosodi", "--output", "x"], "did you mean 'prosody'"),
         ([*extract, "spoken", "--encoder", "prosody", "--output", "x"], "needs recordings"),
         ([*extract, "spoken", "--encoder", "words", "--encoder", "words:8", "--output", "x"], "is made already"),

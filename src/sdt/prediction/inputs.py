@@ -118,7 +118,7 @@ def _read_said(items: Sequence[object]) -> Transcript:
                 f"item {number} of the list is {quoted(item)}; give texts, pairs (speaker, text), dictionaries with "
                 "the key 'text', or conversations"
             )
-    return assemble(LIST, *read_records(LIST, records))
+    return assemble(LIST, *read_records(LIST, list(enumerate(records, start=1))))
 
 
 def _read_clips(folder: Path) -> Transcript:

@@ -115,19 +115,6 @@ def read_json_line(path: Path, line: int, text: str) -> Turn:
     return turn
 
 
-def read_records(path: Path, records: Sequence[Mapping[str, object]]) -> tuple[list[Turn], list[str]]:
-    """The turns of records with the keys of JSON Lines, and notes.
-
-    Args:
-        path: What messages call them.
-        records: In their order; messages call them lines, from 1.
-
-    Raises:
-        InputError: See `read_json_lines`.
-    """
-    return _turns(path, list(dict.fromkeys(name for of in records for name in of)), list(enumerate(records, start=1)))
-
-
 def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:
     if is_annotation(names):
         names = [MELD.get(name, name) for name in names if name not in _MELD_IGNORED]
