@@ -10,7 +10,7 @@ from typing import Any
 
 SURE = 0.001
 """A text is in another language only where the known ones have a probability below this. Of MELD's 13,708 English
-utterances and 1,432 dialogues, down to "Hi.", none has; of 36 sentences of five words in 19 other languages, 30 have."""
+utterances and 1,432 dialogues, down to "Hi.", none has; of 36 sentences of five words in 19 others, 30 have."""
 LONGEST = 5000
 """Characters that are looked at."""
 SAMPLE, STRETCH = 1000, 1000
