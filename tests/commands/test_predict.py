@@ -124,7 +124,7 @@ def test_conversations_whose_names_are_no_file_names(
 
 def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chat, talks = home / "chat.txt", home / "talks"
-    assert "cannot be read" in refused(capsys, home, tmp_path / "absent.txt")
+    assert "there is no such file" in refused(capsys, home, tmp_path / "absent.txt")
     assert "vtt needs times, and utterance '0'" in refused(capsys, home, chat, "--output", tmp_path / "x.vtt")
     assert "several conversations" in refused(capsys, home, talks, "--format", "srt")
     assert "is a folder; name a file" in refused(capsys, home, chat, "--output", tmp_path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.model.windows import Windows
+    from sdt.windows import Windows
 
 
 def add_code_option(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +74,6 @@ def windows(options: argparse.Namespace) -> Windows | None:
     Raises:
         InputError: The overlap is not less than the window, or there is no window that it could be of.
     """
-    from sdt.model.windows import Windows
+    from sdt.windows import Windows
 
     return Windows.of(options.window, options.overlap)

@@ -1,10 +1,10 @@
 """Predict the emotion of every utterance of a conversation, from its words, sound and pictures.
 
-TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; or a
-recording, which is then one utterance. Recordings are given with --media: one for the whole conversation, cut by the
-transcript's times, or a folder with one clip for each utterance, named dia1_utt0.mp4 as MELD's are,
-CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give is missing, is counted, and the prediction
-goes on.
+TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; a recording,
+which is then one utterance; or a folder of recordings, one for each utterance. Recordings of a transcript are given
+with --media: one for the whole conversation, cut by the transcript's times, or a folder with one clip for each
+utterance, named dia1_utt0.mp4 as MELD's are, CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give
+is missing, and is counted. An utterance with nothing in it has no emotion.
 
   sdt predict chat.txt
   sdt predict talk.srt --media talk.mp4
@@ -45,7 +45,7 @@ FORMATS = ("jsonl", "csv", "vtt", "srt")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a folder of them, a recording"
+        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a recording, or a folder of either"
     )
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
     parser.add_argument(

@@ -22,7 +22,7 @@ from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model
@@ -60,10 +60,14 @@ class Evaluation:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Modality to its weight in the fusion, the mean over the utterances; empty where the model has no weights."""
-        if self.outputs.weights is None:
+        """Modality to its weight in the fusion, the mean over the utterances that have any modality.
+
+        Empty where the model has no weights, or no utterance has a modality.
+        """
+        weights, present = self.outputs.weights, self.outputs.present  # [N, M]
+        if weights is None or (present is not None and not present.any()):
             return {}
-        mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
+        mean = (weights if present is None else weights[present.any(axis=1)]).mean(axis=0, dtype=np.float64).tolist()
         return dict(zip(self.config.modalities, mean, strict=True))
 
     @property

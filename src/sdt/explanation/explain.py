@@ -39,8 +39,7 @@ class Weights:
     """The multimodal gate's weights, each [T, M]: there is one for each of the model's d dimensions."""
 
     mean: Floats
-    """They sum to 1 over the modalities; 0 where an utterance lacks one. An utterance that lacks all is fused as if it
-    had all."""
+    """They sum to 1 over the modalities; 0 where an utterance lacks one. Without meaning where it lacks all."""
     deviation: Floats
     """The standard deviation over the dimensions."""
     low: Floats
@@ -89,7 +88,10 @@ class Explanation:
         return other
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; numbers have five significant digits, and null stands where there was nothing to remove."""
+        """JSON values; numbers have five significant digits.
+
+        Null stands where the utterance lacks the modality, and where there was nothing to remove.
+        """
         names, labels = self.modalities, self.config.labels
         return {
             "conversation": self.conversation.id,
@@ -119,6 +121,7 @@ class Explanation:
 
     def _utterance(self, i: int, said: Utterance) -> dict[str, Any]:
         names, labels = self.modalities, self.config.labels
+        present = dict(zip(names, self.present[i].tolist(), strict=True))
         return {
             "order": i + 1,
             "utterance": said.id,
@@ -127,13 +130,17 @@ class Explanation:
             "label": said.label,
             "emotion": labels[self.emotions[i]],
             "probability": _number(self.probabilities[FUSED][i].max()),
+            "inferred": not any(present.values()),
             "probabilities": {
-                head: dict(zip(labels, _numbers(of[i]), strict=True)) for head, of in self.probabilities.items()
+                head: dict(zip(labels, _numbers(of[i]), strict=True)) if present.get(head, True) else None
+                for head, of in self.probabilities.items()
             },
             "disagreeing": [name for name in names if self.disagreeing(name)[i]],
-            "present": dict(zip(names, self.present[i].tolist(), strict=True)),
+            "present": present,
             "weights": {
                 name: {key: _number(getattr(self.weights, key)[i, m]) for key in ("mean", "deviation", "low", "high")}
+                if present[name]
+                else None
                 for m, name in enumerate(names)
             },
         }
@@ -253,7 +260,9 @@ def _notes(
             f"the model's context is {config.architecture.context}: nothing that comes later has a part in a prediction"
         )
     if bare := int((~present.any(axis=1)).sum()):
-        notes.append(f"{bare} of {len(conversation)} utterances have no modality at all: read from those around them")
+        notes.append(
+            f"{bare} of {len(conversation)} utterances have no modality: their emotions are inferred from the context"
+        )
     if len(conversation) > HEADS_UP_TO:
         notes.append(
             f"explanation.json holds the attention's mean over the heads alone: {len(conversation)} utterances are "

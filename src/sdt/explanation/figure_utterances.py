@@ -29,7 +29,7 @@ def weights_figure(explanation: Explanation) -> Figure:
     figure, panels = _panels(explanation, rows, [1.9] * M)
     y, weights = np.arange(len(explanation.conversation)), explanation.weights
     for m, (axes, name) in enumerate(zip(panels, explanation.modalities, strict=True)):
-        colour, there = COLOURS[m % len(COLOURS)], weights.mean[:, m] > 0
+        colour, there = COLOURS[m % len(COLOURS)], explanation.present[:, m]
         axes.hlines(y[there], weights.low[there, m], weights.high[there, m], color=colour, linewidth=1.6, alpha=0.45)
         axes.plot(weights.mean[there, m], y[there], "o", color=colour, markersize=min(5.0, max(rows.font, 2.0)))
         for i in np.flatnonzero(~there):
@@ -39,7 +39,7 @@ def weights_figure(explanation: Explanation) -> Figure:
         axes.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"])
         axes.grid(axis="x", color="#dde3ea", linewidth=0.8)
         axes.set_axisbelow(True)
-        heading(axes, name, f"mean {weights.mean[:, m].mean():.0%}")
+        heading(axes, name, f"mean {weights.mean[there, m].mean():.0%}" if there.any() else "missing everywhere")
     title(figure, explanation, "what each modality weighs in the fusion")
     gated = explanation.config.architecture.fusion == "gated"
     _foot(
@@ -70,20 +70,22 @@ def branches_figure(explanation: Explanation) -> Figure:
 
 def _opinion(axes: Axes, explanation: Explanation, head: str, rows: Rows) -> None:
     p, labels = explanation.probabilities[head], explanation.config.labels
-    axes.imshow(p, cmap="Blues", vmin=0, vmax=1.25, aspect="auto", interpolation="nearest")
     T, C = p.shape
+    there = np.ones(T, dtype=bool) if head == FUSED else explanation.present[:, explanation.modalities.index(head)]
+    axes.imshow(
+        np.where(there[:, None], p, np.nan), cmap="Blues", vmin=0, vmax=1.25, aspect="auto", interpolation="nearest"
+    )
     y, said, size = np.arange(T), p.argmax(axis=1), max(1.0, min(4.5, rows.font * 0.55))
     other = np.zeros(T, dtype=bool) if head == FUSED else explanation.disagreeing(head)
-    for where, colour in ((~other, INK), (other, COLOURS[1])):
+    for where, colour in ((there & ~other, INK), (other, COLOURS[1])):
         axes.plot(said[where], y[where], "o", color=colour, markersize=size, linestyle="none")
     true = [(labels.index(u.label), i) for i, u in enumerate(explanation.conversation.utterances) if u.label in labels]
     if true and rows.font:
         axes.plot(
             *zip(*true, strict=True), "o", color=INK, fillstyle="none", markersize=2.1 * size, markeredgewidth=0.8
         )
-    if head != FUSED:
-        for i in np.flatnonzero(~explanation.present[:, explanation.modalities.index(head)]):
-            axes.plot([-0.5, C - 0.5], [i, i], color=FAINT, linewidth=1)
+    for i in np.flatnonzero(~there):
+        axes.plot([-0.5, C - 0.5], [i, i], color=FAINT, linewidth=1)
     axes.set_xticks(range(C), labels, rotation=55, ha="right", rotation_mode="anchor", parse_math=False)
     number_rows(axes, explanation, rows)
     heading(axes, head, "the prediction" if head == FUSED else f"{int(other.sum())} of {T} say otherwise")

@@ -51,6 +51,11 @@ class Recordings:
     notes: Sequence[str] = ()
     """What the user should know, one line each: recordings of the folder that belong to no utterance."""
 
+    @property
+    def filmed(self) -> bool:
+        """Whether any of them is a film, by its suffix."""
+        return any(is_film(clip.path) for clips in self.clips.values() for clip in clips)
+
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
         """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
         order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
@@ -62,6 +67,11 @@ class Recordings:
 def is_recording(path: Path) -> bool:
     """Whether a file is a recording: by its suffix or, where that is unknown, by its content."""
     return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file's suffix is that of a recording that may hold pictures."""
+    return _kind(path) in FILM
 
 
 def _holds_media(path: Path) -> bool:

@@ -27,7 +27,8 @@ class Output:
     logits: dict[str, Tensor]
     """`"fused"` and every further head of the model to [N, C]."""
     weights: Tensor | None = None
-    """[N, M, d]; how much each modality weighs in the fusion; None where the model has no such weights."""
+    """[N, M, d]; how much each modality weighs in the fusion: in sum 1 over the modalities that an utterance has, 0 for
+    the others. None where the model has no such weights."""
     states: dict[str, Tensor] = field(default_factory=dict)
     """Representations by name, [N, d]; whatever the model wants to show."""
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, WebSocket
@@ -22,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import sdt
 from sdt.errors import InputError, printable
+from sdt.features.recordings import is_film
 from sdt.prediction.predictions import Predictions
 from sdt.serving import description, metrics, stream
 from sdt.serving.admission import Admission
@@ -132,6 +134,7 @@ class Service:
         """The predictions for one conversation; `course` is told how far it is."""
         course = course or Course()
         prepared = Prepared(asked.conversation, asked.notes, bool(asked.uploads), asked.given)
+        prepared.filmed = any(is_film(Path(upload.name)) for upload in asked.uploads)
         if asked.uploads and self.decoders:
             course.waiting()
             report = await self.decoders.report()

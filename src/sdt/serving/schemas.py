@@ -92,14 +92,19 @@ class Predicted(BaseModel):
     start: float | None
     end: float | None
     label: str | None = Field(None, description="only where the request had one")
-    emotion: str = Field(description="the label with the highest probability")
-    probability: float
-    probabilities: Probabilities = Field(description="the probability of every label")
-    branches: dict[str, Probabilities] | None = Field(
-        None, description="modality to what its branch alone says; only of models that have branches"
+    emotion: str | None = Field(
+        description="the label with the highest probability; null where the utterance has no modality"
     )
-    weights: dict[str, float] | None = Field(
-        None, description="modality to how much it weighed; only of models that weigh"
+    probability: float | None = Field(description="of the emotion; null where there is none")
+    probabilities: Probabilities = Field(description="the probability of every label; empty without an emotion")
+    branches: dict[str, Probabilities | None] | None = Field(
+        None,
+        description="modality to the prediction of its branch alone, null where the utterance lacks it; only of models "
+        "that have branches",
+    )
+    weights: dict[str, float | None] | None = Field(
+        None,
+        description="modality to its weight, null where the utterance lacks it; only of models that weigh",
     )
 
 
@@ -165,7 +170,10 @@ class StreamPrediction(BaseModel):
     type: Literal["prediction"] = "prediction"
     seq: int
     prediction: Predicted
-    problems: list[str] = Field(description="why it lacks modalities that it might have had, a line each")
+    problems: list[str] = Field(
+        description="why it lacks modalities that it might have had and, once in a conversation, what of its words "
+        "the model cannot read; a line each"
+    )
 
 
 class StreamForgotten(BaseModel):

@@ -90,6 +90,7 @@ def _usual(key: str, value: object) -> bool:
 
 def _front_matter(model: Model, corpus: Corpus) -> str:
     values = {
+        **({"language": list(model.config.languages)} if model.config.languages else {}),
         "license": "other",
         "license_name": corpus.licence,
         "library_name": "sdt-erc",
