@@ -148,9 +148,8 @@ def check_encoding(name: str) -> str:
             b"a".decode(name)
     except (LookupError, ValueError):
         hint = near_miss(name, _KNOWN)
-        raise InputError(
-            f"encoding {name[:80]!r} is unknown{hint if 'did you mean' in hint else '; known are gb18030, cp1250, ...'}"
-        ) from None
+        hint = hint if "did you mean" in hint else "; known are gb18030, cp1250, ..."  # there are 300
+        raise InputError(f"encoding {quoted(name)} is unknown{hint}") from None
     return name
 
 

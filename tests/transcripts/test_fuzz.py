@@ -18,6 +18,9 @@ PIECES = st.sampled_from([
     "\n", "\n\n", "\r\n", "WEBVTT\n", "NOTE", "00:00:01,000", "00:01.5", " --> ", "-->", "1\n",
     "[00:01]", "[00:01 - 0:02]", "\u2028",
     "Ann: ", "BOB:", "：", "- ", "<v ", "<v Ann>", "</v>", "<", ">", "&amp;", "&#", "99999999999;", "{\\an8}", "{", "}",
+    ">> ", "[SPEAKER_00]: ", "(BEN) ", "**Ann:** ", "Ann Lee  0:05\n", "0:05\n", "Ann\n", "1. ", "[Music]",
+    "♪", "<u>", "</u>", "310", "start\tend\ttext\n", "<?xml ",
+    "12/03/24, 10:15 - ", "\u200e", '{"segments": [', "]}", '{"start": 0, "end": 1, "text": "a"}',
     '"', ",", "\t", ";", "text", "speaker", "start", "utterance", "order", "media", "conversation", "Dialogue_ID",
     "Utterance_ID", '{"text": "a"}', '{"start": ', "[[", "NaN", "1e999", "\x85", "\x92", "\0", "\ud7ff", "\ufeff",
 ])  # fmt: skip
