@@ -41,6 +41,16 @@ _WINDOWS_1252 = {
 }
 
 
+def is_blank(text: str | None) -> bool:
+    r"""Whether there is nothing to read: no text, or nothing but blanks and characters that are not seen.
+
+    Example:
+        >>> is_blank(" \u200b"), is_blank("...")
+        (True, False)
+    """
+    return not any(character.isprintable() and not character.isspace() for character in text or "")
+
+
 def repair_windows1252(text: str) -> str:
     r"""Replace control characters by what they were in Windows-1252.
 

@@ -183,10 +183,10 @@ def test_pooling_over_pieces_is_pooling_over_their_tokens(bert: Path, pooling: P
 
 def test_an_utterance_without_text_is_missing() -> None:
     conversation = Conversation(
-        "c", (Utterance("0", "A", "Hello!"), Utterance("1", "B"), Utterance("2", "B", "  "), Utterance("3", "A", "..."))
+        "c", tuple(Utterance(str(n), "A", text) for n, text in enumerate(("Hello!", None, "  ", "...", "\u200b\u00a0")))
     )
     table = encode_conversations(text_encoder("words:16"), [conversation])
-    assert table.present.tolist() == [True, False, False, True]
+    assert table.present.tolist() == [True, False, False, True, False]
     assert not table.features[1:].any()
     assert table.encoder == "words:16"
 

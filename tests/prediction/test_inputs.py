@@ -29,7 +29,7 @@ def test_a_list_of_texts_is_a_conversation() -> None:
 
 
 def test_pairs_and_dictionaries() -> None:
-    pairs = read_input([("Ann", "Hi"), ["Ben", "Hello"], (None, "Well"), "Bye"]).conversations
+    pairs = read_input([("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]).conversations
     assert [(said.speaker, said.text) for said in pairs[0].utterances] == [
         ("Ann", "Hi"),
         ("Ben", "Hello"),
@@ -48,10 +48,27 @@ def test_pairs_and_dictionaries() -> None:
     assert list(found.to_pandas()["emotion"].isna()) == [False, True, False]
 
 
+def test_what_pandas_and_numpy_hold() -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"speaker": ["Ann", None], "text": ["Hi", float("nan")], "start": [0.5, 2.0]})
+    for given in (frame, frame.convert_dtypes(), frame.to_dict("records")):
+        (talk,) = read_input(given).conversations
+        assert [(said.speaker, said.text, said.start) for said in talk.utterances] == [
+            ("Ann", "Hi", 0.5),
+            ("Ann", None, 2.0),
+        ]
+    number: dict[str, object] = {"text": "Hi", "utterance": np.int64(3), "end": np.float32(1.5)}
+    (said,) = read_input(number).conversations[0].utterances
+    assert (said.id, said.end) == ("3", 1.5)
+
+
 @pytest.mark.parametrize(
     ("items", "message"),
     [
         ([3], "item 1 of the list is 3; give texts"),
+        ([["Hi", "Ho"]], "item 1 of the list is"),
+        (3, "3: give a path"),
         (["Hi", ("Ann", "Hi", "Ho")], "item 2 of the list is"),
         ([chat(), "Hi"], "item 1 of the list is"),
         ([{"txt": "Hi"}], "did you mean 'text'|column 'text' is missing"),

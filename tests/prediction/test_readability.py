@@ -30,6 +30,7 @@ def test_another_language_is_one_note() -> None:
     ).notes
     assert note.startswith("2 of 3 conversations: the language seems to be de or fr")
     assert pipeline([talk("a", *ENGLISH)]).notes == []
+    assert not any("language" in note for note in pipeline([talk("a", "\u200b hi", "\U0001f600\U0001f3fd lol")]).notes)
     assert Pipeline(tiny_model())([talk("a", *GERMAN)]).notes == []  # it is not known what the model reads
 
 

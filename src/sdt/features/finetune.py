@@ -37,6 +37,7 @@ from sdt.features.text import longest, pool
 from sdt.features.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model, silence, weights_sha256
 from sdt.features.text_pieces import Piece, packed, pieces_of
 from sdt.files import atomic_folder
+from sdt.text import is_blank
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
 from sdt.training.display import Display
 from sdt.training.environment import hardware, repeatable
@@ -214,7 +215,7 @@ def _texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  
         (utterance.text, corpus.labels.index(utterance.label))
         for conversation in corpus.split(split)
         for utterance in conversation.utterances
-        if utterance.label is not None and utterance.text and utterance.text.strip()
+        if utterance.label is not None and utterance.text and not is_blank(utterance.text)
     ]
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")

@@ -26,6 +26,7 @@ from sdt.corpus.draft import FeatureTable
 from sdt.errors import InputError
 from sdt.features.text_model import Pooling, TextModel, find_text_model
 from sdt.features.text_pieces import packed, pieces_of
+from sdt.text import is_blank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +90,7 @@ def encode_conversations(
         Features [N, D] and presence [N], rows in the order of the conversations.
     """
     texts = [utterance.text or "" for conversation in conversations for utterance in conversation.utterances]
-    present = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
+    present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
     features = np.zeros((len(texts), encoder.width), dtype=np.float32)
     if present.any():
         features[present] = encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def read_input(given: Input, *, encoding: str | None = None) -> Transcript:
     elif isinstance(given, Conversation):
         transcript = Transcript([given], {}, [])
     else:
-        items = list(given)
+        items = _items(given)
         conversations = [item for item in items if isinstance(item, Conversation)]
         transcript = Transcript(conversations, {}, []) if len(conversations) == len(items) else _read_said(items)
     _check(transcript.conversations)
@@ -103,6 +103,17 @@ def _read_path(path: Path, encoding: str | None) -> Transcript:
     return Transcript([Conversation(path.stem, (Utterance("0", FIRST_SPEAKER),))], {(path.stem, "0"): path}, [note])
 
 
+def _items(given: object) -> list[object]:
+    """What a list holds, a data frame as its rows, one dictionary as a list of one."""
+    if isinstance(given, Mapping):
+        return [given]
+    if hasattr(given, "to_dict"):
+        return list(given.to_dict("records"))
+    if not isinstance(given, Iterable):
+        raise InputError(f"{quoted(given)}: give a path, conversations, or a list of utterances")
+    return list(given)
+
+
 def _read_said(items: Sequence[object]) -> Transcript:
     """The utterances of a list, in one conversation unless records name others."""
     records: list[Mapping[str, object]] = []
@@ -110,8 +121,8 @@ def _read_said(items: Sequence[object]) -> Transcript:
         if isinstance(item, str):
             records.append({"text": item})
         elif isinstance(item, Mapping):
-            records.append(item)
-        elif isinstance(item, tuple | list) and len(item) == 2 and all(isinstance(of, str | None) for of in item):
+            records.append({name: _plain(value) for name, value in item.items()})
+        elif isinstance(item, tuple) and len(item) == 2 and all(isinstance(of, str | None) for of in item):
             records.append({"speaker": item[0], "text": item[1]})
         else:
             raise InputError(
@@ -119,6 +130,15 @@ def _read_said(items: Sequence[object]) -> Transcript:
                 "the key 'text', or conversations"
             )
     return assemble(LIST, *read_records(LIST, list(enumerate(records, start=1))))
+
+
+def _plain(value: object) -> object:
+    """A value as JSON would have it: numbers of NumPy as Python's, what pandas calls missing as None."""
+    value = value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+    try:
+        return None if value != value else value
+    except (TypeError, ValueError):  # pandas' NA says neither yes nor no
+        return None
 
 
 def _read_clips(folder: Path) -> Transcript:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from sdt.conversation import Conversation
 from sdt.features.problems import listed
 from sdt.language import foreign_language
+from sdt.text import is_blank
+
+SIGNS = ("So", "Sk", "Cf")
+"""Categories of Unicode that are of no language: emoji with their modifiers, and what is not seen."""
 
 
 class Readability:
@@ -63,12 +68,14 @@ def word_notes(languages: Sequence[str], conversations: Iterable[Conversation]) 
 
 def is_wordless(text: str) -> bool:
     """Whether there is text, but no letter and no digit in it."""
-    return bool(text.strip()) and not any(character.isalnum() for character in text)
+    return not is_blank(text) and not any(map(str.isalnum, text))
 
 
 def foreign(text: str, languages: Sequence[str]) -> str | None:
     """The language of a text that the model does not read; None where it may well read it, or that is unknown."""
-    return foreign_language(text, languages) if languages and any(map(str.isalpha, text)) else None
+    if not languages or not any(map(str.isalpha, text)):
+        return None
+    return foreign_language("".join(" " if unicodedata.category(c) in SIGNS else c for c in text), languages)
 
 
 def foreign_note(whose: str, found: Sequence[str], languages: Sequence[str]) -> str:
