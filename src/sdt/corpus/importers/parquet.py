@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sdt.errors import InputError, MissingDependencyError
+from sdt.errors import InputError, MissingDependencyError, quoted
 
 SUFFIXES = (".parquet", ".pq")
 _CELLS, _CELLS_PER_BYTE = 50_000_000, 40
@@ -20,10 +22,8 @@ def read_names(path: Path) -> list[str]:
     Raises:
         InputError: See `read_columns`.
     """
-    try:
+    with _reading(path):
         return [str(name) for name in _open(path).schema_arrow.names]
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise _unreadable(path, error) from None
 
 
 def read_columns(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -33,17 +33,13 @@ def read_columns(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
         MissingDependencyError: pyarrow is not installed.
         InputError: The file cannot be read, is no Parquet file, or holds far more values than its size suggests.
     """
-    try:
+    with _reading(path):
         file = _open(path)
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         cells = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
         if cells > max(_CELLS, _CELLS_PER_BYTE * path.stat().st_size):
             raise InputError(f"{path}: {cells:,} values in {path.stat().st_size:,} bytes are too many; is it damaged?")
         return file.read()
-    except InputError:
-        raise
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise _unreadable(path, error) from None
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[object]]]:
@@ -67,9 +63,16 @@ def _open(path: Path) -> Any:  # noqa: ANN401
     return parquet.ParquetFile(path, memory_map=True)
 
 
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:120]
-    return InputError(f"{path}: cannot be read as Parquet, damaged or cut off ({type(error).__name__}: {reason})")
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's own are of these kinds
+        raise InputError(
+            f"{path}: cannot be read as Parquet, damaged or cut off ({type(error).__name__}: {quoted(str(error))})"
+        ) from None
 
 
 def _plain(value: object) -> object:
