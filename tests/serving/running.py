@@ -18,11 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.shared import ROOT
-
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": str(ROOT / "src"),
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
     "HF_HUB_OFFLINE": "1",
