@@ -5,7 +5,8 @@ the one with the highest weighted F1 on dev, and test is looked at once, with th
 encoder without the classifier: a Hugging Face model folder, or a low-rank adapter alone; beside it `finetune.json`.
 
 While it is unfinished the output folder holds `settings.json` and `checkpoint/` only. Every epoch has its own seed, so
-a run that was interrupted ends with the same bits as one that was not.
+on the same machine, with the same versions and number of threads, a run that was interrupted ends with the same bits as
+one that was not.
 """
 
 from __future__ import annotations
