@@ -107,7 +107,7 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
                 sum(support[system.labels.index(label)] for label in labels),
                 Estimate(
                     Spread.of(totals[:, columns].mean(axis=1).tolist()),
-                    *interval(drawn[:, columns].mean(axis=1), how.level),
+                    *interval(drawn[:, columns].mean(axis=1), how.level, system.conversations),
                 ),
             )
     return found
@@ -168,5 +168,5 @@ def _pair(
         (system.labels[a], system.labels[b]),
         share(a, b),
         share(b, a),
-        Estimate(Spread.of(by_run.tolist()), *interval(drawn, how.level)),
+        Estimate(Spread.of(by_run.tolist()), *interval(drawn, how.level, int((of_both > 0).sum()))),
     )

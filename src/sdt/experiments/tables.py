@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.significance import FEW_SEEDS
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import LIKELY, p_value, spoken
+from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value, spoken
 from sdt.experiments.plan import option_text, spoken_seeds
 from sdt.training.sealed import CAVEAT
 
@@ -76,7 +76,7 @@ def conclusions(results: Outcome) -> Iterator[str]:
             f"{row.name} ({runs})."
         )
     if results.comparisons:
-        real = sum(comparison.differences[MAIN].p_holm < LIKELY for comparison in results.comparisons)
+        real = sum(comparison.differences[MAIN].likely for comparison in results.comparisons)
         yield (
             f"{real} of {len(results.comparisons)} differences in weighted F1 are more than test-set noise (bootstrap "
             f"over conversations, p < {LIKELY} after Holm's correction)."
@@ -138,15 +138,17 @@ def _prices(results: Results) -> Grid:
 
 def _differences(results: Results) -> Grid:
     first = results.comparisons[0]
+    corrected = corrected_for(first.differences[MAIN].family)
     return Grid(
         f"weighted F1 minus that of {first.reference.name}, in points; interval and p by bootstrap over conversations, "
-        f"p by paired t-test and Wilcoxon's test over seeds, corrected (Holm) for {first.compared} comparisons",
+        "p by paired t-test and Wilcoxon's test over seeds"
+        + (f", corrected (Holm) for {corrected}" if corrected else ""),
         ("row", "difference", f"{100 * first.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
                 comparison.other.name,
                 f"{100 * of.value:+.2f}",
-                f"{100 * of.low:+.2f} to {100 * of.high:+.2f}",
+                interval_text(of, "+.2f"),
                 *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
             )
             for comparison in results.comparisons

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from sdt.evaluation.significance import Comparison
-from sdt.evaluation.verdict import LIKELY, spoken
+from sdt.evaluation.verdict import LIKELY, interval_text, spoken
 from sdt.report.document import Figure
 from sdt.report.study import Study
 from sdt.report.svg import FAINT, GROUND, INK, SERIES, plain, render, style
@@ -31,8 +31,8 @@ def forest_figure(study: Study) -> Figure:
         "set can make.",
         f"Difference in weighted F1 to {reference}: "
         + "; ".join(
-            f"{of.other.name} {100 * (d := of.differences['weighted_f1']).value:+.1f}, from {100 * d.low:+.1f} to "
-            f"{100 * d.high:+.1f}"
+            f"{of.other.name} {100 * (d := of.differences['weighted_f1']).value:+.1f}, "
+            + (f"no interval ({d.note})" if d.note else f"from {interval_text(d, '+.1f')}")
             for of in found
         ),
         render(drawing, "forest"),
@@ -43,7 +43,7 @@ def _panel(axes: Axes, found: list[Comparison], measure: str) -> None:
     axes.axvline(0, color=INK, linewidth=1)
     for y, of in enumerate(found):
         difference = of.differences[measure]
-        sure = difference.p_holm < LIKELY
+        sure = difference.likely
         shade = SERIES[1] if difference.value < 0 else SERIES[0]
         shade = shade if sure else FAINT
         axes.hlines(y, 100 * difference.low, 100 * difference.high, color=shade, linewidth=1.8)
