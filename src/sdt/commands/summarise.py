@@ -22,6 +22,7 @@ def run(options: argparse.Namespace) -> int | None:
     """Read the runs' scores, compare their settings, print."""
     from rich.console import Console
 
+    from sdt.escaping import markdown_paragraph
     from sdt.evaluation.seeds import markdown, rich_tables
     from sdt.training.group import Group
 
@@ -35,11 +36,15 @@ def run(options: argparse.Namespace) -> int | None:
         title += f"; {group.caveat}"
     if group.unfinished:
         title += f"; unfinished runs are left out: {', '.join(map(str, group.unfinished))}"
+    notes = [f"note: {remark.text}" for remark in group.remarks]
     if options.markdown:
-        print(f"{title}\n\n{markdown(summary)}", end="")
+        page = [markdown_paragraph(title), markdown(summary).rstrip(), *map(markdown_paragraph, notes)]
+        print("\n\n".join(page))
         return None
     console = Console(highlight=False, markup=False)
     console.print(title, style="bold")
     for table in rich_tables(summary):
         console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True)
     return None

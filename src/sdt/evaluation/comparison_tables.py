@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sdt.evaluation.counts import MEASURES, of_class
-from sdt.evaluation.significance import Comparison, Difference, Estimate
+from sdt.evaluation.significance import NO_UTTERANCE, Comparison, Difference, Estimate
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import SPOKEN, corrected_for, interval_text, p_value, spoken
@@ -39,7 +39,9 @@ def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> di
 
 
 def score(system: System, of: Estimate) -> str:
-    """A score in percent; with its standard deviation where there are several runs."""
+    """A score in percent, with its standard deviation over several runs; `–` for a class that does not occur."""
+    if of.note == NO_UTTERANCE:
+        return "–"
     return str(of.spread) if system.runs > 1 else f"{100 * of.spread.mean:.2f}"
 
 

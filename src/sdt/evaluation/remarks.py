@@ -37,7 +37,7 @@ class Remark:
 
     kind: Kind
     subject: str
-    """The row or model."""
+    """The row or model; the split where it is about the annotation."""
     values: Mapping[str, Any]
     """JSON values; scores are fractions from 0 to 1, the mean over the runs."""
     text: str
@@ -59,8 +59,8 @@ def score_remarks(name: str, runs: Sequence[Splits], terms: Iterable[str]) -> It
     trained = bool({"hard", "soft"} & set(terms))
     heads = [head for head in next(iter(runs[0].values()), {}) if trained or head == FUSED]
     for split in runs[0]:
-        yield from _classes(name, runs, split)
-        yield from _collapsed(name, runs, split, heads)
+        yield from class_remarks(split, runs[0][split][FUSED])
+    yield from _collapsed(name, runs, list(runs[0])[-1], heads)
     if {"dev", "test"} <= runs[0].keys():
         dev, test = (_mean(runs, split, FUSED) for split in ("dev", "test"))
         if abs(dev - test) > FAR:
@@ -124,8 +124,8 @@ def calibration_remarks(
     values = {"split": split, "temperature": mean(temperatures), "before": mean(before), "after": mean(after)}
     if values["after"] > values["before"] + WORSE:
         text = (
-            f"{name}: the temperature {values['temperature']:.2f}, fitted on dev, raises the expected calibration error "
-            f"on {split} from {100 * values['before']:.2f} to {100 * values['after']:.2f} %"
+            f"{name}: the temperature {values['temperature']:.2f}, fitted on dev, raises the expected calibration "
+            f"error on {split} from {100 * values['before']:.2f} to {100 * values['after']:.2f} %"
         )
         yield Remark("calibration got worse", name, values, text)
     limits = [t for t in temperatures if not 1.01 / HOTTEST < t < HOTTEST / 1.01]
@@ -137,16 +137,16 @@ def calibration_remarks(
         yield Remark("temperature at its limit", name, {"temperatures": limits, "runs": len(temperatures)}, text)
 
 
-def _classes(name: str, runs: Sequence[Splits], split: str) -> Iterator[Remark]:
-    classes = runs[0][split][FUSED].classes
-    there = [label for label, of in classes.items() if of.support]
-    absent = [label for label, of in classes.items() if not of.support]
+def class_remarks(split: str, scores: Scores) -> Iterator[Remark]:
+    """What is odd about the annotation of a split."""
+    there = [label for label, of in scores.classes.items() if of.support]
+    absent = scores.absent
     if len(there) == 1:
-        text = f"{name}: every annotated utterance of {split} is {there[0]}; scores on it cannot tell the classes apart"
-        yield Remark("one annotated class", name, {"split": split, "label": there[0]}, text)
+        text = f"every annotated utterance of {split} is {there[0]}: scores say nothing about other classes"
+        yield Remark("one annotated class", split, {"split": split, "label": there[0]}, text)
     if absent:
-        text = f"{name}: {split} has no utterance of {', '.join(absent)}; macro F1 counts such a class as 0"
-        yield Remark("absent classes", name, {"split": split, "labels": absent}, text)
+        text = f"{split} has no annotated utterance of {', '.join(absent)}; macro F1 counts such a class as 0"
+        yield Remark("absent classes", split, {"split": split, "labels": absent}, text)
 
 
 def _collapsed(name: str, runs: Sequence[Splits], split: str, heads: Sequence[str]) -> Iterator[Remark]:

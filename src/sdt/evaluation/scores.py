@@ -49,6 +49,11 @@ class Scores:
     """[C, C] counts; a row is an annotated class, a column a predicted one."""
 
     @property
+    def absent(self) -> list[str]:
+        """The classes that no scored utterance has; their recall and F1 are 0 by convention."""
+        return [label for label, of in self.classes.items() if not of.support]
+
+    @property
     def utterances(self) -> int:
         """How many labelled utterances were scored."""
         return int(self.confusion.sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from sdt.evaluation.bootstrap import FEW_CONVERSATIONS
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.seed_tests import FEW_SEEDS
 
@@ -91,7 +92,7 @@ def sentence(comparison: Comparison, measure: str) -> str:
     found = verdict(difference)
     parts = (
         _size(comparison, difference, measure),
-        _test_set(difference, found.test_set),
+        _test_set(comparison, difference, found.test_set),
         _seeds(difference, found.seeds),
     )
     return " ".join(parts)
@@ -113,10 +114,13 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
     return f"{other.name} is {points} points of {spoken(measure)} {place} {reference.name}{mean} {interval}."
 
 
-def _test_set(difference: Difference, finding: Finding) -> str:
+def _test_set(comparison: Comparison, difference: Difference, finding: Finding) -> str:
     if finding == "undefined":
         return "Whether another test set would give the same is not known."
     found = _p(difference.p, difference.p_holm, difference.family.bootstrap)
+    conversations = comparison.reference.conversations
+    if conversations < FEW_CONVERSATIONS:
+        found += f"; with {conversations} conversations p comes out too small"
     if finding == "significant":
         return f"The difference is more than test-set noise ({found})."
     return f"The difference is not significant ({found}); it may not hold on another test set."

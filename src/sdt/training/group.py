@@ -18,10 +18,11 @@ from typing import Any
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.predicted import Predicted, read_predicted
-from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
+from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
+from sdt.model.config import FUSED
 from sdt.model.registry import known
 from sdt.training.folder import RunFolder
 from sdt.training.probabilities import SplitProbabilities, read_probabilities
@@ -119,6 +120,22 @@ class Group:
             InputError: They are missing or damaged.
         """
         return [read_probabilities(run, split) for run in self.runs]
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The heads beside the fused prediction whose classifiers were trained."""
+        heads = next(iter(self._read[0][1].values()), {})
+        return tuple(head for head in heads if head != FUSED) if {"hard", "soft"} & set(self.terms) else ()
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the branches learned from the fused prediction."""
+        return "soft" in self.terms and bool(self.branches)
+
+    @property
+    def fusion_gain(self) -> Remark | None:
+        """By how much the fused prediction is above its best branch; None without branches."""
+        return fusion_gain(self.name, [scores for _, scores in self._read], (FUSED, *self.branches))
 
     @cached_property
     def remarks(self) -> list[Remark]:
