@@ -1,4 +1,4 @@
-"""The gate's weights and the branches' opinions over a conversation, as pictures.
+"""The fusion's weights and the branches' opinions over a conversation, as pictures.
 
 Shapes: T utterances; M modalities; C labels.
 """
@@ -21,10 +21,14 @@ _WORDS = 3.4
 
 
 def weights_figure(explanation: Explanation) -> Figure:
-    """The multimodal gate's weights: a panel for each modality, a row for each utterance.
+    """The fusion's weights: a panel for each modality, a row for each utterance.
 
     A dot is the mean over the model's dimensions, the line reaches from their 10th to their 90th percentile.
+
+    Args:
+        explanation: Of a model whose fusion has weights.
     """
+    assert explanation.weights is not None
     rows, M = Rows.of(len(explanation.conversation)), len(explanation.modalities)
     figure, panels = _panels(explanation, rows, [1.9] * M)
     y, weights = np.arange(len(explanation.conversation)), explanation.weights
@@ -41,14 +45,11 @@ def weights_figure(explanation: Explanation) -> Figure:
         axes.set_axisbelow(True)
         heading(axes, name, f"mean {weights.mean[:, m].mean():.0%}")
     title(figure, explanation, "what each modality weighs in the fusion")
-    gated = explanation.config.architecture.fusion == "gated"
-    _foot(
-        figure,
-        f"dot: mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile; dotted: equal shares; "
-        "grey: the utterance lacks the modality"
-        if gated
-        else f"fusion by {explanation.config.architecture.fusion} has no gate: equal shares of what an utterance has",
-    )
+    dimensions = f"mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile"
+    dot = dimensions if weights.per_dimension else "weight, the same in every dimension"
+    learned = f"dot: {dot}; dotted: equal shares; grey: the utterance lacks the modality"
+    equal = "the fusion has no learned weights: equal shares of the modalities that an utterance has"
+    _foot(figure, learned if explanation.learned else equal)
     return figure
 
 
@@ -59,11 +60,14 @@ def branches_figure(explanation: Explanation) -> Figure:
     figure, panels = _panels(explanation, rows, [max(1.3, 0.27 * C)] * len(heads))
     for axes, head in zip(panels, heads, strict=True):
         _opinion(axes, explanation, head, rows)
-    title(figure, explanation, "what the branches say, and what the fused model says")
+    several = len(heads) > 1
+    title(figure, explanation, "predictions of the fused model" + (" and of its branches" if several else ""))
     _foot(
         figure,
-        "shade: calibrated probability; dot: the predicted emotion, red where a branch says another than the fused "
-        "one; ring: the annotated emotion; struck out: the utterance lacks the modality",
+        "shade: calibrated probability; dot: the predicted emotion"
+        + (", red where a branch predicts another than the fused model" if several else "")
+        + "; ring: the annotated emotion"
+        + ("; struck out: the utterance lacks the modality" if several else ""),
     )
     return figure
 

@@ -13,7 +13,7 @@ from sdt.errors import InputError, near_miss
 from sdt.evaluation.outputs import check_fit
 from sdt.explanation.explain import check_length
 from sdt.features.recordings import find_recordings
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import read_input
 from sdt.prediction.predictions import summary
@@ -32,7 +32,7 @@ class Subject:
     """What a reader of the explanation should know, one line each."""
 
 
-def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject:
+def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subject:
     """A conversation of a corpus, in whatever split it is.
 
     Args:
@@ -58,7 +58,7 @@ def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject
 
 
 def from_transcript(
-    config: SDTConfig, path: Path, media: Path | None = None, conversation: str | None = None, *, model: Path
+    config: ModelConfig, path: Path, media: Path | None = None, conversation: str | None = None, *, model: Path
 ) -> Subject:
     """A conversation of a transcript, its features made as `sdt predict` makes them.
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 from sdt.model.config import FUSED, ModelConfig, Objective
+from sdt.model.context import FULL, Context
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Model(nn.Module):
     cross-entropies, and `soft`, their divergence from the fused head."""
 
     config: ModelConfig
+    context: Context = FULL
+    """What an utterance reads of its conversation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -86,6 +89,11 @@ class Model(nn.Module):
     def heads(self) -> tuple[str, ...]:
         """The names of this model's logits, in order."""
         return self.heads_of(self.config)
+
+    @property
+    def learns_weights(self) -> bool:
+        """Whether `Output.weights` are learned; if not, they are equal shares of the modalities there are."""
+        return True
 
     @property
     def trained_terms(self) -> tuple[str, ...]:
