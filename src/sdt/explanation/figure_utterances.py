@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.evaluation.figure import COLOURS, FAINT, INK
+from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches
 from sdt.explanation.explain import HIGH, LOW, Explanation
 from sdt.explanation.rows import MISSING, Rows, heading, number_rows, title, words
 from sdt.model.config import FUSED
@@ -57,9 +57,11 @@ def branches_figure(explanation: Explanation) -> Figure:
     """What the fused head and every branch say: a panel each, an utterance a row, an emotion a column."""
     rows, C = Rows.of(len(explanation.conversation)), len(explanation.config.labels)
     heads = list(explanation.probabilities)
-    figure, panels = _panels(explanation, rows, [max(1.3, 0.27 * C)] * len(heads))
+    names = [fitted(label, 24) for label in explanation.config.labels]
+    figure, panels = _panels(explanation, rows, [max(1.6, 0.27 * C)] * len(heads), 0.75 * inches(names, 8.5))
     for axes, head in zip(panels, heads, strict=True):
         _opinion(axes, explanation, head, rows)
+        axes.set_xticks(range(C), names, rotation=55, ha="right", rotation_mode="anchor", parse_math=False)
     several = len(heads) > 1
     title(figure, explanation, "predictions of the fused model" + (" and of its branches" if several else ""))
     _foot(
@@ -88,14 +90,14 @@ def _opinion(axes: Axes, explanation: Explanation, head: str, rows: Rows) -> Non
     if head != FUSED:
         for i in np.flatnonzero(~explanation.present[:, explanation.modalities.index(head)]):
             axes.plot([-0.5, C - 0.5], [i, i], color=FAINT, linewidth=1)
-    axes.set_xticks(range(C), labels, rotation=55, ha="right", rotation_mode="anchor", parse_math=False)
     number_rows(axes, explanation, rows)
     heading(axes, head, "the prediction" if head == FUSED else f"{int(other.sum())} of {T} say otherwise")
 
 
-def _panels(explanation: Explanation, rows: Rows, widths: list[float]) -> tuple[Figure, list[Axes]]:
-    """What was said on the left, and panels beside it."""
-    figure = Figure(figsize=(_WORDS + sum(widths) + 0.3 * len(widths), rows.height + 1.9), layout="constrained")
+def _panels(explanation: Explanation, rows: Rows, widths: list[float], below: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """What was said on the left, and panels beside it, with so many inches for long names below them."""
+    size = (_WORDS + sum(widths) + 0.4 * len(widths) + 0.4, rows.height + 1.9 + below)
+    figure = Figure(figsize=size, layout="constrained")
     first, *panels = figure.subplots(1, len(widths) + 1, width_ratios=[_WORDS, *widths])
     words(first, explanation, rows)
     for axes in panels:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from sdt.evaluation.figure import abreast, fitted
 from sdt.model.config import FUSED
 from sdt.report.document import Block, Figure, Note, Paragraph, Section
 from sdt.report.names import head_name
@@ -24,8 +25,6 @@ from sdt.report.svg import FAINT, GROUND, INK, colour, plain, render, style
 
 _TOGETHER = 6
 """So many rows can be told apart in one panel."""
-_LEGEND = 5
-"""So many names stand beside each other above a figure."""
 _ALONE = "Left: cross-entropy with the labels on train, with dropout."
 _BRANCHES = (
     "Left: cross-entropy with the labels on train, {fused}'s (task term) and what each {branch} adds to the hard term, "
@@ -155,7 +154,10 @@ def _scores(row: Row, split: str, heads: Heads, suffix: str) -> Figure:
                       label=label, linestyle="none", zorder=5)  # fmt: skip
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=min(len(heads.branches) + 2, _LEGEND))
+        drawing.legend(
+            loc="outside upper left",
+            ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)", "chosen epoch"], 9),
+        )
     name = f"curves-scores{suffix}"
     last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *heads.branches)}
     return Figure(
@@ -191,7 +193,9 @@ def _losses(row: Row, split: str, heads: Heads, suffix: str) -> Figure | None:
         for axes, title in zip((train, *soft, dev), (*terms, f"{split.capitalize()}: cross-entropy"), strict=True):
             axes.set_title(title)
             _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=min(len(heads.branches) + 1, _LEGEND))
+        drawing.legend(
+            loc="outside upper left", ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)"], 9)
+        )
     name = f"curves-losses{suffix}"
     return Figure(
         name,
@@ -219,10 +223,10 @@ def _distillation(study: Study) -> Iterator[Block]:
         axes = drawing.add_subplot()
         for number, row in enumerate((first, *others)):
             if band := Band.of(row.histories, split, FUSED, "weighted_f1"):
-                _draw(axes, band, number, row.name, 100)
+                _draw(axes, band, number, fitted(row.name, 40), 100)
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=3)
+        drawing.legend(loc="outside upper left", ncols=abreast([fitted(row.name, 40) for row in (first, *others)], 9))
     yield Figure(
         "curves-rows",
         f"Weighted F1 of the prediction on {split} over the epochs, {about}",
