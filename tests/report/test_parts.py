@@ -19,9 +19,9 @@ from sdt.report.build import build, write
 from sdt.report.curves import Band
 from sdt.report.document import Document, Figure, Note, Table
 from sdt.report.gather import gather
-from sdt.report.said import read_said
 from sdt.report.study import Study
 from sdt.training.folder import RunFolder
+from sdt.training.probabilities import read_probabilities
 from sdt.training.run import train
 from tests.evaluation.runs import make_run
 from tests.report.conftest import FEW, HOSTILE
@@ -156,7 +156,7 @@ def test_data_settings_and_commands(document: Document, corpus: Corpus) -> None:
 def test_calibration_before_and_after(document: Document, experiment: Path) -> None:
     errors = {"before": [], "after": []}  # type: dict[str, list[float]]
     for seed in (0, 1, 2):
-        said = read_said(RunFolder(experiment / f"full/seed-{seed}"), "test")
+        said = read_probabilities(RunFolder(experiment / f"full/seed-{seed}"), "test")
         logits = said.temperature * np.log(said.probabilities.astype(np.float64))
         plain = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         errors["before"].append(100 * calibration_error(plain.astype(np.float32), said.label))
