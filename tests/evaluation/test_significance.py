@@ -123,11 +123,8 @@ def test_an_undefined_test_does_not_count_in_its_own_correction() -> None:
     assert of[2].t_holm is None
     assert {d.family for d in of} == {Family(bootstrap=3, t=2, wilcoxon=3)}
     assert [d.t_holm for d in of[:2]] == holm([d.t.p for d in of[:2]])
-    assert [d.to_dict()[test]["comparisons"] for d in of[:1] for test in ("bootstrap", "t_test", "wilcoxon")] == [
-        3,
-        2,
-        3,
-    ]
+    written = of[0].to_dict()
+    assert [written[test]["comparisons"] for test in ("bootstrap", "t_test", "wilcoxon")] == [3, 2, 3]
     assert comparisons[2].verdict("accuracy").seeds == "undefined"
 
 

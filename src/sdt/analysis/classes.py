@@ -83,7 +83,8 @@ def rare_classes(shares: Mapping[str, float]) -> list[str]:
 def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassPart]:
     """The F1 of every class, from the most frequent to the rarest.
 
-    Where there are several rare ones, its mean over these and over the others follows.
+    Where there are several rare ones, its mean over these and over the others follows, without the classes that the
+    test set does not have.
 
     Args:
         system: The system.
@@ -100,7 +101,11 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
     rare = rare_classes(shares)
     if len(rare) > 1:
         totals, drawn = system.counts().totals(), resample([system.counts()], how)[0]
-        for name, labels in (("mean of the rare", rare), ("mean of the others", [x for x in shares if x not in rare])):
+        others = [label for label in shares if label not in rare]
+        for name, of_train in (("mean of the rare", rare), ("mean of the others", others)):
+            labels = [label for label in of_train if support[system.labels.index(label)]]
+            if not labels:
+                continue
             columns = [len(MEASURES) + system.labels.index(label) for label in labels]
             found[name] = ClassPart(
                 sum(shares[label] for label in labels),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sdt.analysis.classes import Pair
 from sdt.analysis.report import WHOLE, Analysis
 from sdt.evaluation.figure import COLOURS, FAINT, INK, abreast, fitted, inches, rows_of, save_figure
-from sdt.evaluation.significance import Estimate
+from sdt.evaluation.significance import NO_UTTERANCE, Estimate
 
 _ROW = 0.32
 """Inches of a part."""
@@ -128,7 +128,8 @@ def _panel(axes: Axes, heading: str, meaning: str, parts: Sequence[Mapping[str, 
         y = np.array(rows) + step * (number - (len(parts) - 1) / 2)
         colour = _colour(number)
         axes.hlines(y, [100 * x.low for x in of], [100 * x.high for x in of], color=colour, linewidth=1.8, alpha=0.55)
-        axes.plot([100 * x.spread.mean for x in of], y, "o", color=colour, markersize=5)
+        means = [np.nan if x.note == NO_UTTERANCE else 100 * x.spread.mean for x in of]
+        axes.plot(means, y, "o", color=colour, markersize=5)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_title(heading, loc="left", fontsize=10, fontweight="bold", color=INK, pad=18)

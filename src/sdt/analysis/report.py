@@ -13,7 +13,7 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.losses import Changed, score_changed
-from sdt.evaluation.significance import Estimate, align, estimates
+from sdt.evaluation.significance import NO_UTTERANCE, Estimate, align, estimates
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import interval_text
@@ -123,6 +123,8 @@ class Analysis:
         return f"{100 * of.spread.mean:.2f}", interval_text(of, ".2f")
 
     def _cells(self, of: Estimate) -> tuple[str, str]:
+        if of.note == NO_UTTERANCE:
+            return "–", "-"
         score = str(of.spread) if self.system.runs > 1 else f"{100 * of.spread.mean:.2f}"
         return score, interval_text(of, ".1f", "–")
 

@@ -12,7 +12,6 @@ from sdt.evaluation.counts import of_class
 from sdt.evaluation.figure import abreast, fitted, inches, rows_of
 from sdt.evaluation.seeds import Spread
 from sdt.experiments.results import Measured
-from sdt.model.config import FUSED
 from sdt.report.document import Figure
 from sdt.report.study import Study
 from sdt.report.svg import FAINT, GROUND, SERIES, colour, plain, render, style
@@ -28,12 +27,12 @@ _WIDTH = 9.2
 def class_figure(study: Study) -> Figure:
     """A point for every row and class: mean over runs, with the standard deviation as a bar."""
     rows = study.rows
-    labels = list(rows[0].group.runs[0].read_scores()[1][study.split][FUSED].classes)
+    summary = rows[0].group.summary(study.split)
+    labels = [label for label in summary.classes if label not in summary.absent]
     measured = {row.name: found for row in rows if (found := row.measured(study.split))}
     with style():
         drawing = _beside(measured, labels) if len(rows) <= _BESIDE else _panels(measured, labels, study)
-    absent = rows[0].group.summary(study.split).absent
-    best = {label: text for label in labels if label not in absent and (text := _best(measured, of_class(label)))}
+    best = {label: text for label in labels if (text := _best(measured, of_class(label)))}
     return Figure(
         "classes-figure",
         f"F1 of every class on {study.split}",
