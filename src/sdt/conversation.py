@@ -44,8 +44,8 @@ class Prediction:
     probabilities: Mapping[str, float]
     """The fused probability of every label, in the model's order."""
     branches: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """For each modality (student), its own probability of every label; empty where the model has no such heads. A model
-    without weights has none for a modality that the utterance lacks."""
+    """For each modality that has a branch, its own probability of every label; empty where the model has no branches. A
+    model without weights has none for a modality that the utterance lacks."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """How much each modality weighed in the fusion: the mean over the model's dimensions; they sum to 1. Empty where
     the model has no such weights."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks
+from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score
 
 LABELS = ("calm", "cross", "glad")
@@ -84,6 +84,13 @@ def test_a_temperature_that_makes_calibration_worse(before: float, after: float,
     assert [remark.kind for remark in remarks] == kinds
     expected: dict[str, Any] = {"split": "test", "temperature": 1.4, "before": before, "after": after}
     assert all(remark.values == expected for remark in remarks)
+
+
+def test_a_class_that_is_tested_and_not_trained() -> None:
+    runs = {"test": {"fused": scores([0, 1], [0, 1])}}
+    (remark,) = train_remarks({"calm": 3, "cross": 0, "glad": 0}, runs)
+    assert (remark.kind, remark.values) == ("classes not trained", {"split": "train", "labels": ["cross"]})
+    assert list(train_remarks({"calm": 3, "cross": 1, "glad": 0}, runs)) == []
 
 
 def test_a_temperature_at_the_limit_of_the_search() -> None:

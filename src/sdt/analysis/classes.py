@@ -46,9 +46,10 @@ class Pair:
     """Two classes that are taken for each other; fractions from 0 to 1."""
 
     classes: tuple[str, str]
-    first_as_second: float
-    """Share of the first one's utterances that are predicted as the second, the mean over the runs."""
-    second_as_first: float
+    first_as_second: float | None
+    """Share of the first one's utterances that are predicted as the second, the mean over the runs; None where the
+    first does not occur."""
+    second_as_first: float | None
     mutual: Estimate
     """Share of both classes' utterances that are predicted as the other of the two."""
 
@@ -165,9 +166,9 @@ def _pair(
     )
     by_run = taken.sum(axis=0) / of_both.sum()  # [R]
 
-    def share(true: int, said: int) -> float:
+    def share(true: int, said: int) -> float | None:
         where = system.true == true
-        return float((system.predicted[:, where] == said).mean()) if where.any() else 0.0
+        return float((system.predicted[:, where] == said).mean()) if where.any() else None
 
     return Pair(
         (system.labels[a], system.labels[b]),

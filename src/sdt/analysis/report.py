@@ -94,8 +94,10 @@ class Analysis:
             [
                 (
                     pair.name,
-                    f"{100 * pair.first_as_second:.1f}",
-                    f"{100 * pair.second_as_first:.1f}",
+                    *(
+                        "–" if share is None else f"{100 * share:.1f}"
+                        for share in (pair.first_as_second, pair.second_as_first)
+                    ),
                     *self._cells(pair.mutual),
                 )
                 for pair in self.pairs

@@ -1,6 +1,6 @@
 """Score a model on one split of a corpus.
 
-Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's own branch (its student), then
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch, then
 precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions; and the expected
 calibration error, that is how far the probabilities are from the share of correct predictions. Utterances without a
 label are left out.

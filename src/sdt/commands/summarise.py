@@ -28,10 +28,13 @@ def run(options: argparse.Namespace) -> int | None:
 
     group = Group.find(str(options.runs[0])) if len(options.runs) == 1 else Group.of("the runs", options.runs)
     summary = group.summary(options.split)
-    title = (
-        f"{group.values['corpus']}, split {options.split}: mean ± standard deviation over {len(group.runs)} runs "
-        f"(seeds {', '.join(map(str, group.seeds))})"
+    seeds = ", ".join(map(str, group.seeds))
+    how = (
+        f"mean ± standard deviation over {group.size} runs (seeds {seeds})"
+        if group.size > 1
+        else f"1 run, seed {seeds}"
     )
+    title = f"{group.values['corpus']}, split {options.split}: {how}"
     if group.caveat:
         title += f"; {group.caveat}"
     if group.unfinished:

@@ -83,7 +83,7 @@ def _differences(comparison: Comparison) -> Grid:
         [
             (
                 spoken(measure) if measure in MEASURES else measure.removeprefix("f1:"),
-                f"{100 * of.value:+.2f}",
+                "-" if of.note == NO_UTTERANCE else f"{100 * of.value:+.2f}",
                 interval_text(of, "+.2f"),
                 *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
             )

@@ -13,6 +13,7 @@ from sdt.model.config import FUSED
 
 Kind = Literal[
     "absent classes",
+    "classes not trained",
     "one annotated class",
     "one predicted class",
     "dev and test differ",
@@ -147,6 +148,20 @@ def class_remarks(split: str, scores: Scores) -> Iterator[Remark]:
     if absent:
         text = f"{split} has no annotated utterance of {', '.join(absent)}; macro F1 counts such a class as 0"
         yield Remark("absent classes", split, {"split": split, "labels": absent}, text)
+
+
+def train_remarks(counts: Mapping[str, int], scores: Splits) -> Iterator[Remark]:
+    """Classes that are tested and of which there is nothing to train on.
+
+    Args:
+        counts: How many utterances of train have each label.
+        scores: Of one run, for the annotation of the other splits.
+    """
+    tested = {label for heads in scores.values() for label, of in heads[FUSED].classes.items() if of.support}
+    missing = [label for label in counts if label in tested and not counts[label]]
+    if missing:
+        text = f"train has no utterance of {', '.join(missing)}: a model cannot learn to predict it"
+        yield Remark("classes not trained", "train", {"split": "train", "labels": missing}, text)
 
 
 def _collapsed(name: str, runs: Sequence[Splits], split: str, heads: Sequence[str]) -> Iterator[Remark]:

@@ -127,7 +127,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
 
 
 def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
-    """Score the fused prediction and every student's; keyed and ordered like `outputs.probabilities`.
+    """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:
         InputError: No utterance is annotated.

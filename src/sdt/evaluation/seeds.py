@@ -41,6 +41,8 @@ class Summary:
     """Head to accuracy, weighted F1 and macro F1."""
     classes: Mapping[str, Spread]
     """Label to the fused prediction's F1."""
+    runs: int = 1
+    """R."""
     absent: Sequence[str] = ()
     """The labels that the split does not have; their F1 is 0 by convention."""
 
@@ -60,6 +62,7 @@ class Summary:
                 label: Spread.of([scores[FUSED].classes[label].f1 for scores in runs])
                 for label in runs[0][FUSED].classes
             },
+            runs=len(runs),
             absent=runs[0][FUSED].absent,
         )
 
@@ -70,8 +73,13 @@ CLASSES = ("class", "F1 of the fused prediction")
 
 def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """The two tables of a summary as (columns, rows): heads, then classes."""
-    heads = [(head, *map(str, spreads)) for head, spreads in summary.heads.items()]
-    classes = [(label, "–" if label in summary.absent else str(of)) for label, of in summary.classes.items()]
+
+    def shown(of: Spread) -> str:
+        """One run has no standard deviation."""
+        return str(of) if summary.runs > 1 else f"{100 * of.mean:.2f}"
+
+    heads = [(head, *map(shown, spreads)) for head, spreads in summary.heads.items()]
+    classes = [(label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()]
     return [(HEADS, heads), (CLASSES, classes)]
 
 

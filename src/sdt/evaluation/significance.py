@@ -280,12 +280,11 @@ def _notes(reference: System, other: System) -> Iterable[str]:
     elif reference.conversations < FEW_CONVERSATIONS:
         yield f"the test set has only {reference.conversations} conversations; intervals and p come out too small"
     seeds = [set(system.seeds) - {None} for system in (reference, other)]
-    if seeds[0] != seeds[1] and seeds[0] and seeds[1]:
-        yield (
-            f"{reference.name} and {other.name} were not run with the same seeds; tests over seeds use "
-            f"{len(seeds[0] & seeds[1])}"
-        )
     common = seeds[0] & seeds[1]
+    if seeds[0] != seeds[1] and len(common) >= FEW_SEEDS:
+        yield (
+            f"{reference.name} and {other.name} were not run with the same seeds; tests over seeds use {len(common)}"
+        )
     if len(common) < FEW_SEEDS:
         yield (
             f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}, {len(common)} with a common seed: "

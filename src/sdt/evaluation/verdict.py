@@ -117,6 +117,8 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
 def _test_set(comparison: Comparison, difference: Difference, finding: Finding) -> str:
     if finding == "undefined":
         return "Whether another test set would give the same is not known."
+    if difference.note and abs(difference.value) < 1e-12:
+        return "No draw of the test set makes a difference."
     found = _p(difference.p, difference.p_holm, difference.family.bootstrap)
     conversations = comparison.reference.conversations
     if conversations < FEW_CONVERSATIONS:

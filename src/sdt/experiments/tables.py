@@ -78,19 +78,24 @@ def conclusions(results: Outcome) -> Iterator[str]:
             f"{row.name} ({runs})."
         )
     if results.comparisons:
-        real = sum(comparison.differences[MAIN].likely for comparison in results.comparisons)
-        yield (
-            f"{real} of {len(results.comparisons)} differences in weighted F1 are more than test-set noise (bootstrap "
-            f"over conversations, p < {LIKELY} after Holm's correction)."
-        )
-    if min(row.group.size for row in results.rows) < FEW_SEEDS:
+        differences = [comparison.differences[MAIN] for comparison in results.comparisons]
+        real, known = sum(of.likely for of in differences), sum(of.p is not None for of in differences)
+        if known:
+            yield (
+                f"{real} of {known} differences in weighted F1 are more than test-set noise (bootstrap over "
+                f"conversations, p < {LIKELY} after Holm's correction)."
+            )
+        if known < len(differences):
+            yield f"{len(differences) - known} differences in weighted F1 have no p: {differences[-1].note}."
+    notes = [set(comparison.notes) for comparison in results.comparisons]
+    common = sorted(set.intersection(*notes) if notes else ())
+    if min(row.group.size for row in results.rows) < FEW_SEEDS and not any("too few to say" in note for note in common):
         yield f"note: less than {FEW_SEEDS} runs of a row are too few to say what other seeds would give"
     yield from (f"note: {remark.text}" for remark in remarks(results.rows))
     for row in results.rows:
         if row.missing:
             yield f"note: {row.name} lacks the seeds {spoken_seeds(row.missing)}"
-    notes = [set(comparison.notes) for comparison in results.comparisons]
-    yield from (f"note: {note}" for note in sorted(set.intersection(*notes) if notes else ()))
+    yield from (f"note: {note}" for note in common)
 
 
 def remarks(rows: Sequence[RowResult]) -> list[Remark]:

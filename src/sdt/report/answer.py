@@ -26,7 +26,8 @@ def answer(study: Study) -> Section:
     elsewhere = {remark.text for remark in found_remarks(study.rows)}
     lacking = tuple(f"{row.name} lacks the seeds" for row in study.rows)
     notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
-    notes = [note for note in notes if not note.startswith(lacking) and note not in elsewhere]
+    caveats = {f"{row.name}: {row.group.caveat}" for row in study.rows}
+    notes = [note for note in notes if not note.startswith(lacking) and note not in elsewhere | caveats]
     blocks += [Paragraph(line) for line in lines if not line.startswith("note: ")]
     if best := _best(study):
         blocks.append(Paragraph(best))

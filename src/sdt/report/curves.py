@@ -284,4 +284,6 @@ def _number(line: dict[str, Any], keys: Sequence[str]) -> float:
     value: Any = line
     for key in keys:
         value = value[key]
+    if not np.isfinite(value):
+        raise ValueError(f"{value} is not finite")
     return float(value)

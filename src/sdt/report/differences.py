@@ -11,8 +11,8 @@ from sdt.report.figure_forest import forest_figure
 from sdt.report.study import Study
 
 _HOW_TO_READ = (
-    "Points, row minus reference. Interval and p: paired bootstrap over the {} conversations of the test set, that is, "
-    "other test sets and the same models. t-test and Wilcoxon: over seeds{}. –: not estimable or undefined, {}."
+    "Points, row minus reference. Interval and p: paired bootstrap over the conversations of the test set ({}), that "
+    "is, other test sets and the same models. t-test and Wilcoxon: over seeds{}. –: not estimable or undefined, {}."
 )
 
 

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sdt.corpus.selection import label_counts
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
-from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
+from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.features.text_model import carried_adapter
 from sdt.model.base import Model
@@ -43,6 +44,8 @@ def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str
     """What is odd about the scores, and about the temperature on the last split that is scored."""
     name = run.folder.path.name
     found = list(score_remarks(name, [scores], run.terms))
+    labels = run.model.config.labels
+    found += train_remarks(dict(zip(labels, label_counts(run.protocol.train, labels).tolist(), strict=True)), scores)
     for split, (before, after) in list(errors.items())[-1:]:
         found += calibration_remarks(name, split, [run.model.config.temperature], [before], [after])
     return found

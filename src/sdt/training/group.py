@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sdt.corpus.selection import label_counts
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.predicted import Predicted, read_predicted
-from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks
+from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
@@ -135,18 +136,28 @@ class Group:
     @property
     def fusion_gain(self) -> Remark | None:
         """By how much the fused prediction is above its best branch; None without branches."""
-        return fusion_gain(self.name, [scores for _, scores in self._read], (FUSED, *self.branches))
+        return fusion_gain(self.name, self._unseen, (FUSED, *self.branches))
+
+    @property
+    def _unseen(self) -> list[dict[str, dict[str, Scores]]]:
+        """The scores of each run on splits that it was not trained on; the protocol `published` trains on dev."""
+        seen = ("dev",) if self.caveat else ()
+        return [{split: of for split, of in scores.items() if split not in seen} for _, scores in self._read]
 
     @cached_property
     def remarks(self) -> list[Remark]:
         """What is odd about the scores of all splits, and about the temperature; see `sdt.evaluation.remarks`."""
-        scores = [of_run for _, of_run in self._read]
+        scores = self._unseen
         found = list(score_remarks(self.name, scores, self.terms))
         for split in [split for split in ("test", "dev") if split in scores[0]][:1]:
             with contextlib.suppress(InputError):  # runs whose predictions are gone have no calibration
                 said = self.probabilities(split)
                 before, after = zip(*(run.errors for run in said), strict=True)
                 found += calibration_remarks(self.name, split, [run.temperature for run in said], before, after)
+        with contextlib.suppress(InputError):  # the corpus may be gone
+            corpus = self.corpus()
+            counts = label_counts(corpus.split("train"), corpus.labels).tolist()
+            found += train_remarks(dict(zip(corpus.labels, counts, strict=True)), scores[0])
         return found
 
     def summary(self, split: str) -> Summary:
