@@ -22,7 +22,7 @@ from sdt.explanation.attention import Maps, read_and_record
 from sdt.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.model.base import Model, checked
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.context import Context
+from sdt.model.context import FULL, Context
 from sdt.model.sdt import SDT
 
 LONGEST = 1000
@@ -234,7 +234,7 @@ def explain(
     return Explanation(
         conversation,
         model.config,
-        model.context,
+        model.context if isinstance(model, SDT) else FULL,
         present,
         probabilities,
         None if output.weights is None else _weights(output.weights.float().cpu().numpy()),
@@ -282,8 +282,9 @@ def _notes(
             note.startswith(f"{name}: ") for note in known
         ):  # else it is said there, with the reason
             notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
-    if model.context.causal:
-        notes.append("the model's context is causal: nothing that comes later has a part in a prediction")
+    if isinstance(model, SDT) and model.context.causal:
+        context = model.config.architecture.context
+        notes.append(f"the model's context is {context}: nothing that comes later has a part in a prediction")
     if bare := int((~present.any(axis=1)).sum()):
         notes.append(f"{bare} of {len(conversation)} utterances have no modality at all: read from those around them")
     if len(conversation) > HEADS_UP_TO and isinstance(model, SDT):

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 from sdt.model.config import FUSED, ModelConfig, Objective
-from sdt.model.context import FULL, Context
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,6 @@ class Model(nn.Module):
     cross-entropies, and `soft`, their divergence from the fused head."""
 
     config: ModelConfig
-    context: Context = FULL
-    """What an utterance reads of its conversation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from sdt.evaluation.table import class_cells, percent
 from sdt.model.base import Model
 from sdt.model.config import FUSED
 from sdt.model.registry import SDT_NAME, label_of
+from sdt.model.sdt import SDT
 from sdt.training.options import find_setting
 from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
@@ -198,7 +199,7 @@ def _limits(model: Model, corpus: Corpus) -> str:
 
 def _context(model: Model) -> list[str]:
     """What a causal model reads; it is what it was trained for."""
-    if not model.context.causal:
+    if not isinstance(model, SDT) or not model.context.causal:
         return []
     context = model.context
     reads = "all before it" if context.window is None else f"the {context.window - 1} before it"

@@ -42,7 +42,7 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
 
 def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]) -> list[Remark]:
     """What is odd about the scores, and about the temperature on the last split that is scored."""
-    name = run.folder.path.name
+    name = run.model.called()
     found = list(score_remarks(name, [scores], run.terms))
     labels = run.model.config.labels
     found += train_remarks(dict(zip(labels, label_counts(run.protocol.train, labels).tolist(), strict=True)), scores)
