@@ -16,9 +16,7 @@ from sdt.report.gather import gather
 from sdt.report.study import Study
 from tests.evaluation.runs import make_run
 from tests.experiments.test_results import make_experiment
-from tests.training.conftest import corpus, make_draft
-
-__all__ = ["corpus"]
+from tests.training.conftest import make_draft
 
 FEW = Resampling(draws=200)
 ROWS = (
@@ -28,6 +26,12 @@ ROWS = (
 )
 HOSTILE = {"calm": "<b>calm</b>", "cross": "a_b & 50 %", "glad": "x|y $z$ `#{}~^\\"}
 """What a label may be called."""
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """With as many test conversations as intervals need."""
+    return write_corpus(make_draft(test=7), tmp_path_factory.mktemp("corpora") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ explanation.json, and pictures of it.
   sdt explain runs/puppets/model --corpus build/puppets --conversation scene0002
   sdt explain meld-text-audio-small --transcript chat.txt --output build/chat
   sdt explain runs/mine --transcript talk.srt --media talk.mp4 --output build/talk
+  sdt explain runs/mine --code my_model.py:MyModel --conversation scene0002
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import add_encoding_option
+from sdt.commands.options import add_code_option, add_encoding_option, use_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
     from sdt.explanation.source import Subject
-    from sdt.model.config import SDTConfig
+    from sdt.model.config import ModelConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list the conversations that there are, and end")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write explanation.json and the pictures there")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier explanation in --output")
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
 def run(options: argparse.Namespace) -> int | None:
     """Read, explain, write, print."""
     _check(options)
+    use_code(options)
     if options.list:
         _list(options)
         return None
@@ -57,12 +60,12 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.explanation.explain import explain
     from sdt.explanation.occlusion import readings
     from sdt.explanation.pictures import check_output, write_explanation
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder, device = finished_model(options.model), choose_device(options.device)
-    model = SDT.from_pretrained(folder)
+    model = Model.from_pretrained(folder)
     subject = _subject(model.config, folder, options)
     with bar("readings", readings(subject.batch)) as progress:
         explanation = explain(
@@ -95,7 +98,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("which conversation? Say --conversation ID; --list shows those that there are")
 
 
-def _subject(config: SDTConfig, folder: Path, options: argparse.Namespace) -> Subject:
+def _subject(config: ModelConfig, folder: Path, options: argparse.Namespace) -> Subject:
     from sdt.commands.models import corpus_for
     from sdt.explanation.source import from_corpus, from_transcript
 

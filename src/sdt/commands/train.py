@@ -144,6 +144,8 @@ def _print_scores(run_folder: RunFolder, console: Console) -> None:
     if "test_chosen" in values:
         price = Unsealed.from_dict(values["test_chosen"]).price(splits["test"])
         console.print(price, markup=False, highlight=False, soft_wrap=True)
+    for remark in values.get("remarks", ()):
+        console.print(f"note: {remark['text']}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -15,9 +15,10 @@ from sdt.conversation import Conversation
 from sdt.corpus.selection import labelled
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.calibration import calibration_error
+from sdt.evaluation.calibration import calibration_error, calibration_errors
 from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.outputs import Outputs, check_fit, each_prediction, run_model, write_predictions
+from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
@@ -45,6 +46,8 @@ class Evaluation:
     """Head (`fused`, then the modalities that have one) to its scores."""
     notes: list[str]
     """What a reader of the scores should know, one line each."""
+    remarks: Sequence[Remark] = ()
+    """What is odd about the scores."""
 
     @property
     def title(self) -> str:
@@ -85,6 +88,7 @@ class Evaluation:
             "split": self.split,
             **({"caveat": warning} if warning else {}),
             "notes": self.notes,
+            "remarks": [remark.to_dict() for remark in self.remarks],
             "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
             "expected_calibration_error": self.calibration_error,
             "temperature": self.config.temperature,
@@ -142,7 +146,10 @@ def evaluate(
         progress=progress,
     )
     scores = score_heads(outputs, model.config.labels)
-    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes)
+    remarks = list(score_remarks(name, [{split: scores}], model.trained_terms))
+    before, after = calibration_errors(outputs, model.config.temperature)
+    remarks += calibration_remarks(name, split, [model.config.temperature], [before], [after])
+    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes, remarks)
 
 
 def _familiarity(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:

@@ -49,6 +49,11 @@ class Scores:
     """[C, C] counts; a row is an annotated class, a column a predicted one."""
 
     @property
+    def absent(self) -> list[str]:
+        """The classes that no scored utterance has; their recall and F1 are 0 by convention."""
+        return [label for label, of in self.classes.items() if not of.support]
+
+    @property
     def utterances(self) -> int:
         """How many labelled utterances were scored."""
         return int(self.confusion.sum())
@@ -123,7 +128,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
 
 
 def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
-    """Score the fused prediction and every student's; keyed and ordered like `outputs.probabilities`.
+    """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:
         InputError: No utterance is annotated.

@@ -12,7 +12,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.outputs import check_fit
 from sdt.explanation.explain import check_length
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import read_input, recordings_of
 from sdt.prediction.predictions import missing_notes
@@ -32,7 +32,7 @@ class Subject:
     """What a reader of the explanation should know, one line each."""
 
 
-def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject:
+def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subject:
     """A conversation of a corpus, in whatever split it is.
 
     Args:
@@ -58,7 +58,7 @@ def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject
 
 
 def from_transcript(
-    config: SDTConfig,
+    config: ModelConfig,
     path: Path,
     media: Path | None = None,
     conversation: str | None = None,

@@ -88,6 +88,16 @@ class Model(nn.Module):
         """The names of this model's logits, in order."""
         return self.heads_of(self.config)
 
+    @property
+    def learns_weights(self) -> bool:
+        """Whether `Output.weights` are learned; if not, they are equal shares of the modalities there are."""
+        return True
+
+    @property
+    def trained_terms(self) -> tuple[str, ...]:
+        """The terms of the objective that trained the parameters; all of the class' where nothing is recorded."""
+        return tuple(self.config.provenance.get("terms", self.terms if len(self.heads) > 1 else ("task",)))
+
     @classmethod
     def called(cls) -> str:
         """What the model is called in sentences."""

@@ -178,7 +178,13 @@ def export_onnx(model: Model, path: Path) -> float:
             onnx.helper.set_model_props(file, {"config": json.dumps(model.config.to_dict(), ensure_ascii=False)})
             onnx.save(file, aside)
             session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
-            difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+            try:
+                difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+            except Exception as error:  # onnxruntime's have no common class
+                raise InputError(
+                    f"{path}: not written: the file cannot be run ({str(error).splitlines()[0]}); tensors in own code "
+                    "must take their sizes from the batch's tensors"
+                ) from None
             if not difference <= TOLERANCE:
                 raise InputError(
                     f"{path}: not written: its numbers are up to {difference:.2g} from PyTorch's ({TOLERANCE} is "
