@@ -54,7 +54,7 @@ def main() -> None:
         found = np.zeros(len(MEASURES))
         for seed in range(options.sets):
             one, other = resample(made_up(conversations, random), Resampling(options.draws, seed))
-            found += [two_sided_p(other[:, c] - one[:, c]) < 0.05 for c in range(len(MEASURES))]
+            found += [(two_sided_p(other[:, c] - one[:, c], conversations) or 1) < 0.05 for c in range(len(MEASURES))]
         print(f"{conversations:>13} " + " ".join(f"{100 * share:>10.1f} %" for share in found / options.sets))
 
 

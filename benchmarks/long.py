@@ -23,8 +23,8 @@ from sdt.conversation import Conversation, Utterance
 from sdt.device import DeviceName
 from sdt.evaluation.table import plain_table
 from sdt.model.context import Context
-from sdt.model.windows import Windows
 from sdt.prediction import Pipeline
+from sdt.windows import Windows
 
 CONTEXTS = ("full", "past", "window(64)")
 

@@ -65,6 +65,13 @@ def bodies(conversations: int) -> list[tuple[bytes, int]]:
 @contextlib.contextmanager
 def service(model: str, options: Sequence[str]) -> Iterator[int]:
     """A service in a process of its own; its port."""
+    with started(model, options) as (port, _):
+        yield port
+
+
+@contextlib.contextmanager
+def started(model: str, options: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The same; its port and its process."""
     command = [sys.executable, "-m", "sdt", "serve", "--model", model, "--port", "0", "--concurrent", "10000", *options]
     environment = {**ENVIRONMENT, **os.environ}
     environment.pop("SDT_TOKEN", None)
@@ -76,7 +83,7 @@ def service(model: str, options: Sequence[str]) -> Iterator[int]:
             found = re.search(r":(\d+) ", process.stdout.readline())
             if not found:
                 raise InputError(f"the service did not start: {' '.join(command)}")
-            yield int(found[1])
+            yield int(found[1]), process.pid
         finally:
             process.terminate()
 
@@ -120,9 +127,8 @@ async def _client(port: int, requests: Sequence[tuple[bytes, int]], number: int,
 
 async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> int:
     """Send a conversation; how many utterances the answer has, or -1 where it is none."""
-    head = (
-        f"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
+    head = "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    head += f"content-length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     await writer.drain()
     said = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

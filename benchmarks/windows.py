@@ -34,9 +34,9 @@ from sdt.model.config import FUSED
 from sdt.model.hub import DEFAULT, find_model
 from sdt.model.saved import load
 from sdt.model.sdt import SDT
-from sdt.model.windows import Windows
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.puppets.generate import LONGEST, generate
+from sdt.windows import Windows
 
 WINDOWS = ("32:0", "32:8", "128:0", "128:32", "128:64", "512:0", "512:128", "512:256")
 CPU = torch.device("cpu")

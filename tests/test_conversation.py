@@ -29,6 +29,12 @@ def test_the_public_names_are_there() -> None:
 def test_a_prediction_knows_its_probability() -> None:
     prediction = Prediction("c", "0", "joy", {"joy": 0.75, "fear": 0.25})
     assert prediction.probability == 0.75
+    assert Prediction("c", "0", None, {}).probability is None
+
+
+def test_a_prediction_with_what_was_said() -> None:
+    said = Prediction("c", "0", "joy", {"joy": 1.0}).of(Utterance("0", "Ann", "Hi", "fear", 1.0, 2.5))
+    assert (said.speaker, said.text, said.label, said.start, said.end) == ("Ann", "Hi", "fear", 1.0, 2.5)
 
 
 def talk(*speakers: str) -> Conversation:

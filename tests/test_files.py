@@ -16,7 +16,6 @@ import pytest
 from sdt import files
 from sdt.errors import InputError
 from sdt.files import atomic_file, atomic_folder, check_folder, check_writable, sha256, write_text
-from tests.shared import ROOT
 
 
 def names(folder: Path) -> list[str]:
@@ -168,8 +167,7 @@ def test_a_killed_writer_leaves_nothing_once_the_next_has_written(tmp_path: Path
         "import os, signal\nfrom pathlib import Path\nfrom sdt.files import atomic_folder\n"
         "with atomic_folder(Path('out')) as aside:\n    (aside / 'a').touch(); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False)
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(names(tmp_path)) == 1
     write_text(tmp_path / "other.txt", "words")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Review = Literal["corrected", "confirmed"]
@@ -41,22 +41,38 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one utterance."""
+    """A model's prediction for one utterance."""
 
     conversation: str
     utterance: str
-    emotion: str
-    """The label with the highest fused probability."""
+    """The utterance's id."""
+    emotion: str | None
+    """The label with the highest fused probability; None where the utterance has no modality."""
     probabilities: Mapping[str, float]
-    """The fused probability of every label, in the model's order."""
-    branches: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """For each modality (student), its own probability of every label; empty where the model has no such heads. A model
-    without weights has none for a modality that the utterance lacks."""
-    weights: Mapping[str, float] = field(default_factory=dict)
-    """How much each modality weighed in the fusion: the mean over the model's dimensions; they sum to 1. Empty where
-    the model has no such weights."""
+    """The fused probability of every label, in the model's order; empty where there is no emotion."""
+    branches: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
+    """Modality (student) to its own probability of every label; None where the utterance lacks the modality. Empty
+    where the model has no such heads."""
+    weights: Mapping[str, float | None] = field(default_factory=dict)
+    """Modality to its weight in the fusion, the mean over the model's dimensions; None where the utterance lacks the
+    modality. The others sum to 1. Empty where the model has no such weights."""
+    inferred: bool = False
+    """The utterance has no modality, and the emotion comes from its context alone. Only evaluation predicts these."""
+    speaker: str = ""
+    text: str | None = None
+    start: float | None = None
+    """Seconds from the beginning of the recording."""
+    end: float | None = None
+    """Seconds from the beginning of the recording."""
+    label: str | None = None
+    """The annotated emotion; None where the utterance is not annotated."""
 
     @property
-    def probability(self) -> float:
-        """The probability of `emotion`."""
-        return self.probabilities[self.emotion]
+    def probability(self) -> float | None:
+        """The probability of `emotion`; None where there is no emotion."""
+        return None if self.emotion is None else self.probabilities[self.emotion]
+
+    def of(self, utterance: Utterance) -> Prediction:
+        """The same prediction with its utterance's speaker, text, times and label."""
+        said = {name: getattr(utterance, name) for name in ("speaker", "text", "start", "end", "label")}
+        return replace(self, **said)

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from sdt.errors import InputError
 
@@ -58,6 +58,16 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot be written, since {nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputError(f"{path}: cannot be written, since nothing may be written to {nearest}")
+
+
+def beside(path: Path, name: str) -> Path:
+    r"""The file that another file names, from its own folder; a backslash separates folders, as Windows writes it.
+
+    Example:
+        >>> beside(Path("talks/table.csv"), r"clips\a.mp3").as_posix()
+        'talks/clips/a.mp3'
+    """
+    return path.parent / PureWindowsPath(name).as_posix()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,17 +1,54 @@
-"""Repairing text that went through the wrong encoding, and refusing names that a terminal would act upon."""
+"""From bytes to text: telling the encoding, repairing what went through the wrong one, refusing control characters."""
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from encodings import aliases
+from typing import NamedTuple
 
-from sdt.errors import InputError, quoted
+from sdt.errors import InputError, near_miss, quoted
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_KNOWN = [name for name in aliases.aliases if not re.match(r"base|bz|hex|quo|rot|uu|zip|zlib", name)]
+_MULTIBYTE = ("gb18030", "big5", "cp932", "euc_jp", "cp949")
+_NOT_LATIN = (
+    "cp1251", "koi8_r", "cp866", "iso8859_5", "cp1253", "cp1255", "cp1256", "cp874", *_MULTIBYTE,
+)  # fmt: skip
+"""Encodings of alphabets other than Latin, as files in use have them."""
+_LATIN = ("cp1250", "iso8859_2", "cp1254", "cp1257", "mac_roman", "cp850", "cp437", "cp852")
+_TYPOGRAPHIC = b"\x85\x91\x92\x93\x94\x95\x96\x97"
+"""Quotes, dashes and the ellipsis in Windows-1252 and its like."""
+_SAMPLE = 1 << 16
+"""Bytes by which an encoding is told."""
+_CLOSE = 0.03
+"""Two encodings whose detected disorder and coherence differ by less are not told apart."""
+_NOT_IN_WORDS = re.compile(
+    r"[\x80-\x9f]|[¦¬±¹²³¼¾¶](?=[^\W\d_])|(?<=[^\W\d_])[¡¢£¤¥§©®¯µ¸º»½¿÷×†‡ˆ‰‹›‚ƒ„•˜™](?=[^\W\d_])"
+)
 # The positions that Windows-1252 leaves undefined (0x81 and four more) stay as they are.
 _WINDOWS_1252 = {
     code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
+
+
+def is_blank(text: str | None) -> bool:
+    r"""Whether there is nothing to read: no text, or nothing but blanks and characters that are not seen.
+
+    Example:
+        >>> is_blank(" \u200b"), is_blank("...")
+        (True, False)
+    """
+    return not any(character.isprintable() and not character.isspace() for character in text or "")
 
 
 def repair_windows1252(text: str) -> str:
@@ -60,3 +97,126 @@ def check_names(what: str, names: Iterable[str]) -> None:
     for name in names:
         if _CONTROL.search(name):
             raise InputError(f"{what} {quoted(name)} holds control characters; remove them")
+
+
+class DecodedText(NamedTuple):
+    """Text, and how its bytes were understood."""
+
+    text: str
+    """Without a byte order mark; line ends as they are."""
+    encoding: str
+    """Python's name. Windows-1252 is `latin-1`: it leaves five bytes undefined, and `repair_windows1252` does the
+    rest, which is done to `text`."""
+    note: str | None
+    """What the user should know about a guess."""
+
+
+def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
+    """Decode a text file, or a line of one.
+
+    A byte order mark decides (UTF-8, UTF-16, UTF-32). Without one it is UTF-8, or UTF-16 by its zero bytes. Otherwise
+    text with single letters outside of ASCII is Windows-1252, unless that gives signs in the middle of words; for text
+    with whole words outside of ASCII, charset-normalizer tells the encoding.
+
+    Args:
+        where: The file, and the line of a single one, for messages.
+        data: The bytes.
+        encoding: What the user says it is.
+
+    Raises:
+        InputError: The encoding is unknown; the bytes are not in it; or it cannot be told.
+    """
+    if encoding is not None:
+        return DecodedText(_as_asked(where, data, check_encoding(encoding)), encoding, None)
+    for bom, name in _BOMS:
+        if data.startswith(bom):
+            try:
+                return DecodedText(data.decode(name), name, None)
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{where}: begins as {name.removesuffix('-sig').upper()} but is not ({error.reason} at byte "
+                    f"{error.start}); is the file cut off?"
+                ) from None
+    for name in (*(["iso2022_jp"] if b"\x1b$" in data else []), "utf-8", *_utf16(data)):
+        try:
+            text = data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return DecodedText(text, name, None)
+    return _guessed(where, data)
+
+
+def check_encoding(name: str) -> str:
+    """The name of an encoding of text that a user gave.
+
+    Raises:
+        InputError: Python does not know it.
+    """
+    try:
+        with contextlib.suppress(UnicodeError):
+            b"a".decode(name)
+    except (LookupError, ValueError):
+        hint = near_miss(name, _KNOWN)
+        hint = hint if "did you mean" in hint else "; known are gb18030, cp1250, ..."  # there are 300
+        raise InputError(f"encoding {quoted(name)} is unknown{hint}") from None
+    return name
+
+
+def _as_asked(where: str, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{where}: not {encoding} (byte {data[error.start]:#04x} in line {line}); give the encoding that it has"
+        ) from None
+
+
+def _utf16(data: bytes) -> list[str]:
+    """UTF-16 with no byte order mark: in any language many characters, line ends for one, have one byte of 0."""
+    little, big = (data[first::2].count(0) for first in (1, 0))
+    share = max(little, big) / max(1, len(data) // 2)
+    # All letters have one where all are ASCII; a few zeros among them are something else.
+    if len(data) % 2 or min(little, big) or share < (0.5 if data.isascii() else 0.05):
+        return []
+    return ["utf-16-le" if little else "utf-16-be"]
+
+
+def _guessed(where: str, data: bytes) -> DecodedText:
+    latin = repair_windows1252(data.decode("latin-1"))
+    if "\0" in latin:  # no text in any encoding; the caller says so
+        return DecodedText(latin, "latin-1", None)
+    sample = b"\n".join(line for line in data[: 16 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
+    runs = re.findall(rb"[\x80-\xff]+", sample.translate(None, _TYPOGRAPHIC))
+    is_latin = 2 * sum(len(run) > 1 for run in runs) < max(1, len(runs))
+    if is_latin and not _odd(latin[: 16 * _SAMPLE]):
+        return DecodedText(latin, "latin-1", "not UTF-8: read as Windows-1252; if words are wrong, give --encoding")
+    likely = _likely(sample, _LATIN if is_latin else _NOT_LATIN)
+    if len(likely) == 1:
+        with contextlib.suppress(UnicodeDecodeError):
+            note = f"not UTF-8: read as {likely[0]}; if words are wrong, give --encoding"
+            return DecodedText(data.decode(likely[0]), likely[0], note)
+    say = f"say which one with --encoding, {', '.join(likely)} for example" if likely else "say it with --encoding"
+    raise InputError(f"{where}: is not UTF-8, and its encoding cannot be told; {say}")
+
+
+def _likely(sample: bytes, encodings: Sequence[str]) -> list[str]:
+    """The encodings that charset-normalizer does not tell apart: a guess among them would be wrong words unnoticed."""
+    from charset_normalizer import from_bytes  # most files never need it
+
+    found = [m for m in from_bytes(sample, cp_isolation=list(encodings)) if not _odd(str(m))]
+    likely = [
+        m.encoding for m in found if m.chaos - found[0].chaos < _CLOSE and found[0].coherence - m.coherence < _CLOSE
+    ]
+    # Bytes hardly ever make characters of several bytes by chance; those of one they always make.
+    return [name for name in likely if name in _MULTIBYTE] or likely
+
+
+def _odd(text: str) -> bool:
+    """Whether words hold what they do where text is read in another Latin encoding than its own: signs, capitals."""
+    capitals = (
+        text[found.start()].isupper() and text[found.start() - 1].islower() and text[found.end()].islower()
+        for found in re.finditer(r"(?<=[^\W\d_])[^\x00-\x7f](?=[^\W\d_])", text)
+    )
+    return 20 * (len(_NOT_IN_WORDS.findall(text)) + sum(capitals)) > len(re.findall(r"[^\x00-\x7f]", text))

@@ -8,6 +8,7 @@ import pytest
 from sdt.analysis.classes import class_shares, rare_classes, score_classes, similar_classes
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
+from sdt.evaluation.significance import NO_UTTERANCE
 from sdt.evaluation.system import System
 from tests.evaluation.worlds import LABELS, World
 from tests.training.conftest import corpus
@@ -58,9 +59,18 @@ def test_pairs() -> None:
     assert first.name == "x / y"
     assert (first.first_as_second, first.second_as_first) == (4 / 8, 1 / 4)
     assert first.mutual.spread.mean == pytest.approx((2 / 6 + 3 / 6) / 2)
-    assert first.mutual.low <= first.mutual.spread.mean <= first.mutual.high
+    assert first.mutual.to_dict()["interval"] is None  # three conversations
     assert second.classes == ("x", "z")
     assert len(similar_classes(counted(("x", "y", "z")), HOW, shown=1)) == 1
+
+
+def test_what_the_test_set_does_not_have_has_no_share_and_no_f1() -> None:
+    system = System("a", ("x", "y", "z"), (("c", "0"), ("c", "1")), np.array([0, 0]), np.array([[0, 1]]), (0,))
+    (pair,) = similar_classes(system, HOW)
+    assert (pair.classes, pair.first_as_second, pair.second_as_first) == (("x", "y"), 0.5, None)
+    found = score_classes(system, {"x": 0.9, "y": 0.05, "z": 0.05}, HOW)
+    assert list(found) == ["x", "y", "z", "mean of the others"]  # no rare class is there
+    assert found["y"].f1.to_dict()["no_interval"] == NO_UTTERANCE
 
 
 def test_the_pairs_that_papers_speak_of_are_always_shown() -> None:

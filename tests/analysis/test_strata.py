@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from sdt.analysis.facts import Fact, facts
-from sdt.analysis.strata import CHANGED, FIRST, SHIFTS, STAYED, contrast, divisions, score_parts
+from sdt.analysis.strata import CHANGED, FIRST, SHIFTS, STAYED, Part, contrast, divisions, score_parts
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.draft import Draft, FeatureTable
 from sdt.corpus.store import Corpus, write_corpus
@@ -127,12 +127,41 @@ def test_the_contrast_of_two_parts() -> None:
     assert found.low < found.difference < found.high < 0
 
 
-def test_a_part_that_is_not_in_every_draw(tmp_path: Path) -> None:
-    world = World(4, seed=7)
-    system = world.system("a", 0.5)
-    facts = [Fact("calm", None, None, 1, 1, 2, ("audio",) if row < 2 else ()) for row in range(len(world.true))]
+def parts_with_audio_missing(world: World, system: System, lacking: npt.NDArray[np.bool_]) -> dict[str, Part]:
+    facts = [Fact("calm", None, None, 1, 1, 2, ("audio",) if row else ()) for row in lacking]
     (division,) = divisions(facts)
     (parts,) = score_parts([system], division, Resampling(200))
-    rare = parts["audio"]
-    assert rare.support == 2
-    assert 0 <= rare.accuracy.low <= rare.accuracy.high <= 1
+    return parts
+
+
+def test_a_part_that_is_not_in_every_draw() -> None:
+    world = World(12, seed=7)
+    lacking = (world.conversation < 6) & (np.arange(len(world.true)) % 2 == 0)
+    rare = parts_with_audio_missing(world, world.system("a", 0.5), lacking)["audio"]
+    assert rare.support == lacking.sum()
+    assert 0 <= rare.accuracy.low < rare.accuracy.high <= 1
+
+
+def test_a_part_of_few_conversations_or_without_spread_has_no_interval() -> None:
+    world = World(12, seed=7)
+    few = parts_with_audio_missing(world, world.system("a", 0.5), world.conversation < 5)["audio"]
+    assert few.to_dict()["accuracy"]["interval"] is few.to_dict()["weighted_f1"]["interval"] is None
+    right = replace(world.system("a", 0.5), predicted=world.true[None])
+    whole = parts_with_audio_missing(world, right, world.conversation < 8)["audio"]
+    assert whole.accuracy.spread.mean == 1
+    assert whole.to_dict()["accuracy"]["interval"] is None
+    assert whole.to_dict()["accuracy"]["no_interval"]
+
+
+def test_a_contrast_of_few_conversations_has_no_interval() -> None:
+    world = World(5, seed=6)
+    system = world.system("a", 0.3)
+    (division,) = divisions(shifted(system, world))
+    assert contrast(system, division, (CHANGED, STAYED), Resampling(50)).to_dict()["interval"] is None
+
+
+def test_where_everybody_speaks_alone_a_division_is_not_made_twice() -> None:
+    alone = [Fact("calm", before, before, at, 1, 1, ()) for at, before in enumerate((None, "calm", "cross"), start=1)]
+    assert [division.name for division in divisions(alone)] == [SHIFTS[0], "position"]
+    two = [Fact("calm", None, before, at, 1, 2, ()) for at, before in enumerate((None, "calm", "cross"), start=1)]
+    assert [division.name for division in divisions(two)] == [SHIFTS[1], "position"]

@@ -20,7 +20,7 @@ from sdt.baselines.mmgcn import MMGCN
 from sdt.errors import InputError
 from sdt.evaluation.reading import said
 from sdt.model.base import Model
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 from tests.baselines import contract
 from tests.model.build import random_batch
 

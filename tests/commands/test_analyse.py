@@ -62,7 +62,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(first["context"]) == {"0 before", "2 before", "all before", "whole conversation"}
     whole = first["context"]["whole conversation"]
     assert whole["weighted_f1"] == first["whole"]["weighted_f1"]
-    assert whole["loss_of_weighted_f1"] == {"mean": 0, "deviation": 0, "interval": [0, 0]}
+    assert whole["loss_of_weighted_f1"].items() >= {"mean": 0, "deviation": 0, "interval": None}.items()
     sizes = {sum(part["utterances"] for part in of.values()) for of in first["divisions"].values()}
     assert sizes == {first["utterances"]}
     assert (folder / "analysis.md").read_text("utf-8").startswith("    sdt analyse full b=other --context 0,2,all")

@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> list[Path]:
     features = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
     features[5] = np.nan
     np.save(folder / "audio.npy", features)
-    keyed = [f"{x['conversation']},{x['utterance']},{n},{n / 7}" for n, x in enumerate(LINES)]
+    keyed = [f"{x['conversation']},{x['utterance']},{n % 5},{n / 7}" for n, x in enumerate(LINES)]
     (folder / "face.csv").write_text("\n".join(["conversation,utterance,a,b", *keyed]))
     np.savez(folder / "hands.npz", **{f"{x['conversation']}/{x['utterance']}": np.ones(2) for x in LINES[:9]})  # type: ignore[arg-type]
     return [folder / name for name in ("talk.csv", "audio.npy", "face.csv", "hands.npz")]

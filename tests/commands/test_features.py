@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("av")
 
 from sdt.__main__ import main
-from sdt.commands.features_extract import read_source
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.features.text import text_encoder
+from sdt.prediction.inputs import read_input, recordings_of
 from tests.features.clips import noise, write_clip
 from tests.features.tiny_bert import make_spoken, write_bert
 
@@ -63,7 +63,7 @@ def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) 
         (["features", "finetune-text", "spoken", "--output", "x", "--encoder", "robert"], "robert"),
         (["features", "finetune-text", "spoken", "--output", "x", "--epoch", "1"], "did you mean '--epochs'"),
         ([*extract, "nowhere", "--encoder", "words", "--output", "x"], "no such file or folder"),
-        ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither a corpus nor transcripts"),
+        ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither transcripts nor recordings"),
         ([*extract, "spoken", "--encoder", "prosodi", "--output", "x"], "did you mean 'prosody'"),
         ([*extract, "spoken", "--encoder", "prosody", "--output", "x"], "needs recordings"),
         ([*extract, "spoken", "--encoder", "words", "--encoder", "words:8", "--output", "x"], "is made already"),
@@ -151,8 +151,8 @@ def test_an_interruption_says_how_to_go_on(
 
 def test_sound_and_film_of_an_utterance_may_be_two_files(place: Path) -> None:
     film = write_clip(place / "clips" / "alone.mp4", pictures=[np.zeros((48, 64, 3), np.uint8)] * 3)
-    transcript, recordings = read_source(place / "clips")
-    assert recordings is not None
+    transcript = read_input(place / "clips")
+    recordings = recordings_of(transcript, transcript.conversations, None)
     assert len(transcript.conversations) == 2
     for modality, path in (("visual", film), ("audio", film.with_suffix(".wav"))):
         clip = recordings.clip("alone", "0", modality)

@@ -14,6 +14,7 @@ from sdt.commands import predict
 from sdt.model import hub
 from sdt.prediction.display import LEGEND, style
 from sdt.transcripts import read_transcript
+from tests.faults import FAULTS
 from tests.features.clips import noise, write_clip
 from tests.prediction.models import LABELS, TEXT_AUDIO, tiny_model
 
@@ -135,7 +136,7 @@ def test_conversations_whose_names_are_no_file_names(
 
 def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chat, talks = home / "chat.txt", home / "talks"
-    assert "cannot be read" in refused(capsys, home, tmp_path / "absent.txt")
+    assert "there is no such file" in refused(capsys, home, tmp_path / "absent.txt")
     assert "vtt needs times, and utterance '0'" in refused(capsys, home, chat, "--output", tmp_path / "x.vtt")
     assert "several conversations" in refused(capsys, home, talks, "--format", "srt")
     assert "is a folder; name a file" in refused(capsys, home, chat, "--output", tmp_path)
@@ -235,3 +236,16 @@ def test_windows_that_cannot_be(
     home: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
 ) -> None:
     assert message in refused(capsys, home, "nowhere.txt", *options)
+
+
+def test_an_encoding(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = tmp_path / "gb.srt"
+    talk.write_bytes((FAULTS / "transcripts" / "gb.srt").read_bytes())
+    assert "--encoding" in refused(capsys, home, talk)
+    for given in (talk, tmp_path):
+        code, out, _ = outcome(capsys, home, given, "--encoding", "gb2312", "--format", "jsonl")
+        assert code == 0
+        assert [json.loads(line)["text"] for line in out.splitlines()] == ["你好，我得到了工作！", "真的吗？"]
+    with pytest.raises(SystemExit, match="2"):
+        outcome(capsys, home, talk, "--encoding", "gbk2")
+    assert "'gbk2' is unknown" in capsys.readouterr().err

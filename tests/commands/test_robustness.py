@@ -77,7 +77,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     undisturbed = json.loads(Path("other/scores.json").read_text("utf-8"))["scores"]["test"]["fused"]["weighted_f1"]
     (point, _) = second["disturbances"]["words wrong"]["points"]
     assert (point["level"], point["weighted_f1"]["mean"]) == (0, pytest.approx(undisturbed))
-    assert point["loss_of_weighted_f1"] == {"mean": 0, "deviation": 0, "interval": [0, 0]}
+    assert point["loss_of_weighted_f1"].items() >= {"mean": 0, "deviation": 0, "interval": None}.items()
 
 
 def test_a_stopped_command_goes_on(

@@ -174,7 +174,7 @@ def test_ctrl_c_ends_a_pipe(folder: Path) -> None:
         process.stdin.flush()
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(60) == 130
 
 
 def test_a_broken_line_is_told_before_pytorch_is_there() -> None:
@@ -199,3 +199,12 @@ def test_a_line_of_the_terminal(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert "███████░░░  74%" in lines[0]
     assert "text  90%  audio  10%" in lines[0]
+
+
+def test_an_encoding(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("小明：你好\n".encode("gb2312"))))
+    assert main(["watch", "--model", str(folder), "--encoding", "gb2312"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)[key] for key in ("speaker", "text")] == ["小明", "你好"]

@@ -7,7 +7,14 @@ import time
 import numpy as np
 import pytest
 
-from sdt.evaluation.bootstrap import Resampling, interval, resample, two_sided_p
+from sdt.evaluation.bootstrap import (
+    FEWEST_CONVERSATIONS,
+    Resampling,
+    interval,
+    interval_values,
+    resample,
+    two_sided_p,
+)
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.scores import score
 from tests.evaluation.worlds import LABELS, World
@@ -57,7 +64,9 @@ def test_false_findings_are_as_frequent_as_they_may_be(conversations: int, runs:
     for seed in range(200):
         world = World(conversations, seed)
         one, other = resample([world.system(name, 0.5, runs).counts() for name in "ab"], Resampling(200, seed))
-        found += two_sided_p((other - one)[:, MEASURES.index("weighted_f1")]) < 0.05
+        p = two_sided_p((other - one)[:, MEASURES.index("weighted_f1")], conversations)
+        assert p is not None
+        found += p < 0.05
     assert 2 <= found <= 20  # 10 expected; outside with a probability below 1 %
 
 
@@ -67,7 +76,7 @@ def test_intervals_cover_the_truth() -> None:
     for seed in range(150):
         world = World(80, seed)
         one, other = resample([world.system(*of).counts() for of in (("a", 0.4), ("b", 0.5))], Resampling(200, seed))
-        low, high = interval((other - one)[:, 0], 0.95)
+        low, high, _ = interval((other - one)[:, 0], 0.95, 80)
         # Where a system is wrong it guesses right with the probability of the class: sum of the squared prior.
         truth = 0.1 * (1 - 0.345)
         inside += low <= truth <= high
@@ -80,18 +89,33 @@ def test_p_is_the_other_side_of_the_interval() -> None:
     rng = np.random.default_rng(0)
     for shift in np.linspace(-3, 3, 41):
         differences = rng.normal(shift, 1, size=1999)
-        low, high = interval(differences, 0.95)
-        p = two_sided_p(differences)
+        low, high, note = interval(differences, 0.95, 30)
+        p = two_sided_p(differences, 30)
+        assert note == ""
+        assert p is not None
         if not 0.045 < p < 0.055:
             assert (p < 0.05) == (low > 0 or high < 0)
 
 
 def test_p_of_no_difference_is_one_and_never_zero() -> None:
-    assert two_sided_p(np.zeros(100)) == 1
-    assert two_sided_p(np.full(99, 0.1)) == pytest.approx(2 / 100)
-    assert two_sided_p(np.array([1e-16, -1e-17])) == 1  # rounding is no difference
+    assert two_sided_p(np.zeros(100), 30) == 1
+    assert two_sided_p(np.linspace(0.1, 0.2, 99), 30) == pytest.approx(2 / 100)
+    assert two_sided_p(np.array([1e-16, -1e-17]), 30) == 1  # rounding is no difference
+    assert two_sided_p(np.full(99, 0.1), 30) is None
 
 
-def test_draws_without_anything_to_score() -> None:
-    assert interval(np.array([np.nan, 1.0, 1.0]), 0.95) == (1, 1)
-    assert np.isnan(interval(np.array([np.nan]), 0.95)).all()
+@pytest.mark.parametrize("drawn", [[np.nan, 1.0, 1.0], [0.4] * 50, [np.nan], []])
+def test_draws_without_spread_are_no_interval(drawn: list[float]) -> None:
+    found = interval(np.array(drawn), 0.95, 50)
+    assert np.isnan([found.low, found.high]).all()
+    assert interval_values(*found) == {"interval": None, "no_interval": found.note}
+
+
+@pytest.mark.parametrize("conversations", [0, 1, 5])
+def test_few_conversations_have_no_interval_and_no_p(conversations: int) -> None:
+    drawn = np.random.default_rng(0).normal(1, 0.1, size=500)
+    found = interval(drawn, 0.95, conversations)
+    assert np.isnan([found.low, found.high]).all()
+    assert found.note
+    assert two_sided_p(drawn, conversations) is None
+    assert interval_values(*interval(drawn, 0.95, FEWEST_CONVERSATIONS)).keys() == {"interval"}

@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
+from sdt.evaluation.predicted import read_predicted
+from sdt.transcripts.records import answer
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
 
@@ -160,8 +164,12 @@ def test_predictions(corpus: Corpus, tmp_path: Path) -> None:
     for row, prediction in enumerate(said):
         assert list(prediction.probabilities) == list(LABELS)
         assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
-        assert prediction.branches["audio"]["cross"] == pytest.approx(outputs.probabilities["audio"][row, 1])
-        assert prediction.weights["text"] == pytest.approx(weighed(outputs)[row, 0])
+        assert outputs.present is not None
+        branch, weights = prediction.branches["audio"], prediction.weights
+        assert weights["text"] == pytest.approx(weighed(outputs)[row, 0])
+        assert (branch is not None) == (weights["audio"] is not None) == outputs.present[row, 1]
+        if branch is not None:
+            assert branch["cross"] == pytest.approx(outputs.probabilities["audio"][row, 1])
 
     write_predictions(tmp_path / "deep" / "p.jsonl", said, conversations)
     lines = [json.loads(line) for line in (tmp_path / "deep" / "p.jsonl").read_text("utf-8").splitlines()]
@@ -181,3 +189,46 @@ def test_predictions(corpus: Corpus, tmp_path: Path) -> None:
     first = json.loads((tmp_path / "p.jsonl").read_text("utf-8").splitlines()[0])
     assert "speaker" not in first
     assert "label" not in first
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=4), st.booleans())
+def test_nothing_is_said_for_what_is_not_there(corpus: Corpus, rows: list[tuple[bool, bool]], infer: bool) -> None:
+    config, n = small_model(corpus).config, len(rows)
+    present = np.array(rows)
+    shares = np.full((n, len(LABELS)), 1 / len(LABELS), dtype=np.float32)
+    weights = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    outputs = Outputs(
+        dict.fromkeys(("fused", "text", "audio"), shares),
+        np.zeros(n, dtype=np.int64),
+        weights.astype(np.float32),
+        [("c", str(row)) for row in range(n)],
+        present,
+    )
+    for has, said in zip(rows, predictions(outputs, config, infer=infer), strict=True):
+        for number, modality in enumerate(("text", "audio")):
+            assert (said.branches[modality] is None) == (said.weights[modality] is None) == (not has[number])
+        assert said.inferred == (infer and not any(has))
+        assert (said.emotion is None) == (said.probability is None) == (not any(has) and not infer)
+        assert len(said.probabilities) == (0 if said.emotion is None else len(LABELS))
+        known = [weight for weight in said.weights.values() if weight is not None]
+        assert sum(known) == pytest.approx(1 if any(has) else 0)
+        line = json.loads(json.dumps(answer(said)))
+        assert line["emotion"] == said.emotion
+        assert ("inferred" in line) == said.inferred
+        assert {m for m, branch in line["branches"].items() if branch is None} == {
+            m for m, there in zip(("text", "audio"), has, strict=True) if not there
+        }
+
+
+def test_evaluation_marks_what_it_infers_and_counts_it(tmp_path: Path) -> None:
+    corpus = small_corpus(tmp_path / "corpus")
+    model = small_model(corpus, ("audio",))  # every third utterance lacks its audio
+    conversations = corpus.split("test")
+    said = predictions(run_model(model, corpus, conversations), model.config)
+    write_predictions(tmp_path / "p.jsonl", said, conversations)
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text("utf-8").splitlines()]
+    inferred = [line for line in lines if line.get("inferred")]
+    assert 0 < len(inferred) < len(lines)
+    assert all(line["emotion"] in LABELS and line["weights"] == {"audio": None} for line in inferred)
+    assert len(read_predicted(tmp_path / "p.jsonl").emotions) == len(lines)

@@ -15,7 +15,7 @@ from sdt.baselines.mmgcn import MMGCN
 from sdt.evaluation import reading
 from sdt.evaluation.reading import Said, said
 from sdt.model.base import Model
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 from tests.baselines import contract
 from tests.model.build import random_batch, select, small_model
 

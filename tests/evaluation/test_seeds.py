@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdt.evaluation.scores import score
-from sdt.evaluation.seeds import Spread, Summary, markdown
+from sdt.evaluation.seeds import Spread, Summary, markdown, tables
 
 LABELS = ("calm", "cross")
 
@@ -31,3 +31,10 @@ def test_summary_and_markdown() -> None:
     page = markdown(summary)
     assert "| fused | 87.50 ± 17.68 |" in page
     assert "| cross | 83.33 ± 23.57 |" in page
+
+
+def test_one_run_has_no_deviation_and_an_absent_class_no_f1() -> None:
+    summary = Summary.of([{"fused": score([0, 1], [0, 1], ("a", "b", "c"))}])
+    heads, classes = tables(summary)
+    assert heads[1] == [("fused", "100.00", "100.00", "66.67")]
+    assert classes[1] == [("a", "100.00"), ("b", "100.00"), ("c", "–")]

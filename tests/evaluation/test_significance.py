@@ -12,8 +12,9 @@ from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.comparison_tables import grids, values
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.seed_tests import holm
-from sdt.evaluation.significance import Comparison, compare, estimates
+from sdt.evaluation.significance import Comparison, Family, compare, estimates
 from sdt.evaluation.system import System
+from sdt.evaluation.verdict import Verdict
 from tests.evaluation.worlds import LABELS, World
 
 WORLD = World(40, seed=11)
@@ -32,7 +33,9 @@ def test_a_difference_and_all_that_is_said_of_it() -> None:
     assert found.value == pytest.approx(np.mean(accuracies[1]) - np.mean(accuracies[0]))
     assert found.low < found.value < found.high
     assert found.low > 0
+    assert found.p is not None
     assert found.p < 0.01
+    assert comparison.verdict("accuracy") == Verdict("significant", "significant")
     assert (found.t.pairs, found.wilcoxon.pairs) == (6, 6)
     assert found.wilcoxon.p == pytest.approx(2 / 64)
     spread = comparison.estimates[1]["accuracy"].spread
@@ -41,8 +44,6 @@ def test_a_difference_and_all_that_is_said_of_it() -> None:
     said = comparison.sentence("accuracy")
     assert said.startswith(f"b is {100 * found.value:.2f} points of accuracy above a on average (95 % interval")
     assert "bootstrap over 40 conversations" in said
-    assert "The difference is more than test-set noise (p " in said
-    assert "so it is more than the noise of seeds" in said
     assert comparison.notes == ()
 
 
@@ -50,17 +51,15 @@ def test_nothing_differs() -> None:
     comparison = only(GOOD, replace(GOOD, name="again", predicted=GOOD.predicted[::-1], seeds=GOOD.seeds[::-1]))
     for difference in comparison.differences.values():
         assert difference.value == pytest.approx(0, abs=1e-12)
-        assert (difference.low, difference.high) == pytest.approx((0, 0), abs=1e-12)
+        assert np.isnan([difference.low, difference.high]).all()
         assert (difference.p, difference.t.p, difference.wilcoxon.p) == (1, 1, 1)
-    said = comparison.sentence()
-    assert "again and a have the same weighted F1" in said
-    assert "is more than" not in said
+        assert difference.to_dict()["interval"] is None
+    assert comparison.verdict() == Verdict("not significant", "not significant")
+    assert "again and a have the same weighted F1" in comparison.sentence()
 
 
 def test_chance_is_called_so() -> None:
-    said = only(GOOD, LIKE).sentence()
-    assert "The difference is not more than test-set noise can make (p = 0." in said
-    assert "so it is not more than seeds can make" in said
+    assert only(GOOD, LIKE).verdict() == Verdict("not significant", "not significant")
 
 
 def test_the_two_sides_mirror_each_other() -> None:
@@ -108,20 +107,72 @@ def test_families_of_holm() -> None:
     classes = [c.differences[f"f1:{label}"] for c in comparisons for label in LABELS]
     assert [of.p_holm for of in classes] == holm([of.p for of in classes])
     assert [of.t_holm for of in classes] == holm([of.t.p for of in classes])
-    assert "corrected for 2 comparisons" in comparisons[0].sentence()
+    assert comparisons[0].differences["macro_f1"].family == Family(2, 2, 2)
+    assert {of.family for of in classes} == {Family(8, 8, 8)}
+
+
+def test_an_undefined_test_does_not_count_in_its_own_correction() -> None:
+    """One of three comparisons has the same difference for every seed: t is undefined, the other tests are not."""
+    shifted = GOOD.predicted.copy()
+    rows = [np.flatnonzero(GOOD.true != run)[:30] for run in GOOD.predicted]
+    for run, wrong in zip(shifted, rows, strict=True):
+        run[wrong] = GOOD.true[wrong]
+    comparisons = compare(GOOD, [BETTER, LIKE, replace(GOOD, name="d", predicted=shifted)], how=Resampling(300))
+    of = [comparison.differences["accuracy"] for comparison in comparisons]
+    assert of[2].t.p is None
+    assert of[2].t_holm is None
+    assert {d.family for d in of} == {Family(bootstrap=3, t=2, wilcoxon=3)}
+    assert [d.t_holm for d in of[:2]] == holm([d.t.p for d in of[:2]])
+    written = of[0].to_dict()
+    assert [written[test]["comparisons"] for test in ("bootstrap", "t_test", "wilcoxon")] == [3, 2, 3]
+    assert comparisons[2].verdict("accuracy").seeds == "undefined"
+
+
+def test_a_class_that_the_test_set_does_not_have_is_not_tested() -> None:
+    one, two = (replace(system, labels=(*LABELS, "never")) for system in (GOOD, BETTER))
+    comparison = only(one, two)
+    never = comparison.differences["f1:never"]
+    assert (never.p, never.t.p, never.wilcoxon.p) == (None, None, None)
+    assert never.to_dict()["interval"] is None
+    assert {of.family for name, of in comparison.differences.items() if name.startswith("f1:")} == {Family(4, 4, 4)}
+    assert comparison.estimates[0]["f1:never"].to_dict()["interval"] is None
+
+
+@pytest.mark.parametrize("conversations", [1, 2, 5])
+def test_few_conversations_allow_no_conclusion(conversations: int) -> None:
+    world = World(conversations, seed=3)
+    comparison = only(world.system("a", 0.1, runs=6), world.system("b", 0.9, runs=6))
+    found = comparison.to_dict()
+    weighted = found["measures"]["weighted_f1"]
+    assert weighted["bootstrap"] == {"p": None, "p_holm": None, "comparisons": 0}
+    assert weighted["interval"] is weighted["reference"]["interval"] is None
+    assert found["verdicts"]["weighted_f1"]["test_set"] == "undefined"
+    assert list(grids([comparison]))
+
+
+@pytest.mark.parametrize(("seeds", "finding"), [(1, "too few"), (2, "too few"), (4, "too few"), (5, "significant")])
+def test_a_conclusion_on_seeds_needs_five_of_them(seeds: int, finding: str) -> None:
+    one, two = (replace(of, predicted=of.predicted[:seeds], seeds=tuple(range(seeds))) for of in (GOOD, BETTER))
+    comparison = only(one, two)
+    assert comparison.verdict("accuracy").seeds == finding
+    assert any("too few to say what other seeds" in note for note in comparison.notes) == (finding == "too few")
+
+
+def test_seeds_that_only_one_side_has_do_not_count() -> None:
+    comparison = only(GOOD, replace(BETTER, seeds=(4, 5, 6, 7, 8, 9)))
+    assert comparison.differences["accuracy"].t.pairs == 2
+    assert comparison.verdict("accuracy").seeds == "too few"
+    assert any("2 with a common seed: too few" in note for note in comparison.notes)
 
 
 def test_few_seeds_are_called_few() -> None:
     one = replace(BETTER, predicted=BETTER.predicted[:1], seeds=(0,))
     comparison = only(GOOD, one)
-    assert "of these very models; what other seeds would give is not known" in comparison.sentence()
     assert comparison.differences["accuracy"].t.p is None
-    assert any("b 1 run: too few to say what other seeds would give" in note for note in comparison.notes)
+    assert comparison.verdict("accuracy").seeds == "too few"
     assert any("not run with the same seeds; tests over seeds use 1" in note for note in comparison.notes)
-    four = replace(BETTER, predicted=BETTER.predicted[:4], seeds=(0, 1, 2, 3))
-    said = only(GOOD, four).sentence()
-    assert "Over 4 seeds the paired t-test" in said
-    assert "with 4 seeds Wilcoxon's p cannot be below 0.125" in said
+    five = replace(BETTER, predicted=BETTER.predicted[:5], seeds=(0, 1, 2, 3, 4))
+    assert "with 5 seeds Wilcoxon's p cannot be below 0.0625" in only(GOOD, five).sentence()
 
 
 def test_what_has_to_be_known_of_the_systems() -> None:
@@ -151,7 +202,7 @@ def test_tables_and_json() -> None:
     assert classes.columns == ("class", "a", "b", "c")
     assert [row[0] for row in first.rows] == ["accuracy", "weighted F1", "macro F1", *LABELS]
     assert first.title.startswith("b minus a, in points")
-    assert "for 2 comparisons, that of classes for 8" in second.title
+    assert second.title.endswith("(accuracy, weighted F1, macro F1: 2 comparisons; classes: 8 comparisons)")
     found = values(comparisons, {"split": "test"})
     weighted = found["comparisons"][0]["measures"]["weighted_f1"]
     assert weighted["difference"] == comparisons[0].differences["weighted_f1"].value

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
+from sdt.baselines.inputs import concatenated
+from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 from sdt.explanation import explain as module
 from sdt.explanation.explain import explain
+from sdt.explanation.pictures import write_explanation
+from sdt.model.base import Model, NoSettings, Output
+from sdt.model.config import ModelConfig
 from tests.explanation.build import explained, lively, one, without
-from tests.model.build import LABELS, conversation
+from tests.model.build import LABELS, SPEAKERS, WIDTHS, conversation
 
 
 def test_weights_and_probabilities_are_the_models() -> None:
@@ -45,7 +53,11 @@ def test_json_holds_everything() -> None:
             for name in values["modalities"]
             if of["present"][name] and max(LABELS, key=of["probabilities"][name].__getitem__) != of["emotion"]
         ]
-        assert sum(weight["mean"] for weight in of["weights"].values()) == pytest.approx(1, abs=1e-4)
+        weights = [weight["mean"] for weight in of["weights"].values() if weight]
+        assert of["inferred"] == (not weights)
+        assert not weights or sum(weights) == pytest.approx(1, abs=1e-4)
+        for name, there in of["present"].items():
+            assert (of["weights"][name] is not None) == (of["probabilities"][name] is not None) == there
     assert len(values["attention"]) == 9
     for of in values["attention"]:
         heads = np.array(of["heads"])
@@ -70,9 +82,9 @@ def test_an_utterance_without_anything_is_explained_from_the_others() -> None:
     model, batch, said = lively(), one(3), conversation("c0", 3)
     batch = without(batch, *((1, name) for name in batch.present))
     found = explain(model, batch, said)
-    assert "1 of 3 utterances have no modality at all: read from those around them" in found.notes
+    assert any(note.startswith("1 of 3 utterances have no modality") for note in found.notes)
+    assert found.to_dict()["utterances"][1]["inferred"]
     assert "audio: missing in 1 of 3 utterances" in found.notes
-    assert found.weights.mean[1].sum() == pytest.approx(1)  # as if it had all
     assert np.isfinite(found.probabilities["fused"]).all()
 
 
@@ -85,8 +97,67 @@ def test_what_is_known_of_a_modality_is_not_said_twice() -> None:
 @pytest.mark.parametrize("fusion", ["addition", "concatenation"])
 def test_without_a_gate_the_weights_are_said_to_be_none(fusion: str) -> None:
     found, *_ = explained(2, fusion=fusion)
-    assert any(f"fuses by {fusion}, without a gate" in note for note in found.notes)
+    assert found.weights is not None
     np.testing.assert_allclose(found.weights.mean, 1 / 3)
+    fusion_of = found.to_dict()["fusion"]
+    assert (fusion_of["weights"], fusion_of["per_dimension"]) == ("equal shares", False)
+
+
+class ScalarFusion(nn.Module):
+    """One learned number for each modality."""
+
+    def __init__(self, width: int, modalities: int) -> None:
+        super().__init__()
+        self.width = width
+        self.scores = nn.Parameter(torch.arange(modalities, dtype=torch.float32))
+
+    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        allowed = present | ~present.any(dim=1, keepdim=True)
+        weights = self.scores.expand_as(allowed).masked_fill(~allowed, -torch.inf).softmax(dim=1)[:, :, None]
+        return (weights * states).sum(dim=1), weights
+
+
+def test_a_fusion_of_another_kind_says_what_it_does() -> None:
+    model = lively()
+    model.multimodal = ScalarFusion(16, 3)  # type: ignore[assignment]
+    found = explain(model, one(3), conversation("c0", 3))
+    fusion = found.to_dict()["fusion"]
+    assert (fusion["weights"], fusion["per_dimension"]) == ("learned", False)
+    assert list(fusion["mean"].values()) == pytest.approx(torch.arange(3.0).softmax(0).tolist(), rel=1e-4)
+    assert not any("equal share" in note for note in found.notes)
+    gated = explained(3)[0].to_dict()["fusion"]
+    assert (gated["weights"], gated["per_dimension"]) == ("learned", True)
+
+
+class Plain(Model):
+    """A model of another class: no weights, no attention, no branches."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.classifier = nn.Linear(sum(config.modalities.values()), len(config.labels))
+
+    def forward(self, batch: Batch) -> Output:
+        return Output({"fused": self.classifier(concatenated(batch, self.config.modalities))})
+
+
+def test_a_model_of_any_class_is_explained_by_what_it_has(tmp_path: Path) -> None:
+    model = Plain(ModelConfig(WIDTHS, LABELS, SPEAKERS, NoSettings())).eval()
+    found = explain(model, one(3), conversation("c0", 3))
+    values = json.loads(found.to_json())
+    assert values["fusion"] is None
+    assert values["attention"] == []
+    assert {of["weights"] for of in values["utterances"]} == {None}
+    assert values["utterances"][0]["probabilities"].keys() == {"fused"}
+    assert np.isfinite(found.occlusion.everywhere.probability).all()
+    names = write_explanation(found, tmp_path / "out")
+    assert names == ["branches.png", "explanation.json", "occlusion.png"]
+
+
+def test_untrained_branches_are_named() -> None:
+    model = lively()
+    model.config = replace(model.config, provenance={"terms": ["task"]})
+    found = explain(model, one(2), conversation("c0", 2))
+    assert any("classifiers of the branches were not trained" in note for note in found.notes)
 
 
 def test_modes_come_back_and_gradients_are_not_kept() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import sdt
 from sdt.conversation import Utterance
 from sdt.errors import InputError
-from sdt.features.cache import FILE, FeatureCache, default_cache
+from sdt.features.cache import CUT, FILE, FeatureCache, default_cache
 from sdt.features.encoder import Encoded, Source
 from sdt.features.media import Clip
 from tests.features.counting import Counting
@@ -88,3 +91,12 @@ def test_the_default_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache() == tmp_path / ".cache" / "sdt"
+
+
+def test_features_of_texts_that_used_to_be_cut_are_not_taken(cache: FeatureCache) -> None:
+    """The keys of all others stay as they were, so that nothing else is made anew."""
+    encoder = Counting("text")
+    for text, stays in (("Hi", True), ("x" * CUT, True), ("x" * (CUT + 1), False), ("\U0001f600" * 100, False)):
+        before = json.dumps([sdt.__version__, encoder.name, encoder.width, text])
+        same = cache.key(encoder, Source("c", Utterance("0", "A", text))) == hashlib.sha256(before.encode()).hexdigest()
+        assert same is stays

@@ -16,17 +16,18 @@ from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import check_fit, predictions, run_model
 from sdt.features.encoder import feature_encoder
-from sdt.features.finetune import finetune
+from sdt.features.finetune import Classifier, Texts, _Run, finetune
 from sdt.features.finetune_settings import FineTuning, epoch_batches, share_of_rate
 from sdt.features.text import encode_conversations, text_encoder
-from sdt.features.text_model import weights_sha256
+from sdt.features.text_model import find_text_model, weights_sha256
+from sdt.features.text_pieces import pieces_of
 from sdt.model.config import Architecture
 from sdt.model.sdt import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
 from sdt.training.run import train
 from sdt.training.settings import Recipe, Training
-from tests.features.tiny_bert import make_spoken, write_bert
+from tests.features.tiny_bert import WORDS, make_spoken, write_bert
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +183,35 @@ def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert
     assert str(elsewhere) not in (run.model / "README.md").read_text()
     assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
     said = Pipeline.from_pretrained(run.model)(draft.conversations[:2])
-    expected = predictions(run_model(model, corpus, draft.conversations[:2]), model.config)
+    expected = predictions(run_model(model, corpus, draft.conversations[:2]), model.config, infer=False)
     for one, other in zip(said, expected, strict=True):
         assert one.emotion == other.emotion
         assert one.probability == pytest.approx(other.probability, abs=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_scores_pool_all_pieces_of_a_long_text(bert: Path, settings: FineTuning, pooling: str) -> None:
+    """As the encoder's pooled vectors, classified; an epoch reads one piece of each text."""
+    words = np.random.default_rng(0).choice(WORDS[5:], size=(12, 40))
+    texts = [" ".join(of[: 3 + 4 * row]) for row, of in enumerate(words)]
+    text_model = find_text_model(f"{bert}:{pooling}")
+    tokenizer, encoder = text_model.load()
+    torch.manual_seed(0)
+    model = Classifier(encoder, text_model, 3, settings).eval()
+    vectors = torch.from_numpy(text_encoder(f"{bert}:{pooling}").encode(texts))
+    with torch.no_grad():
+        model.head.bias.copy_(-model.head.weight @ vectors.mean(dim=0))  # so that not all are of one class
+        label = model.head(vectors).argmax(dim=1)
+    assert len(label.unique()) > 1
+    of = Texts(pieces_of(tokenizer, texts, 10), label)
+    run = _Run(model, {"train": of}, ("a", "b", "c"), settings, tokenizer.pad_token_id, Display())
+    assert run.evaluate(of).accuracy == 1
+
+    read: list[tuple[int, ...]] = []
+    encoder.register_forward_pre_hook(lambda *given: read.append(given[2]["input_ids"].shape), with_kwargs=True)
+    run._epoch(1)
+    assert sum(rows for rows, _ in read) == len(texts)
+    assert max(columns for _, columns in read) == 10
 
 
 def test_an_adapter_does_not_fit_another_model(adapter: Path, tmp_path: Path) -> None:

@@ -3,14 +3,19 @@ from __future__ import annotations
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.features.encoder import feature_encoder
-from sdt.features.text import encode_conversations, text_encoder
+from sdt.features.text import encode_conversations, pool, text_encoder
+from sdt.features.text_model import Pooling
+from sdt.features.text_pieces import pieces_of
 from sdt.files import sha256
 from tests.features.tiny_bert import WORDS, write_bert
 
@@ -119,12 +124,69 @@ def test_texts_keep_their_order_whatever_their_length(bert: Path) -> None:
     assert done == [(64, 71), (71, 71)]
 
 
+@given(st.lists(st.integers(10, 99), max_size=60), st.integers(6, 12), st.integers(1, 2), st.integers(0, 1))
+def test_every_token_counts_once(words: list[int], longest: int, before: int, after: int) -> None:
+    tokens = [1] * before + words + [2] * after
+    special = [1] * before + [0] * len(words) + [1] * after
+
+    def tokenizer(texts: list[str], **_: object) -> dict[str, list[list[int]]]:
+        return {"input_ids": [tokens], "special_tokens_mask": [special]}
+
+    (pieces,) = pieces_of(tokenizer, ["x"], longest)
+    assert [token for piece in pieces for token in piece.tokens[piece.first : piece.end]] == tokens
+    assert sum(piece.counted for piece in pieces) == len(tokens)
+    assert (len(pieces) == 1) == (len(tokens) <= longest)
+    for piece in pieces:
+        assert len(piece.tokens) <= longest
+        assert piece.tokens[:before] == tokens[:before]
+        assert not after or piece.tokens[-after:] == tokens[-after:]
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean", "layers"])
+def test_a_long_text_is_read_as_a_whole(bert: Path, pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model reads 10 tokens at once, and 2,000 words differ in their last sentence alone."""
+    encoder = text_encoder(f"{bert}:{pooling}")
+    read: list[int] = []
+    model: Any = encoder._model  # type: ignore[attr-defined]
+    model.register_forward_pre_hook(lambda _, given: read.append(given[0].numel()))
+    filler = "oh my ! " * 666
+    vectors = encoder.encode(["oh what?", filler + "god god ?", filler + "what what !", "oh my !"])
+    assert np.isfinite(vectors).all()
+    assert not np.array_equal(vectors[1], vectors[2])
+    np.testing.assert_allclose(vectors[[0, 3]], encoder.encode(["oh what?", "oh my !"]), atol=1e-5)
+    assert max(read) <= 64 * 10  # however long the text is
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean", "layers"])
+def test_pooling_over_pieces_is_pooling_over_their_tokens(bert: Path, pooling: Pooling) -> None:
+    import torch
+
+    encoder = text_encoder(f"{bert}:{pooling}")
+    text = " ".join(WORDS[5 + (k * k) % 6] for k in range(35))
+    tokenizer, model = encoder._tokenizer, encoder._model  # type: ignore[attr-defined]
+    (pieces,) = pieces_of(tokenizer, [text], 10)
+    assert len(pieces) == 6
+    layers: list[list[torch.Tensor]] = [[], [], []]
+    with torch.no_grad():
+        for piece in pieces:
+            of = model(torch.tensor([piece.tokens]), output_hidden_states=True).hidden_states
+            counted = slice(0, 1) if pooling == "first" else slice(piece.first, piece.end)
+            for found, hidden in zip(layers, of, strict=True):
+                found.append(hidden[:, counted])
+    whole = [torch.cat(of, dim=1) for of in layers]
+    if pooling == "first":
+        expected = whole[-1].mean(1)
+    else:
+        expected = pool(pooling, whole, torch.ones(whole[0].shape[:2], dtype=torch.bool))
+    np.testing.assert_allclose(encoder.encode([text]), expected.numpy(), atol=1e-4)
+
+
 def test_an_utterance_without_text_is_missing() -> None:
     conversation = Conversation(
-        "c", (Utterance("0", "A", "Hello!"), Utterance("1", "B"), Utterance("2", "B", "  "), Utterance("3", "A", "..."))
+        "c", tuple(Utterance(str(n), "A", text) for n, text in enumerate(("Hello!", None, "  ", "...", "\u200b\u00a0")))
     )
     table = encode_conversations(text_encoder("words:16"), [conversation])
-    assert table.present.tolist() == [True, False, False, True]
+    assert table.present.tolist() == [True, False, False, True, False]
     assert not table.features[1:].any()
     assert table.encoder == "words:16"
 

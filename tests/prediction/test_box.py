@@ -15,9 +15,10 @@ from sdt.prediction import Pipeline
 from sdt.transcripts import read_transcript
 from tests.features.clips import write_clip
 from tests.features.voices import RATE, syllables
-from tests.shared import SHARED_DATA, needs_meld
+from tests.shared import ROOT, SHARED_DATA, needs_meld
 
 NAME = "meld-text-audio-small"
+FAULTS = ROOT / "tests" / "data" / "faults" / "predict"
 LIMIT = 12 * 2**20
 
 
@@ -48,7 +49,7 @@ def test_it_tells_plain_emotions_from_words_alone() -> None:
     talk = Conversation("c", tuple(Utterance(str(i), "AB"[i % 2], text) for i, text in enumerate(words.values())))
     said = Pipeline.from_pretrained(NAME)([talk])
     assert [prediction.emotion for prediction in said] == list(words)
-    assert all(prediction.weights["audio"] == 0 for prediction in said)
+    assert all(prediction.weights["audio"] is None for prediction in said)
     assert any("audio" in note for note in said.notes)
 
 
@@ -67,7 +68,7 @@ def test_it_listens_without_praat(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     heard, read = pipeline([said], file), pipeline([said])
     assert heard.notes == []
     assert heard.missing["audio"] == ()
-    assert all(prediction.weights["audio"] > 0.1 for prediction in heard)
+    assert all((prediction.weights["audio"] or 0) > 0.1 for prediction in heard)
     apart = [
         abs(one.probabilities["neutral"] - other.probabilities["neutral"])
         for one, other in zip(heard, read, strict=True)
@@ -87,3 +88,38 @@ def test_it_listens_to_the_real_dialogue(tmp_path: Path, monkeypatch: pytest.Mon
     assert [prediction.utterance for prediction in found if not prediction.weights["audio"]] == ["5"]
     assert found.missing["audio"] == ("1/5: no syllable found",)
     assert not [note for note in found.notes if "praat" in note.lower()]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline.from_pretrained(NAME)
+
+
+@pytest.mark.slow
+def test_the_whole_of_a_long_turn_counts(pipeline: Pipeline) -> None:
+    """The same story with a sad and a happy ending, of up to some 800 words, and a sad one told first or last."""
+    told = {conversation.id: conversation for conversation in read_transcript(FAULTS / "trunc.csv").conversations}
+    lengths = sorted(int(name[3:]) for name in told if name.startswith("sad"))
+    for length in lengths[::5]:
+        sad, joyful = pipeline([told[f"sad{length}"], told[f"joy{length}"]])
+        assert sad.probabilities["sadness"] > joyful.probabilities["sadness"] + 0.02
+        assert joyful.probabilities["joy"] > sad.probabilities["joy"] + 0.02
+    last, first = (pipeline(FAULTS / name)[0] for name in ("long.txt", "longfirst.txt"))
+    (story,) = pipeline([Conversation("c", (Utterance("0", "A", (first.text or "").partition(". ")[2]),))])
+    for said in (last, first):
+        assert said.probabilities["sadness"] > story.probabilities["sadness"] + 0.02
+
+
+@pytest.mark.slow
+def test_the_last_sentence_of_two_thousand_words_counts(pipeline: Pipeline) -> None:
+    story = "So first I went to the store and bought bread and milk, and then I called the office. " * 111
+    endings = ("", "My mother died, I am heartbroken.")
+    talks = [Conversation(str(n), (Utterance("0", "A", story + ending),)) for n, ending in enumerate(endings)]
+    plain, sad = pipeline(talks)
+    assert sad.probabilities["sadness"] > plain.probabilities["sadness"] + 0.02
+
+
+def test_no_emotion_from_nothing(pipeline: Pipeline) -> None:
+    found = pipeline(FAULTS / "blankutt.csv")
+    assert [said.emotion is not None for said in found] == [True, False, False, True]
+    assert all(said.branches["audio"] is None for said in found)

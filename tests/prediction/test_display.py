@@ -7,6 +7,7 @@ from rich.console import Console
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.prediction.display import predictions_table
+from sdt.prediction.live_display import said_line
 from sdt.prediction.predictions import Predictions
 
 MODALITIES = ("text", "audio", "visual")
@@ -21,8 +22,8 @@ def shown(width: int) -> str:
             utterance.id,
             "surprise",
             probabilities,
-            dict.fromkeys(MODALITIES, probabilities),
-            {"text": 0.5, "audio": 0.5, "visual": 0.0},
+            {"text": probabilities, "audio": probabilities, "visual": None},
+            {"text": 0.5, "audio": 0.5, "visual": None},
         )
         for utterance in utterances
     ]
@@ -39,5 +40,18 @@ def test_nothing_is_cut_off_from_80_columns_on(width: int) -> None:
     assert table.count("50%") == 6
     assert table.count("surprise") == 9  # the fused prediction and two branches, the third is a dash
     assert max(map(len, table.splitlines())) <= width
+    assert table.count("–") == 3
     heading = table.splitlines()[2].split()
     assert heading == ["speaker", "text", "emotion", "text", "says", "audio", "says", "visual", "says"]
+
+
+def test_an_utterance_without_an_emotion_has_a_dash() -> None:
+    utterance = Utterance("0", "Ann")
+    prediction = Prediction("c", "0", None, {}, {"text": None}, {"text": None, "audio": None})
+    file = io.StringIO()
+    console = Console(width=100, file=file)
+    console.print(predictions_table(Predictions([Conversation("c", (utterance,))], [prediction], [], {})))
+    console.print(said_line(utterance, prediction))
+    table, line = file.getvalue().split("Ann")[1:]
+    assert table.splitlines()[0].split() == ["–"] * 3  # no words, no emotion, no branch
+    assert line.split() == ["–", "–", "text", "–", "audio", "–"]

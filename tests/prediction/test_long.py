@@ -14,9 +14,9 @@ from sdt.evaluation.reading import said
 from sdt.model.config import Architecture, SDTConfig
 from sdt.model.encoder import SinusoidalPositions
 from sdt.model.sdt import SDT
-from sdt.model.windows import Windows
 from sdt.prediction import Pipeline
 from sdt.speakers import Speakers
+from sdt.windows import Windows
 from tests.model.build import random_batch
 
 LENGTH = 20_000

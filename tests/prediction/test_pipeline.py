@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from sdt.prediction import Pipeline, Predictions
 from sdt.prediction import pipeline as module
 from sdt.prediction.extraction import Missing
 from sdt.speakers import Speakers
-from sdt.transcripts import read_transcript
+from sdt.transcripts import Transcript, read_transcript
 from tests.features.clips import noise, write_clip
 from tests.features.voices import syllables
 from tests.prediction.models import LABELS, TEXT_AUDIO, chat, tiny_model
@@ -67,7 +68,10 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
     found = Pipeline.from_pretrained(tmp_path / "model")(corpus.split("test"))
     expected = predictions(run_model(SDT.from_pretrained(tmp_path / "model"), corpus, corpus.split("test")), config)
     for one, other in zip(found, expected, strict=True):
-        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+        if how == "conversation" and one.conversation == "c2":  # one utterance, compared with nothing
+            assert one.emotion is None
+        else:
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
     extracted = Pipeline.from_pretrained(tmp_path / "model")
     extracted._extractor.begin(recorded=False)
     made = extracted._extractor.make(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
@@ -96,14 +100,20 @@ def test_probabilities_are_calibrated_and_the_emotion_stays() -> None:
     sharp = Pipeline(model)([chat()])
     for one, other in zip(plain, sharp, strict=True):
         assert one.emotion == other.emotion
+        assert other.probability is not None
+        assert one.probability is not None
         assert other.probability > one.probability
-        assert max(other.branches["text"].values()) < max(one.branches["text"].values())
+        flat, usual = other.branches["text"], one.branches["text"]
+        assert flat is not None
+        assert usual is not None
+        assert max(flat.values()) < max(usual.values())
 
 
 def test_without_a_recording_the_transcript_alone_is_read() -> None:
     found = Pipeline(tiny_model(TEXT_AUDIO))(chat())
     assert found.notes == ["audio: left out: no recording was given"]
-    assert all(prediction.weights == {"text": 1.0, "audio": 0.0} for prediction in found)
+    assert all(prediction.weights == {"text": 1.0, "audio": None} for prediction in found)
+    assert all(prediction.branches["audio"] is None for prediction in found)
 
 
 def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp_path: Path) -> None:
@@ -112,7 +122,7 @@ def test_a_recording_is_cut_by_the_times_and_what_is_missing_is_counted_once(tmp
     model = tiny_model(TEXT_AUDIO)
     found = Pipeline(model)(said, file)
     # The sound ends after two seconds, that is after four of the six utterances.
-    assert [prediction.weights["audio"] > 0 for prediction in found] == [True] * 4 + [False] * 2
+    assert [prediction.weights["audio"] is not None for prediction in found] == [True] * 4 + [False] * 2
     (note,) = found.notes
     assert note.startswith("audio: missing for 2 of 6 utterances: ends before ")
     assert [problem.partition(":")[0] for problem in found.missing["audio"]] == ["chat/4", "chat/5"]
@@ -148,7 +158,7 @@ def test_a_model_of_tables_listens_with_the_encoder_that_stands_in(
         Pipeline(tiny_model({"text": "words:16", "audio": f"{name}|z:conversation"}))(said, file)
         for name in ("praat8", "voice8")
     )
-    assert all(prediction.weights["audio"] > 0 for prediction in of_tables)
+    assert all(prediction.weights["audio"] for prediction in of_tables)
     assert [prediction.probabilities for prediction in of_tables] == [prediction.probabilities for prediction in ours]
     assert ours.notes == []
     assert of_tables.notes == [
@@ -182,18 +192,28 @@ def test_parts_of_encoders_are_looked_for_in_the_models_folder(tmp_path: Path, m
 
 def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) -> None:
     file = write_clip(tmp_path / "cry.wav", noise(1.0))
-    found = Pipeline(tiny_model(TEXT_AUDIO))(file)
+    found = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file)
     assert len(found) == 1
     assert found[0].conversation == "cry"
-    assert found[0].weights == {"text": 0.0, "audio": 1.0}
+    assert found[0].weights == {"text": None, "audio": 1.0}
+    assert found[0].branches["text"] is None
     assert any("taken to be one utterance without words" in note for note in found.notes)
     assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
-    assert found.notes[-1] == (
-        "audio: says nothing where one utterance alone has it, since the model compares it within the "
-        "conversation (cry)"
-    )
-    with_raw_features = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file)
-    assert not any("says nothing" in note for note in with_raw_features.notes)
+
+
+def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:
+    """As z-scores within the conversation, any sound of one utterance would be zeros."""
+    model = tiny_model(TEXT_AUDIO)
+    one = write_clip(tmp_path / "talk.wav", noise(1.0))
+    with pytest.raises(InputError, match="audio: cry/0: nothing in its conversation to compare it with"):
+        Pipeline(model)(shutil.copy(one, tmp_path / "cry.wav"))
+    words = chat("talk", 1)
+    (heard,), (read,) = Pipeline(model)(words, one), Pipeline(model)(words)
+    assert heard.weights == {"text": 1.0, "audio": None}
+    assert heard.probabilities == read.probabilities
+    same = Conversation("c", tuple(Utterance(str(n), "Ann", "Hm.") for n in range(2)))
+    clips = {("c", "0"): one, ("c", "1"): tmp_path / "cry.wav"}
+    assert {prediction.weights["audio"] for prediction in Pipeline(model)(Transcript([same], clips, []))} == {None}
 
 
 def test_nothing_to_look_at(tmp_path: Path) -> None:
@@ -206,7 +226,11 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
         Pipeline(tiny_model({"audio": "prosody"}))(chat())
     silent = Conversation("c", (Utterance("0", "Ann", "hi"), Utterance("1", "Bob")))
     found = Pipeline(tiny_model())(silent)
-    assert "1 of 2 utterances have no modality at all: predicted from those around them" in found.notes
+    assert any(note.startswith("1 of 2 utterances have nothing") for note in found.notes)
+    assert [(prediction.emotion is None, prediction.probabilities == {}) for prediction in found] == [
+        (False, False),
+        (True, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +253,7 @@ def test_features_that_cannot_be_made(encoder: str, reason: str) -> None:
     (note,) = with_another.notes
     assert note.startswith("other: left out: ")
     assert reason in note
-    assert all(prediction.weights == {"other": 0.0, "text": 1.0} for prediction in with_another)
+    assert all(prediction.weights == {"other": None, "text": 1.0} for prediction in with_another)
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +291,7 @@ def test_a_model_whose_numbers_are_not_finite() -> None:
         ([chat("a"), chat("a")], "two conversations have the id 'a'"),
         ([Conversation("a", ())], "'a' has no utterances"),
         ([Conversation("a", (Utterance("0", "x", "y"),) * 2)], "two utterances '0'"),
-        ("absent.txt", "absent.txt: cannot be read"),
+        ("absent.txt", "absent.txt: there is no such file"),
         ("absent.mp4", "absent.mp4: there is no such file"),
     ],
 )
@@ -297,8 +321,8 @@ def test_the_real_dialogue(tmp_path: Path) -> None:
     pipeline = Pipeline(tiny_model({"text": "words:16", "audio": "prosody|z:conversation", "visual": "faces"}))
     found = pipeline(said, SHARED_DATA / "media")
     assert [prediction.utterance for prediction in found] == ["0", "1", "2", "3", "4", "5", "8"]
-    assert all(prediction.weights["audio"] > 0 for prediction in found)
-    assert [prediction.weights["visual"] > 0 for prediction in found] == [True] + [False] * 6
+    assert all(prediction.weights["audio"] for prediction in found)
+    assert [bool(prediction.weights["visual"]) for prediction in found] == [True] + [False] * 6
     assert found.notes[-1].startswith("visual: missing for 6 of 7 utterances: no video track (1/1, ")
     for name, lacking in (("no_face.mp4", "no face in view"), ("noise_no_audio.mp4", "no audio track")):
         with_words = Conversation("c", (Utterance("0", "Ann", "Look!"),))

@@ -67,13 +67,14 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> None:
     for one, other in zip(found, expected, strict=True):
         assert (one.conversation, one.utterance) == (other.conversation, other.utterance)
         assert one.probabilities == pytest.approx(other.probabilities, abs=CLOSE)
-        assert one.weights == pytest.approx(other.weights, abs=CLOSE)
+        assert (one.emotion is None) == (other.emotion is None)
+        assert dict(one.weights) == pytest.approx(dict(other.weights), abs=CLOSE)
         assert one.branches.keys() == other.branches.keys()
         for head, branch in one.branches.items():
             assert branch == pytest.approx(other.branches[head], abs=CLOSE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.DataObject) -> None:
     modalities = data.draw(st.sampled_from([("text",), ("audio", "text"), ("text", "audio", "visual")]))
@@ -196,23 +197,23 @@ def test_words_are_encoded_as_the_pipeline_encodes_them(tmp_path: Path, context:
 def test_a_clip_is_heard_and_what_needs_the_whole_conversation_is_not(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.wav", noise(1.0))
     hears = StreamingPredictor(tiny_model({"text": "words:16", "audio": "prosody"}))
-    assert hears.add(Utterance("", "Ann", "hi")).weights["audio"] == 0
+    assert hears.add(Utterance("", "Ann", "hi")).weights["audio"] is None
     assert hears.notes == ["audio: missing where no recording is given"]
-    assert hears.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"] > 0
-    assert hears.add(Utterance("", "Ann", "hi"), clip=tmp_path / "absent.wav").weights["audio"] == 0
+    assert hears.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"]
+    assert hears.add(Utterance("", "Ann", "hi"), clip=tmp_path / "absent.wav").weights["audio"] is None
     (problem,) = hears.problems
     assert problem.startswith("/2: ")
-    assert hears.add(Utterance("", "Ann"), clip=clip).weights == {"text": 0.0, "audio": 1.0}
+    assert hears.add(Utterance("", "Ann"), clip=clip).weights == {"text": None, "audio": 1.0}
     assert hears.problems == ["/3: no words"]
 
     deaf = StreamingPredictor(tiny_model(TEXT_AUDIO))
-    assert deaf.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"] == 0
+    assert deaf.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"] is None
     assert deaf.notes == [
         "audio: left out: 'prosody' is compared within the whole conversation, which a stream does not know; give its "
         "features"
     ]
     assert deaf.problems == []
-    assert deaf.add(Utterance("", "Ann", "hi"), features={"audio": np.zeros(174)}).weights["audio"] > 0
+    assert deaf.add(Utterance("", "Ann", "hi"), features={"audio": np.zeros(174)}).weights["audio"]
     with pytest.raises(InputError, match=r"/0: runs/x cannot be used on this input: audio: 'prosody' is compared"):
         StreamingPredictor(tiny_model({"audio": "prosody|z:conversation"}), name="runs/x").add(Utterance("", "A", "b"))
 
@@ -303,14 +304,15 @@ def test_no_features_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sdt.prediction.extraction.feature_encoder", refuse)
     stream = StreamingPredictor(tiny_model())
     assert stream.add(Utterance("", "Ann", "hi"), features={"text": np.ones(16)}).emotion
-    assert stream.add(Utterance("", "Ann", "hi"), features={"text": None}).weights == {"text": 1.0}
+    nothing = stream.add(Utterance("", "Ann", "hi"), features={"text": None})
+    assert (nothing.emotion, nothing.weights, nothing.text) == (None, {"text": None}, "hi")
     with pytest.raises(MissingDependencyError, match="sdt-erc"):
         stream.add(Utterance("", "Ann", "hi"))
 
 
 def test_an_encoder_of_another_width_is_left_out() -> None:
     stream = StreamingPredictor(tiny_model({"other": "words:8", "text": "words:16"}))
-    assert stream.add(Utterance("", "Ann", "hi")).weights == {"other": 0.0, "text": 1.0}
+    assert stream.add(Utterance("", "Ann", "hi")).weights == {"other": None, "text": 1.0}
     (note,) = stream.notes
     assert note.startswith("other: left out: the encoder 'words:8' makes 8 features")
 

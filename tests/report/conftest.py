@@ -16,9 +16,7 @@ from sdt.report.gather import gather
 from sdt.report.study import Study
 from tests.evaluation.runs import make_run
 from tests.experiments.test_results import make_experiment
-from tests.training.conftest import corpus, make_draft
-
-__all__ = ["corpus"]
+from tests.training.conftest import make_draft
 
 FEW = Resampling(draws=200)
 ROWS = (
@@ -31,9 +29,19 @@ HOSTILE = {"calm": "<b>calm</b>", "cross": "a_b & 50 %", "glad": "x|y $z$ `#{}~^
 
 
 @pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """With as many test conversations as intervals need."""
+    return write_corpus(make_draft(test=7), tmp_path_factory.mktemp("corpora") / "tiny")
+
+
+@pytest.fixture(scope="session")
 def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three rows of three seeds; voice/seed-1 was never begun. Nobody writes into it."""
-    return make_experiment(corpus, tmp_path_factory.mktemp("reported") / "parts", ROWS)
+    """Three rows of three seeds; voice/seed-1 was never begun. Nobody writes into it.
+
+    Tests of the command import this fixture, which is another one then; the experiment is made once.
+    """
+    folder = tmp_path_factory.getbasetemp() / "reported" / "parts"
+    return folder if folder.exists() else make_experiment(corpus, folder, ROWS)
 
 
 @pytest.fixture(scope="session")

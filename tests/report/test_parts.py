@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -19,14 +20,16 @@ from sdt.report.build import build, write
 from sdt.report.curves import Band
 from sdt.report.document import Document, Figure, Note, Table
 from sdt.report.gather import gather
-from sdt.report.said import read_said
 from sdt.report.study import Study
 from sdt.training.folder import RunFolder
+from sdt.training.probabilities import read_probabilities
 from sdt.training.run import train
 from tests.evaluation.runs import make_run
 from tests.report.conftest import FEW, HOSTILE
 from tests.training.conftest import make_recipe
 from tests.training.test_run import quiet
+
+pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,7 @@ def spread(numbers: list[float], form: str = ".2f") -> str:
 def test_the_order_of_the_sections(document: Document) -> None:
     assert [section.title for section in document.sections] == [
         "Answer",
+        "Remarks",
         "Missing runs",
         "Scores",
         "Significance",
@@ -85,6 +89,7 @@ def test_scores_are_those_of_the_runs(document: Document, experiment: Path) -> N
     heads = table(document, "heads")
     assert [name for name, _ in heads.columns] == ["row", "teacher (fused)", "student words", "student voice"]
     assert heads.rows[1][2] == "–"  # the row `voice` has no such student
+    assert heads.rows[2][2:] == ("–", "–")  # the row `no-distillation` did not train them
     student = values(experiment, "full", "scores", "test", "voice", "weighted_f1")
     assert heads.rows[0][3] == spread(student)
     cross = values(experiment, "no-distillation", "scores", "test", "fused", "classes", "cross", "f1")
@@ -132,7 +137,7 @@ def test_what_is_missing_is_named(document: Document) -> None:
     assert table(document, "missing").rows == (("voice", "1", "not begun"),)
     assert "1 of 9 runs are not finished" in notes(document)
     assert "Less than 5 runs of a row are too few" in notes(document)
-    assert "the test set has only 4 conversations" in notes(document).lower()
+    assert "the test set has only 7 conversations" in notes(document).lower()
     assert "lacks the seeds" not in notes(document)  # the table says it
 
 
@@ -156,7 +161,7 @@ def test_data_settings_and_commands(document: Document, corpus: Corpus) -> None:
 def test_calibration_before_and_after(document: Document, experiment: Path) -> None:
     errors = {"before": [], "after": []}  # type: dict[str, list[float]]
     for seed in (0, 1, 2):
-        said = read_said(RunFolder(experiment / f"full/seed-{seed}"), "test")
+        said = read_probabilities(RunFolder(experiment / f"full/seed-{seed}"), "test")
         logits = said.temperature * np.log(said.probabilities.astype(np.float64))
         plain = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         errors["before"].append(100 * calibration_error(plain.astype(np.float32), said.label))
@@ -187,23 +192,21 @@ def test_figures_say_in_words_what_they_show(document: Document, study: Study) -
     assert all(of.alternative and of.caption for of in figures.values())
 
 
-def test_the_same_folder_gives_the_same_bytes(
+def test_the_same_folder_gives_the_same_bytes_but_for_the_date(
     document: Document, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    for name in ("one", "two"):
+    for name, epoch in (("one", "86400"), ("two", "172800")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
         write(build(gather([str(study.sources[0].path)], FEW), "sdt report parts"), tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert len(files) == 3 + len(document.all(Figure))
     for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
-    first = (tmp_path / "one/report.html").read_text(encoding="utf-8")
-    assert "Written on 1970-01-02" in first
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "172800")
-    write(build(study, "sdt report parts"), tmp_path / "three")
-    later = (tmp_path / "three/report.html").read_text(encoding="utf-8")
-    assert later.replace("1970-01-03", "1970-01-02") == first
-    assert str(tmp_path) not in first
+        later = (tmp_path / "two" / file).read_bytes().replace(b"1970-01-03", b"1970-01-02")
+        assert (tmp_path / "one" / file).read_bytes() == later, file
+    for name, date in (("one", "1970-01-02"), ("two", "1970-01-03")):
+        page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert f"Written on {date}" in page
+        assert str(tmp_path) not in page
 
 
 def test_scores_that_were_chosen_on_test_say_so_everywhere(corpus: Corpus, tmp_path: Path) -> None:
@@ -223,9 +226,54 @@ def test_a_model_without_students(corpus: Corpus, tmp_path: Path) -> None:
     assert [row[0] for row in table(found, "closely-heads").rows] == ["run"]
     assert [name for name, _ in table(found, "closely-classes").columns] == ["class", "support", "F1"]
     assert "run: losses over the epochs" in [figure.title for figure in found.all(Figure)]
-    said = str(found).lower().replace("objective.detach_teacher", "")
-    assert "teacher" not in said
-    assert "student" not in said
+    assert not re.search("teacher|student|soft", str(found).lower())
+
+
+def test_a_model_with_branches_and_without_self_distillation(corpus: Corpus, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(make_recipe(corpus.folder, epochs=2), architecture="bc_lstm")
+    folder = train(recipe, tmp_path / "run", display=quiet())
+    found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
+    assert [row[0] for row in table(found, "closely-heads").rows] == ["fused", "branch words", "branch voice"]
+    columns = [name for name, _ in table(found, "closely-classes").columns]
+    assert columns == ["class", "support", "fused", "branch words", "branch voice"]
+    assert {key for key, _ in table(found, "recipe").rows if key.startswith("objective.")} == {
+        "objective.task", "objective.hard"
+    }  # fmt: skip
+    for line in folder.read_metrics():
+        assert line["losses"].keys() == {"task", "hard", "total"}
+        assert {head: set(terms) for head, terms in line["branches"].items()} == {"words": {"hard"}, "voice": {"hard"}}
+        assert "students" not in line
+    card = (folder.model / "README.md").read_text(encoding="utf-8")
+    write(found, tmp_path / "report")
+    for text in (str(found), card, (tmp_path / "report/report.md").read_text(encoding="utf-8")):
+        assert not re.search("teacher|student|soft|distill", text.lower())
+
+
+def test_remarks_have_the_numbers_of_the_runs(document: Document, study: Study, experiment: Path) -> None:
+    gain = study.rows[0].group.fusion_gain
+    assert gain is not None
+    for split in ("dev", "test"):
+        of = {
+            head: statistics.mean(values(experiment, "full", "scores", split, head, "weighted_f1"))
+            for head in ("fused", "words", "voice")
+        }
+        best = max(("words", "voice"), key=of.__getitem__)
+        assert gain.values["best_branch"][split] == best
+        assert 100 * gain.values["gain"][split] == pytest.approx(of["fused"] - of[best])
+    assert study.rows[2].group.terms == ("task",)
+    assert "untrained branches" in {remark.kind for remark in study.rows[2].group.remarks}
+    assert any(gain.text in getattr(block, "text", "") for block in document.blocks())
+
+
+def test_a_row_that_is_level_with_the_reference_is_not_called_the_best(corpus: Corpus, tmp_path: Path) -> None:
+    for name in ("other", "same"):
+        make_run(tmp_path / name, corpus, 1)
+    found = gather([str(tmp_path / "other"), str(tmp_path / "same")], FEW, "same")
+    assert found.best == "same"
+    of = found.comparisons[0].to_dict()
+    assert of["measures"]["weighted_f1"]["interval"] is None
+    assert of["verdicts"]["weighted_f1"] == {"test_set": "not significant", "seeds": "too few"}
+    assert build(found, "sdt report")
 
 
 def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
@@ -279,7 +327,7 @@ def test_names_that_mean_something_elsewhere(hostile: Path, tmp_path: Path) -> N
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script" not in page
     assert r"a\_b \& 50 \%" in (tmp_path / "report/tables.tex").read_text(encoding="utf-8")
-    assert r"x\|y $z$ \`#{}\~^\\" in (tmp_path / "report/report.md").read_text(encoding="utf-8")
+    assert r"x\|y \$z\$ \`\#{}\~^\\" in (tmp_path / "report/report.md").read_text(encoding="utf-8")
 
 
 LATEX = shutil.which("pdflatex")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +16,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from sdt.prediction import Spoken
+from sdt.serving.admission import Admission
 from sdt.serving.app import Service
 from sdt.serving.predictor import Predictor
 from sdt.serving.server import bound, configuration
@@ -71,11 +72,15 @@ class Inside:
 
 @asynccontextmanager
 async def inside(
-    token: str | None = None, model: Path | None = None, pings: float | None = None, **limits: Any
+    token: str | None = None,
+    model: Path | None = None,
+    pings: float | None = None,
+    origins: Sequence[str] = (),
+    **limits: Any,
 ) -> AsyncIterator[Inside]:
     """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
-    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), token=token)
+    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), admission=Admission(token, (), origins))
     service.warm_up()
     with bound("127.0.0.1", 0) as listening:
         configured = configuration(service)
@@ -92,7 +97,7 @@ async def inside(
             server.should_exit = True
             await running
     assert service.running == 0
-    assert service.held.bytes == 0
+    assert service.memory.bytes == 0
     async with asyncio.timeout(20):  # what was cancelled ends a turn or two of the loop later
         while not asyncio.all_tasks() <= before:
             await asyncio.sleep(0.01)

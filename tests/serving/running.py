@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.guard import guard
-from tests.shared import ROOT
 
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": str(ROOT / "src"),
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
     "HF_HUB_OFFLINE": "1",
     "PYTHONWARNINGS": "error::ResourceWarning",
 }
 ENVIRONMENT.pop("SDT_TOKEN", None)
+TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a service that SIGTERM has stopped."""
 START = 120.0
 """Seconds to wait for a service on a busy machine."""
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import functools
+import http.client
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from sdt.serving.admission import check
+from sdt.serving.admission import Admission
 from sdt.serving.refusals import Refusal
+from tests.serving.inside import Inside, run
 
 HOST = ("host", "127.0.0.1:8000")
 
 
-def refused(*headers: tuple[str, str], token: bytes | None = None, **scope: Any) -> str | None:
+def refused(
+    *headers: tuple[str, str],
+    token: str | None = None,
+    hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
+    **scope: Any,
+) -> str | None:
     """The code of the refusal."""
-    sent = [(name.encode(), value.encode("latin-1")) for name, value in (HOST, *headers)]
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in dict((HOST, *headers)).items()]
     try:
-        check({"type": "http", "method": "POST", "path": "/v1/predict", "headers": sent, **scope}, token)
+        Admission(token, hosts, origins).check(
+            {"type": "http", "method": "POST", "path": "/v1/predict", "headers": sent, **scope}
+        )
     except Refusal as refusal:
         return refusal.code
     return None
@@ -78,11 +91,82 @@ def test_the_token_among_subprotocols(offered: tuple[str, ...], code: str | None
     """The token's base64 has both of the letters that base64url writes differently."""
     assert {"-", "_"} & set(encoded(TOKEN))
     scope = {"type": "websocket", "path": "/v1/stream", "subprotocols": list(offered)}
-    assert refused(token=TOKEN.encode(), **scope) == code
-    assert refused(("authorization", f"Bearer {TOKEN}"), token=TOKEN.encode(), **scope) is None
+    assert refused(token=TOKEN, **scope) == code
+    assert refused(("authorization", f"Bearer {TOKEN}"), token=TOKEN, **scope) is None
 
 
 def test_another_site_is_refused_before_its_token_is_looked_at() -> None:
     right = ("authorization", f"Bearer {TOKEN}")
-    assert refused(right, ("origin", "https://example.org"), token=TOKEN.encode()) == "origin"
-    assert refused(token=TOKEN.encode(), method="GET") == "token"
+    assert refused(right, ("origin", "https://example.org"), token=TOKEN) == "origin"
+    assert refused(token=TOKEN, method="GET") == "token"
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("localhost", None),
+        ("LOCALHOST:8000", None),
+        ("localhost.:8000", None),
+        ("sdt.localhost", None),
+        ("127.0.0.1", None),
+        ("192.168.1.20:8000", None),
+        ("[::1]:8000", None),
+        ("", None),
+        ("sdt.example.org", None),
+        ("SDT.example.org:80", None),
+        ("attacker.example", "host"),
+        ("attacker.example:8000", "host"),
+        ("localhost.attacker.example", "host"),
+        ("127.0.0.1.attacker.example", "host"),
+        ("sdt.example.org.attacker.example", "host"),
+        ("localhost@attacker.example", "host"),
+        ("attacker.example\\@localhost:80#", "host"),
+        ("[::1", "host"),
+        ("\xff", "host"),
+    ],
+)
+def test_names_that_may_lead_here_are_refused_without_a_token(host: str, code: str | None) -> None:
+    """A page of a name that was made to lead here is of the same origin for its browser."""
+    page = (("host", host), ("origin", f"http://{host}"), ("sec-fetch-site", "same-origin"))
+    named = ["sdt.example.org"]
+    for scope in (
+        {},
+        {"method": "GET", "path": "/v1/model"},
+        {"method": "GET", "path": "/"},
+        {"type": "websocket", "method": None, "path": "/v1/stream"},
+    ):
+        assert refused(*page, hosts=named, **scope) == code
+    assert refused(*page, method="GET", path="/readyz") is None
+    assert refused(*page, ("authorization", f"Bearer {TOKEN}"), token=TOKEN) is None
+
+
+def test_origins_that_are_allowed() -> None:
+    page = (("origin", "https://example.org"), ("sec-fetch-site", "cross-site"))
+    assert refused(*page, origins=["https://example.org"]) is None
+    assert refused(*page, origins=["https://Example.org"], type="websocket", method=None, path="/v1/stream") is None
+    assert refused(*page, origins=["*"]) is None
+    assert refused(*page, origins=["http://example.org", "https://example.org:444"]) == "origin"
+    assert refused(*page, origins=["https://example.org"], token=TOKEN) == "token"
+
+
+def test_browsers_are_told_of_origins_that_are_allowed() -> None:
+    def ask(port: int, method: str, origin: str, **headers: str) -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        connection.request(method, "/v1/predict", b"{}", {"origin": origin, **named})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["access-control-allow-origin"]
+
+    async def use(service: Inside) -> None:
+        told = functools.partial(asyncio.to_thread, ask, service.port)
+        wanted = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
+        assert await told("OPTIONS", "https://example.org", **wanted) == (200, "https://example.org")
+        assert await told("POST", "https://example.org") == (401, "https://example.org")
+        sent = {"authorization": f"Bearer {TOKEN}"}
+        assert await told("POST", "https://example.org", **sent) == (415, "https://example.org")
+        assert (await told("OPTIONS", "https://other.example", **wanted))[1] is None
+        assert await told("POST", "https://other.example", **sent) == (403, None)
+
+    run(use, token=TOKEN, origins=["https://example.org"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sdt.errors import InputError
@@ -163,6 +164,28 @@ def test_a_group_with_one_of_no_words(tmp_path_factory: pytest.TempPathFactory) 
         assert isinstance(together, Predictions)
         for one, other in zip(together, alone, strict=True):
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+
+
+def test_what_the_model_cannot_read_is_said(tmp_path: Path) -> None:
+    """As `sdt predict` says it; of what was not made from words, nothing."""
+    from sdt.conversation import Conversation, Utterance
+    from sdt.features.encoder import Encoded
+    from tests.prediction.models import tiny_model
+
+    tiny_model({"text": "words:16", "audio": "prosody"}, languages=("en",)).save_pretrained(tmp_path)
+    predictor = Predictor(str(tmp_path), "cpu")
+    texts = ("Hallo, wie geht es dir heute?", "\U0001f600")
+    talk = Conversation("c", tuple(Utterance(str(n), "Ann", text) for n, text in enumerate(texts)))
+    heard = Encoded(np.zeros((2, 174), np.float32), np.ones(2, np.bool_), [])
+    prepared = Prepared(talk, [], recorded=True, made={"audio": heard}, filmed=True)
+    words = Encoded(np.zeros((2, 16), np.float32), np.ones(2, np.bool_), [])
+    said, ready = predictor.predict([prepared, Prepared(talk, [], given={"text": words})])
+    assert isinstance(said, Predictions)
+    assert isinstance(ready, Predictions)
+    beginnings = ("pictures are not used", "the transcript: the language seems to be de", "1 of 2 utterances have no l")
+    for note, beginning in zip(said.notes, beginnings, strict=True):
+        assert note.startswith(beginning)
+    assert ready.notes == ["audio: left out: no recording was given"]
 
 
 def test_long_conversations_are_cut_as_sdt_predict_cuts_them(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sdt.serving.admission import Admission
 from sdt.serving.exchange import Message
 from sdt.serving.gate import App, Doors, Gate
 from sdt.serving.metrics import Metrics
@@ -37,7 +38,7 @@ class Passed:
             settings=settings,
             metrics=self.metrics,
             doors=self.doors,
-            token=None,
+            admission=Admission(),
             routes=frozenset(("/v1/predict",)),
             log_words=log_words,
         )
@@ -128,7 +129,7 @@ def test_websockets_want_the_token_too() -> None:
     async def ask(headers: list[tuple[bytes, bytes]]) -> None:
         settings = Settings()
         more: dict[str, Any] = {"metrics": Metrics(), "doors": Doors(settings), "routes": frozenset()}
-        gate = Gate(app, settings=settings, token="secret", log_words=False, **more)
+        gate = Gate(app, settings=settings, admission=Admission("secret"), log_words=False, **more)
 
         async def receive() -> Message:
             return {"type": "websocket.connect"}
@@ -160,7 +161,7 @@ def test_failures_of_websockets(accepted: bool, extension: bool, caplog: pytest.
     async def main() -> None:
         settings = Settings()
         more: dict[str, Any] = {"metrics": metrics, "doors": Doors(settings), "routes": frozenset(("/v1/stream",))}
-        gate = Gate(app, settings=settings, token=None, log_words=False, **more)
+        gate = Gate(app, settings=settings, admission=Admission(), log_words=False, **more)
         scope: dict[str, Any] = {"type": "websocket", "path": "/v1/stream", "headers": []}
         if extension:
             scope["extensions"] = {"websocket.http.response": {}}

@@ -17,7 +17,7 @@ from benchmarks.streams import conversations, load
 from tests.features.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.inside import Inside, heard, run, say
-from tests.serving.running import Running, running
+from tests.serving.running import TERMINATED, Running, running
 
 long = pytest.mark.skipif(
     not os.environ.get("SDT_LONG_TESTS"), reason="takes many minutes; run it with SDT_LONG_TESTS=1"
@@ -111,7 +111,7 @@ def test_100_streams_for_a_minute(tmp_path: Path) -> None:
     with running("meld-text-audio-small", tmp_path / "t") as service:
         seen = asyncio.run(load(service.port, conversations(50), 100, 60.0))
         assert "Traceback" not in service.log()
-        assert service.stop() == 0
+        assert service.stop() == TERMINATED
     assert seen.lost == 0
     assert seen.utterances >= 100
     assert statistics.median(seen.waited) < 30

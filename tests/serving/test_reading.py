@@ -1,4 +1,4 @@
-"""How much JSON the service holds at a time."""
+"""How much the service holds of requests at a time."""
 
 from __future__ import annotations
 
@@ -8,45 +8,47 @@ import json
 import pytest
 from starlette.requests import Request
 
-from sdt.serving.asked import Asked
+from sdt.conversation import Conversation
 from sdt.serving.exchange import Message
-from sdt.serving.held import Held
+from sdt.serving.memory import UTTERANCE_BYTES, MemoryBudget
 from sdt.serving.reading import Reader
 from sdt.serving.refusals import Refusal
 from sdt.serving.settings import Settings
 from tests.prediction.models import tiny_model
 
-BODY = json.dumps({"utterances": [{"text": "x" * 100}]}).encode()
+BODY = json.dumps({"utterances": [{"text": "x" * 5000}]}).encode()
 
 
-def test_json_of_all_requests_together_is_bounded() -> None:
-    settings = Settings(held_bytes=len(BODY) + 10)
-    held = Held(settings)
+def test_what_all_requests_together_hold_is_bounded() -> None:
+    settings = Settings(held_bytes=len(BODY) + UTTERANCE_BYTES)
+    held = MemoryBudget(settings)
     reader = Reader(tiny_model().config, settings, held)
 
-    def ask(go_on: asyncio.Event) -> asyncio.Task[Asked]:
-        parts = [BODY[:60], BODY[60:]]
+    async def ask(go_on: asyncio.Event, came: asyncio.Event) -> Conversation:
+        parts = [BODY[:5000], BODY[5000:]]
 
         async def receive() -> Message:
             if len(parts) == 1:
+                came.set()
                 await go_on.wait()
             return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
         scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json; charset=utf-8")]}
-        return asyncio.create_task(reader.one(Request(scope, receive)))
+        async with reader.one(Request(scope, receive)) as asked:
+            assert held.bytes == UTTERANCE_BYTES  # the body is read by now
+            return asked.conversation
 
     async def main() -> None:
-        first, second = asyncio.Event(), asyncio.Event()
-        slow, other = ask(first), ask(second)
-        while held.bytes < 2 * 60:
-            await asyncio.sleep(0)
-        second.set()  # together with the 60 bytes of the first it is too much
-        with pytest.raises(Refusal) as refused:
-            await other
+        come, now = asyncio.Event(), asyncio.Event()
+        slow = asyncio.create_task(ask(now, come))
+        await come.wait()
+        assert held.bytes == 5000
+        with pytest.raises(Refusal) as refused:  # together with what the first one has sent it is too much
+            await ask(now, asyncio.Event())
         assert (refused.value.status, refused.value.limit) == (503, "held_bytes")
-        first.set()
-        assert (await slow).conversation.utterances[0].text == "x" * 100
-        second.set()
-        assert (await ask(second)).conversation.id == "conversation"  # all is given back
+        now.set()
+        assert (await slow).utterances[0].text == "x" * 5000
+        assert (await ask(now, come)).id == "conversation"  # all is given back
+        assert held.bytes == 0
 
     asyncio.run(main())

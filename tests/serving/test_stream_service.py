@@ -21,7 +21,7 @@ from sdt.prediction import StreamingPredictor
 from sdt.transcripts.records import record
 from tests.features.clips import noise, write_clip
 from tests.prediction.models import LABELS, tiny_model
-from tests.serving.running import Running, running
+from tests.serving.running import TERMINATED, Running, running
 from tests.shared import ROOT
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -149,4 +149,4 @@ def stops(service: Running) -> None:
             line.recv(60)
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "the service is stopping")
-    assert service.process.wait(30) == 0
+    assert service.process.wait(30) == TERMINATED

@@ -115,7 +115,7 @@ def test_the_saved_model_is_the_best_and_has_the_saved_scores(finished: Path, co
     best = next(line for line in metrics(finished) if line["epoch"] == values["epoch"])
     assert splits["dev"]["fused"].weighted_f1 == best["dev"]["fused"]["weighted_f1"]
     expected = {"protocol": "validation", "corpus": "tiny", "corpus_sha256": corpus.fingerprint, "seed": 0}
-    assert model.config.provenance == {**expected, "epoch": values["epoch"]}
+    assert model.config.provenance == {**expected, "epoch": values["epoch"], "terms": ["task", "hard", "soft"]}
 
 
 def test_temperatures_are_fitted_on_dev(finished: Path, corpus: Corpus) -> None:

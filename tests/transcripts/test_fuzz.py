@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from sdt.errors import InputError
 from sdt.transcripts import Transcript, read_transcript
-from sdt.transcripts.read import FORMATS
+from sdt.transcripts.read import NAMES
 from tests.transcripts.test_read import CONTENTS
 
 PIECES = st.sampled_from([
     "\n", "\n\n", "\r\n", "WEBVTT\n", "NOTE", "00:00:01,000", "00:01.5", " --> ", "-->", "1\n",
     "[00:01]", "[00:01 - 0:02]", "\u2028",
     "Ann: ", "BOB:", "：", "- ", "<v ", "<v Ann>", "</v>", "<", ">", "&amp;", "&#", "99999999999;", "{\\an8}", "{", "}",
+    ">> ", "[SPEAKER_00]: ", "(BEN) ", "**Ann:** ", "Ann Lee  0:05\n", "0:05\n", "Ann\n", "1. ", "[Music]",
+    "♪", "<u>", "</u>", "310", "start\tend\ttext\n", "<?xml ",
+    "12/03/24, 10:15 - ", "\u200e", '{"segments": [', "]}", '{"start": 0, "end": 1, "text": "a"}',
     '"', ",", "\t", ";", "text", "speaker", "start", "utterance", "order", "media", "conversation", "Dialogue_ID",
     "Utterance_ID", '{"text": "a"}', '{"start": ', "[[", "NaN", "1e999", "\x85", "\x92", "\0", "\ud7ff", "\ufeff",
 ])  # fmt: skip
@@ -56,7 +59,7 @@ def check(transcript: Transcript) -> None:
 
 
 @settings(max_examples=250, deadline=None)
-@given(content=TEXTS | DAMAGED, format=st.sampled_from([None, *FORMATS]))
+@given(content=TEXTS | DAMAGED, format=st.sampled_from([None, *NAMES]))
 def test_texts(tmp_path_factory: pytest.TempPathFactory, content: str, format: str | None) -> None:
     with contextlib.suppress(UnicodeEncodeError):
         read_or_refuse(tmp_path_factory.getbasetemp(), content.encode("utf-8"), format)
@@ -65,5 +68,5 @@ def test_texts(tmp_path_factory: pytest.TempPathFactory, content: str, format: s
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=60), bom=st.sampled_from([b"", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"]))
 def test_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, bom: bytes) -> None:
-    for format in (None, *FORMATS):
+    for format in (None, *NAMES):
         read_or_refuse(tmp_path_factory.getbasetemp(), bom + content, format)

@@ -107,3 +107,26 @@ def test_a_form_that_was_asked_for() -> None:
     assert turns('{"text": "Hi"}', form="lines")[0] == Turn(1, '{"text": "Hi"}', None, conversation="1")
     with pytest.raises(InputError, match="line 1: not JSON"):
         turns("Ann: Hi", form="json")
+
+
+def test_names_in_brackets_and_on_lines_of_their_own() -> None:
+    lines = ["[SPEAKER_00]: Hi", "[SPEAKER_01]: Ho", "Ann Lee  0:05", "I got the job!", "It is true.", "[Music]"]
+    found = [turn and (turn.speaker, turn.text, turn.start) for turn in turns(*lines)]
+    assert found == [
+        ("SPEAKER_00", "Hi", None),
+        ("SPEAKER_01", "Ho", None),
+        None,
+        ("Ann Lee", "I got the job!", 5),
+        (None, "It is true.", None),
+        (None, "", None),
+    ]
+
+
+def test_encodings() -> None:
+    assert said("Анна: Я получила работу, не могу поверить!".encode("cp1251"))[0][1] == "Анна"
+    transcript = LiveTranscript("here", encoding="gb2312")
+    turn = transcript.turn("小明：你好\n".encode("gb2312"))
+    assert turn
+    assert (turn.speaker, turn.text) == ("小明", "你好")
+    with pytest.raises(InputError, match=r"here, line 1: .*--encoding"):
+        LiveTranscript("here").turn("你好\n".encode("gb2312"))

@@ -57,7 +57,12 @@ def test_damaged_json_arrays(tmp_path: Path, content: str) -> None:
 
 
 def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
-    assert "a whole object {...} on each line" in refused(tmp_path, "a.json", '{\n "text": "a"}')
+    assert said(read(tmp_path, "a.json", '[\n {"text": "a", "speaker": "Ann"}, {"text": "b"}]')) == [
+        ("Ann", "a"), ("Ann", "b"),
+    ]  # fmt: skip
+    assert "is one JSON value (with 'text')" in refused(tmp_path, "b.json", '{\n "text": "a"}')
+    assert "b.json, line 1: not JSON" in refused(tmp_path, "b.json", '{"text": "a",\n')
+    assert "b.json, line 1: " in refused(tmp_path, "b.json", '[{"text": "a"},\n')
 
 
 def test_an_unknown_format(tmp_path: Path) -> None:

@@ -76,7 +76,6 @@ def test_several_names_in_a_cue(tmp_path: Path) -> None:
         ("and so\n--no", ["and so --no"]),
         ("I <3 you\na < b > c", ["I <3 you a < b > c"]),
         ("R&not AT&T &lt;b&gt; &#39;x&#x27; &nbsp;&hearts;", ["R&not AT&T <b> 'x' ♥"]),
-        ("♪ la la ♪", ["♪ la la ♪"]),
         ("He said: no", ["He said: no"]),
     ],
 )
@@ -140,8 +139,8 @@ def test_rolling_captions_say_everything_once(tmp_path: Path) -> None:
         "00:04.000 --> 00:05.000 align:start\na test\n[Music]",
     ]
     transcript = read(tmp_path, "a.vtt", "WEBVTT\nKind: captions\n\n" + "\n\n".join(cues) + "\n")
-    assert [text for _, text in said(transcript)] == ["so this is", "a test", "[Music]"]
-    assert times(transcript) == [(0.16, 2.07), (2.08, 4), (4, 5)]
+    assert [text for _, text in said(transcript)] == ["so this is", "a test"]
+    assert times(transcript) == [(0.16, 2.07), (2.08, 4)]
     assert transcript.notes[0] == "a.vtt: rolling captions: lines that repeat the one before left out: 3"
     plain = read(tmp_path, "b.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nNo.\n\n00:02.000 --> 00:03.000\nNo.\n")
     assert [text for _, text in said(plain)] == ["No.", "No."]

@@ -46,9 +46,10 @@ class Pair:
     """Two classes that are taken for each other; fractions from 0 to 1."""
 
     classes: tuple[str, str]
-    first_as_second: float
-    """Share of the first one's utterances that are predicted as the second, the mean over the runs."""
-    second_as_first: float
+    first_as_second: float | None
+    """Share of the first one's utterances that are predicted as the second, the mean over the runs; None where the
+    first does not occur."""
+    second_as_first: float | None
     mutual: Estimate
     """Share of both classes' utterances that are predicted as the other of the two."""
 
@@ -83,7 +84,8 @@ def rare_classes(shares: Mapping[str, float]) -> list[str]:
 def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassPart]:
     """The F1 of every class, from the most frequent to the rarest.
 
-    Where there are several rare ones, its mean over these and over the others follows.
+    Where there are several rare ones, its mean over these and over the others follows, without the classes that the
+    test set does not have.
 
     Args:
         system: The system.
@@ -100,14 +102,18 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
     rare = rare_classes(shares)
     if len(rare) > 1:
         totals, drawn = system.counts().totals(), resample([system.counts()], how)[0]
-        for name, labels in (("mean of the rare", rare), ("mean of the others", [x for x in shares if x not in rare])):
+        others = [label for label in shares if label not in rare]
+        for name, of_train in (("mean of the rare", rare), ("mean of the others", others)):
+            labels = [label for label in of_train if support[system.labels.index(label)]]
+            if not labels:
+                continue
             columns = [len(MEASURES) + system.labels.index(label) for label in labels]
             found[name] = ClassPart(
                 sum(shares[label] for label in labels),
                 sum(support[system.labels.index(label)] for label in labels),
                 Estimate(
                     Spread.of(totals[:, columns].mean(axis=1).tolist()),
-                    *interval(drawn[:, columns].mean(axis=1), how.level),
+                    *interval(drawn[:, columns].mean(axis=1), how.level, system.conversations),
                 ),
             )
     return found
@@ -160,13 +166,13 @@ def _pair(
     )
     by_run = taken.sum(axis=0) / of_both.sum()  # [R]
 
-    def share(true: int, said: int) -> float:
+    def share(true: int, said: int) -> float | None:
         where = system.true == true
-        return float((system.predicted[:, where] == said).mean()) if where.any() else 0.0
+        return float((system.predicted[:, where] == said).mean()) if where.any() else None
 
     return Pair(
         (system.labels[a], system.labels[b]),
         share(a, b),
         share(b, a),
-        Estimate(Spread.of(by_run.tolist()), *interval(drawn, how.level)),
+        Estimate(Spread.of(by_run.tolist()), *interval(drawn, how.level, int((of_both > 0).sum()))),
     )

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sdt.analysis.classes import Pair
 from sdt.analysis.report import WHOLE, Analysis
-from sdt.evaluation.figure import COLOURS, FAINT, INK, save_figure
-from sdt.evaluation.significance import Estimate
+from sdt.evaluation.figure import COLOURS, FAINT, INK, abreast, fitted, inches, rows_of, save_figure
+from sdt.evaluation.significance import NO_UTTERANCE, Estimate
 
 _ROW = 0.32
 """Inches of a part."""
@@ -45,8 +46,10 @@ def parts_figure(analyses: Sequence[Analysis], title: str) -> Figure:
     """
     panels = list(_panels(analyses))
     rows = (len(panels) + 1) // 2
-    tallest = [max(len(parts[0]) for *_, parts in panels[row * 2 : row * 2 + 2]) for row in range(rows)]
-    figure = Figure(figsize=(11, sum(tallest) * _ROW + rows * 1.0 + 0.8), layout="constrained")
+    tallest = [max(sum(map(rows_of, ([name] for name in parts[0]))) for *_, parts in panels[row * 2 : row * 2 + 2])
+               for row in range(rows)]  # fmt: skip
+    left = sum(max(inches((name for name in parts[0]), 9) for *_, parts in panels[side::2]) for side in (0, 1))
+    figure = Figure(figsize=(8 + left, sum(tallest) * _ROW + rows * 1.0 + 0.8), layout="constrained")
     grid = figure.add_gridspec(rows, 2, height_ratios=[height + 2 for height in tallest])
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(grid[index // 2, index % 2])
@@ -90,7 +93,7 @@ def _panels(analyses: Sequence[Analysis]) -> Iterator[tuple[str, str, list[dict[
     """Heading, explanation and, for each system, what is drawn: division by division, then the classes, then pairs."""
     first = analyses[0]
     for index, division in enumerate(first.divisions):
-        size = {name: f"{name} ({part.support:,})" for name, part in first.parts[index].items()}
+        size = {name: f"{fitted(name, 26, 2)} ({part.support:,})" for name, part in first.parts[index].items()}
         yield (
             division.name,
             division.meaning,
@@ -99,13 +102,21 @@ def _panels(analyses: Sequence[Analysis]) -> Iterator[tuple[str, str, list[dict[
     yield (
         "classes",
         "F1; the most frequent in train first",
-        [{f"{label} ({of.support:,})": of.f1 for label, of in analysis.classes.items()} for analysis in analyses],
+        [
+            {f"{fitted(label, 26, 2)} ({of.support:,})": of.f1 for label, of in analysis.classes.items()}
+            for analysis in analyses
+        ],
     )
     yield (
         "similar classes",
-        f"how many of both are taken for the other; the pairs of {first.system.name}",
-        [{pair.name: pair.mutual for pair in analysis.pairs} for analysis in analyses],
+        f"how many of both are taken for the other; the pairs of {fitted(first.system.name, 24)}",
+        [{_pair(pair): pair.mutual for pair in analysis.pairs} for analysis in analyses],
     )
+
+
+def _pair(pair: Pair) -> str:
+    """Two classes, each on a line of its own where they are long."""
+    return pair.name if len(pair.name) <= 28 else " /\n".join(fitted(label, 26) for label in pair.classes)
 
 
 def _panel(axes: Axes, heading: str, meaning: str, parts: Sequence[Mapping[str, Estimate]]) -> None:
@@ -117,7 +128,8 @@ def _panel(axes: Axes, heading: str, meaning: str, parts: Sequence[Mapping[str, 
         y = np.array(rows) + step * (number - (len(parts) - 1) / 2)
         colour = _colour(number)
         axes.hlines(y, [100 * x.low for x in of], [100 * x.high for x in of], color=colour, linewidth=1.8, alpha=0.55)
-        axes.plot([100 * x.spread.mean for x in of], y, "o", color=colour, markersize=5)
+        means = [np.nan if x.note == NO_UTTERANCE else 100 * x.spread.mean for x in of]
+        axes.plot(means, y, "o", color=colour, markersize=5)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_title(heading, loc="left", fontsize=10, fontweight="bold", color=INK, pad=18)
@@ -137,10 +149,14 @@ def _head(figure: Figure, title: str, names: Sequence[str]) -> None:
     """The title, and which colour is which system where there are several."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     if len(names) > 1:
+        shown = [fitted(name, 40) for name in names]
         handles = [
-            figure.axes[0].plot([], [], "o-", color=_colour(number), label=name)[0] for number, name in enumerate(names)
+            figure.axes[0].plot([], [], "o-", color=_colour(number), label=name)[0] for number, name in enumerate(shown)
         ]
-        figure.legend(handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+        ncols = abreast(shown, float(figure.get_size_inches()[0]))
+        legend = figure.legend(handles=handles, loc="outside lower left", ncols=ncols, frameon=False, fontsize=9)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
 
 
 def _colour(number: int) -> str:

@@ -13,9 +13,10 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.losses import Changed, score_changed
-from sdt.evaluation.significance import Estimate, align, estimates
+from sdt.evaluation.significance import NO_UTTERANCE, Estimate, align, estimates
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
+from sdt.evaluation.verdict import interval_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,10 @@ class Analysis:
             [
                 (
                     pair.name,
-                    f"{100 * pair.first_as_second:.1f}",
-                    f"{100 * pair.second_as_first:.1f}",
+                    *(
+                        "–" if share is None else f"{100 * share:.1f}"
+                        for share in (pair.first_as_second, pair.second_as_first)
+                    ),
                     *self._cells(pair.mutual),
                 )
                 for pair in self.pairs
@@ -105,19 +108,27 @@ class Analysis:
         """What the emotion shift costs, in words, and the notes."""
         for of in self.contrasts:
             word = "lower" if of.difference < 0 else "higher"
+            ends = (
+                f"no interval: {of.note}"
+                if of.note
+                else f"{100 * self.level:g} % interval of the difference {interval_text(of, '+.2f')}"
+            )
+            size = f"{100 * abs(of.difference):.2f}"
+            compared = "the same" if size == "0.00" else f"{size} points {word}"
             yield (
-                f"{self.system.name}, {of.name}: accuracy is {100 * abs(of.difference):.2f} points {word} where the "
-                f"emotion changed than where it stayed ({100 * self.level:g} % interval of the difference "
-                f"{100 * of.low:+.2f} to {100 * of.high:+.2f})."
+                f"{self.system.name}, {of.name}: accuracy is {compared} where the emotion changed "
+                f"{'and' if size == '0.00' else 'than'} where it stayed ({ends})."
             )
         yield from (f"note: {self.system.name}: {caveat}" for caveat in self.system.caveats)
 
     def _lost(self, of: Estimate) -> tuple[str, str]:
-        return f"{100 * of.spread.mean:.2f}", f"{100 * of.low:.2f} to {100 * of.high:.2f}"
+        return f"{100 * of.spread.mean:.2f}", interval_text(of, ".2f")
 
     def _cells(self, of: Estimate) -> tuple[str, str]:
+        if of.note == NO_UTTERANCE:
+            return "–", "-"
         score = str(of.spread) if self.system.runs > 1 else f"{100 * of.spread.mean:.2f}"
-        return score, "-" if of.low != of.low else f"{100 * of.low:.1f}–{100 * of.high:.1f}"
+        return score, interval_text(of, ".1f", "–")
 
 
 def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resampling) -> list[Analysis]:

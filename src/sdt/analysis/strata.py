@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.analysis.facts import Fact
-from sdt.evaluation.bootstrap import Resampling, interval, resample
+from sdt.evaluation.bootstrap import Resampling, interval, interval_values, resample
 from sdt.evaluation.counts import Counts
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Estimate
@@ -57,11 +57,15 @@ class Contrast:
     difference: float
     """Of the accuracies, the mean over the runs."""
     low: float
+    """NaN where there is no interval."""
     high: float
+    note: str = ""
+    """Why there is no interval."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"name": self.name, "difference": self.difference, "interval": [self.low, self.high]}
+        ends = interval_values(self.low, self.high, self.note)
+        return {"name": self.name, "difference": self.difference, **ends}
 
 
 CHANGED, STAYED, FIRST = "other emotion", "same emotion", "none before"
@@ -74,7 +78,11 @@ _SPEAKERS = (1, 2, 3, 4, 5)
 
 
 def divisions(facts: Sequence[Fact]) -> list[Division]:
-    """Divide the test set in every way; a division with a single part says nothing and is left out."""
+    """Divide the test set in every way.
+
+    A division with a single part says nothing and is left out; so is one that divides as an earlier one does: where
+    everybody speaks alone, the speaker's previous utterance is the conversation's.
+    """
     made = [
         _by(
             facts,
@@ -97,13 +105,22 @@ def divisions(facts: Sequence[Fact]) -> list[Division]:
             facts,
             "missing modalities",
             "what the utterance has no features of",
-            lambda fact: " and ".join(fact.lacks) or "nothing",
-            sorted(
-                {" and ".join(fact.lacks) or "nothing" for fact in facts}, key=lambda name: (name != "nothing", name)
-            ),
+            _lacking,
+            sorted({_lacking(fact) for fact in facts}, key=lambda name: (name != NOTHING, name)),
         ),
     ]
-    return [division for division in made if len(division.parts) > 1]
+    found: list[Division] = []
+    for division in made:
+        if len(division.parts) > 1 and not any(_same(division, other) for other in found):
+            found.append(division)
+    return found
+
+
+def _same(one: Division, other: Division) -> bool:
+    """Whether two divisions have the same parts by the same names."""
+    return one.parts.keys() == other.parts.keys() and all(
+        np.array_equal(where, other.parts[name]) for name, where in one.parts.items()
+    )
 
 
 def score_parts(systems: Sequence[System], division: Division, how: Resampling) -> list[dict[str, Part]]:
@@ -127,14 +144,23 @@ def contrast(system: System, division: Division, parts: tuple[str, str], how: Re
     counts = [system.counts(division.parts[name]) for name in parts]
     drawn = resample(counts, how)[:, :, 0]  # [2, B]
     mean = [of.totals()[:, 0].mean() for of in counts]
-    return Contrast(division.name, float(mean[0] - mean[1]), *interval(drawn[0] - drawn[1], how.level))
+    conversations = min(_conversations(of) for of in counts)
+    return Contrast(division.name, float(mean[0] - mean[1]), *interval(drawn[0] - drawn[1], how.level, conversations))
 
 
 def _part(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> Part:
     """The scores of a part; `drawn` is [B, 3 + C]."""
     totals = counts.totals()  # [R, 3 + C]
-    scores = [Estimate(Spread.of(totals[:, c].tolist()), *interval(drawn[:, c], level)) for c in (0, 1)]
+    scores = [
+        Estimate(Spread.of(totals[:, c].tolist()), *interval(drawn[:, c], level, _conversations(counts)))
+        for c in (0, 1)
+    ]
     return Part(int(counts.support.sum()), *scores)
+
+
+def _conversations(counts: Counts) -> int:
+    """How many conversations have utterances of a part."""
+    return int((counts.support.sum(axis=1) > 0).sum())
 
 
 def _by(facts: Sequence[Fact], name: str, meaning: str, key: Callable[[Fact], str], order: Sequence[str]) -> Division:

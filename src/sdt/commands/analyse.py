@@ -120,6 +120,7 @@ def _print(analyses: Sequence[Analysis]) -> None:
 
 def _write(analyses: Sequence[Analysis], options: argparse.Namespace) -> None:
     from sdt.analysis.figure import write_context, write_parts
+    from sdt.escaping import latex_comment, markdown_command, markdown_paragraph
     from sdt.files import atomic_folder, write_text
 
     first = analyses[0].system
@@ -127,9 +128,10 @@ def _write(analyses: Sequence[Analysis], options: argparse.Namespace) -> None:
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [analysis.to_dict() for analysis in analyses]}
     grids = [grid for analysis in analyses for grid in analysis.grids()]
-    page = [f"    {options.command_line}\n", f"{title[0].upper()}{title[1:]}.\n", *(grid.markdown() for grid in grids)]
-    page += [f"{line}\n" for analysis in analyses for line in analysis.sentences()]
-    paper = [f"% {options.command_line}\n", *(grid.latex() for grid in grids)]
+    page = [markdown_command(options.command_line), f"\n{title[0].upper()}{title[1:]}.\n"]
+    page += [grid.markdown() for grid in grids]
+    page += [markdown_paragraph(line) + "\n" for analysis in analyses for line in analysis.sentences()]
+    paper = [latex_comment(options.command_line) + "\n", *(grid.latex() for grid in grids)]
     with atomic_folder(options.output, overwrite=options.overwrite) as folder:
         write_text(folder / "analysis.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
         write_text(folder / "analysis.md", "\n".join(page))

@@ -103,6 +103,7 @@ def _print(comparisons: Sequence[Comparison], measure: str) -> None:
 
 
 def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> None:
+    from sdt.escaping import latex_comment, markdown_command, markdown_paragraph
     from sdt.evaluation.comparison_tables import grids, values
     from sdt.files import write_text
 
@@ -110,12 +111,12 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
         write_text(options.json, json.dumps(values(comparisons, settings), indent=1, ensure_ascii=False) + "\n")
     if options.markdown:
-        parts = [f"    {options.command_line}\n", *(grid.markdown() for grid in grids(comparisons))]
-        parts += [f"{line}\n" for line in sentences(comparisons, options.measure)]
+        parts = [markdown_command(options.command_line) + "\n", *(grid.markdown() for grid in grids(comparisons))]
+        parts += [markdown_paragraph(line) + "\n" for line in sentences(comparisons, options.measure)]
         write_text(options.markdown, "\n".join(parts))
     if options.latex:
         tables = [grid.latex() for grid in grids(comparisons)]
-        write_text(options.latex, "\n".join([f"% {options.command_line}\n", *tables]))
+        write_text(options.latex, "\n".join([latex_comment(options.command_line) + "\n", *tables]))
     if options.figure:
         from sdt.evaluation.figure_confusions import write_confusions
 

@@ -1,9 +1,9 @@
 """Make a corpus folder from files.
 
 What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
-{train,dev,test}_sent_emo.csv; or one CSV or JSON Lines file of utterances (columns conversation, speaker, label and,
-if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality (.npy,
-.safetensors, .npz, CSV).
+{train,dev,test}_sent_emo.csv; or one CSV, JSON Lines or Parquet file of utterances (columns conversation, speaker,
+label and, if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality
+(.npy, .safetensors, .npz, CSV, Parquet, .pkl, .joblib, .pt, or a folder with a .npy file per utterance).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import count
+from sdt.commands.options import add_encoding_option, count
 from sdt.commands.stopping import exit_code
 from sdt.cores import usable_cores
 from sdt.errors import InputError
@@ -67,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--media", type=Path, metavar="FILE_OR_FOLDER", help="the recordings, where no column media names them"
     )
+    add_encoding_option(parser, "the files that say who spoke what")
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
@@ -124,6 +125,7 @@ def run(options: argparse.Namespace) -> int | None:
         audio_encoder=options.audio_encoder,
         visual_encoder=options.visual_encoder,
         media=options.media,
+        encoding=options.encoding,
         normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
         licence=options.licence,
         take={modality: Path(name) for modality, name in _pairs("--take", options.take)},

@@ -1,6 +1,6 @@
 """Score a model on one split of a corpus.
 
-Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's own branch (its student), then
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch, then
 precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions; and the expected
 calibration error, that is how far the probabilities are from the share of correct predictions. Utterances without a
 label are left out.
@@ -119,7 +119,7 @@ def _print(evaluation: Evaluation, output: Path | None) -> None:
         console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
     error, temperature = percent(evaluation.calibration_error), evaluation.config.temperature
     console.print(f"expected calibration error: {error} % (15 bins; temperature {temperature:.2f})", soft_wrap=True)
-    for note in evaluation.notes:
+    for note in [*evaluation.notes, *(remark.text for remark in evaluation.remarks)]:
         console.print(f"note: {note}", soft_wrap=True)
     if output:
         console.print(f"written to {output}: scores.json, predictions.jsonl, confusion.png", soft_wrap=True)

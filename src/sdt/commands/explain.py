@@ -10,6 +10,7 @@ explanation.json, and pictures of it.
   sdt explain runs/puppets/model --corpus build/puppets --conversation scene0002
   sdt explain meld-text-audio-small --transcript chat.txt --output build/chat
   sdt explain runs/mine --transcript talk.srt --media talk.mp4 --output build/talk
+  sdt explain runs/mine --code my_model.py:MyModel --conversation scene0002
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_code_option, add_encoding_option, use_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
     from sdt.explanation.source import Subject
-    from sdt.model.config import SDTConfig
+    from sdt.model.config import ModelConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,15 +38,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--media", type=Path, metavar="FILE_OR_FOLDER", help="the transcript's recording, or a folder of recordings"
     )
+    add_encoding_option(parser)
     parser.add_argument("--list", action="store_true", help="list the conversations that there are, and end")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="write explanation.json and the pictures there")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier explanation in --output")
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
 def run(options: argparse.Namespace) -> int | None:
     """Read, explain, write, print."""
     _check(options)
+    use_code(options)
     if options.list:
         _list(options)
         return None
@@ -55,12 +60,12 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.explanation.explain import explain
     from sdt.explanation.occlusion import readings
     from sdt.explanation.pictures import check_output, write_explanation
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder, device = finished_model(options.model), choose_device(options.device)
-    model = SDT.from_pretrained(folder)
+    model = Model.from_pretrained(folder)
     subject = _subject(model.config, folder, options)
     with bar("readings", readings(subject.batch)) as progress:
         explanation = explain(
@@ -87,16 +92,20 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--transcript and --corpus contradict each other; the conversation is in one of them")
     if options.media and not options.transcript:
         raise InputError("--media is the recording of a transcript; give it with --transcript FILE")
+    if options.encoding and not options.transcript:
+        raise InputError("--encoding is that of a transcript; give it with --transcript FILE")
     if not (options.transcript or options.conversation or options.list):
         raise InputError("which conversation? Say --conversation ID; --list shows those that there are")
 
 
-def _subject(config: SDTConfig, folder: Path, options: argparse.Namespace) -> Subject:
+def _subject(config: ModelConfig, folder: Path, options: argparse.Namespace) -> Subject:
     from sdt.commands.models import corpus_for
     from sdt.explanation.source import from_corpus, from_transcript
 
     if options.transcript:
-        return from_transcript(config, options.transcript, options.media, options.conversation, model=folder)
+        return from_transcript(
+            config, options.transcript, options.media, options.conversation, model=folder, encoding=options.encoding
+        )
     corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
     return from_corpus(config, corpus, options.conversation)
 
@@ -110,7 +119,7 @@ def _list(options: argparse.Namespace) -> None:
     from sdt.prediction.inputs import read_input
 
     if options.transcript:
-        table = conversations_table(read_input(options.transcript).conversations, {})
+        table = conversations_table(read_input(options.transcript, encoding=options.encoding).conversations, {})
     else:
         corpus = corpus_for(options.model, options.corpus, ", or a transcript with --transcript FILE")
         table = conversations_table(list(corpus.conversations.values()), corpus.splits)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -22,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="a model folder, a run folder, a hub id, or the name of a model in the box"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.onnx", help="the file to write")
+    add_code_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.output.is_dir():
         raise InputError(f"{options.output}: is a folder; name a file")
     check_writable(options.output)
+    use_code(options)
 
     from sdt.model.base import Model
     from sdt.prediction.onnx import export_onnx

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.commands.options import count
+from sdt.commands.options import add_encoding_option, count
 from sdt.commands.stopping import FAILED, exit_code
 from sdt.cores import usable_cores
 from sdt.errors import InputError
@@ -34,8 +34,6 @@ from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.features.encoder import FeatureEncoder
-    from sdt.features.recordings import Recordings
-    from sdt.transcripts import Transcript
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the features are written")
     parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    add_encoding_option(parser)
     parser.add_argument(
         "--jobs", type=count, metavar="N", help="utterances at a time (as many as there are processor cores)"
     )
@@ -92,6 +91,7 @@ def _extract(options: argparse.Namespace) -> None:
     from sdt.features.cache import FeatureCache, default_cache
     from sdt.features.extract import extended, extract, summarise_problems, write_tables
     from sdt.features.recordings import Recordings, find_recordings
+    from sdt.prediction.inputs import read_input, recordings_of
 
     source: Path = options.source
     if not source.exists():
@@ -101,11 +101,11 @@ def _extract(options: argparse.Namespace) -> None:
         conversations = list(corpus.conversations.values())
         recordings = find_recordings(conversations, {}, options.media) if options.media else Recordings()
     else:
-        transcript, found = read_source(source)
+        transcript = read_input(source, encoding=options.encoding)
         conversations = transcript.conversations
         for note in transcript.notes:
             print(note)
-        recordings = found or find_recordings(conversations, transcript.clips, options.media)
+        recordings = recordings_of(transcript, conversations, options.media)
     for note in recordings.notes:
         print(note)
     encoders = named_encoders(options.encoders)
@@ -171,43 +171,3 @@ def named_encoders(names: Sequence[str]) -> Mapping[str, FeatureEncoder]:
             raise InputError(f"--encoder {name}: {modality} is made already; name it otherwise: --encoder NAME={name}")
         encoders[modality] = encoder
     return encoders
-
-
-def read_source(source: Path) -> tuple[Transcript, Recordings | None]:
-    """Conversations of a transcript, of a folder of transcripts, or of a folder of clips; with the clips of these.
-
-    Raises:
-        InputError: See `sdt.transcripts`; or the folder holds neither.
-    """
-    from sdt.conversation import Conversation, Utterance
-    from sdt.features.media import Clip
-    from sdt.features.recordings import Recordings, is_recording
-    from sdt.prediction.inputs import read_input
-    from sdt.speakers import FIRST_SPEAKER
-    from sdt.transcripts import Transcript
-    from sdt.transcripts.read import SUFFIXES
-
-    if not source.is_dir():
-        return read_input(source), None
-    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    clips = [path for path in files if is_recording(path)]
-    if any(path.suffix.lower() in (".txt", *SUFFIXES) for path in files):
-        return read_input(source), None
-    if not clips:
-        raise InputError(f"{source}: neither a corpus nor transcripts nor recordings in this folder")
-    named: dict[tuple[str, str], list[Clip]] = {}
-    for path in clips:  # sound and film of an utterance may be two files
-        conversation, _, utterance = path.stem.rpartition("_")
-        named.setdefault((conversation, utterance) if conversation else (path.stem, "0"), []).append(Clip(path))
-    order = sorted(named, key=lambda place: [_natural(part) for part in place])
-    conversations = [
-        Conversation(id, tuple(Utterance(utterance, FIRST_SPEAKER) for of, utterance in order if of == id))
-        for id in dict.fromkeys(conversation for conversation, _ in order)
-    ]
-    note = f"{source}: clips of {len(named)} utterances; who speaks and what is said is not known"
-    return Transcript(conversations, {}, [note]), Recordings(named)
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts 2 before 10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]

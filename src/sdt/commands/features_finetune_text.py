@@ -54,7 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--label-smoothing", type=float, default=default.label_smoothing, metavar="X", help="(0)")
     add("--class-weights", action="store_true", help="weigh the classes by the inverse of their frequency")
     add("--clip", type=float, default=default.clip, metavar="X", help=f"the longest gradient ({default.clip})")
-    add("--tokens", type=int, default=default.tokens, metavar="N", help=f"longer texts are cut ({default.tokens})")
+    add(
+        "--tokens",
+        type=int,
+        default=default.tokens,
+        metavar="N",
+        help=f"read at once ({default.tokens})",
+    )
     add("--seed", type=int, default=default.seed, metavar="N", help=f"({default.seed})")
 
 

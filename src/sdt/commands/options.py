@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from sdt.errors import InputError
+
 if TYPE_CHECKING:
-    from sdt.model.windows import Windows
+    from sdt.windows import Windows
 
 
 def add_code_option(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,22 @@ def use_code(options: argparse.Namespace) -> None:
 
     for reference in options.code:
         find(reference)
+
+
+def add_encoding_option(parser: argparse.ArgumentParser, files: str = "transcripts") -> None:
+    """Declare `--encoding`."""
+    parser.add_argument(
+        "--encoding", type=_encoding, metavar="NAME", help=f"the encoding of {files}, gb18030 say; default: told"
+    )
+
+
+def _encoding(text: str) -> str:
+    from sdt.text import check_encoding
+
+    try:
+        return check_encoding(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def count(text: str) -> int:
@@ -56,6 +74,6 @@ def windows(options: argparse.Namespace) -> Windows | None:
     Raises:
         InputError: The overlap is not less than the window, or there is no window that it could be of.
     """
-    from sdt.model.windows import Windows
+    from sdt.windows import Windows
 
     return Windows.of(options.window, options.overlap)

@@ -1,10 +1,10 @@
 """Predict the emotion of every utterance of a conversation, from its words, sound and pictures.
 
-TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; or a
-recording, which is then one utterance. Recordings are given with --media: one for the whole conversation, cut by the
-transcript's times, or a folder with one clip for each utterance, named dia1_utt0.mp4 as MELD's are,
-CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give is missing, is counted, and the prediction
-goes on.
+TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; a recording,
+which is then one utterance; or a folder of recordings, one for each utterance. Recordings of a transcript are given
+with --media: one for the whole conversation, cut by the transcript's times, or a folder with one clip for each
+utterance, named dia1_utt0.mp4 as MELD's are, CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give
+is missing, and is counted. An utterance with nothing in it has no emotion.
 
   sdt predict chat.txt
   sdt predict talk.srt --media talk.mp4
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.commands.options import add_code_option, add_window_options, use_code, windows
+from sdt.commands.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
 from sdt.commands.stopping import FAILED, exit_code
 from sdt.errors import InputError
 from sdt.files import check_writable
@@ -45,7 +45,7 @@ FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a folder of them, a recording"
+        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a recording, or a folder of either"
     )
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
     parser.add_argument(
@@ -65,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="write in this format, whatever the suffix; without --output, print it instead of a table",
     )
+    add_encoding_option(parser)
     add_window_options(parser)
     add_code_option(parser)
     add_cluster_options(parser, "batches of conversations")
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.cluster is not None:
         return _on_cluster(options)
     format_ = _format(options.output, options.format)
-    transcript = read_input(options.transcript)  # before anything that takes longer
+    transcript = read_input(options.transcript, encoding=options.encoding)  # before anything that takes longer
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
         from sdt.model.hub import DEFAULT
@@ -124,7 +125,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
         raise InputError("--cluster: say with --output which file the predictions are to be written to")
     format_ = _format(output, options.format)
     assert format_
-    survey = Survey(options.transcript, options.media)
+    survey = Survey(options.transcript, options.media, encoding=options.encoding)
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:
         with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:

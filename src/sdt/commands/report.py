@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.commands.options import add_code_option, use_code
 from sdt.commands.resampling import add_resampling, resampling
 from sdt.errors import InputError
 
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also run the first model on test, and show how emotions lie before and after fusion (t-SNE)",
     )
+    add_code_option(parser)
     add_resampling(parser)
 
 
@@ -44,6 +46,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.report.build import FILES, build, write
     from sdt.report.gather import folder_of, gather
 
+    use_code(options)
     if options.output is None and len(options.folders) > 1:
         raise InputError("several folders: say with --output where the report shall be")
     output = options.output or folder_of(options.folders[0]) / "report"

@@ -7,6 +7,7 @@ itself.
 
   sdt representations runs/puppets --output build/spaces
   sdt representations runs/puppets/model --corpus build/puppets --split dev --output build/spaces
+  sdt representations runs/mine --code my_model.py:MyModel --output build/spaces
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import count
+from sdt.commands.options import add_code_option, count, use_code
 
 if TYPE_CHECKING:
     from sdt.explanation.points import Points
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw so many utterances if there are more; default: 3000",
     )
+    add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
 
@@ -49,12 +51,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.device import choose_device
     from sdt.explanation.points import points, spaces
     from sdt.files import check_folder
-    from sdt.model.sdt import SDT
+    from sdt.model.base import Model
 
+    use_code(options)
     check_folder(options.output, FILES.__contains__, "representations", overwrite=options.overwrite)
     folder, device = finished_model(options.model), choose_device(options.device)
     corpus = corpus_for(options.model, options.corpus)
-    model = SDT.from_pretrained(folder)
+    model = Model.from_pretrained(folder)
     with bar("spaces", spaces(model)) as progress:
         found = points(
             model,

@@ -71,6 +71,9 @@ def run(options: argparse.Namespace) -> int | None:
     table = comparison(published, Results(folder)) if (folder / "experiment.json").is_file() else None
     if table:
         Console().print(table.rich())
-        write_text(output / "reproduction.md", f"# {ROWS.question}\n\n    {options.command_line}\n\n{table.markdown()}")
+        from sdt.escaping import markdown_command
+
+        page = [f"# {ROWS.question}", markdown_command(options.command_line), table.markdown()]
+        write_text(output / "reproduction.md", "\n\n".join(page))
         print(f"written to {output}: reproduction.md; every run is in {folder}")
     return code

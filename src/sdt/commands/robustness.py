@@ -142,6 +142,7 @@ def _print(groups: Sequence[Robustness], options: argparse.Namespace) -> None:
 
 
 def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Namespace) -> None:
+    from sdt.escaping import latex_comment, markdown_command, markdown_paragraph
     from sdt.files import write_text
     from sdt.robustness.figure import write_curves
     from sdt.robustness.report import grids
@@ -150,9 +151,10 @@ def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Names
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [group.to_dict() for group in groups]}
     tables = list(grids(groups, options.level / 100))
-    page = [f"    {options.command_line}\n", f"{title}.\n", *(grid.markdown() for grid in tables)]
-    page += [f"note: {note}\n" for group in groups for note in group.notes]
-    paper = [f"% {options.command_line}\n", *(grid.latex() for grid in tables)]
+    page = [markdown_command(options.command_line), f"\n{markdown_paragraph(title)}.\n"]
+    page += [grid.markdown() for grid in tables]
+    page += [markdown_paragraph(f"note: {note}") + "\n" for group in groups for note in group.notes]
+    paper = [latex_comment(options.command_line) + "\n", *(grid.latex() for grid in tables)]
     write_text(options.output / "robustness.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     write_text(options.output / "robustness.md", "\n".join(page))
     write_text(options.output / "robustness.tex", "\n".join(paper))

@@ -7,6 +7,7 @@ runs finish. See docs/serving.md.
   sdt serve
   sdt serve --model runs/mine --port 9000
   sdt serve --host 0.0.0.0 --token-file /run/secrets/sdt-token
+  sdt serve --host 0.0.0.0 --allowed-hosts sdt.example.org
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 
 from sdt.commands.options import add_code_option, add_window_options, use_code, windows
-from sdt.errors import InputError, MissingDependencyError
+from sdt.commands.stopping import FAILED, signal_code
+from sdt.errors import InputError, MissingDependencyError, quoted
 from sdt.serving.settings import Settings
 
 TOKEN = "SDT_TOKEN"  # noqa: S105 - the name of a variable
@@ -42,6 +45,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"its first line is the token that clients must send; default: the variable {TOKEN}, or no token",
     )
+    parser.add_argument(
+        "--allowed-hosts",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="without a token: the names under which clients reach it, beside localhost and addresses",
+    )
+    parser.add_argument(
+        "--allowed-origins",
+        nargs="+",
+        default=[],
+        metavar="ORIGIN",
+        help="other sites whose pages may use it (CORS), https://example.org; * for all; default: none",
+    )
     parser.add_argument("--log-words", action="store_true", help="let the log hold what was said")
     limits = parser.add_argument_group("limits")
     for option in dataclasses.fields(Settings):
@@ -57,11 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def run(options: argparse.Namespace) -> int | None:
+def run(options: argparse.Namespace) -> int:
     """Load the model, listen, answer until a signal."""
     settings = Settings(**{option.name: getattr(options, option.name) for option in dataclasses.fields(Settings)})
     windows(options)  # a mistake in them is said before the work
     token = _token(options.token_file)
+    _check_names(options)
     if not 0 <= options.port < 65536:
         raise InputError(f"--port {options.port}: is not between 0 and 65535")
     try:
@@ -75,12 +93,14 @@ def run(options: argparse.Namespace) -> int | None:
     use_code(options)
     with bound(options.host, options.port) as listening:
         from sdt.model.hub import DEFAULT
+        from sdt.serving.admission import Admission
         from sdt.serving.app import Service
         from sdt.serving.predictor import Predictor
 
         model = options.model or DEFAULT
         predictor = Predictor(model, options.device, window=options.window, overlap=options.overlap)
-        service = Service(predictor, settings, token=token, log_words=options.log_words)
+        admission = Admission(token, [options.host, *options.allowed_hosts], options.allowed_origins)
+        service = Service(predictor, settings, admission=admission, log_words=options.log_words)
         service.warm_up()
         if token is None and not is_loopback(options.host):
             print(
@@ -93,9 +113,27 @@ def run(options: argparse.Namespace) -> int | None:
             f"{model} answers at {url} (documentation: /docs); open {for_browser(url)} in a browser; Ctrl-C stops it",
             flush=True,
         )
-        if not serve(service, listening):
-            leave()
-    return None
+        number = serve(service, listening)
+        code = FAILED if number is None else signal_code(number)
+        if service.running:  # a thread is still computing what nobody waits for
+            leave(code)
+    return code
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """Refuse names and origins that no browser sends.
+
+    Raises:
+        InputError: There are some.
+    """
+    for name in options.allowed_hosts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            raise InputError(
+                f"--allowed-hosts {quoted(name)}: give a name without scheme and port, such as example.org"
+            )
+    for origin in options.allowed_origins:
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", origin, re.IGNORECASE):
+            raise InputError(f"--allowed-origins {quoted(origin)}: give scheme and host, such as https://example.org")
 
 
 def _token(path: Path | None) -> str | None:

@@ -17,8 +17,13 @@ class Terminated(KeyboardInterrupt):
 
 
 def exit_code(stopped: KeyboardInterrupt) -> int:
-    """The exit code of a stopped command, as shells report a signal: 130 after Ctrl-C (SIGINT), 143 after SIGTERM."""
-    return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
+    """The exit code of a stopped command: 130 after Ctrl-C (SIGINT), 143 after SIGTERM."""
+    return signal_code(signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
+
+
+def signal_code(number: int) -> int:
+    """The exit code of a command that a signal ends, as shells report it."""
+    return 128 + number
 
 
 @contextlib.contextmanager

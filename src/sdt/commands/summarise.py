@@ -22,24 +22,32 @@ def run(options: argparse.Namespace) -> int | None:
     """Read the runs' scores, compare their settings, print."""
     from rich.console import Console
 
+    from sdt.escaping import markdown_paragraph
     from sdt.evaluation.seeds import markdown, rich_tables
     from sdt.training.group import Group
 
     group = Group.find(str(options.runs[0])) if len(options.runs) == 1 else Group.of("the runs", options.runs)
     summary = group.summary(options.split)
-    title = (
-        f"{group.values['corpus']}, split {options.split}: mean ± standard deviation over {len(group.runs)} runs "
-        f"(seeds {', '.join(map(str, group.seeds))})"
+    seeds = ", ".join(map(str, group.seeds))
+    how = (
+        f"mean ± standard deviation over {group.size} runs (seeds {seeds})"
+        if group.size > 1
+        else f"1 run, seed {seeds}"
     )
+    title = f"{group.values['corpus']}, split {options.split}: {how}"
     if group.caveat:
         title += f"; {group.caveat}"
     if group.unfinished:
         title += f"; unfinished runs are left out: {', '.join(map(str, group.unfinished))}"
+    notes = [f"note: {remark.text}" for remark in group.remarks]
     if options.markdown:
-        print(f"{title}\n\n{markdown(summary)}", end="")
+        page = [markdown_paragraph(title), markdown(summary).rstrip(), *map(markdown_paragraph, notes)]
+        print("\n\n".join(page))
         return None
     console = Console(highlight=False, markup=False)
     console.print(title, style="bold")
     for table in rich_tables(summary):
         console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True)
     return None

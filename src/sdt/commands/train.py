@@ -1,8 +1,8 @@
 """Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
 
 A recipe is a YAML file of settings, or the name of a shipped one (iemocap, meld, puppets, ...); every setting is an
-option, too. Same recipe, corpus and machine give the same numbers, bit for bit, also when the run was interrupted and
-resumed. Started by torchrun, several processes train one model together:
+option, too. The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, also
+when the run was interrupted and resumed. Started by torchrun, several processes train one model together:
 torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
 """
 
@@ -144,6 +144,8 @@ def _print_scores(run_folder: RunFolder, console: Console) -> None:
     if "test_chosen" in values:
         price = Unsealed.from_dict(values["test_chosen"]).price(splits["test"])
         console.print(price, markup=False, highlight=False, soft_wrap=True)
+    for remark in values.get("remarks", ()):
+        console.print(f"note: {remark['text']}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
 
 

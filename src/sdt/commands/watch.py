@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sdt.commands.options import add_code_option, count, use_code
+from sdt.commands.options import add_code_option, add_encoding_option, count, use_code
 from sdt.commands.stopping import exit_code
 from sdt.errors import InputError
 
@@ -49,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="utterances that a model reads which is not causal, the newest included; default: 64",
     )
+    add_encoding_option(parser, "lines from a pipe")
     add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int | None:
             sys.stdout.reconfigure(encoding="utf-8")
     typed = sys.stdin.isatty()
     watch = Watch(options)
-    transcript = LiveTranscript(SOURCE, options.format)
+    transcript = LiveTranscript(SOURCE, options.format, options.encoding)
     try:
         if typed:
             watch.get_ready()

@@ -21,7 +21,23 @@ IEMOCAP_DEV = (
 MELD_DEV = range(1039, 1153)
 """MELD's dev conversations, where its three splits are numbered through: train comes before, test (to 1432) after."""
 
+_ALIASES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+
 Dev = Literal["usual", "session4", "share"]
+
+
+def split_named(name: str) -> str | None:
+    """The split that a name means: `train`, `dev` or `test`, of whatever case and usual spelling; None for another.
+
+    Example:
+        >>> split_named("Validation"), split_named("eval")
+        ('dev', None)
+    """
+    return _ALIASES.get(name.strip().casefold())
 
 
 def iemocap_session(conversation: str) -> int | None:

@@ -29,15 +29,15 @@ _NOT_PICKLES = {
 }
 
 
-def load(path: Path, *, encoding: str = "latin1") -> object:
+def load(path: Path) -> object:
     """Read a pickle of plain containers, strings, numbers and numpy arrays.
 
     A file made to do harm cannot run code, but it can still crash Python: hashing tuples nested a hundred thousand deep
     exhausts the stack of the interpreter itself.
 
     Args:
-        path: The file, of any pickle protocol, written by Python 2 or 3 with any version of numpy.
-        encoding: How the byte strings of Python 2 become text.
+        path: The file, of any pickle protocol, written by Python 2 or 3 with any version of numpy. Byte strings of
+            Python 2 become text, read as Latin-1.
 
     Returns:
         What was pickled. `OrderedDict` and `defaultdict` come back as `dict`; arrays as a subclass of `numpy.ndarray`
@@ -54,6 +54,17 @@ def load(path: Path, *, encoding: str = "latin1") -> object:
     for magic, what in _NOT_PICKLES.items():
         if data.startswith(magic):
             raise InputError(f"{path}: this is {what}")
+    return loads(path, data)
+
+
+def loads(path: Path, data: bytes, *, encoding: str = "latin1") -> object:
+    """The same of a pickle in memory, which is a part of a file or was made of it.
+
+    Args:
+        path: The file, for messages.
+        data: The pickle.
+        encoding: How the byte strings of Python 2 become text.
+    """
     try:
         scan(data)
         return _Unpickler(data, encoding).load()

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ from sdt.evaluation.counts import Counts
 
 FEW_CONVERSATIONS = 30
 """With fewer, percentile intervals are clearly too narrow; see benchmarks/false_findings.py."""
+FEWEST_CONVERSATIONS = 6
+"""With fewer there is no interval and no p: even where all n conversations agree, an exact test of their signs gives a
+two-sided p of 2 / 2^n, which is above 0.05."""
 _CHUNK = 500
 _NOTHING = 1e-12
 """Differences below it are rounding."""
@@ -74,32 +78,63 @@ def resample(counts: Sequence[Counts], how: Resampling) -> npt.NDArray[np.float6
     return np.concatenate(chunks, axis=1)
 
 
-def interval(drawn: npt.NDArray[np.float64], level: float) -> tuple[float, float]:
+class Interval(NamedTuple):
+    """A percentile interval, or the reason why there is none."""
+
+    low: float
+    """NaN where there is none."""
+    high: float
+    """NaN where there is none."""
+    note: str = ""
+    """Why there is none; empty where there is one."""
+
+
+def interval(drawn: npt.NDArray[np.float64], level: float, conversations: int) -> Interval:
     """The percentile interval: what lies between the outer (1 - level) / 2 of the draws on either side.
+
+    Draws that are all the same have no spread: an interval from 100 to 100 would claim that every test set gives this
+    number. It is not estimable then, nor from fewer than six conversations.
 
     Args:
         drawn: [B] scores or differences; draws that are NaN (nothing to score was drawn) are left out.
         level: The share of the draws inside, 0.95 for a 95 % interval.
-
-    Returns:
-        Lower and upper end; NaN where all draws are.
+        conversations: How many conversations have anything that is scored.
     """
     known = drawn[~np.isnan(drawn)]
-    if len(known) == 0:
-        return np.nan, np.nan
+    if conversations < FEWEST_CONVERSATIONS:
+        return Interval(np.nan, np.nan, too_few(conversations))
+    if not len(known) or np.ptp(known) < _NOTHING:
+        return Interval(np.nan, np.nan, "every draw gives the same number")
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return Interval(float(low), float(high))
 
 
-def two_sided_p(differences: npt.NDArray[np.float64]) -> float:
+def too_few(conversations: int) -> str:
+    """Why so many conversations have no interval and no p."""
+    found = "1 conversation" if conversations == 1 else f"{conversations} conversations"
+    return f"{found}; the bootstrap needs at least {FEWEST_CONVERSATIONS}"
+
+
+def interval_values(low: float, high: float, note: str) -> dict[str, Any]:
+    """JSON values of an interval: null and the reason where there is none."""
+    return {"interval": None, "no_interval": note} if np.isnan(low) else {"interval": [low, high]}
+
+
+def two_sided_p(differences: npt.NDArray[np.float64], conversations: int) -> float | None:
     """The p of "there is no difference": twice the share of the draws on the rarer side of 0.
 
     It is the other side of the percentile interval: p is below 0.05 where the 95 % interval leaves 0 out. A draw
     without any difference counts on both sides, and one draw more is counted on each, so that p is never 0.
 
     Args:
-        differences: [B] differences of two systems on the same draws; at least one is not NaN.
+        differences: [B] differences of two systems on the same draws; NaN where nothing to score was drawn.
+        conversations: How many conversations have anything that is scored.
+
+    Returns:
+        None where the test is undefined: fewer than six conversations, or the same difference, not 0, in every draw.
     """
     known = differences[~np.isnan(differences)]
+    if conversations < FEWEST_CONVERSATIONS or (np.ptp(known) < _NOTHING and abs(known[0]) >= _NOTHING):
+        return None
     rarer = min(np.count_nonzero(known <= _NOTHING), np.count_nonzero(known >= -_NOTHING))
     return float(min(1.0, 2 * (rarer + 1) / (len(known) + 1)))

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from sdt.model.config import FUSED
+
 if TYPE_CHECKING:
     from sdt.evaluation.outputs import Outputs
 
@@ -103,6 +105,17 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     # n_b / N * |right_b / n_b - confidence_b / n_b|, summed over the bins: the n_b cancel.
     gap = np.bincount(bin_, weights=right - confidence, minlength=BINS)
     return float(np.abs(gap).sum() / len(confidence))
+
+
+def calibration_errors(outputs: Outputs, temperature: float) -> tuple[float, float]:
+    """The expected calibration error of the fused prediction without its temperature, and with it.
+
+    Args:
+        outputs: With at least one labelled utterance.
+        temperature: That of the fused prediction.
+    """
+    after = outputs.probabilities[FUSED]
+    return calibration_error(reheated(after, temperature), outputs.label), calibration_error(after, outputs.label)
 
 
 def reliability(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> Reliability:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sdt.evaluation.counts import MEASURES, of_class
-from sdt.evaluation.significance import Comparison, Difference, Estimate
+from sdt.evaluation.significance import NO_UTTERANCE, Comparison, Difference, Estimate
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import p_value, spoken
+from sdt.evaluation.verdict import SPOKEN, corrected_for, interval_text, p_value, spoken
 
 _ABREAST = 3
 """Systems beside each other, so that a terminal of 80 columns shows them."""
@@ -39,7 +39,9 @@ def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> di
 
 
 def score(system: System, of: Estimate) -> str:
-    """A score in percent; with its standard deviation where there are several runs."""
+    """A score in percent, with its standard deviation over several runs; `–` for a class that does not occur."""
+    if of.note == NO_UTTERANCE:
+        return "–"
     return str(of.spread) if system.runs > 1 else f"{100 * of.spread.mean:.2f}"
 
 
@@ -50,7 +52,13 @@ def _scores(sides: Sequence[tuple[System, Mapping[str, Estimate]]], level: float
         "deviation over runs, interval by bootstrap over conversations",
         ("system", "runs", "measure", "score", f"{100 * level:g} % interval"),
         [
-            (system.name, str(system.runs), spoken(measure), score(system, of[measure]), _range(of[measure], ".2f"))
+            (
+                system.name,
+                str(system.runs),
+                spoken(measure),
+                score(system, of[measure]),
+                interval_text(of[measure], ".2f"),
+            )
             for system, of in sides
             for measure in MEASURES
         ],
@@ -66,18 +74,17 @@ def _classes(sides: Sequence[tuple[System, Mapping[str, Estimate]]]) -> Grid:
 
 
 def _differences(comparison: Comparison) -> Grid:
-    many, labels = comparison.compared, comparison.reference.labels
-    family = many * len(labels)
-    corrected = f"for {many} comparisons, that of classes for {family}" if many > 1 else f"for the {family} classes"
+    corrected = _corrected(comparison.differences)
     return Grid(
         f"{comparison.other.name} minus {comparison.reference.name}, in points; p by bootstrap over conversations, and "
-        f"by paired t-test and Wilcoxon's test over seeds; p are corrected (Holm) {corrected}",
+        "by paired t-test and Wilcoxon's test over seeds"
+        + (f"; p are corrected (Holm) for the number of comparisons ({corrected})" if corrected else ""),
         ("measure or class", "difference", f"{100 * comparison.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
                 spoken(measure) if measure in MEASURES else measure.removeprefix("f1:"),
-                f"{100 * of.value:+.2f}",
-                _range(of, "+.2f"),
+                "-" if of.note == NO_UTTERANCE else f"{100 * of.value:+.2f}",
+                interval_text(of, "+.2f"),
                 *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
             )
             for measure, of in comparison.differences.items()
@@ -85,5 +92,11 @@ def _differences(comparison: Comparison) -> Grid:
     )
 
 
-def _range(of: Estimate | Difference, form: str) -> str:
-    return f"{100 * of.low:{form}} to {100 * of.high:{form}}"
+def _corrected(differences: Mapping[str, Difference]) -> str:
+    """For how many comparisons p are corrected: each measure is a family of its own, all classes together are one."""
+    families = {name if name in MEASURES else "classes": of.family for name, of in differences.items()}
+    names: dict[str, list[str]] = {}
+    for name, family in families.items():
+        if text := corrected_for(family):
+            names.setdefault(text, []).append(SPOKEN.get(name, name))
+    return "; ".join(f"{', '.join(of)}: {text}" for text, of in names.items())

@@ -15,14 +15,15 @@ from sdt.conversation import Conversation
 from sdt.corpus.selection import labelled
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.calibration import calibration_error
+from sdt.evaluation.calibration import calibration_error, calibration_errors
 from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.outputs import Outputs, check_fit, each_prediction, run_model, write_predictions
+from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model
@@ -45,6 +46,8 @@ class Evaluation:
     """Head (`fused`, then the modalities that have one) to its scores."""
     notes: list[str]
     """What a reader of the scores should know, one line each."""
+    remarks: Sequence[Remark] = ()
+    """What is odd about the scores."""
 
     @property
     def title(self) -> str:
@@ -60,10 +63,14 @@ class Evaluation:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Modality to its weight in the fusion, the mean over the utterances; empty where the model has no weights."""
-        if self.outputs.weights is None:
+        """Modality to its weight in the fusion, the mean over the utterances that have any modality.
+
+        Empty where the model has no weights, or no utterance has a modality.
+        """
+        weights, present = self.outputs.weights, self.outputs.present  # [N, M]
+        if weights is None or (present is not None and not present.any()):
             return {}
-        mean = self.outputs.weights.mean(axis=0, dtype=np.float64).tolist()  # [M]
+        mean = (weights if present is None else weights[present.any(axis=1)]).mean(axis=0, dtype=np.float64).tolist()
         return dict(zip(self.config.modalities, mean, strict=True))
 
     @property
@@ -81,6 +88,7 @@ class Evaluation:
             "split": self.split,
             **({"caveat": warning} if warning else {}),
             "notes": self.notes,
+            "remarks": [remark.to_dict() for remark in self.remarks],
             "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
             "expected_calibration_error": self.calibration_error,
             "temperature": self.config.temperature,
@@ -138,7 +146,10 @@ def evaluate(
         progress=progress,
     )
     scores = score_heads(outputs, model.config.labels)
-    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes)
+    remarks = list(score_remarks(name, [{split: scores}], model.trained_terms))
+    before, after = calibration_errors(outputs, model.config.temperature)
+    remarks += calibration_remarks(name, split, [model.config.temperature], [before], [after])
+    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes, remarks)
 
 
 def _familiarity(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:

@@ -6,7 +6,7 @@ Shapes: C classes.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,38 @@ INK, FAINT = "#1b2a41", "#6b7785"
 """Of text."""
 COLOURS = ("#2a6f97", "#d1495b", "#e09f3e", "#4f9d69", "#7b5ea7", "#6b7785")
 """Of systems that are shown together, in their order; after the last one they begin again."""
+
+
+def fitted(name: str, letters: int, lines: int = 1) -> str:
+    """A name in lines of so many letters; the middle of a longer one is left out, since names often differ at the end.
+
+    Example:
+        >>> fitted("a label with a long name, number 7", 20)
+        'a label wi…, number 7'
+    """
+    text, most = " ".join(name.split()), letters * lines
+    while True:
+        half = (most - 1) // 2
+        cut = text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[len(text) - half :].lstrip()}"
+        found = textwrap.wrap(cut, letters) or [""]
+        if len(found) <= lines:
+            return "\n".join(found)
+        most -= 1
+
+
+def inches(names: Iterable[str], size: float = 9.5) -> float:
+    """How wide the longest line of some names is in letters of so many points, about."""
+    return max((len(line) for name in names for line in name.split("\n")), default=0) * size * 0.0085
+
+
+def rows_of(names: Iterable[str]) -> int:
+    """The lines of the name that has the most."""
+    return max((name.count("\n") + 1 for name in names), default=1)
+
+
+def abreast(names: Sequence[str], width: float) -> int:
+    """How many names of a legend fit beside each other into so many inches."""
+    return max(1, min(len(names), int(width / (inches(names) + 0.55))))
 
 
 def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> None:
@@ -79,13 +111,21 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
     support = confusion.sum(axis=1)  # [C]
     share = confusion / np.maximum(support, 1)[:, None]  # [C, C]
     cell = min(_CELL, _LARGEST / C)
-    figure = Figure(figsize=(cell * C + 2.5, cell * C + 1.5), layout="compressed")
+    left = [f"{fitted(name, 24, 3)}\n{n:,}" for name, n in zip(labels, support.tolist(), strict=True)]
+    lying, below = _below(labels, cell)
+    room = 0.17 * rows_of(below) if lying else 0.7 * inches(below, 10)
+    size = (cell * C + inches(left, 10) + 1.9, cell * C + room + 1.3)
+    figure = Figure(figsize=size, layout="compressed")
     axes = figure.add_subplot()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(confusion):
         _cell(axes, row, column, float(share[row, column]), int(count), scale=cell / _CELL)
 
-    _name_classes(axes, labels, support)
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "va": "top", "rotation_mode": "anchor"}
+    axes.set_xticks(range(C), below, fontsize=10, parse_math=False, **({} if lying else slant))
+    axes.set_yticks(range(C), left, fontsize=10, parse_math=False)
+    axes.set_xlabel("predicted", labelpad=8, color=FAINT)
+    axes.set_ylabel("annotated (utterances)", labelpad=8, color=FAINT)
     # White lines between the cells.
     axes.set_xticks(np.arange(C + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(C + 1) - 0.5, minor=True)
@@ -117,17 +157,12 @@ def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale:
     axes.text(column, row + 0.19, f"{count:,}", fontsize=8 * scale, alpha=0.85, **style)
 
 
-def _name_classes(axes: Axes, labels: Sequence[str], support: npt.NDArray[np.int64]) -> None:
-    """Write the class names on both sides: below lying if they fit into the width of a cell, otherwise slanting."""
+def _below(labels: Sequence[str], cell: float) -> tuple[bool, list[str]]:
+    """The class names below a matrix, and whether they lie there; those that do not fit into a cell are to slant."""
     lying = [textwrap.fill(label, 11, break_long_words=False) for label in labels]
-    fits = len(labels) * _CELL <= _LARGEST and max(len(line) for name in lying for line in name.split("\n")) <= 11
-    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "va": "top", "rotation_mode": "anchor"}
-    below = lying if fits else list(labels)
-    axes.set_xticks(range(len(labels)), below, fontsize=10, parse_math=False, **({} if fits else slant))
-    left = [f"{textwrap.fill(label, 24)}\n{count:,}" for label, count in zip(labels, support.tolist(), strict=True)]
-    axes.set_yticks(range(len(labels)), left, fontsize=10, parse_math=False)
-    axes.set_xlabel("predicted", labelpad=8, color=FAINT)
-    axes.set_ylabel("annotated (utterances)", labelpad=8, color=FAINT)
+    if cell == _CELL and rows_of(lying) <= 3 and inches(lying, 10) < 1.1 * cell:
+        return True, lying
+    return False, [fitted(label, 28) for label in labels]
 
 
 def _head(axes: Axes, title: str, *, columns: int) -> None:

@@ -14,13 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from sdt.evaluation.figure import FAINT, INK, save_figure
+from sdt.evaluation.figure import FAINT, INK, fitted, inches, save_figure
 from sdt.evaluation.system import System
 
 _CELL = 0.56
 """Inches; room for `-100.0`."""
 _LARGEST = 9.0
 """Inches of one matrix; with more classes than fit into it, the cells and what stands in them get smaller."""
+_NARROWEST = 2.2
+"""Inches of a column, so that there is room for names above a small matrix."""
 _REACH = 0.25
 """The difference of two shares that has the full colour, at least."""
 
@@ -49,7 +51,12 @@ def confusions_figure(reference: System, others: Sequence[System], title: str) -
     C = len(reference.labels)
     cell = min(_CELL, _LARGEST / C)
     side = cell * C
-    figure = Figure(figsize=(3 * side + 3.6, len(others) * (side + 1.3) + 0.5), layout="constrained")
+    names = [fitted(label, 24) for label in reference.labels]
+    column = max(side, _NARROWEST)
+    letters = int(column / 0.095)
+    slanting = 0.65 * inches(names, 9)
+    size = (3 * column + inches(names, 9) + 2.2, len(others) * (side + slanting + 1.35) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     axes = figure.subplots(len(others), 3, squeeze=False, sharey=True)
     before = shares(reference)
@@ -57,12 +64,15 @@ def confusions_figure(reference: System, others: Sequence[System], title: str) -
         after = shares(other)
         scale = cell / _CELL
         for at, share, name in ((row[0], before, reference.name), (row[1], after, other.name)):
-            _matrix(at, share, name, "Blues", (0, 1), scale)
+            _matrix(at, share, fitted(name, letters, 3), "Blues", (0, 1), scale)
         reach = max(_REACH, float(np.abs(after - before).max()))
-        picture = _matrix(row[2], after - before, f"{other.name} - {reference.name}", "RdBu", (-reach, reach), scale)
+        difference = fitted(f"{other.name} - {reference.name}", letters)
+        if "…" in difference:
+            difference = f"{fitted(other.name, letters)}\n- {fitted(reference.name, letters - 2)}"
+        picture = _matrix(row[2], after - before, difference, "RdBu", (-reach, reach), scale)
         for at in row:
-            at.set_xticks(range(C), reference.labels, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
-            at.set_yticks(range(C), reference.labels, parse_math=False)
+            at.set_xticks(range(C), names, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
+            at.set_yticks(range(C), names, parse_math=False)
             at.set_xlabel("predicted", color=FAINT)
         row[0].set_ylabel("annotated", color=FAINT)
         bar = figure.colorbar(picture, ax=row[2], shrink=0.8, aspect=24, format="{x:+.0%}")
@@ -99,6 +109,6 @@ def _matrix(
             color="white" if dark else INK,
         )
     axes.set_title(name, fontsize=10, fontweight="bold", color=INK, loc="left", parse_math=False)
-    axes.tick_params(length=0, labelsize=9)
+    axes.tick_params(length=0, labelsize=9 * min(1.0, 1.6 * scale))
     axes.spines[:].set_visible(False)
     return picture

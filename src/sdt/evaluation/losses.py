@@ -43,14 +43,14 @@ def score_changed(unchanged: System, systems: Sequence[System], how: Resampling)
     """
     counts = [system.counts() for system in (unchanged, *systems)]
     totals, drawn = [of.totals() for of in counts], resample(counts, how)  # each [R, 3 + C]; [1 + systems, B, 3 + C]
-    names = measure_names(unchanged.labels)
+    names, K = measure_names(unchanged.labels), unchanged.conversations
     found = []
     for index in range(1, len(counts)):
         measures = {
-            name: Estimate(Spread.of(totals[index][:, c].tolist()), *interval(drawn[index, :, c], how.level))
+            name: Estimate(Spread.of(totals[index][:, c].tolist()), *interval(drawn[index, :, c], how.level, K))
             for c, name in enumerate(names)
         }
         by_run = (totals[0] - totals[index])[:, _WEIGHTED]
         by_draw = (drawn[0] - drawn[index])[:, _WEIGHTED]
-        found.append(Changed(measures, Estimate(Spread.of(by_run.tolist()), *interval(by_draw, how.level))))
+        found.append(Changed(measures, Estimate(Spread.of(by_run.tolist()), *interval(by_draw, how.level, K))))
     return found

@@ -26,8 +26,8 @@ from sdt.evaluation.reading import said
 from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
 from sdt.model.config import FUSED, ModelConfig
-from sdt.model.windows import Windows
 from sdt.transcripts.records import answer
+from sdt.windows import Windows
 
 if TYPE_CHECKING:
     from sdt.model.base import Model
@@ -122,7 +122,7 @@ def run_model(
         corpus: Where the conversations' features are.
         conversations: What to run it on; in the outputs they keep this order.
         modalities: Those that the model may look at, the others count as missing; None for all of the model's.
-        batch_size: Conversations that are computed together. It has no influence on the results.
+        batch_size: Conversations that are computed together. Results of other sizes differ by rounding only.
         windows: How longer conversations are cut; None for not at all. See `sdt.evaluation.reading`.
         device: Where to compute; None for where the model is.
         change: What is done to each packed batch before the model reads it; it must not depend on which conversations
@@ -201,39 +201,42 @@ def present_in(batch: Batch, config: ModelConfig) -> npt.NDArray[np.bool_]:
     return torch.stack([batch.present[name] for name in config.modalities], dim=1).numpy()
 
 
-def predictions(outputs: Outputs, config: ModelConfig) -> list[Prediction]:
-    """The outputs in words, one prediction for each utterance.
+def predictions(outputs: Outputs, config: ModelConfig, *, infer: bool = True) -> list[Prediction]:
+    """The outputs as predictions, one for each utterance.
 
     Args:
         outputs: What `run_model` returned.
         config: The configuration of the model that was run.
+        infer: Whether an utterance without any modality has the emotion that the model infers from its context, and is
+            marked as `inferred`; else it has no emotion.
     """
-    return list(each_prediction(outputs, config))
+    return list(each_prediction(outputs, config, infer=infer))
 
 
-def each_prediction(outputs: Outputs, config: ModelConfig) -> Iterator[Prediction]:
-    """The same one after another: a prediction in words is many times as large as its numbers."""
+def each_prediction(outputs: Outputs, config: ModelConfig, *, infer: bool = True) -> Iterator[Prediction]:
+    """The same one after another: a prediction takes many times the memory of its numbers."""
 
     def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
-    def branches(row: int) -> dict[str, dict[str, float]]:
-        # Without a weight nothing would say that a branch had nothing to look at.
-        heads = [head for head in outputs.probabilities if head != FUSED]
-        if outputs.weights is None and outputs.present is not None:
-            has = dict(zip(config.modalities, outputs.present[row].tolist(), strict=True))
-            heads = [head for head in heads if has[head]]
-        return {head: named(outputs.probabilities[head][row], config.labels) for head in heads}
-
     fused = outputs.probabilities[FUSED]
+    heads = [head for head in outputs.probabilities if head != FUSED]
     for row, (conversation, utterance) in enumerate(outputs.places):
+        has = dict.fromkeys(config.modalities, True)
+        if outputs.present is not None:
+            has = dict(zip(config.modalities, outputs.present[row].tolist(), strict=True))
+        weights = {} if outputs.weights is None else named(outputs.weights[row], config.modalities)
+        anything = any(has.values())
         yield Prediction(
             conversation=conversation,
             utterance=utterance,
-            emotion=config.labels[int(fused[row].argmax())],
-            probabilities=named(fused[row], config.labels),
-            branches=branches(row),
-            weights={} if outputs.weights is None else named(outputs.weights[row], config.modalities),
+            emotion=config.labels[int(fused[row].argmax())] if anything or infer else None,
+            probabilities=named(fused[row], config.labels) if anything or infer else {},
+            branches={
+                head: named(outputs.probabilities[head][row], config.labels) if has[head] else None for head in heads
+            },
+            weights={modality: weight if has[modality] else None for modality, weight in weights.items()},
+            inferred=infer and not anything,
         )
 
 

@@ -20,7 +20,7 @@ from sdt.corpus.batches import Batch
 from sdt.model.base import Model, Output, checked
 from sdt.model.config import ModelConfig
 from sdt.model.sdt import SDT
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 
 TOGETHER = 2048
 """Utterances of windows that are computed together, about."""

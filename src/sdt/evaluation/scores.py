@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from sdt.errors import InputError
 
@@ -47,6 +47,11 @@ class Scores:
     """By label name, in the model's order."""
     confusion: npt.NDArray[np.int64]
     """[C, C] counts; a row is an annotated class, a column a predicted one."""
+
+    @property
+    def absent(self) -> list[str]:
+        """The classes that no scored utterance has; their recall and F1 are 0 by convention."""
+        return [label for label, of in self.classes.items() if not of.support]
 
     @property
     def utterances(self) -> int:
@@ -109,10 +114,11 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     true, predicted = np.indices(confusion.shape).reshape(2, -1)
     cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
     per_class = precision_recall_fscore_support(true, predicted, **cells)
+    _, _, f1s, supports = per_class
     return Scores(
         accuracy=float(np.trace(confusion) / total),
-        weighted_f1=float(f1_score(true, predicted, average="weighted", **cells)),
-        macro_f1=float(f1_score(true, predicted, average="macro", **cells)),
+        weighted_f1=float(np.average(f1s, weights=supports)),
+        macro_f1=float(np.average(f1s)),
         classes={
             label: ClassScores(float(precision), float(recall), float(f1), int(support))
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
@@ -122,7 +128,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
 
 
 def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
-    """Score the fused prediction and every student's; keyed and ordered like `outputs.probabilities`.
+    """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:
         InputError: No utterance is annotated.

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+FEW_SEEDS = 5
+"""With fewer seeds in common no conclusion about other seeds is drawn."""
 ENOUGH_FOR_T = 2
 ENOUGH_FOR_WILCOXON = 6
 """The smallest number of pairs whose two-sided p can be below 0.05: 2 / 2^6."""

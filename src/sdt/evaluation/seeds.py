@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from sdt.escaping import markdown_table
 from sdt.evaluation.scores import Scores
 from sdt.model.config import FUSED
 
@@ -40,6 +41,10 @@ class Summary:
     """Head to accuracy, weighted F1 and macro F1."""
     classes: Mapping[str, Spread]
     """Label to the fused prediction's F1."""
+    runs: int = 1
+    """R."""
+    absent: Sequence[str] = ()
+    """The labels that the split does not have; their F1 is 0 by convention."""
 
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, Scores]]) -> Summary:
@@ -57,6 +62,8 @@ class Summary:
                 label: Spread.of([scores[FUSED].classes[label].f1 for scores in runs])
                 for label in runs[0][FUSED].classes
             },
+            runs=len(runs),
+            absent=runs[0][FUSED].absent,
         )
 
 
@@ -66,8 +73,14 @@ CLASSES = ("class", "F1 of the fused prediction")
 
 def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """The two tables of a summary as (columns, rows): heads, then classes."""
-    heads = [(head, *map(str, spreads)) for head, spreads in summary.heads.items()]
-    return [(HEADS, heads), (CLASSES, [(label, str(spread)) for label, spread in summary.classes.items()])]
+
+    def shown(of: Spread) -> str:
+        """One run has no standard deviation."""
+        return str(of) if summary.runs > 1 else f"{100 * of.mean:.2f}"
+
+    heads = [(head, *map(shown, spreads)) for head, spreads in summary.heads.items()]
+    classes = [(label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()]
+    return [(HEADS, heads), (CLASSES, classes)]
 
 
 def rich_tables(summary: Summary) -> Iterator[Table]:
@@ -83,8 +96,4 @@ def rich_tables(summary: Summary) -> Iterator[Table]:
 
 def markdown(summary: Summary) -> str:
     """The tables for a page."""
-    blocks = []
-    for columns, rows in tables(summary):
-        ruler = ["---", *["---:"] * (len(columns) - 1)]
-        blocks.append("\n".join(f"| {' | '.join(row)} |" for row in (columns, ruler, *rows)))
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(markdown_table(columns, rows) for columns, rows in tables(summary)) + "\n"

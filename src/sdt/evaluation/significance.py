@@ -17,21 +17,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.evaluation.bootstrap import FEW_CONVERSATIONS, Resampling, interval, resample, two_sided_p
-from sdt.evaluation.counts import MEASURES, measure_names
-from sdt.evaluation.seed_tests import SeedTest, holm, paired, t_test, wilcoxon
+from sdt.evaluation.bootstrap import (
+    FEW_CONVERSATIONS,
+    FEWEST_CONVERSATIONS,
+    Interval,
+    Resampling,
+    interval,
+    interval_values,
+    resample,
+    too_few,
+    two_sided_p,
+)
+from sdt.evaluation.counts import MEASURES, Counts, measure_names
+from sdt.evaluation.seed_tests import FEW_SEEDS, SeedTest, holm, paired, t_test, wilcoxon
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.system import System
+from sdt.evaluation.verdict import LIKELY, Verdict, sentence, verdict
 
 DEFAULT = Resampling()
-FEW_SEEDS = 5
-"""With fewer runs on a side a reader is warned."""
+NO_UTTERANCE = "no utterance of this class in the test set"
 
 
 @dataclass(frozen=True)
@@ -41,12 +51,26 @@ class Estimate:
     spread: Spread
     """Mean and standard deviation over its runs."""
     low: float
-    """The interval of the mean over the runs, by the bootstrap over conversations."""
+    """The interval of the mean over the runs, by the bootstrap over conversations; NaN where it is not estimable."""
     high: float
+    note: str = ""
+    """Why there is no interval; empty where there is one."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"mean": self.spread.mean, "deviation": self.spread.deviation, "interval": [self.low, self.high]}
+        ends = interval_values(self.low, self.high, self.note)
+        return {"mean": self.spread.mean, "deviation": self.spread.deviation, **ends}
+
+
+class Family(NamedTuple):
+    """How many p each test gives in a family of comparisons; a test that is undefined for one gives none there."""
+
+    bootstrap: int
+    t: int
+    wilcoxon: int
+
+
+ALONE = Family(1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -56,25 +80,34 @@ class Difference:
     value: float
     """The difference of the means over the runs."""
     low: float
-    """The interval, by the paired bootstrap over conversations."""
+    """The interval, by the paired bootstrap over conversations; NaN where it is not estimable."""
     high: float
-    p: float
-    """Two-sided, by the same bootstrap."""
+    note: str
+    """Why there is no interval; empty where there is one."""
+    p: float | None
+    """Two-sided, by the same bootstrap; None where the test is undefined."""
     t: SeedTest
     wilcoxon: SeedTest
-    p_holm: float
+    p_holm: float | None = None
     """`p`, corrected for the comparisons of its family; those below likewise."""
-    t_holm: float | None
-    wilcoxon_holm: float | None
+    t_holm: float | None = None
+    wilcoxon_holm: float | None = None
+    family: Family = ALONE
+    """For how many comparisons the p of each test are corrected."""
+
+    @property
+    def likely(self) -> bool:
+        """Whether the corrected p of the bootstrap is below 0.05."""
+        return self.p_holm is not None and self.p_holm < LIKELY
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
             "difference": self.value,
-            "interval": [self.low, self.high],
-            "bootstrap": {"p": self.p, "p_holm": self.p_holm},
-            "t_test": {**self.t.to_dict(), "p_holm": self.t_holm},
-            "wilcoxon": {**self.wilcoxon.to_dict(), "p_holm": self.wilcoxon_holm},
+            **interval_values(self.low, self.high, self.note),
+            "bootstrap": {"p": self.p, "p_holm": self.p_holm, "comparisons": self.family.bootstrap},
+            "t_test": {**self.t.to_dict(), "p_holm": self.t_holm, "comparisons": self.family.t},
+            "wilcoxon": {**self.wilcoxon.to_dict(), "p_holm": self.wilcoxon_holm, "comparisons": self.family.wilcoxon},
         }
 
 
@@ -88,17 +121,17 @@ class Comparison:
     """Of the reference and of the other, by measure."""
     differences: Mapping[str, Difference]
     """By measure."""
-    compared: int
-    """How many systems were compared with the reference."""
     level: float
     """Of the intervals."""
     notes: tuple[str, ...]
     """What a reader of the numbers must know, one line each."""
 
+    def verdict(self, measure: str = "weighted_f1") -> Verdict:
+        """What the numbers of a measure allow to conclude."""
+        return verdict(self.differences[measure])
+
     def sentence(self, measure: str = "weighted_f1") -> str:
         """What the numbers of a measure say, in words."""
-        from sdt.evaluation.verdict import sentence
-
         return sentence(self, measure)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,6 +147,7 @@ class Comparison:
                 }
                 for name, difference in self.differences.items()
             },
+            "verdicts": {measure: self.verdict(measure).to_dict() for measure in MEASURES},
             "sentences": {measure: self.sentence(measure) for measure in MEASURES},
             "notes": list(self.notes),
         }
@@ -159,9 +193,7 @@ def compare(
         if index > 0
     ]
     return [
-        Comparison(
-            systems[0], system, (sides[0], side), difference, len(others), how.level, tuple(_notes(systems[0], system))
-        )
+        Comparison(systems[0], system, (sides[0], side), difference, how.level, tuple(_notes(systems[0], system)))
         for system, side, difference in zip(systems[1:], sides[1:], _corrected(differences), strict=True)
     ]
 
@@ -184,30 +216,40 @@ def align(systems: Sequence[System], *, other_features: bool = False) -> list[Sy
 
 
 def _estimates(system: System, drawn: npt.NDArray[np.float64], level: float) -> dict[str, Estimate]:
-    totals = system.counts().totals()  # [R, 3 + C]
+    counts = system.counts()
+    totals, ends = counts.totals(), _intervals(counts, drawn, level)  # [R, 3 + C]
     return {
-        name: Estimate(Spread.of(totals[:, column].tolist()), *interval(drawn[:, column], level))
+        name: Estimate(Spread.of(totals[:, column].tolist()), *ends[column])
         for column, name in enumerate(measure_names(system.labels))
     }
+
+
+def _intervals(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> list[Interval]:
+    """One for each column of `drawn` [B, 3 + C]; none for a class that does not occur: its F1 is 0 by convention."""
+    occurs = [True] * len(MEASURES) + (counts.support.sum(axis=0) > 0).tolist()
+    return [
+        interval(drawn[:, column], level, counts.conversations) if there else Interval(np.nan, np.nan, NO_UTTERANCE)
+        for column, there in enumerate(occurs)
+    ]
 
 
 def _differences(
     reference: System, other: System, drawn: npt.NDArray[np.float64], level: float
 ) -> dict[str, Difference]:
     """Every difference, not corrected yet; `drawn` is [B, 3 + C]."""
-    before, after = reference.counts().totals(), other.counts().totals()  # [R, 3 + C] each
-    found = {}
+    counts = reference.counts()
+    before, after = counts.totals(), other.counts().totals()  # [R, 3 + C] each
+    ends, found = _intervals(counts, drawn, level), {}
     for column, name in enumerate(measure_names(reference.labels)):
         by_seed = paired(reference.by_seed(before[:, column]), other.by_seed(after[:, column]))
+        absent = ends[column].note == NO_UTTERANCE
+        undefined = SeedTest(None, len(by_seed), NO_UTTERANCE)
         found[name] = Difference(
             float(after[:, column].mean() - before[:, column].mean()),
-            *interval(drawn[:, column], level),
-            two_sided_p(drawn[:, column]),
-            t_test(by_seed),
-            wilcoxon(by_seed),
-            p_holm=1.0,
-            t_holm=None,
-            wilcoxon_holm=None,
+            *ends[column],
+            p=None if absent else two_sided_p(drawn[:, column], counts.conversations),
+            t=undefined if absent else t_test(by_seed),
+            wilcoxon=undefined if absent else wilcoxon(by_seed),
         )
     return found
 
@@ -221,10 +263,10 @@ def _corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str
     for family in families:
         members = [(index, name) for index in range(len(differences)) for name in family]
         made = [differences[index][name] for index, name in members]
-        by_test = (holm([d.p for d in made]), holm([d.t.p for d in made]), holm([d.wilcoxon.p for d in made]))
-        for (index, name), difference, p, t, w in zip(members, made, *by_test, strict=True):
-            assert p is not None
-            corrected[index][name] = replace(difference, p_holm=p, t_holm=t, wilcoxon_holm=w)
+        by_test = [[d.p for d in made], [d.t.p for d in made], [d.wilcoxon.p for d in made]]
+        size = Family(*(sum(p is not None for p in of_test) for of_test in by_test))
+        for (index, name), difference, p, t, w in zip(members, made, *map(holm, by_test), strict=True):
+            corrected[index][name] = replace(difference, p_holm=p, t_holm=t, wilcoxon_holm=w, family=size)
     return corrected
 
 
@@ -233,16 +275,20 @@ def _notes(reference: System, other: System) -> Iterable[str]:
         yield from (f"{system.name}: {caveat}" for caveat in system.caveats)
     if reference.corpus_sha256 != other.corpus_sha256 and reference.corpus_sha256 and other.corpus_sha256:
         yield f"{reference.name} and {other.name} were made on corpora with different features, on the same test set"
-    if reference.conversations < FEW_CONVERSATIONS:
-        yield f"the test set has only {reference.conversations} conversations; the intervals come out too narrow"
+    if reference.conversations < FEWEST_CONVERSATIONS:
+        yield f"no intervals and no p over test sets: the test set has {too_few(reference.conversations)}"
+    elif reference.conversations < FEW_CONVERSATIONS:
+        yield f"the test set has only {reference.conversations} conversations; intervals and p come out too small"
     seeds = [set(system.seeds) - {None} for system in (reference, other)]
-    if seeds[0] != seeds[1] and seeds[0] and seeds[1]:
-        common = len(seeds[0] & seeds[1])
-        yield f"{reference.name} and {other.name} were not run with the same seeds; tests over seeds use {common}"
-    if min(reference.runs, other.runs) < FEW_SEEDS:
+    common = seeds[0] & seeds[1]
+    if seeds[0] != seeds[1] and len(common) >= FEW_SEEDS:
         yield (
-            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}: too few to say what other seeds "
-            "would give"
+            f"{reference.name} and {other.name} were not run with the same seeds; tests over seeds use {len(common)}"
+        )
+    if len(common) < FEW_SEEDS:
+        yield (
+            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}, {len(common)} with a common seed: "
+            f"too few to say what other seeds would give (at least {FEW_SEEDS})"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sdt.evaluation.scores import Scores
+from sdt.escaping import latex_row, latex_text, markdown_paragraph, markdown_table
+from sdt.evaluation.scores import ClassScores, Scores
 from sdt.model.config import FUSED
 
 
@@ -34,13 +34,11 @@ class Grid:
 
     def markdown(self) -> str:
         """For a page: the title as a paragraph, and the table."""
-        ruler = ["---", *["---:"] * (len(self.columns) - 1)]
-        lines = [[cell.replace("|", "\\|") for cell in row] for row in (self.columns, ruler, *self.rows)]
-        return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return f"{markdown_paragraph(self.title)}\n\n{markdown_table(self.columns, self.rows)}\n"
 
     def latex(self) -> str:
         """For a paper that loads the package booktabs: a `table` with the title as its caption."""
-        head, *rows = [" & ".join(map(latex_text, row)) + r" \\" for row in (self.columns, *self.rows)]
+        head, *rows = [latex_row(map(latex_text, row)) for row in (self.columns, *self.rows)]
         lines = [
             r"\begin{table}",
             rf"\caption{{{latex_text(self.title)}}}",
@@ -50,24 +48,6 @@ class Grid:
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"
-
-
-_LATEX = {
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "<": "$<$",
-    ">": "$>$",
-    "\n": " ",
-}
-
-
-def latex_text(text: str) -> str:
-    """Text as LaTeX shows it; the hyphen before a number becomes a minus sign."""
-    escaped = "".join(_LATEX.get(character, character) for character in text)
-    return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
 
 
 def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
@@ -93,8 +73,14 @@ def classes_table(scores: Scores, title: str) -> Group:
     """
     table = plain_table("class", "precision", "recall", "F1", "support")
     for label, of in scores.classes.items():
-        table.add_row(Text(label), percent(of.precision), percent(of.recall), percent(of.f1), f"{of.support:,}")
+        table.add_row(Text(label), *class_cells(of))
     return Group(Text(title, style="bold"), table)
+
+
+def class_cells(of: ClassScores) -> tuple[str, str, str, str]:
+    """Precision, recall, F1 and support of a class; `–` instead of recall and F1 where it does not occur."""
+    found = (percent(of.recall), percent(of.f1)) if of.support else ("–", "–")
+    return percent(of.precision), *found, f"{of.support:,}"
 
 
 def percent(fraction: float) -> str:

@@ -1,17 +1,60 @@
-"""What a comparison says, in words that claim no more than the numbers do."""
+"""What a comparison says, as values and in words that claim no more than the numbers do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from sdt.evaluation.bootstrap import FEW_CONVERSATIONS
 from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.seed_tests import FEW_SEEDS
 
 if TYPE_CHECKING:
-    from sdt.evaluation.significance import Comparison, Difference
+    from sdt.evaluation.significance import Comparison, Difference, Family
 
 SPOKEN = dict(zip(MEASURES, ("accuracy", "weighted F1", "macro F1"), strict=True))
 LIKELY = 0.05
 """The p below which a difference is called more than noise."""
+Finding = Literal["significant", "not significant", "undefined", "too few"]
+"""`undefined`: the test gives no p. `too few`: fewer seeds in common than a conclusion needs, whatever p is."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a difference allows to conclude, after Holm's correction."""
+
+    test_set: Finding
+    """About other test sets, by the bootstrap over conversations."""
+    seeds: Finding
+    """About other seeds, by the paired t-test."""
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON values."""
+        return asdict(self)
+
+
+class HasInterval(Protocol):
+    """An estimate with a percentile interval, whose ends are NaN where it is not estimable."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+
+def verdict(difference: Difference) -> Verdict:
+    """What a difference allows to conclude."""
+    seeds = _finding(difference.t_holm)
+    return Verdict(_finding(difference.p_holm), seeds if difference.t.pairs >= FEW_SEEDS else "too few")
+
+
+def _finding(p: float | None) -> Finding:
+    if p is None:
+        return "undefined"
+    return "significant" if p < LIKELY else "not significant"
 
 
 def spoken(measure: str) -> str:
@@ -26,13 +69,32 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def interval_text(of: HasInterval, form: str, to: str = " to ") -> str:
+    """An interval in percent or points; `-` where it is not estimable."""
+    return "-" if of.low != of.low else f"{100 * of.low:{form}}{to}{100 * of.high:{form}}"
+
+
+def corrected_for(sizes: Family) -> str:
+    """For how many comparisons p are corrected, each test by its name where they differ; empty where none is."""
+    if max(sizes) <= 1:
+        return ""
+    if len(set(sizes)) == 1:
+        return f"{sizes.bootstrap} comparisons"
+    return f"{sizes.bootstrap} (bootstrap), {sizes.t} (t-test) and {sizes.wilcoxon} (Wilcoxon) comparisons"
+
+
 def sentence(comparison: Comparison, measure: str) -> str:
     """How large the difference is, whether it is more than the test set's noise, and what is known of the seeds'.
 
     Where several systems are compared with the reference, the corrected p decide.
     """
     difference = comparison.differences[measure]
-    parts = (_size(comparison, difference, measure), _test_set(comparison, difference), _seeds(comparison, difference))
+    found = verdict(difference)
+    parts = (
+        _size(comparison, difference, measure),
+        _test_set(comparison, difference, found.test_set),
+        _seeds(difference, found.seeds),
+    )
     return " ".join(parts)
 
 
@@ -40,8 +102,10 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
     reference, other = comparison.reference, comparison.other
     mean = " on average" if max(reference.runs, other.runs) > 1 else ""
     interval = (
-        f"({100 * comparison.level:g} % interval of the difference {100 * difference.low:+.2f} to "
-        f"{100 * difference.high:+.2f}, bootstrap over {reference.conversations} conversations)"
+        f"(no interval of the difference: {difference.note})"
+        if difference.note
+        else f"({100 * comparison.level:g} % interval of the difference {interval_text(difference, '+.2f')}, bootstrap "
+        f"over {reference.conversations} conversations)"
     )
     points = f"{100 * abs(difference.value):.2f}"
     if points == "0.00":
@@ -50,37 +114,40 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
     return f"{other.name} is {points} points of {spoken(measure)} {place} {reference.name}{mean} {interval}."
 
 
-def _test_set(comparison: Comparison, difference: Difference) -> str:
-    found = _p(difference.p, difference.p_holm, comparison)
-    if difference.low == difference.high == 0:
-        return f"No draw of the test set makes a difference ({found})."
-    if difference.p_holm < LIKELY:
+def _test_set(comparison: Comparison, difference: Difference, finding: Finding) -> str:
+    if finding == "undefined":
+        return "Whether another test set would give the same is not known."
+    if difference.note and abs(difference.value) < 1e-12:
+        return "No draw of the test set makes a difference."
+    found = _p(difference.p, difference.p_holm, difference.family.bootstrap)
+    conversations = comparison.reference.conversations
+    if conversations < FEW_CONVERSATIONS:
+        found += f"; with {conversations} conversations p comes out too small"
+    if finding == "significant":
         return f"The difference is more than test-set noise ({found})."
-    return f"The difference is not more than test-set noise can make ({found}): another test set could turn it round."
+    return f"The difference is not significant ({found}); it may not hold on another test set."
 
 
-def _seeds(comparison: Comparison, difference: Difference) -> str:
+def _seeds(difference: Difference, finding: Finding) -> str:
     t, pairs = difference.t, difference.t.pairs
     if pairs < 2:
         return (
-            "That is said of these very models; what other seeds would give is not known: it takes several runs on "
-            "each side, with the same seeds."
+            "This holds for these models only; to compare methods, train several runs on each side with the same seeds."
         )
-    if t.p is None or difference.t_holm is None:
+    if t.p is None:
         return f"Over {pairs} seeds {t.note}."
-    found = f"Over {pairs} seeds the paired t-test gives {_p(t.p, difference.t_holm, comparison)}"
-    if difference.t_holm < LIKELY:
-        found += ", so it is more than the noise of seeds"
-    else:
-        found += ", so it is not more than seeds can make"
+    found = f"Over {pairs} seeds the paired t-test gives {_p(t.p, difference.t_holm, difference.family.t)}"
+    if finding == "too few":
+        return f"{found}; {pairs} seeds are too few to say what other seeds would give."
+    found += f", so it is {'' if finding == 'significant' else 'not '}more than the noise of seeds"
     few = difference.wilcoxon.note
     return f"{found}; {few}." if few else f"{found}; Wilcoxon's test gives {_only(difference.wilcoxon.p)}."
 
 
-def _p(p: float, corrected: float, comparison: Comparison) -> str:
-    if comparison.compared == 1:
+def _p(p: float | None, corrected: float | None, comparisons: int) -> str:
+    if comparisons == 1:
         return _only(p)
-    return f"{_only(p)}, corrected for {comparison.compared} comparisons {_only(corrected)}"
+    return f"{_only(p)}, corrected for {comparisons} comparisons {_only(corrected)}"
 
 
 def _only(p: float | None) -> str:

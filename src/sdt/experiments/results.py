@@ -97,11 +97,14 @@ class Results:
         return compare(systems[0], systems[1:])
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: every row's spreads, the comparisons."""
+        """JSON values: every row's spreads, the remarks, the comparisons."""
+        from sdt.experiments.tables import remarks
+
         return {
             "question": self.plan.question,
             "split": self.split,
             "rows": [_row_values(row) for row in self.rows],
+            "remarks": [remark.to_dict() for remark in remarks(self.rows)],
             **({"significance": comparison_values(self.comparisons, {})} if self.comparisons else {}),
         }
 

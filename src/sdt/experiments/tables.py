@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, markdown_text
 from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.significance import FEW_SEEDS
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import LIKELY, p_value, spoken
+from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value, spoken
 from sdt.experiments.plan import option_text, spoken_seeds
 from sdt.training.sealed import CAVEAT
 
 if TYPE_CHECKING:
+    from sdt.evaluation.remarks import Remark
     from sdt.evaluation.seeds import Spread
     from sdt.evaluation.significance import Comparison
     from sdt.experiments.results import Measured, Results, RowResult
@@ -55,14 +57,14 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
         yield Grid(
             f"{row.name}: {_title(results, row)}",
             ("measure or class", "mean ± sd", "min", "max"),
-            [(_name(measure), *_cells(row, measured, measure)) for measure in measured],
+            [(_name(measure), *_cells(row, results.split, measured, measure)) for measure in measured],
         )
     chosen, price = row.chosen_on_test, row.price
     if chosen and price:
         yield Grid(
             f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
             ("measure or class", "mean ± sd", "min", "max", "price"),
-            [(_name(m), *_cells(row, chosen, m), score_text(row, price[m], "+.2f")) for m in chosen],
+            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", price, m, "+.2f")) for m in chosen],
         )
 
 
@@ -76,18 +78,29 @@ def conclusions(results: Outcome) -> Iterator[str]:
             f"{row.name} ({runs})."
         )
     if results.comparisons:
-        real = sum(comparison.differences[MAIN].p_holm < LIKELY for comparison in results.comparisons)
-        yield (
-            f"{real} of {len(results.comparisons)} differences in weighted F1 are more than test-set noise (bootstrap "
-            f"over conversations, p < {LIKELY} after Holm's correction)."
-        )
-    if min(row.group.size for row in results.rows) < FEW_SEEDS:
+        differences = [comparison.differences[MAIN] for comparison in results.comparisons]
+        real, known = sum(of.likely for of in differences), sum(of.p is not None for of in differences)
+        if known:
+            yield (
+                f"{real} of {known} differences in weighted F1 are more than test-set noise (bootstrap over "
+                f"conversations, p < {LIKELY} after Holm's correction)."
+            )
+        if known < len(differences):
+            yield f"{len(differences) - known} differences in weighted F1 have no p: {differences[-1].note}."
+    notes = [set(comparison.notes) for comparison in results.comparisons]
+    common = sorted(set.intersection(*notes) if notes else ())
+    if min(row.group.size for row in results.rows) < FEW_SEEDS and not any("too few to say" in note for note in common):
         yield f"note: less than {FEW_SEEDS} runs of a row are too few to say what other seeds would give"
+    yield from (f"note: {remark.text}" for remark in remarks(results.rows))
     for row in results.rows:
         if row.missing:
             yield f"note: {row.name} lacks the seeds {spoken_seeds(row.missing)}"
-    notes = [set(comparison.notes) for comparison in results.comparisons]
-    yield from (f"note: {note}" for note in sorted(set.intersection(*notes) if notes else ()))
+    yield from (f"note: {note}" for note in common)
+
+
+def remarks(rows: Sequence[RowResult]) -> list[Remark]:
+    """What is odd about the scores of some rows; what several have in common once."""
+    return list({remark.text: remark for row in rows for remark in row.group.remarks}.values())
 
 
 def page(results: Results) -> str:
@@ -99,19 +112,20 @@ def page(results: Results) -> str:
         [(row.name, ", ".join(f"{k}: {option_text(v)}" for k, v in row.overrides.items()) or "-") for row in plan.rows],
     )
     surroundings = results.header.get("environment", {})
+    corpus, sha = surroundings.get("corpus_name"), str(surroundings.get("corpus_sha256"))
     facts = [
-        f"Corpus: {surroundings.get('corpus_name')}, fingerprint `{surroundings.get('corpus_sha256')}`.",
-        f"Recipe: `{plan.recipe_file}`; seeds {spoken_seeds(plan.seeds)}; {_threads(plan.threads)} per run. "
-        f"{surroundings.get('hardware')}; torch {surroundings.get('torch')}, sdt {surroundings.get('sdt')}; "
-        f"{str(surroundings.get('started'))[:10]}.",
+        f"Corpus: {markdown_text(str(corpus))}, fingerprint {markdown_code(sha)}.",
+        f"Recipe: {markdown_code(str(plan.recipe_file))}; seeds {spoken_seeds(plan.seeds)}; {_threads(plan.threads)} "
+        f"per run. {markdown_text(str(surroundings.get('hardware')))}; torch {surroundings.get('torch')}, sdt "
+        f"{surroundings.get('sdt')}; {str(surroundings.get('started'))[:10]}.",
     ]
     grids = [*overview(results)]
     if len(plan.rows) > 1:
         grids = [rows, *grids, *(grid for row in results.rows for grid in details(results, row))]
-    parts = [f"# {plan.question}", *facts, f"    {results.header.get('command')}"]
+    parts = [f"# {markdown_text(plan.question)}", *facts, markdown_command(str(results.header.get("command")))]
     parts += [grid.markdown().rstrip() for grid in grids]
-    parts += [*(comparison.sentence(MAIN) for comparison in results.comparisons), *conclusions(results)]
-    return "\n\n".join(parts) + "\n"
+    said = [*(comparison.sentence(MAIN) for comparison in results.comparisons), *conclusions(results)]
+    return "\n\n".join([*parts, *map(markdown_paragraph, said)]) + "\n"
 
 
 def _scores(results: Results) -> Grid:
@@ -138,15 +152,17 @@ def _prices(results: Results) -> Grid:
 
 def _differences(results: Results) -> Grid:
     first = results.comparisons[0]
+    corrected = corrected_for(first.differences[MAIN].family)
     return Grid(
         f"weighted F1 minus that of {first.reference.name}, in points; interval and p by bootstrap over conversations, "
-        f"p by paired t-test and Wilcoxon's test over seeds, corrected (Holm) for {first.compared} comparisons",
+        "p by paired t-test and Wilcoxon's test over seeds"
+        + (f", corrected (Holm) for {corrected}" if corrected else ""),
         ("row", "difference", f"{100 * first.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
                 comparison.other.name,
                 f"{100 * of.value:+.2f}",
-                f"{100 * of.low:+.2f} to {100 * of.high:+.2f}",
+                interval_text(of, "+.2f"),
                 *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
             )
             for comparison in results.comparisons
@@ -172,9 +188,16 @@ def score_text(row: RowResult, spread: Spread, form: str = ".2f") -> str:
     return f"{100 * spread.mean:{form}}{deviation}"
 
 
-def _cells(row: RowResult, measured: Measured, measure: str) -> tuple[str, str, str]:
-    spread = measured[measure]
-    return score_text(row, spread), f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}"
+def measure_text(row: RowResult, split: str, measured: Measured, measure: str, form: str = ".2f") -> str:
+    """A measure as `score_text`; `–` for the F1 of a class that the split does not have: it is 0 by convention."""
+    if measure.removeprefix("f1:") in row.group.summary(split).absent:
+        return "–"
+    return score_text(row, measured[measure], form)
+
+
+def _cells(row: RowResult, split: str, measured: Measured, measure: str) -> tuple[str, str, str]:
+    spread, text = measured[measure], measure_text(row, split, measured, measure)
+    return (text, text, text) if text == "–" else (text, f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}")
 
 
 def _threads(threads: int) -> str:

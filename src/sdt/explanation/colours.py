@@ -37,6 +37,7 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
         own = _PRINTED.get(STYLES.get(label.lower(), ""))
         free = [colour for colour in (*_OTHERS, *_PRINTED.values()) if colour not in found.values()]
         named = {_PRINTED[STYLES[of.lower()]] for of in labels if of.lower() in STYLES}
-        unnamed = [colour for colour in free if colour not in named] or free or list(_OTHERS)
-        found[label] = own if own and own not in found.values() else unnamed[0]
+        unnamed = [colour for colour in free if colour not in named] or free
+        again = [*_OTHERS, *_PRINTED.values()][len(found) % (len(_OTHERS) + len(_PRINTED))]
+        found[label] = own if own and own not in found.values() else unnamed[0] if unnamed else again
     return found

@@ -20,8 +20,9 @@ from sdt.errors import InputError
 from sdt.evaluation.reading import calibrated
 from sdt.explanation.attention import Maps, read_and_record
 from sdt.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
-from sdt.model.config import FUSED, SDTConfig
-from sdt.model.context import Context
+from sdt.model.base import Model, checked
+from sdt.model.config import FUSED, ModelConfig
+from sdt.model.context import FULL, Context
 from sdt.model.sdt import SDT
 
 LONGEST = 1000
@@ -36,11 +37,10 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The multimodal gate's weights, each [T, M]: there is one for each of the model's d dimensions."""
+    """What each modality weighs in the fusion, each [T, M]; there may be one weight for each of d dimensions."""
 
     mean: Floats
-    """They sum to 1 over the modalities; 0 where an utterance lacks one. An utterance that lacks all is fused as if it
-    had all."""
+    """They sum to 1 over the modalities; 0 where an utterance lacks one. Without meaning where it lacks all."""
     deviation: Floats
     """The standard deviation over the dimensions."""
     low: Floats
@@ -48,20 +48,30 @@ class Weights:
     high: Floats
     """The 90th percentile over the dimensions."""
 
+    @property
+    def per_dimension(self) -> bool:
+        """Whether the weights differ from dimension to dimension."""
+        return bool((self.deviation > 1e-6).any())
+
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """What a model does with one conversation."""
 
     conversation: Conversation
-    config: SDTConfig
+    config: ModelConfig
+    context: Context
+    """What an utterance reads of the conversation."""
     present: npt.NDArray[np.bool_]
     """[T, M]; which modalities each utterance has."""
     probabilities: Mapping[str, Floats]
     """Head (`fused`, then each modality's branch) to calibrated probabilities [T, C]."""
-    weights: Weights
+    weights: Weights | None
+    """None where the model's fusion has none."""
+    learned: bool
+    """Whether the weights are learned; if not, they are equal shares of the modalities that an utterance has."""
     attention: Sequence[Maps]
-    """Of each layer of the encoders, the first layer first."""
+    """Of each layer of the encoders, the first layer first; empty for a model whose attention cannot be recorded."""
     occlusion: Occlusion
     notes: Sequence[str] = field(default_factory=tuple)
     """What a reader should know, one line each."""
@@ -72,9 +82,9 @@ class Explanation:
         return tuple(self.config.modalities)
 
     @property
-    def context(self) -> Context:
-        """How much of the conversation an utterance reads."""
-        return Context.of(self.config.architecture.context)
+    def branches(self) -> tuple[str, ...]:
+        """The modalities that have a classifier of their own."""
+        return tuple(head for head in self.probabilities if head != FUSED)
 
     @property
     def emotions(self) -> npt.NDArray[np.int64]:
@@ -89,13 +99,17 @@ class Explanation:
         return other
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; numbers have five significant digits, and null stands where there was nothing to remove."""
+        """JSON values; numbers have five significant digits.
+
+        Null stands where the utterance lacks the modality, and where there was nothing to remove.
+        """
         names, labels = self.modalities, self.config.labels
         return {
             "conversation": self.conversation.id,
             "modalities": list(names),
             "labels": list(labels),
             "notes": list(self.notes),
+            "fusion": self._fusion(),
             "utterances": [self._utterance(i, said) for i, said in enumerate(self.conversation.utterances)],
             "attention": [
                 {"layer": layer, "target": target, "source": source, **self._map(weights)}
@@ -117,8 +131,19 @@ class Explanation:
         """The text of `explanation.json`."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
+    def _fusion(self) -> dict[str, Any] | None:
+        """What the fusion does: whether its weights are learned, and the mean weights; None without weights."""
+        if self.weights is None:
+            return None
+        return {
+            "weights": "learned" if self.learned else "equal shares",
+            "per_dimension": self.weights.per_dimension,
+            "mean": dict(zip(self.modalities, _numbers(self.weights.mean.mean(axis=0)), strict=True)),
+        }
+
     def _utterance(self, i: int, said: Utterance) -> dict[str, Any]:
-        names, labels = self.modalities, self.config.labels
+        names, labels, weights = self.modalities, self.config.labels, self.weights
+        present = dict(zip(names, self.present[i].tolist(), strict=True))
         return {
             "order": i + 1,
             "utterance": said.id,
@@ -127,13 +152,19 @@ class Explanation:
             "label": said.label,
             "emotion": labels[self.emotions[i]],
             "probability": _number(self.probabilities[FUSED][i].max()),
+            "inferred": not any(present.values()),
             "probabilities": {
-                head: dict(zip(labels, _numbers(of[i]), strict=True)) for head, of in self.probabilities.items()
+                head: dict(zip(labels, _numbers(of[i]), strict=True)) if present.get(head, True) else None
+                for head, of in self.probabilities.items()
             },
-            "disagreeing": [name for name in names if self.disagreeing(name)[i]],
-            "present": dict(zip(names, self.present[i].tolist(), strict=True)),
-            "weights": {
-                name: {key: _number(getattr(self.weights, key)[i, m]) for key in ("mean", "deviation", "low", "high")}
+            "disagreeing": [name for name in self.branches if self.disagreeing(name)[i]],
+            "present": present,
+            "weights": None
+            if weights is None
+            else {
+                name: {key: _number(getattr(weights, key)[i, m]) for key in ("mean", "deviation", "low", "high")}
+                if present[name]
+                else None
                 for m, name in enumerate(names)
             },
         }
@@ -162,7 +193,7 @@ class Explanation:
 
 
 def explain(
-    model: SDT,
+    model: Model,
     batch: Batch,
     conversation: Conversation,
     *,
@@ -195,7 +226,8 @@ def explain(
     try:
         with torch.inference_mode():
             batch = batch.to(device)
-            output, attention = read_and_record(model, batch)
+            output = checked(model, model(batch), len(conversation))
+            attention = read_and_record(model, batch)[1] if isinstance(model, SDT) else []
             probabilities = {h: calibrated(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
             for i, said in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):
@@ -206,18 +238,24 @@ def explain(
             occlusion = occlude(model, batch, output.logits[FUSED], progress)
     finally:
         model.train(was_training)
-    weights = output.weights.float().cpu().numpy()  # [T, M, d]
-    low, high = np.percentile(weights, (LOW, HIGH), axis=2).astype(np.float32)
     return Explanation(
         conversation,
         model.config,
+        model.context if isinstance(model, SDT) else FULL,
         present,
         probabilities,
-        Weights(weights.mean(axis=2), weights.std(axis=2), low, high),
+        None if output.weights is None else _weights(output.weights.float().cpu().numpy()),
+        model.learns_weights,
         attention,
         occlusion,
-        (*notes, *_notes(conversation, model.config, present, notes)),
+        (*notes, *_notes(conversation, model, present, notes, weighed=output.weights is not None)),
     )
+
+
+def _weights(weights: Floats) -> Weights:
+    """From [T, M, d]."""
+    low, high = np.percentile(weights, (LOW, HIGH), axis=2).astype(np.float32)
+    return Weights(weights.mean(axis=2), weights.std(axis=2), low, high)
 
 
 def check_length(conversation: Conversation) -> None:
@@ -234,27 +272,31 @@ def check_length(conversation: Conversation) -> None:
 
 
 def _notes(
-    conversation: Conversation, config: SDTConfig, present: npt.NDArray[np.bool_], known: Sequence[str]
+    conversation: Conversation, model: Model, present: npt.NDArray[np.bool_], known: Sequence[str], *, weighed: bool
 ) -> list[str]:
-    notes = []
-    if config.architecture.fusion != "gated" and len(config.modalities) > 1:
-        notes.append(
-            f"the model fuses by {config.architecture.fusion}, without a gate: the weights are equal shares of the "
-            "modalities that an utterance has"
-        )
+    notes, config = [], model.config
+    if not weighed:
+        notes.append(f"{model.called()} has no fusion weights")
+    elif not model.learns_weights and len(config.modalities) > 1:
+        notes.append("the fusion has no learned weights: each modality that an utterance has counts as an equal share")
+    if not isinstance(model, SDT):
+        notes.append(f"the attention of {model.called()} cannot be shown")
+    if len(model.heads) > 1 and not {"hard", "soft"} & set(model.trained_terms):
+        notes.append("the classifiers of the branches were not trained; their predictions mean nothing")
     for m, name in enumerate(config.modalities):
         lacking = int((~present[:, m]).sum())
         if lacking and not any(
             note.startswith(f"{name}: ") for note in known
         ):  # else it is said there, with the reason
             notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
-    if Context.of(config.architecture.context).causal:
-        notes.append(
-            f"the model's context is {config.architecture.context}: nothing that comes later has a part in a prediction"
-        )
+    if isinstance(model, SDT) and model.context.causal:
+        context = model.config.architecture.context
+        notes.append(f"the model's context is {context}: nothing that comes later has a part in a prediction")
     if bare := int((~present.any(axis=1)).sum()):
-        notes.append(f"{bare} of {len(conversation)} utterances have no modality at all: read from those around them")
-    if len(conversation) > HEADS_UP_TO:
+        notes.append(
+            f"{bare} of {len(conversation)} utterances have no modality: their emotions are inferred from the context"
+        )
+    if len(conversation) > HEADS_UP_TO and isinstance(model, SDT):
         notes.append(
             f"explanation.json holds the attention's mean over the heads alone: {len(conversation)} utterances are "
             f"more than {HEADS_UP_TO}"

@@ -13,7 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from sdt.evaluation.figure import FAINT, INK
+from sdt.evaluation.figure import FAINT, INK, fitted
 from sdt.explanation.attention import Maps
 from sdt.explanation.explain import Explanation
 from sdt.explanation.rows import MISSING, Rows, heading, speakers, title
@@ -52,7 +52,8 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
                 continue
             picture = _map(axes, maps, (target, source), explanation, highest)
             _name(axes, explanation, rows, left=s == 0 or (target, names[s - 1]) not in maps, below=t == M - 1)
-            heading(axes, f"{target} ← {source}")
+            letters = max(8, int(side / 0.1 / 2))
+            heading(axes, f"{fitted(target, letters)} ← {fitted(source, letters)}")
     assert picture is not None
     bar = figure.colorbar(picture, ax=grid, shrink=0.6 if M > 1 else 0.8, aspect=30, pad=0.015, format="{x:.0%}")
     bar.set_label("attention, mean over the heads", color=FAINT)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from sdt.evaluation.figure import FAINT, INK
+from sdt.evaluation.figure import FAINT, INK, fitted, inches
 from sdt.explanation.explain import Explanation
 from sdt.explanation.rows import MISSING, Rows, heading, number_rows, title, words
 
@@ -42,7 +42,9 @@ def occlusion_figure(explanation: Explanation) -> Figure:
     above = ["all", *names] if len(names) > 1 else list(names)
     columns = [here.shape[1] * _COLUMN, len(names) * _COLUMN, square]
     columns = [max(width, 1.2) for width in columns]
-    figure = Figure(figsize=(_WORDS + sum(columns) + 2.4, rows.height + 2.2), layout="constrained")
+    of_names = [[fitted(name, 18) for name in of] for of in (above, names)]
+    size = (_WORDS + sum(columns) + 2.8, rows.height + 2.0 + 0.65 * inches(of_names[0], 8.5))
+    figure = Figure(figsize=size, layout="constrained")
     first, at_here, at_all, at_others = figure.subplots(1, 4, width_ratios=[_WORDS, *columns])
     words(first, explanation, rows)
     reach = _reach(np.hstack([here, occlusion.everywhere.probability]))
@@ -50,7 +52,7 @@ def occlusion_figure(explanation: Explanation) -> Figure:
     heading(at_here, "without its own", "of this utterance")
     picture = _matrix(at_all, occlusion.everywhere.probability, reach, rows, explanation)
     heading(at_all, "without all", "of the conversation")
-    for axes, of in ((at_here, above), (at_all, list(names))):
+    for axes, of in zip((at_here, at_all), of_names, strict=True):
         axes.set_xticks(range(len(of)), of, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
     _bar(figure, picture, at_all)
     picture = _matrix(at_others, others, _reach(others), rows, explanation, numbers=T <= _NUMBERED)

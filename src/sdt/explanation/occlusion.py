@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from sdt.corpus.batches import Batch
+from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
 
 TOGETHER = 2048
 """Utterances that are read together, so that memory stays bounded; of a longer conversation, one copy at a time."""
@@ -60,7 +60,7 @@ class Occlusion:
     """[T, T]; an utterance with all its modalities. The diagonal is what an utterance's own content does for it."""
 
 
-def occlude(model: SDT, batch: Batch, logits: Tensor, progress: Callable[[int], object] | None = None) -> Occlusion:
+def occlude(model: Model, batch: Batch, logits: Tensor, progress: Callable[[int], object] | None = None) -> Occlusion:
     """Remove everything in turn, in packed batches.
 
     Args:

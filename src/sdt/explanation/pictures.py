@@ -33,7 +33,8 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 def write_explanation(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> list[str]:
     """Write `explanation.json`, `weights.png`, `branches.png`, `occlusion.png` and `attention.png`.
 
-    With several layers of encoders there are `attention-1.png`, `attention-2.png` and so on.
+    With several layers of encoders there are `attention-1.png`, `attention-2.png` and so on; what a model does not have
+    (weights, attention) has no picture.
 
     Returns:
         The names of the files.
@@ -43,7 +44,7 @@ def write_explanation(explanation: Explanation, folder: Path, *, overwrite: bool
     """
     check_output(folder, overwrite=overwrite)
     figures = {
-        "weights": weights_figure(explanation),
+        **({"weights": weights_figure(explanation)} if explanation.weights is not None else {}),
         "branches": branches_figure(explanation),
         "occlusion": occlusion_figure(explanation),
     }

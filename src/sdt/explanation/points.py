@@ -26,8 +26,8 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import check_fit
 from sdt.explanation.separation import Separation, separation
+from sdt.model.base import Model
 from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
 
 Stage = Literal["features", "before fusion", "after fusion"]
 PERPLEXITY = 30.0
@@ -47,7 +47,7 @@ class Space:
 
     stage: Stage
     """`features`: what an encoder made, the model's input. `before fusion`: H_m, what a modality has gathered from all
-    of them. `after fusion`: F."""
+    of them. `after fusion`: F. The last two only where the model gives such states."""
     modality: str | None
     """None after fusion."""
     rows: npt.NDArray[np.int64]
@@ -117,7 +117,7 @@ class Points:
 
 
 def points(
-    model: SDT,
+    model: Model,
     corpus: Corpus,
     conversations: Sequence[Conversation],
     *,
@@ -170,17 +170,20 @@ def points(
         made.append(_space(stage, modality, rows, values, label[rows], conversation[rows], seed))
         if progress:
             progress(1)
+    if len(made) < spaces(model):
+        missing = "no states" if len(made) == len(model.config.modalities) else "not all states before and after fusion"
+        notes.append(f"{model.called()} gives {missing}; their spaces are left out")
     places = tuple(said[i][:2] for i in chosen)
     return Points(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
 
 
-def spaces(model: SDT) -> int:
-    """How many spaces a model has: two of each modality, and the fused one."""
+def spaces(model: Model) -> int:
+    """How many spaces a model has at most: two of each modality, and the fused one."""
     return 2 * len(model.config.modalities) + 1
 
 
 def _states(
-    model: SDT, corpus: Corpus, conversations: Sequence[Conversation], device: torch.device | None
+    model: Model, corpus: Corpus, conversations: Sequence[Conversation], device: torch.device | None
 ) -> Iterator[tuple[Stage, str | None, Floats, npt.NDArray[np.bool_]]]:
     """Stage, modality, the space of all utterances [all, D], and which of them have the modality [all]."""
     config, device = model.config, device or next(model.parameters()).device
@@ -196,7 +199,8 @@ def _states(
         with torch.inference_mode():
             for batch in batches:
                 for name, x in model(batch.to(device)).states.items():
-                    states[name].append(x.float().cpu().numpy())
+                    if name in states:
+                        states[name].append(x.float().cpu().numpy())
                 for name in features:
                     features[name].append(batch.features[name].numpy())
                     present[name].append(batch.present[name].numpy())
@@ -206,9 +210,11 @@ def _states(
     for name, parts in features.items():
         yield "features", name, np.concatenate(parts), there[name]
     for name in features:
-        yield "before fusion", name, np.concatenate(states[name]), there[name]
-    fused = np.concatenate(states[FUSED])
-    yield "after fusion", None, fused, np.ones(len(fused), dtype=bool)
+        if states[name]:
+            yield "before fusion", name, np.concatenate(states[name]), there[name]
+    if states[FUSED]:
+        fused = np.concatenate(states[FUSED])
+        yield "after fusion", None, fused, np.ones(len(fused), dtype=bool)
 
 
 def _space(

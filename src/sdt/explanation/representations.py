@@ -6,6 +6,7 @@ figure(points, "MELD, split test").savefig("representations.png")
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sdt.evaluation.figure import FAINT, INK, save_figure
+from sdt.evaluation.figure import FAINT, INK, fitted, save_figure
 from sdt.evaluation.table import Grid
 from sdt.explanation.colours import colours
 from sdt.explanation.points import NEIGHBOURS, Points, Space
 
+_ONE_COLUMN = 11
+"""So many names of emotions stand below each other; more take two columns."""
 _PANEL = 3.1
 """Inches of a panel's side."""
 
@@ -101,7 +104,9 @@ def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) ->
     axes.set_yticks([])
     axes.spines[:].set_color("#d5dbe2")
     axes.set_box_aspect(1)
-    axes.set_title(f"{space.name}\n", loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False)
+    axes.set_title(
+        f"{fitted(space.name, 36)}\n", loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False
+    )
     if space.xy is None or space.separation is None:
         text = f"{len(space.rows)} utterances:\ntoo few to draw"
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=FAINT, transform=axes.transAxes)
@@ -128,28 +133,37 @@ def _legend(axes: Axes, points: Points, palette: dict[str, str]) -> None:
     """What the colours and the numbers mean, in the place that no panel has."""
     axes.set_axis_off()
     counts = np.bincount(points.label, minlength=len(points.labels))
+    one = len(points.labels) <= _ONE_COLUMN
+    letters = 30 if one else 16
     handles = [
-        axes.plot([], [], "o", color=palette[label], markersize=6, label=f"{label} ({count:,})".replace("$", r"\$"))[0]
+        axes.plot([], [], "o", color=palette[label], markersize=6, label=f"{fitted(label, letters)} ({count:,})")[0]
         for label, count in zip(points.labels, counts.tolist(), strict=True)
     ]
-    two = len(points.labels) > 11
-    axes.legend(
+    legend = axes.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 1.02),
         frameon=False,
-        fontsize=9,
-        ncols=1 + two,
+        fontsize=9 if one else 7.5,
+        labelspacing=0.5 if one else 0.25,
+        columnspacing=0.8,
+        ncols=1 if one else 2,
         labelcolor=INK,
         handletextpad=0.3,
         borderaxespad=0,
     )
+    legend.set_in_layout(False)  # else a long name takes the room of the panels
+    for entry in legend.get_texts():
+        entry.set_parse_math(False)
     k = next((space.separation.neighbours for space in points.spaces if space.separation), 0)
     text = (
-        f"t-SNE, perplexity {points.perplexity:.3g}, seed {points.seed}.\nThe numbers are measured in the\nspaces "
-        f"themselves; purity: how many of\nthe {k} nearest have the same emotion."
+        f"t-SNE, perplexity {points.perplexity:.3g}, seed {points.seed}. The numbers are measured in the spaces "
+        f"themselves; purity: how many of the {k} nearest have the same emotion."
     )
-    axes.text(0, 0.03, text, fontsize=8.5, color=FAINT, va="bottom", transform=axes.transAxes, linespacing=1.35)
+    figure = axes.figure
+    figure.supxlabel(
+        textwrap.fill(text, int(figure.get_size_inches()[0] * 13)), x=0.01, ha="left", fontsize=8.5, color=FAINT
+    )
 
 
 def _number(value: float, form: str) -> str:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdt.conversation import Conversation
-from sdt.evaluation.figure import FAINT, INK
+from sdt.evaluation.figure import FAINT, INK, fitted
 from sdt.explanation.explain import Explanation
 
 _ROW = 0.25
@@ -62,7 +62,7 @@ def words(axes: Axes, explanation: Explanation, rows: Rows) -> None:
     conversation = explanation.conversation
     for i, (name, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
         axes.text(0, i, name, color=INK, fontweight="bold", **style)
-        room = 0.022 * max(len(name), 10) * rows.font / 8.5 + 0.03
+        room = 0.025 * max(len(name), 10) * rows.font / 8.5 + 0.03
         letters = int((1 - room) / 0.0185 * 8.5 / rows.font)
         axes.text(room, i, shortened(said.text or "–", letters), color=FAINT, **style)
 
@@ -82,8 +82,15 @@ def number_rows(axes: Axes, explanation: Explanation, rows: Rows) -> None:
 
 def heading(axes: Axes, text: str, meaning: str = "") -> None:
     """A panel's heading, and a line that explains it."""
+    letters = max(14, int(float(axes.figure.get_size_inches()[0]) * axes.get_position().width / 0.09))
     axes.set_title(
-        text, loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False, pad=20 if meaning else 6
+        fitted(text, letters),
+        loc="left",
+        fontsize=10,
+        fontweight="bold",
+        color=INK,
+        parse_math=False,
+        pad=20 if meaning else 6,
     )
     if meaning:
         axes.annotate(
@@ -93,7 +100,7 @@ def heading(axes: Axes, text: str, meaning: str = "") -> None:
 
 def title(figure: Figure, explanation: Explanation, what: str) -> None:
     """The title of a picture."""
-    text = f"{explanation.conversation.id}: {what}"
+    text = f"{fitted(explanation.conversation.id, 40)}: {what}"
     figure.suptitle(text, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
 
 

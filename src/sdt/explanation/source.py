@@ -12,11 +12,11 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.outputs import check_fit
 from sdt.explanation.explain import check_length
-from sdt.features.recordings import find_recordings
-from sdt.model.config import SDTConfig
+from sdt.model.config import ModelConfig
 from sdt.prediction.extraction import Extractor, Missing
-from sdt.prediction.inputs import read_input
-from sdt.prediction.predictions import summary
+from sdt.prediction.inputs import read_input, recordings_of
+from sdt.prediction.predictions import missing_notes
+from sdt.prediction.readability import word_notes
 
 _LISTED = 12
 """So many conversations are listed in an error."""
@@ -32,7 +32,7 @@ class Subject:
     """What a reader of the explanation should know, one line each."""
 
 
-def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject:
+def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subject:
     """A conversation of a corpus, in whatever split it is.
 
     Args:
@@ -58,7 +58,13 @@ def from_corpus(config: SDTConfig, corpus: Corpus, conversation: str) -> Subject
 
 
 def from_transcript(
-    config: SDTConfig, path: Path, media: Path | None = None, conversation: str | None = None, *, model: Path
+    config: ModelConfig,
+    path: Path,
+    media: Path | None = None,
+    conversation: str | None = None,
+    *,
+    model: Path,
+    encoding: str | None = None,
 ) -> Subject:
     """A conversation of a transcript, its features made as `sdt predict` makes them.
 
@@ -68,20 +74,23 @@ def from_transcript(
         media: The recording or a folder of recordings.
         conversation: Its id; None where there is only one.
         model: The model's folder, in which its encoders may have parts.
+        encoding: The transcript's encoding; None to tell it.
 
     Raises:
         InputError: The transcript or the recordings cannot be used; there is no such conversation, or it is too long.
         MissingDependencyError: An encoder needs a package that is not installed.
     """
-    transcript = read_input(path)
+    transcript = read_input(path, encoding=encoding)
     chosen = _chosen(transcript.conversations, conversation, path)
     check_length(chosen)  # before its features are made, which takes longer
-    recordings = find_recordings([chosen], transcript.clips, media)
+    recordings = recordings_of(transcript, [chosen], media)
     extractor = Extractor(config, str(model), model)
-    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips))]
+    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips), filmed=recordings.filmed)]
+    if extractor.reads:
+        notes += word_notes(config.languages, [chosen])
     missing = {modality: Missing() for modality in config.modalities}
     features = extractor.make([chosen], recordings, missing)
-    notes += [note for modality, of in missing.items() for note in summary(modality, of)]
+    notes += missing_notes(missing)
     return Subject(chosen, pack([chosen], features, config.labels, config.speakers), notes)
 
 

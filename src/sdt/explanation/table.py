@@ -17,12 +17,6 @@ from sdt.explanation.rows import shortened, speakers
 from sdt.model.config import FUSED
 from sdt.prediction.display import style
 
-LEGEND = (
-    "Under each modality: what it weighed in the fusion; by how many points the probability of the emotion falls "
-    "without it in this utterance; what its branch says where that is another emotion. other: the utterance without "
-    "which the probability changes most, and by how many points it falls."
-)
-
 
 def explanation_table(explanation: Explanation) -> Group:
     """One row for each utterance; legible from 80 columns on."""
@@ -47,7 +41,20 @@ def explanation_table(explanation: Explanation) -> Group:
             *(_modality(explanation, i, m) for m in range(len(explanation.modalities))),
             _other(explanation, i),
         )
-    return Group(table, Text(LEGEND, style="dim"))
+    return Group(table, Text(legend(explanation), style="dim"))
+
+
+def legend(explanation: Explanation) -> str:
+    """What the columns of a modality hold: weights and branches only where the model has them."""
+    parts = [
+        *(["its weight in the fusion"] if explanation.weights is not None else []),
+        "by how many points the probability of the emotion falls without it in this utterance",
+        *(["what its branch predicts where that is another emotion"] if explanation.branches else []),
+    ]
+    return (
+        f"Under each modality: {'; '.join(parts)}. other: the utterance without which the probability changes most, "
+        "and by how many points it falls."
+    )
 
 
 def sentences(explanation: Explanation) -> Iterator[str]:
@@ -58,9 +65,11 @@ def sentences(explanation: Explanation) -> Iterator[str]:
         if (of.emotion[:, m] == NOTHING).all():
             continue
         changed = int((of.emotion[:, m] != explanation.emotions).sum())
+        fall = f"{100 * of.probability[:, m].mean():+.1f}"
+        change = f"{'rises' if fall[0] == '-' else 'falls'} by {fall[1:]} points"
         yield (
             f"without {name} everywhere: {changed} of {T} predictions are others, and the probability of the emotion "
-            f"falls by {100 * of.probability[:, m].mean():.1f} points on average"
+            f"{change if float(fall) else 'stays the same'} on average"
         )
     yield from (f"note: {note}" for note in explanation.notes)
 
@@ -87,11 +96,12 @@ def _modality(explanation: Explanation, i: int, m: int) -> Text:
     name = explanation.modalities[m]
     if not explanation.present[i, m]:
         return Text("–", style="dim")
-    parts = [f"{explanation.weights.mean[i, m]:.0%} {_points(explanation.occlusion.here.probability[i, m])}"]
-    if not explanation.disagreeing(name)[i]:
-        return Text(*parts)
+    weight = "" if explanation.weights is None else f"{explanation.weights.mean[i, m]:.0%} "
+    text = f"{weight}{_points(explanation.occlusion.here.probability[i, m])}"
+    if name not in explanation.branches or not explanation.disagreeing(name)[i]:
+        return Text(text)
     says = explanation.config.labels[explanation.probabilities[name][i].argmax()]
-    return Text.assemble(*parts, "\n", (says, style(says)))
+    return Text.assemble(text, "\n", (says, style(says)))
 
 
 def _other(explanation: Explanation, i: int) -> Text:

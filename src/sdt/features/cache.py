@@ -20,9 +20,14 @@ import numpy as np
 import sdt
 from sdt.errors import InputError
 from sdt.features.encoder import Encoded, FeatureEncoder, Source, Vector
+from sdt.features.text import LONGEST
 from sdt.files import sha256
 
 FILE = "features.sqlite"
+CUT = LONGEST - 16
+"""Bytes that a text had to exceed to be cut: a token has at least one, and a few tokens are special."""
+WHOLE = "pieces"
+"""Marks features of a text that was read as a whole, in pieces if need be."""
 
 
 def default_cache() -> Path:
@@ -60,7 +65,9 @@ class FeatureCache:
         """The key of an utterance's features; None where there is nothing to make them from."""
         content: list[object]
         if encoder.modality == "text":
-            content = [source.utterance.text]
+            text = source.utterance.text or ""
+            # What was kept of a longer text when texts were still cut is not taken any more.
+            content = [source.utterance.text, *([WHOLE] if len(text.encode()) > CUT else [])]
         elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - any name may be asked for
             return None
         else:

@@ -19,6 +19,7 @@ from sdt.conversation import Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.media import Clip, MediaProblem
 from sdt.features.text_model import names_text_model
+from sdt.text import is_blank
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -196,7 +197,7 @@ class TextSource:
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Encode the words of n utterances; one without words is missing."""
         texts = [source.utterance.text or "" for source in sources]
-        present = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
+        present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
         features = np.zeros((len(texts), self.width), dtype=np.float32)
         if present.any():
             features[present] = self._encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)

@@ -4,8 +4,12 @@ The encoder's pooled vector goes through dropout and a linear classifier; both l
 the one with the highest weighted F1 on dev, and test is looked at once, with that epoch's weights. What is kept is the
 encoder without the classifier: a Hugging Face model folder, or a low-rank adapter alone; beside it `finetune.json`.
 
+A text that is longer than the encoder reads at once is read in pieces (`text_pieces`): scores pool all of them, an
+epoch trains on one of them, drawn at random, so that memory does not grow with the text.
+
 While it is unfinished the output folder holds `settings.json` and `checkpoint/` only. Every epoch has its own seed, so
-a run that was interrupted ends with the same bits as one that was not.
+on the same machine, with the same versions and number of threads, a run that was interrupted ends with the same bits as
+one that was not.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import math
 import re
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +36,9 @@ from sdt.evaluation.scores import Scores, score
 from sdt.features.finetune_settings import FineTuning, epoch_batches, share_of_rate
 from sdt.features.text import longest, pool
 from sdt.features.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model, silence, weights_sha256
+from sdt.features.text_pieces import Piece, packed, pieces_of
 from sdt.files import atomic_folder
+from sdt.text import is_blank
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
 from sdt.training.display import Display
 from sdt.training.environment import hardware, repeatable
@@ -44,14 +51,15 @@ SETTINGS = "settings.json"
 class Texts:
     """The labelled utterances of a split that have text."""
 
-    tokens: list[list[int]]
+    pieces: list[list[Piece]]
+    """Of each text."""
     label: Tensor
     """[n] class numbers."""
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each."""
-        return [len(tokens) for tokens in self.tokens]
+        """Tokens of each text's longest piece."""
+        return [len(of[0].tokens) for of in self.pieces]
 
 
 class Classifier(nn.Module):
@@ -65,10 +73,10 @@ class Classifier(nn.Module):
         self.head = nn.Linear(int(config.hidden_size), classes)
         self.pooling = text_model.pooling
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Token numbers and mask [n, tokens] to logits [n, C]."""
+    def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+        """Token numbers, mask and which tokens count, each [n, tokens], to logits [n, C]."""
         last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
-        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], mask)))
+        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
         return logits
 
 
@@ -203,18 +211,18 @@ def _adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
     return encoder
 
 
-def _texts(corpus: Corpus, split: str, tokenizer: Any, cut: int) -> Texts:  # noqa: ANN401 - transformers has no types
+def _texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
     found = [
         (utterance.text, corpus.labels.index(utterance.label))
         for conversation in corpus.split(split)
         for utterance in conversation.utterances
-        if utterance.label is not None and utterance.text and utterance.text.strip()
+        if utterance.label is not None and utterance.text and not is_blank(utterance.text)
     ]
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
-    with silence():
-        tokens = tokenizer([text for text, _ in found], truncation=True, max_length=cut)["input_ids"]
-    return Texts(tokens, torch.tensor([label for _, label in found]))
+    return Texts(
+        pieces_of(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+    )
 
 
 class _Run:
@@ -239,7 +247,7 @@ class _Run:
             counts = torch.bincount(train.label, minlength=len(labels)).clamp(min=1)
             weights = (len(train.label) / (len(labels) * counts)).to(self.device)  # [C]
         self.loss = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
-        self.steps = settings.epochs * math.ceil(len(train.tokens) / settings.batch)
+        self.steps = settings.epochs * math.ceil(len(train.pieces) / settings.batch)
 
     def train(self, checkpoints: Path) -> State:
         state = load_checkpoint(checkpoints, self.model, self.optimizer)
@@ -266,7 +274,9 @@ class _Run:
         """Train on every utterance once; the mean loss."""
         train = self.texts["train"]
         data_seed, dropout_seed = epoch_seeds(self.settings.seed, epoch)
-        batches = epoch_batches(train.lengths, self.settings.batch, np.random.default_rng(data_seed))
+        generator = np.random.default_rng(data_seed)
+        batches = epoch_batches(train.lengths, self.settings.batch, generator)
+        drawn = [of[generator.integers(len(of))] if len(of) > 1 else of[0] for of in train.pieces]
         torch.manual_seed(dropout_seed)
         self.model.train()
         self.display.epoch_begins(len(batches))
@@ -276,7 +286,8 @@ class _Run:
             share = share_of_rate((epoch - 1) * len(batches) + index, self.steps, self.settings.warmup)
             for group in self.optimizer.param_groups:
                 group["lr"] = share * group["highest"]
-            loss: Tensor = self.loss(self._logits(train, chosen), train.label[chosen].to(self.device))
+            logits = self._logits([drawn[number] for number in chosen])
+            loss: Tensor = self.loss(logits, train.label[chosen].to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, self.settings.clip)
@@ -286,27 +297,27 @@ class _Run:
                 raise InputError(f"epoch {epoch}, batch {index + 1}: the loss is {value}; lower --learning-rate")
             total += value * len(chosen)
             self.display.batch_done(len(chosen), value)
-        return total / len(train.tokens)
+        return total / len(train.pieces)
 
     def evaluate(self, texts: Texts) -> Scores:
         """The encoder's own scores on a split."""
         self.model.eval()
-        predicted = torch.zeros_like(texts.label)
-        lengths = texts.lengths
-        order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+        owner = [number for number, of in enumerate(texts.pieces) for _ in of]
+        pieces = [piece for of in texts.pieces for piece in of]
+        whole = torch.zeros(len(texts.pieces), len(self.labels))
+        order = sorted(range(len(pieces)), key=lambda index: len(pieces[index].tokens))
         with torch.inference_mode():
             for first in range(0, len(order), 64):
-                chosen = order[first : first + 64]
-                predicted[chosen] = self._logits(texts, chosen).argmax(dim=1).cpu()
-        return score(texts.label.numpy(), predicted.numpy(), self.labels)
+                chosen = [pieces[index] for index in order[first : first + 64]]
+                weights = [1 if self.model.pooling == "first" else piece.counted for piece in chosen]
+                # The classifier is linear: the mean of logits is that of the pooled vector.
+                logits = self._logits(chosen).cpu() * torch.tensor(weights)[:, None]
+                whole.index_add_(0, torch.tensor([owner[index] for index in order[first : first + 64]]), logits)
+        return score(texts.label.numpy(), whole.argmax(dim=1).numpy(), self.labels)
 
-    def _logits(self, texts: Texts, chosen: list[int]) -> Tensor:
-        rows = [torch.tensor(texts.tokens[index]) for index in chosen]
-        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad)  # [n, tokens]
-        lengths = torch.tensor([len(row) for row in rows])
-        mask = torch.arange(tokens.shape[1])[None, :] < lengths[:, None]
+    def _logits(self, pieces: Sequence[Piece]) -> Tensor:
         with autocast(self.device, "auto"):
-            logits: Tensor = self.model(tokens.to(self.device), mask.long().to(self.device))
+            logits: Tensor = self.model(*packed(pieces, self.pad, self.device))
         return logits.float()
 
 

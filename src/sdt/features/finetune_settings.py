@@ -49,7 +49,7 @@ class FineTuning:
     clip: float = 1.0
     """The longest gradient."""
     tokens: int = 128
-    """Tokens after which an utterance is cut in training."""
+    """Tokens that are read at once; of a longer utterance an epoch trains on one piece, and scores pool all."""
     seed: int = 0
 
     def __post_init__(self) -> None:

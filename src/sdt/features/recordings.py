@@ -51,6 +51,11 @@ class Recordings:
     notes: Sequence[str] = ()
     """What the user should know, one line each: recordings of the folder that belong to no utterance."""
 
+    @property
+    def filmed(self) -> bool:
+        """Whether any of them is a film, by its suffix."""
+        return any(is_film(clip.path) for clips in self.clips.values() for clip in clips)
+
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
         """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
         order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
@@ -62,6 +67,11 @@ class Recordings:
 def is_recording(path: Path) -> bool:
     """Whether a file is a recording: by its suffix or, where that is unknown, by its content."""
     return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file's suffix is that of a recording that may hold pictures."""
+    return _kind(path) in FILM
 
 
 def _holds_media(path: Path) -> bool:
@@ -169,7 +179,7 @@ class Finder:
         if self._known is None or self._first is None:
             return
         first = self._first
-        names = [*_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        names = [*clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
         looked = ", ".join(f"{name}.*" for name in names)
         raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and so on")
 
@@ -198,7 +208,7 @@ class Finder:
         found = {
             utterance.id: known[name]
             for utterance in conversation.utterances
-            if (name := _first(known, _names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
+            if (name := _first(known, clip_names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
         }
         if whole and not found:
             yield from _stretches(conversation, whole)
@@ -235,8 +245,14 @@ def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
     return next((name for name in names if name in known), None)
 
 
-def _names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
-    """What an utterance's clip may be called, without the suffix."""
+def clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
+    """What the file of an utterance alone may be called, without the suffix.
+
+    Args:
+        conversation: The id of its conversation.
+        utterance: The utterance.
+        unique: Whether no other conversation has an utterance of this id, which then is a name, too.
+    """
     names = [f"{conversation}_{utterance.id}", f"{conversation}/{utterance.id}"]
     dialogue, number = _number(conversation), _number(utterance.id)
     if dialogue is not None and number is not None:

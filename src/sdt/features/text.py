@@ -8,7 +8,8 @@
 | a folder path   | a Hugging Face model on disk; the last layer's first token, as published for RoBERTa | its   |
 | `minilm+FOLDER` | the packaged model with a fine-tuned low-rank adapter                                | 384   |
 
-See `text_model` for all names of models: other pooling, and which weights a recorded name means.
+See `text_model` for all names of models: other pooling, and which weights a recorded name means. A text of more tokens
+than the model reads at once is read in overlapping pieces, and pooled over all of them; see `text_pieces`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from sdt.conversation import Conversation
 from sdt.corpus.draft import FeatureTable
 from sdt.errors import InputError
 from sdt.features.text_model import Pooling, TextModel, find_text_model
+from sdt.features.text_pieces import packed, pieces_of
+from sdt.text import is_blank
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +38,7 @@ Progress = Callable[[int, int], None]
 WORDS_WIDTH = 256
 BATCH = 64
 LONGEST = 256
-"""Tokens after which a text is cut: what MiniLM was trained with, and several times the longest real utterance."""
+"""Tokens that a model reads at once, at most: what MiniLM was trained with."""
 
 
 class TextEncoder(Protocol):
@@ -87,7 +90,7 @@ def encode_conversations(
         Features [N, D] and presence [N], rows in the order of the conversations.
     """
     texts = [utterance.text or "" for conversation in conversations for utterance in conversation.utterances]
-    present = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
+    present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
     features = np.zeros((len(texts), encoder.width), dtype=np.float32)
     if present.any():
         features[present] = encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
@@ -135,46 +138,83 @@ class _Transformer:
 
         rows = np.zeros((len(texts), self.width), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        device = next(self._model.parameters()).device
         with torch.inference_mode():
             for first in range(0, len(order), BATCH):
                 chosen = order[first : first + BATCH]
-                tokens = self._tokenizer(
-                    [texts[index] for index in chosen],
-                    padding=True,
-                    truncation=True,
-                    max_length=self._longest,
-                    return_tensors="pt",
-                ).to(device)
-                layers = self._model(**tokens, output_hidden_states=True).hidden_states  # each [batch, tokens, size]
-                rows[chosen] = pool(self._pooling, layers, tokens["attention_mask"]).cpu().numpy()
+                rows[chosen] = self._pooled([texts[index] for index in chosen]).cpu().numpy()
                 if progress:
                     progress(first + len(chosen), len(texts))
         return rows
 
+    def _pooled(self, texts: Sequence[str]) -> Tensor:
+        """Texts as [n, D]; at most `BATCH` pieces of them are read at a time."""
+        import torch
+
+        device = next(self._model.parameters()).device
+        divided = pieces_of(self._tokenizer, texts, self._longest)
+        pieces = [(number, piece) for number, of in enumerate(divided) for piece in of]
+        whole: dict[int, Pooled] = {}
+        for first in range(0, len(pieces), BATCH):
+            part = pieces[first : first + BATCH]
+            tokens, mask, counted = packed([piece for _, piece in part], self._tokenizer.pad_token_id, device)
+            layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
+            for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
+                found = vectors, 1 if self._pooling == "first" else piece.counted
+                whole[number] = _joined(self._pooling, whole[number], found) if number in whole else found
+        return _finished(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
+
 
 def longest(config: object) -> int:
-    """The number of tokens after which a model's texts are cut."""
+    """The number of tokens that a model reads at once."""
     # Some models count two positions more than they can take (RoBERTa's begin at 2).
     return min(LONGEST, getattr(config, "max_position_embeddings", LONGEST + 2) - 2)
 
 
-def pool(how: Pooling, layers: Sequence[Tensor], attention_mask: Tensor) -> Tensor:
-    """Token vectors of every layer, each [n, tokens, size], to [n, D]."""
+def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
+    """Token vectors of every layer, each [n, tokens, size], to [n, D]; `counted` [n, tokens] are those that count."""
+    return _finished(how, token_vectors(how, layers, counted))
+
+
+def token_vectors(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
+    """The same as [n, V, size]: the first token, the mean, or the means and then the maxima of all layers."""
     import torch
 
-    mask = attention_mask.unsqueeze(-1).bool()  # [n, tokens, 1]
+    mask = counted.unsqueeze(-1).bool()  # [n, tokens, 1]
 
     def mean(hidden: Tensor) -> Tensor:
         return (hidden.float() * mask).sum(1) / mask.sum(1)  # [n, size]
 
     if how == "first":
-        return layers[-1][:, 0].float()
+        return layers[-1][:, :1].float()
     if how == "mean":
-        return mean(layers[-1])
+        return mean(layers[-1])[:, None]
     maxima = [hidden.float().masked_fill(~mask, float("-inf")).amax(1) for hidden in layers]
-    vectors = torch.stack([*map(mean, layers), *maxima], dim=1)  # [n, 2 * (layers + 1), size]
-    return torch.nn.functional.layer_norm(vectors, vectors.shape[-1:]).flatten(1)
+    return torch.stack([*map(mean, layers), *maxima], dim=1)
+
+
+Pooled = tuple["Tensor", int]
+"""Vectors [V, size] of some tokens of a text, and how much they weigh in a mean: the tokens, or the first ones."""
+
+
+def _joined(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
+    """Two parts of a text, pooled."""
+    import torch
+
+    (x, n), (y, m) = one, other
+    means = (n * x + m * y) / (n + m)
+    if how == "layers":
+        maxima = len(x) // 2
+        means[maxima:] = torch.maximum(x, y)[maxima:]
+    return means, n + m
+
+
+def _finished(how: Pooling, vectors: Tensor) -> Tensor:
+    """Vectors [n, V, size] to [n, D]; those of several layers standardised."""
+    import torch
+
+    if how == "layers":
+        vectors = torch.nn.functional.layer_norm(vectors, vectors.shape[-1:])
+    return vectors.flatten(1)
 
 
 def _words_width(name: str, width: str) -> int:

@@ -27,7 +27,8 @@ class Output:
     logits: dict[str, Tensor]
     """`"fused"` and every further head of the model to [N, C]."""
     weights: Tensor | None = None
-    """[N, M, d]; how much each modality weighs in the fusion; None where the model has no such weights."""
+    """[N, M, d]; how much each modality weighs in the fusion: in sum 1 over the modalities that an utterance has, 0 for
+    the others. None where the model has no such weights."""
     states: dict[str, Tensor] = field(default_factory=dict)
     """Representations by name, [N, d]; whatever the model wants to show."""
 
@@ -86,6 +87,16 @@ class Model(nn.Module):
     def heads(self) -> tuple[str, ...]:
         """The names of this model's logits, in order."""
         return self.heads_of(self.config)
+
+    @property
+    def learns_weights(self) -> bool:
+        """Whether `Output.weights` are learned; if not, they are equal shares of the modalities there are."""
+        return True
+
+    @property
+    def trained_terms(self) -> tuple[str, ...]:
+        """The terms of the objective that trained the parameters; all of the class' where nothing is recorded."""
+        return tuple(self.config.provenance.get("terms", self.terms if len(self.heads) > 1 else ("task",)))
 
     @classmethod
     def called(cls) -> str:

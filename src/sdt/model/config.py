@@ -133,6 +133,8 @@ class ModelConfig:
     temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Head (`fused` and each modality) to the temperature by which its logits are divided before they become
     probabilities; fitted on dev (see `sdt.evaluation.calibration`). A head that is not named has 1."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages of the words that it was trained on; empty where they are unknown."""
 
     def __post_init__(self) -> None:
         if not self.modalities:
@@ -212,9 +214,10 @@ class ModelConfig:
             architecture=settings(**values["architecture"]),
             encoders=dict(values["encoders"]),
             provenance=dict(values["provenance"]),
-            # Models saved before there were these two lack them.
+            # Models saved before there were these three lack them.
             normalisation=dict(values.get("normalisation", {})),
             temperatures=dict(values.get("temperatures", {})),
+            languages=tuple(values.get("languages", ())),
         )
 
 

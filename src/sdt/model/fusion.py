@@ -57,6 +57,11 @@ class MultimodalFusion(nn.Module):
         # With one modality the softmax is 1 whatever W is, and W would never receive a gradient.
         self.gate = nn.Linear(width, width, bias=False) if how == "gated" and modalities > 1 else None
 
+    @property
+    def learns_weights(self) -> bool:
+        """Whether the weights are learned; without parameters they are equal shares."""
+        return any(True for _ in self.parameters())
+
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse.
 

@@ -125,6 +125,12 @@ class SDT(base.Model):
         """The teacher, and a student for each modality."""
         return (FUSED, *config.modalities)
 
+    @property
+    def learns_weights(self) -> bool:
+        """As the fusion says; a fusion that does not say learns its weights if it has parameters."""
+        learns = getattr(self.multimodal, "learns_weights", any(True for _ in self.multimodal.parameters()))
+        return bool(learns)
+
     def forward(self, batch: Batch) -> Output:
         """Read a batch; conversations do not see each other, whatever their order or neighbours.
 

@@ -23,8 +23,8 @@ from sdt.model.hub import find_model
 from sdt.model.registry import find
 from sdt.model.saved import FILES
 from sdt.prediction.parts import Parts
-from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, stranger_notes
-from sdt.prediction.predictions import summary_of
+from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, count_bare, stranger_notes
+from sdt.prediction.readability import Readability
 from sdt.prediction.survey import Survey, content
 from sdt.transcripts.writers import write_stream
 
@@ -79,7 +79,7 @@ def predict_on(
             on.
     """
     pipeline = replace(loading, device="cpu").pipeline()
-    begun = pipeline.begin(recorded=survey.recorded)
+    begun = pipeline.begin(recorded=survey.recorded, filmed=survey.filmed)
     sums = loading.sums()
     origin = {"loading": asdict(loading), "sums": sums, "versions": versions(), "recorded": survey.recorded}
     parts = Parts(output, origin)
@@ -102,7 +102,7 @@ def predict_on(
         done += sum(map(len, batch))
         progress(done, survey.utterances)
     notes = survey.notes + begun + stranger_notes(pipeline.config.speakers, survey.speakers)
-    notes += _closing_notes(parts, survey)
+    notes += _closing_notes(parts, survey, Readability(pipeline.config.languages) if pipeline.reads else None)
     write_stream(output, lambda: _said(parts, survey), format_, folder=survey.conversations > 1)
     parts.remove()
     return notes
@@ -142,23 +142,21 @@ def _finished(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversat
         yield batch, parts.get(parts.key(content(batch, recordings)))
 
 
-def _closing_notes(parts: Parts, survey: Survey) -> list[str]:
-    """What is known when all is done, and no sooner."""
+def _closing_notes(parts: Parts, survey: Survey, readability: Readability | None) -> list[str]:
+    """What is known when all is done, and no sooner; `readability` is that of the words, if the model reads words."""
     tallies: dict[str, Tally] = {}
-    looked, alone = dict[str, int](), dict[str, list[str]]()
+    looked: dict[str, int] = {}
     bare = 0
-    for _, part in _finished(parts, survey):
-        bare += part.bare
+    for batch, part in _finished(parts, survey):
+        if readability:
+            readability.add(batch)
+        bare += count_bare(part.predictions)
         for modality, of in part.missing.items():
             tallies.setdefault(modality, Tally()).add(of.problems)
             looked[modality] = looked.get(modality, 0) + of.utterances
-            alone.setdefault(modality, []).extend(of.alone)
     first = {modality: tally.first for modality, tally in tallies.items() if tally.count}
-    return bare_notes(survey.utterances, bare, first) + [
-        note
-        for modality, tally in tallies.items()
-        for note in summary_of(modality, tally, looked[modality], alone[modality])
-    ]
+    lacking = [tally.line(modality, looked[modality]) for modality, tally in tallies.items() if tally.count]
+    return [*(readability.notes if readability else ()), *bare_notes(survey.utterances, bare, first), *lacking]
 
 
 def _named(batch: Sequence[Conversation]) -> str:

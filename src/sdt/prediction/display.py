@@ -30,6 +30,8 @@ STYLES = {
 """The colours of the usual emotions; another label has one by its name."""
 _OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
 _BARS = "▁▂▃▄▅▆▇█"
+NOTHING = "–"
+"""Stands for what is missing."""
 LEGEND = "What each modality's branch says by itself, and how much it weighed."
 LEGEND_UNWEIGHED = "What each modality's branch says by itself."
 
@@ -63,18 +65,25 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(
             Text(utterance.speaker),
-            Text(utterance.text or "–"),
-            Text(f"{prediction.emotion} {prediction.probability:.0%}", style=f"bold {style(prediction.emotion)}"),
+            Text(utterance.text or NOTHING),
+            _emotion(prediction),
             *(_branch(prediction, name) for name in modalities),
         )
     return table
 
 
+def _emotion(prediction: Prediction) -> Text:
+    """The emotion with its probability; a dash where there is none."""
+    if prediction.emotion is None:
+        return Text(NOTHING, style="dim")
+    return Text(f"{prediction.emotion} {prediction.probability:.0%}", style=f"bold {style(prediction.emotion)}")
+
+
 def _branch(prediction: Prediction, modality: str) -> Text:
-    """What a modality's branch says, and its weight if the model has weights; a dash where the modality is missing."""
+    """A branch's emotion, and its weight if the model has weights; a dash where the utterance lacks the modality."""
     weight, probabilities = prediction.weights.get(modality), prediction.branches.get(modality)
-    if weight == 0 or probabilities is None:
-        return Text("–", style="dim")
+    if probabilities is None:
+        return Text(NOTHING, style="dim")
     emotion = max(probabilities, key=probabilities.__getitem__)
     if weight is None:
         return Text(emotion, style(emotion))

@@ -7,12 +7,11 @@ A model's configuration names the encoder of every modality, with what was done 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +22,9 @@ from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, P
 from sdt.features.recordings import Recordings
 from sdt.model.config import ModelConfig
 
+ALONE = "nothing in its conversation to compare it with"
+"""Why an utterance lacks a modality that is normalised within the conversation, though it has a recording."""
+
 
 @dataclass
 class Missing:
@@ -32,15 +34,11 @@ class Missing:
     """How many were looked at."""
     problems: list[str] = field(default_factory=list)
     """One for each that lacks it: `dia1/3: no audio track`."""
-    alone: list[str] = field(default_factory=list)
-    """Conversations in which one utterance alone has it, where it is normalised within the conversation: nothing of it
-    is left there."""
 
     def add(self, other: Missing) -> None:
         """Add what further conversations lack."""
         self.utterances += other.utterances
         self.problems += other.problems
-        self.alone += other.alone
 
 
 class ModalityMaker:
@@ -76,6 +74,11 @@ class ModalityMaker:
         return self.kind != "text"
 
     @property
+    def looks(self) -> bool:
+        """Whether the encoder looks at pictures."""
+        return self.kind == "visual"
+
+    @property
     def note(self) -> str | None:
         """What the user should know of these features."""
         if self.name in STAND_INS:
@@ -104,7 +107,11 @@ class ModalityMaker:
     def make(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
     ) -> Encoded:
-        """Features of N utterances, rows in the order of the conversations."""
+        """Features of N utterances, rows in the order of the conversations.
+
+        Where features are normalised within the conversation, an utterance that has nothing there to differ from lacks
+        the modality: whatever its recording holds, its z-scores would be 0.
+        """
         sources = [
             Source(
                 conversation.id,
@@ -115,9 +122,7 @@ class ModalityMaker:
             for utterance in conversation.utterances
         ]
         encoded = self.encode(sources, progress)
-        if self.step == "z:conversation":
-            self._within(encoded, conversations)
-        return encoded
+        return self._within(encoded, conversations, sources) if self.step == "z:conversation" else encoded
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Features of N utterances, rows in their order; not yet normalised within their conversations."""
@@ -130,26 +135,27 @@ class ModalityMaker:
             x[present] = z_scores(x[present], mean, deviation)
         return encoded
 
-    def alone(self, present: npt.NDArray[np.bool_], conversations: Sequence[Conversation]) -> list[str]:
-        """See `Missing.alone`; `present` [N]."""
-        if self.step != "z:conversation":
-            return []
-        ends = np.cumsum([len(conversation) for conversation in conversations])
-        return [
-            conversation.id
-            for conversation, end in zip(conversations, ends, strict=True)
-            if present[end - len(conversation) : end].sum() == 1
-        ]
-
-    def _within(self, encoded: Encoded, conversations: Sequence[Conversation]) -> None:
-        """Normalise the rows that are present within each conversation, in place."""
-        x, first = encoded.features, 0
+    def _within(self, encoded: Encoded, conversations: Sequence[Conversation], sources: Sequence[Source]) -> Encoded:
+        """Rows normalised within each conversation, in place; where all of one are equal, they are missing."""
+        x, present, first = encoded.features, encoded.present.copy(), 0
         for conversation in conversations:
             rows = np.arange(first, first + len(conversation))
             first += len(conversation)
             chosen = rows[encoded.present[rows]]
-            if len(chosen):
+            if not len(chosen):
+                continue
+            if (x[chosen] == x[chosen[0]]).all():
+                present[chosen] = False
+                x[chosen] = 0
+            else:
                 x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
+        known = iter(encoded.problems)
+        problems = [
+            f"{source.place}: {ALONE}" if had else next(known)
+            for source, had, has in zip(sources, encoded.present, present, strict=True)
+            if not has
+        ]
+        return Encoded(x, present, problems)
 
 
 def _step(name: str, steps: Sequence[str], *, has_statistics: bool) -> str | None:
@@ -160,6 +166,22 @@ def _step(name: str, steps: Sequence[str], *, has_statistics: bool) -> str | Non
     if step == "z:corpus" and not has_statistics:
         raise InputError(f"the features of {name!r} are z-scores over a corpus, of which the model has no statistics")
     return step
+
+
+def unused_notes(makers: Iterable[ModalityMaker], *, recorded: bool, filmed: bool) -> list[str]:
+    """What the user should know of recordings that a model does not use, or of which it uses the sound alone.
+
+    Args:
+        makers: Of the model's modalities.
+        recorded: Whether there are recordings.
+        filmed: Whether any of them is a film.
+    """
+    makers = list(makers)
+    if recorded and not any(maker.recorded for maker in makers):
+        return ["the recording is not used: the model looks at words alone"]
+    if filmed and not any(maker.looks for maker in makers):
+        return ["pictures are not used: the model does not look at them"]
+    return []
 
 
 class Extractor:
@@ -184,14 +206,21 @@ class Extractor:
         self._loaded: set[str] = set()
         self._active: list[str] = []
 
-    def begin(self, *, recorded: bool) -> list[str]:
+    @property
+    def reads(self) -> bool:
+        """Whether any encoder in use reads words."""
+        return any(not self._makers[modality].recorded for modality in self._active)
+
+    def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
         """Load the encoders that the input needs.
 
         Args:
             recorded: Whether there are recordings at all.
+            filmed: Whether any of them is a film.
 
         Returns:
-            What the user should know, one line each: which modalities are left out, and why.
+            What the user should know, one line each: which modalities are left out, and why, and what of the
+            recordings the model does not use.
 
         Raises:
             InputError: Not one modality can be made.
@@ -216,8 +245,7 @@ class Extractor:
         if len(reasons) == len(self._config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self._name}: the model cannot be used on this input: {why}")
-        if recorded and not any(maker.recorded for maker in self._makers.values()):
-            notes.append("the recording is not used: the model looks at words alone")
+        notes += unused_notes(self._makers.values(), recorded=recorded, filmed=filmed)
         self._active = [modality for modality in self._makers if modality not in reasons]
         return [f"{modality}: left out: {reason}" for modality, reason in reasons.items()] + notes
 
@@ -248,6 +276,5 @@ class Extractor:
             encoded = self._makers[modality].make(conversations, recordings, progress)
             missing[modality].utterances += size
             missing[modality].problems += encoded.problems
-            missing[modality].alone += self._makers[modality].alone(encoded.present, conversations)
             made[modality] = (torch.from_numpy(encoded.features), torch.from_numpy(encoded.present))
         return made

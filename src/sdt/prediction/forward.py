@@ -70,4 +70,4 @@ def words(
             f"conversation {conversation!r}, utterance {utterance!r}: the model's output is not finite; the model "
             "is damaged or the features are extreme"
         )
-    return predictions(outputs, config)
+    return predictions(outputs, config, infer=False)

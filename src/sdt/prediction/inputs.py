@@ -1,58 +1,173 @@
-"""What can be predicted on: a transcript, a folder of them, a recording alone, or conversations made in Python."""
+"""What can be predicted on: transcripts, recordings, folders of either, or utterances and conversations in Python."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.errors import InputError
-from sdt.features.recordings import is_recording
+from sdt.errors import InputError, printable, quoted
+from sdt.features.media import Clip
+from sdt.features.recordings import Recordings, find_recordings, is_recording
 from sdt.speakers import FIRST_SPEAKER
 from sdt.transcripts import Transcript, read_transcript, read_transcripts
-from sdt.transcripts.read import each_transcript
+from sdt.transcripts.read import SUFFIXES, each_transcript
+from sdt.transcripts.tables import read_records
+from sdt.transcripts.transcript import assemble
 
-Input = str | Path | Transcript | Conversation | Sequence[Conversation]
-"""A path, what `read_transcript` gave, or conversations."""
+LIST = Path("conversation")
+"""What messages call a list, and the id of its conversation."""
+
+Said = str | tuple[str | None, str] | Mapping[str, object]
+"""An utterance as it is given in Python: its words; its speaker and its words; or a record with the keys of a line of
+JSON Lines (`text`, `speaker`, `conversation`, `utterance`, `start`, `end`, `label`, `media`)."""
+Input = str | Path | Transcript | Conversation | Sequence[Conversation] | Sequence[Said]
+"""A path, what `read_transcript` gave, conversations, or the utterances of one."""
 
 
-def read_input(given: Input) -> Transcript:
+@dataclass(frozen=True)
+class ClipFolder(Transcript):
+    """What a folder of clips holds: conversations without words, named after the files."""
+
+    recordings: Recordings = field(default_factory=Recordings)
+
+
+def read_input(given: Input, *, encoding: str | None = None) -> Transcript:
     """The conversations to predict on.
 
     Args:
-        given: The path of a transcript, of a folder of transcripts or of a recording, which is then one utterance
-            without words; or a transcript, a conversation, or several.
+        given: The path of a transcript, of a folder of transcripts, of a folder of clips, or of a recording, which is
+            then one utterance without words; or a transcript, a conversation, several, or the utterances of one.
+        encoding: The encoding of the transcripts; None to tell it.
 
     Raises:
         InputError: The file cannot be used; two conversations have the same id, or two utterances of one; or a
             conversation is empty.
+
+    Example:
+        >>> [conversation] = read_input([("Ann", "I got the job!"), ("Ben", "Wonderful!")]).conversations
+        >>> conversation.utterances[1].speaker
+        'Ben'
     """
     if isinstance(given, str | Path):
-        transcript = _read_path(Path(given))
+        transcript = _read_path(Path(given), encoding)
     elif isinstance(given, Transcript):
         transcript = given
+    elif isinstance(given, Conversation):
+        transcript = Transcript([given], {}, [])
     else:
-        transcript = Transcript([given] if isinstance(given, Conversation) else list(given), {}, [])
+        items = _items(given)
+        conversations = [item for item in items if isinstance(item, Conversation)]
+        transcript = Transcript(conversations, {}, []) if len(conversations) == len(items) else _read_said(items)
     _check(transcript.conversations)
     return transcript
 
 
-def read_parts(path: Path) -> Iterator[Transcript]:
+def recordings_of(transcript: Transcript, conversations: Sequence[Conversation], media: Path | None) -> Recordings:
+    """The recordings of some conversations of a transcript; see `find_recordings`.
+
+    Args:
+        transcript: From `read_input`.
+        conversations: Of it.
+        media: A recording or a folder of them; None for those that the transcript names, or that it was made from.
+    """
+    if isinstance(transcript, ClipFolder) and media is None:
+        ids = {conversation.id for conversation in conversations}
+        return Recordings({place: of for place, of in transcript.recordings.clips.items() if place[0] in ids})
+    return find_recordings(conversations, transcript.clips, media)
+
+
+def read_parts(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
-    for part in each_transcript(path) if path.is_dir() else [_read_path(path)]:
+    one_by_one = path.is_dir() and _holds_transcripts(path)
+    for part in each_transcript(path, encoding=encoding) if one_by_one else [_read_path(path, encoding)]:
         _check(part.conversations)
         yield part
 
 
-def _read_path(path: Path) -> Transcript:
+def _read_path(path: Path, encoding: str | None) -> Transcript:
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        raise InputError(
+            f"{printable(str(path))[:200]}: there is no such file or folder (words are given in a file or, in Python, "
+            "in a list)"
+        ) from None
     if path.is_dir():
-        return read_transcripts(path)
+        return read_transcripts(path, encoding=encoding) if _holds_transcripts(path) else _read_clips(path)
     if not is_recording(path):
-        return read_transcript(path)
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        return read_transcript(path, encoding=encoding)
     note = f"{path.name}: a recording with no transcript: taken to be one utterance without words"
     return Transcript([Conversation(path.stem, (Utterance("0", FIRST_SPEAKER),))], {(path.stem, "0"): path}, [note])
+
+
+def _items(given: object) -> list[object]:
+    """What a list holds, a data frame as its rows, one dictionary as a list of one."""
+    if isinstance(given, Mapping):
+        return [given]
+    if hasattr(given, "to_dict"):
+        return list(given.to_dict("records"))
+    if not isinstance(given, Iterable):
+        raise InputError(f"{quoted(given)}: give a path, conversations, or a list of utterances")
+    return list(given)
+
+
+def _read_said(items: Sequence[object]) -> Transcript:
+    """The utterances of a list, in one conversation unless records name others."""
+    records: list[Mapping[str, object]] = []
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, str):
+            records.append({"text": item})
+        elif isinstance(item, Mapping):
+            records.append({name: _plain(value) for name, value in item.items()})
+        elif isinstance(item, tuple) and len(item) == 2 and all(isinstance(of, str | None) for of in item):
+            records.append({"speaker": item[0], "text": item[1]})
+        else:
+            raise InputError(
+                f"item {number} of the list is {quoted(item)}; give texts, pairs (speaker, text), dictionaries with "
+                "the key 'text', or conversations"
+            )
+    return assemble(LIST, *read_records(LIST, list(enumerate(records, start=1))))
+
+
+def _plain(value: object) -> object:
+    """A value as JSON would have it: numbers of NumPy as Python's, what pandas calls missing as None."""
+    value = value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+    try:
+        return None if value != value else value
+    except (TypeError, ValueError):  # pandas' NA says neither yes nor no
+        return None
+
+
+def _read_clips(folder: Path) -> Transcript:
+    """The conversations of a folder of clips, by their names: `dia1_utt0.mp4` is utterance `utt0` of `dia1`."""
+    clips = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and is_recording(path)]
+    if not clips:
+        raise InputError(
+            f"{folder}: neither transcripts nor recordings in this folder; transcripts end with {', '.join(SUFFIXES)}"
+        )
+    named: dict[tuple[str, str], list[Clip]] = {}
+    for path in clips:  # sound and film of an utterance may be two files
+        conversation, _, utterance = path.stem.rpartition("_")
+        named.setdefault((conversation, utterance) if conversation else (path.stem, "0"), []).append(Clip(path))
+    order = sorted(named, key=lambda place: [_natural(part) for part in place])
+    conversations = [
+        Conversation(id, tuple(Utterance(utterance, FIRST_SPEAKER) for of, utterance in order if of == id))
+        for id in dict.fromkeys(conversation for conversation, _ in order)
+    ]
+    note = f"{folder}: clips of {len(named)} utterances; who speaks and what is said is not known"
+    return ClipFolder(conversations, {}, [note], Recordings(named))
+
+
+def _holds_transcripts(folder: Path) -> bool:
+    return any(file.suffix.lower() in SUFFIXES and file.name[0] != "." for file in folder.iterdir())
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
 def _check(conversations: Sequence[Conversation]) -> None:

@@ -19,8 +19,9 @@ from sdt.conversation import Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import Encoded, Source
 from sdt.features.media import Clip
+from sdt.features.recordings import is_film
 from sdt.model.config import ModelConfig
-from sdt.prediction.extraction import ModalityMaker
+from sdt.prediction.extraction import ModalityMaker, unused_notes
 
 Given = Mapping[str, npt.ArrayLike | None]
 """Modality to an utterance's features [D_m], normalised as in training; None where it lacks the modality."""
@@ -67,14 +68,14 @@ class LiveFeatures:
         self._impossible: dict[str, str] = {}
         """Modality to why its features cannot be made, whatever the input."""
         self._loaded: set[str] = set()
-        self._listens = False
-        """Whether any modality is made from recordings."""
+        self._known: list[ModalityMaker] = []
+        """Those of all modalities, also of those whose features a stream cannot make."""
         self.notes: list[str] = []
         """What the user should know, each once."""
         for modality in config.modalities:
             try:
                 maker = (makers or {}).get(modality) or ModalityMaker(config, modality, base)
-                self._listens |= maker.recorded
+                self._known.append(maker)
                 if maker.step == "z:conversation":
                     raise InputError(
                         f"{maker.name!r} is compared within the whole conversation, which a stream does not know; "
@@ -114,9 +115,16 @@ class LiveFeatures:
             features[modality] = (torch.from_numpy(x), torch.from_numpy(present))
         for one in spoken:
             self._check_possible(one)
-        if not self._listens and any(one.clip for one in spoken):
-            self._note("the recording is not used: the model looks at words alone")
+        clips = [one.clip for one in spoken if one.clip]
+        for note in unused_notes(self._known, recorded=bool(clips), filmed=any(map(is_film, clips))):
+            self._note(note)
         return features, problems
+
+    def reads(self, one: Spoken) -> bool:
+        """Whether any features of an utterance are made from its words."""
+        return any(
+            not maker.recorded and modality not in (one.features or {}) for modality, maker in self._makers.items()
+        )
 
     def _encoded(self, modality: str, spoken: Sequence[Spoken]) -> Encoded:
         """One modality of utterances of which it is not given."""

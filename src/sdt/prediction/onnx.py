@@ -10,11 +10,12 @@ Inputs, for N utterances of any number of conversations, end to end:
 | `position`          | int64 [N]      | its place in its conversation, from 0                                       |
 | `speaker`           | int64 [N]      | the number of its speaker, see `sdt.speakers`                               |
 
-Outputs: `fused` and each modality's `branch_MODALITY`, calibrated log-probabilities [N, C]; `weights` [N, M]. The
-model's `config.json` is in the file's metadata, under the key `config`.
+Outputs: `fused` and each modality's `branch_MODALITY`, calibrated log-probabilities [N, C]; `weights` [N, M]. They are
+NaN where the utterance lacks the modality, and `fused` where it lacks all. The model's `config.json` is in the file's
+metadata, under the key `config`.
 
 Attention is computed over all N utterances with a mask that keeps conversations apart: the same numbers as with
-padding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
+padding, but for rounding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from sdt.model.attention import Keys
 from sdt.model.base import Model
 from sdt.model.config import FUSED, SDTConfig
 from sdt.model.context import FULL, Context
-from sdt.model.sdt import SDT
+from sdt.model.sdt import SDT, Output
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -116,12 +117,20 @@ class Exported(nn.Module):
             longest=0,
             conversations=(),
         )
-        output = self.model.read(batch, FlatLayout(conversation, position, self.model.context))
-        heads = (
-            (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
-            for head in (FUSED, *config.modalities)
-        )
-        return (*heads, output.weights.mean(dim=-1))
+        return _outputs(config, batch, self.model.read(batch, FlatLayout(conversation, position, self.model.context)))
+
+
+def _outputs(config: SDTConfig, batch: Batch, output: Output) -> tuple[Tensor, ...]:
+    """The file's outputs, in order."""
+    present = torch.stack([batch.present[name] for name in config.modalities], dim=1)  # [N, M]
+    has = {FUSED: present.any(dim=1), **batch.present}
+    heads = (
+        (output.logits[head] / config.temperatures.get(head, 1.0))
+        .log_softmax(dim=-1)
+        .masked_fill(~has[head][:, None], torch.nan)
+        for head in (FUSED, *config.modalities)
+    )
+    return (*heads, output.weights.mean(dim=-1).masked_fill(~present, torch.nan))
 
 
 def input_names(config: SDTConfig) -> list[str]:
@@ -169,7 +178,13 @@ def export_onnx(model: Model, path: Path) -> float:
             onnx.helper.set_model_props(file, {"config": json.dumps(model.config.to_dict(), ensure_ascii=False)})
             onnx.save(file, aside)
             session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
-            difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+            try:
+                difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+            except Exception as error:  # onnxruntime's have no common class
+                raise InputError(
+                    f"{path}: not written: the file cannot be run ({str(error).splitlines()[0]}); tensors in own code "
+                    "must take their sizes from the batch's tensors"
+                ) from None
             if not difference <= TOLERANCE:
                 raise InputError(
                     f"{path}: not written: its numbers are up to {difference:.2g} from PyTorch's ({TOLERANCE} is "
@@ -238,14 +253,16 @@ def _difference(model: SDT, session: InferenceSession, lengths: Sequence[int]) -
         conversations=tuple(map(str, range(len(lengths)))),
     )
     with torch.inference_mode():
-        output = model(batch)
-        wanted = [
-            (output.logits[head] / config.temperatures.get(head, 1.0)).log_softmax(dim=-1)
-            for head in (FUSED, *config.modalities)
-        ]
-        wanted.append(output.weights.mean(dim=-1))
+        wanted = _outputs(config, batch, model(batch))
     found = session.run(output_names(config), given)
-    return max(float(np.abs(of - want.numpy()).max()) for of, want in zip(found, wanted, strict=True))
+    return max(_apart(of, want.numpy()) for of, want in zip(found, wanted, strict=True))
+
+
+def _apart(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """The largest difference; infinite where a NaN meets a number."""
+    if not np.array_equal(np.isnan(one), np.isnan(other)):
+        return np.inf
+    return float(np.nan_to_num(np.abs(one - other)).max())
 
 
 @contextlib.contextmanager

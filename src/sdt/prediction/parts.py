@@ -19,6 +19,8 @@ from sdt.files import write_text
 from sdt.prediction.extraction import Missing
 from sdt.prediction.pipeline import Part
 
+_FIELDS = [field.name for field in dataclasses.fields(Prediction)]
+
 
 class Parts:
     """The parts of one output.
@@ -42,9 +44,8 @@ class Parts:
     def put(self, key: str, part: Part) -> None:
         """Keep what came of a batch."""
         values = {
-            "predictions": [list(_values(prediction)) for prediction in part.predictions],
+            "predictions": [[getattr(of, name) for name in _FIELDS] for of in part.predictions],
             "missing": {modality: dataclasses.asdict(of) for modality, of in part.missing.items()},
-            "bare": part.bare,
         }
         write_text(self._path(key), json.dumps(values))
 
@@ -58,7 +59,7 @@ class Parts:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             missing = {modality: Missing(**of) for modality, of in values["missing"].items()}
-            return Part([Prediction(*of) for of in values["predictions"]], missing, int(values["bare"]))
+            return Part([Prediction(*of) for of in values["predictions"]], missing)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: damaged ({type(error).__name__}); remove the folder {self.folder}, and give the same command "
@@ -71,8 +72,3 @@ class Parts:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"  # many files in one folder are slow to find
-
-
-def _values(prediction: Prediction) -> tuple[object, ...]:
-    of = prediction
-    return (of.conversation, of.utterance, of.emotion, of.probabilities, of.branches, of.weights)

@@ -12,19 +12,20 @@ from torch import Tensor
 from sdt.conversation import Conversation, Prediction
 from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.evaluation.reading import said
-from sdt.features.recordings import Recordings, find_recordings
+from sdt.features.recordings import Recordings
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import load
-from sdt.model.windows import Windows
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.forward import words
-from sdt.prediction.inputs import Input, read_input
+from sdt.prediction.inputs import Input, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
+from sdt.prediction.readability import word_notes
 from sdt.speakers import Speakers
+from sdt.windows import Windows
 
 UTTERANCES = 512
 """Utterances that are computed together, if they are of several conversations: features, and slots of attention."""
@@ -64,6 +65,11 @@ class Pipeline:
         window: int | None = None,
         overlap: int | None = None,
     ) -> None:
+        if not isinstance(model, Model):
+            raise InputError(
+                f"Pipeline({quoted(model)}): this is no model; load one by its name, and call it: "
+                "Pipeline.from_pretrained(NAME)(conversations)"
+            )
         self.windows = Windows.of(window, overlap)
         """How longer conversations are cut; None for not at all."""
         self.model = model.to(choose_device(device)).eval()
@@ -109,7 +115,8 @@ class Pipeline:
         A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
 
         Args:
-            conversations: The path of a transcript, of a folder of them or of a recording; or conversations.
+            conversations: The path of a transcript, of a recording, or of a folder of either; conversations; or a list
+                of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
             media: The recording of the conversation, or a folder of recordings; see `sdt.features.recordings`.
             progress: Called with (utterances done, utterances in all).
 
@@ -120,26 +127,31 @@ class Pipeline:
         """
         transcript = read_input(conversations)
         chosen = transcript.conversations
-        recordings = find_recordings(chosen, transcript.clips, None if media is None else Path(media))
-        notes = [*transcript.notes, *recordings.notes, *self.begin(recorded=bool(recordings.clips))]
-        notes += speaker_notes(self.config.speakers, chosen)
+        recordings = recordings_of(transcript, chosen, None if media is None else Path(media))
+        begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.filmed)
+        notes = [*transcript.notes, *recordings.notes, *begun, *speaker_notes(self.config.speakers, chosen)]
+        if self.reads:
+            notes += word_notes(self.config.languages, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
-        bare = 0
         for group in batches(chosen):
             part = self.predict_batch(group, recordings, _shifted(progress, done, size))
             found += part.predictions
-            bare += part.bare
             for modality, of in part.missing.items():
                 missing[modality].add(of)
             done += len(part.predictions)
-        notes += bare_notes(size, bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
+        notes += bare_notes(size, count_bare(found), {m: of.problems[0] for m, of in missing.items() if of.problems})
         return Predictions(chosen, found, notes, missing)
 
-    def begin(self, *, recorded: bool) -> list[str]:
+    def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
         """Load the encoders that an input needs, before `predict_batch`; see `Extractor.begin`."""
-        return self._extractor.begin(recorded=recorded)
+        return self._extractor.begin(recorded=recorded, filmed=filmed)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it reads words, once it has begun."""
+        return self._extractor.reads
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
@@ -147,8 +159,7 @@ class Pipeline:
         """Predict on one batch: features and model see these conversations together, and no others."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
-        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0)  # [N]
-        return Part(self.from_features(conversations, features), missing, int(bare.sum()))
+        return Part(self.from_features(conversations, features), missing)
 
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
@@ -164,9 +175,11 @@ class Pipeline:
             InputError: What comes out is not finite.
         """
         batch = pack(conversations, features, self.config.labels, self.config.speakers)
+        utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
         places = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
         with torch.inference_mode():
-            return words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
+            found = words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
+        return [prediction.of(utterance) for prediction, utterance in zip(found, utterances, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -177,8 +190,6 @@ class Part:
     """One for each utterance, in order."""
     missing: Mapping[str, Missing]
     """By modality."""
-    bare: int
-    """How many utterances have no modality at all."""
 
 
 def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
@@ -215,6 +226,11 @@ def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
     return [f"the model knows its speakers by name, and {len(unknown)} of {len(names)} here are strangers to it"]
 
 
+def count_bare(predictions: Iterable[Prediction]) -> int:
+    """How many utterances have no modality, and so no emotion."""
+    return sum(prediction.emotion is None for prediction in predictions)
+
+
 def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[str]:
     """What the user should know of utterances without any modality.
 
@@ -228,7 +244,9 @@ def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[
     """
     if utterances and bare == utterances:
         why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())
-        raise InputError(f"no utterance has anything that the model can look at ({why})")
+        raise InputError(
+            f"no utterance has anything that the model can look at ({why}); give words, recordings, or both"
+        )
     if not bare:
         return []
-    return [f"{bare} of {utterances} utterances have no modality at all: predicted from those around them"]
+    return [f"{bare} of {utterances} utterances have nothing that the model can look at, and so no emotion"]

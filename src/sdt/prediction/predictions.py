@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
-from sdt.features.problems import Tally, listed
+from sdt.features.problems import lacking
 from sdt.prediction.extraction import Missing
 from sdt.transcripts.records import flat, record
 from sdt.transcripts.writers import write_predictions
@@ -44,7 +44,7 @@ class Predictions(Sequence[Prediction]):
         self.missing = {modality: tuple(of.problems) for modality, of in missing.items()}
         """Modality to every utterance that lacks it and why: `dia1/3: no audio track`. A modality that was left out
         altogether is not here but in the notes."""
-        self.notes = [*notes, *(note for modality, of in missing.items() for note in summary(modality, of))]
+        self.notes = [*notes, *missing_notes(missing)]
         """What the user should know, one line each: what was assumed, left out, or is missing."""
         self._predictions = tuple(predictions)
 
@@ -93,17 +93,6 @@ class Predictions(Sequence[Prediction]):
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 
-def summary(modality: str, missing: Missing) -> Iterator[str]:
-    """How many utterances lack a modality, and why; where it says nothing; a line each."""
-    yield from summary_of(modality, Tally(missing.problems), missing.utterances, missing.alone)
-
-
-def summary_of(modality: str, problems: Tally, utterances: int, alone: Sequence[str]) -> Iterator[str]:
-    """The same of problems that were counted."""
-    if problems.count:
-        yield problems.line(modality, utterances)
-    if alone:
-        yield (
-            f"{modality}: says nothing where one utterance alone has it, since the model compares it within the "
-            f"conversation ({listed(alone)})"
-        )
+def missing_notes(missing: Mapping[str, Missing]) -> list[str]:
+    """How many utterances lack a modality, and why, one line for each modality."""
+    return [lacking(modality, of.problems, of.utterances) for modality, of in missing.items() if of.problems]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ from sdt.model.sdt import SDT
 from sdt.prediction.caching import Caching
 from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
+from sdt.prediction.readability import foreign, foreign_note, is_wordless
 from sdt.prediction.rereading import Rereading
 from sdt.prediction.turns import Reader, Turn
 from sdt.speakers import FIRST_SPEAKER
 
+WORDS = 500
+"""Characters at the beginning of a conversation by which its language is told."""
 HISTORY = 64
 """Utterances that a model is given which is not causal, the newest included."""
 
@@ -36,6 +39,10 @@ class Talk:
     """Who spoke, with their numbers."""
     last: str = FIRST_SPEAKER
     """Who spoke last."""
+    words: str = ""
+    """The first words, by which the language is told."""
+    told: set[str] = field(default_factory=set)
+    """What was said of the words already."""
 
 
 class StreamingPredictor:
@@ -90,7 +97,8 @@ class StreamingPredictor:
         self._memories: dict[str, Any] = {}
         """Conversation to what the reader remembers of it."""
         self.problems: list[str] = []
-        """Why utterances of the last call lack modalities that they might have had, a line each."""
+        """Why utterances of the last call lack modalities that they might have had, a line each; and, once in a
+        conversation, what of its words the model cannot read."""
 
     @classmethod
     def from_pretrained(
@@ -187,6 +195,7 @@ class StreamingPredictor:
         if not spoken:
             return []
         features, problems = self._features.make(spoken)
+        problems += [problem for one in spoken for problem in self._unread(one, talks[one.conversation])]
         turns = [
             Turn(
                 one.conversation,
@@ -202,7 +211,7 @@ class StreamingPredictor:
         self._memories.update(memories)
         self._remember(talks)
         self.problems = problems
-        return found
+        return [prediction.of(one.utterance) for prediction, one in zip(found, spoken, strict=True)]
 
     def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
         """What `add` takes an utterance to be: with the speaker and the id that were left out."""
@@ -227,7 +236,8 @@ class StreamingPredictor:
             talks: What becomes of the conversations when all have been predicted: what this call adds to them.
         """
         known = self._talks.get(item.conversation, Talk())
-        new = talks.setdefault(item.conversation, Talk(set(), dict(known.speakers), known.last))
+        begun = Talk(set(), dict(known.speakers), known.last, known.words, set(known.told))
+        new = talks.setdefault(item.conversation, begun)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
         if id_ in known.ids or id_ in new.ids:
@@ -239,11 +249,25 @@ class StreamingPredictor:
         number = self.config.speakers.number(speaker, new.speakers)
         return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
 
+    def _unread(self, one: Spoken, talk: Talk) -> Iterator[str]:
+        """What of an utterance's words the model cannot read, unless it was told in its conversation before."""
+        text, languages = one.utterance.text or "", self.config.languages
+        if not self._features.reads(one):
+            return
+        if "wordless" not in talk.told and is_wordless(text):
+            talk.told.add("wordless")
+            yield f"{one.place}: no letter in it, and the model can read little of emoji and punctuation"
+        if "foreign" not in talk.told and len(talk.words) < WORDS:
+            talk.words = f"{talk.words} {text}"
+            if code := foreign(talk.words, languages):
+                talk.told.add("foreign")
+                yield foreign_note(one.place, [code], languages)
+
     def _remember(self, talks: dict[str, Talk]) -> None:
         """Keep what a call has added, and forget who has been silent longest."""
         for conversation, new in talks.items():
             known = self._talks.pop(conversation, Talk())
             known.ids |= new.ids
-            self._talks[conversation] = Talk(known.ids, new.speakers, new.last)
+            self._talks[conversation] = replace(new, ids=known.ids)
         while self._limit is not None and len(self._talks) > self._limit:
             self.forget(next(iter(self._talks)))

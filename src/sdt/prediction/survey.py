@@ -10,7 +10,8 @@ from sdt.conversation import Conversation
 from sdt.errors import InputError
 from sdt.features.media import Clip
 from sdt.features.recordings import Finder, Recordings
-from sdt.prediction.inputs import read_parts
+from sdt.prediction.inputs import ClipFolder, read_parts, recordings_of
+from sdt.transcripts import Transcript
 
 Clips = dict[tuple[str, str], list[Clip]]
 Named = Mapping[tuple[str, str], Path]
@@ -24,25 +25,29 @@ class Survey:
     Args:
         path: See `read_input`.
         media: See `find_recordings`.
+        encoding: The encoding of the transcripts; None to tell it.
 
     Raises:
         InputError: As of these two.
     """
 
-    def __init__(self, path: Path, media: Path | None) -> None:
-        self._path, self._finder = path, Finder(media)
+    def __init__(self, path: Path, media: Path | None, *, encoding: str | None = None) -> None:
+        self._path, self._media, self._encoding, self._finder = path, media, encoding, Finder(media)
         self.conversations = self.utterances = 0
         self.speakers: set[str] = set()
         self.notes: list[str] = []
         self.without_time: tuple[str, str] | None = None
         """The first (conversation id, utterance id) that has no start."""
-        for part in read_parts(path):
+        for part in self._parts():
             self.notes += part.notes
             self._finder.see(part.conversations, part.clips)
             for conversation in part.conversations:
                 self._count(conversation)
-        self.recorded = self._look_for_recordings()
-        """Whether any utterance has a recording."""
+        self.recorded, self.filmed = self._look_for_recordings()
+        """Whether any utterance has a recording, and whether any recording is a film."""
+
+    def _parts(self) -> Iterator[Transcript]:
+        return read_parts(self._path, encoding=self._encoding)
 
     def _count(self, conversation: Conversation) -> None:
         self.conversations += 1
@@ -52,15 +57,22 @@ class Survey:
         if self.without_time is None and timeless is not None:
             self.without_time = (conversation.id, timeless)
 
-    def _look_for_recordings(self) -> bool:
-        found = False
-        for part in read_parts(self._path):  # all of them: a recording that cannot be cut is said before the work
+    def _look_for_recordings(self) -> tuple[bool, bool]:
+        found = filmed = False
+        for part in self._parts():  # all of them: a recording that cannot be cut is said before the work
             for conversation in part.conversations:
-                found = bool(self._finder.find(conversation, part.clips)) or found
+                clips = self._find(part, conversation)
+                found, filmed = found or bool(clips), filmed or Recordings(clips).filmed
         if not found:
             self._finder.refuse_nothing()
         self.notes += self._finder.unused()
-        return found
+        return found, filmed
+
+    def _find(self, part: Transcript, conversation: Conversation) -> Clips:
+        """The clips of a conversation; a folder of clips that is predicted on without others has its own."""
+        if isinstance(part, ClipFolder) and self._media is None:
+            return {place: list(of) for place, of in recordings_of(part, [conversation], None).clips.items()}
+        return self._finder.find(conversation, part.clips)
 
     def batches(self) -> Iterator[tuple[list[Conversation], Recordings]]:
         """The batches of `sdt.prediction.pipeline.batches`, each with its recordings.
@@ -80,10 +92,10 @@ class Survey:
     def _each(self, clips: dict[str, Clips]) -> Iterator[Conversation]:
         """Every conversation; its clips are put into `clips`."""
         utterances = 0
-        for part in read_parts(self._path):
+        for part in self._parts():
             for conversation in part.conversations:
                 utterances += len(conversation)
-                clips[conversation.id] = self._finder.find(conversation, part.clips)
+                clips[conversation.id] = self._find(part, conversation)
                 yield conversation
         if utterances != self.utterances:
             raise InputError(f"{self._path}: has changed meanwhile; give the same command again")

@@ -8,6 +8,7 @@ from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.verdict import spoken
 from sdt.experiments.plan import spoken_seeds
 from sdt.experiments.tables import MAIN, conclusions, score_text
+from sdt.experiments.tables import remarks as found_remarks
 from sdt.report.document import Block, Items, Note, Paragraph, Section, Table
 from sdt.report.study import Row, Study
 
@@ -21,10 +22,12 @@ def answer(study: Study) -> Section:
         return Section("Answer", [*blocks, Note("No run is finished yet; there is no answer.")])
     blocks += [Paragraph(_headline(study, row)) for row in study.leading if row.result]
     lines = list(conclusions(study))
-    # Which seeds are missing has a section of its own.
+    # Missing seeds and remarks have sections of their own.
+    elsewhere = {remark.text for remark in found_remarks(study.rows)}
     lacking = tuple(f"{row.name} lacks the seeds" for row in study.rows)
     notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
-    notes = [note for note in notes if not note.startswith(lacking)]
+    caveats = {f"{row.name}: {row.group.caveat}" for row in study.rows}
+    notes = [note for note in notes if not note.startswith(lacking) and note not in elsewhere | caveats]
     blocks += [Paragraph(line) for line in lines if not line.startswith("note: ")]
     if best := _best(study):
         blocks.append(Paragraph(best))
@@ -34,6 +37,12 @@ def answer(study: Study) -> Section:
         blocks.append(Note(f"Not everything is compared: {study.not_compared}."))
     blocks += [Note(f"{_begun(study, note)}.") for note in dict.fromkeys((*_caveats(study), *notes))]
     return Section("Answer", blocks)
+
+
+def remarks(study: Study) -> Section | None:
+    """What is odd about the scores; None where nothing is."""
+    found = [Note(f"{_begun(study, remark.text)}.") for remark in found_remarks(study.rows)]
+    return Section("Remarks", found) if found else None
 
 
 def missing(study: Study) -> Section | None:
@@ -80,9 +89,10 @@ def _best(study: Study) -> str | None:
         return None
     if study.best == study.reference.name:
         return f"No row has a higher mean weighted F1 than the reference {study.best}."
-    return (
-        f"The highest mean weighted F1 has {study.best}. The highest of several is partly luck; whether it is more "
-        "than the reference's is said below."
+    return f"{study.best} has the highest mean weighted F1. The highest of several is partly luck; " + (
+        "the comparison below says whether the difference is significant."
+        if study.comparisons
+        else "no row is compared with it."
     )
 
 

@@ -11,7 +11,7 @@ import sdt
 from sdt.errors import InputError
 from sdt.files import atomic_folder, write_text
 from sdt.report import html, latex, markdown
-from sdt.report.answer import answer, missing
+from sdt.report.answer import answer, missing, remarks
 from sdt.report.confidence import confidence
 from sdt.report.confusions import confusions
 from sdt.report.curves import curves
@@ -31,6 +31,7 @@ Part = Callable[[Study], Section | None]
 """Makes a section; None where there is nothing to say."""
 PARTS: tuple[Part, ...] = (
     answer,
+    remarks,
     missing,
     scores,
     differences,

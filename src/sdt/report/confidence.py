@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from sdt.errors import InputError
-from sdt.evaluation.calibration import BINS, Reliability, calibration_error, cross_entropy, reheated, reliability
+from sdt.evaluation.calibration import BINS, Reliability, calibration_error, cross_entropy, reliability
 from sdt.evaluation.seeds import Spread
-from sdt.experiments.results import RowResult
 from sdt.report.document import Block, Figure, Note, Paragraph, Section, Table
-from sdt.report.said import Said, read_said
 from sdt.report.study import Study
 from sdt.report.svg import FAINT, GROUND, SERIES, plain, render, style
+from sdt.training.probabilities import SplitProbabilities
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -26,11 +25,11 @@ class _Row:
     """The runs of a row, before and after their temperatures."""
 
     name: str
-    runs: list[Said]
+    runs: list[SplitProbabilities]
 
     @property
     def before(self) -> list[Probabilities]:
-        return [reheated(run.probabilities, run.temperature) for run in self.runs]
+        return [run.before for run in self.runs]
 
     @property
     def after(self) -> list[Probabilities]:
@@ -60,7 +59,7 @@ def confidence(study: Study) -> Section | None:
     rows, notes = [], []
     for row in study.rows:
         try:
-            rows.append(_Row(row.name, _said(row, study.split)))
+            rows.append(_Row(row.name, row.group.probabilities(study.split)))
         except InputError as error:
             notes.append(Note(f"{row.name} is left out: {error}."))
     leading = [row.name for row in study.leading]
@@ -73,10 +72,6 @@ def confidence(study: Study) -> Section | None:
     )
     blocks: list[Block] = [explained, *notes, *figures]
     return Section("Calibration", [*blocks, _table(rows, study.split)] if rows else blocks)
-
-
-def _said(row: RowResult, split: str) -> list[Said]:
-    return [read_said(run, split) for run in row.group.runs]
 
 
 def _table(rows: list[_Row], split: str) -> Table:

@@ -6,6 +6,7 @@ Shapes: C classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
+from sdt.evaluation.figure import fitted, inches
 from sdt.evaluation.figure_confusions import shares
 from sdt.evaluation.significance import align
 from sdt.evaluation.system import System
@@ -24,9 +26,11 @@ _WIDTH = 9.6
 """Inches of the figures."""
 _CELL = 0.5
 """Inches, at most."""
-_NAMES = 0.95
-"""Inches for the class names on the left."""
 _ABREAST = 2
+_MANY = 12
+"""Classes; matrices of more stand one below the other, in a larger size."""
+_NARROWEST = 2.4
+"""Inches of a column, so that there is room for names above a small matrix."""
 
 
 def confusions(study: Study) -> Section | None:
@@ -52,11 +56,14 @@ def _matrices(systems: list[System], name: str) -> Figure:
     labels = system.labels
     support = np.bincount(system.true, minlength=len(labels))  # [C]
     with style():
-        cell = min(0.62, (_WIDTH - _NAMES) / len(labels))
-        drawing = Drawing(figsize=(cell * len(labels) + _NAMES + 0.6, cell * len(labels) + 0.9), layout="constrained")
+        names = [f"{fitted(n, 24)} ({count:,})" for n, count in zip(labels, support, strict=True)]
+        left, below = _room(labels, names)
+        cell = min(0.62, (_WIDTH - left) / len(labels))
+        size = (cell * len(labels) + left + 0.6, cell * len(labels) + below + 0.5)
+        drawing = Drawing(figsize=size, layout="constrained")
         axes = drawing.add_subplot()
         _matrix(axes, share, labels, cell / 0.55, signed=False)
-        axes.set_yticks(range(len(labels)), [f"{n} ({count:,})" for n, count in zip(labels, support, strict=True)])
+        axes.set_yticks(range(len(labels)), names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("annotated (utterances)")
     worst = share.copy()
@@ -78,17 +85,25 @@ def _differences(first: System, others: list[System]) -> Figure:
     """Small matrices of what each other row predicts more and less often."""
     labels = first.labels
     before = shares(first)
-    lines = math.ceil(len(others) / _ABREAST)
-    columns = min(_ABREAST, len(others))
-    cell = min(_CELL, (_WIDTH - _NAMES) / _ABREAST / len(labels))
+    columns = min(_ABREAST if len(labels) <= _MANY else 1, len(others))
+    lines = math.ceil(len(others) / columns)
+    names = [fitted(label, 24) for label in labels]
+    left, below = _room(labels, names)
+    cell = min(_CELL, (_WIDTH - left) / columns / len(labels))
     side = cell * len(labels)
+    column = max(side, _NARROWEST)
+    letters = int(column / 0.09)
     with style():
-        drawing = Drawing(figsize=(columns * (side + 0.15) + _NAMES, lines * (side + 1.05)), layout="constrained")
+        size = (columns * (column + 0.15) + left, lines * (side + below + 0.75))
+        drawing = Drawing(figsize=size, layout="constrained")
         grid = drawing.subplots(lines, columns, squeeze=False, sharey=True)
         for axes, other in zip(grid.flat, others, strict=False):
             _matrix(axes, shares(other) - before, labels, cell / 0.55, signed=True)
-            axes.set_title(f"{other.name} − {first.name}")
-            axes.set_yticks(range(len(labels)), labels)
+            title = fitted(f"{other.name} − {first.name}", letters)
+            if "…" in title:
+                title = f"{fitted(other.name, letters)}\n− {fitted(first.name, letters - 2)}"
+            axes.set_title(title)
+            axes.set_yticks(range(len(labels)), names)
         for axes in grid.flat[len(others) :]:
             axes.set_axis_off()
     return Figure(
@@ -104,6 +119,11 @@ def _differences(first: System, others: list[System]) -> Figure:
         ),
         render(drawing, "confusions-differences"),
     )
+
+
+def _room(labels: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
+    """Inches for the names on the left, and for those that slant below."""
+    return inches(names) + 0.25, 0.65 * inches(fitted(label, 24) for label in labels) + 0.35
 
 
 def _matrix(
@@ -138,5 +158,6 @@ def _matrix(
     axes.set_aspect("equal")
     axes.hlines(np.arange(1, C) - 0.5, -0.5, C - 0.5, color=RULE, linewidth=0.8)
     axes.vlines(np.arange(1, C) - 0.5, -0.5, C - 0.5, color=RULE, linewidth=0.8)
-    axes.set_xticks(range(C), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(C), [fitted(label, 24) for label in labels], rotation=40, ha="right", rotation_mode="anchor")
+    axes.tick_params(labelsize=min(9.5, 14 * scale))
     axes.spines[:].set_color(RULE)

@@ -1,4 +1,4 @@
-"""How training went: losses and scores over the epochs, teacher beside students.
+"""How training went: losses and scores over the epochs, of the fused prediction and of the branches.
 
 Shapes: R runs, E epochs.
 """
@@ -16,19 +16,53 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from sdt.evaluation.seeds import Spread
+from sdt.evaluation.figure import abreast, fitted
 from sdt.model.config import FUSED
 from sdt.report.document import Block, Figure, Note, Paragraph, Section
+from sdt.report.names import head_name
 from sdt.report.study import Row, Study
 from sdt.report.svg import FAINT, GROUND, INK, colour, plain, render, style
 
 _TOGETHER = 6
 """So many rows can be told apart in one panel."""
-_TAUGHT = (
-    "Left: cross-entropy with the labels on train, the teacher's (task term) and what each student adds to the hard "
-    "term, before weighting, with dropout. Middle: how far each student is from the teacher (soft term)."
-)
 _ALONE = "Left: cross-entropy with the labels on train, with dropout."
+_BRANCHES = (
+    "Left: cross-entropy with the labels on train, {fused}'s (task term) and what each {branch} adds to the hard term, "
+    "before weighting, with dropout."
+)
+_SOFT = " Middle: how far each student is from the teacher (soft term)."
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The trained heads of a row, and what they are called."""
+
+    branches: tuple[str, ...]
+    """Those beside the fused prediction."""
+    terms: tuple[str, ...]
+    """The terms of the objective that train them: of `hard` and `soft`."""
+    key: str
+    """Where metrics.jsonl has their terms."""
+
+    @classmethod
+    def of(cls, row: Row, split: str) -> Heads:
+        """From the first line of metrics.jsonl, and from what is known of the finished runs."""
+        line = row.histories[0][0]
+        trained = row.result.group.terms if row.result else ("hard", "soft")
+        terms = tuple(term for term in ("hard", "soft") if term in trained and term in line.get("losses", {}))
+        found = [head for head in line.get(split, {}) if head != FUSED] if terms else []
+        return cls(tuple(found), terms if found else (), "students" if "students" in line else "branches")
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the branches learn from the fused prediction, which makes them students and it a teacher."""
+        return "soft" in self.terms
+
+    def name(self, head: str) -> str:
+        """A head in words."""
+        if not self.branches:
+            return "prediction"
+        return head_name(head, distilled=self.distilled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,40 +128,25 @@ def chosen(row: Row) -> list[tuple[int, dict[str, Any]]]:
 def _of_row(row: Row, number: int) -> Iterator[Block]:
     suffix = "" if number == 1 else f"-{number}"
     split = _scored(row)
-    students = [head for head in row.histories[0][0].get(split, {}) if head != FUSED]
+    heads = Heads.of(row, split)
     if not row.result:
         yield Note(f"{row.name} is not finished; the curves show what there is.")
-    ends = chosen(row)
-    if ends and students:
-        yield Paragraph(_at_the_chosen(ends, split, students))
-    yield _scores(row, split, students, suffix)
-    losses = _losses(row, split, students, suffix)
+    elif heads.branches and (gain := row.result.group.fusion_gain):
+        yield Paragraph(f"With the chosen parameters of {gain.text}.")
+    yield _scores(row, split, heads, suffix)
+    losses = _losses(row, split, heads, suffix)
     if losses:
         yield losses
 
 
-def _at_the_chosen(ends: list[tuple[int, dict[str, Any]]], split: str, students: list[str]) -> str:
-    def at(head: str) -> str:
-        spread = Spread.of([line[split][head]["weighted_f1"] for _, line in ends])
-        return str(spread) if len(ends) > 1 else f"{100 * spread.mean:.2f}"
-
-    epochs = sorted(epoch for epoch, _ in ends)
-    when = f"epoch {epochs[0]}" if epochs[0] == epochs[-1] else f"epochs {epochs[0]} to {epochs[-1]}"
-    shown = ", ".join(f"{head} {at(head)}" for head in students)
-    return (
-        f"At the chosen epoch ({when}) the teacher has a weighted F1 of {at(FUSED)} on {split}, the students {shown}. "
-        "Where the teacher stays above every student, fusing adds to what each modality's branch knows by itself."
-    )
-
-
-def _scores(row: Row, split: str, students: list[str], suffix: str) -> Figure:
+def _scores(row: Row, split: str, heads: Heads, suffix: str) -> Figure:
     with style():
         drawing = Drawing(figsize=(9.2, 3.7), layout="constrained")
         axes = drawing.add_subplot()
-        for number, head in enumerate((FUSED, *students)):
+        for number, head in enumerate((FUSED, *heads.branches)):
             band = Band.of(row.histories, split, head, "weighted_f1")
             if band:
-                _draw(axes, band, number, _head(head, students), 100)
+                _draw(axes, band, number, heads.name(head), 100)
         for at, (epoch, line) in enumerate(chosen(row)):
             value = 100 * line[split][FUSED]["weighted_f1"]
             label = "chosen epoch" if at == 0 else None
@@ -135,20 +154,23 @@ def _scores(row: Row, split: str, students: list[str], suffix: str) -> Figure:
                       label=label, linestyle="none", zorder=5)  # fmt: skip
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=len(students) + 2)
+        drawing.legend(
+            loc="outside upper left",
+            ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)", "chosen epoch"], 9),
+        )
     name = f"curves-scores{suffix}"
-    last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *students)}
+    last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *heads.branches)}
     return Figure(
         name,
-        f"{row.name}: weighted F1{_of_whom(students)} on {split} over the epochs",
+        f"{row.name}: weighted F1{_of_whom(heads)} on {split} over the epochs",
         f"{_bands(row)} Diamonds: the epoch that each run chose, and its score there.",
         f"Weighted F1 on {split} at the last epoch: "
-        + ", ".join(f"{_head(head, students)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
+        + ", ".join(f"{heads.name(head)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
         render(drawing, name),
     )
 
 
-def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | None:
+def _losses(row: Row, split: str, heads: Heads, suffix: str) -> Figure | None:
     """Task, hard and soft terms on train, and the cross-entropy on dev."""
     histories = row.histories
     task = Band.of(histories, "losses", "task")
@@ -156,28 +178,30 @@ def _losses(row: Row, split: str, students: list[str], suffix: str) -> Figure | 
         return None
     with style():
         drawing = Drawing(figsize=(9.6, 3.5), layout=ConstrainedLayoutEngine(h_pad=0.09, w_pad=0.08))
-        train, *soft, dev = drawing.subplots(1, 3 if students else 2)
-        _draw(train, task, 0, _head(FUSED, students))
-        for number, head in enumerate(students, start=1):
-            if band := Band.of(histories, "students", head, "hard"):
-                _draw(train, band, number, _head(head, students))
-            if band := Band.of(histories, "students", head, "soft"):
+        train, *soft, dev = drawing.subplots(1, 3 if heads.distilled else 2)
+        _draw(train, task, 0, heads.name(FUSED))
+        for number, head in enumerate(heads.branches, start=1):
+            if band := Band.of(histories, heads.key, head, "hard"):
+                _draw(train, band, number, heads.name(head))
+            if soft and (band := Band.of(histories, heads.key, head, "soft")):
                 _draw(soft[0], band, number, None)
-        for number, head in enumerate((FUSED, *students)):
+        for number, head in enumerate((FUSED, *heads.branches)):
             if band := Band.of(histories, split, head, "cross_entropy"):
                 _draw(dev, band, number, None)
-        terms = ("Train: task and hard terms", "Train: soft term") if students else ("Train: cross-entropy",)
+        first = "Train: task and hard terms" if "hard" in heads.terms else "Train: cross-entropy"
+        terms = (first, *(["Train: soft term"] if soft else []))
         for axes, title in zip((train, *soft, dev), (*terms, f"{split.capitalize()}: cross-entropy"), strict=True):
             axes.set_title(title)
             _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=len(students) + 1)
+        drawing.legend(
+            loc="outside upper left", ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)"], 9)
+        )
     name = f"curves-losses{suffix}"
     return Figure(
         name,
-        f"{row.name}: losses{_of_whom(students)} over the epochs",
-        f"{_TAUGHT if students else _ALONE} Right: cross-entropy on {split} without class weights; where it rises "
-        "while the left one falls, the model learns the training conversations by heart. "
-        f"{_bands(row)}",
+        f"{row.name}: losses{_of_whom(heads)} over the epochs",
+        f"{_explained(heads)} Right: cross-entropy on {split} without class weights; where it rises while the left one "
+        f"falls, the model overfits the training set. {_bands(row)}",
         f"The task term falls from {task.mean[0]:.2f} at the first to {task.mean[-1]:.2f} at the last epoch",
         render(drawing, name),
     )
@@ -199,10 +223,10 @@ def _distillation(study: Study) -> Iterator[Block]:
         axes = drawing.add_subplot()
         for number, row in enumerate((first, *others)):
             if band := Band.of(row.histories, split, FUSED, "weighted_f1"):
-                _draw(axes, band, number, row.name, 100)
+                _draw(axes, band, number, fitted(row.name, 40), 100)
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=3)
+        drawing.legend(loc="outside upper left", ncols=abreast([fitted(row.name, 40) for row in (first, *others)], 9))
     yield Figure(
         "curves-rows",
         f"Weighted F1 of the prediction on {split} over the epochs, {about}",
@@ -242,18 +266,24 @@ def _bands(row: Row) -> str:
     return f"Lines are means over {count} runs, bands reach from the lowest to the highest of those that still went on."
 
 
-def _of_whom(students: Sequence[str]) -> str:
-    return " of teacher and students" if students else ""
+def _of_whom(heads: Heads) -> str:
+    if not heads.branches:
+        return ""
+    return " of teacher and students" if heads.distilled else " of the fused prediction and the branches"
 
 
-def _head(head: str, students: Sequence[str]) -> str:
-    if not students:
-        return "prediction"
-    return "teacher (fused)" if head == FUSED else f"student {head}"
+def _explained(heads: Heads) -> str:
+    """How to read the panels on train."""
+    if "hard" not in heads.terms:
+        return _ALONE + (_SOFT if heads.distilled else "")
+    names = ("the teacher", "student") if heads.distilled else ("the fused prediction", "branch")
+    return _BRANCHES.format(fused=names[0], branch=names[1]) + (_SOFT if heads.distilled else "")
 
 
 def _number(line: dict[str, Any], keys: Sequence[str]) -> float:
     value: Any = line
     for key in keys:
         value = value[key]
+    if not np.isfinite(value):
+        raise ValueError(f"{value} is not finite")
     return float(value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from sdt.evaluation.figure import fitted, inches, rows_of
 from sdt.evaluation.significance import Comparison
-from sdt.evaluation.verdict import LIKELY, spoken
+from sdt.evaluation.verdict import LIKELY, interval_text, spoken
 from sdt.report.document import Figure
 from sdt.report.study import Study
 from sdt.report.svg import FAINT, GROUND, INK, SERIES, plain, render, style
@@ -20,9 +21,12 @@ def forest_figure(study: Study) -> Figure:
     reference = found[0].reference.name
     level = f"{100 * found[0].level:g} %"
     with style():
-        drawing = Drawing(figsize=(9.6, 0.95 + 0.3 * len(found)), layout="constrained")
+        names = [fitted(of.other.name, 28, 2) for of in found]
+        height = 0.95 + (0.14 + 0.16 * rows_of(names)) * len(found)
+        drawing = Drawing(figsize=(7.4 + inches(names), height), layout="constrained")
         for axes, measure in zip(drawing.subplots(1, len(_MEASURES), sharey=True), _MEASURES, strict=True):
             _panel(axes, found, measure)
+            axes.set_yticks(range(len(found)), names)
     return Figure(
         "forest",
         f"Differences to {reference}",
@@ -31,8 +35,8 @@ def forest_figure(study: Study) -> Figure:
         "set can make.",
         f"Difference in weighted F1 to {reference}: "
         + "; ".join(
-            f"{of.other.name} {100 * (d := of.differences['weighted_f1']).value:+.1f}, from {100 * d.low:+.1f} to "
-            f"{100 * d.high:+.1f}"
+            f"{of.other.name} {100 * (d := of.differences['weighted_f1']).value:+.1f}, "
+            + (f"no interval ({d.note})" if d.note else f"from {interval_text(d, '+.1f')}")
             for of in found
         ),
         render(drawing, "forest"),
@@ -43,13 +47,12 @@ def _panel(axes: Axes, found: list[Comparison], measure: str) -> None:
     axes.axvline(0, color=INK, linewidth=1)
     for y, of in enumerate(found):
         difference = of.differences[measure]
-        sure = difference.p_holm < LIKELY
+        sure = difference.likely
         shade = SERIES[1] if difference.value < 0 else SERIES[0]
         shade = shade if sure else FAINT
         axes.hlines(y, 100 * difference.low, 100 * difference.high, color=shade, linewidth=1.8)
         face = shade if sure else GROUND
         axes.plot(100 * difference.value, y, "o", markersize=6, color=face, markeredgecolor=shade, markeredgewidth=1.5)
-    axes.set_yticks(range(len(found)), [of.other.name for of in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_title(spoken(measure))
     axes.set_xlabel("points")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdt.evaluation.table import latex_text
+from sdt.escaping import latex_comment, latex_row, latex_text
 from sdt.report.document import Document, Table
 
 
 def tables(document: Document) -> str:
     """tables.tex: every table that a paper may want, for the package booktabs."""
     head = [
-        f"% {_comment(document.title)}",
-        f"% {_comment(document.foot)}",
+        latex_comment(document.title),
+        latex_comment(document.foot),
         r"% In the preamble: \usepackage{booktabs}. Each table is \ref{tab:NAME}.",
     ]
     chosen = (table for table in document.all(Table) if table.paper)
@@ -30,20 +30,11 @@ def _lines(table: Table) -> Iterator[str]:
     yield rf"\label{{tab:{table.name}}}"
     yield rf"\begin{{tabular}}{{{''.join('r' if kind == 'number' else 'l' for _, kind in table.columns)}}}"
     yield r"\toprule"
-    yield _row([latex_text(name) for name, _ in table.columns])
+    yield latex_row([latex_text(name) for name, _ in table.columns])
     yield r"\midrule"
     for number, cells in enumerate(table.rows):
         texts = [latex_text(cell) for cell in cells]
-        yield _row([rf"\textbf{{{text}}}" if number in table.best and text else text for text in texts])
+        yield latex_row([rf"\textbf{{{text}}}" if number in table.best and text else text for text in texts])
     yield r"\bottomrule"
     yield r"\end{tabular}"
     yield r"\end{table}"
-
-
-def _row(cells: list[str]) -> str:
-    # A bracket after \\ would be taken for its argument.
-    return " & ".join(f"{{{cell}}}" if cell.startswith("[") else cell for cell in cells) + r" \\"
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())

@@ -6,7 +6,7 @@ from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.verdict import spoken
 from sdt.experiments.results import RowResult
-from sdt.experiments.tables import MAIN, score_text
+from sdt.experiments.tables import MAIN, measure_text, score_text
 from sdt.report.document import Kind, Note, Paragraph, Section, Table
 from sdt.report.study import Study
 from sdt.training.sealed import CAVEAT
@@ -87,10 +87,10 @@ def _measures(row: RowResult) -> Table:
         tuple(
             (
                 spoken(measure),
-                score_text(row, measured[measure]),
-                score_text(row, chosen[measure]),
-                *([_percents(chosen[measure])] if row.group.size > 1 else []),
-                score_text(row, price[measure], "+.2f"),
+                measure_text(row, "test", measured, measure),
+                text := measure_text(row, "test", chosen, measure),
+                *(["–" if text == "–" else _percents(chosen[measure])] if row.group.size > 1 else []),
+                measure_text(row, "test", price, measure, "+.2f"),
             )
             for measure in (*MEASURES, *(name for name in measured if name not in MEASURES))
         ),

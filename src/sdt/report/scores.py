@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sdt.evaluation.counts import MEASURES, of_class
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.verdict import spoken
 from sdt.experiments.results import RowResult
-from sdt.experiments.tables import MAIN, score_text
+from sdt.experiments.tables import MAIN, measure_text, score_text
 from sdt.model.config import FUSED
 from sdt.report.document import Block, Kind, Section, Table
 from sdt.report.figure_classes import class_figure
+from sdt.report.names import head_name
 from sdt.report.study import Row, Study
 
 _HOW = "Percent; mean ± standard deviation over runs that differ in their seed."
-_WHO = " The teacher is the fused prediction; each student predicts from one modality's branch."
-_ENDS = " Minimum and maximum over the runs are the teacher's."
+_TAUGHT = " The teacher is the fused prediction; each student predicts from one modality's branch."
+_BESIDE = " Each branch has a classifier of its own."
+_NO_SUPPORT = " –: the class does not occur; macro F1 counts it as 0."
 
 
 def scores(study: Study) -> Section | None:
@@ -25,8 +25,8 @@ def scores(study: Study) -> Section | None:
         return None
     several = len(study.rows) > 1
     blocks: list[Block] = [_overview(study)] if several else []
-    if several and any(_students(row, study.split) for row in study.rows):
-        blocks.append(_teacher_and_students(study))
+    if several and any(row.group.branches for row in study.rows):
+        blocks.append(_heads(study))
     parts = [_closely(study, row, number) for number, row in enumerate(study.leading, start=1)]
     if several and len(study.corpora) == 1:
         blocks += [_by_class(study), class_figure(study)]
@@ -71,22 +71,31 @@ def _overview(study: Study) -> Table:
     )
 
 
-def _teacher_and_students(study: Study) -> Table:
+def _heads(study: Study) -> Table:
+    """The fused prediction and every trained branch; students only where all rows that have branches are distilled."""
     summaries = {row.name: row.group.summary(study.split).heads for row in study.rows}
-    heads = list(dict.fromkeys(head for of in summaries.values() for head in of))
+    heads = list(dict.fromkeys(head for row in study.rows for head in (FUSED, *row.group.branches)))
+    distilled = all(row.group.distilled for row in study.rows if row.group.branches)
     return Table(
         "heads",
-        f"Weighted F1 of teacher and students on {study.split}",
-        (("row", "text"), *((_head(head), "number") for head in heads)),
+        f"Weighted F1 of {_whose(distilled=distilled)} on {study.split}",
+        (("row", "text"), *((head_name(head, distilled=distilled), "number") for head in heads)),
         tuple(
             (
                 _named(study, row),
-                *(score_text(row, summaries[row.name][h][1]) if h in summaries[row.name] else "–" for h in heads),
+                *(
+                    score_text(row, summaries[row.name][head][1]) if head in (FUSED, *row.group.branches) else "–"
+                    for head in heads
+                ),
             )
             for row in study.rows
         ),
-        f"{_HOW}{_WHO}",
+        f"{_HOW}{_TAUGHT if distilled else _BESIDE} –: the row has no such branch, or did not train its classifier.",
     )
+
+
+def _whose(*, distilled: bool) -> str:
+    return "teacher and students" if distilled else "the fused prediction and the branches"
 
 
 def _by_class(study: Study) -> Table:
@@ -96,14 +105,20 @@ def _by_class(study: Study) -> Table:
     for row in study.rows:
         measured = row.measured(study.split)
         assert measured is not None
-        lines.append((_named(study, row), *(score_text(row, measured[of_class(label)]) for label in classes)))
+        lines.append(
+            (
+                _named(study, row),
+                *(measure_text(row, study.split, measured, of_class(label)) for label in classes),
+            )
+        )
     support = ("support", *(f"{of.support:,}" for of in classes.values()))
     return Table(
         "classes",
         f"F1 of every class on {study.split}",
         (("row", "text"), *((label, "number") for label in classes)),
         (*lines, support),
-        f"Of the fused prediction. {_HOW} Support: annotated utterances of the class.",
+        f"Of the fused prediction. {_HOW} Support: annotated utterances of the class."
+        + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
     )
 
 
@@ -112,37 +127,40 @@ def _closely(study: Study, row: Row, number: int) -> Section:
     assert result is not None
     suffix = "" if number == 1 else f"-{number}"
     summary = result.group.summary(study.split)
-    several, students = result.group.size > 1, bool(_students(result, study.split))
+    group = result.group
+    several, branches, distilled = group.size > 1, group.branches, group.distilled
     heads = Table(
         f"closely-heads{suffix}",
-        f"{row.name}: {'teacher and students' if students else 'scores'} on {study.split}",
+        f"{row.name}: {_whose(distilled=distilled) if branches else 'scores'} on {study.split}",
         (
-            ("head" if students else "row", "text"),
+            ("head" if branches else "row", "text"),
             *((spoken(measure), "number") for measure in MEASURES),
             *((f"{spoken(measure)}, range", "number") for measure in MEASURES if several),
         ),
         tuple(
             (
-                _head(head) if students else row.name,
+                head_name(head, distilled=distilled) if branches else row.name,
                 *(score_text(result, of) for of in spreads),
                 *(_range(of) for of in spreads if several),
             )
             for head, spreads in summary.heads.items()
+            if head in (FUSED, *branches)
         ),
-        f"{_how(result)} {_choice(study)}{_WHO if students else ''}",
+        f"{_how(result)} {_choice(study)}{(_TAUGHT if distilled else _BESIDE) if branches else ''}",
     )
     return Section(f"A closer look at {row.name}", [heads, _measures(study, row.name, result, suffix)])
 
 
 def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
-    """Every class; minimum and maximum, and the F1 of the students."""
+    """Every class; minimum and maximum, and the F1 of the branches."""
     measured = row.measured(study.split)
     assert measured is not None
     runs = [run.read_scores()[1][study.split] for run in row.group.runs]
-    students = [head for head in runs[0] if head != FUSED]
+    branches, distilled = row.group.branches, row.group.distilled
+    fused = ("teacher" if distilled else "fused") if branches else "F1"
     classes = runs[0][FUSED].classes
 
-    def of_student(head: str, label: str) -> str:
+    def of_branch(head: str, label: str) -> str:
         return score_text(row, Spread.of([scores[head].classes[label].f1 for scores in runs]))
 
     return Table(
@@ -151,28 +169,32 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
         (
             ("class", "text"),
             ("support", "number"),
-            ("teacher" if students else "F1", "number"),
+            (fused, "number"),
             *((name, "number") for name in ("min", "max") if row.group.size > 1),
-            *((f"student {head}", "number") for head in students),
+            *((head_name(head, distilled=distilled), "number") for head in branches),
         ),
         tuple(
             (
                 label,
                 f"{of.support:,}",
-                *_with_ends(row, measured, of_class(label)),
-                *(of_student(head, label) for head in students),
+                *(_with_ends(row, measured[of_class(label)]) if of.support else _blank(row)),
+                *(of_branch(head, label) if of.support else "–" for head in branches),
             )
             for label, of in classes.items()
         ),
         _how(row)
-        + (" Minimum and maximum over the runs are the teacher's." if students and row.group.size > 1 else ""),
+        + (f" Minimum and maximum over the runs are those of the column {fused}." if row.group.size > 1 else "")
+        + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
     )
 
 
-def _with_ends(row: RowResult, measured: Mapping[str, Spread], measure: str) -> tuple[str, ...]:
-    spread = measured[measure]
+def _with_ends(row: RowResult, spread: Spread) -> tuple[str, ...]:
     ends = (f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}") if row.group.size > 1 else ()
     return (score_text(row, spread), *ends)
+
+
+def _blank(row: RowResult) -> list[str]:
+    return ["–"] * (3 if row.group.size > 1 else 1)
 
 
 def _range(spread: Spread) -> str:
@@ -187,15 +209,6 @@ def _choice(study: Study) -> str:
     caveats = dict.fromkeys(row.group.caveat or "epoch chosen on dev" for row in study.rows)
     text = "; ".join(caveats)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _students(row: RowResult, split: str) -> list[str]:
-    """The heads beside the one that predicts; not every model has any."""
-    return [head for head in row.group.summary(split).heads if head != FUSED]
-
-
-def _head(head: str) -> str:
-    return "teacher (fused)" if head == FUSED else f"student {head}"
 
 
 def _named(study: Study, row: RowResult) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.model.registry import known
 from sdt.report.document import Block, Paragraph, Section, Table
 from sdt.report.study import Study
 from sdt.training.recipe import flat
 
+_OF_TERM = {"hard": ("hard",), "soft": ("soft", "temperature", "detach_teacher", "tau_squared")}
+"""Settings of the objective that only a model with such a term has a use for."""
 _PLACES = ("corpus", "output", "seed")
 """What says nothing about the numbers, or is another in every run."""
 
@@ -46,7 +49,7 @@ def _rows(study: Study) -> Table:
 
 def _recipe(study: Study) -> Table:
     values = [flat(source.recipe) for source in study.sources]
-    keys = [key for key in values[0] if key not in _PLACES]
+    keys = [key for key in values[0] if key not in (*_PLACES, *_unused(study))]
     rows = [(key, *(_shown(of[key]) for of in values)) for key in keys]
     several = len(values) > 1
     return Table(
@@ -60,6 +63,15 @@ def _recipe(study: Study) -> Table:
         best=frozenset(n for n, (_, *of) in enumerate(rows) if len(set(of)) > 1),
         paper=False,
     )
+
+
+def _unused(study: Study) -> list[str]:
+    """Settings of terms of the objective by which no row can be trained."""
+    terms: set[str] = set()
+    for row in study.planned:
+        kind = known(str(row.changes.get("architecture", row.source.recipe.architecture)))
+        terms |= set(row.result.group.terms if row.result and not kind else kind.terms if kind else _OF_TERM)
+    return [f"objective.{key}" for term, keys in _OF_TERM.items() if term not in terms for key in keys]
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.explanation.points import Points, points
 from sdt.explanation.representations import figure, grid
-from sdt.model.sdt import SDT
+from sdt.model.base import Model
 from sdt.report.document import Figure, Note, Section, Table
 from sdt.report.study import Row, Study
 from sdt.report.svg import render, style
@@ -32,7 +32,7 @@ def _part(row: Row, suffix: str) -> Section:
     run = row.result.group.runs[0]
     try:
         corpus = row.result.group.corpus()
-        found = _points(SDT.from_pretrained(run.path), corpus)
+        found = _points(Model.from_pretrained(run.path), corpus)
     except InputError as error:
         return Section(row.name, [Note(f"The model cannot be run: {error}.")])
     with style():
@@ -57,5 +57,5 @@ def _part(row: Row, suffix: str) -> Section:
     )
 
 
-def _points(model: SDT, corpus: Corpus) -> Points:
+def _points(model: Model, corpus: Corpus) -> Points:
     return points(model, corpus, corpus.split("test"), at_most=_AT_MOST)

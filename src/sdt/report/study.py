@@ -193,11 +193,14 @@ class Study:
 
     @property
     def best(self) -> str | None:
-        """The row with the highest mean weighted F1, where there are several to choose from, on one corpus."""
+        """The row with the highest mean weighted F1, where there are several to choose from, on one corpus.
+
+        The reference where another row is level with it.
+        """
         if len(self.rows) < 2 or len(self.corpora) > 1:
             return None
         scored = {row.name: of["weighted_f1"].mean for row in self.rows if (of := row.measured(self.split))}
-        return max(scored, key=scored.__getitem__)
+        return max(scored, key=lambda name: (scored[name], name == self.reference_name))
 
 
 def check_names(rows: Sequence[Row]) -> None:

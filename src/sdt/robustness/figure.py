@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.evaluation.figure import COLOURS, FAINT, INK, save_figure
+from sdt.evaluation.figure import COLOURS, FAINT, INK, abreast, fitted, save_figure
 from sdt.robustness.report import Robustness, Scored, shown_level
 
 _ABREAST = 3
@@ -43,7 +43,7 @@ def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
                 _line(axes, group.curves[name], COLOURS[number % len(COLOURS)])
         levels = list(curve.points)
         axes.set_xticks(levels, [shown_level(curve.axis, level) for level in levels])
-        axes.set_title(name, loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False)
+        axes.set_title(fitted(name, 34, 2), loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False)
         axes.set_xlabel(curve.axis, fontsize=9, color=FAINT)
         axes.grid(color="#dde3ea", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -52,11 +52,15 @@ def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
     for axes in panels[::columns]:
         axes.set_ylabel("weighted F1", fontsize=9, color=FAINT)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    names = [fitted(group.name, 40) for group in groups]
     handles = [
-        panels[0].plot([], [], "o-", color=COLOURS[number % len(COLOURS)], label=group.name)[0]
-        for number, group in enumerate(groups)
+        panels[0].plot([], [], "o-", color=COLOURS[number % len(COLOURS)], label=name)[0]
+        for number, name in enumerate(names)
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    ncols = abreast(names, float(figure.get_size_inches()[0]))
+    legend = figure.legend(handles=handles, loc="outside lower left", ncols=ncols, frameon=False, fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 

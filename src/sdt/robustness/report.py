@@ -10,6 +10,7 @@ from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.losses import Changed, score_changed
 from sdt.evaluation.significance import Estimate
 from sdt.evaluation.table import Grid
+from sdt.evaluation.verdict import interval_text
 from sdt.robustness.measure import Curve
 
 _ABREAST = 2
@@ -102,7 +103,7 @@ def grids(groups: Sequence[Robustness], level: float) -> Iterator[Grid]:
 
 
 def _loss(of: Estimate) -> tuple[str, str]:
-    return f"{100 * of.spread.mean:.2f}", f"{100 * of.low:.2f} to {100 * of.high:.2f}"
+    return f"{100 * of.spread.mean:.2f}", interval_text(of, ".2f")
 
 
 def _point(curve: Scored | None, level: float) -> tuple[str, str]:
@@ -110,4 +111,4 @@ def _point(curve: Scored | None, level: float) -> tuple[str, str]:
         return "-", "-"
     of = curve.points[level].measures["weighted_f1"]
     score = str(of.spread) if curve.runs > 1 else f"{100 * of.spread.mean:.2f}"
-    return score, f"{100 * of.low:.1f}–{100 * of.high:.1f}"
+    return score, interval_text(of, ".1f", "–")

@@ -12,24 +12,28 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, WebSocket
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import sdt
 from sdt.conversation import Conversation
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
+from sdt.features.recordings import is_film
 from sdt.prediction.predictions import Predictions
 from sdt.serving import description, metrics, stream
-from sdt.serving.asked import Asked, close
+from sdt.serving.admission import Admission
+from sdt.serving.asked import Asked
 from sdt.serving.batcher import Batcher
 from sdt.serving.decoders import Decoders
 from sdt.serving.docs_page import docs_page
 from sdt.serving.gate import Doors, Gate
-from sdt.serving.held import Held
+from sdt.serving.memory import MemoryBudget
 from sdt.serving.page_routes import add_page
 from sdt.serving.predictor import Predictor, Prepared
 from sdt.serving.progress import HEADER, Course, Courses
@@ -38,6 +42,7 @@ from sdt.serving.refusals import Refusal, invalid
 from sdt.serving.settings import Settings
 from sdt.serving.steps import Steps
 from sdt.serving.talks import Talks
+from sdt.transcripts import Transcript
 from sdt.transcripts.records import record
 
 T = TypeVar("T")
@@ -45,6 +50,8 @@ log = logging.getLogger("sdt.serving")
 
 LINES = "application/x-ndjson"
 """What a client accepts to get the lines of `sdt predict --output` and nothing else."""
+ANSWER = 1024
+"""Bytes of an answer for each utterance, about."""
 QUIET: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 QUIET["exclude"] = lambda _: True
 """FastAPI's own reporting to other places, where it has any: none."""
@@ -56,20 +63,26 @@ class Service:
     Args:
         predictor: The model.
         settings: The limits.
-        token: What clients must send; None for nothing.
+        admission: Who may use it; by default everyone on this machine.
         log_words: Whether the log may hold what was said.
     """
 
     def __init__(
-        self, predictor: Predictor, settings: Settings, *, token: str | None = None, log_words: bool = False
+        self,
+        predictor: Predictor,
+        settings: Settings,
+        *,
+        admission: Admission | None = None,
+        log_words: bool = False,
     ) -> None:
-        self.predictor, self.settings, self.token, self.log_words = predictor, settings, token, log_words
+        self.predictor, self.settings, self.log_words = predictor, settings, log_words
+        self.admission = admission or Admission()
         self.metrics = metrics.Metrics()
         self.doors = Doors(settings)
         self.metrics.running.set_function(lambda: self.doors.running)
         self.courses = Courses()
-        self.held = Held(settings)
-        self.reader = Reader(predictor.config, settings, self.held)
+        self.memory = MemoryBudget(settings)
+        self.reader = Reader(predictor.config, settings, self.memory)
         self.thread = ThreadPoolExecutor(1, "model")
         """Where the model computes, for requests and streams alike."""
         self.batcher = Batcher(
@@ -123,6 +136,7 @@ class Service:
         """The predictions for one conversation; `course` is told how far it is."""
         course = course or Course()
         prepared = Prepared(asked.conversation, asked.notes, bool(asked.uploads), asked.given)
+        prepared.filmed = any(is_film(Path(upload.name)) for upload in asked.uploads)
         if asked.uploads and self.decoders:
             course.waiting()
             report = await self.decoders.report()
@@ -177,16 +191,24 @@ def create_app(service: Service) -> FastAPI:
     _add_docs(app)
     add_page(app)
     app.add_exception_handler(HTTPException, _http_error)
-    description.complete(app, guarded=service.token is not None)
+    description.complete(app, guarded=service.admission.guarded)
     app.add_middleware(
         Gate,
         settings=service.settings,
         metrics=service.metrics,
         doors=service.doors,
-        token=service.token,
+        admission=service.admission,
         routes=frozenset(path for route in app.routes if isinstance(path := getattr(route, "path", None), str)),
         log_words=service.log_words,
     )
+    if service.admission.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(service.admission.origins),
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", HEADER),
+            expose_headers=("retry-after",),
+        )
     return app
 
 
@@ -200,15 +222,13 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
         `Accept: application/x-ndjson` the answer is the file that `sdt predict --output` writes.
         """
         with service.courses.begun(request.headers.get(HEADER)) as course:
-            asked = await service.reader.one(request)
-            try:
+            async with service.reader.one(request) as asked:
                 _tell(service, request, [asked])
                 found = await _unless_gone(request, service.predict(asked, course))
-            finally:
-                close([asked])
-        if LINES in request.headers.get("accept", ""):
-            return Response("".join(_dump(one) + "\n" for one in _records(found)), media_type=LINES)
-        return _json(_answer(found))
+                kind = LINES if LINES in request.headers.get("accept", "") else "application/json"
+                write = _lines if kind == LINES else _answer
+                content = await service.reader.in_turn(ANSWER * len(found), lambda: write(found))
+        return Response(content, media_type=kind)
 
     @app.post("/v1/transcript", **description.TRANSCRIPT)
     async def transcript(request: Request) -> Response:
@@ -216,22 +236,23 @@ def _add_prediction(app: FastAPI, service: Service) -> None:
 
         Send multipart: a part `transcript` (plain text, CSV, JSON Lines, a JSON array, SRT or WebVTT).
         """
-        read = await service.reader.transcript(request)
-        return _json({"conversations": [_given(one) for one in read.conversations], "notes": read.notes})
+        async with service.reader.transcript(request) as read:
+            size = sum(map(len, read.conversations))
+            content = await service.reader.in_turn(ANSWER * size, lambda: _read(read))
+        return Response(content, media_type="application/json")
 
     @app.post("/v1/predict/batch", **description.BATCH)
     async def predict_batch(request: Request) -> Response:
         """The same for several conversations, each by itself."""
-        asked = await service.reader.several(request)
-        try:
+        async with service.reader.several(request) as asked:
             _tell(service, request, asked)
             try:
                 found = await _unless_gone(request, service.several(asked))
             except ExceptionGroup as group:
                 raise _first(group) from None
-        finally:
-            close(asked)
-        return _json({"results": [_answer(one) for one in found]})
+            size = ANSWER * sum(map(len, found))
+            content = await service.reader.in_turn(size, lambda: b", ".join(map(_answer, found)))
+        return Response(b'{"results": [' + content + b"]}", media_type="application/json")
 
 
 def _add_progress(app: FastAPI, service: Service) -> None:
@@ -323,7 +344,7 @@ def _tell(service: Service, request: Request, asked: Sequence[Asked]) -> None:
     if service.log_words:
         for one in asked:
             words = [[utterance.speaker, utterance.text] for utterance in one.conversation.utterances]
-            log.info("conversation %s: %s", json.dumps(one.conversation.id), json.dumps(words, ensure_ascii=False))
+            log.info("conversation %s", printable(json.dumps([one.conversation.id, words], ensure_ascii=False)))
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
@@ -361,9 +382,20 @@ def _records(found: Predictions) -> list[dict[str, object]]:
     return [record(prediction, utterance) for prediction, utterance in zip(found, said, strict=True)]
 
 
-def _answer(found: Predictions) -> dict[str, object]:
+def _lines(found: Predictions) -> bytes:
+    """The file that `sdt predict --output` writes."""
+    return b"".join(_dump(one) + b"\n" for one in _records(found))
+
+
+def _answer(found: Predictions) -> bytes:
+    """The JSON of an answer."""
     missing = {modality: list(problems) for modality, problems in found.missing.items() if problems}
-    return {"predictions": _records(found), "notes": found.notes, "missing": missing}
+    return _dump({"predictions": _records(found), "notes": found.notes, "missing": missing})
+
+
+def _read(transcript: Transcript) -> bytes:
+    """The JSON of a transcript's conversations."""
+    return _dump({"conversations": [_given(one) for one in transcript.conversations], "notes": transcript.notes})
 
 
 def _given(conversation: Conversation) -> dict[str, object]:
@@ -372,12 +404,12 @@ def _given(conversation: Conversation) -> dict[str, object]:
     return {"id": conversation.id, "utterances": utterances}
 
 
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _json(value: object) -> Response:
-    return Response(_dump(value).encode("utf-8", "replace"), media_type="application/json")
+    return Response(_dump(value), media_type="application/json")
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

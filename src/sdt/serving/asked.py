@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sdt.conversation import Conversation
+from sdt.errors import quoted
 from sdt.features.encoder import Encoded
+from sdt.serving.memory import Usage
 from sdt.serving.refusals import beyond
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload
@@ -30,19 +32,27 @@ def close(asked: Sequence[Asked]) -> None:
             upload.close()
 
 
-def check(conversation: Conversation, settings: Settings) -> None:
+def check(conversation: Conversation, usage: Usage, settings: Settings) -> None:
     """Refuse what is beyond the limits.
 
     Raises:
         Refusal: It has too many utterances, or one of them too many characters.
     """
     if len(conversation) > settings.utterances:
-        raise beyond(settings, "utterances", f"conversation {conversation.id!r} has {len(conversation):,} utterances")
+        raise beyond(
+            settings, "utterances", f"conversation {quoted(conversation.id)} has {len(conversation):,} utterances"
+        )
+    usage.add_utterances(len(conversation))
     for utterance in conversation.utterances:
-        if len(utterance.text or "") > settings.characters:
-            raise beyond(
-                settings,
-                "characters",
-                f"utterance {utterance.id!r} of conversation {conversation.id!r} has "
-                f"{len(utterance.text or ''):,} characters",
-            )
+        check_text(settings, conversation.id, utterance.id, utterance.text)
+
+
+def check_text(settings: Settings, conversation: str, utterance: str, text: str | None) -> None:
+    """Refuse the text of an utterance that is too long.
+
+    Raises:
+        Refusal: It is.
+    """
+    if len(text or "") > settings.characters:
+        whose = f"utterance {quoted(utterance)} of conversation {quoted(conversation)}"
+        raise beyond(settings, "characters", f"{whose} has {len(text or ''):,} characters")

@@ -14,9 +14,9 @@ REFERENCE = "#/components/schemas/{model}"
 REFUSALS = {
     400: "not JSON, or not a multipart body",
     401: "the token is missing or wrong",
-    403: "a page of another site asks",
+    403: "a page of another site asks, or the host is not this service",
     413: "the body or a recording is beyond a limit",
-    415: "neither JSON nor multipart",
+    415: "neither JSON nor multipart, or compressed",
     422: "the request cannot be used, or is beyond a limit",
     426: "this is no WebSocket",
     429: "too many requests at a time",

@@ -32,7 +32,8 @@ class Body:
     def __init__(self, scope: Scope, receive: Receive, settings: Settings) -> None:
         self._receive, self._settings = receive, settings
         self._headers = dict(scope["headers"])
-        self._size = 0
+        self.size = 0
+        """Bytes that have come."""
         self.complete = False
         self.awaited = b"expect" in self._headers
         """Whether the client waits to be told to go on, and hears a refusal instead."""
@@ -46,7 +47,7 @@ class Body:
     async def receive(self) -> Message:
         """The next message, counted."""
         message = await self.next()
-        if self._size > self._settings.body_bytes:
+        if self.size > self._settings.body_bytes:
             raise beyond(self._settings, "body_bytes", "the body is too long")
         return message
 
@@ -55,7 +56,7 @@ class Body:
         self.awaited = False
         message = await self._receive()
         if message["type"] == "http.request":
-            self._size += len(message.get("body", b""))
+            self.size += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)
         else:
             self.complete = True

@@ -1,35 +1,35 @@
-"""From JSON to a conversation, its features and its clips."""
+"""From JSON to a conversation, its features and its clips; read an utterance at a time."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
-from sdt.conversation import Conversation, Utterance
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.features.encoder import Encoded
 from sdt.model.config import ModelConfig
-from sdt.serving.asked import Asked, check, close
+from sdt.serving.asked import Asked, check_text, close
+from sdt.serving.json_outline import OUTSIDE, Outline, TooManyItems, bound, outline
+from sdt.serving.memory import Usage
 from sdt.serving.refusals import Refusal, beyond, invalid
-from sdt.serving.schemas import ConversationGiven, UtteranceGiven
+from sdt.serving.schemas import BatchGiven, ClipGiven, ConversationGiven, StreamSent, UtteranceGiven
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload
+from sdt.serving.validation import DETAILS, Detail, Given, not_valid, parsed
 from sdt.transcripts.transcript import Turn, assemble, tidy
 
-Given = TypeVar("Given", bound=BaseModel)
-DETAILS = 20
-"""What is not valid is listed up to so many times."""
+Body = bytes | bytearray | memoryview
 
 
 class FromJson:
-    """Makes conversations of checked JSON.
+    """Makes conversations of JSON.
 
     Args:
         config: The model's; features must fit it.
@@ -38,104 +38,233 @@ class FromJson:
 
     def __init__(self, config: ModelConfig, settings: Settings) -> None:
         self._config, self._settings = config, settings
+        self._values = OUTSIDE + sum(config.modalities.values())
+        # Every character may be escaped, and every number as long as it may be.
+        self._bytes = 12 * settings.characters + 32 * self._values
 
-    def conversation(self, given: ConversationGiven, files: Mapping[str, UploadFile], first: int = 1) -> Asked:
+    def conversation(self, body: Body, files: Mapping[str, UploadFile], usage: Usage, where: str = "") -> Asked:
         """A conversation of JSON as a conversation of a transcript would be read.
 
         Args:
-            given: The JSON.
+            body: The JSON.
             files: Name to file, of those that came beside it.
-            first: The place of its first utterance.
+            usage: What it takes is counted there.
+            where: What stands before the places that messages name.
 
         Raises:
             Refusal: It cannot be used, or is beyond a limit.
         """
-        if len(given.utterances) > self._settings.utterances:  # before anything is made of them
-            raise beyond(
-                self._settings, "utterances", f"conversation {given.id!r} has {len(given.utterances):,} utterances"
-            )
-        turns = [_turn(given.id, number, utterance) for number, utterance in enumerate(given.utterances, first)]
+        view = memoryview(body)
+        divided = self._divided(view, "utterances", b"[{}]", self._values, where)
+        given = self._parsed(ConversationGiven, divided.rest, where)
+        usage.add_utterances(len(divided.items))
+        draft = _Draft(given.id, len(divided.items), self._config, self._settings, files, usage)
+        problems: list[Detail] = []
         try:
-            transcript = assemble(Path("conversation"), turns, [])
-        except InputError as error:
-            raise invalid(str(error).replace(", line ", ", utterance in place ")) from None
-        (conversation,) = transcript.conversations
-        check(conversation, self._settings)
-        asked = Asked(conversation, list(transcript.notes), self._features(given, conversation))
-        try:
-            for said, utterance in zip(given.utterances, conversation.utterances, strict=True):
-                if said.clip is not None:
-                    asked.uploads.append(self._clip(said, utterance, files, len(asked.uploads)))
+            for number, (begin, end) in enumerate(divided.items):
+                try:
+                    said = self._parsed(UtteranceGiven, bytes(view[begin:end]), f"{where}utterances.{number}.")
+                except Refusal as refusal:
+                    if not refusal.details:
+                        raise
+                    problems.extend(refusal.details)
+                    if len(problems) >= DETAILS:
+                        break
+                else:
+                    if not problems:
+                        draft.add(said)
+            if problems:
+                raise not_valid(problems)
+            return draft.asked()
         except BaseException:
-            close([asked])
+            draft.close()
+            raise
+
+    def batch(self, body: Body, usage: Usage) -> list[Asked]:
+        """The conversations of a batch.
+
+        Raises:
+            Refusal: See `conversation`.
+        """
+        view = memoryview(body)
+        divided = self._divided(view, "conversations", b'[{"utterances":[{}]}]', sys.maxsize, "")
+        self._parsed(BatchGiven, divided.rest)
+        asked: list[Asked] = []
+        try:
+            for number, (begin, end) in enumerate(divided.items):
+                asked.append(self.conversation(view[begin:end], {}, usage, f"conversations.{number}."))
+        except BaseException:
+            close(asked)
             raise
         return asked
 
-    def _clip(self, said: UtteranceGiven, utterance: Utterance, files: Mapping[str, UploadFile], number: int) -> Upload:
-        assert said.clip is not None
-        if number >= self._settings.files:
-            raise beyond(self._settings, "files", "too many recordings in the request")
-        if said.clip.base64 is not None:
-            try:
-                content = base64.b64decode(said.clip.base64, validate=True)
-            except (binascii.Error, ValueError):
-                raise invalid(f"utterance {utterance.id!r}: its clip is not base64") from None
-            return Upload.of_bytes(content, f"{number}.clip", utterance.id)
-        file = files.get(said.clip.part or "")
-        if file is None:
-            raise invalid(f"utterance {utterance.id!r}: the body has no file {said.clip.part!r} for its clip")
-        suffix = (file.filename or "").rpartition(".")[2][:5]
-        return Upload(file.file, f"{number}.{suffix or 'clip'}", utterance.id)
+    def sent(self, message: str) -> StreamSent:
+        """A message of a stream.
 
-    def _features(self, given: ConversationGiven, conversation: Conversation) -> dict[str, Encoded]:
-        """The features that come with a conversation, by modality."""
-        widths = self._config.modalities
-        found: dict[str, Encoded] = {}
-        said = [(row, utterance.features) for row, utterance in enumerate(given.utterances) if utterance.features]
-        for row, features in said:
-            for modality, values in features.items():
-                where = f"utterance {conversation.utterances[row].id!r}: features of {modality[:100]!r}"
-                if modality not in widths:
-                    raise invalid(f"{where}: the model has no such modality{near_miss(modality[:100], widths)}")
-                if modality not in found:
-                    found[modality] = _empty(len(conversation), widths[modality])
-                if values is None:
-                    continue
-                if len(values) != widths[modality]:
-                    raise invalid(f"{where}: are {len(values)}, and the model wants {widths[modality]}")
-                with np.errstate(over="ignore"):  # what is too large for float32 is said below
-                    vector = np.array(values, dtype=np.float32)
-                if not np.isfinite(vector).all():
-                    raise invalid(f"{where}: are too large")
-                found[modality].features[row], found[modality].present[row] = vector, True
-        for encoded in found.values():
+        Raises:
+            Refusal: It is none.
+        """
+        content = message.encode()
+        bound(memoryview(content), self._values)
+        return self._parsed(StreamSent, content)
+
+    def number(self, message: str, next: int) -> int | None:
+        """The number of the utterance of a message; `next` where it has none, None where it is no utterance."""
+        content = message.encode()
+        if len(content) > self._bytes:
+            return None
+        try:
+            bound(memoryview(content), self._values)
+            value = from_json(content)
+        except (Refusal, ValueError):
+            return None
+        if not isinstance(value, dict) or value.get("type") != "utterance":
+            return None
+        seq = value.get("seq", next)
+        return seq if isinstance(seq, int) and not isinstance(seq, bool) else None
+
+    def utterance(self, conversation: str, given: UtteranceGiven, number: int, speaker: str, usage: Usage) -> Asked:
+        """One utterance of a conversation that goes on, as a conversation of its own.
+
+        Args:
+            conversation: Its id.
+            given: The utterance.
+            number: Its number in the conversation, from 0; its id where it has none.
+            speaker: Who speaks where it does not say.
+            usage: What it takes is counted there.
+
+        Raises:
+            Refusal: It cannot be used, or is beyond a limit.
+        """
+        if given.clip is not None and given.clip.part is not None:
+            raise invalid("clip.part: there is no multipart body here; send the clip in base64")
+        spoken = given.speaker if tidy(given.speaker or "") else speaker
+        draft = _Draft(conversation, 1, self._config, self._settings, {}, usage, first=number)
+        try:
+            draft.add(given.model_copy(update={"id": given.id or str(number), "speaker": spoken}))
+            return draft.asked()
+        except BaseException:
+            draft.close()
+            raise
+
+    def _parsed(self, model: type[Given], part: bytes, where: str = "") -> Given:
+        """A part of a body that has few values as an object of the schema.
+
+        Raises:
+            Refusal: It is longer than its values can be, but for a clip; or see `parsed`.
+        """
+        if len(part) > self._bytes and b'"base64"' not in part:
+            what = f"{where[:-1] or 'the JSON'} has {len(part):,} bytes and no clip"
+            raise beyond(self._settings, "characters", what)
+        return parsed(model, part, where)
+
+    def _divided(self, body: memoryview, limit: str, instead: bytes, values: int, where: str) -> Outline:
+        """A body, divided at the items of the list that is called like its limit."""
+        most = getattr(self._settings, limit)
+        try:
+            return outline(body, limit, instead=instead, items=most, values=values, where=where)
+        except TooManyItems:
+            raise beyond(self._settings, limit, f"{where}{limit}: has more than {most:,} items") from None
+
+
+class _Draft:
+    """A conversation to which utterances are added; `files` are those beside the JSON."""
+
+    def __init__(
+        self,
+        id: str,
+        size: int,
+        config: ModelConfig,
+        settings: Settings,
+        files: Mapping[str, UploadFile],
+        usage: Usage,
+        first: int = 0,
+    ) -> None:
+        self._id, self._size, self._first = id, size, first
+        self._widths, self._settings, self._files, self._usage = config.modalities, settings, files, usage
+        self._turns: list[Turn] = []
+        self._features: dict[str, Encoded] = {}
+        self._uploads: list[Upload] = []
+
+    def add(self, said: UtteranceGiven) -> None:
+        """One more utterance; its features and its clip are taken out of it.
+
+        Raises:
+            Refusal: They cannot be used, or it is beyond a limit.
+        """
+        row = len(self._turns)
+        id_ = str(row) if said.id is None else said.id
+        check_text(self._settings, self._id, id_, said.text)
+        self._turns.append(_turn(self._id, self._first + row + 1, said))
+        for modality, values in (said.features or {}).items():
+            self._add_features(row, modality, values, f"utterance {quoted(id_)}: features of {quoted(modality)}")
+        if said.clip is not None:
+            self._uploads.append(self._clip(said.clip, id_))
+
+    def asked(self) -> Asked:
+        """The conversation.
+
+        Raises:
+            Refusal: Its utterances make no sense together.
+        """
+        try:
+            transcript = assemble(Path("conversation"), self._turns, [])
+        except InputError as error:
+            raise invalid(str(error).replace(", line ", ", utterance in place ")) from None
+        (conversation,) = transcript.conversations
+        for encoded in self._features.values():
             encoded.problems.extend(
                 f"{conversation.id}/{utterance.id}: no features were given"
                 for utterance, there in zip(conversation.utterances, encoded.present, strict=True)
                 if not there
             )
-        return found
+        return Asked(conversation, list(transcript.notes), self._features, self._uploads)
+
+    def close(self) -> None:
+        """Give the uploads back to the system."""
+        for upload in self._uploads:
+            upload.close()
+
+    def _add_features(self, row: int, modality: str, values: list[float] | None, where: str) -> None:
+        if modality not in self._widths:
+            raise invalid(f"{where}: the model has no such modality{near_miss(modality[:80], self._widths)}")
+        width = self._widths[modality]
+        if modality not in self._features:
+            self._usage.add(4 * self._size * width)
+            empty = np.zeros((self._size, width), dtype=np.float32)
+            self._features[modality] = Encoded(empty, np.zeros(self._size, dtype=np.bool_), [])
+        if values is None:
+            return
+        if len(values) != width:
+            raise invalid(f"{where}: are {len(values)}, and the model wants {width}")
+        with np.errstate(over="ignore"):  # what is too large for float32 is said below
+            vector = np.array(values, dtype=np.float32)
+        if not np.isfinite(vector).all():
+            raise invalid(f"{where}: are too large")
+        encoded = self._features[modality]
+        encoded.features[row], encoded.present[row] = vector, True
+
+    def _clip(self, clip: ClipGiven, utterance: str) -> Upload:
+        number = self._usage.add_file()
+        if clip.base64 is not None:
+            return Upload.of_bytes(_decoded(clip.base64, utterance), f"{number}.clip", utterance)
+        file = self._files.get(clip.part or "")
+        if file is None:
+            raise invalid(f"utterance {quoted(utterance)}: the body has no file {quoted(clip.part)} for its clip")
+        suffix = (file.filename or "").rpartition(".")[2][:5]
+        return Upload(file.file, f"{number}.{suffix or 'clip'}", utterance)
 
 
-def parsed(model: type[Given], body: bytes | str) -> Given:
-    """JSON as an object of the schema.
-
-    Raises:
-        Refusal: It is no JSON, or not of the schema.
-    """
+def _decoded(written: str, utterance: str) -> bytes:
+    """The bytes of base64, as it is or in a `data:` URL, with line breaks or without."""
+    if written[:5].lower() == "data:":
+        head, comma, written = written.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise invalid(f"utterance {quoted(utterance)}: its clip is a data URL without ;base64")
     try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        if found[0]["type"] == "json_invalid":
-            raise Refusal(400, "malformed", f"not JSON: {found[0]['msg']}") from None
-        details = [
-            {"place": ".".join(str(part)[:100] for part in one["loc"]), "message": one["msg"]}
-            for one in found[:DETAILS]
-        ]
-        first = details[0]
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise invalid(f"{first['place'] or 'body'}: {first['message']}{more}", details) from None
+        return base64.b64decode("".join(written.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid(f"utterance {quoted(utterance)}: its clip is not base64") from None
 
 
 def _turn(conversation: str, number: int, said: UtteranceGiven) -> Turn:
@@ -151,7 +280,3 @@ def _turn(conversation: str, number: int, said: UtteranceGiven) -> Turn:
         conversation=conversation,
         review=said.review if said.label else None,
     )
-
-
-def _empty(size: int, width: int) -> Encoded:
-    return Encoded(np.zeros((size, width), dtype=np.float32), np.zeros(size, dtype=np.bool_), [])

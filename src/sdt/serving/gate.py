@@ -16,8 +16,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.websockets import WebSocketDisconnect
 
-from sdt.serving import admission
+from sdt.errors import printable
+from sdt.serving.admission import Admission
 from sdt.serving.exchange import FAILED, OPEN, Answer, Body, Opened, Receive, Scope, Send, drained
+from sdt.serving.memory import LARGE, give_back
 from sdt.serving.metrics import Metrics
 from sdt.serving.refusals import Refusal, beyond, stopping
 from sdt.serving.settings import Settings
@@ -39,7 +41,7 @@ class Gate:
         app: What is inside.
         settings: The limits.
         metrics: The numbers.
-        token: What clients must send as `Authorization: Bearer`; None for nothing.
+        admission: Who may come in.
         routes: The paths that are counted by name.
         log_words: Whether the log may quote what went wrong.
     """
@@ -51,12 +53,12 @@ class Gate:
         settings: Settings,
         metrics: Metrics,
         doors: Doors,
-        token: str | None,
+        admission: Admission,
         routes: frozenset[str],
         log_words: bool,
     ) -> None:
         self._app, self._settings, self._metrics, self._doors = app, settings, metrics, doors
-        self._token = None if token is None else token.encode()
+        self._admission = admission
         self._routes, self._log_words = routes, log_words
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +88,8 @@ class Gate:
         except Exception as error:
             await answer.refuse(self._failed(error))
         finally:
+            if body.size > LARGE:
+                give_back()
             seconds = time.perf_counter() - begun
             route = scope["path"] if scope["path"] in self._routes else "other"
             self._metrics.requests.labels(route, str(answer.status or GONE)).inc()
@@ -96,7 +100,7 @@ class Gate:
                 )
 
     async def _inside(self, scope: Scope, body: Body, answer: Answer, *, heavy: bool) -> None:
-        admission.check(scope, self._token)
+        self._admission.check(scope)
         body.check()
         if not heavy:
             await self._app(scope, body.receive, answer.send)
@@ -115,7 +119,7 @@ class Gate:
         said: dict[str, Any] = {}
         scope.setdefault("state", {})["said"] = said
         try:
-            admission.check(scope, self._token)
+            self._admission.check(scope)
             if self._doors.stopping:
                 raise stopping()
             await self._app(scope, receive, opened.send)
@@ -141,7 +145,7 @@ class Gate:
 
     def _described(self, error: Exception) -> str:
         """An exception for the log: its message may quote the conversation."""
-        return f"{type(error).__name__}: {error}" if self._log_words else type(error).__name__
+        return f"{type(error).__name__}: {printable(str(error))}" if self._log_words else type(error).__name__
 
 
 class Doors:

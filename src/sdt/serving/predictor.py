@@ -2,8 +2,8 @@
 
 Features of recordings are made elsewhere (`decoding`), features that a request brings are taken as they are; what is
 left, words, is encoded here for all conversations at once. A conversation that runs alone is computed as `sdt predict`
-computes it, to the last bit; together with others the sums are added up in another order, which shows, if at all, in
-the last of the six digits of an answer.
+computes it, to the last bit, on the same machine with the same versions and number of threads; together with others
+the sums are added up in another order, which shows, if at all, in the last of the six digits of an answer.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
 from sdt.model.saved import model_folder
-from sdt.prediction.extraction import Missing, ModalityMaker
-from sdt.prediction.pipeline import Pipeline, speaker_notes
+from sdt.prediction.extraction import Missing, ModalityMaker, unused_notes
+from sdt.prediction.pipeline import Pipeline, bare_notes, count_bare, speaker_notes
 from sdt.prediction.predictions import Predictions
+from sdt.prediction.readability import word_notes
 
 
 @dataclass
@@ -47,6 +48,8 @@ class Prepared:
     """Modality to why nothing could be made of its recordings."""
     remarks: list[str] = field(default_factory=list)
     """What the user should know of the encoders of recordings."""
+    filmed: bool = False
+    """Whether any recording is a film, by its name."""
 
     def __len__(self) -> int:
         return len(self.conversation)
@@ -103,6 +106,11 @@ class Predictor:
         return [modality for modality, maker in self.makers.items() if maker.recorded]
 
     @property
+    def reads(self) -> set[str]:
+        """The modalities that are made from words."""
+        return {modality for modality, maker in self.makers.items() if not maker.recorded}
+
+    @property
     def card(self) -> str:
         """The model card."""
         path = self.folder / "README.md"
@@ -131,14 +139,13 @@ class Predictor:
                 torch.from_numpy(np.concatenate([part.present for part in parts])),
             )
         found = self._pipeline.from_features([one.conversation for one in group], features)
-        bare = ~torch.stack([present for _, present in features.values()]).any(dim=0).numpy()  # [N]
         answers: list[Predictions | InputError] = []
         first = 0
         for one, lacks in zip(group, missing, strict=True):
             rows = slice(first, first + len(one))
             first = rows.stop
             try:
-                notes = self._notes(one, lacks, int(bare[rows].sum()))
+                notes = self._notes(one, lacks, count_bare(found[rows]))
                 answers.append(Predictions([one.conversation], found[rows], notes, lacks))
             except InputError as error:
                 answers.append(error)
@@ -162,8 +169,6 @@ class Predictor:
                 continue
             lacks = missing[row][modality]
             lacks.utterances, lacks.problems = len(one), list(part.problems)
-            if maker is not None and modality not in one.given:
-                lacks.alone = maker.alone(part.present, [one.conversation])
             parts.append(part)
         return parts
 
@@ -185,16 +190,13 @@ class Predictor:
         if len(reasons) == len(self.config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self.name}: the model cannot be used on this input: {why}")
-        if bare == len(one):
-            why = "; ".join(f"{modality}: {of.problems[0]}" for modality, of in missing.items() if of.problems)
-            raise InputError(f"no utterance has anything that the model can look at ({why})")
         notes = one.notes + [f"{modality}: left out: {reason}" for modality, reason in reasons.items()]
         notes += remarks + one.remarks
-        if one.recorded and not self.recorded:
-            notes.append("the recording is not used: the model looks at words alone")
+        notes += unused_notes(self.makers.values(), recorded=one.recorded, filmed=one.filmed)
         notes += speaker_notes(self.config.speakers, [one.conversation])
-        if bare:
-            notes.append(f"{bare} of {len(one)} utterances have no modality at all: predicted from those around them")
+        if self.reads and not one.given.keys() & self.reads:
+            notes += word_notes(self.config.languages, [one.conversation])
+        notes += bare_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return notes
 
 

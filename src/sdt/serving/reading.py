@@ -2,140 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from sdt.errors import quoted
 from sdt.model.config import ModelConfig
 from sdt.serving.asked import Asked, close
 from sdt.serving.from_form import FromForm
-from sdt.serving.from_json import FromJson, Given, parsed
-from sdt.serving.held import Held
-from sdt.serving.refusals import Refusal, beyond, invalid
-from sdt.serving.schemas import BatchGiven, ConversationGiven, UtteranceGiven
+from sdt.serving.from_json import FromJson
+from sdt.serving.memory import LARGE, MemoryBudget, Usage
+from sdt.serving.refusals import Refusal, beyond
+from sdt.serving.schemas import StreamSent, UtteranceGiven
 from sdt.serving.settings import Settings
 from sdt.transcripts import Transcript
-from sdt.transcripts.transcript import tidy
+
+T = TypeVar("T")
 
 
 class Reader:
     """Reads the bodies of requests.
 
+    Two threads read, one of them small bodies, which do not wait for large ones. More threads would keep the event loop
+    from the interpreter's lock, each for milliseconds in its turn.
+
     Args:
         config: The model's; features must fit it.
         settings: The limits.
-        held: What JSON in memory is counted in.
+        budget: What memory is counted in.
     """
 
-    def __init__(self, config: ModelConfig, settings: Settings, held: Held | None = None) -> None:
+    def __init__(self, config: ModelConfig, settings: Settings, budget: MemoryBudget | None = None) -> None:
         self._settings = settings
-        self._held = held or Held(settings)
+        self._budget = budget or MemoryBudget(settings)
         self._from_json = FromJson(config, settings)
         self._from_form = FromForm(self._from_json, settings)
+        self._small, self._large = CapacityLimiter(1), CapacityLimiter(1)
 
-    async def one(self, request: Request) -> Asked:
-        """The conversation of `/v1/predict`.
+    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
+        """Do work on so many bytes in the thread for small or for large ones, when those before are done."""
+        try:
+            return await to_thread.run_sync(work, limiter=self._small if size <= LARGE else self._large)
+        except Refusal as refusal:  # its traceback holds the body, and is part of a cycle
+            raise refusal.with_traceback(None) from None
+
+    @asynccontextmanager
+    async def one(self, request: Request) -> AsyncIterator[Asked]:
+        """The conversation of `/v1/predict`; its uploads and its memory are given back at the end of the block.
 
         Raises:
             Refusal: It cannot be read, or is beyond a limit.
         """
         kind = _kind(request)
-        if kind == "application/json":
-            make = self._from_json.conversation
-            return (await self._json(request, ConversationGiven, lambda given: [make(given, {})]))[0]
-        if kind != "multipart/form-data":
+        read = {"application/json": self._one, "multipart/form-data": self._form}.get(kind)
+        if read is None:
             raise Refusal(
-                415, "media_type", f"{kind or 'no content-type'}: send application/json or multipart/form-data"
+                415,
+                "media_type",
+                f"{quoted(kind) if kind else 'no content-type'}: send application/json or multipart/form-data",
             )
-        form = await self._from_form.parts(request)
-        asked: Asked | None = None
-        try:
-            asked = await run_in_threadpool(self._from_form.asked, form)
-        finally:
-            kept = [upload.file for upload in asked.uploads] if asked else []
-            for _, part in form.multi_items():
-                if isinstance(part, UploadFile) and part.file not in kept:
-                    part.file.close()
-        return asked
+        asked: list[Asked] = []
+        with Usage(self._settings, self._budget) as usage:
+            try:
+                await read(request, usage, asked)
+                yield asked[0]
+            finally:
+                close(asked)
 
-    async def transcript(self, request: Request) -> Transcript:
-        """The conversations of `/v1/transcript`.
-
-        Raises:
-            Refusal: They cannot be read, or are beyond a limit.
-        """
-        kind = _kind(request)
-        if kind != "multipart/form-data":
-            raise Refusal(415, "media_type", f"{kind or 'no content-type'}: send multipart/form-data")
-        form = await self._from_form.parts(request)
-        try:
-            return await run_in_threadpool(self._from_form.transcript, form)
-        finally:
-            await form.close()
-
-    async def several(self, request: Request) -> list[Asked]:
-        """The conversations of `/v1/predict/batch`.
+    @asynccontextmanager
+    async def several(self, request: Request) -> AsyncIterator[list[Asked]]:
+        """The conversations of `/v1/predict/batch`; see `one`.
 
         Raises:
             Refusal: They cannot be read, or are beyond a limit.
         """
         kind = _kind(request)
         if kind != "application/json":
-            raise Refusal(415, "media_type", f"{kind or 'no content-type'}: send application/json")
-        return await self._json(request, BatchGiven, self._batch)
+            raise Refusal(415, "media_type", f"{quoted(kind) if kind else 'no content-type'}: send application/json")
+        asked: list[Asked] = []
+        with Usage(self._settings, self._budget) as usage:
+            try:
+                await self._batch(request, usage, asked)
+                yield asked
+            finally:
+                close(asked)
 
-    def utterance(self, conversation: str, given: UtteranceGiven, number: int, speaker: str) -> Asked:
-        """One utterance of a conversation that goes on, as a conversation of its own; blocks.
-
-        Args:
-            conversation: Its id.
-            given: The utterance.
-            number: Its number in the conversation, from 0; its id where it has none.
-            speaker: Who speaks where it does not say.
+    @asynccontextmanager
+    async def transcript(self, request: Request) -> AsyncIterator[Transcript]:
+        """The conversations of `/v1/transcript`; their memory is given back at the end of the block.
 
         Raises:
-            Refusal: It cannot be used, or is beyond a limit.
+            Refusal: They cannot be read, or are beyond a limit.
         """
-        if given.clip is not None and given.clip.part is not None:
-            raise invalid("clip.part: there is no multipart body here; send the clip in base64")
-        spoken = given.speaker if tidy(given.speaker or "") else speaker
-        complete = given.model_copy(update={"id": given.id or str(number), "speaker": spoken})
-        alone = ConversationGiven.model_construct(id=conversation, utterances=[complete])
-        return self._from_json.conversation(alone, {}, number + 1)
+        kind = _kind(request)
+        if kind != "multipart/form-data":
+            raise Refusal(415, "media_type", f"{quoted(kind) if kind else 'no content-type'}: send multipart/form-data")
+        with Usage(self._settings, self._budget) as usage:
+            form, size = await self._from_form.parts(request, usage)
+            try:
+                read = await self.in_turn(size, lambda: self._from_form.transcript(form, usage))
+            finally:
+                await form.close()
+            usage.add(-size)
+            yield read
 
-    async def _json(self, request: Request, model: type[Given], make: Callable[[Given], list[Asked]]) -> list[Asked]:
-        """Read JSON, checked and made into conversations in a thread."""
-        chunks: list[bytes] = []
-        size = 0
-        try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                self._held.bytes += len(chunk)
-                if size > self._settings.json_bytes:
-                    raise beyond(self._settings, "json_bytes", "the JSON body is too long")
-                if self._held.full:
-                    raise beyond(self._settings, "held_bytes", "the service holds as much JSON as it may")
-                chunks.append(chunk)
-            body = b"".join(chunks)
-            chunks.clear()
-            return await run_in_threadpool(lambda: make(parsed(model, body)))
-        finally:
-            self._held.bytes -= size
+    async def message(self, text: str) -> StreamSent:
+        """A message of a stream.
 
-    def _batch(self, given: BatchGiven) -> list[Asked]:
-        if len(given.conversations) > self._settings.conversations:
-            raise beyond(self._settings, "conversations", f"the batch has {len(given.conversations):,} conversations")
+        Raises:
+            Refusal: It is none.
+        """
+        return await self.in_turn(len(text), lambda: self._from_json.sent(text))
+
+    async def number(self, text: str, next: int) -> int | None:
+        """The number of the utterance of a message; `next` where it has none, None where it is no utterance."""
+        return await self.in_turn(len(text), lambda: self._from_json.number(text, next))
+
+    @asynccontextmanager
+    async def utterance(
+        self, conversation: str, given: UtteranceGiven, number: int, speaker: str
+    ) -> AsyncIterator[Asked]:
+        """One utterance of a conversation that goes on, as a conversation of its own; see `FromJson.utterance`."""
         asked: list[Asked] = []
+        size = len(given.clip.base64 or "") if given.clip else len(given.text or "")
+        with Usage(self._settings, self._budget) as usage:
+            try:
+                read = self._from_json.utterance
+                await self.in_turn(size, lambda: asked.append(read(conversation, given, number, speaker, usage)))
+                yield asked[0]
+            finally:
+                close(asked)
+
+    async def _one(self, request: Request, usage: Usage, asked: list[Asked]) -> None:
+        body = await self._body(request, usage)
+        await self.in_turn(len(body), lambda: asked.append(self._from_json.conversation(body, {}, usage)))
+        usage.add(-len(body))
+
+    async def _batch(self, request: Request, usage: Usage, asked: list[Asked]) -> None:
+        body = await self._body(request, usage)
+        await self.in_turn(len(body), lambda: asked.extend(self._from_json.batch(body, usage)))
+        usage.add(-len(body))
+
+    async def _form(self, request: Request, usage: Usage, asked: list[Asked]) -> None:
+        form, size = await self._from_form.parts(request, usage)
         try:
-            asked += (self._from_json.conversation(one, {}) for one in given.conversations)
-        except BaseException:
-            close(asked)
-            raise
-        return asked
+            await self.in_turn(size, lambda: asked.append(self._from_form.asked(form, usage)))
+        finally:
+            kept = [upload.file for one in asked for upload in one.uploads]
+            for _, part in form.multi_items():
+                if isinstance(part, UploadFile) and part.file not in kept:
+                    part.file.close()
+        usage.add(-size)
+
+    async def _body(self, request: Request, usage: Usage) -> bytearray:
+        body = bytearray()
+        async for chunk in request.stream():
+            if len(body) + len(chunk) > self._settings.json_bytes:
+                raise beyond(self._settings, "json_bytes", "the JSON body is too long")
+            usage.add(len(chunk))
+            body += chunk
+        return body
 
 
 def _kind(request: Request) -> str:
-    """The media type of the body."""
+    """The media type of the body.
+
+    Raises:
+        Refusal: It is compressed.
+    """
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise Refusal(415, "content_encoding", f"content-encoding {quoted(coding)}: send the body as it is")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

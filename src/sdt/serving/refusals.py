@@ -11,8 +11,10 @@ from sdt.serving.settings import Settings
 LIMIT_STATUS = {
     "body_bytes": 413,
     "json_bytes": 413,
+    "transcript_bytes": 413,
     "held_bytes": 503,
     "utterances": 422,
+    "request_utterances": 422,
     "conversations": 422,
     "characters": 422,
     "files": 422,

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 from pydantic.config import JsonDict
 
 from sdt.conversation import Review
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _as_text(value: object) -> object:
+    """An integer as its digits; anything else as it is."""
+    return str(value) if type(value) is int else value
+
+
+Id = Annotated[Name, BeforeValidator(_as_text, json_schema_input_type=Name | int)]
+"""A name that may be given as an integer."""
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Probabilities = dict[str, float]
 
@@ -31,7 +40,7 @@ class _Given(BaseModel):
 class ClipGiven(_Given):
     """The recording of one utterance alone: `base64`, or `part`, the name of a file in the same multipart body."""
 
-    base64: str | None = Field(None, description="the bytes of a media file, in base64")
+    base64: str | None = Field(None, description="the bytes of a media file, in base64, or as a data: URL of that")
     part: Name | None = Field(None, description="the name of a part of the multipart body that is a media file")
 
     @model_validator(mode="after")
@@ -44,8 +53,8 @@ class ClipGiven(_Given):
 class UtteranceGiven(_Given):
     """One turn of one speaker."""
 
-    id: Name | None = Field(None, description="unique in its conversation; default: its number in it, from 0")
-    speaker: Name | None = Field(None, description="default: who spoke before")
+    id: Id | None = Field(None, description="unique in its conversation; default: its number in it, from 0")
+    speaker: Id | None = Field(None, description="default: who spoke before")
     text: str | None = Field(None, description="what is said")
     start: Seconds | None = Field(None, description="seconds from the beginning of the recording")
     end: Seconds | None = Field(None, description="seconds from the beginning of the recording")
@@ -64,7 +73,7 @@ class ConversationGiven(_Given):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    id: Name = Field("conversation", description="handed through")
+    id: Id = Field("conversation", description="handed through")
     utterances: Annotated[list[UtteranceGiven], Field(min_length=1)]
 
 
@@ -87,14 +96,19 @@ class Predicted(BaseModel):
     end: float | None
     label: str | None = Field(None, description="only where the request had one")
     review: Review | None = Field(None, description="only where the request had one")
-    emotion: str = Field(description="the label with the highest probability")
-    probability: float
-    probabilities: Probabilities = Field(description="the probability of every label")
-    branches: dict[str, Probabilities] | None = Field(
-        None, description="modality to what its branch alone says; only of models that have branches"
+    emotion: str | None = Field(
+        description="the label with the highest probability; null where the utterance has no modality"
     )
-    weights: dict[str, float] | None = Field(
-        None, description="modality to how much it weighed; only of models that weigh"
+    probability: float | None = Field(description="of the emotion; null where there is none")
+    probabilities: Probabilities = Field(description="the probability of every label; empty without an emotion")
+    branches: dict[str, Probabilities | None] | None = Field(
+        None,
+        description="modality to the prediction of its branch alone, null where the utterance lacks it; only of models "
+        "that have branches",
+    )
+    weights: dict[str, float | None] | None = Field(
+        None,
+        description="modality to its weight, null where the utterance lacks it; only of models that weigh",
     )
 
 
@@ -167,7 +181,10 @@ class StreamPrediction(BaseModel):
     type: Literal["prediction"] = "prediction"
     seq: int
     prediction: Predicted
-    problems: list[str] = Field(description="why it lacks modalities that it might have had, a line each")
+    problems: list[str] = Field(
+        description="why it lacks modalities that it might have had and, once in a conversation, what of its words "
+        "the model cannot read; a line each"
+    )
 
 
 class StreamForgotten(BaseModel):

@@ -1,7 +1,7 @@
 """Running the service: the socket, the log, and how it stops.
 
 On SIGTERM or Ctrl-C it goes on listening while what runs finishes, and answers new requests with 503, so that a
-balancer hears it; then it ends with exit code 0. A second signal ends it at once.
+balancer hears it; then it ends. A second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import uvicorn
 
 from sdt.errors import InputError
 from sdt.serving.app import Service, create_app
+from sdt.serving.memory import freeze
 from sdt.serving.websocket import counting
 
 POLL = 0.02
@@ -74,16 +75,18 @@ def for_browser(url: str) -> str:
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
-def serve(service: Service, listening: socket.socket) -> bool:
+def serve(service: Service, listening: socket.socket) -> int | None:
     """Serve until a signal.
 
     Returns:
-        Whether everything came to its end; False: a thread is still computing what nobody waits for.
+        The signal; None where the server ended for another reason.
     """
     _log_to_stderr()
     _more_files()
-    _Server(configuration(service), service).run(sockets=[listening])
-    return service.running == 0
+    freeze()
+    server = _Server(configuration(service), service)
+    server.run(sockets=[listening])
+    return server.signal
 
 
 def configuration(service: Service) -> uvicorn.Config:
@@ -91,7 +94,7 @@ def configuration(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
         http="h11",
-        ws=counting(service.held),  # type: ignore[arg-type]
+        ws=counting(service.memory),  # type: ignore[arg-type]
         ws_max_size=service.settings.json_bytes,
         ws_per_message_deflate=False,  # a small message could become large ones
         log_config=None,
@@ -110,9 +113,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._stop: asyncio.Task[None] | None = None
+        self.signal: int | None = None
+        """The first that came."""
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - both signals mean the same
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what handlers are called with
         """The first signal lets requests finish, the second does not."""
+        self.signal = self.signal or sig
         if self._service.doors.stopping or not self.started:
             self.should_exit = self.force_exit = True
             return
@@ -137,7 +143,8 @@ def _log_to_stderr() -> None:
     """Lines of our own, and of uvicorn what is wrong; neither holds what a request says."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    for name, level in (("sdt.serving", logging.INFO), ("uvicorn", logging.ERROR)):
+    levels = {"sdt.serving": logging.INFO, "uvicorn": logging.ERROR, "python_multipart": logging.ERROR}
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
@@ -151,8 +158,8 @@ def _more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)) if hard > 0 else soft, hard))
 
 
-def leave() -> None:
+def leave(code: int) -> None:
     """End the process though a thread of it is still at work."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)

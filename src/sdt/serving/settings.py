@@ -22,11 +22,13 @@ class Settings:
     """The limits of the service. Messages and answers name them as they are called here."""
 
     body_bytes: int = field(default=256 * MIB, metadata=_help("bytes of a request's body; counted while it arrives"))
-    json_bytes: int = field(default=16 * MIB, metadata=_help("bytes of JSON, or of a transcript, in a body"))
+    json_bytes: int = field(default=16 * MIB, metadata=_help("bytes of JSON in a body, or of a stream's message"))
+    transcript_bytes: int = field(default=4 * MIB, metadata=_help("bytes of a transcript"))
     held_bytes: int = field(
-        default=512 * MIB, metadata=_help("bytes of JSON bodies in memory, of all requests together")
+        default=128 * MIB, metadata=_help("bytes of memory for what requests say, of all requests together")
     )
     utterances: int = field(default=1000, metadata=_help("utterances of a conversation"))
+    request_utterances: int = field(default=10_000, metadata=_help("utterances of a batch request"))
     conversations: int = field(default=100, metadata=_help("conversations of a batch request"))
     characters: int = field(default=5000, metadata=_help("characters of an utterance's text"))
     files: int = field(default=256, metadata=_help("recordings of a request"))

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic_core import from_json
-from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 from sdt.features.encoder import Encoded
 from sdt.prediction.live_features import Spoken
 from sdt.serving.admission import SUBPROTOCOL
-from sdt.serving.asked import Asked, close
-from sdt.serving.from_json import parsed
+from sdt.serving.asked import Asked
+from sdt.serving.memory import LARGE, give_back
 from sdt.serving.refusals import Refusal, beyond, invalid
-from sdt.serving.schemas import StreamSent, StreamUtterance
+from sdt.serving.schemas import StreamUtterance
 from sdt.serving.talks import BINARY, IDLE, Ending, Talk
 from sdt.transcripts.records import record
 
@@ -83,6 +81,10 @@ class _Connection:
             if (answer := await self._answer(message["text"])) is None:
                 break
             await self._websocket.send_text(answer)
+            size = len(message["text"])
+            del message
+            if size > LARGE:
+                give_back()
         return self._ending.result() if self._ending.done() else IDLE
 
     async def _ready(self) -> None:
@@ -117,7 +119,7 @@ class _Connection:
     async def _answer(self, text: str) -> str | None:
         """The answer to a message; None if the conversation is no longer this connection's."""
         try:
-            sent = (await run_in_threadpool(parsed, StreamSent, text)).root
+            sent = (await self._service.reader.message(text)).root
             async with self._talk.turn:
                 if self._ending.done():
                     return None
@@ -127,7 +129,8 @@ class _Connection:
             return _dump({"type": "forgotten"})
         except Refusal as refusal:
             self._said["errors"] += 1
-            return _dump({"type": "error", "seq": self._number(text), **json.loads(refusal.body())})
+            number = await self._service.reader.number(text, self._talk.count)
+            return _dump({"type": "error", "seq": number, **json.loads(refusal.body())})
 
     async def _utterance(self, sent: StreamUtterance) -> str:
         """The answer to an utterance: what is kept if it was answered, or what the model says.
@@ -143,11 +146,8 @@ class _Connection:
             raise Refusal(409, "order", f"utterance {number} has come, and the next one is {talk.count}")
         if number >= settings.stream_utterances:
             raise beyond(settings, "stream_utterances", f"the conversation has {number:,} utterances")
-        asked = await run_in_threadpool(self._service.reader.utterance, talk.id, sent, number, talk.speaker)
-        try:
+        async with self._service.reader.utterance(talk.id, sent, number, talk.speaker) as asked:
             answer = await self._predicted(asked, number)
-        finally:
-            close([asked])
         talk.add(answer, asked.conversation.utterances[0].speaker)
         self._said["utterances"] += 1
         return answer
@@ -155,8 +155,8 @@ class _Connection:
     async def _predicted(self, asked: Asked, number: int) -> str:
         (utterance,) = asked.conversation.utterances
         if self._service.log_words:
-            words = [utterance.speaker, utterance.text]
-            log.info("conversation %s: %s", json.dumps(self._talk.id), json.dumps(words, ensure_ascii=False))
+            words = [self._talk.id, [[utterance.speaker, utterance.text]]]
+            log.info("conversation %s", printable(json.dumps(words, ensure_ascii=False)))
         features, problems = await self._features(asked)
         try:
             found = await self._service.steps.predict(Spoken(utterance, self._talk.id, features), number)
@@ -185,17 +185,6 @@ class _Connection:
             raise beyond(settings, "request_seconds", "the clip took too long") from None
         problems = [line for modality in wanted if modality in made for line in made[modality].problems]
         return features | {modality: _row(made[modality]) for modality in wanted if modality in made}, problems
-
-    def _number(self, text: str) -> int | None:
-        """The number of an utterance that is answered with an error; None where the message is no utterance."""
-        try:
-            value = from_json(text)
-        except ValueError:
-            return None
-        if not isinstance(value, dict) or value.get("type") != "utterance":
-            return None
-        seq = value.get("seq", self._talk.count)
-        return seq if isinstance(seq, int) and not isinstance(seq, bool) else None
 
 
 def _kept(talk: Talk, number: int) -> str:

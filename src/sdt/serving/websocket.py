@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from sdt.serving.held import Held
+from sdt.serving.memory import MemoryBudget
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -39,12 +39,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         config: Uvicorn's, as are the next two.
         server_state: See there.
         app_state: See there.
-        held: What its unread messages are counted in.
+        budget: What its unread messages are counted in.
     """
 
-    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, held: Held) -> None:
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, budget: MemoryBudget
+    ) -> None:
         super().__init__(config, server_state, app_state)
-        self._held, self._counted = held, 0
+        self._budget, self._counted = budget, 0
         self._partial = 0
         """Bytes of the fragments of a message that is not complete."""
         self._sizes: deque[int] = deque()
@@ -58,7 +60,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._heard = True
         super().data_received(data)
         self._count()
-        if self._held.full and self._counted > SMALL:
+        if self._budget.full and self._counted > SMALL:
             self._fail(1013, "limit held_bytes")
 
     def pause_writing(self) -> None:
@@ -148,7 +150,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _count(self) -> None:
         """Bring what all connections hold up to date."""
         now = 0 if self.disconnected else len(self.conn.reader.buffer) + self._partial + sum(self._sizes)
-        self._held.bytes += now - self._counted
+        self._budget.add(now - self._counted)
         self._counted = now
 
     def _fail(self, code: int, reason: str) -> None:
@@ -160,9 +162,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.handle_parser_exception()
 
 
-def counting(held: Held) -> Callable[..., Protocol]:
+def counting(budget: MemoryBudget) -> Callable[..., Protocol]:
     """The protocol for uvicorn."""
-    return partial(WebSocketProtocol, held=held)
+    return partial(WebSocketProtocol, budget=budget)
 
 
 def _is_utf8(fragments: list[bytes]) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from sdt.corpus.store import Corpus
+from sdt.escaping import markdown_code, markdown_table, markdown_text
+from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
-from sdt.evaluation.table import percent
+from sdt.evaluation.table import class_cells, percent
 from sdt.model.base import Model
 from sdt.model.config import FUSED
 from sdt.model.registry import SDT_NAME, label_of
@@ -27,8 +29,11 @@ def model_card(
     scores: Mapping[str, Mapping[str, Scores]],
     surroundings: Mapping[str, Any],
     seconds: float,
+    remarks: Sequence[Remark] = (),
 ) -> str:
     """The README.md of a model folder.
+
+    Names of labels, corpora and encoders are escaped: they mean nothing to Markdown or HTML.
 
     Args:
         model: With its provenance in its configuration.
@@ -37,28 +42,32 @@ def model_card(
         scores: Split to head to scores, of the chosen parameters.
         surroundings: See `environment.environment`.
         seconds: What training and choosing took.
+        remarks: What is odd about the scores.
     """
     config = model.config
     note = caveat(config.provenance)
+    text = markdown_text
     parts = [
         _front_matter(model, corpus),
-        f"# {model.called()} on {corpus.name}",
-        f"Recognises the emotion of every utterance of a conversation ({', '.join(config.labels)}) from "
-        f"{', '.join(config.modalities)}. The model is {model.called()}{model.source and f': {model.source}'}.",
+        f"# {text(model.called())} on {text(corpus.name)}",
+        f"Recognises the emotion of every utterance of a conversation ({_listed(config.labels)}) from "
+        f"{_listed(config.modalities)}. The model is {text(model.called())}"
+        f"{model.source and f': {text(model.source)}'}.",
         *(
             [f"**{note[0].upper()}{note[1:]}: the scores are too good; do not compare them with others'.**"]
             if note
             else []
         ),
         "## Scores",
-        *[text for split, heads in scores.items() for text in _split(split, heads, note)],
+        *[of_split for split, heads in scores.items() for of_split in _split(split, _trained(model, heads), note)],
+        _bullets(text(f"{remark.text[0].upper()}{remark.text[1:]}.") for remark in remarks),
         "## Use",
         _use(model),
         "## How it was made",
         _facts(model, recipe, corpus, surroundings, seconds),
         "Settings that differ from an empty recipe:",
         _bullets(
-            f"`{key}`: {value}"
+            f"{markdown_code(key)}: {text(str(value))}"
             for key, value in flat(recipe).items()
             if key not in ("corpus", "output", "seed") and not _usual(key, value)
         ),
@@ -66,6 +75,16 @@ def model_card(
         _limits(model, corpus),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(markdown_text, names))
+
+
+def _trained(model: Model, heads: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The heads whose classifiers were trained."""
+    branches = {"hard", "soft"} & set(model.trained_terms)
+    return {head: of for head, of in heads.items() if head == FUSED or branches}
 
 
 def _use(model: Model) -> str:
@@ -90,6 +109,7 @@ def _usual(key: str, value: object) -> bool:
 
 def _front_matter(model: Model, corpus: Corpus) -> str:
     values = {
+        **({"language": list(model.config.languages)} if model.config.languages else {}),
         "license": "other",
         "license_name": corpus.licence,
         "library_name": "sdt-erc",
@@ -102,23 +122,21 @@ def _front_matter(model: Model, corpus: Corpus) -> str:
 
 def _tags(model: Model) -> list[str]:
     label = label_of(type(model))
-    return ["self-distillation", "sdt"] if label == SDT_NAME else [label.rpartition(":")[2]]
+    distilled = ["self-distillation"] if "soft" in model.trained_terms else []
+    return [*distilled, label.rpartition(":")[2]]
 
 
 def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[str]:
     """The tables of one split."""
     title = f"### {split}" + (f" ({note})" if note else "")
     fused = heads[FUSED]
-    by_head = _table(
+    by_head = markdown_table(
         ("head", "accuracy", "weighted F1", "macro F1"),
         [(head, percent(s.accuracy), percent(s.weighted_f1), percent(s.macro_f1)) for head, s in heads.items()],
     )
-    by_class = _table(
+    by_class = markdown_table(
         ("class (fused)", "precision", "recall", "F1", "support"),
-        [
-            (label, percent(c.precision), percent(c.recall), percent(c.f1), str(c.support))
-            for label, c in fused.classes.items()
-        ],
+        [(label, *class_cells(of)) for label, of in fused.classes.items()],
     )
     return [title, f"{fused.utterances} utterances; percent.", by_head, by_class]
 
@@ -131,15 +149,19 @@ def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[s
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return _bullets(
         [
-            f"Corpus: {corpus.name}, licence {corpus.licence}, fingerprint `{corpus.fingerprint}`",
+            f"Corpus: {markdown_text(corpus.name)}, licence {markdown_text(corpus.licence)}, fingerprint "
+            f"`{corpus.fingerprint}`",
             "Features: "
-            + ", ".join(f"{m} [{w}] by `{model.config.encoders[m]}`" for m, w in model.config.modalities.items()),
+            + ", ".join(
+                f"{markdown_text(m)} [{w}] by {markdown_code(model.config.encoders[m])}"
+                for m, w in model.config.modalities.items()
+            ),
             f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} chosen {chosen}",
             *_calibration(model),
             f"Seed {recipe.seed}; {parameters:,} parameters",
             f"{surroundings['started'][:10]}, {_duration(seconds)} on {_hardware(surroundings)}; torch "
             f"{surroundings['torch']}, sdt {surroundings['sdt']}",
-            *([f"Command: `{surroundings['command']}`"] if surroundings["command"] else []),
+            *([f"Command: {markdown_code(surroundings['command'])}"] if surroundings["command"] else []),
         ]
     )
 
@@ -152,7 +174,7 @@ def _hardware(surroundings: Mapping[str, Any]) -> str:
 
 def _calibration(model: Model) -> list[str]:
     temperatures = model.config.temperatures
-    shown = ", ".join(f"{head} {temperature:.2f}" for head, temperature in temperatures.items())
+    shown = ", ".join(f"{markdown_text(head)} {temperature:.2f}" for head, temperature in temperatures.items())
     return [f"Probabilities calibrated on dev by the temperatures {shown}"] if shown else []
 
 
@@ -166,11 +188,12 @@ def _limits(model: Model, corpus: Corpus) -> str:
     return _bullets(
         [
             "It needs features of exactly the encoders named above; others of the same width give nonsense.",
-            f"It was trained on {corpus.name} alone; expect less on other languages, cultures and recordings.",
+            f"It was trained on {markdown_text(corpus.name)} alone; expect less on other languages, cultures and "
+            "recordings.",
             "The labels are what annotators saw, not what anybody felt; decide nothing about a person by it.",
             speakers,
             *_context(model),
-            "One seed; the 95 % interval of a test score on a corpus of the usual size is about two points either way.",
+            "The scores are those of one seed and have no interval; other seeds and other test sets give others.",
         ]
     )
 
@@ -185,11 +208,6 @@ def _context(model: Model) -> list[str]:
         f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "
         "once what it says in the end."
     ]
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def _bullets(lines: Iterable[str]) -> str:

@@ -164,14 +164,28 @@ class Run:
             "epoch": number,
             "best": better,
             "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
-            "losses": epoch.losses,
-            "students": epoch.students,
+            "losses": {term: value for term, value in epoch.losses.items() if term in (*self.terms, "task", "total")},
+            **self._branches(epoch.students),
             "gradient_norm": epoch.gradient_norm,
             "train": _summary(epoch.scores),
             protocol.chosen_on: _with_losses(_summary(scores), outputs),
             **self.caveat(),
             "seconds": {"training": trained_at - started, "scoring": time.perf_counter() - trained_at},
         }
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the objective that count."""
+        objective = self.trainer.objective
+        return tuple(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0)
+
+    def _branches(self, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """What each branch adds to the terms that train it; branches that learn from the teacher are its students."""
+        terms = [term for term in ("hard", "soft") if term in self.terms]
+        if not (terms and losses):
+            return {}
+        key = "students" if "soft" in terms else "branches"
+        return {key: {head: {term: of[term] for term in terms} for head, of in losses.items()}}
 
     def _enough(self) -> bool:
         training, state = self.recipe.training, self.state
@@ -204,6 +218,7 @@ class Run:
             "corpus_sha256": self.corpus.fingerprint,
             "seed": self.recipe.seed,
             "epoch": self.state.best_epoch,
+            "terms": list(self.terms),
         }
 
     def caveat(self) -> dict[str, str]:

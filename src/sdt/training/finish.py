@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sdt.evaluation.calibration import fit_temperatures
+from sdt.corpus.selection import label_counts
+from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
+from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.features.text_model import carried_adapter
 from sdt.model.base import Model
@@ -28,12 +30,25 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
     model.load_state_dict(processes.tensors(lambda: run.state.best))
     model.config = dataclasses.replace(model.config, provenance=run.provenance(), temperatures=_temperatures(run))
     scores: dict[str, dict[str, Scores]] = {}
+    errors: dict[str, tuple[float, float]] = {}
     for split in protocol.predicted:
         outputs = run.outputs(run.corpus.split(split))
         processes.by_first(partial(_write_predictions, run, split, outputs))
         if split in protocol.reported:
             scores[split] = score_heads(outputs, model.config.labels)
-    processes.by_first(partial(_write, run, scores, surroundings))
+            errors[split] = calibration_errors(outputs, model.config.temperature)
+    processes.by_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
+
+
+def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]) -> list[Remark]:
+    """What is odd about the scores, and about the temperature on the last split that is scored."""
+    name = run.model.called()
+    found = list(score_remarks(name, [scores], run.terms))
+    labels = run.model.config.labels
+    found += train_remarks(dict(zip(labels, label_counts(run.protocol.train, labels).tolist(), strict=True)), scores)
+    for split, (before, after) in list(errors.items())[-1:]:
+        found += calibration_remarks(name, split, [run.model.config.temperature], [before], [after])
+    return found
 
 
 def _temperatures(run: Run) -> dict[str, float]:
@@ -48,11 +63,13 @@ def _write_predictions(run: Run, split: str, outputs: Outputs) -> None:
     write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", said, run.corpus.split(split))
 
 
-def _write(run: Run, scores: dict[str, dict[str, Scores]], surroundings: Mapping[str, Any]) -> None:
+def _write(
+    run: Run, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
+) -> None:
     """Write model and scores, which finishes the run."""
     seconds = sum(sum(line["seconds"].values()) for line in run.state.history)
     parts = _carry_adapters(run.model)
-    card = model_card(run.model, run.recipe, run.corpus, scores, surroundings, seconds)
+    card = model_card(run.model, run.recipe, run.corpus, scores, surroundings, seconds, remarks)
     run.model.save_pretrained(run.folder.model, card, parts)
     for tracker in run.trackers:
         tracker.finish(run.state.best_epoch, scores)
@@ -63,6 +80,7 @@ def _write(run: Run, scores: dict[str, dict[str, Scores]], surroundings: Mapping
         {
             **run.provenance(),
             **run.caveat(),
+            "remarks": [remark.to_dict() for remark in remarks],
             **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
             "scores": {
                 split: {head: of_head.to_dict() for head, of_head in heads.items()} for split, heads in scores.items()

@@ -185,7 +185,14 @@ class RunFolder:
 
 
 def scores_from_dict(values: Mapping[str, Any]) -> Scores:
-    """What `Scores.to_dict` made, as scores again."""
+    """What `Scores.to_dict` made, as scores again.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: The values are damaged.
+    """
+    for number in (values["accuracy"], values["weighted_f1"], values["macro_f1"]):
+        if not 0 <= number <= 1:
+            raise ValueError(f"{number} is no score")
     return Scores(
         accuracy=values["accuracy"],
         weighted_f1=values["weighted_f1"],

@@ -6,6 +6,7 @@ by a pattern (`'runs/full-*'`, in quotes).
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sdt.corpus.selection import label_counts
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.predicted import Predicted, read_predicted
+from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
+from sdt.model.config import FUSED
+from sdt.model.registry import known
 from sdt.training.folder import RunFolder
+from sdt.training.probabilities import SplitProbabilities, read_probabilities
 from sdt.training.recipe import flat, load_recipe
 from sdt.training.sealed import Unsealed
 
@@ -99,6 +105,61 @@ class Group:
         """What has to stand beside every score."""
         return caveat(self.values)
 
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the objective that the runs were trained by: `task`, `hard`, `soft`."""
+        if "terms" in self.values:
+            return tuple(self.values["terms"])
+        recipe = load_recipe(self.runs[0].path / "recipe.yaml")  # a run of an earlier version
+        kind = known(recipe.architecture)
+        return tuple(term for term in (kind.terms if kind else ("task",)) if getattr(recipe.objective, term) > 0)
+
+    def probabilities(self, split: str) -> list[SplitProbabilities]:
+        """The fused probabilities of each run on a split.
+
+        Raises:
+            InputError: They are missing or damaged.
+        """
+        return [read_probabilities(run, split) for run in self.runs]
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The heads beside the fused prediction whose classifiers were trained."""
+        heads = next(iter(self._read[0][1].values()), {})
+        return tuple(head for head in heads if head != FUSED) if {"hard", "soft"} & set(self.terms) else ()
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the branches learned from the fused prediction."""
+        return "soft" in self.terms and bool(self.branches)
+
+    @property
+    def fusion_gain(self) -> Remark | None:
+        """By how much the fused prediction is above its best branch; None without branches."""
+        return fusion_gain(self.name, self._unseen, (FUSED, *self.branches))
+
+    @property
+    def _unseen(self) -> list[dict[str, dict[str, Scores]]]:
+        """The scores of each run on splits that it was not trained on; the protocol `published` trains on dev."""
+        seen = ("dev",) if self.caveat else ()
+        return [{split: of for split, of in scores.items() if split not in seen} for _, scores in self._read]
+
+    @cached_property
+    def remarks(self) -> list[Remark]:
+        """What is odd about the scores of all splits, and about the temperature; see `sdt.evaluation.remarks`."""
+        scores = self._unseen
+        found = list(score_remarks(self.name, scores, self.terms))
+        for split in [split for split in ("test", "dev") if split in scores[0]][:1]:
+            with contextlib.suppress(InputError):  # runs whose predictions are gone have no calibration
+                said = self.probabilities(split)
+                before, after = zip(*(run.errors for run in said), strict=True)
+                found += calibration_remarks(self.name, split, [run.temperature for run in said], before, after)
+        with contextlib.suppress(InputError):  # the corpus may be gone
+            corpus = self.corpus()
+            counts = label_counts(corpus.split("train"), corpus.labels).tolist()
+            found += train_remarks(dict(zip(corpus.labels, counts, strict=True)), scores[0])
+        return found
+
     def summary(self, split: str) -> Summary:
         """Mean and spread of the scores of a split.
 
@@ -113,8 +174,8 @@ class Group:
     @property
     def unsealed(self) -> list[Mapping[str, Scores] | None]:
         """Each run's scores on test, by head, had its epoch been chosen on test (see `sealed`); None where unknown."""
-        known = [values.get("test_chosen") for values, _ in self._read]
-        return [Unsealed.from_dict(of_run).scores if of_run else None for of_run in known]
+        chosen = [values.get("test_chosen") for values, _ in self._read]
+        return [Unsealed.from_dict(of_run).scores if of_run else None for of_run in chosen]
 
     def predicted(self, split: str) -> list[Predicted]:
         """What each run says of a split.
@@ -125,8 +186,8 @@ class Group:
         paths = [run.path / "predictions" / f"{split}.jsonl" for run in self.runs]
         for path in paths:
             if not path.is_file():
-                known = sorted(other.stem for other in path.parent.glob("*.jsonl"))
-                raise InputError(f"{path}: no predictions of the split {split!r}; there are: {', '.join(known)}")
+                there = sorted(other.stem for other in path.parent.glob("*.jsonl"))
+                raise InputError(f"{path}: no predictions of the split {split!r}; there are: {', '.join(there)}")
         return [read_predicted(path) for path in paths]
 
     def system(self, split: str, name: str | None = None) -> System:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sdt.corpus.store import Corpus
+from sdt.language import languages_of
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.registry import find
@@ -20,5 +23,7 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
     recipe = resolved(recipe)
     kind = find(recipe.architecture)
     config = kind.config_class.for_corpus(corpus, recipe.settings_of_model, recipe.modalities)
+    words = (said.text for conversation in corpus.split("train") for said in conversation.utterances if said.text)
+    config = replace(config, languages=languages_of(words))
     kind.objective_for(config, recipe.objective)
     return kind, config

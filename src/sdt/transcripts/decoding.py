@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sdt.errors import InputError
+from sdt.text import decode as decode_bytes
 from sdt.text import repair_windows1252
 
 MAX_BYTES = 256 * 2**20
+MAX_DOCUMENT = 64 * 2**20
+"""Characters of one JSON value."""
 MAX_LINE = 100_000
 """Characters. An hour of uninterrupted speech has about 50,000; no utterance is longer than this."""
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BINARY = (
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
@@ -44,12 +48,42 @@ class Decoded:
     repaired afterwards, since it leaves five bytes undefined."""
     notes: list[str]
 
+    @cached_property
+    def document(self) -> object:
+        """The object, or the list that holds objects, that all of the text is as JSON; None where it is none."""
+        value, end = self._json
+        if value is None or self.text[end:].strip():
+            return None
+        return value if isinstance(value, dict) or any(isinstance(one, dict) for one in value) else None
 
-def decode(path: Path) -> Decoded:
-    """Read a text file: by its byte order mark (UTF-8 or UTF-16), else as UTF-8, UTF-16 or Windows-1252.
+    @property
+    def first_value(self) -> object:
+        """The object or list with which the text begins as JSON; None where it begins with none."""
+        return self._json[0]
+
+    @cached_property
+    def _json(self) -> tuple[dict[str, object] | list[object], int] | tuple[None, None]:
+        """The value at the beginning, and where it ends."""
+        begin = len(self.text) - len(self.text.lstrip())
+        text = self.text if len(self.text) <= MAX_DOCUMENT else self.text[: begin + MAX_LINE]
+        if text[begin : begin + 1] not in ("{", "["):
+            return None, None
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            return None, None
+        return value, end
+
+
+def decode(path: Path, encoding: str | None = None) -> Decoded:
+    """Read a text file.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; None to tell it, see `sdt.text.decode`.
 
     Raises:
-        InputError: The file cannot be read, is not text, is empty, or has a line that no transcript has.
+        InputError: The file cannot be read, is not text or not in that encoding, or is empty.
     """
     try:
         with path.open("rb") as file:
@@ -64,12 +98,14 @@ def decode(path: Path) -> Decoded:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; no transcript is; split it into several files")
-    text, encoding = _decode(path, data)
+    text, encoding, note = decode_bytes(str(path), data, encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
-    _check(path, text)
-    notes = ["not UTF-8: read as Windows-1252"] if encoding == "latin-1" else []
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(f"{path}, line {line}: holds a NUL byte, so it is not text")
+    notes = [note] if note else []
     repaired = repair_windows1252(text)
     if repaired != text and encoding != "latin-1":
         count = sum(a != b for a, b in zip(text, repaired, strict=True))
@@ -77,41 +113,13 @@ def decode(path: Path) -> Decoded:
     return Decoded(repaired, encoding, notes)
 
 
-def _decode(path: Path, data: bytes) -> tuple[str, str]:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            try:
-                return data.decode(encoding), encoding
-            except UnicodeDecodeError as error:
-                name = encoding.removesuffix("-sig").upper()
-                raise InputError(
-                    f"{path}: begins as {name} but is not ({error.reason} at byte {error.start}); is the file cut off?"
-                ) from None
-    for encoding in ("utf-8", *_utf16(data)):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text, encoding
-    return data.decode("latin-1"), "latin-1"
+def check_lines(path: Path, text: str) -> None:
+    """Refuse what is no transcript, though it is text.
 
-
-def _utf16(data: bytes) -> list[str]:
-    """UTF-16 with no byte order mark: in any language many characters, line ends say, have one byte of 0."""
-    little, big = (data[first::2].count(0) for first in (1, 0))
-    share = max(little, big) / max(1, len(data) // 2)
-    # All letters have one where all are ASCII; a few zeros among them are something else.
-    if len(data) % 2 or min(little, big) or share < (0.5 if data.isascii() else 0.05):
-        return []
-    return ["utf-16-le" if little else "utf-16-be"]
-
-
-def _check(path: Path, text: str) -> None:
-    """Refuse what is no text, though it could be decoded."""
+    Raises:
+        InputError: A line is longer than any utterance.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
-        if "\0" in line:
-            raise InputError(f"{path}, line {number}: holds a NUL byte, so it is not text")
         if len(line) > MAX_LINE:
             raise InputError(
                 f"{path}, line {number}: {len(line):,} characters; a line of a transcript has at most {MAX_LINE:,}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from sdt.errors import InputError
-from sdt.text import repair_windows1252
+from sdt.text import decode, repair_windows1252
 from sdt.transcripts.decoding import MAX_LINE
 from sdt.transcripts.plain import PlainLines
 from sdt.transcripts.tables import read_json_line
@@ -32,13 +32,15 @@ class LiveTranscript:
     Args:
         name: What messages call the source.
         form: `lines` or `json`; None to tell by the first line.
+        encoding: That of the lines; None to tell it line by line.
     """
 
-    def __init__(self, name: str, form: Form | None = None) -> None:
+    def __init__(self, name: str, form: Form | None = None, encoding: str | None = None) -> None:
         self.form = form
         self.line = 0
         """The number of the last line, from 1."""
         self._path, self._plain, self._conversation = Path(name), PlainLines(), 1
+        self._encoding = encoding
 
     @property
     def place(self) -> str:
@@ -49,10 +51,11 @@ class LiveTranscript:
         """The turn of the next line; None where it holds none.
 
         Args:
-            raw: UTF-8 or, where it is none, Windows-1252.
+            raw: Its bytes.
 
         Raises:
-            InputError: The line cannot be read; the message names it. The next one can be.
+            InputError: The line cannot be read, or its encoding cannot be told; the message names it. The next one can
+                be.
         """
         self.line += 1
         text = self._decoded(raw)
@@ -66,14 +69,11 @@ class LiveTranscript:
         if _DIVIDER.fullmatch(text):
             self._conversation += 1
             return None
-        return replace(self._plain.turn(self._path, self.line, text), conversation=str(self._conversation))
+        said = self._plain.turn(self._path, self.line, text)
+        return said and replace(said, conversation=str(self._conversation))
 
     def _decoded(self, raw: bytes) -> str:
-        raw = raw.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n") if self.line == 1 else raw.rstrip(b"\r\n")
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
+        text = decode(self.place, raw.rstrip(b"\r\n"), self._encoding).text
         if "\0" in text:
             raise InputError(f"{self.place}: holds a NUL byte, so it is not text")
         if len(text) > MAX_LINE:

@@ -16,6 +16,7 @@ _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 # Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
+_CHANGE = re.compile(r"(?:^|(?<=\s))>>>?(?!>)")
 # Brackets and backslashes of an emotion's name have a backslash before them. Bounded, so that matching is fast.
 _NAME = r"(?:[^\[\]\\]|\\[\[\]\\]){1,400}"
 _MARK = re.compile(
@@ -56,6 +57,16 @@ def dialogue(lines: Sequence[str]) -> list[list[str]]:
         else:
             turns[-1].append(line)
     return turns
+
+
+def changes_of_speaker(text: str) -> list[str]:
+    """Split captions where `>>` says that somebody else speaks: what stands before the first, then each part.
+
+    Example:
+        >>> changes_of_speaker(">> Who? >> Me.")
+        ['', 'Who?', 'Me.']
+    """
+    return [part.strip() for part in _CHANGE.split(text)]
 
 
 def mark(said: Utterance, prediction: Prediction) -> str:

@@ -1,7 +1,8 @@
 """SRT and WebVTT: cues with times; the speaker is in a voice tag (`<v Ann>`) or in "ANN:" at the beginning.
 
-Tags, positions and comments are removed and the lines of a cue joined. Dialogue dashes, several voices or several names
-in one cue make as many utterances, which share its times.
+Tags, positions and comments are removed and the lines of a cue joined. Dialogue dashes, `>>`, several voices or several
+names in one cue make as many utterances, which share its times. Descriptions of sounds are left out, and what captions
+show again (see `sdt.transcripts.rolling`).
 """
 
 from __future__ import annotations
@@ -13,35 +14,27 @@ from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
 from sdt.errors import InputError
-from sdt.transcripts.markup import dialogue, plain, unmarked, voices
-from sdt.transcripts.names import believed_names, split_name
+from sdt.transcripts.headers import names_alone
+from sdt.transcripts.markup import changes_of_speaker, dialogue, plain, unmarked, voices
+from sdt.transcripts.names import bare, beginning, believed_names, split_name
+from sdt.transcripts.notices import is_sound, left_out
+from sdt.transcripts.rolling import Cue, Lines, unroll
 from sdt.transcripts.transcript import Turn, tidy
 
 _TIMING = re.compile(r"(\S+?)\s*-->\s*(\S+)(?:\s.*)?$")
 _TIMING_ANYWHERE = re.compile(r"\d+:\d+[\d:.,]*\s*-->\s*\d+:\d+")
-_WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
-
-_Lines = list[tuple[int, str]]
-"""Lines of the file, none of them empty, each with its number."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cue:
-    line: int
-    id: str | None
-    start: float
-    end: float
-    lines: _Lines
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What one speaker says in a cue."""
 
-    cue: _Cue
+    cue: Cue
     speaker: str | None
     lines: list[str]
+    changed: bool = False
+    """Whether it is somebody else than before."""
 
 
 def read_srt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
@@ -69,10 +62,7 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     if not headed or any("-->" in line for _, line in first):
         blocks.insert(0, first[1:] if headed else first)
     cues, stray = _cues(path, blocks, webvtt=True)
-    repeated = _unroll(cues)
-    turns, notes = _turns([cue for cue in cues if cue.lines] if repeated else cues)
-    if repeated:
-        notes.append(f"rolling captions: lines that repeat the one before left out: {repeated}")
+    turns, notes = _turns(cues)
     if not headed:
         notes.append("the first line is not WEBVTT: read as if it were")
     if stray:
@@ -80,9 +70,9 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     return turns, notes
 
 
-def _blocks(text: str, *, webvtt: bool) -> Iterator[_Lines]:
+def _blocks(text: str, *, webvtt: bool) -> Iterator[Lines]:
     """The stretches between empty lines. In WebVTT a line of blanks is not empty: captions of YouTube have some."""
-    block: _Lines = []
+    block: Lines = []
     for number, line in enumerate([*text.split("\n"), ""], start=1):
         if line.strip():
             block.append((number, line.strip()))
@@ -91,10 +81,10 @@ def _blocks(text: str, *, webvtt: bool) -> Iterator[_Lines]:
             block = []
 
 
-def _cues(path: Path, blocks: Iterator[_Lines] | Sequence[_Lines], *, webvtt: bool) -> tuple[list[_Cue], _Lines]:
+def _cues(path: Path, blocks: Iterator[Lines] | Sequence[Lines], *, webvtt: bool) -> tuple[list[Cue], Lines]:
     """The cues, and the lines that belong to none."""
-    cues: list[_Cue] = []
-    stray: _Lines = []
+    cues: list[Cue] = []
+    stray: Lines = []
     for block in blocks:
         if webvtt and _COMMENT.match(block[0][1]):
             continue
@@ -106,7 +96,7 @@ def _cues(path: Path, blocks: Iterator[_Lines] | Sequence[_Lines], *, webvtt: bo
             if "-->" in line and (place == 0 or (place == 1 and named) or _TIMING_ANYWHERE.match(line)):
                 id_ = lines.pop()[1] if named else None
                 start, end = _times(path, number, line)
-                cues.append(_Cue(number, tidy(id_) or None if id_ and webvtt else None, start, end, []))
+                cues.append(Cue(number, tidy(id_) or None if id_ and webvtt else None, start, end, []))
                 lines = cues[-1].lines
             else:
                 lines.append((number, line))
@@ -128,55 +118,83 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
     return start, end
 
 
-def _unroll(cues: Sequence[_Cue]) -> int:
-    """Remove what rolling captions repeat, and count it: each line is shown again above the next one.
-
-    Captions that are made by machine roll; they have the time of each word in them, which others hardly ever have.
-    """
-    if not any(_WORD_TIME.search(line) for cue in cues for _, line in cue.lines):
-        return 0
-    repeated, last = 0, ""
-    for cue in cues:
-        lines = [plain(line) for _, line in cue.lines]
-        if lines and lines[0] == last:
-            del cue.lines[0]
-            repeated += 1
-        last = lines[-1] if lines else last
-    return repeated
-
-
-def _turns(cues: Sequence[_Cue]) -> tuple[list[Turn], list[str]]:
+def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
+    notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
+    _name_first_lines(cues)
     said = [part for cue in cues for part in _said(cue)]
-    names = believed_names([part.lines[0] for part in said if part.speaker is None], capitals=True)
-    found = [turn for part in said for turn in _named(part, names)]
-    turns = [turn for turn in found if turn is not None]
-    ids = {turn.id for turn in turns}
-    if len(ids) < len(turns) or None in ids:
-        turns = [replace(turn, id=None) for turn in turns]
-    silent = len(found) - len(turns)
-    return turns, [f"cues without words left out: {silent}"] if silent else []
+    names = believed_names(
+        [part.lines[0] for part in said if part.speaker is None],
+        capitals=True,
+        changes=[part.lines[0] for part in said if part.changed],
+    )
+    spoken: list[Turn] = []
+    silent, sounds = 0, []
+    for turn, marked in (turn for part in said for turn in _named(part, names)):
+        if marked or (turn.text and not is_sound(turn.text)):
+            spoken.append(turn)
+        elif turn.text:
+            sounds.append(turn.line)
+        else:
+            silent += 1
+    ids = {turn.id for turn in spoken}
+    if len(ids) < len(spoken) or None in ids:
+        spoken = [replace(turn, id=None) for turn in spoken]
+    notes += [f"cues without words left out: {silent}"] if silent else []
+    return spoken, notes + left_out("descriptions of sounds", sounds)
 
 
-def _said(cue: _Cue) -> Iterator[_Said]:
-    for speaker, markup in voices("\n".join(line for _, line in cue.lines)):
+def _name_first_lines(cues: Sequence[Cue]) -> None:
+    """Make voice tags of names that stand alone on the first line of every cue, as in transcripts of Teams."""
+    if all(len(cue.lines) > 1 for cue in cues) and not any(map(_names_or_marks, cues)):
+        names = names_alone([plain(cue.lines[0][1]) for cue in cues])
+        if names and len(set(names)) < len(names):
+            for cue, name in zip(cues, names, strict=True):
+                cue.lines[0] = (cue.lines[0][0], f"<v {name}>")
+
+
+def _names_or_marks(cue: Cue) -> bool:
+    """Whether a cue has a voice tag or was written by this program: such captions do not roll."""
+    return any(speaker for speaker, _ in voices(cue.text)) or unmarked(split_name(plain(cue.text))[1])[0]
+
+
+def _said(cue: Cue) -> Iterator[_Said]:
+    for speaker, markup in voices(cue.text):
         lines = [line for line in map(str.strip, plain(markup).split("\n")) if line]
-        for part in [lines] if speaker else dialogue(lines):
-            yield _Said(cue, speaker and tidy(speaker), part or [""])
+        for part, changed in [(lines, False)] if speaker else _parts(lines):
+            yield _Said(cue, speaker and tidy(speaker), part or [""], changed)
         if not lines and not speaker:
             yield _Said(cue, None, [""])
 
 
-def _named(said: _Said, names: Collection[str]) -> Iterator[Turn | None]:
-    """The turns of a part: one, or several where several lines begin with a name; None for one that says nothing."""
+def _parts(lines: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
+    """The lines of several speakers, and whether it is somebody else than before."""
+    for number, part in enumerate(dialogue(lines)):
+        cut = [changes_of_speaker(line) for line in part]
+        spoken: list[tuple[list[str], bool]] = [([], number > 0)]
+        for first, *others in cut:
+            if first:
+                spoken[-1][0].append(first)
+            spoken += [([other], True) for other in others]
+        yield from (piece for piece in spoken if any(piece[0]))
+
+
+def _named(said: _Said, names: Collection[str]) -> Iterator[tuple[Turn, bool]]:
+    """The turns of a part, one for each name in it, and whether this program has marked them with an emotion."""
     parts: list[tuple[str | None, list[str]]] = []
+    name: str | None
     for line in said.lines:
-        name, words = split_name(line, names) if said.speaker is None else (said.speaker, line)
+        if said.speaker is not None:  # who may be named in the words again
+            found = beginning(line)
+            again = found is not None and said.speaker in (found.name, bare(found.name))
+            name, words = (said.speaker, found.words if found and again else line)
+        else:
+            name, words = split_name(line, names)
         if parts and (name is None or said.speaker):
             parts[-1][1].append(words)
         else:
             parts.append((name, [words]))
-    for name, lines in parts:
+    for number, (name, lines) in enumerate(parts):
         marked, label, review, text = unmarked(tidy(" ".join(lines)))
-        cue = said.cue
-        turn = Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label, review=review)
-        yield turn if text or marked else None
+        cue, changed = said.cue, said.changed and number == 0 and name is None
+        turn = Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label, changed=changed, review=review)
+        yield turn, marked

@@ -19,22 +19,23 @@ What `sdt predict` and the service's page wrote can be read again; the predictio
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from sdt.conversation import Review
-from sdt.corpus.importers.csv_lines import read_csv
-from sdt.corpus.importers.json_records import json_array, json_line, json_lines
+from sdt.corpus.importers.csv_lines import delimiter_of, read_csv
+from sdt.corpus.importers.json_records import json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns
+from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, own_name, own_names
 from sdt.errors import InputError, near_miss, quoted
+from sdt.files import beside
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "review", "media")
-DELIMITERS = (",", "\t", ";")
 MELD = {
     "Dialogue_ID": "conversation",
     "Utterance_ID": "utterance",
@@ -46,29 +47,28 @@ MELD = {
 }
 """MELD's names of columns; its utterances are in the order of their ids."""
 _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
+_FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
 _PREDICTED = ("emotion", "probability")
 
 _Record = tuple[int, Mapping[str, object]]
 
 
-def delimiter(header: str) -> str:
-    """What separates the cells of a header line."""
-    return max(DELIMITERS, key=header.count)
-
-
 def is_table(header: str) -> bool:
     """Whether a line is the header of a table of utterances."""
-    cells = [cell.strip().strip('"') for cell in header.split(delimiter(header))]
-    return is_annotation(cells) or (len(cells) > 1 and "text" in cells and bool({"speaker", "utterance"} & set(cells)))
+    cells = [cell.strip().strip('"') for cell in header.split(delimiter_of(header))]
+    names = {own_name(cell) for cell in cells}
+    return is_annotation(cells) or (
+        len(cells) > 1 and "text" in names and (bool({"speaker", "utterance"} & names) or {"start", "end"} <= names)
+    )
 
 
-def read_csv_table(path: Path, text: str, encoding: str) -> tuple[list[Turn], list[str]]:
+def read_csv_table(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     """The turns of a CSV or TSV file, and notes.
 
     Raises:
         InputError: See `read_csv`; a column is misspelt; or a value is not what its column holds.
     """
-    header, *lines = read_csv(path, encoding=encoding, delimiter=delimiter(text.lstrip().split("\n", 1)[0]))
+    header, *lines = read_csv(path, encoding=encoding)
     names = [tidy(name) for name in header.cells]
     for name in names:
         if names.count(name) > 1:
@@ -82,17 +82,15 @@ def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     Raises:
         InputError: A line is not a JSON object; a key is misspelt; or a value is not what its key holds.
     """
-    records = list(json_lines(path, encoding=encoding))
-    return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
+    return read_records(path, list(json_lines(path, encoding=encoding)))
 
 
-def read_json_array(path: Path, text: str) -> tuple[list[Turn], list[str]]:
-    """The turns of a JSON array of objects, and notes.
+def read_records(path: Path, records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:
+    """The turns of JSON objects, each with its line or number, and notes.
 
     Raises:
         InputError: See `read_json_lines`.
     """
-    records = list(json_array(path, text))
     return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
 
 
@@ -118,7 +116,8 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
             (line, {MELD.get(name, name): value for name, value in row.items()} | {"order": row.get("Utterance_ID")})
             for line, row in records
         ]
-    names, records = _small(names, records)
+    names, records = _own_names(names, records)
+    records, notes = _in_seconds(names, records)
     predicted = set(_PREDICTED) <= set(names)
     ignored = check_columns(
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
@@ -132,7 +131,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes = [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
         notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
@@ -143,10 +142,9 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     return turns, notes
 
 
-def _small(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
-    """Columns called `Text` or `SPEAKER` under their own names."""
-    called = {name: name.casefold() for name in names if name not in COLUMNS and name.casefold() in COLUMNS}
-    called = {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+def _own_names(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
+    """Columns called `Text`, `SPEAKER` or `Start Time` under their own names."""
+    called = own_names(names, COLUMNS)
     if called:
         records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
     return [called.get(name, name) for name in names], records
@@ -173,6 +171,42 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
             repeated += 1
         reviewed.append((line, {**record, **added}))
     return reviewed, repeated
+
+
+def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
+    """Times in seconds, where all are milliseconds, as in Whisper's tables, or end with frames, as in Premiere's.
+
+    Whole numbers are milliseconds where a character would take 5 seconds or more if they were not.
+    """
+    timed = [column for column in ("start", "end") if column in names]
+    cells = [
+        str(value).strip() for _, row in records for column in timed if (value := row.get(column)) not in (None, "")
+    ]
+    if not cells or len(timed) < 2:
+        return records, []
+    if all(map(_FRAMES.fullmatch, cells)):
+        note = "times end with frames, whose rate the file does not say: read as whole seconds"
+        return [(line, _whole_seconds(row)) for line, row in records], [note]
+    if "text" in names and all(cell.isascii() and cell.isdigit() and len(cell) < 12 for cell in cells):
+        spans = [(row, row.get("start"), row.get("end")) for _, row in records]
+        length = sum(
+            int(str(end)) - int(str(start)) for _, start, end in spans if str(start).strip() and str(end).strip()
+        )
+        if length > 5 * sum(len(str(row.get("text") or "").strip()) for row, _, _ in spans):
+            return [(line, {**row, **{c: _thousandth(row.get(c)) for c in timed}}) for line, row in records], [
+                "times are milliseconds"
+            ]
+    return records, []
+
+
+def _whole_seconds(row: Mapping[str, object]) -> Mapping[str, object]:
+    start, end = (re.sub(r"[:;]\d\d$", "", str(row.get(column) or "").strip()) for column in ("start", "end"))
+    return {**row, "start": start, "end": end if end > start else ""}
+
+
+def _thousandth(cell: object) -> object:
+    text = str(cell).strip() if cell is not None else ""
+    return int(text) / 1000 if text else None
 
 
 def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
@@ -204,7 +238,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         end=cell_seconds(where, "end", said["end"]),
         id=said["utterance"],
         label=said["label"],
-        clip=path.parent / said["media"] if said["media"] else None,
+        clip=beside(path, said["media"]) if said["media"] else None,
         conversation=said["conversation"],
         review=_review(where, said["review"]) if said["label"] else None,
     )

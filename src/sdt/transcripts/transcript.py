@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.conversation import Conversation, Review, Utterance
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.text import repair_windows1252
 
 _CONTROL = dict.fromkeys([*range(0x20), 0x7F], " ")
@@ -41,6 +41,8 @@ class Turn:
     clip: Path | None = None
     conversation: str | None = None
     review: Review | None = None
+    changed: bool = False
+    """Whether the file says that somebody else speaks than before, but not who."""
 
 
 def tidy(text: str) -> str:
@@ -59,14 +61,15 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
     """Make turns into conversations.
 
     A turn of no conversation belongs to the one named like the file. A turn of no speaker is spoken by the one before;
-    where there is none, by a speaker of a new name. An utterance without an id gets its number in the conversation,
-    from 0. Where a turn has a beginning and no end, it lasts until the next one begins.
+    where there is none, by a speaker of a new name; where somebody else speaks, by who spoke before that one. An
+    utterance without an id gets its number in the conversation, from 0. Where a turn has a beginning and no end, it
+    lasts until the next one begins.
 
     Raises:
         InputError: There are no turns, two have the same id, or one ends before it starts.
     """
     if not turns:
-        raise InputError(f"{path}: no utterances in this file")
+        raise InputError(f"{path}: no utterances in this file{'; '.join(['', *notes])}")
     notes = list(notes)
     groups: dict[str, list[Turn]] = {}
     for turn in turns:
@@ -81,7 +84,9 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
         for number, (turn, speaker) in enumerate(zip(ended, _speakers(group), strict=True)):
             id_ = str(number) if turn.id is None else turn.id
             if id_ in utterances:
-                raise InputError(f"{path}, line {turn.line}: conversation {name!r} has two utterances {id_!r}")
+                raise InputError(
+                    f"{path}, line {turn.line}: conversation {quoted(name)} has two utterances {quoted(id_)}"
+                )
             utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end, turn.review)
             if turn.clip is not None:
                 clips[name, id_] = turn.clip
@@ -94,10 +99,13 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
 def _speakers(turns: Sequence[Turn]) -> list[str]:
     """Who speaks each turn of a conversation."""
     named = {turn.speaker for turn in turns}
-    speaker = next(name for n in range(1, len(turns) + 2) if (name := f"Speaker {n}") not in named)
-    speakers = []
+    new = (name for n in itertools.count(1) if (name := f"Speaker {n}") not in named)
+    speakers: list[str] = []
+    speaker = other = ""
     for turn in turns:
-        speaker = turn.speaker or speaker
+        following = turn.speaker or (other if turn.changed and speaker else speaker) or next(new)
+        if following != speaker:
+            speaker, other = following, speaker
         speakers.append(speaker)
     return speakers
 
@@ -112,15 +120,18 @@ def _ends(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _speaker_notes(turns: Sequence[Turn], groups: Mapping[str, Sequence[Turn]]) -> list[str]:
-    nameless = sum(not any(turn.speaker for turn in group) for group in groups.values())
-    if nameless == len(groups):
+    told = [group for group in groups.values() if any(turn.speaker or turn.changed for turn in group)]
+    if not told:
         whose = "one speaker" if len(groups) == 1 else "one speaker in each conversation"
         return [f"no speaker is named: all {len(turns)} utterances are taken to be of {whose}"]
     notes = []
-    if nameless:
+    if nameless := len(groups) - len(told):
         notes.append(f"{nameless} of {len(groups)} conversations name no speaker: each is taken to have one")
-    carried = sum(not turn.speaker for group in groups.values() if any(t.speaker for t in group) for turn in group)
-    if carried:
+    if changed := sum(turn.changed and not turn.speaker for turn in turns):
+        notes.append(
+            f"changes of speaker without a name: {changed}; each is taken to be to who spoke before the last one"
+        )
+    if carried := sum(not (turn.speaker or turn.changed) for group in told for turn in group):
         notes.append(f"{carried} of {len(turns)} utterances name no speaker: taken to be of who spoke before")
     return notes
 

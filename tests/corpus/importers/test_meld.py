@@ -65,7 +65,7 @@ def test_dialogues_become_conversations_of_their_split(csvs: list[Path]) -> None
     assert [u.id for u in first.utterances] == ["0", "1", "3"]
     assert first.utterances[1].text == "You’re late."
     assert (first.utterances[0].start, first.utterances[0].end) == (976.059, 981.731)
-    assert any("Windows-1252" in note and "1 texts" in note for note in draft.notes)
+    assert any("Windows-1252 control characters repaired: 1" in note for note in draft.notes)
 
 
 def test_lines_in_any_order_and_repeated_ones(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
         ([meld], ImportOptions(audio_encoder="words:16"), "encodes text, not audio"),
         ([meld], ImportOptions(text_encoder="words:16", layout="iemocap-release"), "of the layout 'meld-release'"),
         ([csv], ImportOptions(text_encoder="words:16", audio_encoder="prosody"), "these files name no recordings"),
-        ([meld, csv], ENCODERS, "is a folder; name files"),
+        ([meld, csv], ENCODERS, "is a folder without"),
     ]
     for files, options, message in cases:
         with pytest.raises(InputError, match=message) as caught:

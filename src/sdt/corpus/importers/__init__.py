@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdt.corpus.draft import Draft
+from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.recognition import Recognised, recognise_files
 from sdt.corpus.importers.recorded import encode, named_encoders
@@ -66,7 +68,7 @@ def read(
         "importer": layout,
         "options": _json(dataclasses.asdict(options)),
         "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
-        "files": [{"name": path.name, "sha256": sha256(path)} for path in dict.fromkeys(sources)],
+        "files": [{"name": path.name, "sha256": _digest(path)} for path in dict.fromkeys(sources)],
         **draft.provenance,
     }
     normalise(draft, options.normalise)
@@ -89,9 +91,11 @@ def _read_files(
 ) -> tuple[str, Draft]:
     """The layout's name and the corpus of anything but a release."""
     for path in sources:
-        if not path.is_file():
-            raise InputError(f"{path}: {'is a folder; name files' if path.is_dir() else 'no such file'}")
-    recognised = recognise_files(files, options.layout)
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        if path.is_dir() and not feature_files(path):
+            raise InputError(f"{path}: is a folder without .npy files; name files, or one folder of a release alone")
+    recognised = recognise_files(files, options.layout, options.encoding)
     encoders = named_encoders(options, ("audio", "visual"))
     if encoders and recognised.importer != "tables":
         name = next(iter(encoders.values())).name
@@ -153,6 +157,14 @@ def _encode_text(draft: Draft, name: str, progress: Callable[[int, int], None] |
         draft.notes.append(f"text: the features of the files give way to those of the encoder {name!r}")
     table = encode_conversations(text_encoder(name), draft.conversations, progress)
     draft.features = {"text": table, **{m: kept for m, kept in draft.features.items() if m != "text"}}
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file; or of the names and SHA-256 of the files in a folder of features."""
+    if path.is_file():
+        return sha256(path)
+    lines = [f"{file.relative_to(path).as_posix()} {sha256(file)}\n" for file in feature_files(path)]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value

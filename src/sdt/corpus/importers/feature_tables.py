@@ -1,178 +1,148 @@
 """One file of features: a row per utterance, either with a key or by its place in the file.
 
-| file            | keyed                                                      | by place                              |
-|-----------------|------------------------------------------------------------|---------------------------------------|
-| `.csv`          | columns `conversation,utterance,...`, or one column of names | all columns are numbers             |
-| `.npy`          |                                                            | a matrix [utterances, width]          |
-| `.safetensors`  |                                                            | a matrix, or `features`, `present`    |
-| `.npz`          | one vector [width] per key; `encoder`, a text, may name it | a single matrix                       |
-| `.pkl` `.pickle`| a dictionary of vectors                                    |                                       |
+| file                       | keyed                                             | by place                            |
+|----------------------------|---------------------------------------------------|-------------------------------------|
+| `.csv` `.tsv` `.txt`       | columns `conversation`, `utterance`, or one of    | all columns are numbers             |
+|                            | names                                             |                                     |
+| `.parquet` `.pq`           | the same; or a column of vectors                  | the same                            |
+| `.npy`                     | a dictionary, as in a pickle                      | a matrix [utterances, width], or an |
+|                            |                                                   | array of vectors                    |
+| `.safetensors`             |                                                   | a matrix, or `features`, `present`  |
+| `.npz`                     | as in a pickle; `encoder`, a text, may name it    | a single matrix                     |
+| `.pkl` `.pickle` `.joblib` | a dictionary of vectors, of a matrix per          | a matrix, or a list of vectors      |
+| `.pt` `.pth`               | conversation, or of dictionaries of vectors       |                                     |
+| a folder                   | a `.npy` file per utterance, named like its clip  |                                     |
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.corpus import unpickle
-from sdt.corpus.importers.csv_lines import Line, is_number, number, read_csv
+from sdt.corpus.importers import csv_lines, parquet
+from sdt.corpus.importers.alignment import Matrix, Table
+from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
+from sdt.corpus.importers.foreign_pickles import joblib_as_pickle, torch_as_pickle
+from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 
-Matrix = npt.NDArray[np.float32]
-Key = TypeVar("Key", bound=Hashable)
-KEY_COLUMNS = ["conversation", "utterance"]
 PICKLES = (".pkl", ".pickle")
-SUFFIXES = (".csv", ".npy", ".safetensors", ".npz", *PICKLES)
-
-
-@dataclass(frozen=True)
-class Table:
-    """The content of one file of features."""
-
-    path: Path
-    features: npt.NDArray[Any]
-    """[rows, D], NaN where a cell is empty: float32 or, where it is mapped, whatever the file holds; see `rows`."""
-    keys: tuple[str, ...] | None
-    """The key of each row; None where the place of a row says whose it is."""
-    places: tuple[str, ...] = ()
-    """Where each row with a key stands in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
-    columns: tuple[str, ...] = ()
-    """The names of the features, where the file has them."""
-    encoder: str = "unknown"
-    """The feature encoder that made them, where the file says it."""
-    present: npt.NDArray[np.bool_] | None = None
-    """[rows], where the file says which are there."""
-
-    def rows(self, rows: slice | npt.NDArray[np.int32]) -> Matrix:
-        """Some rows in float32; NaN where the file says that they are missing."""
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such later
-            x: Matrix = self.features[rows].astype(np.float32, copy=self.present is not None)
-        if self.present is not None:
-            x[~self.present[rows]] = np.nan
-        return x
-
-    @property
-    def size(self) -> int:
-        """How many rows."""
-        return len(self.features)
-
-    @property
-    def width(self) -> int:
-        """D, the number of features."""
-        return int(self.features.shape[1])
+JOBLIB = ".joblib"
+TORCH = (".pt", ".pth")
+SUFFIXES = (*csv_lines.SUFFIXES, *parquet.SUFFIXES, ".npy", ".safetensors", ".npz", *PICKLES, JOBLIB, *TORCH)
 
 
 def read_table(path: Path) -> Table:
-    """Read one file of features.
+    """Read one file of features, or a folder with a file for each utterance.
 
     Raises:
         InputError: The file is damaged or of no known kind, holds something other than numbers, or its rows differ in
             width.
     """
+    if path.is_dir():
+        return _folder(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return _csv(path)
+    if suffix in csv_lines.SUFFIXES:
+        return read_cells(path)
+    if suffix in parquet.SUFFIXES:
+        return read_parquet_cells(path)
     if suffix == ".npy":
-        return _matrix(path, _numpy(path))
+        return _npy(path)
     if suffix == ".safetensors":
         return _safetensors(path)
     if suffix == ".npz":
         return _npz(path)
     if suffix in PICKLES:
-        return keyed_table(path, unpickle.load(path))
+        return _of_value(path, unpickle.load(path))
+    if suffix == JOBLIB:
+        return _of_value(path, unpickle.loads(path, joblib_as_pickle(path)))
+    if suffix in TORCH:
+        return _of_value(path, unpickle.loads(path, torch_as_pickle(path)))
     raise InputError(f"{path}: no table of features has the ending {suffix!r}; known are: {', '.join(SUFFIXES)}")
 
 
-def keyed_table(path: Path, value: object) -> Table:
-    """The table in an unpickled dictionary of vectors; the tuple (D, U) counts as the key `D_U`."""
+def _of_value(path: Path, value: object) -> Table:
+    """The table in an unpickled dictionary of vectors, matrix or list of vectors.
+
+    The tuple (D, U) counts as the key `D_U`; of a dictionary in the dictionary, the keys are `D/U`.
+    """
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        value = value.item() if value.ndim == 0 else list(value)
+    if isinstance(value, np.ndarray):
+        return _matrix(path, np.asarray(value))
+    if isinstance(value, list | tuple) and value:
+        table = _stack(path, ((f"row {row}", vector) for row, vector in enumerate(value, start=1)))
+        if table.lengths:
+            raise InputError(f"{path}: a list of matrices; expected a vector for each utterance")
+        return Table(path, table.features, None)
     if not isinstance(value, dict) or not value:
         raise InputError(f"{path}: expected a dictionary from utterance to vector, found {type(value).__name__}")
-    named = (("_".join(map(str, key)) if isinstance(key, tuple) else str(key), row) for key, row in value.items())
-    return _stack(path, named)
+    return _stack(path, _items(path, value))
 
 
-def align(
-    table: Table, wanted: Sequence[Key], meaning: Callable[[str], Key | None]
-) -> tuple[Matrix, npt.NDArray[np.bool_], list[str]]:
-    """Bring the rows of a keyed table into the order of the utterances.
-
-    Args:
-        table: A table with keys.
-        wanted: The key of each of N utterances.
-        meaning: From the text of a key to the key of an utterance; None where it cannot be one.
-
-    Returns:
-        Features [N, D]; presence [N], false where the table has no row or one of NaN only; and the texts of the keys
-        that are no utterance's.
-
-    Raises:
-        InputError: Two rows with different values have the same key.
-    """
-    assert table.keys is not None
-    row_of: dict[Key, int] = {}
-    unused: list[str] = []
-    known = set(wanted)
-    for row, text in enumerate(table.keys):
-        key = meaning(text)
-        if key is None or key not in known:
-            unused.append(text)
-        elif key not in row_of:
-            row_of[key] = row
-        elif not np.array_equal(table.features[row], table.features[row_of[key]], equal_nan=True):
-            raise InputError(
-                f"{table.path}, {table.places[row]}: utterance {text!r} stands already in "
-                f"{table.places[row_of[key]]}, with other values"
-            )
-    features = np.zeros((len(wanted), table.width), dtype=np.float32)
-    present = np.array([key in row_of for key in wanted], dtype=np.bool_)
-    features[present] = table.features[[row_of[key] for key in wanted if key in row_of]]
-    return features, present & ~np.isnan(features).all(axis=1), unused
-
-
-def _csv(path: Path) -> Table:
-    header, *lines = read_csv(path)
-    names = [name.strip() for name in header.cells]
-    if all(is_number(name) for name in names):
-        header, lines, names = Line(header.number, []), [header, *lines], []
-    if not lines:
-        raise InputError(f"{path}: a header, but no rows")
-    if names[:2] == KEY_COLUMNS:
-        columns = [0, 1]
-    else:
-        columns = [column for column, cell in enumerate(lines[0].cells) if not is_number(cell)]
-    if len(columns) > 1 and names[:2] != KEY_COLUMNS:
-        found = ", ".join(repr(names[column] if names else lines[0].cells[column]) for column in columns)
-        raise InputError(
-            f"{path}, line {lines[0].number}: {len(columns)} columns are not numbers ({found}); a table of features "
-            "has one column of keys, or 'conversation,utterance', or only numbers"
-        )
-    values = [column for column in range(len(lines[0].cells)) if column not in columns]
-    if not values:
-        raise InputError(f"{path}: no column of numbers")
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such later
-        features = np.array([_numbers(path, line, values) for line in lines], dtype=np.float64).astype(np.float32)
-    keys = tuple("/".join(line.cells[column].strip() for column in columns) for line in lines) if columns else None
-    places = tuple(f"line {line.number}" for line in lines)
-    return Table(path, features, keys, places, tuple(names[column] for column in values) if names else ())
-
-
-def _numbers(path: Path, line: Line, columns: list[int]) -> list[float]:
+def _items(path: Path, value: Mapping[object, object]) -> Iterator[tuple[str, object]]:
     try:
-        return [number(line.cells[column]) for column in columns]
-    except ValueError:
-        column = next(column for column in columns if not is_number(line.cells[column]))
-        raise InputError(
-            f"{path}, line {line.number}, column {column + 1}: {line.cells[column]!r} is not a number"
-        ) from None
+        for key, row in value.items():
+            name = "_".join(map(conversation_id, key)) if isinstance(key, tuple) else conversation_id(key)
+            if isinstance(row, dict):
+                yield from ((f"{name}/{conversation_id(utterance)}", vector) for utterance, vector in row.items())
+            else:
+                yield name, row
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _npy(path: Path) -> Table:
+    _check_magic(path, b"\x93NUMPY", "a .npy file")
+    objects = _pickled_objects(path)
+    return _matrix(path, _numpy(path)) if objects is None else _of_value(path, unpickle.loads(path, objects))
+
+
+def _pickled_objects(path: Path) -> bytes | None:
+    """The pickle in a `.npy` file that holds Python objects; None where it holds numbers."""
+    try:
+        with path.open("rb") as file:
+            read = np.lib.format.read_array_header_1_0
+            if np.lib.format.read_magic(file) != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            _, _, dtype = read(file)
+            return file.read() if dtype == np.dtype(object) else None
+    except Exception:  # numpy's reader raises many kinds for damaged files; it is damaged for _numpy, too
+        return None
+
+
+def _folder(path: Path) -> Table:
+    """A `.npy` file for each utterance, in a folder or in the folders in it, named like its clip."""
+    files = feature_files(path)
+    if not files:
+        raise InputError(f"{path}: no .npy files in this folder; a folder of features has one for each utterance")
+    return _stack(path, _vectors(path, files))
+
+
+def feature_files(folder: Path) -> list[Path]:
+    """The `.npy` files of a folder and of the folders in it, in order."""
+    found = sorted([*folder.glob("*.npy"), *folder.glob("*/*.npy")])
+    return [file for file in found if not file.name.startswith(".")]
+
+
+def _vectors(folder: Path, files: Iterable[Path]) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+    for file in files:
+        array = _numpy(file)
+        if array.ndim == 2 and len(array) > 1:
+            raise InputError(
+                f"{file}: {len(array)} rows; expected the vector of an utterance (of features over time, their mean)"
+            )
+        yield file.relative_to(folder).with_suffix("").as_posix(), array
 
 
 def _numpy(path: Path) -> npt.NDArray[np.generic]:
@@ -244,24 +214,31 @@ def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:
 
 
 def _stack(path: Path, items: Iterable[tuple[str, object]]) -> Table:
-    keys: list[str] = []
-    rows: list[Matrix] = []
-    for key, value in items:
-        row = _float32(path, f", key {key!r}", value)
-        if row.ndim == 2 and len(row) == 1:
-            row = row[0]
-        if row.ndim != 1 or row.size == 0:
-            raise InputError(f"{path}, key {key!r}: expected a vector [width], got shape {row.shape}")
-        if rows and row.shape != rows[0].shape:
-            raise InputError(f"{path}, key {key!r}: width {row.size}, but key {keys[0]!r} has {rows[0].size}")
-        keys.append(key)
-        rows.append(row)
-    return Table(path, np.stack(rows), tuple(keys), tuple(f"key {key!r}" for key in keys))
+    """A table of vectors [width]; or of matrices [utterances, width], one for each conversation."""
+    rows = [(key, _float32(path, f", key {quoted(key)}", value)) for key, value in items]
+    by_conversation = any(row.ndim == 2 and len(row) > 1 for _, row in rows)
+    dimensions, expected = ((2,), "a matrix [utterances, width]") if by_conversation else ((1, 2), "a vector [width]")
+    for key, row in rows:
+        if row.ndim not in dimensions or row.size == 0:
+            raise InputError(f"{path}, key {quoted(key)}: expected {expected}, got shape {row.shape}")
+        if row.shape[-1] != (width := rows[0][1].shape[-1]):
+            raise InputError(
+                f"{path}, key {quoted(key)}: width {row.shape[-1]}, but key {quoted(rows[0][0])} has {width}"
+            )
+    features = np.concatenate([np.atleast_2d(row) for _, row in rows])
+    lengths = {key: len(row) for key, row in rows} if by_conversation else {}
+    if by_conversation:
+        keys = [f"{key}[{number}]" for key, row in rows for number in range(len(row))]
+    else:
+        keys = [key for key, _ in rows]
+    return Table(path, features, tuple(keys), tuple(f"key {quoted(key)}" for key in keys), lengths=lengths)
 
 
 def _float32(path: Path, where: str, value: object) -> Matrix:
     try:
         array = np.asarray(value)
+        if array.dtype.kind == "O":  # numbers as Python's objects
+            array = np.asarray(array.tolist())
     except ValueError:
         raise InputError(f"{path}{where}: the rows differ in width") from None
     _check_numbers(path, where, array)

@@ -16,13 +16,14 @@ import numpy as np
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.draft import SPLITS, Draft, FeatureTable
+from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.csv_lines import Line, read_csv
-from sdt.corpus.importers.feature_tables import Table, align, read_table
+from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.times import seconds
+from sdt.corpus.splits import split_named
 from sdt.errors import InputError
 from sdt.speakers import Speakers
-from sdt.text import repair_windows1252
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
@@ -65,7 +66,9 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
         if split in by_split:
             raise InputError(f"{path}: {by_split[split]} is the {split} split already")
         by_split[split] = path
-    dialogues = {split: _read_annotation(by_split[split], notes) for split in SPLITS if split in by_split}
+    dialogues = {
+        split: _read_annotation(by_split[split], notes, options.encoding) for split in SPLITS if split in by_split
+    }
     conversations = [
         Conversation(f"{split}_{dialogue}", tuple(utterances[number] for number in sorted(utterances)))
         for split, found in dialogues.items()
@@ -87,28 +90,28 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
 def _named_split(path: Path) -> str | None:
     """The split that stands as a word in a file's name, if exactly one does."""
     words = re.findall(r"[a-z]+", path.stem.lower())
-    found = {split for split in SPLITS if split in words}
+    found = {split for word in words if (split := split_named(word)) is not None}
     return found.pop() if len(found) == 1 else None
 
 
-def _read_annotation(path: Path, notes: list[str]) -> dict[int, dict[int, Utterance]]:
+def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict[int, dict[int, Utterance]]:
     """Dialogue id to utterance id to utterance."""
-    header, *lines = read_csv(path)
+    table = read_csv(path, encoding=encoding)
+    header, *lines = table.lines
+    notes += table.notes
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:
             raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(names[:12])}")
     dialogues: dict[int, dict[int, Utterance]] = {}
-    repaired = repeated = 0
+    repeated = 0
     for line in lines:
         cells = dict(zip(names, (cell.strip() for cell in line.cells), strict=True))
         dialogue, number = (_integer(path, line, column, cells[column]) for column in ("Dialogue_ID", "Utterance_ID"))
-        text = repair_windows1252(cells["Utterance"])
-        repaired += text != cells["Utterance"]
         utterance = Utterance(
             id=str(number),
             speaker=cells["Speaker"],
-            text=text or None,
+            text=cells["Utterance"] or None,
             label=cells["Emotion"].lower() or None,
             start=_time(path, line, cells.get("StartTime", "")),
             end=_time(path, line, cells.get("EndTime", "")),
@@ -121,8 +124,6 @@ def _read_annotation(path: Path, notes: list[str]) -> dict[int, dict[int, Uttera
                     "with other values"
                 )
             repeated += 1
-    if repaired:
-        notes.append(f"{path}: Windows-1252 control characters repaired in {repaired} texts")
     if repeated:
         notes.append(f"{path}: {repeated} repeated lines left out")
     return dialogues
@@ -149,6 +150,7 @@ def _features(
     for path in paths:
         table = read_table(path)
         split = _table_split(table, places)
+        notes += table.notes
         if split in tables:
             raise InputError(f"{path}: {tables[split].path} is the table of the {split} split for {modality!r} already")
         tables[split] = table
@@ -187,8 +189,8 @@ def _features(
 
 
 def _place(key: str) -> Place | None:
-    """Dialogue and utterance id in a key such as `dia0_utt1.wav`, `dia0_utt1` or `0_1`."""
-    found = re.fullmatch(r"(?:dia)?(\d{1,9})_(?:utt)?(\d{1,9})(?:\.\w+)?", Path(key).name)
+    """Dialogue and utterance id in a key such as `dia0_utt1.wav`, `dia0_utt1`, `0_1` or `0/1`."""
+    found = re.fullmatch(r"(?:.*[/\\])?(?:dia)?(\d{1,9})[_/](?:utt)?(\d{1,9})(?:\.\w+)?", key)
     return (int(found[1]), int(found[2])) if found else None
 
 

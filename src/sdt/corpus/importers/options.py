@@ -42,6 +42,8 @@ class ImportOptions:
     """Makes visual features from the recordings with this encoder, `faces` say."""
     media: Path | None = None
     """The recording of a table's utterances, or a folder of them; None takes those that its column `media` names."""
+    encoding: str | None = None
+    """The encoding of the files that say who spoke what; None takes UTF-8, or what the files' bytes tell."""
     normalise: Mapping[str, Normalisation] = field(default_factory=dict)
     """Modality to what its features' mean and deviation are taken over: `conversation`, `corpus` (its train split), or
     `none`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from sdt.corpus.draft import MODALITY_NAME
+from sdt.corpus.importers import csv_lines, parquet
 from sdt.corpus.importers.csv_lines import read_header
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
 from sdt.corpus.importers.meld import is_annotation
@@ -40,7 +41,7 @@ class Recognised:
         """
         found: dict[str, list[Path]] = {}
         for path in self.others:
-            if path.suffix.lower() not in SUFFIXES:
+            if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
                 raise InputError(
                     f"{path}: neither utterances nor features ({', '.join(SUFFIXES)}) as far as its name tells"
                 )
@@ -52,12 +53,13 @@ class Recognised:
         return found
 
 
-def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
+def recognise_files(files: Sequence[Path], layout: str | None, encoding: str | None = None) -> Recognised:
     """Tell the annotation from the features, and who reads them.
 
     Args:
         files: Files that exist.
         layout: The layout's name, if the user gave it.
+        encoding: The encoding of annotation files, if the user gave it.
 
     Raises:
         InputError: The layout is unknown, or the files fit none or two.
@@ -69,7 +71,7 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
         if layout not in known:
             raise InputError(f"--layout {layout!r} is unknown{near_miss(layout, known)}")
         return Recognised("pickles", layout, (), tuple(files), f"read as {layout}, as --layout says")
-    kinds = {path: _kind(path) for path in files}
+    kinds = {path: _kind(path, encoding) for path in files}
     importer: Importer
     if layout is not None:
         importer, said = OWN_LAYOUTS[layout], "as --layout says"
@@ -83,12 +85,14 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     annotations = [path for path in files if kinds[path] == importer]
     if not annotations:
         # A table whose columns are misspelt: its reader says which.
-        tables = [path for path in files if path.suffix.lower() == ".csv"]
-        annotations = [path for path in tables if layout is not None or nearly_utterance_table(read_header(path))][:1]
+        tables = [path for path in files if _has_columns(path)]
+        annotations = [
+            path for path in tables if layout is not None or nearly_utterance_table(_header(path, encoding))
+        ][:1]
     if not annotations:
         raise InputError(
-            f"{files[0]}: no file says who spoke what; name one too: CSV or JSON Lines with {', '.join(REQUIRED)}, or "
-            "MELD's {train,dev,test}_sent_emo.csv"
+            f"{files[0]}: no file says who spoke what; name one too: CSV, JSON Lines or Parquet with "
+            f"{', '.join(REQUIRED)}, or MELD's {{train,dev,test}}_sent_emo.csv"
         )
     if importer == "tables" and len(annotations) > 1:
         raise InputError(f"{annotations[1]}: {annotations[0]} holds the utterances already; give one such file")
@@ -103,16 +107,23 @@ def recognise_files(files: Sequence[Path], layout: str | None) -> Recognised:
     )
 
 
-def _kind(path: Path) -> Importer | None:
-    suffix = path.suffix.lower()
-    if suffix in JSON_LINES:
+def _kind(path: Path, encoding: str | None) -> Importer | None:
+    if path.suffix.lower() in JSON_LINES:
         return "tables"
-    if suffix != ".csv":
+    if not _has_columns(path):
         return None
-    header = read_header(path)
+    header = _header(path, encoding)
     if is_annotation(header):
         return "meld"
     return "tables" if is_utterance_table(header) else None
+
+
+def _has_columns(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (*csv_lines.SUFFIXES, *parquet.SUFFIXES)
+
+
+def _header(path: Path, encoding: str | None) -> list[str]:
+    return parquet.read_names(path) if path.suffix.lower() in parquet.SUFFIXES else read_header(path, encoding)
 
 
 def _pickle_layouts() -> list[str]:

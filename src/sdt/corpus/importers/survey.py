@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation, Utterance
+from sdt.corpus.importers.labels import Found, settle_labels
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.utterance_file import Row, UtteranceFile, utterance_ids
-from sdt.errors import InputError, near_miss
+from sdt.corpus.importers.utterance_file import UtteranceFile, utterance_ids
+from sdt.files import beside
 from sdt.speakers import Speakers
 
 
@@ -24,12 +25,11 @@ class Survey:
     recordings' names where the file has a column of them.
 
     Raises:
-        InputError: See `UtteranceFile.rows`; or a label is none of those that the options name.
+        InputError: See `UtteranceFile.rows` and `settle_labels`.
     """
 
     def __init__(self, file: UtteranceFile, options: ImportOptions) -> None:
-        self.labels: set[str] = set()
-        """Those that occur."""
+        found: dict[str, Found] = {}
         self.splits: list[str | None] = []
         """Of each conversation."""
         self.media: dict[tuple[str, str], Path] = {}
@@ -38,11 +38,14 @@ class Survey:
         voices, names = 1, set[str]()
         for number, id in enumerate(file.conversations):
             rows = file.rows(number)
-            self.labels.update(_checked_labels(file.path, rows, options))
+            for row in rows:
+                if row.label is not None:
+                    count, line = found.get(row.label, (0, row.line))
+                    found[row.label] = Found(count + 1, min(line, row.line))
             self.splits.append(next((row.split for row in rows if row.split is not None), None))
             if "media" in file.columns:
                 media = zip(utterance_ids(rows), rows, strict=True)
-                self.media |= {(id, of): file.path.parent / row.media for of, row in media if row.media is not None}
+                self.media |= {(id, of): beside(file.path, row.media) for of, row in media if row.media is not None}
             begun = len(order)
             order.extend(row.number for row in rows)
             in_order = in_order and all(row.number == begun + n for n, row in enumerate(rows))
@@ -50,6 +53,7 @@ class Survey:
             speaking = {row.speaker for row in rows}
             voices = max(voices, len(speaking))
             names |= speaking if options.speakers == "identity" else set()
+        self.labels = settle_labels(file.path, found, options.labels)
         self.size = len(order)
         self.order = None if in_order else np.array(order, dtype=np.int32)
         """[N] the record in the file of each utterance of the corpus; None where they are in the same order."""
@@ -67,10 +71,11 @@ class FileConversations(Sequence[Conversation]):
     Args:
         file: The file.
         lengths: [K] the utterances of each.
+        labels: From the spelling of a label in the file to the label.
     """
 
-    def __init__(self, file: UtteranceFile, lengths: npt.NDArray[np.int64]) -> None:
-        self._file = file
+    def __init__(self, file: UtteranceFile, lengths: npt.NDArray[np.int64], labels: Mapping[str, str]) -> None:
+        self._file, self._labels = file, labels
         self.lengths = lengths
         self.ids = file.conversations
 
@@ -97,16 +102,7 @@ class FileConversations(Sequence[Conversation]):
     def _read(self, number: int) -> Conversation:
         rows = self._file.rows(number)
         utterances = (
-            Utterance(id, row.speaker, row.text, row.label, row.start, row.end)
+            Utterance(id, row.speaker, row.text, row.label and self._labels[row.label], row.start, row.end)
             for id, row in zip(utterance_ids(rows), rows, strict=True)
         )
         return Conversation(self.ids[number], tuple(utterances))
-
-
-def _checked_labels(path: Path, rows: Sequence[Row], options: ImportOptions) -> Iterator[str]:
-    for row in rows:
-        if row.label is not None:
-            if options.labels is not None and row.label not in options.labels:
-                hint = near_miss(row.label, options.labels)
-                raise InputError(f"{path}, line {row.line}: label {row.label!r} is not among --labels{hint}")
-            yield row.label

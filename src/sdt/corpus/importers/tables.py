@@ -1,7 +1,8 @@
-"""Anyone's corpus: one CSV or JSON Lines file of utterances, and one table of features per modality.
+"""Anyone's corpus: one CSV, JSON Lines or Parquet file of utterances, and one table of features per modality.
 
 A matrix of features has a row for each utterance, in the order of the lines; or its rows have the keys
-`conversation/utterance`. A row of NaN, or one that a keyed table does not have, means that the modality is missing.
+`conversation/utterance`; or it lies in a corpus folder, and has that corpus' order. A row of NaN, or one that a keyed
+table does not have, means that the modality is missing.
 
 The utterances of a JSON Lines file and the matrices without keys are read piece by piece, so that they may be larger
 than memory.
@@ -10,20 +11,23 @@ than memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sdt.corpus.draft import SPLITS, Draft, FeatureTable
-from sdt.corpus.importers.feature_tables import Matrix, Table, align, read_table
+from sdt.corpus.importers.alignment import Matrix, Table, align, name_rows
+from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.own_features import in_order_of, is_of_corpus
 from sdt.corpus.importers.survey import FileConversations, Survey
 from sdt.corpus.importers.utterance_file import UtteranceFile, read_utterance_file
 from sdt.corpus.pieces import pieces
 from sdt.corpus.splits import hold_out
 from sdt.corpus.streamed import StreamedTable
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 
 
 def read_tables(
@@ -43,16 +47,17 @@ def read_tables(
     Raises:
         InputError: Names the file and its line, row or key.
     """
-    notes: list[str] = []
-    file = read_utterance_file(path)
-    if file.ignored:
-        notes.append(f"{path}: columns that mean nothing here are ignored: {', '.join(file.ignored)}")
+    file = read_utterance_file(path, options.encoding)
+    notes = list(file.notes)
+    if ignored := [name for name in file.ignored if name]:
+        notes.append(f"{path}: columns that mean nothing here are ignored: {', '.join(ignored)}")
     survey = Survey(file, options)
-    conversations = FileConversations(file, survey.lengths)
+    notes += survey.labels.notes
+    conversations = FileConversations(file, survey.lengths, survey.labels.of)
     draft = Draft(
         name=options.name or path.stem,
         conversations=conversations,
-        labels=_labels(path, survey, options, notes),
+        labels=survey.labels.names,
         splits=_splits(path, file, survey, options, notes),
         features={
             modality: _features(modality, paths, path, conversations, survey, notes)
@@ -63,20 +68,6 @@ def read_tables(
         notes=notes,
     )
     return draft, survey.media
-
-
-def _labels(path: Path, survey: Survey, options: ImportOptions, notes: list[str]) -> tuple[str, ...]:
-    if options.labels is not None:
-        return options.labels
-    labels = tuple(sorted(survey.labels))
-    if len(labels) < 2:
-        found = f"is {labels[0]!r} alone" if labels else "is empty throughout"
-        raise InputError(
-            f"{path}: the column 'label' {found}, and a corpus needs at least two different labels; write the "
-            "emotions there, or predict with a trained model: sdt predict"
-        )
-    notes.append(f"{path}: labels in alphabetical order, since --labels does not say another: {', '.join(labels)}")
-    return labels
 
 
 def _splits(
@@ -115,36 +106,85 @@ def _features(
     if len(paths) > 1:
         raise InputError(f"{paths[1]}: {paths[0]} is the modality {modality!r} already; give one file for each")
     table = read_table(paths[0])
-    if table.keys is None:
-        if table.size != survey.size:
-            raise InputError(
-                f"{table.path}: {table.size} rows, but {utterances} has {survey.size} utterances; there must "
-                "be a row for each (of NaN where the modality is missing)"
-            )
+    notes += table.notes
+    if table.keys is None and is_of_corpus(table.path):
+        table, order = in_order_of(table, conversations, notes)
+        return _by_place(table, order)
+    if table.keys is None and (ids := _as_ids(table, conversations)) is None:
+        _check_places(table, utterances, survey)
         return _by_place(table, survey.order)
-    keys = [f"{c.id}/{utterance.id}" for c in conversations for utterance in c.utterances]
-    features, present, unused = align(table, keys, str)
+    if table.keys is None:
+        table = replace(table, keys=ids)
+    return _by_key(table, utterances, conversations, notes)
+
+
+def _as_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] | None:
+    """The keys of the rows whose numbers are the ids of the utterances; None where they are not."""
+    if table.ids is None:
+        return None
+    keys = {utterance.id: f"{c.id}/{utterance.id}" for c in conversations for utterance in c.utterances}
+    if len(keys) != conversations.lengths.sum() or {*keys} != {*table.ids}:
+        return None
+    return tuple(keys[id] for id in table.ids)
+
+
+def _check_places(table: Table, utterances: Path, survey: Survey) -> None:
+    """Refuse a table whose rows cannot be told by their places."""
+    if table.size != survey.size:
+        hint = f"; its first line ({table.header}) was taken for a header" if table.header else ""
+        raise InputError(
+            f"{table.path}: {table.size} rows, but {utterances} has {survey.size} utterances; there must "
+            f"be a row for each (of NaN where the modality is missing){hint}"
+        )
+    if table.shuffled:
+        raise InputError(
+            f"{table.path}: the numbers in column {table.shuffled} are in another order; sort the rows by them, or "
+            "remove the column if the rows are in the order of the utterances already"
+        )
+    if table.present is not None and survey.order is not None:
+        raise InputError(
+            f"{table.path}: is in the order of the corpus that it was taken from, which is not that of the lines of "
+            f"{utterances}; give the file in its corpus folder, or sort the lines by conversation and order"
+        )
+
+
+def _by_key(table: Table, utterances: Path, conversations: FileConversations, notes: list[str]) -> FeatureTable:
+    assert table.keys is not None
+    for conversation in conversations if table.lengths else ():
+        if (rows := table.lengths.get(conversation.id, len(conversation))) != len(conversation):
+            raise InputError(
+                f"{table.path}: conversation {quoted(conversation.id)} has {rows} rows, but {len(conversation)} "
+                f"utterances in {utterances}"
+            )
+    keys, meanings = name_rows(table.keys, conversations)
+    features, present, unused = align(table, keys, meanings.get)
+    if not present.any() and table.lengths:
+        key, rows = next(iter(table.lengths.items()))
+        raise InputError(
+            f"{table.path}: {quoted(key)} holds {rows} rows, and is no conversation of {utterances}; expected a vector "
+            "for each utterance (of features over time, their mean)"
+        )
     if not present.any():
         raise InputError(
-            f"{table.path}: none of its keys is an utterance of {utterances}; expected keys such as {keys[0]!r}, found "
-            f"{table.keys[0]!r}"
+            f"{table.path}: none of its keys is an utterance of {utterances}; expected keys such as {quoted(keys[0])}, "
+            f"found {quoted(table.keys[0])}"
         )
     if unused:
-        notes.append(f"{table.path}: {len(unused)} rows are of no utterance, the first {unused[0]!r}")
+        notes.append(f"{table.path}: {len(unused)} rows are of no utterance, the first {quoted(unused[0])}")
     if not present.all():
         first = keys[int(np.argmin(present))]
-        notes.append(f"{table.path}: {int((~present).sum())} utterances have no row, the first {first!r}")
+        notes.append(f"{table.path}: {int((~present).sum())} utterances have no row, the first {quoted(first)}")
     return FeatureTable(features, present, table.encoder, source=str(table.path))
 
 
 def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTable:
-    """A table with a row for each line of the file of utterances, read when it is written."""
+    """A table with a row for each utterance, in this order, read when it is written."""
 
     def read(rows: slice) -> Matrix:
         return table.rows(rows if order is None else order[rows])
 
-    shape = table.size, table.width
-    present = np.empty(table.size, dtype=np.bool_)
+    shape = table.size if order is None else len(order), table.width
+    present = np.empty(shape[0], dtype=np.bool_)
     for rows in pieces(shape):
         present[rows] = ~np.isnan(read(rows)).all(axis=1)
     return StreamedTable(read, shape, present, table.encoder, source=str(table.path))

@@ -1,4 +1,4 @@
-"""A CSV or JSON Lines file of utterances: reading it, and saying which line is wrong.
+"""A CSV, JSON Lines or Parquet file of utterances: reading it, and saying which line is wrong.
 
 | column         |          | what it holds                                                           |
 |----------------|----------|-------------------------------------------------------------------------|
@@ -7,11 +7,15 @@
 | `label`        | required | the emotion; empty where there is no annotation                         |
 | `utterance`    |          | its id, unique in the conversation; else its number in it, from 0       |
 | `order`        |          | a number that sorts the conversation's utterances; else the file's order |
-| `split`        |          | `train`, `dev` or `test`, the same in all of a conversation             |
+| `split`        |          | `train`, `dev` (`val`, `valid`, `validation`) or `test`, the same in    |
+|                |          | all of a conversation                                                   |
 | `text`         |          | what is said                                                            |
 | `start`, `end` |          | seconds, or HH:MM:SS.mmm                                                |
 | `media`        |          | the utterance's recording, its path from the table's folder; where      |
 |                |          | several utterances name the same, `start` and `end` cut it              |
+
+The case of the names does not matter, and some other names (`Start Time`, `Transcript`) are known. In a Parquet file,
+the lines are its rows, from 1.
 """
 
 from __future__ import annotations
@@ -19,23 +23,32 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sdt.corpus.draft import SPLITS
+from sdt.corpus.importers import parquet
 from sdt.corpus.importers.csv_lines import number, read_csv
-from sdt.corpus.importers.records import CsvRecords, JsonRecords, Record, Records
+from sdt.corpus.importers.records import JsonRecords, Records, RowRecords
 from sdt.corpus.importers.times import seconds
-from sdt.errors import InputError, near_miss
+from sdt.corpus.splits import split_named
+from sdt.errors import InputError, near_miss, quoted
+from sdt.text import repair_windows1252
 
 REQUIRED = ("conversation", "speaker", "label")
 OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
+_ALIASES = {
+    "speaker name": "speaker", "start time": "start", "end time": "end", "transcript": "text", "sentence": "text",
+}  # fmt: skip
+_MOST_FORMS = 1000
+"""Sets of keys of JSON objects that are kept in memory."""
 _NOTHING: dict[str, str | None] = dict.fromkeys(COLUMNS)
 
 
@@ -73,14 +86,17 @@ class UtteranceFile:
 
     def __init__(self, path: Path, records: Records) -> None:
         self.path, self._records = path, records
+        self.notes = records.notes
+        self._own_names: dict[tuple[str, ...], dict[str, str]] = {}
         found: dict[str, None] = {}
         numbers: dict[str | None, int] = {}
         of, stretches = array("q"), array("q")  # of each stretch its conversation; first place, end, line, record
         size, last = 0, -1
         for record in records:
-            if not record.values.keys() <= found.keys():
-                found.update(dict.fromkeys(record.values))
-            value = record.values.get("conversation")
+            values = self._own(record.values)
+            if not values.keys() <= found.keys():
+                found.update(dict.fromkeys(values))
+            value = values.get("conversation")
             # An empty one is refused when its rows are read.
             id = cell_text(f"{path}, line {record.line}", "conversation", value)
             if (this := numbers.setdefault(id, len(numbers))) != last:
@@ -111,13 +127,42 @@ class UtteranceFile:
         stretches = self._stretches[self._bounds[conversation] : self._bounds[conversation + 1]]
         for first, end, line, before in stretches.tolist():
             found = self._records.between(first, end, line)
-            rows += [_row(self.path, record, before + n) for n, record in enumerate(found)]
+            rows += [
+                _row(self.path, record.line, self._own(record.values), before + n) for n, record in enumerate(found)
+            ]
         return in_order(self.path, rows)
+
+    def _own(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """The values of a record under the columns' own names."""
+        names = tuple(values)
+        if names not in self._own_names:
+            if len(self._own_names) > _MOST_FORMS:
+                self._own_names.clear()
+            self._own_names[names] = own_names(names, COLUMNS)
+        called = self._own_names[names]
+        return {called.get(name, name): value for name, value in values.items()} if called else values
 
 
 def is_utterance_table(header: Sequence[str]) -> bool:
-    """Whether a CSV header is that of a file of utterances."""
-    return {"conversation", "speaker"} <= set(header)
+    """Whether a header is that of a file of utterances."""
+    return {"conversation", "speaker"} <= {*header, *own_names(header, COLUMNS).values()}
+
+
+def own_names(names: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """Columns called `Text`, `SPEAKER` or `Start Time` to their own names, where one alone is called so.
+
+    Args:
+        names: What they are called.
+        columns: The own names.
+    """
+    called = {name: own for name in names if name not in columns and (own := own_name(name)) in columns}
+    return {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+
+
+def own_name(name: str) -> str:
+    """What a column that other programs call so is called here."""
+    small = " ".join(re.split(r"[\s_-]+", name.casefold()))
+    return _ALIASES.get(small, small)
 
 
 def nearly_utterance_table(header: Sequence[str]) -> bool:
@@ -126,22 +171,34 @@ def nearly_utterance_table(header: Sequence[str]) -> bool:
     return sum(bool(difflib.get_close_matches(column, names, n=1, cutoff=0.75)) for column in REQUIRED) > 1
 
 
-def read_utterance_file(path: Path) -> UtteranceFile:
-    """Read a file of utterances.
+def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFile:
+    """Read a file of utterances, of the encoding that its bytes tell unless one is given.
 
     Raises:
         InputError: A line cannot be read, a column is missing or misspelt, or a value is not what its column holds.
     """
-    if path.suffix.lower() in JSON_LINES:
-        return UtteranceFile(path, JsonRecords(path))
-    header, *lines = read_csv(path)
-    names = [name.strip() for name in header.cells]
-    for name in names:
+    suffix = path.suffix.lower()
+    if suffix in JSON_LINES:
+        return UtteranceFile(path, JsonRecords(path, encoding))
+    notes: Sequence[str] = ()
+    rows: list[tuple[int, Sequence[object]]]
+    if suffix in parquet.SUFFIXES:
+        names, values = parquet.read_rows(path)
+        rows = list(enumerate(values, start=1))
+    else:
+        table = read_csv(path, encoding=encoding)
+        header, *lines = table.lines
+        names, notes = [name.strip() for name in header.cells], table.notes
+        rows = [(line.number, line.cells) for line in lines]
+        if table.delimiter != "," and "order" in (own := [name.casefold() for name in names]):
+            for line in lines:  # a comma can only separate its decimals
+                line.cells[own.index("order")] = line.cells[own.index("order")].replace(",", ".")
+    for name in filter(None, names):
         if names.count(name) > 1:
-            raise InputError(f"{path}: the column {name!r} occurs twice")
-    if not lines:
+            raise InputError(f"{path}: the column {quoted(name)} occurs twice")
+    if not rows:
         check_columns(path, names, columns=COLUMNS, required=REQUIRED)
-    return UtteranceFile(path, CsvRecords(names, lines))
+    return UtteranceFile(path, RowRecords(names, rows, notes))
 
 
 def utterance_ids(rows: Sequence[Row]) -> list[str]:
@@ -208,24 +265,27 @@ def check_columns(
     return tuple(unknown)
 
 
-def _row(path: Path, record: Record, number: int) -> Row:
-    where = f"{path}, line {record.line}"
-    text = _NOTHING | {name: cell_text(where, name, value) for name, value in record.values.items() if name in _NOTHING}
+def _row(path: Path, line: int, values: Mapping[str, object], number: int) -> Row:
+    where = f"{path}, line {line}"
+    text = _NOTHING | {name: cell_text(where, name, value) for name, value in values.items() if name in _NOTHING}
     conversation, speaker = text["conversation"], text["speaker"]
     if conversation is None or speaker is None:
         raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
-    split = text["split"]
-    if split is not None and split not in SPLITS:
-        raise InputError(f"{where}: split {split!r} is unknown{near_miss(split, SPLITS)}")
+    split = None
+    if text["split"] is not None and (split := split_named(text["split"])) is None:
+        raise InputError(f"{where}: split {quoted(text['split'])} is unknown{near_miss(text['split'], SPLITS)}")
+    label = text["label"]
+    if label is not None and label.casefold() in ("nan", "<na>"):  # how pandas and numpy write what is not there
+        label = None
     start, end = cell_seconds(where, "start", text["start"]), cell_seconds(where, "end", text["end"])
     if start is not None and end is not None and end < start:
         raise InputError(f"{where}: end {end} comes before start {start}")
     return Row(
-        line=record.line,
+        line=line,
         number=number,
         conversation=conversation,
         speaker=speaker,
-        label=text["label"],
+        label=label,
         utterance=text["utterance"],
         order=cell_number(where, "order", text["order"]),
         split=split,
@@ -238,7 +298,7 @@ def _row(path: Path, record: Record, number: int) -> Row:
 
 def cell_text(where: str, column: str, value: object) -> str | None:
     """A value as text without blanks around it; None where it is empty."""
-    if value is None:
+    if value is None or value != value:  # NaN, as Python writes it into JSON
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"{where}: {column} is {json.dumps(value)[:40]}; expected text or a number")
@@ -246,6 +306,7 @@ def cell_text(where: str, column: str, value: object) -> str | None:
     try:
         if not text.isascii():
             text.encode("utf-8")
+            text = repair_windows1252(text)
     except UnicodeEncodeError:
         raise InputError(f"{where}: {column} holds half of a surrogate pair, which is no character") from None
     return text or None

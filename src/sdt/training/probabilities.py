@@ -1,4 +1,4 @@
-"""What runs say with how much confidence, read back from their predictions.
+"""The fused probabilities of finished runs, read back from their predictions.
 
 Shapes: N utterances, C classes.
 """
@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from sdt.corpus.importers.json_records import json_lines
 from sdt.errors import InputError
+from sdt.evaluation.calibration import calibration_error, reheated
 from sdt.model.config import FUSED
 from sdt.training.folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class SplitProbabilities:
     """The fused probabilities of one run on a split."""
 
     probabilities: npt.NDArray[np.float32]
@@ -31,8 +32,18 @@ class Said:
     temperature: float
     """That they were calibrated by; 1 for models that are not calibrated."""
 
+    @property
+    def before(self) -> npt.NDArray[np.float32]:
+        """[N, C]; what the probabilities are without the temperature."""
+        return reheated(self.probabilities, self.temperature)
 
-def read_said(run: RunFolder, split: str) -> Said:
+    @property
+    def errors(self) -> tuple[float, float]:
+        """The expected calibration error without and with the temperature."""
+        return calibration_error(self.before, self.label), calibration_error(self.probabilities, self.label)
+
+
+def read_probabilities(run: RunFolder, split: str) -> SplitProbabilities:
     """Read the probabilities of a run.
 
     Raises:
@@ -51,7 +62,7 @@ def read_said(run: RunFolder, split: str) -> Said:
         raise InputError(f"{path}: holds no probabilities, or damaged ones ({type(error).__name__}: {error})") from None
     if (label < 0).all():
         raise InputError(f"{path}: no utterance is annotated")
-    return Said(probabilities, label, _temperature(run.model / "config.json"))
+    return SplitProbabilities(probabilities, label, _temperature(run.model / "config.json"))
 
 
 def _distribution(record: Mapping[str, Any]) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdt.errors import InputError
-from sdt.model.windows import Windows
+from sdt.windows import Windows
 
 
 @given(length=st.integers(1, 60), size=st.integers(1, 12), share=st.floats(0, 1), causal=st.booleans())

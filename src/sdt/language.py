@@ -1,0 +1,51 @@
+"""The language of words, by py3langid: naive Bayes over byte sequences, offline and deterministic."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any
+
+SURE = 0.001
+"""A text is in another language only where the known ones have a probability below this. Of MELD's 13,708 English
+utterances and 1,432 dialogues, down to "Hi.", none has; of 36 sentences of five words in 19 others, 30 have."""
+LONGEST = 5000
+"""Characters that are looked at."""
+SAMPLE, STRETCH = 1000, 1000
+"""Texts by which the languages of many are told, and characters of them that are told together."""
+
+
+def foreign_language(text: str, known: Collection[str]) -> str | None:
+    """The language of a text, where it is surely none of the known ones.
+
+    Args:
+        text: Any.
+        known: ISO 639-1 codes.
+
+    Returns:
+        The ISO 639-1 code; None where the text may well be in a known language.
+
+    Example:
+        >>> foreign_language("Ich bin so wütend, warum hast du das getan?", ["en"])
+        'de'
+        >>> foreign_language("lol ok", ["en"])
+    """
+    ranks = _identifier().rank(text[:LONGEST])
+    return None if any(code in known and p >= SURE for code, p in ranks) else str(ranks[0][0])
+
+
+def languages_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """The ISO 639-1 codes of the languages of at least a tenth of some texts; empty where there is too little text."""
+    whole = " ".join(itertools.islice(texts, SAMPLE))
+    parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]
+    found = Counter(_identifier().classify(part)[0] for part in parts)
+    return tuple(sorted(code for code, count in found.items() if 10 * count >= len(parts)))
+
+
+@cache
+def _identifier() -> Any:  # noqa: ANN401 - py3langid has no types
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,0 +1,65 @@
+"""One request of every hostile kind: each is answered, none keeps the others waiting, nothing of any is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.hostile_bodies import Hostile, kinds
+from benchmarks.hostile_requests import answered
+from sdt.serving import from_json
+from sdt.serving.memory import MemoryBudget
+from sdt.serving.settings import Settings
+from tests.serving.inside import Inside, run
+
+pytestmark = pytest.mark.xdist_group("serving")
+SIZE = 200_000
+SLOW = "head: a length and chunks"
+"""It never ends, and is given up after --request-seconds; see `test_a_slow_sender_and_too_many_at_a_time`."""
+STATUSES = {"200", "400", "403", "404", "405", "413", "415", "422", "503", "error", "prediction", "closed", "cut"}
+
+
+@pytest.fixture
+def longest(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The longest that anything within the event loop has computed; other processes do not count."""
+    found = [0.0]
+    callback = asyncio.events.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        begun = time.thread_time()
+        callback(handle)
+        found[0] = max(found[0], time.thread_time() - begun)
+
+    monkeypatch.setattr(asyncio.events.Handle, "_run", timed)
+    return found
+
+
+def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [(kind, make()) for kind, make in kinds(random.Random(0), SIZE).items() if kind != SLOW]
+    answers: dict[str, str] = {}
+    parsed, held = [], []
+    parse, add = from_json.parsed, MemoryBudget.add
+    monkeypatch.setattr(from_json, "parsed", lambda *of: parsed.append(of[1]) or parse(*of))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(MemoryBudget, "add", lambda of, count: add(of, count) or held.append(of.bytes))  # type: ignore[func-returns-value]
+
+    async def use(service: Inside) -> None:
+        left = iter(requests)
+        await asyncio.gather(*(client(service.port, left) for _ in range(8)))
+
+    async def client(port: int, left: Iterator[tuple[str, Hostile]]) -> None:
+        for kind, request in left:
+            answers[kind] = await answered(port, request)
+
+    run(use)
+    assert len(answers) == len(requests) > 100
+    assert {answer.split()[0] for answer in answers.values()} <= STATUSES, answers
+    assert answers["JSON: items that are numbers"] == "422 limit_utterances"
+    assert longest[0] < 0.2, "the event loop did something else for so long"
+    # The parser, which nothing interrupts, sees little at a time.
+    assert max(len(part) for part in parsed if b'"base64"' not in part) < 12 * Settings().characters + 64_000
+    assert max(part.count(b",") for part in parsed) < 3000
+    assert 0 < max(held) <= Settings().held_bytes

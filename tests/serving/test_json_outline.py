@@ -1,0 +1,143 @@
+"""The structure of JSON, found before it is parsed."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json
+
+from sdt.serving import json_outline
+from sdt.serving.json_outline import Outline, TooManyItems, bound, outline
+from sdt.serving.refusals import Refusal
+
+MARK = b'["instead"]'
+KEY = "list"
+
+
+def divided(body: bytes, items: int = 1000, values: int = 1000) -> Outline:
+    return outline(memoryview(body), KEY, instead=MARK, items=items, values=values)
+
+
+def is_json(body: bytes) -> bool:
+    try:
+        from_json(body)
+    except ValueError:
+        return False
+    return True
+
+
+texts = st.text(alphabet='ab\\"{}[],: \n\té\N{HERB}', max_size=12)
+leaves = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | texts
+values = st.recursive(leaves, lambda v: st.lists(v, max_size=4) | st.dictionaries(texts, v, max_size=4), max_leaves=12)
+objects = st.dictionaries(texts | st.just(KEY), values, max_size=4)
+written = st.builds(
+    lambda value, indent, ascii: json.dumps(value, indent=indent, ensure_ascii=ascii).encode(),
+    objects,
+    st.sampled_from([None, 1]),
+    st.booleans(),
+)
+
+
+@pytest.mark.parametrize("piece", [64, json_outline.PIECE])
+@settings(max_examples=60, deadline=None)
+@given(body=written)
+def test_the_parts_are_the_whole(monkeypatch_module: pytest.MonkeyPatch, piece: int, body: bytes) -> None:
+    monkeypatch_module.setattr(json_outline, "PIECE", piece)
+    value = json.loads(body)
+    found = divided(body)
+    items = [json.loads(body[begin:end]) for begin, end in found.items]
+    if isinstance(value.get(KEY), list) and value[KEY]:
+        assert items == value[KEY]
+        assert json.loads(found.rest) == value | {KEY: ["instead"]}
+    else:
+        assert items == []
+        assert found.rest == body
+
+
+@settings(max_examples=150, deadline=None)
+@given(body=written, seed=st.integers(0, 2**32))
+def test_what_is_no_json_is_not_made_of_parts_that_are(body: bytes, seed: int) -> None:
+    """A few bytes are changed: where it is refused, it is no JSON; where all parts are JSON, the whole is, too."""
+    generator = random.Random(seed)
+    changed = bytearray(body)
+    for _ in range(generator.randrange(1, 4)):
+        place = generator.randrange(len(changed) + 1)
+        changed[place : place + generator.randrange(3)] = bytes(
+            generator.choices(b'{}[],:"\\ 1a', k=generator.randrange(3))
+        )
+    found, refused = None, ""
+    try:
+        found = divided(bytes(changed))
+    except Refusal as refusal:
+        refused = refusal.code
+    if found is None:
+        assert refused == "invalid" or not is_json(bytes(changed))
+        return
+    parts = [bytes(changed[begin:end]) for begin, end in found.items]
+    assert all(map(is_json, [found.rest, *parts])) == is_json(bytes(changed))
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+MANY = b"0," * 10**6 + b"0"
+REFUSED = {
+    "nothing": (b"", "malformed"),
+    "an open list": (b'{"list": [1', "malformed"),
+    "an open string": (b'{"list": ["1]}', "malformed"),
+    "a list that ends as an object": (b'{"list": [1}}', "malformed"),
+    "a list with a colon": (b'{"list": [1:2]}', "malformed"),
+    "many open lists": (b"[" * 10**6, "malformed"),
+    "deep objects": (b'{"list": [' + b'{"a":' * 50 + b"1" + b"}" * 50 + b"]}", "malformed"),
+    "a long number": (b'{"list": [' + b"1" * 10**5 + b"]}", "malformed"),
+    "a long word": (b'{"list": [' + b"a" * 200 + b"]}", "malformed"),
+    "two lists": (b'{"list": [1], "list": [2]}', "invalid"),
+    "two lists, one in escapes": (b'{"list": [1], "\\u006cist": [2]}', "invalid"),
+    "a large item": (b'{"list": [1, {"a":[' + MANY + b"]}]}", "invalid"),
+    "many keys": (b'{"list": [1],' + b",".join(b'"%d":0' % n for n in range(10**5)) + b"}", "invalid"),
+    "a list alone": (b"[" + MANY + b"]", "invalid"),
+    "an object instead of the list": (b'{"list":{"a":[' + MANY + b"]}}", "invalid"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_refused_before_it_is_parsed(kind: str) -> None:
+    body, code = REFUSED[kind]
+    with pytest.raises(Refusal) as refused:
+        divided(body, values=500)
+    assert refused.value.code == code
+    assert len(refused.value.message) < 200
+
+
+def test_items_are_counted_before_they_are_parsed() -> None:
+    body = b'{"list": [' + b"{}," * 9 + b"{}]}"
+    assert len(divided(body, items=10).items) == 10
+    with pytest.raises(TooManyItems):
+        divided(body, items=9)
+    with pytest.raises(TooManyItems):
+        divided(b'{"list": [' + b"0," * 10**6)  # nor is the end looked for
+
+
+def test_the_work_on_a_body_grows_with_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte is looked at once, in pieces that leave others their turn."""
+    seen: list[int] = []
+    scan = json_outline.np.frombuffer
+    monkeypatch.setattr(json_outline.np, "frombuffer", lambda part, dtype: seen.append(len(part)) or scan(part, dtype))
+    body = b'{"list": ["' + b'\\"[{,' * 200_000 + b'"]}'
+    assert len(divided(body).items) == 1
+    assert sum(seen[:-1]) == len(body)
+    assert max(seen[:-1]) <= json_outline.PIECE
+
+
+def test_messages_without_a_list_are_bounded() -> None:
+    bound(memoryview(b'{"type":"utterance","text":"' + b"," * 10**6 + b'"}'), 10)
+    with pytest.raises(Refusal):
+        bound(memoryview(b'{"a":[' + b"0," * 1000 + b"0]}"), 1000)
