@@ -50,11 +50,11 @@ class Decoded:
 
     @cached_property
     def document(self) -> object:
-        """The object, or the list that holds objects, that all of the text is as JSON; None where it is none."""
+        """The object, or the list that is empty or holds objects, that all of the text is as JSON; else None."""
         value, end = self._json
         if value is None or self.text[end:].strip():
             return None
-        return value if isinstance(value, dict) or any(isinstance(one, dict) for one in value) else None
+        return value if isinstance(value, dict) or not value or any(isinstance(one, dict) for one in value) else None
 
     @property
     def first_value(self) -> object:

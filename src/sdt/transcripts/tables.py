@@ -227,7 +227,7 @@ def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
 def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, Turn]:
     """The turn of a line, and the number that sorts it."""
     where = f"{path}, line {line}"
-    cells = {name: cell_text(where, name, _repaired(record.get(name))) for name in COLUMNS}
+    cells = {name: cell_text(where, name, _repaired(name, record.get(name))) for name in COLUMNS}
     said = {name: tidy(cell) or None if cell else None for name, cell in cells.items()}
     order = cell_number(where, "order", said["order"])
     return math.inf if order is None else order, Turn(
@@ -253,6 +253,8 @@ def _review(where: str, text: str | None) -> Review | None:
     return found
 
 
-def _repaired(value: object) -> object:
-    """Text repaired before blanks are trimmed: U+0085 was an ellipsis."""
-    return repair_windows1252(value) if isinstance(value, str) else value
+def _repaired(column: str, value: object) -> object:
+    """Text repaired before blanks are trimmed, since U+0085 was an ellipsis; times as text, so that NaN is none."""
+    if isinstance(value, str):
+        return repair_windows1252(value)
+    return str(value) if isinstance(value, float) and column in ("start", "end") else value
