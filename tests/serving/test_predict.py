@@ -143,11 +143,11 @@ def test_clips_in_base64_and_as_parts(service: Running, tmp_path: Path, home: Pa
     assert answer.json["missing"] == {"audio": ["chat/2: no recording"]}
 
 
-def test_a_recording_alone(service: Running, home: Path, tmp_path: Path) -> None:
-    expected = predicted(home, tmp_path, home / "talk.wav")
+def test_a_recording_alone_gives_nothing_to_compare_its_sound_with(service: Running, home: Path) -> None:
+    """The model compares sounds within a conversation, and there are no words."""
     answer = service.post_parts(("media", "talk.wav", (home / "talk.wav").read_bytes()))
-    assert answer.json["predictions"] == lines(expected)
-    assert answer.json["predictions"][0]["conversation"] == "talk"
+    assert answer.status == 422
+    assert answer.json["error"]["code"] == "invalid"
 
 
 def test_features_that_the_client_has(service: Running, home: Path) -> None:
@@ -172,7 +172,7 @@ def test_features_that_the_client_has(service: Running, home: Path) -> None:
         expected = calibrated(output.logits[FUSED], model.config, FUSED)
     for row, prediction in enumerate(answer.json["predictions"]):
         assert list(prediction["probabilities"].values()) == pytest.approx(expected[row].tolist(), abs=2e-6)
-    assert answer.json["predictions"][1]["weights"]["audio"] == 0
+    assert answer.json["predictions"][1]["weights"]["audio"] is None
     assert answer.json["missing"] == {
         "text": ["c/2: no features were given"],
         "audio": ["c/1: no features were given"],
@@ -202,7 +202,7 @@ def test_files_of_the_server_are_not_read(service: Running, home: Path) -> None:
     table = f"text,speaker,media\nHello,Ann,{home / 'talk.wav'}\nNo,Bob,{home / 'talk.wav'}\n"
     answer = service.post_parts(("transcript", "t.csv", table.encode()))
     assert answer.status == 200
-    assert all(prediction["weights"]["audio"] == 0 for prediction in answer.json["predictions"])
+    assert all(prediction["weights"]["audio"] is None for prediction in answer.json["predictions"])
     assert any("are not looked at" in note for note in answer.json["notes"])
 
 
