@@ -169,7 +169,7 @@ def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[s
 def _hardware(surroundings: Mapping[str, Any]) -> str:
     count = surroundings.get("processes", 1)
     several = f"{count} processes ({surroundings['backend']}), each on " if count > 1 else ""
-    return f"{several}{surroundings['hardware']}"
+    return markdown_text(f"{several}{surroundings['hardware']}")
 
 
 def _calibration(model: Model) -> list[str]:
