@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -13,6 +14,8 @@ SURE = 0.001
 utterances and 1,432 dialogues, down to "Hi.", none has; of 36 sentences of five words in 19 others, 30 have."""
 LONGEST = 5000
 """Characters that are looked at."""
+SIGNS = ("So", "Sk", "Cf")
+"""Categories of Unicode that are of no language: emoji with their modifiers, and what is not seen."""
 SAMPLE, STRETCH = 1000, 1000
 """Texts by which the languages of many are told, and characters of them that are told together."""
 
@@ -22,17 +25,20 @@ def foreign_language(text: str, known: Collection[str]) -> str | None:
 
     Args:
         text: Any.
-        known: ISO 639-1 codes.
+        known: ISO 639-1 codes; empty where nothing is known.
 
     Returns:
-        The ISO 639-1 code; None where the text may well be in a known language.
+        The ISO 639-1 code; None where the text may well be in a known language, or has no letter.
 
     Example:
         >>> foreign_language("Ich bin so wütend, warum hast du das getan?", ["en"])
         'de'
         >>> foreign_language("lol ok", ["en"])
     """
-    ranks = _identifier().rank(text[:LONGEST])
+    text = "".join(" " if unicodedata.category(character) in SIGNS else character for character in text[:LONGEST])
+    if not known or not any(map(str.isalpha, text)):
+        return None
+    ranks = _identifier().rank(text)
     return None if any(code in known and p >= SURE for code, p in ranks) else str(ranks[0][0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
@@ -51,12 +52,12 @@ def test_what_is_seen_in_parts_is_what_is_seen_at_once() -> None:
 
 
 def test_pictures_that_nothing_looks_at(tmp_path: Path) -> None:
-    film = write_clip(tmp_path / "talk.mkv", noise(1.0))
-    sound = write_clip(tmp_path / "talk.wav", noise(1.0))
+    film = write_clip(tmp_path / "talk.mkv", noise(1.0), pictures=[np.zeros((48, 64, 3), np.uint8)] * 3)
+    sounds = [write_clip(tmp_path / name, noise(1.0)) for name in ("talk.wav", "sound.mkv")]
     model = tiny_model({"text": "words:16", "audio": "prosody"})
     said = talk("a", "Hi")
     assert Pipeline(model)(said, film).notes == ["pictures are not used: the model does not look at them"]
-    assert Pipeline(model)(said, sound).notes == []
+    assert [Pipeline(model)(said, sound).notes for sound in sounds] == [[], []]
     stream = StreamingPredictor(model)
     for _ in range(2):
         stream.add(Utterance("", "Ann", "Hi"), clip=film)

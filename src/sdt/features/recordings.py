@@ -14,10 +14,11 @@ Where there are several files of a name, sound is taken from the sound file and 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,10 @@ _SOUND_FIRST = (*SOUND, *FILM)
 _FILM_FIRST = (*FILM, *SOUND)
 
 
+OPENED = 20
+"""Films that are opened to see whether they have pictures."""
+
+
 @dataclass(frozen=True)
 class Recordings:
     """The recordings of some conversations."""
@@ -53,8 +58,8 @@ class Recordings:
 
     @property
     def filmed(self) -> bool:
-        """Whether any of them is a film, by its suffix."""
-        return any(is_film(clip.path) for clips in self.clips.values() for clip in clips)
+        """Whether any of them shows pictures; see `show_pictures`."""
+        return show_pictures(clip.path for clips in self.clips.values() for clip in clips)
 
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
         """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
@@ -72,6 +77,20 @@ def is_recording(path: Path) -> bool:
 def is_film(path: Path) -> bool:
     """Whether a file's suffix is that of a recording that may hold pictures."""
     return _kind(path) in FILM
+
+
+def show_pictures(paths: Iterable[Path]) -> bool:
+    """Whether any of the first films among some recordings has a video track; `OPENED` of them are opened at most."""
+    films = dict.fromkeys(path for path in paths if is_film(path))
+    return any(_has_video(path) for path in itertools.islice(films, OPENED))
+
+
+def _has_video(path: Path) -> bool:
+    try:
+        with opened(path) as container:
+            return bool(container.streams.video)
+    except (MediaProblem, MissingDependencyError):
+        return False
 
 
 def _holds_media(path: Path) -> bool:

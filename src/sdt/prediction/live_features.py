@@ -19,7 +19,7 @@ from sdt.conversation import Utterance
 from sdt.errors import InputError, near_miss
 from sdt.features.encoder import Encoded, Source
 from sdt.features.media import Clip
-from sdt.features.recordings import is_film
+from sdt.features.recordings import show_pictures
 from sdt.model.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker, unused_notes
 
@@ -116,7 +116,7 @@ class LiveFeatures:
         for one in spoken:
             self._check_possible(one)
         clips = [one.clip for one in spoken if one.clip]
-        for note in unused_notes(self._known, recorded=bool(clips), filmed=any(map(is_film, clips))):
+        for note in unused_notes(self._known, recorded=bool(clips), filmed=show_pictures(clips)):
             self._note(note)
         return features, problems
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from sdt.conversation import Conversation
 from sdt.features.problems import listed
 from sdt.language import foreign_language
 from sdt.text import is_blank
-
-SIGNS = ("So", "Sk", "Cf")
-"""Categories of Unicode that are of no language: emoji with their modifiers, and what is not seen."""
 
 
 class Readability:
@@ -40,7 +36,7 @@ class Readability:
                 for utterance, text in zip(conversation.utterances, texts, strict=True)
                 if is_wordless(text)
             ]
-            if code := foreign(" ".join(texts), self._languages):
+            if code := foreign_language(" ".join(texts), self._languages):
                 self._foreign.append(code)
 
     @property
@@ -69,13 +65,6 @@ def word_notes(languages: Sequence[str], conversations: Iterable[Conversation]) 
 def is_wordless(text: str) -> bool:
     """Whether there is text, but no letter and no digit in it."""
     return not is_blank(text) and not any(map(str.isalnum, text))
-
-
-def foreign(text: str, languages: Sequence[str]) -> str | None:
-    """The language of a text that the model does not read; None where it may well read it, or that is unknown."""
-    if not languages or not any(map(str.isalpha, text)):
-        return None
-    return foreign_language("".join(" " if unicodedata.category(c) in SIGNS else c for c in text), languages)
 
 
 def foreign_note(whose: str, found: Sequence[str], languages: Sequence[str]) -> str:

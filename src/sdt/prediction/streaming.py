@@ -10,6 +10,7 @@ from typing import Any
 from sdt.conversation import Prediction, Utterance
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
+from sdt.language import foreign_language
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.hub import find_model
@@ -18,7 +19,7 @@ from sdt.model.sdt import SDT
 from sdt.prediction.caching import Caching
 from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken
-from sdt.prediction.readability import foreign, foreign_note, is_wordless
+from sdt.prediction.readability import foreign_note, is_wordless
 from sdt.prediction.rereading import Rereading
 from sdt.prediction.turns import Reader, Turn
 from sdt.speakers import FIRST_SPEAKER
@@ -259,7 +260,7 @@ class StreamingPredictor:
             yield f"{one.place}: no letter in it, and the model can read little of emoji and punctuation"
         if "foreign" not in talk.told and len(talk.words) < WORDS:
             talk.words = f"{talk.words} {text}"
-            if code := foreign(talk.words, languages):
+            if code := foreign_language(talk.words, languages):
                 talk.told.add("foreign")
                 yield foreign_note(one.place, [code], languages)
 
