@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 import pytest
+
+from tests.shared import KERNELS, ROOT
 
 # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What the tests start is this checkout, too.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT), *KERNELS])
+sys.path[:0] = KERNELS
+
+
+def pytest_report_header() -> str:
+    return f"kernels: {'rounded by shape (SDT_TEST_KERNELS=plain: as they are)' if KERNELS else 'as they are'}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+KERNELS = [] if os.environ.get("SDT_TEST_KERNELS") == "plain" else [str(ROOT / "tests/kernels")]
+"""What `PYTHONPATH` needs for PyTorch's products to be rounded by shape; see tests/kernels/rounding.py."""
 
 
 def _found(variable: str, default: Path) -> Path | None:

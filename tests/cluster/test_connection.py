@@ -93,7 +93,6 @@ def test_a_ray_of_this_machine_leaves_nothing(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = {
         **clean,
-        "PYTHONPATH": str(ROOT / "src"),
         "HOME": str(tmp_path / "home"),
         "TMPDIR": str(short),
         "OMP_NUM_THREADS": "1",

@@ -111,12 +111,10 @@ def dawdle(source: Source) -> Encoded:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_an_interruption_or_the_death_of_its_parent(tmp_path: Path, how: signal.Signals) -> None:
-    root = Path(__file__).parents[2]
     script = tmp_path / "slow.py"
     script.write_text(SLOW)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
         assert parent.stderr is not None

@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.guard import guard
-from tests.shared import ROOT
 
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": str(ROOT / "src"),
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
     "HF_HUB_OFFLINE": "1",

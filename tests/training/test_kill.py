@@ -24,8 +24,7 @@ def test_a_run_killed_at_any_moment_ends_at_the_same_numbers(
     # its checkpoint), the end.
     driver = Path(__file__).with_name("kill_driver.py")
     command = [sys.executable, str(driver), str(corpus.folder), str(tmp_path), model, *map(str, [NEVER, *moments])]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     kills = {moment: int((tmp_path / f"{moment}.txt").read_text()) for moment in [NEVER, *moments]}
     assert kills[NEVER] == 0

@@ -23,7 +23,6 @@ from sdt.corpus.store import write_corpus
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import dump_recipe
 from sdt.training.run import train
-from tests.shared import ROOT
 from tests.training.conftest import make_draft
 from tests.training.test_run import assert_same_run, metrics, quiet
 from tests.training.together_driver import BATCHES, STOPPED, recipes, with_dropout
@@ -57,7 +56,6 @@ def torchrun(place: Path, *words: str) -> Said:
     options = ["--standalone", "--nproc-per-node", "2", "--log-dir", str(log), "--redirects", "3"]
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         "OMP_NUM_THREADS": "1",
         "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
         "SDT_DIST_TIMEOUT": "30",
