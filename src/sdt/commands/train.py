@@ -1,8 +1,8 @@
 """Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
 
 A recipe is a YAML file of settings, or the name of a shipped one (iemocap, meld, puppets, ...); every setting is an
-option, too. Same recipe, corpus and machine give the same numbers, bit for bit, also when the run was interrupted and
-resumed. Started by torchrun, several processes train one model together:
+option, too. The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, also
+when the run was interrupted and resumed. Started by torchrun, several processes train one model together:
 torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
 """
 

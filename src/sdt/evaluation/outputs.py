@@ -122,7 +122,7 @@ def run_model(
         corpus: Where the conversations' features are.
         conversations: What to run it on; in the outputs they keep this order.
         modalities: Those that the model may look at, the others count as missing; None for all of the model's.
-        batch_size: Conversations that are computed together. It has no influence on the results.
+        batch_size: Conversations that are computed together. Results of other sizes differ by rounding only.
         windows: How longer conversations are cut; None for not at all. See `sdt.evaluation.reading`.
         device: Where to compute; None for where the model is.
         change: What is done to each packed batch before the model reads it; it must not depend on which conversations

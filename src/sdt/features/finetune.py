@@ -8,7 +8,8 @@ A text that is longer than the encoder reads at once is read in pieces (`text_pi
 epoch trains on one of them, drawn at random, so that memory does not grow with the text.
 
 While it is unfinished the output folder holds `settings.json` and `checkpoint/` only. Every epoch has its own seed, so
-a run that was interrupted ends with the same bits as one that was not.
+on the same machine, with the same versions and number of threads, a run that was interrupted ends with the same bits as
+one that was not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Several utterances at a time: the encoders that keep one core busy run in processes of their own.
 
 Threads would wait for each other: most of what `prosody`, `praat` or openSMILE do holds Python's lock. Every utterance
-is encoded alone, in whatever process, so that its values are the same bits for any number of processes. Encoders that
-are learned models are not meant here: they are large, and use all cores for one utterance.
+is encoded alone, in whatever process, so that on one machine its values are the same bits for any number of processes.
+Encoders that are learned models are not meant here: they are large, and use all cores for one utterance.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ NaN where the utterance lacks the modality, and `fused` where it lacks all. The 
 metadata, under the key `config`.
 
 Attention is computed over all N utterances with a mask that keeps conversations apart: the same numbers as with
-padding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
+padding, but for rounding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
 """
 
 from __future__ import annotations

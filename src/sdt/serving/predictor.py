@@ -2,8 +2,8 @@
 
 Features of recordings are made elsewhere (`decoding`), features that a request brings are taken as they are; what is
 left, words, is encoded here for all conversations at once. A conversation that runs alone is computed as `sdt predict`
-computes it, to the last bit; together with others the sums are added up in another order, which shows, if at all, in
-the last of the six digits of an answer.
+computes it, to the last bit, on the same machine with the same versions and number of threads; together with others
+the sums are added up in another order, which shows, if at all, in the last of the six digits of an answer.
 """
 
 from __future__ import annotations

@@ -33,7 +33,10 @@ def train(
     trackers: Sequence[Tracker] = (),
     processes: Processes = ALONE,
 ) -> RunFolder:
-    """Train by a recipe. Same recipe, corpus and machine: the same numbers, bit for bit, interrupted or not.
+    """Train by a recipe.
+
+    The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, interrupted or
+    not.
 
     Where several processes train together, all of them call this with the same arguments. The first alone writes and
     shows; what the others do with `folder`, `display` and `trackers` is nothing.
