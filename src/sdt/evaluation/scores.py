@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from sdt.errors import InputError
 
@@ -109,10 +109,11 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     true, predicted = np.indices(confusion.shape).reshape(2, -1)
     cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
     per_class = precision_recall_fscore_support(true, predicted, **cells)
+    _, _, f1s, supports = per_class
     return Scores(
         accuracy=float(np.trace(confusion) / total),
-        weighted_f1=float(f1_score(true, predicted, average="weighted", **cells)),
-        macro_f1=float(f1_score(true, predicted, average="macro", **cells)),
+        weighted_f1=float(np.average(f1s, weights=supports)),
+        macro_f1=float(np.average(f1s)),
         classes={
             label: ClassScores(float(precision), float(recall), float(f1), int(support))
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
