@@ -9,11 +9,14 @@ import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sdt.errors import InputError, near_miss
 from sdt.model.registry import settings_of_group
 from sdt.training.settings import Recipe
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,27 @@ def typed(setting: Setting, value: object) -> object:
     Raises:
         InputError: It cannot be; names the setting, what was expected and the near miss.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
+    from jsonargparse import ArgumentError
 
     if isinstance(value, str) and str in _members(setting.type):
         return value  # jsonargparse would take the text '#1', which as YAML is nothing, for null
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--value", type=setting.type)
     try:
-        return parser.parse_object({"value": value}, defaults=False)["value"]
+        return _parser(setting.type).parse_object({"value": value}, defaults=False)["value"]
     except (ArgumentError, ValueError, TypeError):
         choices = [choice for member in _members(setting.type) for choice in _choices(member)]
         hint = near_miss(value, choices) if isinstance(value, str) and choices else ""
         expected = " or ".join(_described(member) for member in _members(setting.type))
         raise InputError(f"{setting.key}: {value!r} is not {expected}{hint}") from None
+
+
+@cache
+def _parser(kind: object) -> ArgumentParser:
+    """A parser of one value; to make one takes several times as long as to use it."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=kind)
+    return parser
 
 
 def add_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
