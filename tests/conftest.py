@@ -23,6 +23,18 @@ def pytest_report_header() -> str:
     return f"kernels: {'rounded by shape (SDT_TEST_KERNELS=plain: as they are)' if KERNELS else 'as they are'}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, which makes its fixtures once; begin with files that take long."""
+    if not config.getoption("loadgroup", default=False):
+        return
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse to run grouped tests side by side: they share a service or a cluster, and some end processes of it."""
     if not session.config.getoption("loadgroup", default=False):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdt.__main__ import main
 from tests.shared import ROOT, SHARED_DATA
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -108,11 +109,15 @@ def test_the_demo(printed: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("printed")
-def test_the_other_commands(place: Path) -> None:
+def test_the_other_commands(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In this process, since each start takes seconds; the demo's commands are processes."""
+    monkeypatch.chdir(place)
     needs_meld = [c for c in COMMANDS if "meld" in c]
     for command in COMMANDS:
         if command not in SETUP and (SHARED_DATA is not None or command not in needs_meld):
-            run(command, place)
+            program, *words = shlex.split(command)
+            assert program == "sdt"
+            assert main(words) == 0, f"$ {command}\n{capsys.readouterr()}"
 
 
 @pytest.mark.usefixtures("printed")

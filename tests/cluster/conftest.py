@@ -67,6 +67,7 @@ def ray_head() -> Iterator[Head]:
     options = [
         "--include-dashboard=false",
         "--disable-usage-stats",
+        f"--dashboard-agent-listen-port={_free()}",  # a fixed one unless named, which another may have
         f"--temp-dir={place}",
         f"--ray-client-server-port={client}",
     ]

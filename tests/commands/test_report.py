@@ -16,6 +16,7 @@ from tests.report.conftest import corpus, experiment
 from tests.shared import ROOT
 
 __all__ = ["corpus", "experiment"]
+pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
 
 
 @pytest.fixture
@@ -46,11 +47,10 @@ def test_an_experiment_is_reported_into_its_folder(place: Path, capsys: pytest.C
         assert (place / "parts/report" / picture).is_file()
     assert str(place) not in page
     assert "exists already" in refused(capsys, "parts")
+    # The report that is in the experiment's folder already is no row of it.
     assert main(["report", "parts", "--draws", "200", "--overwrite", "--reference", "voice"]) == 0
     assert "full minus" not in page
     assert "Difference in weighted F1 to voice" in (place / "parts/report/report.md").read_text(encoding="utf-8")
-    # The report in the experiment's folder is no row of it, and none of a group.
-    assert main(["report", "parts", "--draws", "200", "--output", "other"]) == 0
 
 
 def test_folders_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,10 +98,10 @@ def test_the_commands_of_the_page_are_understood() -> None:
 
 
 def test_spaces_are_shown_when_asked_for(place: Path) -> None:
-    assert main(["report", "parts", "--draws", "200", "--representations"]) == 0
-    page = (place / "parts/report/report.html").read_text(encoding="utf-8")
+    assert main(["report", "parts/full/seed-0", "--representations", "--output", "out"]) == 0
+    page = (place / "out/report.html").read_text(encoding="utf-8")
     assert page.count(">Before and after fusion</h2>") == 1
     spaces = page[page.index(">Before and after fusion</h2>") :]
     assert "as many have the same emotion" not in page
     assert re.search(r"<td[^>]*>fused[^<]*</td>|<th[^>]*>[^<]*fusion[^<]*</th>", spaces)
-    assert (place / "parts/report/figures/spaces.svg").is_file()
+    assert (place / "out/figures/spaces.svg").is_file()

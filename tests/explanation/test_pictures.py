@@ -107,17 +107,17 @@ def stretched(short: Explanation, length: int) -> Explanation:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("length", "options"),
     [
-        {"widths": {"text": 6}},
-        {"layers": 2},
-        {"intra_modal": False},
-        {"inter_modal": False},
-        {"fusion": "addition"},
+        (1, {"widths": {"text": 6}}),
+        (1, {"layers": 2}),
+        (3, {"layers": 2}),
+        (3, {"intra_modal": False}),
+        (3, {"inter_modal": False}),
+        (3, {"fusion": "addition"}),
     ],
 )
-@pytest.mark.parametrize("length", [1, 3])
-def test_written_for_every_kind_of_model(options: dict[str, object], length: int, tmp_path: Path) -> None:
+def test_written_for_every_kind_of_model(length: int, options: dict[str, object], tmp_path: Path) -> None:
     found, *_ = explained(length, missing=0.3 if length > 1 else 0.0, **options)
     found = replace(found, conversation=Conversation("$c_", (*found.conversation.utterances[:-1], STRANGE)))
     names = write_explanation(found, tmp_path / "out")

@@ -241,7 +241,7 @@ def test_dropout_of_the_weights_keeps_their_expectation(weights: str) -> None:
     q = q.requires_grad_()
     torch.manual_seed(0)
     with in_parts() if weights == "computed again" else nullcontext():
-        drawn = torch.stack([layout.attend(q, k, v, keys, 0.5).detach() for _ in range(4000)])
+        drawn = torch.stack([layout.attend(q, k, v, keys, 0.5).detach() for _ in range(1500)])
     assert drawn.std(dim=0).min() > 0
-    error = (drawn.mean(dim=0) - expected) / (drawn.std(dim=0) / 4000**0.5)
+    error = (drawn.mean(dim=0) - expected) / (drawn.std(dim=0) / 1500**0.5)
     assert error.abs().max() < 5

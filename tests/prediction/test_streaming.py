@@ -74,7 +74,7 @@ def same(found: Sequence[Prediction], expected: Sequence[Prediction]) -> None:
             assert branch == pytest.approx(other.branches[head], abs=CLOSE)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.DataObject) -> None:
     modalities = data.draw(st.sampled_from([("text",), ("audio", "text"), ("text", "audio", "visual")]))

@@ -32,8 +32,12 @@ HOSTILE = {"calm": "<b>calm</b>", "cross": "a_b & 50 %", "glad": "x|y $z$ `#{}~^
 
 @pytest.fixture(scope="session")
 def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three rows of three seeds; voice/seed-1 was never begun. Nobody writes into it."""
-    return make_experiment(corpus, tmp_path_factory.mktemp("reported") / "parts", ROWS)
+    """Three rows of three seeds; voice/seed-1 was never begun. Nobody writes into it.
+
+    Tests of the command import this fixture, which is another one then; the experiment is made once.
+    """
+    folder = tmp_path_factory.getbasetemp() / "reported" / "parts"
+    return folder if folder.exists() else make_experiment(corpus, folder, ROWS)
 
 
 @pytest.fixture(scope="session")

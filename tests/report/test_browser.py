@@ -20,6 +20,7 @@ from sdt.report.study import Study
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
 pytestmark = [
+    pytest.mark.xdist_group("report"),
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason=f"needs a browser: one of {', '.join(NAMES)} on the path"),
 ]

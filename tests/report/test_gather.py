@@ -18,6 +18,8 @@ from tests.evaluation.runs import make_run
 from tests.report.conftest import FEW
 from tests.training.conftest import make_draft
 
+pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
+
 
 def test_an_experiment(study: Study, experiment: Path) -> None:
     assert [row.name for row in study.planned] == ["full", "voice", "no-distillation"]

@@ -15,6 +15,8 @@ from tests.features.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.running import TERMINATED, Answer, Running, running
 
+pytestmark = pytest.mark.slow
+
 
 def decoders(service: Running) -> list[int]:
     """The service's processes that decode, but not Python's own helper."""
@@ -38,6 +40,12 @@ def state(process: int) -> str:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "X"
+
+
+def limits_of(process: int) -> dict[str, list[str]]:
+    """As the system states them, soft and hard."""
+    lines = Path(f"/proc/{process}/limits").read_text().splitlines()[1:]
+    return {line[:25].strip(): line[26:].split()[:2] for line in lines}
 
 
 def post_talk(service: Running, home: Path) -> Answer:
@@ -97,6 +105,10 @@ def test_a_file_that_takes_too_much_memory(home: Path, tmp_path: Path, long_soun
     with running(home / "model", tmp_path / "t", "--decoders", "1", "--decode-bytes", str(40 * 2**20)) as service:
         expected = post_talk(service, home)
         assert expected.status == 200
+        (decoder,) = decoders(service)
+        limits = limits_of(decoder)
+        assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]  # it can write no file
+        assert int(limits["Max address space"][0]) > 40 * 2**20
         answer = service.post_parts(("media", "x.flac", long_sound))
         assert answer.status == 422, answer.body
         assert answer.json["error"]["limit"] == {"name": "decode_bytes", "value": 40 * 2**20}
@@ -157,21 +169,3 @@ def test_an_upload_is_opened_under_its_name(tmp_path: Path, monkeypatch: pytest.
         assert path.is_symlink()
     upload.close()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_decoder_can_write_no_file(home: Path) -> None:
-    """The limits as the system states them."""
-    from sdt.model.saved import load
-    from sdt.serving.decoders import Decoder
-    from sdt.serving.settings import Settings
-
-    decoder = Decoder(load(home / "model").config, home / "model", Settings(decode_bytes=10**8))
-    try:
-        assert decoder.report() == {"audio": {"note": None}}
-        limits = Path(f"/proc/{decoder.process.pid}/limits").read_text()
-        values = {line[:25].strip(): line[26:].split()[:2] for line in limits.splitlines()[1:]}
-        assert values["Max file size"] == ["0", "0"]
-        assert values["Max core file size"] == ["0", "0"]
-        assert int(values["Max address space"][0]) > 10**8
-    finally:
-        decoder.close()
