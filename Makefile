@@ -22,6 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
 	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
 
+# PyTorch's products round by shape in the tests (tests/kernels); SDT_TEST_KERNELS=plain leaves them as they are.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
