@@ -55,6 +55,7 @@ class _Repr(reprlib.Repr):
 
 
 _MOST = 80
+_MOST_REASON = 160
 _REPR = _Repr()
 
 
@@ -70,6 +71,17 @@ def quoted(value: object) -> str:
     """
     text = printable(_REPR.repr(value))
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+
+
+def reason(error: BaseException) -> str:
+    r"""Another library's error in one printable line: its type, and at most 160 characters of its message.
+
+    Example:
+        >>> print(reason(ValueError("line 1:\n\x1b[31mno number")))
+        ValueError: line 1: \x1b[31mno number
+    """
+    text = printable(" ".join(str(error)[:2000].split()))
+    return f"{type(error).__name__}: {text if len(text) <= _MOST_REASON else text[: _MOST_REASON - 3] + '...'}"
 
 
 def printable(text: str) -> str:

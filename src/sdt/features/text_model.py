@@ -37,6 +37,8 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_SETTINGS = "adapter_config.json"
 DIGITS = 8
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+_PICKLED_TENSOR = 10_000
+"""Bytes; a small estimate of the mean size of a tensor in pickled weights."""
 FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 """What is fetched of a repository: no pickled weights, which are programs, and no code."""
 
@@ -238,8 +240,10 @@ def _pooling(folder: Path) -> Pooling:
 def _load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
+    from sdt.parameter_limit import parameters_limited
+
     try:
-        with silence():
+        with silence(), parameters_limited(_sizes(folder)):
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModel.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever a folder of strangers' files can make the loader raise
@@ -251,6 +255,15 @@ def _load(folder: Path) -> tuple[Any, Any]:
     if model.config.is_encoder_decoder or not hasattr(model.config, "hidden_size"):
         raise InputError(f"text encoder {folder}: {model.config.model_type} is not an encoder such as BERT or RoBERTa")
     return tokenizer, model
+
+
+def _sizes(folder: Path) -> list[int]:
+    """Numbers of each tensor in the weights; of pickled ones, whose tensors only their reader knows, what could be."""
+    from sdt.parameter_limit import sizes_of_tensors
+
+    if files := list(folder.glob("*.safetensors")):
+        return [size for file in files for size in sizes_of_tensors(file)]
+    return [_PICKLED_TENSOR] * (sum(file.stat().st_size for file in folder.glob("*.bin")) // _PICKLED_TENSOR)
 
 
 def _merge(model: nn.Module, folder: Path, adapter: Path) -> None:
@@ -276,9 +289,17 @@ def _merge(model: nn.Module, folder: Path, adapter: Path) -> None:
         with torch.no_grad():
             for name in [name for name in tensors if name.endswith(".lora_A.weight")]:
                 module = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                update = tensors[name.replace(".lora_A.", ".lora_B.")] @ tensors[name]  # [out, rank] [rank, in]
-                model.get_submodule(module).weight += settings["lora_alpha"] / settings["r"] * update
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+                weight, first = model.get_submodule(module).weight, tensors[name]  # [out, in] and [rank, in]
+                second = tensors[name.replace(".lora_A.", ".lora_B.")]  # [out, rank]
+                if (second.shape[0], first.shape[-1]) != weight.shape:  # a product of thin matrices can be huge
+                    raise ValueError(f"{module}: it is not of the weights' shape")
+                update = second @ first
+                weight += settings["lora_alpha"] / settings["r"] * update
+                if not torch.isfinite(weight).all():
+                    raise ValueError(f"{module}: infinite numbers or NaN")
+    except (
+        *(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ArithmeticError),
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{adapter}: damaged adapter ({type(error).__name__}: {reason}); fine-tune again") from None
 
