@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -34,10 +34,16 @@ def near_miss(word: str, known: Iterable[str]) -> str:
         `"; did you mean 'gated'?"`, or `"; known are: a, b, c"` where nothing comes near.
     """
     choices = list(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:_MOST], choices, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are: {', '.join(choices)}" if choices else ""
+        return f"; did you mean {quoted(close[0])}?"
+    return f"; known are: {listed(choices)}" if choices else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in one printable line: the first 20, each of at most 80 characters, and how many more there are."""
+    shown = ", ".join(printable(name[:_MOST]) for name in names[:_MOST_LISTED])
+    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
 
 
 class _Repr(reprlib.Repr):
@@ -56,6 +62,7 @@ class _Repr(reprlib.Repr):
 
 _MOST = 80
 _MOST_REASON = 160
+_MOST_LISTED = 20
 _REPR = _Repr()
 
 

@@ -1,4 +1,4 @@
-"""A limit on models that are built from a stranger's configuration: what their file of weights justifies, and no more."""
+"""A limit on models built from a stranger's configuration: what their file of weights justifies, and no more."""
 
 from __future__ import annotations
 

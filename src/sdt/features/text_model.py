@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sdt.errors import InputError, MissingDependencyError
+from sdt.errors import InputError, MissingDependencyError, quoted
 from sdt.files import sha256
 
 if TYPE_CHECKING:
@@ -237,15 +237,34 @@ def _pooling(folder: Path) -> Pooling:
     return "first"
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
+def load_encoder(folder: Path, **options: object) -> Any:  # noqa: ANN401 - transformers has no types
+    """Load a Hugging Face model of a folder, if its configuration is of no larger one than its weights.
 
-    from sdt.parameter_limit import parameters_limited
+    Raises:
+        Exception: Whatever a folder of strangers' files can make the loader raise.
+    """
+    from transformers import AutoModel
+
+    from sdt.parameter_limit import parameters_limited, sizes_of_tensors
+
+    if files := list(folder.glob("*.safetensors")):
+        sizes = [size for file in files for size in sizes_of_tensors(file)]
+    else:  # pickled weights, whose tensors only their reader knows
+        sizes = [_PICKLED_TENSOR] * (sum(file.stat().st_size for file in folder.glob("*.bin")) // _PICKLED_TENSOR)
+    layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers", 0)
+    if layers > len(sizes):  # some configurations make a list of that length before the model is built
+        raise InputError(f"{quoted(layers)} layers, and the weights are {len(sizes):,} tensors")
+    with silence(), parameters_limited(sizes):
+        return AutoModel.from_pretrained(folder, local_files_only=True, **options)
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoTokenizer
 
     try:
-        with silence(), parameters_limited(_sizes(folder)):
+        with silence():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True)
+        model = load_encoder(folder)
     except Exception as error:  # whatever a folder of strangers' files can make the loader raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -255,15 +274,6 @@ def _load(folder: Path) -> tuple[Any, Any]:
     if model.config.is_encoder_decoder or not hasattr(model.config, "hidden_size"):
         raise InputError(f"text encoder {folder}: {model.config.model_type} is not an encoder such as BERT or RoBERTa")
     return tokenizer, model
-
-
-def _sizes(folder: Path) -> list[int]:
-    """Numbers of each tensor in the weights; of pickled ones, whose tensors only their reader knows, what could be."""
-    from sdt.parameter_limit import sizes_of_tensors
-
-    if files := list(folder.glob("*.safetensors")):
-        return [size for file in files for size in sizes_of_tensors(file)]
-    return [_PICKLED_TENSOR] * (sum(file.stat().st_size for file in folder.glob("*.bin")) // _PICKLED_TENSOR)
 
 
 def _merge(model: nn.Module, folder: Path, adapter: Path) -> None:
