@@ -80,11 +80,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
 
 
-def reason(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     r"""Another library's error in one printable line: its type, and at most 160 characters of its message.
 
     Example:
-        >>> print(reason(ValueError("line 1:\n\x1b[31mno number")))
+        >>> print(described(ValueError("line 1:\n\x1b[31mno number")))
         ValueError: line 1: \x1b[31mno number
     """
     text = printable(" ".join(str(error)[:2000].split()))

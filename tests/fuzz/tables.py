@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,25 @@ from sdt.corpus.importers.feature_tables import SUFFIXES
 from tests.fuzz.mutations import TEXTS, mutate_bytes, mutate_lines
 
 _ROWS = [
-    ("d0", "0", "Ann", "hi there", "joy"),
-    ("d0", "1", "Bob", "oh, no", "anger"),
-    ("d1", "0", "Ann", "well", "joy"),
+    ("d0", "0", "Ann", "hi there", "joy", "train"),
+    ("d0", "1", "Bob", "oh, no", "anger", "train"),
+    ("d1", "0", "Ann", "well", "joy", "dev"),
+    ("d2", "0", "Ann", "well", "joy", "test"),
 ]
 _UTTERANCES = "conversation,utterance,speaker,text,label,split\n" + "".join(
-    f'{c},{u},{s},"{t}",{label},{split}\n'
-    for (c, u, s, t, label), split in zip(_ROWS, ("train", "train", "test"), strict=True)
+    f'{c},{u},{s},"{t}",{label},{split}\n' for c, u, s, t, label, split in _ROWS
 )
 _MELD = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
     '1,"Hi, you",Ann,joy,positive,0,0,8,21,"00:16:16,059","00:16:21,731"\n'
     '2,No,Bob,anger,negative,0,1,8,21,"00:16:21,940","00:16:23,442"\n'
+    '3,No,Bob,anger,negative,1,0,8,21,"00:16:21,940","00:16:23,442"\n'
+    '4,No,Bob,anger,negative,2,0,8,21,"00:16:21,940","00:16:23,442"\n'
 )
 _LINES = "".join(
     f'{{"conversation": "{c}", "utterance": "{u}", "speaker": "{s}", '
-    f'"text": "{t}", "label": "{label}", "split": "train"}}\n'
-    for c, u, s, t, label in _ROWS
+    f'"text": "{t}", "label": "{label}", "split": "{split}"}}\n'
+    for c, u, s, t, label, split in _ROWS
 )
 _PIECES = [
     *(
@@ -72,10 +75,10 @@ _PIECES = [
 
 
 def _features(draw: random.Random, suffix: str) -> bytes:
-    x = np.arange(9).reshape(3, 3).astype(draw.choice(("f4", "f8", "i8", ">f4", "f2", "?")))
+    x = np.arange(12).reshape(4, 3).astype(draw.choice(("f4", "f8", "i8", ">f4", "f2", "?")))
     if draw.random() < 0.1:
         x = draw.choice(
-            (x[:2], x[:0], x[:, :0], x.reshape(-1), x[None], np.full((3, 3), np.nan), x.astype("U5"), x.astype("c8"))
+            (x[:2], x[:0], x[:, :0], x.reshape(-1), x[None], np.full((4, 3), np.nan), x.astype("U5"), x.astype("c8"))
         )
     file = io.BytesIO()
     keyed = {f"{c}_{u}": row for (c, u, *_), row in zip(_ROWS, x, strict=False)}
@@ -100,8 +103,6 @@ def _features(draw: random.Random, suffix: str) -> bytes:
             arrays = {"features": x.astype("f4"), "present": np.ones(len(x), np.bool_)}
             return save(arrays if draw.random() < 0.5 else {"x": arrays["features"]})
         case _:
-            import pickle
-
             return pickle.dumps(keyed, protocol=draw.randrange(6))
     return file.getvalue()
 
@@ -113,7 +114,7 @@ _BINARY = [
         b"PK\x05\x06",
         b"\xff\xff\xff\xff",
         b"\x00" * 8,
-        b"(3, 3)",
+        b"(4, 3)",
         b"(9999999999, 3)",
     ),
     *(
@@ -122,16 +123,18 @@ _BINARY = [
         b"'<f8'",
         b"'<U9'",
         b"True",
-        b'"shape":[3,3]',
+        b'"shape":[4,3]',
         b'"shape":[0,9223372036854775807]',
     ),
-    *(b'"data_offsets":[0,36]', b'"data_offsets":[36,0]', b"F32", b"F64", b"BF16", b"((((((((" * 40, b"[[[[" * 100),
+    *(b'"data_offsets":[0,48]', b'"data_offsets":[48,0]', b"F32", b"F64", b"BF16", b"((((((((" * 40, b"[[[[" * 100),
 ]
 
 
 def make(draw: random.Random) -> dict[str, bytes]:
     """A table of utterances, and a file of features."""
-    name, text = draw.choice((("u.csv", _UTTERANCES), ("u.csv", _UTTERANCES), ("u.csv", _MELD), ("u.jsonl", _LINES)))
+    name, text = draw.choice(
+        (("u.csv", _UTTERANCES), ("u.csv", _UTTERANCES), ("u_train.csv", _MELD), ("u.jsonl", _LINES))
+    )
     if draw.random() < 0.6:
         text = mutate_lines(draw, text, _PIECES)
     table = text.encode(draw.choice(("utf-8", "utf-8", "utf-16", "cp1252")), "replace")
@@ -146,6 +149,6 @@ def make(draw: random.Random) -> dict[str, bytes]:
 
 def check(folder: Path) -> None:
     """Import them as a corpus."""
-    table = next(folder.glob("u.*"))
+    table = next(folder.glob("u*"))
     draft = read([table], ImportOptions(), features={"audio": [next(folder.glob("audio.*"))]})
     draft.check()

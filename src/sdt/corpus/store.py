@@ -33,7 +33,7 @@ from sdt.corpus.modality import Modality
 from sdt.corpus.selection import Ids, Selection
 from sdt.corpus.verify import check_features, check_files, check_lines
 from sdt.corpus.write import index_of_lines, write_folder
-from sdt.errors import InputError, near_miss, quoted, reason
+from sdt.errors import InputError, described, near_miss, quoted
 from sdt.files import atomic_folder, sha256
 from sdt.speakers import Speakers
 
@@ -102,7 +102,7 @@ class Corpus:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path}: damaged ({reason(error)}); import the corpus again") from None
+            raise InputError(f"{path}: damaged ({described(error)}); import the corpus again") from None
 
     @cached_property
     def fingerprint(self) -> str:
