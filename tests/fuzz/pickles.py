@@ -82,7 +82,7 @@ def make(draw: random.Random) -> Files:
             data = b"\x80\x02" + layouts.python2_opcodes(content) + b"."
     except (AssertionError, OverflowError, UnicodeError):  # what Python 2's helper does not know
         pass
-    return {"f.pkl": mutate_bytes(draw, data, _PIECES) if draw.random() < 0.7 else data}
+    return {"f.pkl": mutate_bytes(draw, data, _PIECES) if draw.random() < 0.5 else data}
 
 
 def check(folder: Path) -> None:

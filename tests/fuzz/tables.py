@@ -135,14 +135,15 @@ def make(draw: random.Random) -> dict[str, bytes]:
     name, text = draw.choice(
         (("u.csv", _UTTERANCES), ("u.csv", _UTTERANCES), ("u_train.csv", _MELD), ("u.jsonl", _LINES))
     )
-    if draw.random() < 0.6:
+    changed = draw.choice(("lines", "bytes", "features", "features", "all"))
+    if changed in ("lines", "all"):
         text = mutate_lines(draw, text, _PIECES)
-    table = text.encode(draw.choice(("utf-8", "utf-8", "utf-16", "cp1252")), "replace")
-    if draw.random() < 0.25:
+    table = text.encode(draw.choice(("utf-8", "utf-8", "utf-8", "utf-16", "cp1252")), "replace")
+    if changed in ("bytes", "all"):
         table = mutate_bytes(draw, table, [piece.encode("utf-8", "replace") for piece in _PIECES])
     suffix = draw.choice(SUFFIXES)
     features = _features(draw, suffix)
-    if draw.random() < 0.6:
+    if changed in ("features", "all") and draw.random() < 0.7:
         features = mutate_bytes(draw, features, _BINARY)
     return {name: table, f"audio{suffix}": features}
 
