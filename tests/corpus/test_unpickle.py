@@ -3,7 +3,9 @@ from __future__ import annotations
 import collections
 import copyreg
 import pickle
+import resource
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdt.__main__ import main
+from sdt.corpus import unpickle
 from sdt.corpus.unpickle import load
 from sdt.errors import InputError
 from tests.corpus.importers.layouts import cosmic_iemocap, mmgcn_meld, python2_opcodes
-from tests.shared import SHARED_DATA, needs_meld
+from tests.shared import ROOT, SHARED_DATA, needs_meld
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -332,6 +336,49 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
     _refusal(tmp_path, HOSTILE[name])
+
+
+FAULTY = {
+    **{path.stem: path for path in (ROOT / "tests/data/faults/pickles").iterdir()},
+    "deep-tuple-key-200000": None,
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_file_that_took_all_memory_or_time_ends_the_command_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = FAULTY[name] or _write(tmp_path, b"}N" + b"\x85" * 200_000 + b"K\x01s.")
+    began, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    code = main(["corpus", "import", str(path), "--output", str(tmp_path / "corpus")])
+    assert code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert time.process_time() - began < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 500_000  # kB
+
+
+PLAIN: dict[str, Any] = {
+    "small numbers": np.zeros((1000, 100), np.int8),
+    "doubles": np.zeros((100, 1000)),
+    "bools": [True] * 50_000,
+    "nothing": [None] * 50_000,
+    "integers": list(range(200)) * 200,
+    "floats": [0.5] * 20_000,
+    "rows": [[0.5, 1.5, 2.5]] * 10,
+    "texts": {f"dia{number}_utt0": "joy" for number in range(2_000)},
+    "vectors": {f"dia{number}_utt0": np.zeros(100, np.float32) for number in range(500)},
+    "one label": ["joy"] * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_nothing_is_shared_in_may_be_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, protocol: int
+) -> None:
+    monkeypatch.setattr(unpickle, "most_expanded", lambda size: 20_000 + 32 * size)
+    read: Any = load(_write(tmp_path, pickle.dumps(PLAIN[name], protocol)))
+    assert len(read) == len(PLAIN[name])
 
 
 def test_what_real_files_share_is_read(tmp_path: Path) -> None:

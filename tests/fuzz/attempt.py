@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -109,7 +110,9 @@ def attempt(kind: str, files: dict[str, bytes]) -> tuple[str, str]:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, handler)
     if outcome == "refused" and ("\n" in detail or len(detail) > _LONGEST):
-        return "message of several lines" if "\n" in detail else "message too long", detail[:3000]
+        what = "message of several lines" if "\n" in detail else "message too long"
+        words = re.findall("[a-z]{2,}", detail.partition(f"{folder}/")[2][:200])
+        return f"{what}: {' '.join(words[:8])[:60]}", detail[:3000]
     if _events:
         return f"forbidden: {_events[0]}"[:80], "\n".join(_events)
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before > MEGABYTES * 1024:

@@ -6,6 +6,7 @@ import re
 
 from sdt.corpus import index, utterance_lines
 from sdt.corpus.draft import MODALITY_NAME, SPLITS
+from sdt.errors import listed, quoted
 from sdt.json_values import dictionary, is_size, require, texts
 from sdt.text import check_names
 
@@ -20,7 +21,7 @@ def check_header(header: object) -> None:
     """
     values = dictionary("corpus.json", {"corpus.json": header})
     for key in ("name", "licence"):
-        require(isinstance(values.get(key), str), f"{key!r} is no text")
+        require(isinstance(values.get(key), str), f"{quoted(key)} is no text")
     labels = texts("labels", values)
     require(len(labels) > 1 and len(set(labels)) == len(labels), "'labels' are not two or more different ones")
     speakers = dictionary("speakers", values)
@@ -29,25 +30,25 @@ def check_header(header: object) -> None:
     texts("names", speakers)
     modalities = dictionary("modalities", values)
     for name in modalities:
-        require(re.fullmatch(MODALITY_NAME, name) is not None, f"{name!r} cannot name a modality")
+        require(re.fullmatch(MODALITY_NAME, name) is not None, f"{quoted(name)} cannot name a modality")
         entry = dictionary(name, modalities)
-        require(is_size(entry.get("width")), f"'width' of {name!r} is no positive number")
-        require(isinstance(entry.get("encoder"), str), f"'encoder' of {name!r} is no text")
+        require(is_size(entry.get("width")), f"'width' of {quoted(name)} is no positive number")
+        require(isinstance(entry.get("encoder"), str), f"'encoder' of {quoted(name)} is no text")
     splits = dictionary("splits", values)
     for split in splits:
-        require(split in SPLITS, f"{split!r} is no split")
+        require(split in SPLITS, f"{quoted(split)} is no split")
     files = {utterance_lines.FILE, *(f"{name}.safetensors" for name in modalities)}
     if values["format"] == 1:
         _check_ids(splits)
     else:
         files.add(index.FILE)
         for split, count in splits.items():
-            require(is_size(count) or count == 0, f"'splits': {split!r} is no number of conversations")
+            require(is_size(count) or count == 0, f"'splits': {quoted(split)} is no number of conversations")
     encoders = [str(dictionary(name, modalities)["encoder"]) for name in modalities]
     check_names("the name", [str(values["name"]), *labels, *texts("names", speakers), *encoders])
     dictionary("provenance", values)
     hashes = dictionary("sha256", values)
-    require(set(hashes) == files, f"'sha256' does not name exactly the files {', '.join(sorted(files))}")
+    require(set(hashes) == files, f"'sha256' does not name exactly the files {listed(sorted(files))}")
 
 
 def _check_ids(splits: dict[str, object]) -> None:
@@ -55,4 +56,4 @@ def _check_ids(splits: dict[str, object]) -> None:
     owner: dict[str, str] = {}
     for split in splits:
         for id in texts(split, splits):
-            require(owner.setdefault(id, split) == split, f"conversation {id!r} is in two splits")
+            require(owner.setdefault(id, split) == split, f"conversation {quoted(id)} is in two splits")

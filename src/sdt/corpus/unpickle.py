@@ -171,7 +171,7 @@ class _Interpreter:
         pass
 
     def do_push(self, value: object) -> None:
-        self._charge(sys.getsizeof(value) + 8)
+        self._charge(8 if value is None or isinstance(value, bool) else sys.getsizeof(value) + 8)
         self._stack.append(value)
 
     def do_numbers(self, values: list[float]) -> None:
