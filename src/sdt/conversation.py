@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+MOST_LABELS = 1000
+"""Of a corpus or a model; sets of emotions have a few dozen at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:

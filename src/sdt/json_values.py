@@ -47,3 +47,16 @@ def texts(key: str, values: Mapping[str, object]) -> list[str]:
     for item in value:
         item.encode("utf-8")  # UnicodeEncodeError, a ValueError, where JSON has half a character as an escape
     return value
+
+
+def check_statistics(values: Mapping[str, object]) -> None:
+    """Check `normalisation`, where it is among the values: modality to `mean` and `deviation`, lists of finite numbers.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    for name, of in dictionary("normalisation", {"normalisation": {}, **values}).items():
+        for key in ("mean", "deviation"):
+            numbers = of.get(key) if isinstance(of, dict) else None
+            found = isinstance(numbers, list) and all(map(is_finite, numbers))
+            require(found, f"'{key}' in 'normalisation' of {quoted(name)} is no list of finite numbers")

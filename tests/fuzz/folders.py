@@ -63,7 +63,7 @@ def _changed(draw: random.Random, name: str, data: bytes) -> bytes:
             header = json_bytes(draw, mutate_json(draw, json.loads(data[8 : 8 + size])))
             length = len(header) if draw.random() < 0.9 else draw.choice((0, 2**63, 2**64 - 1, len(data)))
             return length.to_bytes(8, "little") + header + data[8 + size :]
-    except ValueError:  # changed before
+    except (ValueError, RecursionError):  # changed before
         pass
     return mutate_bytes(draw, data, [b"{", b"}", b"[", b"null", b"1e999", b"-1", b"\x00" * 8, b"\xff" * 8])
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from sdt.conversation import MOST_LABELS
 from sdt.corpus import index, utterance_lines
 from sdt.corpus.draft import MODALITY_NAME, SPLITS
 from sdt.errors import listed, quoted
-from sdt.json_values import dictionary, is_size, require, texts
+from sdt.json_values import check_statistics, dictionary, is_size, require, texts
 from sdt.text import check_names
 
 FORMAT = 2
@@ -23,7 +24,7 @@ def check_header(header: object) -> None:
     for key in ("name", "licence"):
         require(isinstance(values.get(key), str), f"{quoted(key)} is no text")
     labels = texts("labels", values)
-    require(len(labels) > 1 and len(set(labels)) == len(labels), "'labels' are not two or more different ones")
+    require(1 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 2 to {MOST_LABELS} different ones")
     speakers = dictionary("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is no positive number")
@@ -46,7 +47,7 @@ def check_header(header: object) -> None:
             require(is_size(count) or count == 0, f"'splits': {quoted(split)} is no number of conversations")
     encoders = [str(dictionary(name, modalities)["encoder"]) for name in modalities]
     check_names("the name", [str(values["name"]), *labels, *texts("names", speakers), *encoders])
-    dictionary("provenance", values)
+    check_statistics(dictionary("provenance", values))
     hashes = dictionary("sha256", values)
     require(set(hashes) == files, f"'sha256' does not name exactly the files {listed(sorted(files))}")
 

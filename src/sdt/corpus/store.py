@@ -37,6 +37,9 @@ from sdt.errors import InputError, described, near_miss, quoted
 from sdt.files import atomic_folder, sha256
 from sdt.speakers import Speakers
 
+_MOST_SPEAKERS = 1000
+"""In a corpus that has not even as many utterances."""
+
 __all__ = ["FORMAT", "Corpus", "Modality", "write_corpus"]
 
 
@@ -96,7 +99,10 @@ class Corpus:
                     "import the corpus again"
                 )
             check_header(header)
-            return cls(folder, header, _index(folder, header))
+            corpus = cls(folder, header, _index(folder, header))
+            if corpus.speakers.count > max(corpus.size, _MOST_SPEAKERS):
+                raise ValueError(f"{corpus.speakers.count:,} speakers of {corpus.size:,} utterances")
+            return corpus
         except InputError:
             raise
         except OSError as error:

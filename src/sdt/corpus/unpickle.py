@@ -65,13 +65,12 @@ def load(path: Path) -> object:
     return loads(path, data)
 
 
-def loads(path: Path, data: bytes, *, encoding: str = "latin1") -> object:
+def loads(path: Path, data: bytes) -> object:
     """The same of a pickle in memory, which is a part of a file or was made of it.
 
     Args:
         path: The file, for messages.
         data: The pickle.
-        encoding: How the byte strings of Python 2 become text.
     """
     try:
         return _Interpreter(len(data)).run(data)

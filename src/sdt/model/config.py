@@ -184,7 +184,7 @@ class ModelConfig:
                 )
         statistics = corpus.provenance.get("normalisation", {})
         return cls(
-            modalities={name: corpus.modalities[name].width for name in chosen},
+            modalities={name: corpus.modalities[name].shape[1] for name in chosen},
             labels=corpus.labels,
             speakers=corpus.speakers,
             architecture=architecture,

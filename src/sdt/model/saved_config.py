@@ -10,8 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import torch
 
+from sdt.conversation import MOST_LABELS
 from sdt.errors import InputError, quoted
-from sdt.json_values import dictionary, is_finite, is_size, require, texts
+from sdt.json_values import check_statistics, dictionary, is_finite, is_size, require, texts
 from sdt.model.base import Model
 from sdt.model.config import ModelConfig
 from sdt.model.registry import MODELS, label_of
@@ -32,7 +33,7 @@ def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
         require(is_size(width), f"the width of {quoted(name)} is no positive number")
         name.encode("utf-8")
     labels = texts("labels", values)
-    require(bool(labels) and len(set(labels)) == len(labels), "'labels' are not one or more different ones")
+    require(0 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 1 to {MOST_LABELS} different ones")
     speakers = dictionary("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is no positive number")
@@ -40,12 +41,7 @@ def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
     dictionary("provenance", values)
     for name, encoder in dictionary("encoders", values).items():
         require(isinstance(encoder, str), f"the encoder of {quoted(name)} is no text")
-    for name, of in dictionary("normalisation", {"normalisation": {}, **values}).items():
-        require(isinstance(of, dict), f"'normalisation' of {quoted(name)} is no dictionary")
-        for key in ("mean", "deviation"):
-            numbers = of.get(key)  # type: ignore[attr-defined] # a dictionary, as just checked
-            found = isinstance(numbers, list) and all(map(is_finite, numbers))
-            require(found, f"'{key}' in 'normalisation' of {quoted(name)} is no list of finite numbers")
+    check_statistics(values)
     for name, temperature in dictionary("temperatures", {"temperatures": {}, **values}).items():
         require(is_finite(temperature), f"the temperature of {quoted(name)} is no finite number")
     _check_settings(dictionary("architecture", values), settings)
