@@ -160,8 +160,8 @@ class Draft:
             for conversation in ids:
                 if conversation not in known:
                     raise InputError(
-                        f"{self.name}: split {quoted(split)} names conversation {quoted(conversation)}, which is not in "
-                        "the corpus"
+                        f"{self.name}: split {quoted(split)} names conversation {quoted(conversation)}, which is not "
+                        "in the corpus"
                     )
                 if conversation in owner:
                     raise InputError(
