@@ -41,8 +41,8 @@ def near_miss(word: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in one printable line: the first 20, each of at most 80 characters, and how many more there are."""
-    shown = ", ".join(printable(name[:_MOST]) for name in names[:_MOST_LISTED])
+    """Names in one printable line: the first 20, each of at most 40 characters, and how many more there are."""
+    shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])
     return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
 
 

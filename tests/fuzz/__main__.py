@@ -60,7 +60,7 @@ def _fuzz(seconds: float, seed: str, kinds: list[str], first: int, output: Path)
     return 1 if failures else 0
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="how long; default: 1")
@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--kind", action="append", choices=KINDS, help="these kinds alone; default: all, in turn")
     parser.add_argument("--first", type=int, default=0, help="the number of the first input; default: 0")
     parser.add_argument("--output", type=Path, default=Path("build/fuzz"), help="where failing inputs are saved")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     return _fuzz(given.minutes * 60, given.seed, given.kind or list(KINDS), given.first, given.output)
 
 

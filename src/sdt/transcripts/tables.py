@@ -27,7 +27,7 @@ from sdt.corpus.importers.csv_lines import delimiter_of, read_csv
 from sdt.corpus.importers.json_records import json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
 from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, own_name, own_names
-from sdt.errors import InputError
+from sdt.errors import InputError, listed
 from sdt.files import beside
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
@@ -120,12 +120,12 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
     )
     if not {"text", "start", "media"} & set(names):
-        raise InputError(f"{path}: column 'text' is missing; found are: {', '.join(names[:12])}")
+        raise InputError(f"{path}: column 'text' is missing; found are: {listed(names[:12])}")
     ordered: dict[str | None, list[tuple[float, Turn]]] = {}
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {listed(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if len(turns) < len(records):
         notes.append(f"repeated lines left out: {len(records) - len(turns)}")
