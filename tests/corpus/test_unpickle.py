@@ -364,7 +364,8 @@ PLAIN: dict[str, Any] = {
     "nothing": [None] * 50_000,
     "integers": list(range(200)) * 200,
     "floats": [0.5] * 20_000,
-    "rows": [[0.5, 1.5, 2.5]] * 10,
+    "short lists": [[0.5, 1.5, float(number)] for number in range(5_000)],
+    "short arrays": {f"dia{number}_utt0": np.arange(3.0) for number in range(2_000)},
     "texts": {f"dia{number}_utt0": "joy" for number in range(2_000)},
     "vectors": {f"dia{number}_utt0": np.zeros(100, np.float32) for number in range(500)},
     "one label": ["joy"] * 20_000,
@@ -376,7 +377,7 @@ PLAIN: dict[str, Any] = {
 def test_what_nothing_is_shared_in_may_be_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, protocol: int
 ) -> None:
-    monkeypatch.setattr(unpickle, "most_expanded", lambda size: 20_000 + 32 * size)
+    monkeypatch.setattr(unpickle, "most_expanded", lambda size: 100 * size)
     read: Any = load(_write(tmp_path, pickle.dumps(PLAIN[name], protocol)))
     assert len(read) == len(PLAIN[name])
 
