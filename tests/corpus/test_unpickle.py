@@ -312,7 +312,7 @@ HOSTILE = {
     "shared lists": b"}X\x01\x00\x00\x00a" + _doubled(b"]", b"h\x00\x86") + b"s.",
     "a deep key": b"}N" + b"\x85" * 9_000 + b"Ns.",
     "a deep list": b"]" * 9_000 + b"a" * 8_999 + b".",
-    "many sets": b"\x8f" * 300_000 + b".",
+    "many sets": b"\x8f" * 500_000 + b".",
     "ranges": b"](" + _RANGE + b"\x94" + b"h\x00J\x40\x42\x0f\x00\x85R" * 500 + b"e.",
     "a long range": _RANGE + b"\x8a\x08" + b"\xff" * 7 + b"\x7f\x85R.",
     "copies of a list": b"](" + _RANGE + b"M\xff\xff\x85R\x94" + b"c__builtin__\nset\nh\x00\x85R" * 50 + b"e.",
