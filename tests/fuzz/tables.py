@@ -74,19 +74,22 @@ _PIECES = [
 ]
 
 
-def _features(draw: random.Random, suffix: str) -> bytes:
+def _features(draw: random.Random, suffix: str, *, meld: bool) -> bytes:
     x = np.arange(12).reshape(4, 3).astype(draw.choice(("f4", "f8", "i8", ">f4", "f2", "?")))
     if draw.random() < 0.1:
         x = draw.choice(
             (x[:2], x[:0], x[:, :0], x.reshape(-1), x[None], np.full((4, 3), np.nan), x.astype("U5"), x.astype("c8"))
         )
     file = io.BytesIO()
-    keyed = {f"{c}_{u}": row for (c, u, *_), row in zip(_ROWS, x, strict=False)}
+    keys = ["dia0_utt0", "dia0_utt1", "dia1_utt0", "dia2_utt0"] if meld else [f"{c}_{u}" for c, u, *_ in _ROWS]
+    keyed: dict[str, Any] = dict(zip(keys, x, strict=False))
     match suffix:
         case ".csv":
             header = draw.choice(("", "0,1,2\n", "a,b,c\n"))
             rows = [",".join(map(str, np.ravel(row))) for row in x]
-            if draw.random() < 0.6:
+            if meld:
+                header, rows = "name,a,b,c\n", [f"{key},{row}" for key, row in zip(keys, rows, strict=False)]
+            elif draw.random() < 0.6:
                 header = "conversation,utterance,a,b,c\n"
                 rows = [f"{c},{u},{row}" for (c, u, *_), row in zip(_ROWS, rows, strict=False)]
             text = header + "".join(f"{row}\n" for row in rows)
@@ -95,12 +98,12 @@ def _features(draw: random.Random, suffix: str) -> bytes:
             np.save(file, x)
         case ".npz":
             make = draw.choice((np.savez, np.savez_compressed))
-            arrays: dict[str, Any] = {"x": x} if draw.random() < 0.5 or not keyed else keyed
+            arrays = {"x": x} if (draw.random() < 0.5 and not meld) or not keyed else keyed
             if draw.random() < 0.05:
                 arrays = {"x": np.zeros((20_000, 4_000), np.float32)}
             make(file, **arrays)
         case ".safetensors":
-            arrays = {"features": x.astype("f4"), "present": np.ones(len(x), np.bool_)}
+            arrays = {"features": np.zeros(x.shape, "f4"), "present": np.ones(len(x), np.bool_)}
             return save(arrays if draw.random() < 0.5 else {"x": arrays["features"]})
         case _:
             return pickle.dumps(keyed, protocol=draw.randrange(6))
@@ -138,11 +141,11 @@ def make(draw: random.Random) -> dict[str, bytes]:
     changed = draw.choice(("lines", "bytes", "features", "features", "all"))
     if changed in ("lines", "all"):
         text = mutate_lines(draw, text, _PIECES)
-    table = text.encode(draw.choice(("utf-8", "utf-8", "utf-8", "utf-16", "cp1252")), "replace")
+    table = text.encode(draw.choice((*["utf-8"] * 8, "utf-16", "cp1252")), "replace")
     if changed in ("bytes", "all"):
         table = mutate_bytes(draw, table, [piece.encode("utf-8", "replace") for piece in _PIECES])
-    suffix = draw.choice(SUFFIXES)
-    features = _features(draw, suffix)
+    suffix = draw.choice(SUFFIXES if name != "u_train.csv" else (".csv", ".npz", ".pkl"))
+    features = _features(draw, suffix, meld=name == "u_train.csv")
     if changed in ("features", "all") and draw.random() < 0.7:
         features = mutate_bytes(draw, features, _BINARY)
     return {name: table, f"audio{suffix}": features}
