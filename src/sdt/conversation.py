@@ -9,6 +9,9 @@ from typing import Literal
 Review = Literal["corrected", "confirmed"]
 """What a person did with the model's emotion: gave another label, or confirmed it."""
 
+MOST_LABELS = 1000
+"""Of a corpus or a model; sets of emotions have a few dozen at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
@@ -34,10 +34,16 @@ def near_miss(word: str, known: Iterable[str]) -> str:
         `"; did you mean 'gated'?"`, or `"; known are: a, b, c"` where nothing comes near.
     """
     choices = list(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:_MOST], choices, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are: {', '.join(choices)}" if choices else ""
+        return f"; did you mean {quoted(close[0])}?"
+    return f"; known are: {listed(choices)}" if choices else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in one printable line: the first 20, each of at most 40 characters, and how many more there are."""
+    shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])
+    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
 
 
 class _Repr(reprlib.Repr):
@@ -55,6 +61,8 @@ class _Repr(reprlib.Repr):
 
 
 _MOST = 80
+_MOST_REASON = 160
+_MOST_LISTED = 20
 _REPR = _Repr()
 
 
@@ -70,6 +78,17 @@ def quoted(value: object) -> str:
     """
     text = printable(_REPR.repr(value))
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+
+
+def described(error: BaseException) -> str:
+    r"""Another library's error in one printable line: its type, and at most 160 characters of its message.
+
+    Example:
+        >>> print(described(ValueError("line 1:\n\x1b[31mno number")))
+        ValueError: line 1: \x1b[31mno number
+    """
+    text = printable(" ".join(str(error)[:2000].split()))
+    return f"{type(error).__name__}: {text if len(text) <= _MOST_REASON else text[: _MOST_REASON - 3] + '...'}"
 
 
 def printable(text: str) -> str:

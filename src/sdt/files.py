@@ -131,6 +131,18 @@ def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwr
         raise InputError(f"{folder}: holds {others[0]!r}, which is no part of {what}; give another folder")
 
 
+def most_expanded(size: int) -> int:
+    """How many bytes of memory the content of a stranger's file may come to.
+
+    Formats that compress, or that refer to one value many times, can make gigabytes of a few bytes. Real files stay
+    below this bound: short lists in a pickle come to some 60 times their size, long arrays to 10 times.
+
+    Args:
+        size: The file's, in bytes.
+    """
+    return 64 * 2**20 + 100 * size
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -18,6 +18,7 @@ from sdt.corpus.store import Corpus, write_corpus
 from sdt.corpus.summary import summarise
 from sdt.errors import InputError
 from sdt.files import sha256
+from sdt.model.config import Architecture, SDTConfig
 from sdt.speakers import Speakers
 
 
@@ -100,7 +101,7 @@ def test_a_bad_draft_leaves_nothing_behind(tmp_path: Path) -> None:
             {"conversations": [Conversation("a", (Utterance("0", "A"),) * 2)]},
             "utterance '0': this utterance id occurs twice",
         ),
-        ({"labels": ("glad",)}, "at least two different labels"),
+        ({"labels": ("glad",)}, "2 to 1000 different labels"),
         ({"labels": ("glad", "clam")}, "label 'calm' is not in the label set; did you mean 'clam'"),
         ({"splits": {"train": ["z"]}}, "names conversation 'z', which is not in the corpus"),
         ({"splits": {"train": ["a"], "test": ["a"]}}, "'a' is in the splits 'train' and 'test'"),
@@ -198,6 +199,40 @@ def test_a_header_with_anything_else_in_it_is_refused_or_harmless(folder: Path) 
                 assert "\n" not in str(error)  # noqa: PT017 - what is tested is that nothing else is raised
                 refused += 1
     assert refused > 150
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"speakers": {"mode": "appearance", "count": 2**31 - 1, "names": []}},
+        {"speakers": {"mode": "appearance", "count": 10**30, "names": []}},
+        {"labels": [str(number) for number in range(200_000)]},
+        {"labels": ["\ud800", "calm"]},
+        {"splits": {"train": 10**9}},
+        {"modalities": {f"m{number}": {"width": 3, "encoder": ""} for number in range(10_000)}},
+        {"provenance": {"normalisation": {"text": {"mean": [float("nan")], "deviation": [1]}}}},
+        {"provenance": {"normalisation": 5}},
+        {"format": 10**4000},
+        {"x" * 10**6: 1, "name": 5},
+    ],
+    ids=range(10),
+)
+def test_a_hostile_header_is_refused_in_one_short_line(folder: Path, change: dict[str, object]) -> None:
+    path = folder / "corpus.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError) as error:
+        Corpus.open(folder)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+def test_a_width_that_no_features_have_builds_no_model(folder: Path) -> None:
+    path = folder / "corpus.json"
+    header = json.loads(path.read_text())
+    header["modalities"]["audio"]["width"] = 10**9
+    path.write_text(json.dumps(header))
+    with pytest.raises(InputError, match="does not fit the width"):
+        SDTConfig.for_corpus(Corpus.open(folder), Architecture())
 
 
 @pytest.mark.parametrize(

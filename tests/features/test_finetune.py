@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
@@ -218,6 +219,26 @@ def test_an_adapter_does_not_fit_another_model(adapter: Path, tmp_path: Path) ->
     other = write_bert(tmp_path, seed=1)
     with pytest.raises(InputError, match="was fine-tuned on the weights of"):
         text_encoder(f"{other}+{adapter}")
+
+
+@pytest.mark.parametrize(
+    ("rank", "outputs", "inputs", "value"), [(1, 200_000, 200_000, 0.0), (0, 8, 8, 0.0), (1, 8, 8, float("inf"))]
+)
+def test_a_hostile_adapter_is_refused(
+    adapter: Path, bert: Path, tmp_path: Path, rank: int, outputs: int, inputs: int, value: float
+) -> None:
+    folder = shutil.copytree(adapter, tmp_path / "adapter")
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**settings, "r": rank}))
+    path = folder / "adapter_model.safetensors"
+    name = next(name for name in load_file(path) if name.endswith(".lora_A.weight"))
+    tensors = {
+        name: torch.full((max(rank, 1), inputs), value),
+        name.replace("lora_A", "lora_B"): torch.ones(outputs, max(rank, 1)),
+    }
+    save_file(tensors, path)
+    with pytest.raises(InputError, match="damaged adapter"):
+        text_encoder(f"{bert}+{folder}")
 
 
 def test_an_adapters_record_holds_no_path_of_its_own(adapter: Path) -> None:

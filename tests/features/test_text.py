@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -70,6 +71,27 @@ def test_a_truncated_model_is_refused(bert: Path, tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-50])
     with pytest.raises(InputError, match="no Hugging Face model can be loaded"):
         text_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_hidden_layers": 10**9},
+        {"num_hidden_layers": 20, "intermediate_size": 10**6},
+        {"hidden_size": 10**6},
+        {"vocab_size": 10**12},
+        {"max_position_embeddings": 10**9},
+        {"hidden_size": "8"},
+    ],
+)
+def test_a_model_larger_than_its_weights_is_refused_at_once(
+    bert: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    folder = shutil.copytree(bert, tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, **change}))
+    with pytest.raises(InputError, match="no Hugging Face model can be loaded"):
+        text_encoder(str(folder))
 
 
 def test_a_folder_gives_the_last_layers_first_token(bert: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,8 @@ def test_no_model(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"format": 99}, "format 99"),
-        ({"modalities": {"text": 7, "audio": 5, "visual": 4}}, "size mismatch"),
+        ({"modalities": {"text": 5, "audio": 5, "visual": 4}}, "cannot be loaded"),
+        ({"modalities": {"text": 7, "audio": 5, "visual": 4}}, "a larger model"),
         ({"modalities": {}}, "at least one modality"),
         ({"architecture": {"width": 16, "heads": 2, "fusion": "gatd"}}, "did you mean 'gated'"),
         ({"architecture": {"widht": 16}}, "damaged"),
@@ -92,6 +93,82 @@ def test_a_changed_configuration_is_refused_in_one_line(folder: Path, change: di
     with pytest.raises(InputError, match=message) as error:
         SDT.from_pretrained(folder)
     assert "\n" not in str(error.value)
+
+
+SETTINGS = {"width": 16, "heads": 2, "dropout": 0.1}
+HOSTILE: list[dict[str, object]] = [
+    {"architecture": {**SETTINGS, "layers": 10**9}},
+    {"architecture": {**SETTINGS, "width": 10**9}},
+    {"architecture": {**SETTINGS, "width": 10**30}},
+    {"architecture": {**SETTINGS, "width": 200_000, "heads": 200_000}},
+    {"architecture": {**SETTINGS, "feed_forward": 2**31 - 2}},
+    {"architecture": {**SETTINGS, "width": 16.0}},
+    {"architecture": {**SETTINGS, "dropout": float("nan")}},
+    {"architecture": {**SETTINGS, "intra_modal": "no"}},
+    {"modalities": {"text": 10**9, "audio": 5, "visual": 4}},
+    {"modalities": {f"m{number}": 5 for number in range(2_000)}},
+    {"speakers": {"mode": "appearance", "count": 2**31 - 1, "names": []}},
+    {"speakers": {"mode": "identity", "count": 3, "names": [1, 2, 3]}},
+    {"speakers": {"mode": "appearance", "count": -1, "names": []}},
+    {"labels": [1, 2, 3]},
+    {"labels": ["a", "a", "b"]},
+    {"labels": ["\ud800", "a", "b"]},
+    {"labels": [str(number) for number in range(100_000)]},
+    {"normalisation": {"text": {"mean": [float("nan")] * 6, "deviation": [1] * 6}}},
+    {"normalisation": {"text": {"mean": [1] * 6, "deviation": [10**400] * 6}}},
+    {"temperatures": {"fused": float("inf")}},
+    {"encoders": {"text": 5}},
+    {"model": "bc_lstm", "architecture": {"width": 10**9}},
+    {"model": "dialogue_gcn", "architecture": {"context_layers": 10**9}},
+    {"model": "dialogue_rnn", "architecture": {"party_state": 10**6}},
+    {"model": "early_fusion", "architecture": {"layers": 10**9}},
+    {"model": "mm_dfn", "architecture": {"layers": 10**9}},
+    {"model": "mmgcn", "architecture": {"context_layers": 10**9}},
+    {"model": "utterance", "architecture": {"layers": 10**9}},
+    {"model": "x" * 10**5},
+    {"format": 10**4000},
+]
+
+
+@pytest.mark.parametrize("change", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_configuration_is_refused_at_once(folder: Path, change: dict[str, object]) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError) as error:
+        SDT.from_pretrained(folder)
+    assert len(str(error.value)) < 600
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format":' * 50_000, '{"format": ' + "9" * 10_000 + "}", "null", ""])
+def test_a_configuration_that_is_no_dictionary_is_refused(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(InputError):
+        SDT.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"x":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}',
+        b'{"x":{"dtype":"F32","shape":[0,9223372036854775807],"data_offsets":[0,0]}}',
+        b'{"x":' * 100_000,
+        b"[]",
+    ],
+)
+def test_weights_with_a_false_header_are_refused(folder: Path, header: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(InputError):
+        SDT.from_pretrained(folder)
+
+
+def test_parameters_that_are_not_finite_are_refused(folder: Path) -> None:
+    model = small_model()
+    with torch.no_grad():
+        model.classifier.weight[0, 0] = float("nan")
+    model.save_pretrained(folder)
+    with pytest.raises(InputError, match="infinite numbers or NaN"):
+        SDT.from_pretrained(folder)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -49,7 +49,7 @@ class UtteranceOnly(Model):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         settings: Settings = config.architecture
-        widths = [sum(config.modalities.values()), *[settings.width] * settings.layers]
+        widths = itertools.chain([sum(config.modalities.values())], itertools.repeat(settings.width, settings.layers))
         self.dropout = Dropout(settings.dropout)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.classifier = nn.Linear(settings.width, len(config.labels))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.index import Index, label_numbers
 from sdt.corpus.utterance_lines import utterance_of
-from sdt.errors import InputError
+from sdt.errors import InputError, described, quoted
 
 KEPT = 1 << 14
 """Utterances of the conversations that stay in memory after they were read, about: MELD as a whole."""
@@ -92,13 +92,13 @@ class Conversations(Mapping[str, Conversation]):
         for line, of_line in enumerate(io.BytesIO(text), start=first + 1):
             conversation, utterance = utterance_of(self.path, line, of_line, self.labels)
             if conversation != id:
-                raise self.does_not_fit(line, f"conversation {conversation!r} instead of {id!r}")
+                raise self.does_not_fit(line, f"conversation {quoted(conversation)} instead of {quoted(id)}")
             utterances.append(utterance)
         rows = index.rows(number)
         if len(utterances) != rows.stop - rows.start or not text.endswith(b"\n"):
-            raise self.does_not_fit(first + 1, f"{len(utterances)} utterances of {id!r}")
+            raise self.does_not_fit(first + 1, f"{len(utterances)} utterances of {quoted(id)}")
         if [self._number[utterance.label] for utterance in utterances] != index.label[rows].tolist():
-            raise self.does_not_fit(first + 1, f"other labels in {id!r}")
+            raise self.does_not_fit(first + 1, f"other labels in {quoted(id)}")
         return Conversation(id, tuple(utterances))
 
     @cached_property
@@ -106,7 +106,7 @@ class Conversations(Mapping[str, Conversation]):
         try:
             return np.asarray(np.memmap(self.path, dtype=np.uint8, mode="r"))
         except (OSError, ValueError) as error:  # an empty file cannot be mapped
-            raise InputError(f"{self.path}: cannot be read ({error}); import the corpus again") from None
+            raise InputError(f"{self.path}: cannot be read ({described(error)}); import the corpus again") from None
 
     def does_not_fit(self, line: int, found: str) -> InputError:
         """What to raise where a line says something else than the index."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import Conversation
+from sdt.conversation import MOST_LABELS, Conversation
 from sdt.corpus.pieces import pieces
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, listed, near_miss, quoted
 from sdt.speakers import Speakers
 from sdt.text import check_names
 
@@ -110,38 +110,41 @@ class Draft:
         """
         if not self.conversations:
             raise InputError(f"{self.name}: no conversations found")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise InputError(f"{self.name}: at least two different labels are needed, not {list(self.labels)}")
+        if not 1 < len(set(self.labels)) == len(self.labels) <= MOST_LABELS:
+            raise InputError(
+                f"{self.name}: 2 to {MOST_LABELS} different labels are needed, not {len(self.labels)}: "
+                f"{listed(self.labels)}"
+            )
         check_names("corpus name", [self.name])
         check_names(f"{self.name}: label", self.labels)
         seen: set[str] = set()
         for conversation in self.conversations:
             check_names(f"{self.name}: conversation id", [conversation.id])
             if conversation.id in seen:
-                raise InputError(f"{self.name}: conversation id {conversation.id!r} occurs twice")
+                raise InputError(f"{self.name}: conversation id {quoted(conversation.id)} occurs twice")
             seen.add(conversation.id)
             self._check_conversation(conversation)
             yield conversation
 
     def _check_conversation(self, conversation: Conversation) -> None:
         if not conversation.utterances:
-            raise InputError(f"{self.name}: conversation {conversation.id!r} has no utterances")
+            raise InputError(f"{self.name}: conversation {quoted(conversation.id)} has no utterances")
         ids: set[str] = set()
-        place = f"{self.name}: conversation {conversation.id!r}"
+        place = f"{self.name}: conversation {quoted(conversation.id)}"
         check_names(f"{place}, utterance id", (utterance.id for utterance in conversation.utterances))
         check_names(f"{place}, speaker", {utterance.speaker for utterance in conversation.utterances})
         for utterance in conversation.utterances:
             if utterance.id in ids:
                 raise InputError(
-                    f"{self.name}: conversation {conversation.id!r}, utterance {utterance.id!r}: this utterance id "
-                    "occurs twice in the conversation"
+                    f"{self.name}: conversation {quoted(conversation.id)}, utterance {quoted(utterance.id)}: this "
+                    "utterance id occurs twice in the conversation"
                 )
             ids.add(utterance.id)
             if utterance.label is not None and utterance.label not in self.labels:
                 hint = near_miss(utterance.label, self.labels)
                 raise InputError(
-                    f"{self.name}: conversation {conversation.id!r}, utterance {utterance.id!r}: label "
-                    f"{utterance.label!r} is not in the label set{hint}"
+                    f"{self.name}: conversation {quoted(conversation.id)}, utterance {quoted(utterance.id)}: label "
+                    f"{quoted(utterance.label)} is not in the label set{hint}"
                 )
 
     def check_splits(self, known: Container[str]) -> None:
@@ -153,16 +156,17 @@ class Draft:
         owner: dict[str, str] = {}
         for split, ids in self.splits.items():
             if split not in SPLITS:
-                raise InputError(f"{self.name}: split {split!r} is unknown{near_miss(split, SPLITS)}")
+                raise InputError(f"{self.name}: split {quoted(split)} is unknown{near_miss(split, SPLITS)}")
             for conversation in ids:
                 if conversation not in known:
                     raise InputError(
-                        f"{self.name}: split {split!r} names conversation {conversation!r}, which is not in the corpus"
+                        f"{self.name}: split {quoted(split)} names conversation {quoted(conversation)}, which is not "
+                        "in the corpus"
                     )
                 if conversation in owner:
                     raise InputError(
-                        f"{self.name}: conversation {conversation!r} is in the splits "
-                        f"{owner[conversation]!r} and {split!r}; one conversation belongs to one"
+                        f"{self.name}: conversation {quoted(conversation)} is in the splits "
+                        f"{quoted(owner[conversation])} and {quoted(split)}; one conversation belongs to one"
                     )
                 owner[conversation] = split
 
@@ -177,7 +181,7 @@ class Draft:
 
     def _check_table(self, modality: str, size: int, *, treat_as_missing: bool) -> None:
         table = self.features[modality]
-        where = f"{table.source or self.name}: modality {modality!r}"
+        where = f"{table.source or self.name}: modality {quoted(modality)}"
         if len(table.shape) != 2 or table.shape[1] == 0:
             raise InputError(f"{where}: expected a matrix [utterances, width], got shape {table.shape}")
         if table.shape[0] != size or table.present.shape != (size,):
@@ -195,7 +199,7 @@ class Draft:
             conversation, utterance = self._place(row)
             found = (
                 f"{values} NaN or infinite values in {int((table.present & ~present).sum())} utterances, the first in "
-                f"conversation {conversation!r}, utterance {utterance!r}, column {column} ({value})"
+                f"conversation {quoted(conversation)}, utterance {quoted(utterance)}, column {column} ({value})"
             )
             if not treat_as_missing:
                 raise InputError(f"{where}: {found}; give --treat-as-missing to mark these utterances as missing")

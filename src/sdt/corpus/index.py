@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from sdt.corpus.draft import SPLITS
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError
+from sdt.errors import InputError, described, listed, quoted
 
 FILE = "index.safetensors"
 UNLABELLED = -1
@@ -75,7 +75,7 @@ class Index:
             raise InputError(f"{error}; import the corpus again") from None
         splits = {name: tensors.pop(f"split.{name}") for name in SPLITS if f"split.{name}" in tensors}
         if set(tensors) != set(_TYPES):
-            raise _damaged(path, f"it holds {', '.join(sorted(tensors))}")
+            raise _damaged(path, f"it holds {listed(sorted(tensors))}")
         for name, array in {**tensors, **splits}.items():
             if array.dtype != _TYPES.get(name, np.int64) or array.ndim != 1:
                 raise _damaged(path, f"{name!r} is of type {array.dtype} and shape {array.shape}")
@@ -104,7 +104,7 @@ class Index:
         try:
             return self._id(number).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _damaged(self.path, f"the id of conversation {number}: {error}") from None
+            raise _damaged(self.path, f"the id of conversation {number}: {described(error)}") from None
 
     def _id(self, number: int) -> bytes:
         return self.ids[self.id_byte[number] : self.id_byte[number + 1]].tobytes()
@@ -182,7 +182,7 @@ class Index:
             id = self._id(int(number))
             if before is not None and id <= before:
                 twice = id.decode("utf-8", "replace")
-                raise _damaged(self.path, f"the ids are out of order, or {twice!r} is there twice")
+                raise _damaged(self.path, f"the ids are out of order, or {quoted(twice)} is there twice")
             before = id
         everything = np.concatenate([*self.splits.values(), np.empty(0, np.int64)])
         if len(np.unique(everything)) != len(everything):

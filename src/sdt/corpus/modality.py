@@ -52,4 +52,9 @@ class Modality:
             if array is None or array.dtype != dtype or array.ndim != dimensions:
                 what = "missing" if array is None else f"of type {array.dtype} and shape {array.shape}"
                 raise InputError(f"{self.path}: cannot be read ({name!r} is {what}); import the corpus again")
+        if found["features"].shape[1] != self.width:
+            raise InputError(
+                f"{self.path}: its shape {found['features'].shape} does not fit the width {self.width} of corpus.json; "
+                "import the corpus again"
+            )
         return found

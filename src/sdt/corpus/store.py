@@ -33,9 +33,12 @@ from sdt.corpus.modality import Modality
 from sdt.corpus.selection import Ids, Selection
 from sdt.corpus.verify import check_features, check_files, check_lines
 from sdt.corpus.write import index_of_lines, write_folder
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, described, near_miss, quoted
 from sdt.files import atomic_folder, sha256
 from sdt.speakers import Speakers
+
+_MOST_SPEAKERS = 1000
+"""In a corpus that has not even as many utterances."""
 
 __all__ = ["FORMAT", "Corpus", "Modality", "write_corpus"]
 
@@ -92,17 +95,20 @@ class Corpus:
             header = json.loads(path.read_text(encoding="utf-8"))
             if header["format"] not in range(1, FORMAT + 1):
                 raise InputError(
-                    f"{path}: format {header['format']}, but this program reads the formats 1 to {FORMAT}; "
+                    f"{path}: format {quoted(header['format'])}, but this program reads the formats 1 to {FORMAT}; "
                     "import the corpus again"
                 )
             check_header(header)
-            return cls(folder, header, _index(folder, header))
+            corpus = cls(folder, header, _index(folder, header))
+            if corpus.speakers.count > max(corpus.size, _MOST_SPEAKERS):
+                raise ValueError(f"{corpus.speakers.count:,} speakers of {corpus.size:,} utterances")
+            return corpus
         except InputError:
             raise
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); import the corpus again") from None
+            raise InputError(f"{path}: damaged ({described(error)}); import the corpus again") from None
 
     @cached_property
     def fingerprint(self) -> str:

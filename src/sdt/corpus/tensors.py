@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from sdt.errors import InputError
+from sdt.errors import InputError, described, quoted
 
 # In the order in which the library lays tensors out backwards: the widest first, so that all are aligned.
 _KINDS = {
@@ -56,15 +56,15 @@ def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
             header = json.loads(file.read(length))
         raw = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))[8 + length :]
         return {name: _view(raw, entry) for name, entry in header.items() if name != "__metadata__"}
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{path}: cannot be read ({reason})") from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else described(error)
+        raise InputError(f"{path}: cannot be read ({why})") from None
 
 
 def _view(raw: npt.NDArray[np.uint8], entry: Mapping[str, Any]) -> npt.NDArray[Any]:
     first, end = entry["data_offsets"]
     if entry["dtype"] not in _KINDS:
-        raise ValueError(f"values of type {entry['dtype']}")
+        raise ValueError(f"values of type {quoted(entry['dtype'])}")
     return raw[first:end].view(_KINDS[entry["dtype"]]).reshape(entry["shape"])
 
 

@@ -1,23 +1,34 @@
-"""Reading strangers' pickles: an unpickler that builds plain containers and numpy arrays and refuses the rest.
+"""Reading strangers' pickles: an interpreter that builds plain containers and numpy arrays and refuses the rest.
 
-A pickle is a program: it names functions and calls them. Here a name leads only to a `_Constructor` of this module,
-whose arguments are checked; no class or function of Python or numpy itself is ever handed to the pickle, so that it
-can neither call nor change one.
+A pickle is a program: it names functions and calls them, and it can refer again to whatever it made before. Python's
+own unpickler does what it says: a few hundred bytes of shared tuples keep it busy for ever, and some hundred thousand
+nested ones crash it. Here, a name leads only to a constructor of `unpickle_names`, whose arguments are checked.
+
+One budget covers the whole file: `most_expanded` of its size. Whatever is made is charged to it in bytes of memory, and
+what is shared is charged each time that it is used, so that whatever walks over the result stays within the budget,
+too. Containers are nested at most `MOST_NESTED` deep, never contain themselves, and only flat values are hashed.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-from collections.abc import Callable
+import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from sdt.corpus import unpickle_numpy
-from sdt.corpus.unpickle_scan import scan
-from sdt.errors import InputError
+import numpy as np
 
-_LATIN1 = ("latin1", "latin-1", "iso-8859-1")
+from sdt.corpus.unpickle_names import Name, array_of_state, check_keys, dtype_of_state, find_name, weight_of_array
+from sdt.corpus.unpickle_opcodes import instructions
+from sdt.errors import InputError, quoted
+from sdt.files import most_expanded
+
+MOST_NESTED = 64
+"""Published feature files are four deep."""
+_NUMBER = 40
+"""Bytes of memory of a number in a list."""
+_PLACE = 100
+"""Bytes of memory of what is known of a container here, or of a place in a dictionary, a set or the memo."""
+_NUMBERS = {float, int, bool, type(None)}
 _NOT_PICKLES = {
     b"PK\x03\x04": "a zip archive (torch.save and numpy.savez make such); unpack it, or save it again with pickle.dump",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
@@ -32,20 +43,17 @@ _NOT_PICKLES = {
 def load(path: Path) -> object:
     """Read a pickle of plain containers, strings, numbers and numpy arrays.
 
-    A file made to do harm cannot run code, but it can still crash Python: hashing tuples nested a hundred thousand deep
-    exhausts the stack of the interpreter itself.
-
     Args:
         path: The file, of any pickle protocol, written by Python 2 or 3 with any version of numpy. Byte strings of
             Python 2 become text, read as Latin-1.
 
     Returns:
-        What was pickled. `OrderedDict` and `defaultdict` come back as `dict`; arrays as a subclass of `numpy.ndarray`
-        (`numpy.asarray` gives the base class).
+        What was pickled. `OrderedDict` and `defaultdict` come back as `dict`, `range` as `list`; arrays may be
+        read-only.
 
     Raises:
-        InputError: The file cannot be read, is truncated or damaged, or names a constructor that is not on the list of
-            harmless ones.
+        InputError: The file cannot be read, is truncated or damaged, names a constructor that is not on the list of
+            harmless ones, or expands to more than its budget.
     """
     try:
         data = path.read_bytes()
@@ -57,137 +65,220 @@ def load(path: Path) -> object:
     return loads(path, data)
 
 
-def loads(path: Path, data: bytes, *, encoding: str = "latin1") -> object:
+def loads(path: Path, data: bytes) -> object:
     """The same of a pickle in memory, which is a part of a file or was made of it.
 
     Args:
         path: The file, for messages.
         data: The pickle.
-        encoding: How the byte strings of Python 2 become text.
     """
     try:
-        scan(data)
-        return _Unpickler(data, encoding).load()
+        return _Interpreter(len(data)).run(data)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except MemoryError:
         raise InputError(f"{path}: damaged pickle: it asks for more memory than there is") from None
-    except Exception as error:  # damaged opcodes raise anything: the pickle module promises no type
-        raise InputError(f"{path}: damaged pickle ({type(error).__name__}: {_one_line(error)})") from None
+    except Exception as error:  # damaged opcodes find an empty stack, or values of another type, anywhere
+        raise InputError(f"{path}: damaged pickle ({type(error).__name__}: {quoted(str(error))})") from None
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+class _Box:
+    """A container, array or dtype while the pickle is read."""
+
+    __slots__ = ("closed", "depth", "value", "weight")
+
+    def __init__(self, value: Any) -> None:  # noqa: ANN401 - any container
+        self.value = value
+        self.weight = 0
+        """Bytes of memory, with whatever is shared inside counted each time."""
+        self.depth = 0
+        """How deep the containers inside are nested, itself included."""
+        self.closed = False
+        """Whether it is inside another one; from then on it stays as it is, since its weight is counted there."""
 
 
-class _Constructor:
-    """What a name in a pickle leads to. It can be called, and nothing else: no attribute of it can be set."""
+class _Interpreter:
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left = most_expanded(size)
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
 
-    __slots__ = ("_call", "_name")
+    def run(self, data: bytes) -> object:
+        acts = {name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")}
+        for instruction, argument in instructions(data):
+            if instruction == "stop":
+                break
+            acts[instruction](argument)
+        ((result,), _, _) = self._take(self._pop_last(1))
+        return result
 
-    def __init__(self, name: str, call: Callable[..., object]) -> None:
-        self._name = name
-        self._call = call
-
-    def __call__(self, *arguments: object) -> object:
-        return self._call(*arguments)
-
-    def __setstate__(self, state: object) -> NoReturn:
-        raise InputError(f"asks to change {self._name}, which is refused")
-
-
-def _encode(text: object, encoding: object = "latin1") -> bytes:
-    if not isinstance(text, str) or encoding not in _LATIN1:
-        raise InputError("calls _codecs.encode with something else than text and latin1, which is refused")
-    return text.encode("latin1")
-
-
-def _bytes(*arguments: object) -> bytes:
-    # bytes(n) would allocate n bytes; Python writes bytes() for the empty string only, and else _codecs.encode.
-    if arguments and not isinstance(arguments[0], bytes):
-        raise InputError("calls bytes with something else than bytes, which is refused")
-    return arguments[0] if arguments else b""  # type: ignore[return-value] # checked above
-
-
-def _bytearray(*arguments: object) -> bytearray:
-    if not arguments:
-        return bytearray()
-    return bytearray(_encode(*arguments) if isinstance(arguments[0], str) else _bytes(arguments[0]))
-
-
-def _container(build: Callable[..., object]) -> Callable[..., object]:
-    def call(*arguments: object) -> object:
-        if len(arguments) > 1 or not all(isinstance(a, list | tuple | set | frozenset | dict) for a in arguments):
-            raise InputError("damaged pickle: a container made of something else than a container")
-        return build(*arguments)
-
-    return call
-
-
-def _defaultdict(*arguments: object) -> object:
-    return _container(dict)(*arguments[1:])
-
-
-def _number(kind: Callable[..., object]) -> Callable[..., object]:
-    def call(*arguments: object) -> object:
-        if not all(isinstance(a, int | float | bool) for a in arguments):
-            raise InputError("damaged pickle: a number made of something else than numbers")
-        return kind(*arguments)
-
-    return call
-
-
-def _range(*arguments: object) -> list[int]:
-    numbers = range(*arguments)  # type: ignore[call-overload] # a wrong type raises TypeError, as it should
-    if len(numbers) > 1_000_000:
-        raise InputError(f"damaged pickle: a range of {len(numbers)} numbers")
-    return list(numbers)
-
-
-_BUILTINS: dict[str, Callable[..., object]] = {
-    "set": _container(set),
-    "frozenset": _container(frozenset),
-    "list": _container(list),
-    "tuple": _container(tuple),
-    "dict": _container(dict),
-    "int": _number(int),
-    "float": _number(float),
-    "complex": _number(complex),
-    "bytes": _bytes,
-    "bytearray": _bytearray,
-    "range": _range,
-    "xrange": _range,
-}
-_NUMPY: dict[str, Callable[..., object]] = {
-    "multiarray._reconstruct": unpickle_numpy.reconstruct,
-    "multiarray.scalar": unpickle_numpy.scalar,
-    "numeric._frombuffer": unpickle_numpy.frombuffer,
-}
-_ADMITTED: dict[str, _Constructor] = {
-    name: _Constructor(name, call)
-    for name, call in {
-        **{f"{module}.{name}": call for module in ("builtins", "__builtin__") for name, call in _BUILTINS.items()},
-        **{f"{module}.{name}": call for module in ("numpy.core", "numpy._core") for name, call in _NUMPY.items()},
-        "numpy.ndarray": unpickle_numpy.ndarray,
-        "numpy.dtype": unpickle_numpy.DType,
-        "collections.OrderedDict": _container(dict),
-        "collections.defaultdict": _defaultdict,
-        "_codecs.encode": _encode,
-    }.items()
-}
-"""Every name that a pickle may use, under its old and its new spelling."""
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, data: bytes, encoding: str) -> None:
-        super().__init__(io.BytesIO(data), encoding=encoding)
-
-    def find_class(self, module_name: str, global_name: str, /) -> _Constructor:
-        name = f"{module_name}.{global_name}"
-        if name not in _ADMITTED:
-            hint = "; save tensors as numpy arrays (tensor.numpy())" if module_name.startswith("torch") else ""
+    def _charge(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
             raise InputError(
-                f"names the constructor {name[:100]!r}, which is not on the list of harmless ones "
-                f"(containers and numpy arrays){hint}; nothing was run"
+                f"expands to more than {most_expanded(self._size):,} bytes, the most that a pickle of {self._size:,} "
+                "bytes may come to"
             )
-        return _ADMITTED[name]
+
+    def _take(self, items: list[Any]) -> tuple[list[Any], int, int]:
+        """What to put into a container: the values of these items of the stack, their weight and depth."""
+        if set(map(type, items)) <= _NUMBERS:
+            return items, _NUMBER * len(items), 0
+        values, weight, depth = [], 0, 0
+        for item in items:
+            if isinstance(item, _Box):
+                if item.closed:
+                    self._charge(item.weight)
+                item.closed = True
+                weight += item.weight
+                depth = max(depth, item.depth)
+                values.append(item.value)
+            else:
+                weight += sys.getsizeof(item)
+                values.append(item)
+        return values, weight, depth
+
+    def _add(self, value: object, weight: int, depth: int) -> None:
+        """Put a new container on the stack, whose content has this weight and depth."""
+        cost = _PLACE + sys.getsizeof(value)
+        self._charge(cost)
+        box = _Box(value)
+        self._stack.append(box)
+        self._grow(box, cost + weight, depth)
+
+    def _grow(self, box: _Box, weight: int, depth: int) -> None:
+        """Count new content of a container."""
+        if box.closed:
+            raise InputError("damaged pickle: a container that contains itself, or that changes after it was used")
+        box.weight += weight
+        box.depth = max(box.depth, depth + 1)
+        if box.depth > MOST_NESTED:
+            raise InputError(f"damaged pickle: containers nested more than {MOST_NESTED} deep")
+
+    def _pop_last(self, count: int | None) -> list[Any]:
+        """Take so many items off the stack; None for all since the mark."""
+        first = self._marks.pop() if count is None else len(self._stack) - count
+        if not 0 <= first <= len(self._stack):
+            raise InputError("damaged pickle: it takes more values than there are")
+        items = self._stack[first:]
+        del self._stack[first:]
+        return items
+
+    def do_nothing(self, _: None) -> None:
+        pass
+
+    def do_push(self, value: object) -> None:
+        self._charge(8 if value is None or isinstance(value, bool) else sys.getsizeof(value) + 8)
+        self._stack.append(value)
+
+    def do_numbers(self, values: list[float]) -> None:
+        self._charge(_NUMBER * len(values))
+        self._stack.extend(values)
+
+    def do_mark(self, _: None) -> None:
+        self._charge(_NUMBER)
+        self._marks.append(len(self._stack))
+
+    def do_pop(self, _: None) -> None:
+        if self._marks and self._marks[-1] == len(self._stack):
+            self._marks.pop()
+        else:
+            self._stack.pop()
+
+    def do_pop_mark(self, _: None) -> None:
+        self._pop_last(None)
+
+    def do_duplicate(self, _: None) -> None:
+        self._again(self._stack[-1])
+
+    def do_put(self, number: int | None) -> None:
+        self._charge(_PLACE)
+        self._memo[len(self._memo) if number is None else number] = self._stack[-1]
+
+    def do_get(self, number: int) -> None:
+        if number not in self._memo:
+            raise InputError(f"damaged pickle: memo number {quoted(number)} is not set")
+        self._again(self._memo[number])
+
+    def _again(self, item: object) -> None:
+        self._charge(8 if isinstance(item, _Box) else sys.getsizeof(item))
+        self._stack.append(item)
+
+    def do_new(self, kind: type) -> None:
+        self._add(kind(), 0, 0)
+
+    def do_tuple(self, count: int | None) -> None:
+        values, weight, depth = self._take(self._pop_last(count))
+        self._add(tuple(values), weight, depth)
+
+    def do_collect(self, kind: type) -> None:
+        items = self._pop_last(None)
+        self.do_new(set if kind is frozenset else kind)
+        self._put_into(self._stack[-1], items)
+        self._stack[-1].value = kind(self._stack[-1].value)
+
+    def do_fill(self, kind_count: tuple[type, int | None]) -> None:
+        kind, count = kind_count
+        items = self._pop_last(count)
+        box = self._stack[-1]
+        if not isinstance(box, _Box) or not isinstance(box.value, kind):
+            raise InputError(f"damaged pickle: no {kind.__name__} where one is to be filled")
+        self._put_into(box, items)
+
+    def _put_into(self, box: _Box, items: list[Any]) -> None:
+        values, weight, depth = self._take(items)
+        places = _PLACE * len(values) if not isinstance(box.value, list) else 8 * len(values)
+        self._charge(places)
+        self._grow(box, weight + places, depth)
+        if isinstance(box.value, list):
+            box.value.extend(values)
+        elif isinstance(box.value, dict):
+            check_keys(values[::2])
+            box.value.update(zip(values[::2], values[1::2], strict=True))
+        else:
+            check_keys(values)
+            box.value.update(values)
+
+    def do_name(self, module_name: list[str] | None) -> None:
+        module, name = module_name or self._pop_last(2)
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise InputError("damaged pickle: a constructor that is not named by text")
+        self.do_push(find_name(module, name))
+
+    def do_reduce(self, _: None) -> None:
+        """Call a constructor; what it makes of containers is as large and as deep as they are."""
+        constructor, arguments = self._pop_last(2)
+        if not isinstance(constructor, Name) or not isinstance(arguments, _Box):
+            raise InputError("damaged pickle: it calls what is no constructor")
+        result = constructor.call(*arguments.value)
+        if isinstance(result, bytes | bytearray | complex | np.generic):
+            self.do_push(result)
+            return
+        weight = arguments.weight
+        if isinstance(result, np.ndarray):
+            weight += weight_of_array(result)
+        elif isinstance(result, range):
+            weight += _NUMBER * len(result)
+        self._charge(weight)
+        self._add(list(result) if isinstance(result, range) else result, weight, arguments.depth)
+
+    def do_build(self, _: None) -> None:
+        """Give an array or dtype its state."""
+        box, state = self._pop_last(2)
+        if isinstance(box, Name):
+            raise InputError(f"asks to change {box.name}, which is refused")
+        if not isinstance(box, _Box) or not isinstance(state, _Box):
+            raise InputError("damaged pickle: it gives a state to what takes none")
+        weight, before = state.weight, box.value
+        if isinstance(before, np.dtype):
+            box.value = dtype_of_state(before, state.value)
+        elif isinstance(before, np.ndarray):
+            box.value = array_of_state(state.value)
+            weight += weight_of_array(box.value)
+        else:
+            raise InputError(f"gives a state to a {type(before).__name__}, which is refused")
+        self._charge(weight)
+        self._grow(box, weight, state.depth)
+        self._stack.append(box)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.errors import InputError
+from sdt.errors import InputError, described, quoted
 
 FILE = "utterances.jsonl"
 
@@ -43,15 +43,14 @@ def utterance_of(path: Path, number: int, text: bytes, labels: Sequence[str]) ->
         for key, value in line.items():
             kinds = int | float if key in ("start", "end") else str
             if not isinstance(value, kinds) or isinstance(value, bool):
-                raise TypeError(f"{key} is {value!r}")
+                raise TypeError(f"{key} is {quoted(value)}")
         id = line.pop("conversation")
         utterance = Utterance(id=line.pop("utterance"), **line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}, line {number}: damaged ({reason}); import the corpus again") from None
+        raise InputError(f"{path}, line {number}: damaged ({described(error)}); import the corpus again") from None
     if utterance.label is not None and utterance.label not in labels:
         raise InputError(
-            f"{path}, line {number}: conversation {id!r}, utterance {utterance.id!r} has the label "
-            f"{utterance.label!r}, which corpus.json does not name; import the corpus again"
+            f"{path}, line {number}: conversation {quoted(id)}, utterance {quoted(utterance.id)} has the label "
+            f"{quoted(utterance.label)}, which corpus.json does not name; import the corpus again"
         )
     return id, utterance

@@ -11,7 +11,7 @@ from sdt.corpus.conversations import Conversations
 from sdt.corpus.index import Index
 from sdt.corpus.modality import Modality
 from sdt.corpus.pieces import pieces
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.files import sha256
 from sdt.speakers import Speakers
 
@@ -44,11 +44,11 @@ def check_lines(conversations: Conversations, speakers: Speakers) -> None:
         found, rows = conversations.read(number), index.rows(number)
         line = rows.start + 1
         if speakers.numbers(found) != index.speaker[rows].tolist():
-            raise conversations.does_not_fit(line, f"other speakers in {found.id!r}")
+            raise conversations.does_not_fit(line, f"other speakers in {quoted(found.id)}")
         if len({utterance.id for utterance in found.utterances}) < len(found):
             raise InputError(
-                f"{conversations.path}, line {line}: two utterances of conversation {found.id!r} have the same id; "
-                "import the corpus again"
+                f"{conversations.path}, line {line}: two utterances of conversation {quoted(found.id)} have the same "
+                "id; import the corpus again"
             )
 
 
@@ -69,5 +69,6 @@ def check_features(modality: Modality, index: Index) -> None:
         if not finite.all():
             conversation = index.id(index.place(rows.start + int(finite.argmin())))
             raise InputError(
-                f"{modality.path}: NaN or infinite values in conversation {conversation!r}; import the corpus again"
+                f"{modality.path}: NaN or infinite values in conversation {quoted(conversation)}; import the "
+                "corpus again"
             )

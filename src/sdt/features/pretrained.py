@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdt.errors import InputError
-from sdt.features.text_model import DIGITS, silence, weights_sha256
+from sdt.features.text_model import DIGITS, load_encoder, weights_sha256
 
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 EXACT = re.compile(rf"@[0-9a-f]{{{DIGITS}}}$")
@@ -66,11 +66,9 @@ def _fetched(said: str, name: str) -> Path:
 
 def _load(said: str, folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
     import torch
-    from transformers import AutoModel
 
     try:
-        with silence():
-            loaded = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        loaded = load_encoder(folder, use_safetensors=True)
     except Exception as error:  # whatever a folder of strangers' files can make the loader raise
         raise InputError(
             f"{said}: no Hugging Face model can be loaded from {folder} "

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sdt.errors import InputError, MissingDependencyError
+from sdt.errors import InputError, MissingDependencyError, quoted
 from sdt.files import sha256
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_SETTINGS = "adapter_config.json"
 DIGITS = 8
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+_PICKLED_TENSOR = 10_000
+"""Bytes; a small estimate of the mean size of a tensor in pickled weights."""
 FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 """What is fetched of a repository: no pickled weights, which are programs, and no code."""
 
@@ -235,13 +237,34 @@ def _pooling(folder: Path) -> Pooling:
     return "first"
 
 
+def load_encoder(folder: Path, **options: object) -> Any:  # noqa: ANN401 - transformers has no types
+    """Load a Hugging Face model of a folder, if its configuration is of no larger one than its weights.
+
+    Raises:
+        Exception: Whatever a folder of strangers' files can make the loader raise.
+    """
+    from transformers import AutoModel
+
+    from sdt.parameter_limit import parameters_limited, sizes_of_tensors
+
+    if files := list(folder.glob("*.safetensors")):
+        sizes = [size for file in files for size in sizes_of_tensors(file)]
+    else:  # pickled weights, whose tensors only their reader knows
+        sizes = [_PICKLED_TENSOR] * (sum(file.stat().st_size for file in folder.glob("*.bin")) // _PICKLED_TENSOR)
+    layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers", 0)
+    if layers > len(sizes):  # some configurations make a list of that length before the model is built
+        raise InputError(f"{quoted(layers)} layers, and the weights are {len(sizes):,} tensors")
+    with silence(), parameters_limited(sizes):
+        return AutoModel.from_pretrained(folder, local_files_only=True, **options)
+
+
 def _load(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     try:
         with silence():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True)
+        model = load_encoder(folder)
     except Exception as error:  # whatever a folder of strangers' files can make the loader raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
@@ -276,9 +299,17 @@ def _merge(model: nn.Module, folder: Path, adapter: Path) -> None:
         with torch.no_grad():
             for name in [name for name in tensors if name.endswith(".lora_A.weight")]:
                 module = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-                update = tensors[name.replace(".lora_A.", ".lora_B.")] @ tensors[name]  # [out, rank] [rank, in]
-                model.get_submodule(module).weight += settings["lora_alpha"] / settings["r"] * update
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+                weight, first = model.get_submodule(module).weight, tensors[name]  # [out, in] and [rank, in]
+                second = tensors[name.replace(".lora_A.", ".lora_B.")]  # [out, rank]
+                if (second.shape[0], first.shape[-1]) != weight.shape:  # a product of thin matrices can be huge
+                    raise ValueError(f"{module}: it is not of the weights' shape")
+                update = second @ first
+                weight += settings["lora_alpha"] / settings["r"] * update
+                if not torch.isfinite(weight).all():
+                    raise ValueError(f"{module}: infinite numbers or NaN")
+    except (
+        *(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ArithmeticError),
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{adapter}: damaged adapter ({type(error).__name__}: {reason}); fine-tune again") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.model.context import Context
 from sdt.speakers import Speakers
 from sdt.text import check_names
@@ -71,7 +71,9 @@ class Architecture:
         for name in ("unimodal_gate", "fusion"):
             known = CHOICES[name]
             if getattr(self, name) not in known:
-                raise InputError(f"model.{name}: {getattr(self, name)!r}{near_miss(str(getattr(self, name)), known)}")
+                raise InputError(
+                    f"model.{name}: {quoted(getattr(self, name))}{near_miss(str(getattr(self, name)), known)}"
+                )
         Context.of(self.context)
 
 
@@ -140,17 +142,17 @@ class ModelConfig:
         if not self.modalities:
             raise InputError("a model needs at least one modality")
         if FUSED in self.modalities:
-            raise InputError(f"{FUSED!r} cannot be the name of a modality: it names the fused output")
+            raise InputError(f"{quoted(FUSED)} cannot be the name of a modality: it names the fused output")
         texts = (str(value) for value in self.provenance.values())
         check_names("the name", (*self.modalities, *self.labels, *self.speakers.names, *self.encoders.values(), *texts))
         for name, statistics in self.normalisation.items():
             if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
-                raise InputError(f"normalisation: mean and deviation of {name!r} do not fit the modality's width")
+                raise InputError(f"normalisation: mean and deviation of {quoted(name)} do not fit the modality's width")
         for head, temperature in self.temperatures.items():
             if head not in (FUSED, *self.modalities):
-                raise InputError(f"temperatures: {head!r} is no head of the model")
+                raise InputError(f"temperatures: {quoted(head)} is no head of the model")
             if not (math.isfinite(temperature) and temperature > 0):
-                raise InputError(f"temperatures: {temperature} of {head!r} is not a temperature (more than 0)")
+                raise InputError(f"temperatures: {temperature} of {quoted(head)} is not a temperature (more than 0)")
 
     @property
     def temperature(self) -> float:
@@ -178,11 +180,11 @@ class ModelConfig:
         for name in chosen:
             if name not in corpus.modalities:
                 raise InputError(
-                    f"{corpus.folder}: the corpus has no modality {name!r}{near_miss(name, corpus.modalities)}"
+                    f"{corpus.folder}: the corpus has no modality {quoted(name)}{near_miss(name, corpus.modalities)}"
                 )
         statistics = corpus.provenance.get("normalisation", {})
         return cls(
-            modalities={name: corpus.modalities[name].width for name in chosen},
+            modalities={name: corpus.modalities[name].shape[1] for name in chosen},
             labels=corpus.labels,
             speakers=corpus.speakers,
             architecture=architecture,
@@ -231,7 +233,7 @@ class SDTConfig(ModelConfig):
         super().__post_init__()
         if len(self.modalities) == 1 and not self.architecture.intra_modal:
             raise InputError(
-                f"model.intra_modal is off, but with the single modality {next(iter(self.modalities))!r} "
+                f"model.intra_modal is off, but with the single modality {quoted(next(iter(self.modalities)))} "
                 "there is no other encoder"
             )
 

@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, described, near_miss, printable, quoted
 from sdt.files import atomic_folder
 from sdt.model.base import Model
 from sdt.model.registry import MODELS, SDT_NAME, known, label_of
+from sdt.model.saved_config import check_config, check_size
 
 FORMAT = 1
 FILES = ("config.json", "model.safetensors", "README.md")
@@ -63,24 +65,34 @@ def load(path: Path) -> Model:
             class is code of somebody's own that was not named in this process (see `sdt.model.registry`).
     """
     folder = model_folder(path)
-    file = folder / "config.json"
+    file, weights = folder / "config.json", folder / "model.safetensors"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
-            raise InputError(f"{file}: format {values['format']}, but this program reads format {FORMAT}")
+            raise InputError(f"{file}: format {quoted(values['format'])}, but this program reads format {FORMAT}")
         kind = _class_of(values.get("model", "SDT"))
-        model = kind(kind.config_class.from_dict(values, kind.settings))
+        check_config(values, kind.settings)
+        config = kind.config_class.from_dict(values, kind.settings)
+        check_size(kind, config, weights)
+        model = kind(config)
     except InputError as error:
         raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from None
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(weights, error) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
-        raise InputError(f"{file}: damaged ({type(error).__name__}: {error})") from None
-    weights = folder / "model.safetensors"
+        raise InputError(f"{file}: damaged ({described(error)})") from None
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"{weights}: cannot be loaded into the model that config.json describes ({reason})") from None
+        raise _unreadable(weights, error) from None
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{weights}: {quoted(name)} holds infinite numbers or NaN; train the model again")
     return model.eval()
+
+
+def _unreadable(weights: Path, error: Exception) -> InputError:
+    return InputError(f"{weights}: cannot be loaded into the model that config.json describes ({described(error)})")
 
 
 def _class_of(name: str) -> type[Model]:
@@ -91,8 +103,9 @@ def _class_of(name: str) -> type[Model]:
     if kind is not None:
         return kind
     if ":" in name:
+        shown = printable(name)[:80]
         raise InputError(
-            f"this model is code that is no part of this program: {name}; if you have that code and trust it, name it: "
-            f"--code {name}"
+            f"this model is code that is no part of this program: {shown}; if you have that code and trust it, name "
+            f"it: --code {shown}"
         )
-    raise InputError(f"this program has no model {name!r}{near_miss(name, MODELS)}")
+    raise InputError(f"this program has no model {quoted(name)}{near_miss(name, MODELS)}")

@@ -23,8 +23,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sdt.errors import InputError
+from sdt.errors import InputError, described
 from sdt.files import atomic_file, atomic_folder
+from sdt.json_values import is_finite, is_size, require
 from sdt.training.processes import Processes
 
 
@@ -82,16 +83,20 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     current = folder / f"epoch-{epoch:04d}"
     try:
         values = json.loads((current / "state.json").read_text(encoding="utf-8"))
-        best_epoch = values["best_epoch"]
+        best_epoch, history = values["best_epoch"], values["history"]
+        require(is_size(best_epoch) and is_finite(values["best_score"]), "best_epoch or best_score is no number")
+        require(
+            len(history) == epoch and all(isinstance(line, dict) for line in history),
+            f"history is not of {epoch} epochs",
+        )
         best_file = folder / f"best-{best_epoch:04d}.safetensors"
         best = load_file(best_file)
         _keep_only(folder, best_file, current)  # what a kill left behind could be of another attempt
         model.load_state_dict(load_file(current / "model.safetensors"))
         _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
-        return State(values["history"], best_epoch, values["best_score"], best)
+        return State(history, best_epoch, values["best_score"], best)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{current}: damaged ({reason}); start the run anew with --overwrite") from None
+        raise InputError(f"{current}: damaged ({described(error)}); start the run anew with --overwrite") from None
 
 
 def share_checkpoint(processes: Processes, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -30,7 +30,7 @@ from sdt.corpus.importers.csv_lines import delimiter_of, read_csv
 from sdt.corpus.importers.json_records import json_line, json_lines
 from sdt.corpus.importers.meld import is_annotation
 from sdt.corpus.importers.utterance_file import cell_number, cell_seconds, cell_text, check_columns, own_name, own_names
-from sdt.errors import InputError, near_miss, quoted
+from sdt.errors import InputError, listed, near_miss, quoted
 from sdt.files import beside
 from sdt.text import repair_windows1252
 from sdt.transcripts.transcript import Turn, tidy
@@ -123,7 +123,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
     )
     if records and not {"text", "start", "media"} & set(names):
-        raise InputError(f"{path}: column 'text' is missing; found are: {', '.join(names[:12])}")
+        raise InputError(f"{path}: column 'text' is missing; found are: {listed(names[:12])}")
     repeated = 0
     if predicted and "corrected" in names and "review" not in names:
         records, repeated = _reviewed(path, records)
@@ -131,7 +131,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns left aside: {', '.join(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {listed(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
         notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")

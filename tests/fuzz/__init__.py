@@ -1,0 +1,1 @@
+"""A fuzzer of all that strangers' files are read by: `python -m tests.fuzz --help`, and in short in the test suite."""
