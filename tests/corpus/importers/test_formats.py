@@ -64,6 +64,7 @@ UTTERANCES: dict[str, Write] = {
     "capitals.csv": lambda path: TABLE.rename(columns=str.title).to_csv(path, index=False),
     "lines.jsonl": encoded(lines(TABLE.rename(columns={"text": "Text"})), "utf-16"),
     "windows.jsonl": encoded(lines(TABLE), "cp1252"),
+    "array.json": encoded(TABLE.to_json(orient="records", indent=1), "utf-8"),
     "table.parquet": lambda path: TABLE.assign(
         speaker=TABLE.speaker.astype("category"), start=pd.to_timedelta(TABLE.start, unit="s")
     ).to_parquet(path),
@@ -206,7 +207,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "evil.joblib": (lambda path: joblib.dump([X, print], path), "builtins.print"),
     "cut.joblib": (lambda path: (joblib.dump(X, path), path.write_bytes(path.read_bytes()[:-90])), "truncated"),
     "objects.joblib": (lambda path: joblib.dump(np.array([None]), path), "array of type"),
-    "bomb.joblib": (lambda path: path.write_bytes(zlib.compress(bytes(100 * 2**20), 1)), "expands to more than"),
+    "bomb.joblib": (lambda path: path.write_bytes(zlib.compress(bytes(100 * 2**20), 9)), "expands to more than"),
     "model.pt": (lambda path: torch.save(torch.nn.Linear(2, 2), path), "Linear"),
     "expanded.pt": (lambda path: torch.save(torch.zeros(1).expand(10**9), path), "larger than what is stored"),
     "old.pt": (lambda path: torch.save(1, path, _use_new_zipfile_serialization=False), "before torch 1.6"),

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError, quoted
+from sdt.files import most_expanded
 
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
 _REBUILD = "torch._utils _rebuild_tensor_v2"
@@ -83,7 +84,7 @@ def _read(path: Path) -> bytes:
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
-    most = 64 * 2**20 + 32 * len(data)
+    most = most_expanded(len(data))
     unpacker: Any
     if data[:1] == b"x" or data[:2] == b"\x1f\x8b":
         unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
@@ -125,9 +126,9 @@ def _text(*parts: object) -> str:
 class _Converter(ABC):
     """Walks over a pickle. Its stack holds numbers, text and tuples of them, what stands for an array, or `_OPAQUE`."""
 
-    def __init__(self, data: bytes, most: int) -> None:
+    def __init__(self, data: bytes, size: int) -> None:
         self.data = data
-        self.left = 64 * 2**20 + 4 * most
+        self.left = most_expanded(size)
         """How many more bytes the arrays may have together."""
         self.file = io.BytesIO(data)
         self.stack: list[Any] = []
@@ -207,7 +208,7 @@ class _Converter(ABC):
         """The opcodes that put an array on the stack; the array is made of what the file holds."""
         self.left -= array.nbytes
         if self.left < 0:
-            raise InputError(f"its arrays come to more than {4 * len(self.data):,} bytes")
+            raise InputError("its arrays come to far more bytes than the file has")
         content = np.ascontiguousarray(array).tobytes()
         order, kind = array.dtype.str[:1].encode(), array.dtype.str[1:].encode()
         return b"".join(

@@ -13,7 +13,13 @@ from sdt.corpus.importers import csv_lines, parquet
 from sdt.corpus.importers.csv_lines import read_header
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
 from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import JSON_LINES, REQUIRED, is_utterance_table, nearly_utterance_table
+from sdt.corpus.importers.utterance_file import (
+    JSON_ARRAY,
+    JSON_LINES,
+    REQUIRED,
+    is_utterance_table,
+    nearly_utterance_table,
+)
 from sdt.errors import InputError, near_miss
 
 Importer = Literal["meld", "tables", "pickles"]
@@ -108,7 +114,7 @@ def recognise_files(files: Sequence[Path], layout: str | None, encoding: str | N
 
 
 def _kind(path: Path, encoding: str | None) -> Importer | None:
-    if path.suffix.lower() in JSON_LINES:
+    if path.suffix.lower() in (*JSON_LINES, JSON_ARRAY):
         return "tables"
     if not _has_columns(path):
         return None

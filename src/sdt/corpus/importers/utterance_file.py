@@ -1,4 +1,4 @@
-"""A CSV, JSON Lines or Parquet file of utterances: reading it, and saying which line is wrong.
+"""A CSV, JSON or Parquet file of utterances: reading it, and saying which line is wrong.
 
 | column         |          | what it holds                                                           |
 |----------------|----------|-------------------------------------------------------------------------|
@@ -33,7 +33,8 @@ import numpy as np
 
 from sdt.corpus.draft import SPLITS
 from sdt.corpus.importers import parquet
-from sdt.corpus.importers.csv_lines import number, read_csv
+from sdt.corpus.importers.csv_lines import detect_text, number, read_csv
+from sdt.corpus.importers.json_records import json_array
 from sdt.corpus.importers.records import JsonRecords, Records, RowRecords
 from sdt.corpus.importers.times import seconds
 from sdt.corpus.splits import split_named
@@ -44,6 +45,7 @@ REQUIRED = ("conversation", "speaker", "label")
 OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
+JSON_ARRAY = ".json"
 _ALIASES = {
     "speaker name": "speaker", "start time": "start", "end time": "end", "transcript": "text", "sentence": "text",
 }  # fmt: skip
@@ -182,7 +184,12 @@ def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFil
         return UtteranceFile(path, JsonRecords(path, encoding))
     notes: Sequence[str] = ()
     rows: list[tuple[int, Sequence[object]]]
-    if suffix in parquet.SUFFIXES:
+    if suffix == JSON_ARRAY:
+        text, notes = detect_text(path, encoding)
+        records = list(json_array(path, text))
+        names = list(dict.fromkeys(name for _, record in records for name in record))
+        rows = [(line, [record.get(name) for name in names]) for line, record in records]
+    elif suffix in parquet.SUFFIXES:
         names, values = parquet.read_rows(path)
         rows = list(enumerate(values, start=1))
     else:
