@@ -1,8 +1,9 @@
 """The HTTP service under hostile requests: whether it still answers others, and how much memory it takes.
 
 A service is started as `sdt serve` is. Clients send it requests of every kind of `hostile_bodies`, as long as its
-limits allow, while another process asks `/healthz` again and again on connections of its own. At the end an ordinary
-request must be answered as at the beginning. All of it runs on the same machine; a busy one delays the answers, too.
+limits allow, while another process asks `/healthz` again and again, with a new connection each time. At the end an
+ordinary request must be answered as at the beginning. All of it runs on the same machine; a busy one delays the
+answers, too.
 
     python -m benchmarks.hostile_requests
     python -m benchmarks.hostile_requests --requests 20000 --clients 32 --seed 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import http.client
 from collections.abc import Sequence
 from typing import Any
@@ -160,7 +159,9 @@ def test_browsers_are_told_of_origins_that_are_allowed() -> None:
         return answer.status, answer.headers["access-control-allow-origin"]
 
     async def use(service: Inside) -> None:
-        told = functools.partial(asyncio.to_thread, ask, service.port)
+        async def told(method: str, origin: str, **headers: str) -> tuple[int, str | None]:
+            return await asyncio.to_thread(ask, service.port, method, origin, **headers)
+
         wanted = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
         assert await told("OPTIONS", "https://example.org", **wanted) == (200, "https://example.org")
         assert await told("POST", "https://example.org") == (401, "https://example.org")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdt.serving import from_json
+from sdt.serving import validation
 from sdt.serving.asked import Asked, close
 from sdt.serving.from_json import FromJson
 from sdt.serving.memory import UTTERANCE_BYTES, MemoryBudget, Usage
@@ -106,6 +106,47 @@ def test_clips_in_base64(written: str) -> None:
     conversation(one(text="x", clip={"base64": written}), use)
 
 
+LONG_SOUND = SOUND * 10_000
+LONG_BASE64 = base64.b64encode(LONG_SOUND)
+
+
+WRAPPED = b"\\r\\n".join(LONG_BASE64[k : k + 76] for k in range(0, len(LONG_BASE64), 76))
+CLIPS = {
+    "as it is": (b'"base64":"%s"' % LONG_BASE64, True),
+    "escaped in a URL": (b'"base64" :\n"data:audio\\/wav;base64,%s"' % LONG_BASE64.replace(b"/", b"\\/"), True),
+    "wrapped": (b'"base64":"%s"' % WRAPPED, True),
+    "with another sign": (b'"base64":"%s!"' % LONG_BASE64, False),
+    "two of them": (b'"base64":"%s%s"' % (b"TQ==" * 2**18, LONG_BASE64), False),
+    "given twice": (b'"base64":"%s","base64":"eA=="' % LONG_BASE64, False),
+    "with a part": (b'"base64":"%s","part":"x"' % LONG_BASE64, False),
+    "a list": (b'"base64":["%s"]' % LONG_BASE64, False),
+    "a long part": (b'"base64":"eA==","part":"%s"' % LONG_BASE64, False),
+}
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_long_clips_are_not_parsed(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    clip, right = CLIPS[kind]
+    parsed: list[int] = []
+
+    def parse(model: type[Any], part: bytes, where: str = "") -> Any:
+        parsed.append(len(part))
+        return validation.parsed(model, part, where)
+
+    monkeypatch.setattr("sdt.serving.from_json.parsed", parse)
+
+    def use(asked: Asked, _: MemoryBudget) -> None:
+        asked.uploads[0].file.seek(0)
+        assert asked.uploads[0].file.read() == LONG_SOUND
+
+    body = b'{"utterances":[{"text":"x","clip":{%s}}]}' % clip
+    if right:
+        conversation(body, use)
+    else:
+        assert refused(body).status == 422
+    assert max(parsed) < 200
+
+
 @pytest.mark.parametrize("written", ["data:audio/wav,abcd", "data:audio/wav;base64", "!", "abc", "data:;base64,data:,"])
 def test_clips_that_are_none(written: str) -> None:
     assert refused(one(text="x", clip={"base64": written})).code == "invalid"
@@ -113,12 +154,16 @@ def test_clips_that_are_none(written: str) -> None:
 
 def test_reading_ends_at_the_first_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    parse = from_json.parsed
-    monkeypatch.setattr(from_json, "parsed", lambda *of: read.append(of[2]) or parse(*of))  # type: ignore[func-returns-value]
+
+    def parse(model: type[Any], part: bytes, where: str = "") -> Any:
+        read.append(where)
+        return validation.parsed(model, part, where)
+
+    monkeypatch.setattr("sdt.serving.from_json.parsed", parse)
     refusal = refused({"utterances": [{"text": 1, "start": "x"}] * 1000})
-    assert len(refusal.details) == from_json.DETAILS
+    assert len(refusal.details) == validation.DETAILS
     assert refusal.message == "utterances.0.text: Input should be a valid string (and 19 more)"
-    assert len(read) == 1 + from_json.DETAILS / 2
+    assert len(read) == 1 + validation.DETAILS / 2
 
 
 LONG = "\x1b[2J" + "x" * 150

@@ -126,15 +126,14 @@ def test_items_are_counted_before_they_are_parsed() -> None:
         divided(b'{"list": [' + b"0," * 10**6)  # nor is the end looked for
 
 
-def test_the_work_on_a_body_grows_with_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte is looked at once, in pieces that leave others their turn."""
-    seen: list[int] = []
-    scan = json_outline.np.frombuffer
-    monkeypatch.setattr(json_outline.np, "frombuffer", lambda part, dtype: seen.append(len(part)) or scan(part, dtype))
-    body = b'{"list": ["' + b'\\"[{,' * 200_000 + b'"]}'
-    assert len(divided(body).items) == 1
-    assert sum(seen[:-1]) == len(body)
-    assert max(seen[:-1]) <= json_outline.PIECE
+def test_a_body_is_looked_at_once_and_in_pieces() -> None:
+    """A long one leaves others their turn."""
+    body = memoryview(b'{"list": ["' + b'\\"[{,' * 200_000 + b'"]}')
+    pieces = [(tokens.places.tolist(), tokens.levels.tolist()) for tokens in json_outline._scan(body, "")]
+    assert len(pieces) == -(-len(body) // json_outline.PIECE)
+    assert pieces[0] == ([0, 7, 9], [1, 1, 2])
+    assert pieces[-1] == ([len(body) - 2, len(body) - 1], [2, 1])
+    assert not any(places for places, _ in pieces[1:-1])
 
 
 def test_messages_without_a_list_are_bounded() -> None:

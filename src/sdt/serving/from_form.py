@@ -20,12 +20,14 @@ from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload, named, plain_name
 from sdt.speakers import FIRST_SPEAKER
 from sdt.transcripts import Transcript, read_transcript
+from sdt.transcripts.decoding import MAX_LINE
 
 PARTS = ("conversation", "transcript", "media", "format")
 """The parts of a multipart body; any other is the clip of the utterance that names it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
-LINES = 50
-"""Lines of a transcript for each utterance that it may have: subtitles in which every word is a cue have as many."""
+LINES, VALUES = 50, 300
+"""Lines and values of a transcript for each utterance that it may have: subtitles in which every word is a cue have so
+many lines, JSON with times and tokens of every word has so many values."""
 
 
 class FromForm:
@@ -185,16 +187,28 @@ class FromForm:
         return upload.name, transcript
 
     def _bound(self, content: bytes, limit: str) -> None:
-        """Refuse a transcript that is beyond a limit for its length or its lines.
+        """Refuse a transcript that no transcript with so many utterances is like, before it is read.
+
+        Args:
+            content: The file.
+            limit: The setting that bounds its utterances.
 
         Raises:
-            Refusal: It is.
+            Refusal: It is too long, has too many lines or values, or a line is too long.
         """
-        if len(content) > self._settings.transcript_bytes:
-            raise beyond(self._settings, "transcript_bytes", "the transcript is too long")
+        settings = self._settings
+        if len(content) > settings.transcript_bytes:
+            raise beyond(settings, "transcript_bytes", "the transcript is too long")
+        most = int(getattr(settings, limit))
         lines = content.count(b"\n") + content.count(b"\r")
-        if lines > LINES * int(getattr(self._settings, limit)):
-            raise beyond(self._settings, limit, f"the transcript has {lines:,} lines")
+        if lines > LINES * most:
+            raise beyond(settings, limit, f"the transcript has {lines:,} lines")
+        values = sum(map(content.count, (b",", b"[", b"{")))
+        if values > VALUES * most:
+            raise beyond(settings, limit, f"the transcript has {values:,} values")
+        longest = max(map(len, content.splitlines()), default=0)
+        if longest > 4 * MAX_LINE and content.lstrip()[:1] not in (b"{", b"["):
+            raise beyond(settings, "characters", f"a line of the transcript has {longest:,} bytes")
 
 
 class _Parts(MultiPartParser):

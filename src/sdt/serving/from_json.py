@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +26,13 @@ from sdt.serving.validation import DETAILS, Detail, Given, not_valid, parsed
 from sdt.transcripts.transcript import Turn, assemble, tidy
 
 Body = bytes | bytearray | memoryview
+_STRING_VALUE = re.compile(rb'\s*:\s*"')
+_NOT_BASE64 = {b"\\/": b"/", b"\\n": b"", b"\\r": b"", b"\n": b"", b"\r": b"", b" ": b""}
+"""What is in base64 that was wrapped, or is within JSON, and what it stands for."""
+_DATA = 200
+"""Bytes of a data URL before its base64."""
+_PIECE = 2**20
+"""Bytes of base64 that are decoded together; four are three."""
 
 
 class FromJson:
@@ -148,15 +155,23 @@ class FromJson:
             raise
 
     def _parsed(self, model: type[Given], part: bytes, where: str = "") -> Given:
-        """A part of a body that has few values as an object of the schema.
+        """A part of a body that has few values as an object of the schema; the base64 of a long clip is not parsed.
 
         Raises:
             Refusal: It is longer than its values can be, but for a clip; or see `parsed`.
         """
-        if len(part) > self._bytes and b'"base64"' not in part:
+        if len(part) <= self._bytes:
+            return parsed(model, part, where)
+        short, written = _without_clip(part)
+        clip = None
+        if len(short) <= self._bytes:
+            given = parsed(model, short, where)
+            clip = getattr(getattr(given, "root", given), "clip", None)
+        if clip is None or clip.base64 != "":
             what = f"{where[:-1] or 'the JSON'} has {len(part):,} bytes and no clip"
             raise beyond(self._settings, "characters", what)
-        return parsed(model, part, where)
+        clip.long = written
+        return given
 
     def _divided(self, body: memoryview, limit: str, instead: bytes, values: int, where: str) -> Outline:
         """A body, divided at the items of the list that is called like its limit."""
@@ -247,7 +262,7 @@ class _Draft:
     def _clip(self, clip: ClipGiven, utterance: str) -> Upload:
         number = self._usage.add_file()
         if clip.base64 is not None:
-            return Upload.of_bytes(_decoded(clip.base64, utterance), f"{number}.clip", utterance)
+            return _decoded(clip.long or clip.base64.encode(), f"{number}.clip", utterance)
         file = self._files.get(clip.part or "")
         if file is None:
             raise invalid(f"utterance {quoted(utterance)}: the body has no file {quoted(clip.part)} for its clip")
@@ -255,16 +270,40 @@ class _Draft:
         return Upload(file.file, f"{number}.{suffix or 'clip'}", utterance)
 
 
-def _decoded(written: str, utterance: str) -> bytes:
-    """The bytes of base64, as it is or in a `data:` URL, with line breaks or without."""
-    if written[:5].lower() == "data:":
-        head, comma, written = written.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
+def _without_clip(part: bytes) -> tuple[bytes, bytes]:
+    """An utterance with no base64 in its clip, and that base64 as JSON has it."""
+    key = part.find(b'"base64"')
+    begins = _STRING_VALUE.match(part, key + len(b'"base64"')) if key >= 0 else None
+    if begins is None:
+        return part, b""
+    ends = part.find(b'"', begins.end())
+    return part[: begins.end()] + part[ends:], part[begins.end() : ends]
+
+
+def _decoded(written: bytes, name: str, utterance: str) -> Upload:
+    """The content of base64, as it is or in a `data:` URL, with line breaks or without.
+
+    Raises:
+        Refusal: It is no base64.
+    """
+    for sign, instead in _NOT_BASE64.items():
+        written = written.replace(sign, instead)
+    first = 0
+    if written[:5].lower() == b"data:":
+        first = written.find(b",", 0, _DATA) + 1
+        if not written[:first].lower().endswith(b";base64,"):
             raise invalid(f"utterance {quoted(utterance)}: its clip is a data URL without ;base64")
+    upload = Upload.of_bytes(b"", name, utterance)
     try:
-        return base64.b64decode("".join(written.split()), validate=True)
-    except (binascii.Error, ValueError):
+        for begin in range(first, len(written), _PIECE):
+            piece = written[begin : begin + _PIECE]
+            if piece.endswith(b"=") and begin + _PIECE < len(written):
+                raise ValueError
+            upload.file.write(base64.b64decode(piece, validate=True))
+    except ValueError:
+        upload.close()
         raise invalid(f"utterance {quoted(utterance)}: its clip is not base64") from None
+    return upload
 
 
 def _turn(conversation: str, number: int, said: UtteranceGiven) -> Turn:

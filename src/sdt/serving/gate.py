@@ -30,6 +30,8 @@ log = logging.getLogger("sdt.serving")
 
 HEAVY = ("/v1/predict", "/v1/predict/batch", "/v1/transcript")
 """Routes that compute or read: those that are counted and bounded."""
+MANY = 100
+"""Utterances of a request after which memory is given back to the system."""
 GONE = 499
 """The status that is logged where the client did not wait for its answer."""
 
@@ -88,7 +90,7 @@ class Gate:
         except Exception as error:
             await answer.refuse(self._failed(error))
         finally:
-            if body.size > LARGE:
+            if body.size > LARGE or said.get("utterances", 0) > MANY:
                 give_back()
             seconds = time.perf_counter() - begun
             route = scope["path"] if scope["path"] in self._routes else "other"

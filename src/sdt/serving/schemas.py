@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, RootModel, model_validator
 from pydantic.config import JsonDict
 
 from sdt.conversation import Review
@@ -42,6 +42,16 @@ class ClipGiven(_Given):
 
     base64: str | None = Field(None, description="the bytes of a media file, in base64, or as a data: URL of that")
     part: Name | None = Field(None, description="the name of a part of the multipart body that is a media file")
+    _long: bytes = PrivateAttr(b"")
+
+    @property
+    def long(self) -> bytes:
+        """The base64 as JSON has it, where it is too long to be parsed; `base64` is empty then."""
+        return self._long
+
+    @long.setter
+    def long(self, written: bytes) -> None:
+        self._long = written
 
     @model_validator(mode="after")
     def _one(self) -> ClipGiven:

@@ -25,7 +25,7 @@ class Settings:
     json_bytes: int = field(default=16 * MIB, metadata=_help("bytes of JSON in a body, or of a stream's message"))
     transcript_bytes: int = field(default=4 * MIB, metadata=_help("bytes of a transcript"))
     held_bytes: int = field(
-        default=128 * MIB, metadata=_help("bytes of memory for what requests say, of all requests together")
+        default=64 * MIB, metadata=_help("bytes of memory for what requests say, of all requests together")
     )
     utterances: int = field(default=1000, metadata=_help("utterances of a conversation"))
     request_utterances: int = field(default=10_000, metadata=_help("utterances of a batch request"))
