@@ -66,9 +66,9 @@ def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert registry.known(REFERENCE) is None
     explain = ["explain", "runs/mine", "--conversation", "test0", "--device", "cpu"]
     spaces = ["representations", "runs/mine", "--device", "cpu", "--output", "spaces"]
-    for command in (explain, spaces):
+    for arguments in (explain, spaces):
         monkeypatch.setattr(registry, "_own", {})
-        assert main(command) == 2
+        assert main(arguments) == 2
         assert f"--code {REFERENCE}" in capsys.readouterr().err
         assert main([*command, "--code", REFERENCE]) == 0
     card = (place / "runs/mine/model/README.md").read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ def test_weights_and_probabilities_are_the_models() -> None:
     with torch.no_grad():
         output = model(batch)
     weights = output.weights.numpy()
+    assert found.weights is not None
     np.testing.assert_allclose(found.weights.mean, weights.mean(axis=2), atol=1e-6)
     np.testing.assert_allclose(found.weights.deviation, weights.std(axis=2), atol=1e-6)
     np.testing.assert_allclose(found.weights.low, np.percentile(weights, 10, axis=2), atol=1e-6)

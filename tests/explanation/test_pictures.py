@@ -90,6 +90,7 @@ def stretched(short: Explanation, length: int) -> Explanation:
         return replace(effect, **{key: np.resize(of, (T, T)) for key, of in vars(effect).items()})
 
     of = short.occlusion
+    assert short.weights is not None
     return replace(
         short,
         conversation=Conversation("long", said),

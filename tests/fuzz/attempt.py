@@ -74,7 +74,8 @@ def _too_long(_signal: int, _frame: FrameType | None) -> None:
 
 def make(kind: str, seed: str, number: int) -> dict[str, bytes]:
     """The input with a number: file name to content."""
-    return KINDS[kind].make(random.Random(f"{seed}/{kind}/{number}"))
+    made: dict[str, bytes] = KINDS[kind].make(random.Random(f"{seed}/{kind}/{number}"))
+    return made
 
 
 def attempt(kind: str, files: dict[str, bytes]) -> tuple[str, str]:

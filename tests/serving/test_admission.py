@@ -6,6 +6,7 @@ import asyncio
 import base64
 import http.client
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_browsers_are_told_of_origins_that_are_allowed() -> None:
 
     async def use(service: Inside) -> None:
         async def told(method: str, origin: str, **headers: str) -> tuple[int, str | None]:
-            return await asyncio.to_thread(ask, service.port, method, origin, **headers)
+            return await asyncio.to_thread(partial(ask, service.port, method, origin, **headers))
 
         wanted = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
         assert await told("OPTIONS", "https://example.org", **wanted) == (200, "https://example.org")

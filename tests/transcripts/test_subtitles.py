@@ -86,6 +86,11 @@ def test_cue_texts(tmp_path: Path, cue: str, texts: list[str], suffix: str) -> N
     assert [text for _, text in said(transcript)] == texts
 
 
+def test_a_first_line_that_holds_a_time(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no utterances"):
+        read(tmp_path, "a.vtt", "WEBVTT[00:00:03.000 --> 00:00:05.000] BEN: Oh")
+
+
 WEBVTT = """WEBVTT - a title
 Kind: captions
 

@@ -89,7 +89,7 @@ def array_of_state(state: object) -> _Array:
 
 def weight_of_array(array: _Array) -> int:
     """Bytes of memory of an array and of the numbers that are made of it, or of its rows where they are empty."""
-    return array.nbytes + 8 * math.prod(max(n, 1) for n in array.shape)
+    return int(array.nbytes) + 8 * math.prod(max(n, 1) for n in array.shape)
 
 
 def _array(content: object, dtype: object, shape: object, order: object = "C") -> _Array:
@@ -116,7 +116,8 @@ def _array(content: object, dtype: object, shape: object, order: object = "C") -
         for place, item in enumerate(content):  # numpy would look for arrays in them
             flat[place] = item
     else:
-        flat = np.frombuffer(content, dtype)  # type: ignore[arg-type] # bytes, as they fit
+        assert isinstance(content, bytes | bytearray)  # they fit
+        flat = np.frombuffer(content, dtype)
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -186,7 +187,8 @@ def _default(*_factory: object) -> dict[object, object]:
 
 
 def _range(*arguments: object) -> range:
-    return range(*arguments)  # type: ignore[call-overload] # a wrong type raises TypeError, as it should
+    made: range = range(*arguments)  # type: ignore[call-overload] # a wrong type raises TypeError, as it should
+    return made
 
 
 def _complex(real: object, imaginary: object = 0.0) -> complex:
@@ -208,13 +210,11 @@ _BUILTINS: dict[str, Callable[..., object]] = {
 _NUMPY: dict[str, Callable[..., object]] = {
     **{"multiarray._reconstruct": _reconstruct, "multiarray.scalar": _scalar, "numeric._frombuffer": _array}
 }
-_NAMES = {
-    name: Name(name, call)
-    for name, call in {
-        **{f"{module}.{name}": call for module in ("builtins", "__builtin__") for name, call in _BUILTINS.items()},
-        **{f"{module}.{name}": call for module in ("numpy.core", "numpy._core") for name, call in _NUMPY.items()},
-        **{"numpy.ndarray": _only_named, "numpy.dtype": _dtype},
-        **{"collections.OrderedDict": _ordered, "collections.defaultdict": _default, "_codecs.encode": _encode},
-    }.items()
+_CALLS: dict[str, Callable[..., object]] = {
+    **{f"{module}.{name}": call for module in ("builtins", "__builtin__") for name, call in _BUILTINS.items()},
+    **{f"{module}.{name}": call for module in ("numpy.core", "numpy._core") for name, call in _NUMPY.items()},
+    **{"numpy.ndarray": _only_named, "numpy.dtype": _dtype},
+    **{"collections.OrderedDict": _ordered, "collections.defaultdict": _default, "_codecs.encode": _encode},
 }
+_NAMES = {name: Name(name, call) for name, call in _CALLS.items()}
 """Every name that a pickle may use, under its old and its new spelling."""

@@ -122,11 +122,12 @@ def calibration_remarks(
         before: Each run's expected calibration error without the temperature.
         after: The same with it.
     """
-    values = {"split": split, "temperature": mean(temperatures), "before": mean(before), "after": mean(after)}
-    if values["after"] > values["before"] + WORSE:
+    temperature, without, with_it = mean(temperatures), mean(before), mean(after)
+    values = {"split": split, "temperature": temperature, "before": without, "after": with_it}
+    if with_it > without + WORSE:
         text = (
-            f"{name}: the temperature {values['temperature']:.2f}, fitted on dev, raises the expected calibration "
-            f"error on {split} from {100 * values['before']:.2f} to {100 * values['after']:.2f} %"
+            f"{name}: the temperature {temperature:.2f}, fitted on dev, raises the expected calibration "
+            f"error on {split} from {100 * without:.2f} to {100 * with_it:.2f} %"
         )
         yield Remark("calibration got worse", name, values, text)
     limits = [t for t in temperatures if not 1.01 / HOTTEST < t < HOTTEST / 1.01]

@@ -78,8 +78,10 @@ def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]
         """One run has no standard deviation."""
         return str(of) if summary.runs > 1 else f"{100 * of.mean:.2f}"
 
-    heads = [(head, *map(shown, spreads)) for head, spreads in summary.heads.items()]
-    classes = [(label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()]
+    heads: list[tuple[str, ...]] = [(head, *map(shown, spreads)) for head, spreads in summary.heads.items()]
+    classes: list[tuple[str, ...]] = [
+        (label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()
+    ]
     return [(HEADS, heads), (CLASSES, classes)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, markdown_text
 from sdt.evaluation.counts import MEASURES
-from sdt.evaluation.significance import FEW_SEEDS
+from sdt.evaluation.seed_tests import FEW_SEEDS
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value, spoken
 from sdt.experiments.plan import option_text, spoken_seeds

@@ -161,6 +161,7 @@ def _legend(axes: Axes, points: Points, palette: dict[str, str]) -> None:
         f"themselves; purity: how many of the {k} nearest have the same emotion."
     )
     figure = axes.figure
+    assert isinstance(figure, Figure)
     figure.supxlabel(
         textwrap.fill(text, int(figure.get_size_inches()[0] * 13)), x=0.01, ha="left", fontsize=8.5, color=FAINT
     )

@@ -82,7 +82,9 @@ def number_rows(axes: Axes, explanation: Explanation, rows: Rows) -> None:
 
 def heading(axes: Axes, text: str, meaning: str = "") -> None:
     """A panel's heading, and a line that explains it."""
-    letters = max(14, int(float(axes.figure.get_size_inches()[0]) * axes.get_position().width / 0.09))
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    letters = max(14, int(float(figure.get_size_inches()[0]) * axes.get_position().width / 0.09))
     axes.set_title(
         fitted(text, letters),
         loc="left",

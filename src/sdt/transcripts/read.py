@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.conversation import Conversation
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.transcripts.decoding import Decoded, check_lines, decode
 from sdt.transcripts.documents import is_whisper, read_document
 from sdt.transcripts.plain import read_plain
@@ -113,7 +113,7 @@ def read_transcript(path: Path, *, format: str | None = None, encoding: str | No
         'Monica'
     """
     if format is not None and format not in NAMES:
-        raise InputError(f"format {format!r} is unknown{near_miss(format, NAMES)}")
+        raise InputError(f"format {quoted(format)} is unknown{near_miss(format, NAMES)}")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file in it")
     decoded = decode(path, encoding)
@@ -177,7 +177,7 @@ def each_transcript(folder: Path, *, encoding: str | None = None) -> Iterator[Tr
         for conversation in part.conversations:
             if conversation.id in origin:
                 raise InputError(
-                    f"{file}: the conversation {conversation.id!r} is in {origin[conversation.id]} already; "
+                    f"{file}: the conversation {quoted(conversation.id)} is in {origin[conversation.id]} already; "
                     "rename or remove one"
                 )
             origin[conversation.id] = file.name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.corpus.importers.times import seconds
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.transcripts.headers import names_alone
 from sdt.transcripts.markup import changes_of_speaker, dialogue, plain, unmarked, voices
 from sdt.transcripts.names import bare, beginning, believed_names, split_name
@@ -59,8 +59,9 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     """
     first, *blocks = _blocks(text, webvtt=True)
     headed = first[0][1].startswith("WEBVTT")
-    if not headed or any("-->" in line for _, line in first):
-        blocks.insert(0, first[1:] if headed else first)
+    rest = first[1:] if headed else first
+    if rest and (not headed or any("-->" in line for _, line in rest)):
+        blocks.insert(0, rest)
     cues, stray = _cues(path, blocks, webvtt=True)
     turns, notes = _turns(cues)
     if not headed:
@@ -111,7 +112,8 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
         start = end = None
     if start is None or end is None:
         raise InputError(
-            f"{path}, line {number}: {line[:60]!r} is not the time of a cue; expected 00:00:01,000 --> 00:00:02,500"
+            f"{path}, line {number}: {quoted(line[:60])} is not the time of a cue; expected 00:00:01,000 --> "
+            "00:00:02,500"
         )
     if end < start:
         raise InputError(f"{path}, line {number}: end {end} comes before start {start}")

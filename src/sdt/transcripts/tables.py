@@ -72,7 +72,7 @@ def read_csv_table(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
     names = [tidy(name) for name in header.cells]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{path}: the column {name!r} occurs twice")
+            raise InputError(f"{path}: the column {quoted(name)} occurs twice")
     return _turns(path, names, [(line.number, dict(zip(names, line.cells, strict=True))) for line in lines])
 
 
@@ -219,7 +219,8 @@ def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
             turns.append(turn)
         elif replace(before, line=turn.line) != turn:
             raise InputError(
-                f"{path}, line {turn.line}: utterance {turn.id!r} is in line {before.line} already, with other values"
+                f"{path}, line {turn.line}: utterance {quoted(turn.id)} is in line {before.line} already, with other "
+                "values"
             )
     return turns
 

@@ -51,7 +51,7 @@ def write_predictions(
     """
     format = format_of(path) if format is None else format
     if format not in WRITERS:
-        raise InputError(f"format {format!r} is unknown{near_miss(format, WRITERS)}")
+        raise InputError(f"format {quoted(format)} is unknown{near_miss(format, WRITERS)}")
     said = _said(conversations, predictions)
     with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         WRITERS[format](path, said, file)
@@ -207,7 +207,7 @@ def _timed(path: Path, said: Sequence[Said], name: str) -> Iterator[tuple[int, i
     for _, utterance, prediction in said:
         if utterance.start is None:
             raise InputError(
-                f"{path}: utterance {utterance.id!r} has no time, which {name} needs; write jsonl or csv instead"
+                f"{path}: utterance {quoted(utterance.id)} has no time, which {name} needs; write jsonl or csv instead"
             )
         end = utterance.start + LAST_CUE if utterance.end is None else utterance.end
         start = round(1000 * utterance.start)

@@ -14,7 +14,7 @@ from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.recognition import Recognised, recognise_files
 from sdt.corpus.importers.recorded import encode, named_encoders
 from sdt.corpus.normalise import normalise
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.features.recordings import find_recordings
 from sdt.features.text import encode_conversations, text_encoder
 from sdt.files import sha256
@@ -154,7 +154,7 @@ def _encode_text(draft: Draft, name: str, progress: Callable[[int, int], None] |
     if not any(utterance.text for conversation in draft.conversations for utterance in conversation.utterances):
         raise InputError(f"{draft.name}: --text-encoder {name}: the files hold no text of the utterances")
     if "text" in draft.features:
-        draft.notes.append(f"text: the features of the files give way to those of the encoder {name!r}")
+        draft.notes.append(f"text: the features of the files give way to those of the encoder {quoted(name)}")
     table = encode_conversations(text_encoder(name), draft.conversations, progress)
     draft.features = {"text": table, **{m: kept for m, kept in draft.features.items() if m != "text"}}
 

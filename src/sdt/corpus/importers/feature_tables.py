@@ -32,7 +32,8 @@ from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
 from sdt.corpus.importers.foreign_pickles import joblib_as_pickle, torch_as_pickle
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, quoted
+from sdt.errors import InputError, described, listed, quoted
+from sdt.files import most_expanded
 
 PICKLES = (".pkl", ".pickle")
 JOBLIB = ".joblib"
@@ -68,7 +69,7 @@ def read_table(path: Path) -> Table:
         return _of_value(path, unpickle.loads(path, joblib_as_pickle(path)))
     if suffix in TORCH:
         return _of_value(path, unpickle.loads(path, torch_as_pickle(path)))
-    raise InputError(f"{path}: no table of features has the ending {suffix!r}; known are: {', '.join(SUFFIXES)}")
+    raise InputError(f"{path}: no table of features has the ending {quoted(suffix)}; known are: {', '.join(SUFFIXES)}")
 
 
 def _of_value(path: Path, value: object) -> Table:
@@ -166,7 +167,12 @@ def _npz(path: Path) -> Table:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             archive = np.load(file, allow_pickle=False)
+            size, unpacked = path.stat().st_size, sum(entry.file_size for entry in archive.zip.infolist())
+            if unpacked > most_expanded(size):  # what the archive says of an entry is the most that is read of it
+                raise InputError(f"{path}: expands to {unpacked:,} bytes, too many for a file of {size:,}")
             arrays = {key: archive[key] for key in archive.files}
+    except InputError:
+        raise
     except Exception as error:  # numpy's and zipfile's readers raise many kinds for damaged files
         raise _damaged(path, error) from None
     # What `sdt features extract` writes says which encoder made it.
@@ -183,9 +189,7 @@ def _safetensors(path: Path) -> Table:
     tensors = map_tensors(path)
     present = tensors.pop("present", None) if len(tensors) == 2 else None
     if len(tensors) != 1 or (present is not None and "features" not in tensors):
-        raise InputError(
-            f"{path}: expected one matrix, or 'features' and 'present', found {', '.join(map(repr, sorted(tensors)))}"
-        )
+        raise InputError(f"{path}: expected one matrix, or 'features' and 'present', found {listed(sorted(tensors))}")
     table = _matrix(path, next(iter(tensors.values())))
     if present is not None and (present.dtype != np.bool_ or present.shape != (table.size,)):
         raise InputError(
@@ -202,8 +206,7 @@ def _check_magic(path: Path, magic: bytes, kind: str) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:120]
-    return InputError(f"{path}: cannot be read, damaged or cut off ({type(error).__name__}: {reason})")
+    return InputError(f"{path}: cannot be read, damaged or cut off ({described(error)})")
 
 
 def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.errors import InputError, quoted
+from sdt.errors import InputError, described, quoted
 from sdt.files import most_expanded
 
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
@@ -97,7 +97,7 @@ def _decompressed(path: Path, data: bytes) -> bytes:
     try:
         unpacked: bytes = unpacker.decompress(data, most + 1)
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be unpacked, damaged ({error})") from None
+        raise InputError(f"{path}: cannot be unpacked, damaged ({described(error)})") from None
     if len(unpacked) > most:
         raise InputError(f"{path}: expands to more than {most:,} bytes, the most that {len(data):,} may come to")
     if not unpacker.eof:
@@ -249,12 +249,14 @@ class _Joblib(_Converter):
         kind, shape, code = state["dtype"][0], state["shape"], state["dtype"][1]
         if kind != "dtype" or not re.fullmatch(r"[<>|=]?([biu][1248]|f[248]|[SU]\d{1,6})", code):
             raise InputError(f"holds an array of type {quoted(code)}; only numbers and text are read")
+        if not all(isinstance(n, int) and n >= 0 for n in shape):  # a product of text could fill the memory
+            raise InputError(f"damaged pickle: an array of shape {quoted(shape)}")
         dtype = np.dtype(code)
         if state.get("numpy_array_alignment_bytes") is not None:
             self.file.seek(self.file.read(1)[0], io.SEEK_CUR)
         size = math.prod(shape) * dtype.itemsize
         place = self.file.tell()
-        if min(shape, default=0) < 0 or place + size > len(self.data):
+        if place + size > len(self.data):
             raise InputError(f"truncated: an array of shape {quoted(shape)} is not all there; fetch it again")
         self.file.seek(size, io.SEEK_CUR)
         flat = np.frombuffer(self.data, dtype, count=math.prod(shape), offset=place)

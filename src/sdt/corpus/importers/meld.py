@@ -22,7 +22,7 @@ from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.times import seconds
 from sdt.corpus.splits import split_named
-from sdt.errors import InputError
+from sdt.errors import InputError, listed, quoted
 from sdt.speakers import Speakers
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
@@ -56,7 +56,7 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
             utterance.
     """
     if options.dev not in (None, "usual"):
-        raise InputError(f"dev: {options.dev!r} cannot be had from MELD's own files, which bring their dev split")
+        raise InputError(f"dev: {quoted(options.dev)} cannot be had from MELD's own files, which bring their dev split")
     notes: list[str] = []
     by_split: dict[str, Path] = {}
     for path in annotations:
@@ -102,7 +102,7 @@ def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:
-            raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(names[:12])}")
+            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {listed(names[:12])}")
     dialogues: dict[int, dict[int, Utterance]] = {}
     repeated = 0
     for line in lines:
@@ -131,7 +131,7 @@ def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict
 
 def _integer(path: Path, line: Line, column: str, cell: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", cell):
-        raise InputError(f"{path}, line {line.number}: {column} {cell!r} is not a whole number")
+        raise InputError(f"{path}, line {line.number}: {column} {quoted(cell)} is not a whole number")
     return int(cell)
 
 
@@ -139,7 +139,7 @@ def _time(path: Path, line: Line, cell: str) -> float | None:
     try:
         return seconds(cell)
     except ValueError:
-        raise InputError(f"{path}, line {line.number}: {cell!r} is not a time; expected HH:MM:SS,mmm") from None
+        raise InputError(f"{path}, line {line.number}: {quoted(cell)} is not a time; expected HH:MM:SS,mmm") from None
 
 
 def _features(
@@ -152,7 +152,7 @@ def _features(
         split = _table_split(table, places)
         notes += table.notes
         if split in tables:
-            raise InputError(f"{path}: {tables[split].path} is the table of the {split} split for {modality!r} already")
+            raise InputError(f"{tables[split].path} is the table of the {split} split for {quoted(modality)} already")
         tables[split] = table
     first = next(iter(tables.values()))
     blocks, presence = [], []
@@ -166,12 +166,14 @@ def _features(
         if table.width != first.width or table.columns != first.columns:
             raise InputError(
                 f"{table.path}: {table.width} features ({', '.join(table.columns[:3])}...), but {first.path} has "
-                f"{first.width} ({', '.join(first.columns[:3])}...): all tables of {modality!r} need the same"
+                f"{first.width} ({', '.join(first.columns[:3])}...): all tables of {quoted(modality)} need the same"
             )
         features, present, unused = align(table, wanted, _place)
         notes.append(f"{table.path}: {modality} of the {split} split")
         if unused:
-            notes.append(f"{table.path}: {len(unused)} rows are of no annotated utterance, the first {unused[0]!r}")
+            notes.append(
+                f"{table.path}: {len(unused)} rows are of no annotated utterance, the first {quoted(unused[0])}"
+            )
         if not present.all():
             dialogue, number = wanted[int(np.argmin(present))]
             notes.append(
@@ -210,7 +212,7 @@ def _table_split(table: Table, places: Mapping[str, Sequence[Place]]) -> str:
     if fit[split or best] == 0:
         raise InputError(
             f"{table.path}: no key is an utterance of the {split or 'given'} split; expected keys such as "
-            f"'dia0_utt1.wav', found {table.keys[0]!r}"
+            f"'dia0_utt1.wav', found {quoted(table.keys[0])}"
         )
     if split is None and others and fit[best] - fit[others[0]] < 0.2:
         raise InputError(

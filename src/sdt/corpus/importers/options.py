@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sdt.corpus.splits import Dev
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 from sdt.speakers import SpeakerMode
 
 Normalisation = Literal["conversation", "corpus", "none"]
@@ -55,7 +55,7 @@ class ImportOptions:
     def __post_init__(self) -> None:
         for option, value, known in (("dev", self.dev, get_args(Dev)), ("speakers", self.speakers, _SPEAKERS)):
             if value is not None and value not in known:
-                raise InputError(f"{option}: {value!r} is unknown{near_miss(str(value), known)}")
+                raise InputError(f"{option}: {quoted(value)} is unknown{near_miss(str(value), known)}")
         if not 0 < self.dev_share < 1:
             raise InputError(f"dev_share: {self.dev_share} is not between 0 and 1")
         if self.seed < 0:
@@ -63,13 +63,13 @@ class ImportOptions:
         for modality, over in self.normalise.items():
             if over not in get_args(Normalisation):
                 hint = near_miss(str(over), get_args(Normalisation))
-                raise InputError(f"normalise: {modality}={over!r} is unknown{hint}")
+                raise InputError(f"normalise: {modality}={quoted(over)} is unknown{hint}")
         if self.labels is not None:
             self._check_labels(self.labels)
         for option in ("name", "text_encoder", "audio_encoder", "visual_encoder", "licence"):
             text = getattr(self, option)
             if text is not None and not text.strip():
-                raise InputError(f"{option}: {text!r} is empty")
+                raise InputError(f"{option}: {quoted(text)} is empty")
 
     @staticmethod
     def _check_labels(labels: tuple[str, ...]) -> None:
@@ -79,7 +79,7 @@ class ImportOptions:
             if not label.strip():
                 raise InputError(f"labels: {list(labels)} holds an empty name")
             if labels.count(label) > 1:
-                raise InputError(f"labels: {label!r} is named twice")
+                raise InputError(f"labels: {quoted(label)} is named twice")
 
 
 _SPEAKERS: tuple[str, ...] = get_args(SpeakerMode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sdt.corpus.importers.pickle_content import Annotation, Content
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 
 
 def check_agreement(base: Content, annotation: Annotation, other: Content) -> None:
@@ -32,7 +32,7 @@ def check_agreement(base: Content, annotation: Annotation, other: Content) -> No
         here, there = (conversation in a.splits["test"] for a in (annotation, other.annotation))
         if here != there:
             found = "in test" if there else "not in test"
-            raise InputError(f"{other.path}: conversation {conversation!r} is {found}, unlike in {base.path}")
+            raise InputError(f"{other.path}: conversation {quoted(conversation)} is {found}, unlike in {base.path}")
 
 
 def _check_conversations(base: Content, annotation: Annotation, other: Content, theirs: Collection[str]) -> None:
@@ -42,7 +42,7 @@ def _check_conversations(base: Content, annotation: Annotation, other: Content, 
     ):
         for conversation in ids:
             if conversation not in known and conversation not in annotation.source.absent:
-                raise InputError(f"{two.path}: there is no conversation {conversation!r}, which {one.path} has")
+                raise InputError(f"{two.path}: there is no conversation {quoted(conversation)}, which {one.path} has")
 
 
 def _check_labels(base: Content, annotation: Annotation, other: Content, theirs: Annotation) -> None:
@@ -50,12 +50,12 @@ def _check_labels(base: Content, annotation: Annotation, other: Content, theirs:
         found = theirs.labels.get(conversation, labels)
         if len(labels) != len(found):
             raise InputError(
-                f"{other.path}: conversation {conversation!r} has {len(found)} utterances, "
+                f"{other.path}: conversation {quoted(conversation)} has {len(found)} utterances, "
                 f"but {len(labels)} in {base.path}"
             )
         for place, (ours, other_label) in enumerate(zip(labels, found, strict=True)):
             if ours != other_label:
                 raise InputError(
-                    f"{other.path}: conversation {conversation!r}, utterance {place} (from 0) has label {other_label}, "
-                    f"but {ours} in {base.path}"
+                    f"{other.path}: conversation {quoted(conversation)}, utterance {place} (from 0) has label "
+                    f"{other_label}, but {ours} in {base.path}"
                 )

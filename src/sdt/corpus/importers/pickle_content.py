@@ -22,7 +22,7 @@ from sdt.corpus.importers.pickle_layouts import (
     why_unknown,
 )
 from sdt.corpus.importers.pickle_values import Matrix
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 
 T = TypeVar("T")
 
@@ -65,9 +65,9 @@ class Content:
         Raises:
             InputError: They are not there, are no numbers, differ in width, or are not as many as the utterances.
         """
-        where = f"{self.path}: {modality}, conversation {conversation!r}"
+        where = f"{self.path}: {modality}, conversation {quoted(conversation)}"
         if conversation not in self.features[modality]:
-            raise InputError(f"{self.path}: {modality}: there is no conversation {conversation!r}")
+            raise InputError(f"{self.path}: {modality}: there is no conversation {quoted(conversation)}")
         matrix = _at(where, pickle_values.features, self.features[modality][conversation])
         if len(matrix) != utterances:
             raise InputError(f"{where}: features of {len(matrix)} utterances, but there are {utterances} labels")
@@ -89,10 +89,10 @@ def read_content(path: Path, *, layout: str | None = None, modality: str | None 
     found = recognise(value)
     if layout is not None:
         if layout not in LAYOUTS:
-            raise InputError(f"layout: {layout!r} is unknown{near_miss(layout, LAYOUTS)}")
+            raise InputError(f"layout: {quoted(layout)} is unknown{near_miss(layout, LAYOUTS)}")
         found = LAYOUTS[layout]
         if (mismatch := found.mismatch(value)) is not None:
-            raise InputError(f"{path}: not of layout {layout!r}: {mismatch}")
+            raise InputError(f"{path}: not of layout {quoted(layout)}: {mismatch}")
     if found is None:
         raise InputError(f"{path}: {why_unknown(value)}")
     if isinstance(found, DictionaryLayout):
@@ -145,7 +145,7 @@ def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) ->
         for conversation, found in values.items():
             if len(found) != len(labels[conversation]):
                 raise InputError(
-                    f"{path}: {item}, conversation {conversation!r}: {len(found)} of them, "
+                    f"{path}: {item}, conversation {quoted(conversation)}: {len(found)} of them, "
                     f"but there are {len(labels[conversation])} labels"
                 )
     splits = {name: _split(path, name, items[name]) for name in ("train", "dev", "test") if name in items}
@@ -157,7 +157,8 @@ def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) ->
 def _known_speaker(path: Path, conversation: str, name: str, known: tuple[str, ...]) -> int:
     if name not in known:
         raise InputError(
-            f"{path}: speakers, conversation {conversation!r}: speaker {name!r} is none of {', '.join(known)}"
+            f"{path}: speakers, conversation {quoted(conversation)}: speaker {quoted(name)} is none of "
+            f"{', '.join(known)}"
         )
     return known.index(name)
 
@@ -171,11 +172,11 @@ def _check_splits(
         for conversation in sorted(members):
             if conversation not in labels and conversation not in source.absent:
                 raise InputError(
-                    f"{path}: the {name} list names conversation {conversation!r}, for which there are no labels"
+                    f"{path}: the {name} list names conversation {quoted(conversation)}, for which there are no labels"
                 )
             if conversation in owner:
                 raise InputError(
-                    f"{path}: conversation {conversation!r} is in the {owner[conversation]} and {name} lists"
+                    f"{path}: conversation {quoted(conversation)} is in the {owner[conversation]} and {name} lists"
                 )
             owner[conversation] = name
     return tuple(sorted(set(owner) - set(labels)))
@@ -194,8 +195,10 @@ def _each(
     converted = {}
     for conversation in found if wanted is None else wanted:
         if conversation not in found:
-            raise InputError(f"{path}: {item}: there is no conversation {conversation!r}, though it has labels")
-        converted[conversation] = _at(f"{path}: {item}, conversation {conversation!r}", convert, found[conversation])
+            raise InputError(f"{path}: {item}: there is no conversation {quoted(conversation)}, though it has labels")
+        converted[conversation] = _at(
+            f"{path}: {item}, conversation {quoted(conversation)}", convert, found[conversation]
+        )
     return converted
 
 
@@ -205,7 +208,7 @@ def _by_conversation(where: str, value: object) -> dict[str, object]:
     for key, content in value.items():
         conversation = _at(where, pickle_values.conversation_id, key)
         if conversation in found:
-            raise InputError(f"{where}: conversation {conversation!r} occurs twice, as text and as a number")
+            raise InputError(f"{where}: conversation {quoted(conversation)} occurs twice, as text and as a number")
         found[conversation] = content
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdt.corpus.importers.pickle_content import Content
 from sdt.corpus.importers.pickle_layouts import DictionaryLayout
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 
 ORDER = ("text", "audio", "visual")
 """The order of the modalities that the layouts have; others come after."""
@@ -63,6 +63,6 @@ def _taken(contents: Sequence[Content], modality: str, path: Path) -> Content:
     for content in contents:
         if same_file(content.path, path):
             if modality not in content.features:
-                raise InputError(f"take: {path} holds no {modality!r}{near_miss(modality, content.features)}")
+                raise InputError(f"take: {path} holds no {quoted(modality)}{near_miss(modality, content.features)}")
             return content
     raise InputError(f"take: {modality} should come from {path}, which is not among the files to import")

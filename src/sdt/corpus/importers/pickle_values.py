@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.text import repair_utf8, repair_windows1252
 
 Matrix = npt.NDArray[np.float32]
@@ -180,4 +180,4 @@ def _is_id(value: object) -> bool:
 
 def _kind(value: object) -> str:
     names = {"NoneType": "nothing", "str": "text", "dict": "a dictionary", "list": "a list", "tuple": "a tuple"}
-    return names.get(type(value).__name__, f"a value of type {type(value).__name__.strip('_').lower()!r}")
+    return names.get(type(value).__name__, f"a value of type {quoted(type(value).__name__.strip('_').lower())}")

@@ -18,7 +18,7 @@ from sdt.corpus.importers.pickle_content import Annotation, Content, read_conten
 from sdt.corpus.importers.pickle_holders import choose_holders, same_file
 from sdt.corpus.importers.pickle_layouts import LAYOUTS, Layout, TupleLayout, recognise
 from sdt.corpus.splits import has_usual_dev, hold_out
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.speakers import SpeakerMode, Speakers
 
 __all__ = ["LAYOUTS", "Layout", "read_pickles", "recognise"]
@@ -77,10 +77,10 @@ def _seen(content: Content) -> str:
     layout = content.layout
     if content.annotation is None or not isinstance(layout, TupleLayout):
         ((modality, features),) = content.features.items()
-        return f"{content.path}: layout {layout.name!r}: {modality} of {len(features)} conversations"
+        return f"{content.path}: layout {quoted(layout.name)}: {modality} of {len(features)} conversations"
     labels = content.annotation.labels
     return (
-        f"{content.path}: layout {layout.name!r} ({len(layout.items)} items): {len(labels)} conversations, "
+        f"{content.path}: layout {quoted(layout.name)} ({len(layout.items)} items): {len(labels)} conversations, "
         f"{sum(map(len, labels.values()))} utterances"
         + ("; the trailing item is ignored" if "ignored" in layout.items else "")
     )
@@ -91,8 +91,8 @@ def _check_labels(base: Content, annotation: Annotation, labels: tuple[str, ...]
         for place, number in enumerate(numbers):
             if not 0 <= number < len(labels):
                 raise InputError(
-                    f"{base.path}: labels, conversation {conversation!r}, utterance {place} (from 0): label {number} "
-                    f"is outside 0 to {len(labels) - 1} ({', '.join(labels)})"
+                    f"{base.path}: labels, conversation {quoted(conversation)}, utterance {place} (from 0): label "
+                    f"{number} is outside 0 to {len(labels) - 1} ({', '.join(labels)})"
                 )
 
 
@@ -138,8 +138,8 @@ def _speakers(base: Content, annotation: Annotation, options: ImportOptions, not
         other = [c for c, numbers in annotation.speakers.items() if not _by_appearance(numbers)]
         if other:
             notes.append(
-                f"{base.path}: speakers are not numbered by appearance in {len(other)} conversations, {other[0]!r} the "
-                "first; their numbers in the file are kept as if they were identities"
+                f"{base.path}: speakers are not numbered by appearance in {len(other)} conversations, "
+                f"{quoted(other[0])} the first; their numbers in the file are kept as if they were identities"
             )
         else:
             mode = "appearance"
@@ -158,8 +158,8 @@ def _table(holder: Content, modality: str, annotation: Annotation, kept: Sequenc
     for conversation, block in zip(kept, blocks, strict=True):
         if block.shape[1] != blocks[0].shape[1]:
             raise InputError(
-                f"{holder.path}: {modality}, conversation {conversation!r}: {block.shape[1]} features wide, "
-                f"but conversation {kept[0]!r} {blocks[0].shape[1]}"
+                f"{holder.path}: {modality}, conversation {quoted(conversation)}: {block.shape[1]} features wide, "
+                f"but conversation {quoted(kept[0])} {blocks[0].shape[1]}"
             )
     features = np.concatenate(blocks)  # [N, D]
     return FeatureTable(features, np.ones(len(features), dtype=np.bool_), holder.encoders[modality], str(holder.path))

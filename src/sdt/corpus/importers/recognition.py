@@ -20,7 +20,7 @@ from sdt.corpus.importers.utterance_file import (
     is_utterance_table,
     nearly_utterance_table,
 )
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, quoted
 
 Importer = Literal["meld", "tables", "pickles"]
 OWN_LAYOUTS: dict[str, Importer] = {"meld-csv": "meld", "table": "tables"}
@@ -54,7 +54,7 @@ class Recognised:
             if self.importer == "meld" or not re.fullmatch(MODALITY_NAME, path.stem):
                 raise InputError(f"{path}: which modality is it? Name it: --features NAME={path}")
             if path.stem in found:
-                raise InputError(f"{path}: {found[path.stem][0]} is the modality {path.stem!r} already")
+                raise InputError(f"{path}: {found[path.stem][0]} is the modality {quoted(path.stem)} already")
             found[path.stem] = [path]
         return found
 
@@ -75,7 +75,7 @@ def recognise_files(files: Sequence[Path], layout: str | None, encoding: str | N
     if layout is not None and layout not in OWN_LAYOUTS:
         known = [*OWN_LAYOUTS, *_pickle_layouts()]
         if layout not in known:
-            raise InputError(f"--layout {layout!r} is unknown{near_miss(layout, known)}")
+            raise InputError(f"--layout {quoted(layout)} is unknown{near_miss(layout, known)}")
         return Recognised("pickles", layout, (), tuple(files), f"read as {layout}, as --layout says")
     kinds = {path: _kind(path, encoding) for path in files}
     importer: Importer

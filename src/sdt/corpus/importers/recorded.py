@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.features.cache import FeatureCache
 from sdt.features.chunks import Report
 from sdt.features.encoder import FeatureEncoder, feature_encoder
@@ -54,7 +54,8 @@ def encode(
     for modality in encoders:
         if modality in draft.features:
             draft.notes.append(
-                f"{modality}: the features of the files give way to those of the encoder {encoders[modality].name!r}"
+                f"{modality}: the features of the files give way to those of the encoder "
+                f"{quoted(encoders[modality].name)}"
             )
     tables, problems = extract(draft.conversations, encoders, clip, cache, report, jobs)
     for modality, table in tables.items():

@@ -11,7 +11,7 @@ from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.recorded import encode, named_encoders
 from sdt.corpus.importers.release_iemocap import is_iemocap, read_iemocap
 from sdt.corpus.importers.release_meld import is_meld, read_meld_release
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 from sdt.features.cache import FeatureCache
 from sdt.features.chunks import Report
 from sdt.features.extract import FindClip
@@ -63,7 +63,7 @@ def read_release(
             "(train_sent_emo.csv, train_splits ...) as distributed; name files"
         )
     if options.layout not in (None, layout):
-        raise InputError(f"--layout {options.layout}: {folder} is a folder of the layout {layout!r}")
+        raise InputError(f"--layout {options.layout}: {folder} is a folder of the layout {quoted(layout)}")
     encoders = named_encoders(options, ("text", "audio", "visual"))
     if not encoders:
         raise InputError(f"{folder}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")

@@ -104,7 +104,7 @@ def _features(
 ) -> FeatureTable:
     """One modality, its rows brought into the order of the conversations."""
     if len(paths) > 1:
-        raise InputError(f"{paths[1]}: {paths[0]} is the modality {modality!r} already; give one file for each")
+        raise InputError(f"{paths[1]}: {paths[0]} is the modality {quoted(modality)} already; give one file for each")
     table = read_table(paths[0])
     notes += table.notes
     if table.keys is None and is_of_corpus(table.path):

@@ -38,7 +38,7 @@ from sdt.corpus.importers.json_records import json_array
 from sdt.corpus.importers.records import JsonRecords, Records, RowRecords
 from sdt.corpus.importers.times import seconds
 from sdt.corpus.splits import split_named
-from sdt.errors import InputError, near_miss, quoted
+from sdt.errors import InputError, listed, near_miss, quoted
 from sdt.text import repair_windows1252
 
 REQUIRED = ("conversation", "speaker", "label")
@@ -224,24 +224,24 @@ def in_order(path: Path, rows: list[Row]) -> list[Row]:
     for row in rows:
         if (row.order is None) != (rows[0].order is None):
             empty = row if row.order is None else rows[0]
-            raise InputError(f"{path}, line {empty.line}: order is empty, but not so in all of {row.conversation!r}")
+            raise InputError(f"{path}, line {empty.line}: order is empty, but not in all of {quoted(row.conversation)}")
         if row.order is not None and places.setdefault(row.order, row.line) != row.line:
             raise InputError(
-                f"{path}, line {row.line}: order {row.order:g} in conversation {row.conversation!r} stands already "
-                f"in line {places[row.order]}"
+                f"{path}, line {row.line}: order {row.order:g} in conversation {quoted(row.conversation)} stands "
+                f"already in line {places[row.order]}"
             )
         if said and row.split not in (None, said.split):
             raise InputError(
-                f"{path}, line {row.line}: conversation {row.conversation!r} is in split {row.split!r} here and in "
-                f"{said.split!r} in line {said.line}; one conversation belongs to one split"
+                f"{path}, line {row.line}: conversation {quoted(row.conversation)} is in split {quoted(row.split)} "
+                f"here and in {quoted(said.split)} in line {said.line}; one conversation belongs to one split"
             )
     rows = sorted(rows, key=lambda row: row.order or 0)
     ids: dict[str, int] = {}
     for row, id in zip(rows, utterance_ids(rows), strict=True):
         if ids.setdefault(id, row.line) != row.line:
             raise InputError(
-                f"{path}, line {row.line}: utterance {id!r} of conversation {row.conversation!r} stands already in "
-                f"line {ids[id]}"
+                f"{path}, line {row.line}: utterance {quoted(id)} of conversation {quoted(row.conversation)} stands "
+                f"already in line {ids[id]}"
             )
     return rows
 
@@ -265,10 +265,10 @@ def check_columns(
     for name in unknown:
         meant = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.75)
         if meant:
-            raise InputError(f"{path}: unknown column {name!r}; did you mean {meant[0]!r}?")
+            raise InputError(f"{path}: unknown column {quoted(name)}; did you mean {quoted(meant[0])}?")
     for column in required:
         if column in absent:
-            raise InputError(f"{path}: column {column!r} is missing; found are: {', '.join(found[:12])}")
+            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {listed(found[:12])}")
     return tuple(unknown)
 
 
@@ -328,7 +328,7 @@ def cell_number(where: str, column: str, text: str | None) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{where}: {column} {text!r} is not a number")
+        raise InputError(f"{where}: {column} {quoted(text)} is not a number")
     return value
 
 
@@ -337,4 +337,4 @@ def cell_seconds(where: str, column: str, text: str | None) -> float | None:
     try:
         return seconds(text or "")
     except ValueError:
-        raise InputError(f"{where}: {column} {text!r} is not a time; expected seconds or HH:MM:SS.mmm") from None
+        raise InputError(f"{where}: {column} {quoted(text)} is not a time; expected seconds or HH:MM:SS.mmm") from None
