@@ -89,7 +89,7 @@ def array_of_state(state: object) -> _Array:
 
 def weight_of_array(array: _Array) -> int:
     """Bytes of memory of an array and of the numbers that are made of it, or of its rows where they are empty."""
-    return int(array.nbytes) + 8 * math.prod(max(n, 1) for n in array.shape)
+    return int(array.nbytes + 8 * math.prod(max(n, 1) for n in array.shape))
 
 
 def _array(content: object, dtype: object, shape: object, order: object = "C") -> _Array:
