@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -16,8 +15,8 @@ LONGEST = 5000
 """Characters that are looked at."""
 SIGNS = ("So", "Sk", "Cf")
 """Categories of Unicode that are of no language: emoji with their modifiers, and what is not seen."""
-SAMPLE, STRETCH = 1000, 1000
-"""Texts by which the languages of many are told, and characters of them that are told together."""
+STRETCH, STRETCHES = 1000, 20
+"""Characters of many texts whose language is told together, and how many such stretches are looked at."""
 
 
 def foreign_language(text: str, known: Collection[str]) -> str | None:
@@ -44,8 +43,9 @@ def foreign_language(text: str, known: Collection[str]) -> str | None:
 
 def languages_of(texts: Iterable[str]) -> tuple[str, ...]:
     """The ISO 639-1 codes of the languages of at least a tenth of some texts; empty where there is too little text."""
-    whole = " ".join(itertools.islice(texts, SAMPLE))
+    whole = " ".join(texts)
     parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]
+    parts = parts[:: max(1, len(parts) // STRETCHES)]
     found = Counter(_identifier().classify(part)[0] for part in parts)
     return tuple(sorted(code for code, count in found.items() if 10 * count >= len(parts)))
 

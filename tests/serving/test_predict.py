@@ -150,6 +150,18 @@ def test_a_recording_alone_gives_nothing_to_compare_its_sound_with(service: Runn
     assert answer.json["error"]["code"] == "invalid"
 
 
+def test_an_utterance_with_nothing_in_it(service: Running) -> None:
+    answer = service.post(
+        {"id": "c", "utterances": [{"speaker": "Ann", "text": "Hi"}, {"speaker": "Bob", "text": " "}]}
+    )
+    said, nothing = answer.json["predictions"]
+    assert said["branches"]["text"]
+    assert (said["branches"]["audio"], said["weights"]) == (None, {"text": 1.0, "audio": None})
+    assert (nothing["emotion"], nothing["probability"], nothing["probabilities"]) == (None, None, {})
+    assert nothing["branches"] == nothing["weights"] == {"text": None, "audio": None}
+    assert any(note.startswith("1 of 2 utterances have nothing") for note in answer.json["notes"])
+
+
 def test_features_that_the_client_has(service: Running, home: Path) -> None:
     """Against the model itself, fed by hand."""
     generator = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sdt.corpus.store import Corpus
@@ -23,7 +24,13 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
     recipe = resolved(recipe)
     kind = find(recipe.architecture)
     config = kind.config_class.for_corpus(corpus, recipe.settings_of_model, recipe.modalities)
-    words = (said.text for conversation in corpus.split("train") for said in conversation.utterances if said.text)
-    config = replace(config, languages=languages_of(words))
+    config = replace(config, languages=languages_of(_sample(corpus)))
     kind.objective_for(config, recipe.objective)
     return kind, config
+
+
+def _sample(corpus: Corpus) -> Iterator[str]:
+    """The words of up to two hundred conversations of the train split."""
+    train = corpus.split("train") if "train" in corpus.splits else corpus.everything()
+    for conversation in train[:: max(1, len(train) // 100)]:
+        yield from (utterance.text for utterance in conversation.utterances if utterance.text)
