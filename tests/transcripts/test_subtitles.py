@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sdt.errors import InputError
 from tests.transcripts.files import read, refused, said, times, utterances
 
 SRT = """1
