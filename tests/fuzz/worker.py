@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.fuzz.attempt import KINDS, attempt, install, make, minimise
 
-_STALLED = 60
-"""Seconds of wall time after which a worker is killed; a hang in Python code ends itself before."""
+_STALLED = 20
+"""Seconds of processor time after which a worker is killed; a hang in Python code ends itself before."""
 _ADDRESS_SPACE = 2 * 2**30
 """Bytes that a worker may map beyond what it has when it begins."""
 
@@ -51,7 +52,7 @@ class Worker:
         """The outcome of an input, its message, and its files if they were asked for, made small."""
         self._connection.send((seed, kind, number, smaller))
         try:
-            if self._connection.poll(_STALLED * (20 if smaller else 1)):
+            if self._answers(_STALLED * (50 if smaller else 1)):
                 answer: tuple[str, str, object] = self._connection.recv()
                 if answer[0] == "memory":
                     self.stop()
@@ -64,6 +65,21 @@ class Worker:
         self._process.kill()
         self._start()
         return what, "", make(kind, seed, number)
+
+    def _answers(self, seconds: float) -> bool:
+        """Whether there is an answer before the process has had so much processor time."""
+        before = self._seconds()
+        while not self._connection.poll(1):
+            if self._seconds() - before > seconds:
+                return False
+        return True
+
+    def _seconds(self) -> float:
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except FileNotFoundError:  # it has ended, so that the connection has
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """End the process."""

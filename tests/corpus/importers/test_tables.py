@@ -404,7 +404,7 @@ def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
-        ({"a": FEATURES, "b": FEATURES}, "expected one matrix, or 'features' and 'present', found 'a', 'b'"),
+        ({"a": FEATURES, "b": FEATURES}, "expected one matrix, or 'features' and 'present', found a, b"),
         ({"features": FEATURES, "present": np.ones(3, np.float32)}, "'present' is of type float32"),
         ({"features": FEATURES, "present": np.ones(2, np.bool_)}, r"'present' is of type bool and shape \(2,\)"),
         ({"features": FEATURES[0]}, r"got shape \(2,\)"),
