@@ -145,6 +145,8 @@ def transcripts(size: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
         "columns": ("a.csv", lambda: b"text" + b"," * min(size, 90_000) + b"\n"),
         "rows": ("a.csv", lambda: b"text,speaker\n" + b"a,b\n" * (size // 4)),
         "an open quote": ("a.csv", lambda: b'text,speaker\n"' + b"a,b\n" * min(size // 4, 49_000)),
+        "an array": ("a.json", lambda: b"[" + repeated(b'{"text":"a"}', size) + b"]"),
+        "an array of arrays": ("a.json", lambda: b"[" + repeated(b"[]", size) + b"]"),
         "objects": ("a.jsonl", lambda: b'{"text":"a"}\n' * (size // 13)),
         "deep objects": ("a.jsonl", lambda: (b'{"text":' + b"[" * 5000 + b"\n") * (size // 5010)),
         "cues": ("a.srt", lambda: b"1\n00:00:00,000 --> 00:00:01,000\na\n\n" * (size // 36)),
@@ -186,10 +188,10 @@ def part(name: str, content: bytes, file: str | None = None, head: bytes = b"") 
     return disposition.encode() + head + b"\r\n" + content + b"\r\n"
 
 
-def form(*parts: bytes, charset: str = "", cut: int = 0) -> Hostile:
+def form(*parts: bytes, charset: str = "", cut: int = 0, path: str = "/v1/predict") -> Hostile:
     """A multipart body; the last bytes may be missing."""
     body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
-    return Hostile(body[: len(body) - cut], f"multipart/form-data; boundary={BOUNDARY}{charset}")
+    return Hostile(body[: len(body) - cut], f"multipart/form-data; boundary={BOUNDARY}{charset}", path)
 
 
 def forms(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
@@ -221,6 +223,9 @@ def forms(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
     }
     for kind, (name, make) in transcripts(min(size, 4 * MIB - 200)).items():
         found[f"transcript of {kind}"] = lambda name=name, make=make: form(part("transcript", make(), name))  # type: ignore[misc]
+        found[f"reading {kind}"] = lambda name=name, make=make: form(  # type: ignore[misc]
+            part("transcript", make(), name), path="/v1/transcript"
+        )
     return found
 
 

@@ -25,8 +25,8 @@ from sdt.transcripts.decoding import MAX_LINE
 PARTS = ("conversation", "transcript", "media", "format")
 """The parts of a multipart body; any other is the clip of the utterance that names it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
-LINES, VALUES = 50, 300
-"""Lines and values of a transcript for each utterance that it may have: subtitles in which every word is a cue have so
+LINES, VALUES = 50, 600
+"""Lines and values of a transcript for each utterance of a conversation: subtitles in which every word is a cue have so
 many lines, JSON with times and tokens of every word has so many values."""
 
 
@@ -199,12 +199,11 @@ class FromForm:
         settings = self._settings
         if len(content) > settings.transcript_bytes:
             raise beyond(settings, "transcript_bytes", "the transcript is too long")
-        most = int(getattr(settings, limit))
         lines = content.count(b"\n") + content.count(b"\r")
-        if lines > LINES * most:
+        if lines > LINES * settings.utterances:
             raise beyond(settings, limit, f"the transcript has {lines:,} lines")
         values = sum(map(content.count, (b",", b"[", b"{")))
-        if values > VALUES * most:
+        if values > VALUES * settings.utterances:
             raise beyond(settings, limit, f"the transcript has {values:,} values")
         longest = max(map(len, content.splitlines()), default=0)
         if longest > 4 * MAX_LINE and content.lstrip()[:1] not in (b"{", b"["):
