@@ -11,7 +11,7 @@ import pytest
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.prediction import Pipeline
-from sdt.prediction.inputs import read_input, recordings_of
+from sdt.prediction.inputs import Said, read_input, recordings_of
 from sdt.prediction.survey import Survey
 from tests.features.clips import noise, write_clip
 from tests.prediction.models import chat, tiny_model
@@ -29,7 +29,8 @@ def test_a_list_of_texts_is_a_conversation() -> None:
 
 
 def test_pairs_and_dictionaries() -> None:
-    pairs = read_input([("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]).conversations
+    mixed: list[Said] = [("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]
+    pairs = read_input(mixed).conversations
     assert [(said.speaker, said.text) for said in pairs[0].utterances] == [
         ("Ann", "Hi"),
         ("Ben", "Hello"),
@@ -59,7 +60,7 @@ def test_what_pandas_and_numpy_hold() -> None:
             ("Ann", None, 2.0),
         ]
     number: dict[str, object] = {"text": "Hi", "utterance": np.int64(3), "end": np.float32(1.5)}
-    (said,) = read_input(number).conversations[0].utterances
+    (said,) = read_input([number]).conversations[0].utterances
     assert (said.id, said.end) == ("3", 1.5)
 
 
