@@ -11,7 +11,7 @@ import pytest
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.prediction import Pipeline
-from sdt.prediction.inputs import read_input, recordings_of
+from sdt.prediction.inputs import Said, read_input, recordings_of
 from sdt.prediction.survey import Survey
 from tests.features.clips import noise, write_clip
 from tests.prediction.models import chat, tiny_model
@@ -29,8 +29,8 @@ def test_a_list_of_texts_is_a_conversation() -> None:
 
 
 def test_pairs_and_dictionaries() -> None:
-    given: list[str | tuple[str | None, str]] = [("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]
-    pairs = read_input(given).conversations
+    mixed: list[Said] = [("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]
+    pairs = read_input(mixed).conversations
     assert [(said.speaker, said.text) for said in pairs[0].utterances] == [
         ("Ann", "Hi"),
         ("Ben", "Hello"),
