@@ -95,7 +95,7 @@ def make(draw: random.Random) -> dict[str, bytes]:
     if draw.random() < 0.85:
         text = mutate_lines(draw, text, _PIECES)
     if draw.random() < 0.02:
-        text *= draw.choice((100, 5000))
+        text *= min(draw.choice((100, 5000)), 1 + 1_000_000 // (len(text) + 1))
     encoding = draw.choice(
         ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "gb18030")
     )

@@ -50,8 +50,8 @@ class Worker:
 
     def attempt(self, seed: str, kind: str, number: int, *, smaller: bool = False) -> tuple[str, str, object]:
         """The outcome of an input, its message, and its files if they were asked for, made small."""
-        self._connection.send((seed, kind, number, smaller))
         try:
+            self._connection.send((seed, kind, number, smaller))
             if self._answers(_STALLED * (50 if smaller else 1)):
                 answer: tuple[str, str, object] = self._connection.recv()
                 if answer[0] == "memory":
@@ -59,7 +59,7 @@ class Worker:
                     self._start()
                 return answer
             what = "hang outside of Python code"
-        except EOFError:
+        except (EOFError, OSError):
             self._process.join()
             what = f"crash (exit code {self._process.exitcode})"
         self._process.kill()

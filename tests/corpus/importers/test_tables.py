@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from sdt.corpus.draft import Draft
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.importers import ImportOptions, feature_tables, read
+from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.store import write_corpus
 from sdt.errors import InputError
 
@@ -439,3 +440,44 @@ def test_an_encoding(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes("\n".join(lines).encode("gb2312"))
     draft = read([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
     assert [conversation.utterances[0].text for conversation in draft.conversations] == ["你好", "真的吗", "好"]
+
+
+def _npy(shape: str, dtype: str = "<f4") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
+
+
+def _safetensors(shape: str, end: int) -> bytes:
+    header = f'{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":[0,{end}]}}}}'.encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+HOSTILE = {
+    "long.npy": _npy("(1000000000000, 8)"),
+    "wide.npy": _npy("(4, 1000000000000)"),
+    "overflow.npy": _npy("(9223372036854775807, 9223372036854775807)"),
+    "empty.npy": _npy("(0, 9223372036854775807)"),
+    "negative.npy": _npy("(-1, 4)"),
+    "deep.npy": _npy("(" * 5000 + ")" * 5000),
+    "texts.npy": _npy("(1000000000,)", "<U0"),
+    "long.safetensors": _safetensors("[1000000000000,8]", 32_000_000_000_000),
+    "empty.safetensors": _safetensors("[0,9223372036854775807]", 0),
+    "header.safetensors": b"\xff" * 7 + b"\x7f{}",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_header_that_promises_too_much_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(HOSTILE[name])
+    with pytest.raises(InputError) as error:
+        read_table(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_an_archive_that_expands_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.zeros((500, 500), np.float32))
+    assert read_table(path).size == 500
+    monkeypatch.setattr(feature_tables, "most_expanded", lambda size: 100 * size)
+    with pytest.raises(InputError, match="expands to"):
+        read_table(path)
