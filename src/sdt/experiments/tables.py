@@ -79,14 +79,14 @@ def conclusions(results: Outcome) -> Iterator[str]:
         )
     if results.comparisons:
         differences = [comparison.differences[MAIN] for comparison in results.comparisons]
-        real, known = sum(of.likely for of in differences), sum(of.p is not None for of in differences)
-        if known:
+        real, unknown = sum(of.likely for of in differences), [of for of in differences if of.p is None]
+        if len(unknown) < len(differences):
             yield (
-                f"{real} of {known} differences in weighted F1 are more than test-set noise (bootstrap over "
-                f"conversations, p < {LIKELY} after Holm's correction)."
+                f"{real} of {len(differences) - len(unknown)} differences in weighted F1 are more than test-set noise "
+                f"(bootstrap over conversations, p < {LIKELY} after Holm's correction)."
             )
-        if known < len(differences):
-            yield f"{len(differences) - known} differences in weighted F1 have no p: {differences[-1].note}."
+        if unknown:
+            yield f"{len(unknown)} differences in weighted F1 have no p: {unknown[0].note}."
     notes = [set(comparison.notes) for comparison in results.comparisons]
     common = sorted(set.intersection(*notes) if notes else ())
     if min(row.group.size for row in results.rows) < FEW_SEEDS and not any("too few to say" in note for note in common):
