@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         except ToldElsewhereError:
             return 2
         except InputError as error:
-            print(f"sdt: {printable(str(error))}", file=sys.stderr)
+            print("sdt: " + "\n".join(map(printable, str(error).splitlines())), file=sys.stderr)
             return 2
         except KeyboardInterrupt as stopped:  # where a command has nothing better to say of it
             print("sdt: stopped", file=sys.stderr)

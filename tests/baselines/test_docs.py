@@ -70,7 +70,7 @@ def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypat
         monkeypatch.setattr(registry, "_own", {})
         assert main(arguments) == 2
         assert f"--code {REFERENCE}" in capsys.readouterr().err
-        assert main([*command, "--code", REFERENCE]) == 0
+        assert main([*arguments, "--code", REFERENCE]) == 0
     card = (place / "runs/mine/model/README.md").read_text(encoding="utf-8")
     assert f'find("{REFERENCE}")' in card
 

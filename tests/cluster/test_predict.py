@@ -24,7 +24,7 @@ def test_batches_whose_worker_is_killed_once_or_every_time(
     monkeypatch.setattr(work, "TRIES", 2)
     ALWAYS.write_text("e")
     with killing("c") as killed:
-        code, out, err = predicted(capsys, "two", "--cluster", head, "--workers", "2")
+        code, out, err = predicted(capsys, "two.jsonl", "--cluster", head, "--workers", "2")
     assert len(killed) == 1
     assert (code, out) == (1, "")
     assert "sdt: conversation 'c': its worker died, perhaps for lack of memory; begun again\n" in err
@@ -33,12 +33,12 @@ def test_batches_whose_worker_is_killed_once_or_every_time(
         "and kept: the same command goes on"
     )
     assert "Traceback" not in err
-    assert not Path("two").exists()
+    assert not Path("two.jsonl").exists()
     assert sorted(ASKED.read_text().split()) == ["a", "b", "c", "c", "d", "e", "e"]
     ALWAYS.unlink()
     ASKED.unlink()
-    rest = predicted(capsys, "two", "--cluster", head)
+    rest = predicted(capsys, "two.jsonl", "--cluster", head)
     assert ASKED.read_text() == "e\n"  # what was done is not done again
-    assert rest == predicted(capsys, "one")
-    assert Path("one").read_bytes() == Path("two").read_bytes()
+    assert rest == predicted(capsys, "one.jsonl")
+    assert Path("one.jsonl").read_bytes() == Path("two.jsonl").read_bytes()
     assert not list(talks.glob(".*"))

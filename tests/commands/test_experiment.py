@@ -40,7 +40,7 @@ def test_a_grid_with_a_row_that_fails(
     assert (header["seeds"], header["threads_per_run"]) == ([3], 1)
     surroundings = json.loads((run / "environment.json").read_text(encoding="utf-8"))
     assert surroundings["hardware"].endswith(", 1 threads")
-    assert "learning_rate=0.003" in (place / "runs/tiny-grid/results.md").read_text(encoding="utf-8")
+    assert "learning\\_rate=0.003" in (place / "runs/tiny-grid/results.md").read_text(encoding="utf-8")
 
     # Seeds can be added; the threads need not be said again; a finished run is kept.
     asked: list[str] = []

@@ -54,7 +54,7 @@ def _whole(corpus: str, change: dict[str, int] | None = None) -> layouts.Content
             "test": list(range(1153, 1433)),
         }
     lengths = _lengths(published, names)
-    vectors = {name: np.full(width, 0.5, np.float32) for name, width in {**published.widths, **(change or {})}.items()}
+    vectors = {name: np.full(width, 0.5, np.float16) for name, width in {**published.widths, **(change or {})}.items()}
 
     def features(modality: str) -> dict[Any, list[Any]]:
         return {c: [vectors[modality]] * n for c, n in lengths.items()}

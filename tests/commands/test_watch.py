@@ -115,7 +115,7 @@ def test_at_a_terminal_a_broken_line_is_told_and_skipped(
     lines = typed()
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr("builtins.input", lambda _: next(lines))
-    assert main(["watch", "--model", str(folder)]) == 0
+    assert main(["watch", "--model", str(folder)]) == 130
     out, err = capsys.readouterr()
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["one", "two"]
     assert "sdt: standard input, line 2: not JSON" in err

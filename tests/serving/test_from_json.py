@@ -19,7 +19,7 @@ from tests.prediction.models import tiny_model
 
 CONFIG = tiny_model().config
 WIDTH = CONFIG.modalities["text"]
-UTTERANCE = "id, speaker, text, start, end, label, clip, features"
+UTTERANCE = "id, speaker, text, start, end, label, review, clip, features"
 SOUND = b"RIFF" + bytes(range(256))
 IN_BASE64 = base64.b64encode(SOUND).decode()
 

@@ -133,7 +133,7 @@ def test_what_happens_to_the_sealed_file_changes_no_choice(
     else:
         lines = sealed_lines(tmp_path / "run")
         for line in lines:
-            line["scores"]["fused"]["weighted_f1"] = 2.0
+            line["scores"]["fused"]["weighted_f1"] = 1.0
         file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     train(recipe, tmp_path / "run", resume=True, display=quiet())
     assert_same_choice(tmp_path / "run", finished)
