@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sdt.__main__ import main
+from sdt.corpus import unpickle
 from sdt.corpus.splits import IEMOCAP_DEV
 from sdt.experiments import published as published_module
 from sdt.experiments.published import PUBLISHED, Published
@@ -54,7 +55,7 @@ def _whole(corpus: str, change: dict[str, int] | None = None) -> layouts.Content
             "test": list(range(1153, 1433)),
         }
     lengths = _lengths(published, names)
-    vectors = {name: np.full(width, 0.5, np.float16) for name, width in {**published.widths, **(change or {})}.items()}
+    vectors = {name: np.full(width, 0.5, np.float32) for name, width in {**published.widths, **(change or {})}.items()}
 
     def features(modality: str) -> dict[Any, list[Any]]:
         return {c: [vectors[modality]] * n for c, n in lengths.items()}
@@ -83,8 +84,10 @@ def test_published_scores_agree_with_each_other(corpus: str) -> None:
 
 @pytest.mark.parametrize("corpus", PUBLISHED)
 def test_a_file_with_the_published_counts_and_widths_is_recognised(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One vector is shared by all utterances, so that the file expands far more than a real one.
+    monkeypatch.setattr(unpickle, "most_expanded", lambda _: 2**40)
     layouts.write(tmp_path / PUBLISHED[corpus].file, _whole(corpus))
     assert main(["reproduce", corpus, str(tmp_path), "--check", "--output", str(tmp_path / "out")]) == 0
     train = "train 108 with 5163" if corpus == "iemocap" else "train 1038 with 9989"

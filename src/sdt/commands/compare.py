@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.resampling import add_resampling, resampling
-from sdt.errors import InputError, near_miss
+from sdt.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison
@@ -87,7 +87,10 @@ def _reference(systems: Sequence[System], name: str | None) -> tuple[System, lis
 def sentences(comparisons: Sequence[Comparison], measure: str) -> list[str]:
     """What to say below the tables: a sentence for each comparison, then the notes, each once."""
     notes = dict.fromkeys(note for comparison in comparisons for note in comparison.notes)
-    return [*(comparison.sentence(measure) for comparison in comparisons), *(f"note: {note}" for note in notes)]
+    return [
+        *(comparison.sentence(measure) for comparison in comparisons),
+        *(f"note: {printable(note)}" for note in notes),
+    ]
 
 
 def _print(comparisons: Sequence[Comparison], measure: str) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from sdt.commands.options import add_encoding_option, count
 from sdt.commands.stopping import exit_code
 from sdt.cores import usable_cores
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def run(options: argparse.Namespace) -> int | None:
             cache.close()
     corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
     for note in draft.notes:
-        print(note)
+        print(printable(note))
     show(corpus)
     print(f"written to {output}")
     return None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import add_code_option, add_window_options, count, use_code, windows
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from sdt.evaluation.evaluate import Evaluation
@@ -120,6 +120,6 @@ def _print(evaluation: Evaluation, output: Path | None) -> None:
     error, temperature = percent(evaluation.calibration_error), evaluation.config.temperature
     console.print(f"expected calibration error: {error} % (15 bins; temperature {temperature:.2f})", soft_wrap=True)
     for note in [*evaluation.notes, *(remark.text for remark in evaluation.remarks)]:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {printable(note)}", soft_wrap=True)
     if output:
         console.print(f"written to {output}: scores.json, predictions.jsonl, confusion.png", soft_wrap=True)

@@ -29,7 +29,7 @@ from sdt.commands.cluster import add_cluster_options, asked_cluster, check_clust
 from sdt.commands.options import add_encoding_option, count
 from sdt.commands.stopping import FAILED, exit_code
 from sdt.cores import usable_cores
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def _extract(options: argparse.Namespace) -> None:
         transcript = read_input(source, encoding=options.encoding)
         conversations = transcript.conversations
         for note in transcript.notes:
-            print(note)
+            print(printable(note))
         recordings = recordings_of(transcript, conversations, options.media)
     for note in recordings.notes:
-        print(note)
+        print(printable(note))
     encoders = named_encoders(options.encoders)
     for encoder in encoders.values():
         if encoder.modality != "text" and not recordings.clips:
@@ -150,7 +150,7 @@ def _extract(options: argparse.Namespace) -> None:
         n, width = table.features.shape
         print(f"{modality}: {table.encoder}, {width} wide, {int(table.present.sum())} of {n} utterances")
     for note in summarise_problems(tables, problems):
-        print(note)
+        print(printable(note))
     print(f"written to {options.output}")
 
 

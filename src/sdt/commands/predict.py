@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from sdt.commands.cluster import add_cluster_options, asked_cluster, check_cluster_options
 from sdt.commands.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
 from sdt.commands.stopping import FAILED, exit_code
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int | None:
             sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
         console.print(predictions_table(found))
     for note in found.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
 
 
@@ -149,7 +149,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     console = Console(highlight=False, markup=False)
     console.print(f"written to {output}: {survey.utterances:,} utterances", soft_wrap=True)
     for note in notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
 
 

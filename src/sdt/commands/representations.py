@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.commands.options import add_code_option, count, use_code
+from sdt.errors import printable
 
 if TYPE_CHECKING:
     from sdt.explanation.points import Points
@@ -94,7 +95,7 @@ def _print(found: Points, title: str) -> None:
     console = Console(highlight=False, markup=False)
     console.print(grid(found, title).rich())
     for note in found.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {printable(note)}", soft_wrap=True)
 
 
 def _seed(text: str) -> int:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.options import add_code_option, use_code
 from sdt.commands.resampling import add_resampling, resampling
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from sdt.robustness.measure import Subject, Trial
@@ -138,7 +138,7 @@ def _print(groups: Sequence[Robustness], options: argparse.Namespace) -> None:
     for grid in grids(groups, options.level / 100):
         console.print(grid.rich())
     for note in (note for group in groups for note in group.notes):
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(f"note: {printable(note)}", soft_wrap=True)
 
 
 def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Namespace) -> None:
@@ -153,7 +153,7 @@ def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Names
     tables = list(grids(groups, options.level / 100))
     page = [markdown_command(options.command_line), f"\n{markdown_paragraph(title)}.\n"]
     page += [grid.markdown() for grid in tables]
-    page += [markdown_paragraph(f"note: {note}") + "\n" for group in groups for note in group.notes]
+    page += [markdown_paragraph(f"note: {printable(note)}") + "\n" for group in groups for note in group.notes]
     paper = [latex_comment(options.command_line) + "\n", *(grid.latex() for grid in tables)]
     write_text(options.output / "robustness.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     write_text(options.output / "robustness.md", "\n".join(page))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sdt.commands.options import add_code_option, add_encoding_option, count, use_code
 from sdt.commands.stopping import exit_code
-from sdt.errors import InputError
+from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from sdt.conversation import Prediction, Utterance
@@ -149,7 +149,7 @@ class Watch:
     def _note(self, problems: list[str]) -> None:
         notes = self.stream.notes
         for note in (*notes[self._told :], *problems):
-            print(f"note: {note}", file=sys.stderr, flush=True)
+            print(f"note: {printable(note)}", file=sys.stderr, flush=True)
         self._told = len(notes)
 
 

@@ -26,6 +26,8 @@ from sdt.files import sha256
 FILE = "features.sqlite"
 CUT = LONGEST - 16
 """Bytes that a text had to exceed to be cut: a token has at least one, and a few tokens are special."""
+DECODED = 2
+"""Counts the ways in which recordings were decoded: since 2 channels are mixed by layout and cuts of MPEG-TS are exact."""
 WHOLE = "pieces"
 """Marks features of a text that was read as a whole, in pieces if need be."""
 
@@ -74,7 +76,7 @@ class FeatureCache:
             path = source.clip.path
             if path not in self._sums:  # one recording is cut into many utterances
                 self._sums[path] = sha256(path)
-            content = [self._sums[path], source.clip.start, source.clip.end, source.clip.half]
+            content = [DECODED, self._sums[path], source.clip.start, source.clip.end, source.clip.half]
         whole = json.dumps([sdt.__version__, encoder.name, encoder.width, *content])
         return hashlib.sha256(whole.encode()).hexdigest()
 
