@@ -27,7 +27,7 @@ FILE = "features.sqlite"
 CUT = LONGEST - 16
 """Bytes that a text had to exceed to be cut: a token has at least one, and a few tokens are special."""
 DECODED = 2
-"""Counts the ways in which recordings were decoded: since 2 channels are mixed by layout and cuts of MPEG-TS are exact."""
+"""Counts the ways in which recordings were decoded. From 2 on, channels are mixed by layout and seeks are exact."""
 WHOLE = "pieces"
 """Marks features of a text that was read as a whole, in pieces if need be."""
 
