@@ -58,6 +58,7 @@ def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(MemoryBudget, "add", count)
 
     async def use(service: Inside) -> None:
+        longest[0] = 0.0  # the service has begun; what that took does not count
         left = iter(requests)
         await asyncio.gather(*(client(service.port, left) for _ in range(8)))
 
