@@ -35,12 +35,12 @@ install: $(VENV)/.installed-dev
 
 # The stamps make the second call start at once; a changed dependency list installs again.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[media]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media]'
 	@touch $@
 
 # What tests need on top: the tools, and every optional part.
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 $(VENV):

@@ -23,7 +23,7 @@ class Settings:
 
     body_bytes: int = field(default=256 * MIB, metadata=_help("bytes of a request's body; counted while it arrives"))
     json_bytes: int = field(default=16 * MIB, metadata=_help("bytes of JSON in a body, or of a stream's message"))
-    transcript_bytes: int = field(default=4 * MIB, metadata=_help("bytes of a transcript"))
+    transcript_bytes: int = field(default=MIB, metadata=_help("bytes of a transcript"))
     held_bytes: int = field(
         default=64 * MIB, metadata=_help("bytes of memory for what requests say, of all requests together")
     )
