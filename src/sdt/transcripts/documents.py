@@ -27,7 +27,7 @@ def read_document(path: Path, value: object) -> tuple[list[Turn], list[str]]:
     """The turns of a JSON value, and notes. Lines are numbers of segments or objects, from 1.
 
     Raises:
-        InputError: The value is none of these; or a segment's value is not what its key says.
+        InputError: The value is something else; or a segment's value is not what its key says.
     """
     if isinstance(value, dict) and "segments" in value and is_whisper(value):
         segments = [{key: one[key] for key in _SEGMENT if key in one} for one in value["segments"]]

@@ -87,7 +87,7 @@ FORMATS = (
         lambda path, decoded: read_csv_table(path, decoded.encoding),
     ),
 )
-"""What is read, in the order in which it is looked for. What is none of them is plain text."""
+"""What is read, in the order in which it is looked for. Anything else is plain text."""
 NAMES = tuple(format.name for format in FORMATS)
 SUFFIXES = tuple(suffix for format in FORMATS for suffix in format.suffixes if suffix != ".json")
 """What the names of transcripts in a folder end with; `.json` is too common there to be one."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sdt.transcripts.markup import plain
 
 GAP = 0.05
-"""Seconds between two cues of which one goes on with the other, at most."""
+"""The longest pause, in seconds, after which a cue continues the one before it."""
 _SHORT = 0.2
 """Seconds: a longer cue that shows the same as the one before says it again."""
 _WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")

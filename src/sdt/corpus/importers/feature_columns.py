@@ -1,7 +1,7 @@
 """Which columns of a table are features, and which say whose they are or annotate them.
 
 Names count whole, whatever their case and separators: `Start_Time` is a time, `f0_start` a feature. A column without a
-known name is none of the features if it numbers the rows.
+known name is not a feature if it numbers the rows.
 """
 
 from __future__ import annotations

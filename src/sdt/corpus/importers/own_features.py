@@ -17,7 +17,7 @@ from sdt.errors import InputError, quoted
 
 
 def is_of_corpus(path: Path) -> bool:
-    """Whether a file lies in a corpus folder."""
+    """Whether a file is in a corpus folder."""
     return (path.parent / "corpus.json").is_file()
 
 

@@ -1,7 +1,7 @@
 """Anyone's corpus: one CSV, JSON Lines or Parquet file of utterances, and one table of features per modality.
 
 A matrix of features has a row for each utterance, in the order of the lines; or its rows have the keys
-`conversation/utterance`; or it lies in a corpus folder, and has that corpus' order. A row of NaN, or one that a keyed
+`conversation/utterance`; or it is in a corpus folder, and has that corpus' order. A row of NaN, or one that a keyed
 table does not have, means that the modality is missing.
 
 The utterances of a JSON Lines file and the matrices without keys are read piece by piece, so that they may be larger
