@@ -14,7 +14,7 @@ than the model reads at once is read in overlapping pieces, and pooled over all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +25,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.draft import FeatureTable
 from sdt.errors import InputError
 from sdt.features.text_model import Pooling, TextModel, find_text_model
-from sdt.features.text_pieces import packed, pieces_of
+from sdt.features.text_pieces import Piece, packed, pieces_of
 from sdt.text import is_blank
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ Progress = Callable[[int, int], None]
 
 WORDS_WIDTH = 256
 BATCH = 64
+"""Texts, or pieces of long ones, that a model reads together, at most."""
+TOKENS = 4096
+"""Tokens that it reads together, at most, padding included: what bounds the memory that long texts take."""
 LONGEST = 256
 """Tokens that a model reads at once, at most: what MiniLM was trained with."""
 
@@ -147,21 +150,31 @@ class _Transformer:
         return rows
 
     def _pooled(self, texts: Sequence[str]) -> Tensor:
-        """Texts as [n, D]; at most `BATCH` pieces of them are read at a time."""
+        """Texts as [n, D]."""
         import torch
 
         device = next(self._model.parameters()).device
         divided = pieces_of(self._tokenizer, texts, self._longest)
         pieces = [(number, piece) for number, of in enumerate(divided) for piece in of]
         whole: dict[int, Pooled] = {}
-        for first in range(0, len(pieces), BATCH):
-            part = pieces[first : first + BATCH]
+        for part in _together(pieces):
             tokens, mask, counted = packed([piece for _, piece in part], self._tokenizer.pad_token_id, device)
             layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
             for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
                 found = vectors, 1 if self._pooling == "first" else piece.counted
                 whole[number] = _joined(self._pooling, whole[number], found) if number in whole else found
         return _finished(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
+
+
+def _together(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[int, Piece]]]:
+    """The pieces of some texts in batches of at most `BATCH` pieces and `TOKENS` tokens."""
+    first = width = 0
+    for end, (_, piece) in enumerate(pieces):
+        width = max(width, len(piece.tokens))
+        if end > first and (end - first == BATCH or (end - first + 1) * width > TOKENS):
+            yield pieces[first:end]
+            first, width = end, len(piece.tokens)
+    yield pieces[first:]
 
 
 def longest(config: object) -> int:

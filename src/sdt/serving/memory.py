@@ -97,10 +97,23 @@ def freeze() -> None:
     gc.freeze()
 
 
+def give_back_at_once() -> None:
+    """Give blocks of a megabyte and more back to the system when they are freed.
+
+    glibc raises this size with each such block that is freed, up to 32 MB; then large bodies and the model's
+    intermediate results lie among small objects, and what they have taken once is not given back.
+    """
+    if _OPTION is not None:
+        _OPTION(_MMAP_THRESHOLD, 2**20)
+
+
 def give_back() -> None:
     """Give freed memory back to the system; glibc keeps what lies between blocks that are in use."""
     if _TRIM is not None:
         _TRIM(0)
 
 
+_MMAP_THRESHOLD = -3
+"""`M_MMAP_THRESHOLD` of glibc's malloc.h."""
+_OPTION = getattr(ctypes.CDLL(None), "mallopt", None)
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -21,7 +21,7 @@ import uvicorn
 
 from sdt.errors import InputError
 from sdt.serving.app import Service, create_app
-from sdt.serving.memory import freeze
+from sdt.serving.memory import freeze, give_back_at_once
 from sdt.serving.websocket import counting
 
 POLL = 0.02
@@ -84,6 +84,7 @@ def serve(service: Service, listening: socket.socket) -> int | None:
     _log_to_stderr()
     _more_files()
     freeze()
+    give_back_at_once()
     server = _Server(configuration(service), service)
     server.run(sockets=[listening])
     return server.signal
