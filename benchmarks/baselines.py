@@ -23,7 +23,7 @@ from benchmarks.training import chosen_batches
 from benchmarks.workers import Worker
 from sdt.device import DeviceName, Precision
 from sdt.evaluation.table import plain_table
-from sdt.model.registry import MODELS, check_reference
+from sdt.models.registry import MODELS, check_reference
 from sdt.training.recipe import changed
 
 
@@ -60,7 +60,7 @@ def measure(
     Args:
         setting: What all have in common.
         batches: For every turn, the first of which does not count, the lengths of the conversations of its batches.
-        models: Names of `sdt.model.registry`.
+        models: Names of `sdt.models.registry`.
         threads: Of every process.
         device: Where to compute.
         precision: Of the matrix products.

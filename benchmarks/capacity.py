@@ -26,11 +26,11 @@ import numpy as np
 
 from benchmarks import report
 from sdt.conversation import Prediction, Utterance
+from sdt.encoders.cache import FeatureCache
+from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError
 from sdt.evaluation.table import plain_table
-from sdt.features.cache import FeatureCache
-from sdt.features.encoder import Encoded
-from sdt.transcripts.records import record
+from sdt.formats.records import record
 
 UTTERANCES, SECONDS = 1000, 3.6
 """Of an hour, and of an utterance. MELD's last 3.59 s in the mean: without pauses, 1,003 in an hour; IEMOCAP has

@@ -15,7 +15,7 @@ from benchmarks import textbook
 from benchmarks.settings import Setting, random_batch
 from benchmarks.textbook import PaddedBatch, TextbookSDT
 from benchmarks.workers import forget_peak_memory, peak_memory, seconds
-from sdt.corpus.batches import Batch
+from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.evaluation.reading import calibrated
 from sdt.training.environment import repeatable

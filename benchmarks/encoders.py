@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from sdt.conversation import Utterance
+from sdt.encoders.encoder import Source, feature_encoder
 from sdt.errors import InputError
-from sdt.features.encoder import Source, feature_encoder
-from sdt.features.media import Clip, MediaProblem
-from sdt.features.media_audio import decode_audio
-from sdt.features.media_video import decode_frames
+from sdt.media.audio import decode_audio
+from sdt.media.clip import Clip, MediaProblem
+from sdt.media.video import decode_frames
 
 
 def main() -> None:

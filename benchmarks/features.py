@@ -21,10 +21,10 @@ from benchmarks import report
 from benchmarks.workers import Worker, seconds
 from sdt.conversation import Utterance
 from sdt.device import choose_device
+from sdt.encoders.encoder import Source, feature_encoder
 from sdt.errors import MissingDependencyError
 from sdt.evaluation.table import plain_table
-from sdt.features.encoder import Source, feature_encoder
-from sdt.features.media import Clip
+from sdt.media.clip import Clip
 from sdt.puppets.generate import generate
 
 ENCODERS = (
@@ -127,9 +127,9 @@ def films(folder: Path, count: int, seed: int, height: int = HEIGHT, width: int 
         MissingDependencyError: PyAV or OpenCV is not installed.
     """
     # What tests draw and say; only where films are wanted, since it needs optional packages.
-    from tests.features.clips import write_clip
-    from tests.features.drawn import face, scene
-    from tests.features.voices import syllables
+    from tests.encoders.clips import write_clip
+    from tests.encoders.drawn import face, scene
+    from tests.encoders.voices import syllables
 
     found = []
     for number, length in enumerate(np.random.default_rng(seed).uniform(2, 3, count).tolist()):

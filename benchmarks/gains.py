@@ -20,7 +20,9 @@ from benchmarks.settings import Setting
 from benchmarks.training import chosen_batches
 from benchmarks.workers import Worker
 from sdt.evaluation.table import plain_table
-from sdt.model import attention, branches, dropout, ragged, sdt
+from sdt.models import dropout
+from sdt.models.sdt import attention, branches, ragged
+from sdt.models.sdt import model as sdt
 
 AS_IT_IS = "as it is"
 UNDONE = (

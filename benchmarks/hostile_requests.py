@@ -35,7 +35,7 @@ from benchmarks import report
 from benchmarks.hostile_bodies import MIB, Hostile, drawn, head, said
 from benchmarks.serving import PERCENTILES, started
 from sdt.evaluation.table import plain_table
-from sdt.model.hub import DEFAULT
+from sdt.models.hub import DEFAULT
 
 PATIENCE = 130.0
 """Seconds after which an answer counts as lost; the service gives up earlier."""

@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from sdt.corpus.batches import Batch, split_batches
+from sdt.batch import Batch
+from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.evaluation.evaluate import evaluate
-from sdt.model.config import Architecture
+from sdt.models.config import Architecture
 from sdt.training.display import Display
 from sdt.training.epochs import Run
 from sdt.training.folder import RunFolder

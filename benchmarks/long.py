@@ -22,7 +22,7 @@ from benchmarks.workers import Worker, peak_memory, seconds
 from sdt.conversation import Conversation, Utterance
 from sdt.device import DeviceName
 from sdt.evaluation.table import plain_table
-from sdt.model.context import Context
+from sdt.models.context import Context
 from sdt.prediction import Pipeline
 from sdt.windows import Windows
 

@@ -24,8 +24,8 @@ import torch
 from benchmarks.settings import Setting
 from benchmarks.workers import best_seconds
 from sdt.device import DeviceName, Precision, choose_device
-from sdt.model.config import SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import trained
 from sdt.training.optimizer import make_optimizer
 

@@ -30,7 +30,7 @@ from benchmarks import report
 from benchmarks.workers import ENVIRONMENT
 from sdt.errors import InputError
 from sdt.evaluation.table import plain_table
-from sdt.model.hub import DEFAULT
+from sdt.models.hub import DEFAULT
 from sdt.puppets.generate import generate
 
 SERVICES: dict[str, list[str]] = {"together": [], "alone": ["--batch-utterances", "1", "--batch-wait-ms", "0"]}

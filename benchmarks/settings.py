@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sdt.batch import Batch, pack
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.batches import Batch, pack
 from sdt.errors import InputError
-from sdt.model.base import Model
-from sdt.model.config import SDTConfig
-from sdt.model.registry import find
+from sdt.models.base import Model
+from sdt.models.config import SDTConfig
+from sdt.models.registry import find
 from sdt.speakers import Speakers
 from sdt.training.recipe import load_recipe, resolved
 from sdt.training.settings import Recipe

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.store import write_corpus
 from sdt.evaluation.table import plain_table
+from sdt.feature_table import FeatureTable
 from sdt.puppets.emotions import EMOTIONS
 from sdt.puppets.generate import generate
 from sdt.speakers import Speakers

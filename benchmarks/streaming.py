@@ -20,8 +20,8 @@ from benchmarks import report
 from benchmarks.workers import Worker, peak_memory
 from sdt.conversation import Conversation, Utterance
 from sdt.evaluation.table import plain_table
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline, Spoken, StreamingPredictor
 from sdt.speakers import Speakers
 

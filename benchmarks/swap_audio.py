@@ -22,17 +22,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.normalise import normalise
 from sdt.corpus.store import Corpus, write_corpus
+from sdt.encoders.audio_voice8 import NAMES, measure
 from sdt.errors import InputError
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import score
-from sdt.features.audio_voice8 import NAMES, measure
-from sdt.features.media import Clip, MediaProblem
-from sdt.features.media_audio import decode_audio
-from sdt.model.hub import find_model
-from sdt.model.saved import load
+from sdt.feature_table import FeatureTable
+from sdt.media.audio import decode_audio
+from sdt.media.clip import Clip, MediaProblem
+from sdt.models.hub import find_model
+from sdt.models.saved import load
 
 Array = npt.NDArray[np.float64]
 

@@ -4,7 +4,7 @@ Conversations are padded to the longest of the batch; every ordered pair of moda
 one after the other; attention is written out in matrix products; the loss looks at the valid utterances; the optimizer
 is `torch.optim.Adam` as PyTorch gives it. Nothing is slow on purpose, nothing is tuned. The one liberty over the
 published program is that a frozen identity gate is written G = sigmoid(H) * H, with no d x d product, which favours the
-textbook. It computes what the published program and `sdt.model` compute (tests/benchmarks/test_textbook.py).
+textbook. It computes what the published program and `sdt.models` compute (tests/benchmarks/test_textbook.py).
 
 Shapes: B conversations; T utterances of the longest; D_m features of modality m; d model width; h heads; C labels.
 """

@@ -24,16 +24,16 @@ import torch
 
 from benchmarks import report
 from benchmarks.workers import Worker, peak_memory, seconds
+from sdt.batch import Batch, pack
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.batches import Batch, pack
 from sdt.errors import InputError
 from sdt.evaluation.reading import read, said
 from sdt.evaluation.table import plain_table
-from sdt.features.recordings import Recordings
-from sdt.model.config import FUSED
-from sdt.model.hub import DEFAULT, find_model
-from sdt.model.saved import load
-from sdt.model.sdt import SDT
+from sdt.media.recordings import Recordings
+from sdt.models.config import FUSED
+from sdt.models.hub import DEFAULT, find_model
+from sdt.models.saved import load
+from sdt.models.sdt.model import SDT
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.puppets.generate import LONGEST, generate
 from sdt.windows import Windows

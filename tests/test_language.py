@@ -53,7 +53,7 @@ def test_the_languages_of_many_texts() -> None:
 
 @needs_meld
 def test_no_english_dialogue_is_taken_for_another_language() -> None:
-    from sdt.transcripts import read_transcript
+    from sdt.formats import read_transcript
 
     assert SHARED_DATA
     talks = read_transcript(SHARED_DATA / "meld" / "dev_sent_emo.csv").conversations

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from sdt.conversation import Conversation, Prediction, Utterance
     from sdt.corpus.store import Corpus
     from sdt.errors import InputError
-    from sdt.model.base import Model
-    from sdt.model.sdt import SDT
+    from sdt.models.base import Model
+    from sdt.models.sdt.model import SDT
     from sdt.prediction import Pipeline, StreamingPredictor
 
 __version__ = "0.1.0"
@@ -22,10 +22,10 @@ _HOME = {
     "Conversation": "sdt.conversation",
     "Corpus": "sdt.corpus.store",
     "InputError": "sdt.errors",
-    "Model": "sdt.model.base",
+    "Model": "sdt.models.base",
     "Pipeline": "sdt.prediction",
     "Prediction": "sdt.conversation",
-    "SDT": "sdt.model.sdt",
+    "SDT": "sdt.models.sdt.model",
     "StreamingPredictor": "sdt.prediction",
     "Utterance": "sdt.conversation",
 }

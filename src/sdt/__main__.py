@@ -15,8 +15,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM."""
     # The parser is imported here so that the environment above is set before anything can import torch.
-    from sdt.commands import run
-    from sdt.commands.stopping import exit_code, terminable
+    from sdt.cli import run
+    from sdt.cli.stopping import exit_code, terminable
 
     with terminable():
         try:

@@ -9,6 +9,8 @@ from typing import Literal
 Review = Literal["corrected", "confirmed"]
 """What a person did with the model's emotion: gave another label, or confirmed it."""
 
+UNLABELLED = -1
+"""The number of the label of an utterance that has none."""
 MOST_LABELS = 1000
 """Of a corpus or a model; sets of emotions have a few dozen at most."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.settings import Lengths, Setting
-from sdt.model.config import Architecture, Objective
+from sdt.models.config import Architecture, Objective
 from sdt.training.settings import Recipe, Training
 
 

@@ -28,7 +28,9 @@ from benchmarks import (
 )
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
-from sdt.model import branches, dropout, ragged, sdt
+from sdt.models import dropout
+from sdt.models.sdt import branches, ragged
+from sdt.models.sdt import model as sdt
 from tests.benchmarks.small import small_setting
 from tests.prediction.models import tiny_model
 

@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.settings import NAMES, choose, lengths_from_csv, published, random_batch
 from sdt.errors import InputError
-from sdt.model.config import PRESETS
-from sdt.model.sdt import SDT
+from sdt.models.config import PRESETS
+from sdt.models.sdt.model import SDT
 from tests.benchmarks.small import small_setting
 
 

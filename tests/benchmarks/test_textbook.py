@@ -1,6 +1,6 @@
 """The textbook computes what the published program and what our model compute.
 
-Expected numbers of the golden tests: computed once by the published program at toy size (tests/model/test_golden.py).
+Expected numbers of the golden tests: computed once by the published program at toy size (tests/models/test_golden.py).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 from benchmarks.contenders import padded
 from benchmarks.settings import random_batch
 from benchmarks.textbook import PaddedBatch, TextbookSDT, loss_of, predict, total_loss, train_step
-from sdt.model.objective import self_distillation
-from sdt.model.published import LAYER, LETTERS, PROJECTIONS, to_published
-from sdt.model.sdt import SDT
+from sdt.models.objective import self_distillation
+from sdt.models.sdt.model import SDT
+from sdt.models.sdt.published import LAYER, LETTERS, PROJECTIONS, to_published
 from tests.benchmarks.small import small_setting
-from tests.model.golden import FILES, Golden
-from tests.model.test_golden import pytestmark as needs_golden
+from tests.models.golden import FILES, Golden
+from tests.models.test_golden import pytestmark as needs_golden
 
 MODALITIES = dict(zip(LETTERS, ("text", "audio", "visual"), strict=True))
 

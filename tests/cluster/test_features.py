@@ -10,11 +10,11 @@ pytest.importorskip("av")
 
 from sdt.__main__ import main
 from sdt.cluster import work
-from sdt.features import clustered
-from sdt.features.chunks import CHUNK
-from sdt.features.workers import CRASHED
+from sdt.encoders import clustered
+from sdt.encoders.chunks import CHUNK
+from sdt.encoders.workers import CRASHED
 from tests.cluster.units import ALWAYS, ASKED, killing, make_dying_encoder
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 

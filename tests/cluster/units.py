@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sdt.encoders import clustered as features
+from sdt.encoders.chunks import Chunk
+from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features import clustered as features
-from sdt.features.chunks import Chunk
-from sdt.features.encoder import Encoded
 from sdt.prediction import clustered as prediction
 from sdt.prediction.pipeline import Part
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.conversation import Conversation, Utterance
-from sdt.corpus.batches import UNLABELLED, corpus_batch, split_batches
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.conversation import UNLABELLED, Conversation, Utterance
+from sdt.corpus.batches import corpus_batch, split_batches
+from sdt.corpus.draft import Draft
 from sdt.corpus.store import Corpus, write_corpus
+from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 
 

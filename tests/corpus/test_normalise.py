@@ -5,12 +5,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from sdt import feature_table
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus import pieces
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.normalise import moments, normalise, streamed_moments
-from sdt.corpus.streamed import StreamedTable
 from sdt.errors import InputError
+from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.speakers import Speakers
 
 
@@ -110,12 +110,12 @@ def test_features_that_are_read_in_pieces_become_the_same(
     whole, streamed = draft_of(x, PRESENT), draft_of(x, PRESENT)
     table = streamed.features["audio"]
     streamed.features["audio"] = StreamedTable(lambda at: table.features[at], (6, 2), table.present, table.encoder)
-    monkeypatch.setattr(pieces, "VALUES", 2 * rows)
+    monkeypatch.setattr(feature_table, "PIECE_VALUES", 2 * rows)
     for draft in (whole, streamed):
         normalise(draft, {"audio": how})
         draft.check(treat_as_missing=True)
     found = streamed.features["audio"]
-    parts = [found.rows(at) for at in pieces.pieces(found.shape)]
+    parts = [found.rows(at) for at in feature_table.row_pieces(found.shape)]
     assert len(parts) == -(-6 // rows)
     np.testing.assert_allclose(np.concatenate(parts), whole.features["audio"].features, rtol=1e-6)
     np.testing.assert_array_equal(found.features, np.concatenate(parts))

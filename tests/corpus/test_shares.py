@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.batch import Batch
+from sdt.conversation import UNLABELLED
 from sdt.corpus.shares import divided, share_of
 
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.corpus.summary import summarise
 from sdt.errors import InputError
+from sdt.feature_table import FeatureTable
 from sdt.files import sha256
-from sdt.model.config import Architecture, SDTConfig
+from sdt.models.config import Architecture, SDTConfig
 from sdt.speakers import Speakers
 
 

@@ -13,8 +13,8 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import predictions, run_model, write_predictions
 from sdt.evaluation.scores import score_heads
 from sdt.files import write_text
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import dump_recipe
 from tests.training.conftest import make_recipe

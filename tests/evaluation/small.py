@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.store import Corpus, write_corpus
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.feature_table import FeatureTable
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.speakers import Speakers
 
 LABELS = ("calm", "cross", "glad")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from sdt.corpus.batches import UNLABELLED
+from sdt.conversation import UNLABELLED
 from sdt.evaluation.calibration import (
     HOTTEST,
     calibration_error,

@@ -16,7 +16,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
 from sdt.evaluation.predicted import read_predicted
-from sdt.transcripts.records import answer
+from sdt.formats.records import answer
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
 

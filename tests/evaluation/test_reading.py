@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.baselines.bc_lstm import BcLSTM
-from sdt.baselines.mmgcn import MMGCN
 from sdt.evaluation import reading
 from sdt.evaluation.reading import Said, said
-from sdt.model.base import Model
+from sdt.models.base import Model
+from sdt.models.baselines.bc_lstm import BcLSTM
+from sdt.models.baselines.mmgcn import MMGCN
 from sdt.windows import Windows
-from tests.baselines import contract
-from tests.model.build import random_batch, select, small_model
+from tests.models.baselines import contract
+from tests.models.build import random_batch, select, small_model
 
 LENGTHS = [3, 40, 9, 17]
 

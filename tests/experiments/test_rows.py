@@ -9,8 +9,8 @@ import pytest
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.experiments.rows import REMOVED, TABLES, Rows, ablations, choices_of_modalities, fusion, grid
-from sdt.model.config import SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.training.recipe import changed
 from sdt.training.settings import Recipe
 

@@ -20,7 +20,7 @@ from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.experiments.search import Search, Trial
 from sdt.experiments.space import parse_space
-from sdt.model.sdt import SDT
+from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import save_checkpoint
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import changed

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from sdt.corpus.store import Corpus, write_corpus
-from sdt.model import saved
+from sdt.models import saved
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint
 from tests.fuzz.mutations import json_bytes, mutate_bytes, mutate_json
-from tests.model.build import random_batch, small_model
+from tests.models.build import random_batch, small_model
 from tests.training.conftest import make_draft
 
 

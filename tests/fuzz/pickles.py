@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.build import build
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.errors import InputError
 from tests.corpus.importers import layouts
@@ -89,7 +90,7 @@ def check(folder: Path) -> None:
     """Read it as a feature file of a published layout, and as a table of vectors."""
     path = folder / "f.pkl"
     try:
-        draft = read([path], ImportOptions())
+        draft = build([path], ImportOptions())
     except InputError:
         read_table(path)
     else:

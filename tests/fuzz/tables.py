@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.build import build
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.feature_tables import SUFFIXES
 from tests.fuzz.mutations import TEXTS, mutate_bytes, mutate_lines
 
@@ -154,5 +155,5 @@ def make(draw: random.Random) -> dict[str, bytes]:
 def check(folder: Path) -> None:
     """Import them as a corpus."""
     table = next(folder.glob("u*"))
-    draft = read([table], ImportOptions(), features={"audio": [next(folder.glob("audio.*"))]})
+    draft = build([table], ImportOptions(), features={"audio": [next(folder.glob("audio.*"))]})
     draft.check()

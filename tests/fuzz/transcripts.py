@@ -6,10 +6,10 @@ import json
 import random
 from pathlib import Path
 
-from sdt.transcripts import read_transcript
-from sdt.transcripts.read import SUFFIXES
+from sdt.formats import read_transcript
+from sdt.formats.read import SUFFIXES
+from tests.formats.test_read import CONTENTS
 from tests.fuzz.mutations import TEXTS, json_bytes, mutate_bytes, mutate_json, mutate_lines
-from tests.transcripts.test_read import CONTENTS
 
 _SEEDS = [
     *CONTENTS.values(),

@@ -20,7 +20,7 @@ def talks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     One has no recording, and that of another is broken.
     """
     pytest.importorskip("av")
-    from tests.features.clips import noise, write_clip
+    from tests.encoders.clips import noise, write_clip
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "UTTERANCES", 8)

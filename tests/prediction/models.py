@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from sdt.conversation import Conversation, Utterance
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.speakers import Speakers
 
 LABELS = ("neutral", "joy", "anger")

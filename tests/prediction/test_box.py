@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
-from sdt.model.hub import box, find_model
+from sdt.formats import read_transcript
+from sdt.models.hub import box, find_model
 from sdt.prediction import Pipeline
-from sdt.transcripts import read_transcript
-from tests.features.clips import write_clip
-from tests.features.voices import RATE, syllables
+from tests.encoders.clips import write_clip
+from tests.encoders.voices import RATE, syllables
 from tests.shared import ROOT, SHARED_DATA, needs_meld
 
 NAME = "meld-text-audio-small"

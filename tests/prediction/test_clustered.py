@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdt.__main__ import main
-from sdt.commands import predict
+from sdt.cli import predict
 from sdt.prediction.parts import Parts
 from tests.cluster.here import Here
 from tests.prediction.conftest import NAMES

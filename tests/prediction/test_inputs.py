@@ -13,7 +13,7 @@ from sdt.errors import InputError
 from sdt.prediction import Pipeline
 from sdt.prediction.inputs import Said, read_input, recordings_of
 from sdt.prediction.survey import Survey
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import chat, tiny_model
 
 

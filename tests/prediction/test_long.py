@@ -11,13 +11,13 @@ import torch
 from benchmarks.workers import Worker, peak_memory
 from sdt.conversation import Conversation, Utterance
 from sdt.evaluation.reading import said
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.encoder import SinusoidalPositions
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.encoder import SinusoidalPositions
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.speakers import Speakers
 from sdt.windows import Windows
-from tests.model.build import random_batch
+from tests.models.build import random_batch
 
 LENGTH = 20_000
 MOST = 160 * 2**20

@@ -14,11 +14,11 @@ import pytest
 
 import sdt.prediction.onnx as module
 from sdt.conversation import Conversation
+from sdt.encoders.text import text_encoder
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.text import text_encoder
-from sdt.model.config import Architecture
-from sdt.model.hub import DEFAULT
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture
+from sdt.models.hub import DEFAULT
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.prediction.onnx import TOLERANCE, export_onnx, input_names, output_names
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model

@@ -11,26 +11,27 @@ import numpy as np
 import pytest
 import torch
 
+from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.batches import pack
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.normalise import normalise
 from sdt.corpus.store import write_corpus
+from sdt.encoders.encoder import FeatureEncoder, Source, feature_encoder
+from sdt.encoders.text import text_encoder
 from sdt.errors import InputError, MissingDependencyError
 from sdt.evaluation.outputs import predictions, run_model
-from sdt.features.encoder import FeatureEncoder, Source, feature_encoder
-from sdt.features.media import Clip
-from sdt.features.recordings import Recordings
-from sdt.features.text import text_encoder
-from sdt.model.config import SDTConfig
-from sdt.model.sdt import SDT
+from sdt.feature_table import FeatureTable
+from sdt.formats import Transcript, read_transcript
+from sdt.media.clip import Clip
+from sdt.media.recordings import Recordings
+from sdt.models.config import SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline, Predictions
 from sdt.prediction import pipeline as module
 from sdt.prediction.extraction import Missing
 from sdt.speakers import Speakers
-from sdt.transcripts import Transcript, read_transcript
-from tests.features.clips import noise, write_clip
-from tests.features.voices import syllables
+from tests.encoders.clips import noise, write_clip
+from tests.encoders.voices import syllables
 from tests.prediction.models import LABELS, TEXT_AUDIO, chat, tiny_model
 from tests.shared import SHARED_DATA
 

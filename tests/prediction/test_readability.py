@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
-from sdt.model.config import SDTConfig
+from sdt.models.config import SDTConfig
 from sdt.prediction import Pipeline, StreamingPredictor
 from sdt.prediction.readability import Readability
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import TEXT, tiny_model
 
 GERMAN = ("Hallo, wie geht es dir heute?", "Ach, mir geht es gar nicht gut.")

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError, MissingDependencyError
-from sdt.model import causal
-from sdt.model.base import Model
-from sdt.model.config import Architecture, ModelConfig, SDTConfig
-from sdt.model.registry import MODELS, find
-from sdt.model.sdt import SDT
+from sdt.models.base import Model
+from sdt.models.config import Architecture, ModelConfig, SDTConfig
+from sdt.models.registry import MODELS, find
+from sdt.models.sdt import causal
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline, Spoken, StreamingPredictor, cached_layout
 from sdt.speakers import Speakers
-from tests.features.clips import noise, write_clip
-from tests.model.build import LABELS, WIDTHS
+from tests.encoders.clips import noise, write_clip
+from tests.models.build import LABELS, WIDTHS
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model
 from tests.shared import ROOT
 

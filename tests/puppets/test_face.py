@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sdt.encoders.visual_detect import FaceFinder
 from sdt.errors import MissingDependencyError
-from sdt.features.visual_detect import FaceFinder
 from sdt.puppets import expressions
 from sdt.puppets.cast import Puppet
 from sdt.puppets.emotions import EMOTIONS

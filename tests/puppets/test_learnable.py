@@ -12,7 +12,7 @@ import pytest
 from benchmarks import linear
 from sdt.__main__ import main
 from sdt.corpus.store import Corpus
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
 from tests.shared import ROOT
 

@@ -10,9 +10,9 @@ import av
 import pytest
 
 from sdt.errors import MissingDependencyError
-from sdt.features.media import Clip, MediaProblem
-from sdt.features.media_audio import decode_audio
-from sdt.features.media_video import decode_frames
+from sdt.media.audio import decode_audio
+from sdt.media.clip import Clip, MediaProblem
+from sdt.media.video import decode_frames
 from sdt.puppets.generate import Recording, Scene, generate
 from sdt.puppets.record import file_name, pyav, record
 from sdt.puppets.stage import PER_SECOND, SIDE, sound, speeches

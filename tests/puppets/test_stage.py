@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sdt.features.visual_detect import FaceFinder
+from sdt.encoders.visual_detect import FaceFinder
 from sdt.puppets.face import Picture
 from sdt.puppets.generate import Scene, generate
 from sdt.puppets.stage import PER_SECOND, SIDE, pictures, sound, speeches

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import pytest
 
-from sdt.features.audio_prosody import features
+from sdt.encoders.audio_prosody import features
 from sdt.puppets import deliveries
 from sdt.puppets.deliveries import Delivery
 from sdt.puppets.emotions import EMOTIONS

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.media import Clip
-from sdt.features.media_audio import decode_audio
-from sdt.features.media_video import decode_frames
-from sdt.features.recordings import find_recordings
 from sdt.files import sha256
+from sdt.formats.read import read_transcript
+from sdt.media.audio import decode_audio
+from sdt.media.clip import Clip
+from sdt.media.recordings import find_recordings
+from sdt.media.video import decode_frames
 from sdt.puppets.generate import Scene, generate
 from sdt.puppets.write import write
-from sdt.transcripts.read import read_transcript
 
 KEYS = ["conversation", "utterance", "order", "speaker", "label", "split", "text", "start", "end", "media"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import TEXT_AUDIO, tiny_model
 from tests.serving.running import Running, running
 

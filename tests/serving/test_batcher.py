@@ -169,7 +169,7 @@ def test_a_group_with_one_of_no_words(tmp_path_factory: pytest.TempPathFactory) 
 def test_what_the_model_cannot_read_is_said(tmp_path: Path) -> None:
     """As `sdt predict` says it; of what was not made from words, nothing."""
     from sdt.conversation import Conversation, Utterance
-    from sdt.features.encoder import Encoded
+    from sdt.encoders.encoder import Encoded
     from tests.prediction.models import tiny_model
 
     tiny_model({"text": "words:16", "audio": "prosody"}, languages=("en",)).save_pretrained(tmp_path)

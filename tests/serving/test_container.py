@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sdt.commands import serve
+from sdt.cli import serve
 from sdt.serving.settings import Settings
 from tests.serving.running import Running
 from tests.shared import ROOT

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sdt.features.encoder import Encoded
+from sdt.encoders.encoder import Encoded
 from sdt.prediction.extraction import ModalityMaker
 from sdt.serving.decoding import _load
 from tests.prediction.models import TEXT_AUDIO, tiny_model

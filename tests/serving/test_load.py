@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.streams import conversations, load
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.inside import Inside, heard, run, say
 from tests.serving.running import TERMINATED, Running, running

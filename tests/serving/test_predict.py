@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.batches import pack
 from sdt.evaluation.reading import calibrated
-from sdt.model.config import FUSED
-from sdt.model.sdt import SDT
+from sdt.formats import read_transcript
+from sdt.models.config import FUSED
+from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
-from sdt.transcripts import read_transcript
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import LABELS
 from tests.serving.conftest import SRT
 from tests.serving.running import Running

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sdt.serving.progress import Courses
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.serving.running import Running
 
 pytestmark = pytest.mark.xdist_group("serving")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.running import Answer, Running, multipart
 

@@ -11,11 +11,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sdt.conversation import Conversation, Utterance
-from sdt.model.config import Architecture
+from sdt.formats.records import record
+from sdt.models.config import Architecture
 from sdt.prediction import Pipeline, StreamingPredictor
 from sdt.serving.asked import Asked
 from sdt.serving.stream import log
-from sdt.transcripts.records import record
 from tests.prediction.models import LABELS, chat, tiny_model
 from tests.serving.inside import Inside, closed, heard, inside, predictor, run, say
 

@@ -17,9 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from sdt.conversation import Utterance
+from sdt.formats.records import record
 from sdt.prediction import StreamingPredictor
-from sdt.transcripts.records import record
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import LABELS, tiny_model
 from tests.serving.running import TERMINATED, Running, running
 from tests.shared import ROOT

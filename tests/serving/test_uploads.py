@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdt.serving.uploads import Upload, named, plain_name
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.running import TERMINATED, Answer, Running, running
 

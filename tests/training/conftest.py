@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.store import Corpus, write_corpus
-from sdt.model.config import Architecture
+from sdt.feature_table import FeatureTable
+from sdt.models.config import Architecture
 from sdt.speakers import Speakers
 from sdt.training.settings import Recipe, Training
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sdt.corpus.batches import Batch
-from sdt.model.base import Model, Output
-from sdt.model.config import FUSED, ModelConfig
+from sdt.batch import Batch
+from sdt.models.base import Model, Output
+from sdt.models.config import FUSED, ModelConfig
 
 
 class LeftOut(Model):

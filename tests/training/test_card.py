@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import score
-from sdt.model.config import Architecture, SDTConfig
-from sdt.model.sdt import SDT
+from sdt.models.config import Architecture, SDTConfig
+from sdt.models.sdt.model import SDT
 from sdt.training.card import model_card
-from tests.report.conftest import HOSTILE, hostile_draft
+from tests.experiments.report.conftest import HOSTILE, hostile_draft
 from tests.training.conftest import make_recipe
 
 SURROUNDINGS = {

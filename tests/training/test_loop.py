@@ -7,11 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdt.corpus.batches import Batch, split_batches
+from sdt.batch import Batch
+from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
-from sdt.model.config import SDTConfig
-from sdt.model.objective import Objective, self_distillation
-from sdt.model.sdt import SDT
+from sdt.models.config import SDTConfig
+from sdt.models.objective import Objective, self_distillation
+from sdt.models.sdt.model import SDT
 from sdt.training.loop import NotFiniteError, Step, Trainer, drop_modalities, epoch_seeds
 from sdt.training.optimizer import make_optimizer
 from sdt.training.settings import Recipe

@@ -76,7 +76,7 @@ def test_what_another_process_tells_is_not_told_here(
     def fails(arguments: list[str]) -> int:
         raise ToldElsewhereError("process 0 tells why")
 
-    monkeypatch.setattr("sdt.commands.run", fails)
+    monkeypatch.setattr("sdt.cli.run", fails)
     assert main(["train"]) == 2
     assert capsys.readouterr().err == ""
 

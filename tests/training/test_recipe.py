@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdt.errors import InputError
-from sdt.model.config import PRESETS, Architecture, Objective
+from sdt.models.config import PRESETS, Architecture, Objective
 from sdt.training.options import settings as all_settings
 from sdt.training.recipe import changed, dump_recipe, flat, load_recipe, resolved, unflat
 from sdt.training.settings import Recipe, Training

@@ -18,7 +18,7 @@ from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import score_heads
-from sdt.model.sdt import SDT
+from sdt.models.sdt.model import SDT
 from sdt.prediction import StreamingPredictor
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder

@@ -17,7 +17,7 @@ from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import score
-from sdt.model.sdt import SDT
+from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import save_checkpoint
 from sdt.training.folder import RunFolder
 from sdt.training.run import train

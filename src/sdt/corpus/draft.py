@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from sdt.conversation import MOST_LABELS, Conversation
-from sdt.corpus.pieces import pieces
 from sdt.errors import InputError, listed, near_miss, quoted
+from sdt.feature_table import FeatureTable, row_pieces
 from sdt.speakers import Speakers
+from sdt.splits import SPLITS
 from sdt.text import check_names
 
-SPLITS = ("train", "dev", "test")
-Read = Callable[[slice], npt.NDArray[np.float32]]
-"""From a range of utterances to their features, [rows, D]."""
 MODALITY_NAME = r"[A-Za-z][A-Za-z0-9_]*"
-
-
-@dataclass
-class FeatureTable:
-    """One modality's features: a row for every utterance of the corpus, in the order of the conversations."""
-
-    features: npt.NDArray[np.float32]
-    """[N, D]; rows of missing utterances are zero."""
-    present: npt.NDArray[np.bool_]
-    """[N]; whether the utterance has this modality."""
-    encoder: str
-    """The name of the feature encoder with its settings, `minilm` say; `unknown` where nobody knows."""
-    source: str = ""
-    """Where the values came from (a file name), for error messages and provenance."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, D)."""
-        return self.features.shape
-
-    def rows(self, rows: slice) -> npt.NDArray[np.float32]:
-        """The features of a range of utterances, [rows, D]; zero where they are missing."""
-        features: npt.NDArray[np.float32] = np.where(self.present[rows, None], self.features[rows], 0)
-        return features.astype(np.float32, copy=False)
-
-    def marked(self, present: npt.NDArray[np.bool_]) -> FeatureTable:
-        """The same with another presence; what it says to be missing is zero."""
-        features = np.where(present[:, None], self.features, 0).astype(np.float32)
-        return FeatureTable(features, present, self.encoder, self.source)
-
-    def changed(self, change: Callable[[Read], Read], encoder: str) -> FeatureTable:
-        """The same with something done to the features, in place.
-
-        Args:
-            change: From what reads a range of rows to what reads it changed.
-            encoder: The name of the encoder with what was done.
-        """
-        self.features[:] = change(lambda rows: self.features[rows])(slice(0, len(self.features)))
-        return FeatureTable(self.features, self.present, encoder, source=self.source)
 
 
 @dataclass
@@ -187,7 +145,7 @@ class Draft:
         if table.shape[0] != size or table.present.shape != (size,):
             raise InputError(f"{where}: {table.shape[0]} rows for {size} utterances")
         present, values, first = table.present.copy(), 0, None
-        for rows in pieces(table.shape):
+        for rows in row_pieces(table.shape):
             bad = ~np.isfinite(x := table.rows(rows))  # [rows, D]; what is missing is zero
             if bad.any():
                 values += int(bad.sum())

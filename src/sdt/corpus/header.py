@@ -6,9 +6,10 @@ import re
 
 from sdt.conversation import MOST_LABELS
 from sdt.corpus import index, utterance_lines
-from sdt.corpus.draft import MODALITY_NAME, SPLITS
+from sdt.corpus.draft import MODALITY_NAME
 from sdt.errors import listed, quoted
 from sdt.json_values import check_statistics, dictionary, is_size, require, texts
+from sdt.splits import SPLITS
 from sdt.text import check_names
 
 FORMAT = 2

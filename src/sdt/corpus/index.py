@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import SPLITS
+from sdt.conversation import UNLABELLED
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, described, listed, quoted
+from sdt.splits import SPLITS
 
 FILE = "index.safetensors"
-UNLABELLED = -1
 Integers = npt.NDArray[np.int64]
 _TYPES = {
     **dict.fromkeys(("byte", "row", "id_byte", "by_id"), np.int64),

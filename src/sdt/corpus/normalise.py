@@ -9,24 +9,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft, FeatureTable, Read
+from sdt.corpus.draft import Draft
 from sdt.corpus.lengths import Named, lengths_of
-from sdt.corpus.pieces import pieces
-from sdt.corpus.streamed import StreamedTable
 from sdt.errors import InputError, near_miss
-
-if TYPE_CHECKING:
-    from sdt.corpus.importers.options import Normalisation  # the importers import this module
+from sdt.feature_table import FeatureTable, Read, StreamedTable, row_pieces
 
 Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Statistic = npt.NDArray[np.float64]
 """[D]."""
+
+Normalisation = Literal["conversation", "corpus", "none"]
+"""What the mean and the deviation of a feature are taken over; the corpus means its train split."""
 
 
 def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
@@ -75,7 +74,7 @@ def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
 def _usable(table: FeatureTable) -> Mask:
     """[N]; whether each utterance has the modality, with finite values only."""
     usable = table.present.copy()
-    for rows in pieces(table.shape):
+    for rows in row_pieces(table.shape):
         usable[rows] &= np.isfinite(table.rows(rows)).all(axis=1)
     return usable
 
@@ -119,7 +118,7 @@ def _moments_of(table: FeatureTable, chosen: Mask) -> tuple[Statistic, Statistic
     """Mean and deviation of the chosen rows, each read once."""
     if not isinstance(table, StreamedTable):
         return moments(table.features[chosen])
-    return streamed_moments(table.rows(rows)[chosen[rows]] for rows in pieces(table.shape))
+    return streamed_moments(table.rows(rows)[chosen[rows]] for rows in row_pieces(table.shape))
 
 
 def moments(x: Matrix) -> tuple[Statistic, Statistic]:

@@ -13,9 +13,9 @@ from typing import overload
 
 import numpy as np
 
-from sdt.conversation import Conversation
+from sdt.conversation import UNLABELLED, Conversation
 from sdt.corpus.conversations import Conversations
-from sdt.corpus.index import UNLABELLED, Integers
+from sdt.corpus.index import Integers
 
 Place = tuple[str, str]
 """(conversation id, utterance id)."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.batch import Batch
+from sdt.conversation import UNLABELLED
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether a corpus on disk is what it says: every file, every line, every value; read in pieces."""
+"""Whether a corpus on disk is what it says: every file, every line, every value; read in row_pieces."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from sdt.corpus.conversations import Conversations
 from sdt.corpus.index import Index
 from sdt.corpus.modality import Modality
-from sdt.corpus.pieces import pieces
 from sdt.errors import InputError, quoted
+from sdt.feature_table import row_pieces
 from sdt.files import sha256
 from sdt.speakers import Speakers
 
@@ -64,7 +64,7 @@ def check_features(modality: Modality, index: Index) -> None:
             f"{modality.path}: its shape {modality.shape} does not fit {index.size} utterances of width "
             f"{modality.width}; import the corpus again"
         )
-    for rows in pieces(modality.shape):
+    for rows in row_pieces(modality.shape):
         finite = np.isfinite(modality.rows(rows)).all(axis=1)
         if not finite.all():
             conversation = index.id(index.place(rows.start + int(finite.argmin())))

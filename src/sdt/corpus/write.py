@@ -12,14 +12,14 @@ import numpy as np
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus import index as index_file
 from sdt.corpus import utterance_lines
-from sdt.corpus.draft import MODALITY_NAME, Draft, FeatureTable
+from sdt.corpus.draft import MODALITY_NAME, Draft
 from sdt.corpus.header import FORMAT
 from sdt.corpus.index import Index
 from sdt.corpus.index_builder import IndexBuilder
-from sdt.corpus.pieces import pieces
 from sdt.corpus.tensors import HashedFile, Pieces, write_tensors
 from sdt.corpus.utterance_lines import lines_of, utterance_of
 from sdt.errors import InputError
+from sdt.feature_table import FeatureTable, row_pieces
 from sdt.speakers import Speakers
 
 
@@ -68,7 +68,7 @@ def _write_lines(draft: Draft, folder: Path, hashes: dict[str, str]) -> Index:
 
 
 def _write_table(path: Path, table: FeatureTable) -> str:
-    features = Pieces(np.float32, table.shape, (table.rows(rows) for rows in pieces(table.shape)))
+    features = Pieces(np.float32, table.shape, (table.rows(rows) for rows in row_pieces(table.shape)))
     return write_tensors(path, {"features": features, "present": table.present})
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 
 if TYPE_CHECKING:
     from sdt.evaluation.outputs import Outputs

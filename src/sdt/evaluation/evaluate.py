@@ -22,11 +22,11 @@ from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
-from sdt.model.config import FUSED, ModelConfig
+from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
 if TYPE_CHECKING:
-    from sdt.model.base import Model
+    from sdt.models.base import Model
 
 SCORES, PREDICTIONS = "scores.json", "predictions.jsonl"
 

@@ -16,21 +16,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sdt.conversation import Conversation, Prediction, Utterance
-from sdt.corpus.batches import UNLABELLED, Batch, split_batches
+from sdt.batch import Batch
+from sdt.conversation import UNLABELLED, Conversation, Prediction, Utterance
+from sdt.corpus.batches import split_batches
 from sdt.corpus.lengths import lengths_of
 from sdt.corpus.selection import Place, Selection, chosen, places_of
 from sdt.corpus.store import Corpus
+from sdt.encoders.encoder import STAND_INS
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.reading import said
-from sdt.features.encoder import STAND_INS
 from sdt.files import atomic_file
-from sdt.model.config import FUSED, ModelConfig
-from sdt.transcripts.records import answer
+from sdt.formats.records import answer
+from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
 if TYPE_CHECKING:
-    from sdt.model.base import Model
+    from sdt.models.base import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.corpus.importers.csv_lines import read_csv, read_text
-from sdt.corpus.importers.json_records import json_array, json_lines
-from sdt.corpus.importers.utterance_file import JSON_LINES, cell_text, check_columns
 from sdt.errors import InputError
+from sdt.formats.csv_lines import read_csv, read_text
+from sdt.formats.json_records import json_array, json_lines
+from sdt.formats.utterance_table import JSON_LINES, cell_text, check_columns
 
 Place = tuple[str, str]
 """(conversation id, utterance id)."""

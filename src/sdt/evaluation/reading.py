@@ -16,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sdt.corpus.batches import Batch
-from sdt.model.base import Model, Output, checked
-from sdt.model.config import ModelConfig
-from sdt.model.sdt import SDT
+from sdt.batch import Batch
+from sdt.models.base import Model, Output, checked
+from sdt.models.config import ModelConfig
+from sdt.models.sdt.model import SDT
 from sdt.windows import Windows
 
 TOGETHER = 2048

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sdt.evaluation.calibration import HOTTEST
 from sdt.evaluation.scores import Scores
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 
 Kind = Literal[
     "absent classes",

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sdt.escaping import markdown_table
 from sdt.evaluation.scores import Scores
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 
 
 @dataclass(frozen=True)

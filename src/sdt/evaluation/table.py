@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sdt.escaping import latex_row, latex_text, markdown_paragraph, markdown_table
 from sdt.evaluation.scores import ClassScores, Scores
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 
 
 @dataclass(frozen=True)

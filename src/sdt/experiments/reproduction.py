@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sdt.corpus.build import build
 from sdt.corpus.draft import Draft
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
 from sdt.evaluation.table import Grid
@@ -47,7 +48,7 @@ def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
         if made_from != [sha256(path)]:
             raise InputError(f"{folder}: was made from another file than {path}; give another --output")
         return corpus
-    draft = read([path], ImportOptions())
+    draft = build([path], ImportOptions())
     _check(published, draft, path)
     return write_corpus(draft, folder)
 

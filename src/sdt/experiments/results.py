@@ -16,7 +16,7 @@ from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Comparison, compare
 from sdt.experiments.plan import read_plan
 from sdt.files import write_text
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
 from sdt.training.group import Group
 

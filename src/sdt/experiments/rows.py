@@ -31,7 +31,7 @@ import yaml
 
 from sdt.errors import InputError, near_miss
 from sdt.experiments.plan import Row
-from sdt.model.registry import SDT_NAME, find
+from sdt.models.registry import SDT_NAME, find
 from sdt.training.recipe import Recipe, changed, setting_value
 
 FULL = "full"

@@ -26,7 +26,7 @@ import torch
 
 from sdt.errors import InputError, MissingDependencyError
 from sdt.experiments.space import Dimension
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import changed, flat

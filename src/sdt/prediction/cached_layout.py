@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sdt.model.attention import Keys
-from sdt.model.causal import Readable, any_between, blocks, read
+from sdt.models.sdt.attention import Keys
+from sdt.models.sdt.causal import Readable, any_between, blocks, read
 
 LEAST = 16
 """Rows of a buffer, at least."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 
 from sdt.conversation import Prediction
-from sdt.model.sdt import SDT
+from sdt.models.sdt.model import SDT
 from sdt.prediction.cached_layout import CachedLayout, Memory
 from sdt.prediction.forward import in_words
 from sdt.prediction.turns import TOGETHER, Turn, packed

@@ -16,17 +16,16 @@ from sdt.cluster.worker import versions
 from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName
 from sdt.errors import InputError
-from sdt.features.problems import Tally
-from sdt.features.recordings import Recordings
 from sdt.files import sha256
-from sdt.model.hub import find_model
-from sdt.model.registry import find
-from sdt.model.saved import FILES
+from sdt.formats.writers import write_stream
+from sdt.media.problems import Tally
+from sdt.media.recordings import Recordings
+from sdt.models.hub import FILES, find_model
+from sdt.models.registry import find
 from sdt.prediction.parts import Parts
 from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, count_bare, stranger_notes
 from sdt.prediction.readability import Readability
 from sdt.prediction.survey import Survey, content
-from sdt.transcripts.writers import write_stream
 
 Batch = tuple[Sequence[Conversation], Recordings]
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from sdt.conversation import Conversation
 from sdt.corpus.normalise import moments, z_scores
+from sdt.encoders.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
-from sdt.features.recordings import Recordings
-from sdt.model.config import ModelConfig
+from sdt.media.recordings import Recordings
+from sdt.models.config import ModelConfig
 
 ALONE = "nothing in its conversation to compare it with"
 """Why an utterance lacks a modality that is normalised within the conversation, though it has a recording."""

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sdt.batch import Batch
 from sdt.conversation import Prediction
-from sdt.corpus.batches import Batch
 from sdt.errors import InputError
 from sdt.evaluation.outputs import Outputs, predictions, present_in
 from sdt.evaluation.reading import Said
-from sdt.model.base import Model, Output, checked
-from sdt.model.config import FUSED, ModelConfig
+from sdt.models.base import Model, Output, checked
+from sdt.models.config import FUSED, ModelConfig
 
 
 def in_words(

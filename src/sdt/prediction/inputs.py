@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
-from sdt.features.media import Clip
-from sdt.features.recordings import Recordings, find_recordings, is_recording
+from sdt.formats import Transcript, read_transcript, read_transcripts
+from sdt.formats.read import SUFFIXES, each_transcript
+from sdt.formats.tables import read_records
+from sdt.formats.transcript import assemble
+from sdt.media.clip import Clip
+from sdt.media.recordings import Recordings, find_recordings, is_recording
 from sdt.speakers import FIRST_SPEAKER
-from sdt.transcripts import Transcript, read_transcript, read_transcripts
-from sdt.transcripts.read import SUFFIXES, each_transcript
-from sdt.transcripts.tables import read_records
-from sdt.transcripts.transcript import assemble
 
 LIST = Path("conversation")
 """What messages call a list, and the id of its conversation."""

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import Utterance
+from sdt.encoders.encoder import Encoded, Source
 from sdt.errors import InputError, near_miss
-from sdt.features.encoder import Encoded, Source
-from sdt.features.media import Clip
-from sdt.features.recordings import show_pictures
-from sdt.model.config import ModelConfig
+from sdt.media.clip import Clip
+from sdt.media.recordings import show_pictures
+from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker, unused_notes
 
 Given = Mapping[str, npt.ArrayLike | None]

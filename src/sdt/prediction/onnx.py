@@ -34,14 +34,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sdt.corpus.batches import Batch
+from sdt.batch import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
-from sdt.model.attention import Keys
-from sdt.model.base import Model
-from sdt.model.config import FUSED, SDTConfig
-from sdt.model.context import FULL, Context
-from sdt.model.sdt import SDT, Output
+from sdt.models.base import Model
+from sdt.models.config import FUSED, SDTConfig
+from sdt.models.context import FULL, Context
+from sdt.models.sdt.attention import Keys
+from sdt.models.sdt.model import SDT, Output
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

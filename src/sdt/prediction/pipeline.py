@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sdt.batch import pack
 from sdt.conversation import Conversation, Prediction
-from sdt.corpus.batches import pack
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError, quoted
 from sdt.evaluation.reading import said
-from sdt.features.recordings import Recordings
-from sdt.model.base import Model
-from sdt.model.config import ModelConfig
-from sdt.model.hub import find_model
-from sdt.model.saved import load
+from sdt.media.recordings import Recordings
+from sdt.models.base import Model
+from sdt.models.config import ModelConfig
+from sdt.models.hub import find_model
+from sdt.models.saved import load
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.forward import words
 from sdt.prediction.inputs import Input, read_input, recordings_of
@@ -117,7 +117,7 @@ class Pipeline:
         Args:
             conversations: The path of a transcript, of a recording, or of a folder of either; conversations; or a list
                 of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
-            media: The recording of the conversation, or a folder of recordings; see `sdt.features.recordings`.
+            media: The recording of the conversation, or a folder of recordings; see `sdt.media.recordings`.
             progress: Called with (utterances done, utterances in all).
 
         Raises:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, overload
 
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
-from sdt.features.problems import lacking
+from sdt.formats.records import flat, record
+from sdt.formats.writers import write_predictions
+from sdt.media.problems import lacking
 from sdt.prediction.extraction import Missing
-from sdt.transcripts.records import flat, record
-from sdt.transcripts.writers import write_predictions
 
 if TYPE_CHECKING:
     import pandas
@@ -89,7 +89,7 @@ class Predictions(Sequence[Prediction]):
         return pandas.DataFrame([flat(record(p, u)) for p, u in zip(self._predictions, said, strict=True)])
 
     def write(self, path: str | Path, format: str | None = None) -> None:
-        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.transcripts.write_predictions`."""
+        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.formats.write_predictions`."""
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 

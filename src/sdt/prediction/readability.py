@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sdt.conversation import Conversation
-from sdt.features.problems import listed
 from sdt.language import foreign_language
+from sdt.media.problems import listed
 from sdt.text import is_blank
 
 

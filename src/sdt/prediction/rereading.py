@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from sdt.conversation import Prediction
-from sdt.model.base import Model
+from sdt.models.base import Model
 from sdt.prediction.forward import in_words
 from sdt.prediction.turns import TOGETHER, Turn, packed
 

@@ -11,11 +11,11 @@ from sdt.conversation import Prediction, Utterance
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError
 from sdt.language import foreign_language
-from sdt.model.base import Model
-from sdt.model.config import ModelConfig
-from sdt.model.hub import find_model
-from sdt.model.saved import load
-from sdt.model.sdt import SDT
+from sdt.models.base import Model
+from sdt.models.config import ModelConfig
+from sdt.models.hub import find_model
+from sdt.models.saved import load
+from sdt.models.sdt.model import SDT
 from sdt.prediction.caching import Caching
 from sdt.prediction.extraction import ModalityMaker
 from sdt.prediction.live_features import Given, LiveFeatures, Spoken

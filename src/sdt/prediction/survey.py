@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sdt.conversation import Conversation
 from sdt.errors import InputError
-from sdt.features.media import Clip
-from sdt.features.recordings import Finder, Recordings
+from sdt.formats import Transcript
+from sdt.media.clip import Clip
+from sdt.media.recordings import Finder, Recordings
 from sdt.prediction.inputs import ClipFolder, read_parts, recordings_of
-from sdt.transcripts import Transcript
 
 Clips = dict[tuple[str, str], list[Clip]]
 Named = Mapping[tuple[str, str], Path]

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sdt.conversation import Prediction
-from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.batch import Batch
+from sdt.conversation import UNLABELLED, Prediction
 
 TOGETHER = 512
 """Utterances that are computed together, about."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sdt.features.visual_detect import opencv
+from sdt.encoders.visual_detect import opencv
 from sdt.puppets.expressions import Expression
 
 Picture = npt.NDArray[np.uint8]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sdt.features.visual_detect import opencv
+from sdt.encoders.visual_detect import opencv
 from sdt.puppets.controls import mixed
 from sdt.puppets.face import Picture, draw_face
 from sdt.puppets.generate import Line, Scene

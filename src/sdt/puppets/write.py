@@ -15,11 +15,11 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from sdt.features.visual_detect import opencv
+from sdt.encoders.visual_detect import opencv
 from sdt.files import atomic_folder
+from sdt.formats.markup import escape_webvtt
 from sdt.puppets.generate import Scene
 from sdt.puppets.record import file_name, pyav, record
-from sdt.transcripts.markup import escape_webvtt
 from sdt.waiting import ended
 
 Progress = Callable[[float, float], None]

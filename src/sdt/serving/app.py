@@ -24,7 +24,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 import sdt
 from sdt.conversation import Conversation
 from sdt.errors import InputError, printable
-from sdt.features.recordings import is_film
+from sdt.formats import Transcript
+from sdt.formats.records import record
+from sdt.media.recordings import is_film
 from sdt.prediction.predictions import Predictions
 from sdt.serving import description, metrics, stream
 from sdt.serving.admission import Admission
@@ -42,8 +44,6 @@ from sdt.serving.refusals import Refusal, invalid
 from sdt.serving.settings import Settings
 from sdt.serving.steps import Steps
 from sdt.serving.talks import Talks
-from sdt.transcripts import Transcript
-from sdt.transcripts.records import record
 
 T = TypeVar("T")
 log = logging.getLogger("sdt.serving")

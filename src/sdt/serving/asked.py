@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sdt.conversation import Conversation
+from sdt.encoders.encoder import Encoded
 from sdt.errors import quoted
-from sdt.features.encoder import Encoded
 from sdt.serving.memory import Usage
 from sdt.serving.refusals import beyond
 from sdt.serving.settings import Settings

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sdt.conversation import Conversation
-from sdt.features.encoder import Encoded
-from sdt.model.config import ModelConfig
+from sdt.encoders.encoder import Encoded
+from sdt.models.config import ModelConfig
 from sdt.serving import decoding
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.settings import Settings

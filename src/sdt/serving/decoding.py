@@ -28,8 +28,8 @@ from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from sdt.features.encoder import Encoded
-    from sdt.model.config import ModelConfig
+    from sdt.encoders.encoder import Encoded
+    from sdt.models.config import ModelConfig
     from sdt.prediction.extraction import ModalityMaker
 
 DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
@@ -101,8 +101,8 @@ def _warm_up(maker: ModalityMaker) -> None:
     Raises:
         MissingDependencyError: One of them is not installed.
     """
-    from sdt.features.media import Clip
-    from sdt.features.recordings import Recordings
+    from sdt.media.clip import Clip
+    from sdt.media.recordings import Recordings
 
     noise = random.Random(0).randbytes(2 * 16000)  # noqa: S311 - a second of sound
     with tempfile.TemporaryFile() as file:  # has no name: a process that is killed meanwhile leaves nothing behind
@@ -184,8 +184,8 @@ def _found(job: Mapping[str, Any], files: Sequence[int], folder: Path) -> tuple[
     The files get names in a folder of links that point into this process: encoders open them by a path, and the name
     says what kind of file it is meant to be, but nothing of an upload is in the folder.
     """
-    from sdt.features.media import Clip, MediaProblem, stated_seconds
-    from sdt.features.recordings import Recordings, find_recordings
+    from sdt.media.clip import Clip, MediaProblem, stated_seconds
+    from sdt.media.recordings import Recordings, find_recordings
 
     said = job["conversation"]
     conversation = Conversation(said["id"], tuple(Utterance(**utterance) for utterance in said["utterances"]))

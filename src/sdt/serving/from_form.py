@@ -12,6 +12,8 @@ from starlette.requests import Request
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, near_miss, printable, quoted
+from sdt.formats import Transcript, read_transcript
+from sdt.formats.decoding import MAX_LINE
 from sdt.serving.asked import Asked, check, close
 from sdt.serving.from_json import FromJson
 from sdt.serving.memory import Usage
@@ -19,8 +21,6 @@ from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload, named, plain_name
 from sdt.speakers import FIRST_SPEAKER
-from sdt.transcripts import Transcript, read_transcript
-from sdt.transcripts.decoding import MAX_LINE
 
 PARTS = ("conversation", "transcript", "media", "format")
 """The parts of a multipart body; any other is the clip of the utterance that names it."""

@@ -12,9 +12,10 @@ import numpy as np
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 
+from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, near_miss, quoted
-from sdt.features.encoder import Encoded
-from sdt.model.config import ModelConfig
+from sdt.formats.transcript import Turn, assemble, tidy
+from sdt.models.config import ModelConfig
 from sdt.serving.asked import Asked, check_text, close
 from sdt.serving.json_outline import OUTSIDE, Outline, TooManyItems, bound, outline
 from sdt.serving.memory import Usage
@@ -23,7 +24,6 @@ from sdt.serving.schemas import BatchGiven, ClipGiven, ConversationGiven, Stream
 from sdt.serving.settings import Settings
 from sdt.serving.uploads import Upload
 from sdt.serving.validation import DETAILS, Detail, Given, not_valid, parsed
-from sdt.transcripts.transcript import Turn, assemble, tidy
 
 Body = bytes | bytearray | memoryview
 _STRING_VALUE = re.compile(rb'\s*:\s*"')

@@ -18,13 +18,12 @@ from torch import Tensor
 
 from sdt.conversation import Conversation, Utterance
 from sdt.device import DeviceName
+from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
-from sdt.features.encoder import Encoded
-from sdt.features.recordings import Recordings
-from sdt.model.base import Model
-from sdt.model.config import ModelConfig
-from sdt.model.hub import find_model
-from sdt.model.saved import model_folder
+from sdt.media.recordings import Recordings
+from sdt.models.base import Model
+from sdt.models.config import ModelConfig
+from sdt.models.hub import find_model, model_folder
 from sdt.prediction.extraction import Missing, ModalityMaker, unused_notes
 from sdt.prediction.pipeline import Pipeline, bare_notes, count_bare, speaker_notes
 from sdt.prediction.predictions import Predictions

@@ -11,7 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from sdt.errors import quoted
-from sdt.model.config import ModelConfig
+from sdt.formats import Transcript
+from sdt.models.config import ModelConfig
 from sdt.serving.asked import Asked, close
 from sdt.serving.from_form import FromForm
 from sdt.serving.from_json import FromJson
@@ -19,7 +20,6 @@ from sdt.serving.memory import LARGE, MemoryBudget, Usage
 from sdt.serving.refusals import Refusal, beyond
 from sdt.serving.schemas import StreamSent, UtteranceGiven
 from sdt.serving.settings import Settings
-from sdt.transcripts import Transcript
 
 T = TypeVar("T")
 

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
-from sdt.features.encoder import Encoded
+from sdt.formats.records import record
 from sdt.prediction.live_features import Spoken
 from sdt.serving.admission import SUBPROTOCOL
 from sdt.serving.asked import Asked
@@ -25,7 +26,6 @@ from sdt.serving.memory import LARGE, give_back
 from sdt.serving.refusals import Refusal, beyond, invalid
 from sdt.serving.schemas import StreamUtterance
 from sdt.serving.talks import BINARY, IDLE, Ending, Talk
-from sdt.transcripts.records import record
 
 if TYPE_CHECKING:
     from sdt.serving.app import Service

@@ -13,10 +13,10 @@ from sdt.escaping import markdown_code, markdown_table, markdown_text
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.table import class_cells, percent
-from sdt.model.base import Model
-from sdt.model.config import FUSED
-from sdt.model.registry import SDT_NAME, label_of
-from sdt.model.sdt import SDT
+from sdt.models.base import Model
+from sdt.models.config import FUSED
+from sdt.models.registry import SDT_NAME, label_of
+from sdt.models.sdt.model import SDT
 from sdt.training.options import find_setting
 from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
@@ -92,7 +92,7 @@ def _use(model: Model) -> str:
     label = label_of(type(model))
     name = "SDT" if label == SDT_NAME else "Model"
     own = f'find("{label}")\n' if ":" in label else ""
-    imported = "from sdt.model.registry import find\n" if own else ""
+    imported = "from sdt.models.registry import find\n" if own else ""
     return f"""```python
 from sdt import {", ".join(sorted((name, "Corpus"), key=lambda it: (not it.isupper(), it)))}
 from sdt.evaluation.outputs import predictions, run_model

@@ -19,7 +19,7 @@ from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
 from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_heads
-from sdt.model.config import FUSED
+from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
     State,
     copy_parameters,

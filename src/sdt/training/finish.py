@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sdt.corpus.selection import label_counts
+from sdt.encoders.text_model import carried_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score_heads
-from sdt.features.text_model import carried_adapter
-from sdt.model.base import Model
+from sdt.models.base import Model
 from sdt.training.card import model_card
 from sdt.training.epochs import Run
 

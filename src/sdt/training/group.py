@@ -23,8 +23,8 @@ from sdt.evaluation.remarks import Remark, calibration_remarks, fusion_gain, sco
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
-from sdt.model.config import FUSED
-from sdt.model.registry import known
+from sdt.models.config import FUSED
+from sdt.models.registry import known
 from sdt.training.folder import RunFolder
 from sdt.training.probabilities import SplitProbabilities, read_probabilities
 from sdt.training.recipe import flat, load_recipe

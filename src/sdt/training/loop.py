@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sdt.corpus.batches import UNLABELLED, Batch
+from sdt.batch import Batch
+from sdt.conversation import UNLABELLED
 from sdt.corpus.shares import Share, share_of
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score_confusion
-from sdt.model.base import Model, checked
-from sdt.model.config import FUSED
-from sdt.model.objective import Objective, self_distillation
+from sdt.models.base import Model, checked
+from sdt.models.config import FUSED
+from sdt.models.objective import Objective, self_distillation
 from sdt.training.optimizer import Descent
 from sdt.training.processes import ALONE, Processes
 from sdt.training.settings import Training

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from sdt.corpus.store import Corpus
 from sdt.language import languages_of
-from sdt.model.base import Model
-from sdt.model.config import ModelConfig
-from sdt.model.registry import find
+from sdt.models.base import Model
+from sdt.models.config import ModelConfig
+from sdt.models.registry import find
 from sdt.training.recipe import resolved
 from sdt.training.settings import Recipe
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from sdt.errors import InputError, near_miss
-from sdt.model.registry import settings_of_group
+from sdt.models.registry import settings_of_group
 from sdt.training.settings import Recipe
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def settings_of_model(group: str) -> dict[str, Setting]:
     """The settings of another model than SDT by their keys, `bc_lstm.width`; imports the model's file.
 
     Args:
-        group: What a recipe calls them, see `sdt.model.registry.group`; empty where no model that is known has it.
+        group: What a recipe calls them, see `sdt.models.registry.group`; empty where no model that is known has it.
     """
     kind = settings_of_group(group)
     return {} if kind is None else {setting.key: setting for setting in _settings_of(kind, f"{group}.")}

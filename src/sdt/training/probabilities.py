@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.importers.json_records import json_lines
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, reheated
-from sdt.model.config import FUSED
+from sdt.formats.json_records import json_lines
+from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
 
 

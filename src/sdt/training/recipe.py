@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.model.registry import MODELS, SDT_NAME, find, group, settings_of_group
+from sdt.models.registry import MODELS, SDT_NAME, find, group, settings_of_group
 from sdt.training.options import find_setting, settings, settings_of_model, typed
 from sdt.training.settings import Recipe, Training
 

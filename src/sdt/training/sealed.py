@@ -25,8 +25,8 @@ from sdt.evaluation.outputs import Outputs, run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file
-from sdt.model.base import Model
-from sdt.model.config import FUSED
+from sdt.models.base import Model
+from sdt.models.config import FUSED
 from sdt.training.folder import scores_from_dict
 from sdt.training.processes import ALONE, Processes
 from sdt.training.scoring import divided_outputs

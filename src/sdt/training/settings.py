@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sdt.errors import InputError
-from sdt.model.config import Architecture, Objective
-from sdt.model.registry import MODELS, SDT_NAME, check_reference, group
+from sdt.models.config import Architecture, Objective
+from sdt.models.registry import MODELS, SDT_NAME, check_reference, group
 
 ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 

@@ -18,11 +18,12 @@ import pytest
 import torch
 
 from sdt.__main__ import main
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.build import build
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.tables import read_tables
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, MissingDependencyError
-from sdt.transcripts import read_transcript
+from sdt.formats import read_transcript
 
 ROWS = [
     (f"c{c}", f"u{u}", "AB"[u % 2], ["calm", "glad"][(c + u) % 2], f"“Hé” {c} {u}…", u + 0.5, u + 1.25, u)
@@ -75,7 +76,7 @@ UTTERANCES: dict[str, Write] = {
 def test_tables_of_utterances(utterances: Path, tmp_path: Path, name: str) -> None:
     UTTERANCES[name](tmp_path / name)
     options = ImportOptions(text_encoder="words:4")
-    found, expected = (read([path], options) for path in (tmp_path / name, utterances))
+    found, expected = (build([path], options) for path in (tmp_path / name, utterances))
     found.check()
     assert list(found.conversations) == list(expected.conversations)
     assert found.splits == expected.splits
@@ -85,7 +86,7 @@ def test_tables_of_utterances(utterances: Path, tmp_path: Path, name: str) -> No
 def test_a_named_encoding(tmp_path: Path, name: str) -> None:
     table = TABLE.assign(text="Hé")
     (tmp_path / name).write_bytes((lines(table) if name == "u.jsonl" else table.to_csv(index=False)).encode("cp437"))
-    draft = read([tmp_path / name], ImportOptions(text_encoder="words:4", encoding="cp437"))
+    draft = build([tmp_path / name], ImportOptions(text_encoder="words:4", encoding="cp437"))
     assert {utterance.text for conversation in draft.conversations for utterance in conversation.utterances} == {"Hé"}
 
 
@@ -94,7 +95,7 @@ def test_nothing_as_other_programs_write_it(tmp_path: Path) -> None:
     records = TABLE.assign(label=labels, text=float("nan")).to_dict("records")
     (tmp_path / "u.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     np.save(tmp_path / "x.npy", X)
-    draft = read([tmp_path / "u.jsonl", tmp_path / "x.npy"], ImportOptions())
+    draft = build([tmp_path / "u.jsonl", tmp_path / "x.npy"], ImportOptions())
     assert [(u.label, u.text) for u in draft.conversations[0].utterances] == [
         (None, None), ("calm", None), (None, None), ("glad", None),
     ]  # fmt: skip
@@ -104,7 +105,7 @@ def test_nothing_as_other_programs_write_it(tmp_path: Path) -> None:
 def test_other_names_of_splits(tmp_path: Path) -> None:
     splits = ["Train"] * 8 + ["val"] * 4 + ["VALID"] * 4 + ["validation"] * 4 + ["testing"] * 4
     TABLE.assign(split=splits).to_csv(tmp_path / "u.csv", index=False)
-    draft = read([tmp_path / "u.csv"], ImportOptions(text_encoder="words:4"))
+    draft = build([tmp_path / "u.csv"], ImportOptions(text_encoder="words:4"))
     assert draft.splits == {"train": ["c0", "c1"], "dev": ["c2", "c3", "c4"], "test": ["c5"]}
 
 
@@ -188,7 +189,7 @@ def test_tables_of_features(utterances: Path, tmp_path: Path, name: str) -> None
 
 def check(utterances: Path, path: Path) -> None:
     """The features of a file are those of the utterances, in their order."""
-    draft = read([utterances], ImportOptions(), features={"x": [path]})
+    draft = build([utterances], ImportOptions(), features={"x": [path]})
     draft.check()
     assert draft.features["x"].present.all()
     np.testing.assert_allclose(draft.features["x"].features, X, rtol=1e-6)
@@ -219,7 +220,7 @@ def test_features_that_are_refused(utterances: Path, tmp_path: Path, name: str) 
     write, message = REFUSED[name]
     write(tmp_path / name)
     with pytest.raises(InputError, match=message) as caught:
-        read([utterances], ImportOptions(), features={"x": [tmp_path / name]})
+        build([utterances], ImportOptions(), features={"x": [tmp_path / name]})
     assert "\n" not in str(caught.value)
 
 
@@ -233,7 +234,7 @@ def test_numbers_that_are_ids(tmp_path: Path) -> None:
 def test_rows_in_another_order_than_their_index(utterances: Path, tmp_path: Path) -> None:
     FEATURES.sample(frac=1, random_state=1).to_csv(tmp_path / "x.csv")
     with pytest.raises(InputError, match="are in another order"):
-        read([utterances], ImportOptions(), features={"x": [tmp_path / "x.csv"]})
+        build([utterances], ImportOptions(), features={"x": [tmp_path / "x.csv"]})
 
 
 @pytest.mark.parametrize("name", ["u.parquet", "x.parquet"])
@@ -241,7 +242,7 @@ def test_without_pyarrow(utterances: Path, tmp_path: Path, monkeypatch: pytest.M
     (TABLE if name == "u.parquet" else FEATURES).to_parquet(tmp_path / name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingDependencyError, match=r"sdt-erc\[parquet\]"):
-        read([tmp_path / name] if name == "u.parquet" else [utterances, tmp_path / name], ImportOptions())
+        build([tmp_path / name] if name == "u.parquet" else [utterances, tmp_path / name], ImportOptions())
 
 
 def test_a_folder_named_like_its_modality(utterances: Path, tmp_path: Path) -> None:

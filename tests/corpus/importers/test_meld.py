@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.build import build
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.meld import LABELS
 from sdt.errors import InputError
 from tests.shared import SHARED_DATA, needs_meld
@@ -54,7 +55,7 @@ def csvs(tmp_path: Path) -> list[Path]:
 
 
 def test_dialogues_become_conversations_of_their_split(csvs: list[Path]) -> None:
-    draft = read(csvs, ImportOptions(text_encoder="words:8"))
+    draft = build(csvs, ImportOptions(text_encoder="words:8"))
     draft.check()
     assert [c.id for c in draft.conversations] == ["train_0", "train_2", "dev_0", "dev_1"]
     assert draft.splits == {"train": ["train_0", "train_2"], "dev": ["dev_0", "dev_1"]}
@@ -71,7 +72,7 @@ def test_dialogues_become_conversations_of_their_split(csvs: list[Path]) -> None
 def test_lines_in_any_order_and_repeated_ones(tmp_path: Path) -> None:
     path = annotation(tmp_path, "train", [*reversed(TRAIN), TRAIN[0]])
     # The running number is no part of an utterance.
-    draft = read([path], ImportOptions(text_encoder="words:8"))
+    draft = build([path], ImportOptions(text_encoder="words:8"))
     assert [u.id for u in draft.conversations[0].utterances] == ["0", "1", "3"]
     assert any("1 repeated" in note for note in draft.notes)
 
@@ -79,7 +80,7 @@ def test_lines_in_any_order_and_repeated_ones(tmp_path: Path) -> None:
 def test_a_repeated_line_that_says_something_else_is_refused(tmp_path: Path) -> None:
     path = annotation(tmp_path, "train", [*TRAIN, (0, 0, "Joey", "anger", "Hey!")])
     with pytest.raises(InputError, match=r"train_sent_emo.csv, line 7: dialogue 0, utterance 0"):
-        read([path], ImportOptions(text_encoder="words:8"))
+        build([path], ImportOptions(text_encoder="words:8"))
 
 
 def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) ->
     tuples = tmp_path / "d_train.pickle"
     tuples.write_bytes(pickle.dumps(values))
     for path in (*paths, tuples):
-        draft = read(csvs, ImportOptions(), features={"audio": [path]})
+        draft = build(csvs, ImportOptions(), features={"audio": [path]})
         draft.check()
         found = draft.features["audio"]
         assert found.present.tolist() == [True, False, True, False, True, False, False], path
@@ -104,19 +105,19 @@ def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) ->
 
 def test_the_keys_tell_the_split_where_the_name_does_not(csvs: list[Path], tmp_path: Path) -> None:
     rows = {f"dia{d}_utt{u}.wav": [d, u] for d, u, *_ in TRAIN}
-    draft = read(csvs, ImportOptions(), features={"x": [table(tmp_path / "x.csv", rows)]})
+    draft = build(csvs, ImportOptions(), features={"x": [table(tmp_path / "x.csv", rows)]})
     assert draft.features["x"].present.tolist() == [True] * 5 + [False] * 2
     ambiguous = table(tmp_path / "y.csv", {"dia0_utt0.wav": [1, 2]})
     dev_like = table(tmp_path / "z.csv", {"dia0_utt0.wav": [1, 2], "dia2_utt0.wav": [1, 2]})
-    draft = read(csvs, ImportOptions(), features={"x": [ambiguous]})  # half of dev, but a fifth of train
+    draft = build(csvs, ImportOptions(), features={"x": [ambiguous]})  # half of dev, but a fifth of train
     assert draft.features["x"].present.tolist() == [False] * 5 + [True, False]
     with pytest.raises(InputError, match="put train, dev or test into the file's name"):
-        read(csvs, ImportOptions(), features={"x": [dev_like]})
+        build(csvs, ImportOptions(), features={"x": [dev_like]})
 
 
 def test_missing_values_count_and_name_the_first(csvs: list[Path], tmp_path: Path) -> None:
     path = table(tmp_path / "train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt1.wav": ["", 2], "dia0_utt3.wav": ["", ""]})
-    draft = read(csvs, ImportOptions(), features={"x": [path]})
+    draft = build(csvs, ImportOptions(), features={"x": [path]})
     assert draft.features["x"].present.tolist()[:3] == [True, True, False]  # a row of nothing is a missing one
     with pytest.raises(InputError, match=r"1 NaN or infinite values in 1 utterances.*'train_0', utterance '1'"):
         draft.check()
@@ -141,7 +142,7 @@ def test_a_table_that_does_not_fit(
 ) -> None:
     path = table(tmp_path / name, rows)
     with pytest.raises(InputError, match=message) as caught:
-        read(csvs, ImportOptions(), features={"x": [path]})
+        build(csvs, ImportOptions(), features={"x": [path]})
     assert str(path) in str(caught.value)
 
 
@@ -150,11 +151,11 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
     again = table(tmp_path / "y_train.csv", {"dia0_utt0.wav": [1, 2]})
     narrow = table(tmp_path / "x_dev.csv", {"dia0_utt0.wav": [1]}, header=("filename", "f0"))
     with pytest.raises(InputError, match="is the table of the train split for 'x' already"):
-        read(csvs, ImportOptions(), features={"x": [train, again]})
+        build(csvs, ImportOptions(), features={"x": [train, again]})
     with pytest.raises(InputError, match="1 features"):
-        read(csvs, ImportOptions(), features={"x": [train, narrow]})
+        build(csvs, ImportOptions(), features={"x": [train, narrow]})
     with pytest.raises(InputError, match="which modality is it"):
-        read([*csvs, train], ImportOptions())
+        build([*csvs, train], ImportOptions())
 
 
 @pytest.mark.parametrize(
@@ -169,24 +170,24 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
 def test_annotation_that_is_wrong(csvs: list[Path], old: str, new: str, message: str) -> None:
     csvs[0].write_text(csvs[0].read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        read(csvs, ImportOptions(text_encoder="words:8")).check()
+        build(csvs, ImportOptions(text_encoder="words:8")).check()
 
 
 def test_files_of_no_split_or_of_one_twice(csvs: list[Path], tmp_path: Path) -> None:
     renamed = csvs[0].rename(tmp_path / "sent_emo.csv")
     with pytest.raises(InputError, match="which split is it"):
-        read([renamed], ImportOptions(text_encoder="words:8"))
+        build([renamed], ImportOptions(text_encoder="words:8"))
     twice = tmp_path / "dev2"
     twice.mkdir()
     with pytest.raises(InputError, match="is the dev split already"):
-        read([csvs[1], annotation(twice, "dev", DEV)], ImportOptions(text_encoder="words:8"))
+        build([csvs[1], annotation(twice, "dev", DEV)], ImportOptions(text_encoder="words:8"))
 
 
 @needs_meld
 def test_the_real_files() -> None:
     assert SHARED_DATA is not None
     meld = SHARED_DATA / "meld"
-    draft = read(
+    draft = build(
         [meld / f"{split}_sent_emo.csv" for split in ("test", "train", "dev")],
         ImportOptions(normalise={"audio": "conversation"}),
         features={

@@ -10,19 +10,20 @@ import pytest
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
-from sdt.corpus.importers import ImportOptions, read
+from sdt.corpus.build import build
+from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.release_iemocap import read_iemocap
 from sdt.corpus.importers.release_meld import read_meld_release
 from sdt.corpus.store import write_corpus
+from sdt.encoders.audio_prosody import Prosody
+from sdt.encoders.cache import FeatureCache
+from sdt.encoders.encoder import Encoded, Progress, Source
+from sdt.encoders.visual import Faces
 from sdt.errors import InputError
-from sdt.features.audio_prosody import Prosody
-from sdt.features.cache import FeatureCache
-from sdt.features.encoder import Encoded, Progress, Source
-from sdt.features.media import Clip
-from sdt.features.media_video import decode_frames
-from sdt.features.visual import Faces
-from tests.features.clips import noise, write_clip
-from tests.features.drawn import face, scene
+from sdt.media.clip import Clip
+from sdt.media.video import decode_frames
+from tests.encoders.clips import noise, write_clip
+from tests.encoders.drawn import face, scene
 
 # Dialog, (utterance, start, end, tag).
 DIALOGS = {
@@ -107,7 +108,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_iemocap_becomes_a_corpus(iemocap: Path, cache: Path, tmp_path: Path) -> None:
     features = FeatureCache(cache)
-    draft = read([iemocap], ENCODERS, cache=features)
+    draft = build([iemocap], ENCODERS, cache=features)
     features.close()
     assert [conversation.id for conversation in draft.conversations] == list(DIALOGS)
     first, second, _ = draft.conversations
@@ -154,18 +155,18 @@ def test_each_actor_is_in_a_half_of_the_picture(iemocap: Path) -> None:
 
 
 def test_the_folder_around_the_release_and_a_part_of_it_will_do(iemocap: Path, tmp_path: Path) -> None:
-    draft = read([iemocap.parent], ImportOptions(text_encoder="words:16"))
+    draft = build([iemocap.parent], ImportOptions(text_encoder="words:16"))
     assert len(draft.conversations) == 3
     shutil.copytree(iemocap / "Session1", tmp_path / "part" / "Session1")
     shutil.copytree(iemocap / "Session2", tmp_path / "part" / "Session2")
-    part = read([tmp_path / "part"], ImportOptions(text_encoder="words:16", speakers="appearance", dev="share"))
+    part = build([tmp_path / "part"], ImportOptions(text_encoder="words:16", speakers="appearance", dev="share"))
     assert set(part.splits) == {"train", "dev"}
     assert part.speakers.mode == "appearance"
 
 
 def test_meld_becomes_a_corpus_in_spite_of_its_flaws(meld: Path, cache: Path, tmp_path: Path) -> None:
     features = FeatureCache(cache)
-    draft = read([meld], ENCODERS, cache=features)
+    draft = build([meld], ENCODERS, cache=features)
     features.close()
     assert [c.id for c in draft.conversations] == ["train_0", "train_125", "dev_0", "dev_110", "test_0"]
     assert draft.splits == {"train": ["train_0", "train_125"], "dev": ["dev_0", "dev_110"], "test": ["test_0"]}
@@ -187,7 +188,7 @@ def test_a_second_import_takes_the_features_from_the_cache(
     meld: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = FeatureCache(cache)
-    first = read([meld], ENCODERS, cache=features)
+    first = build([meld], ENCODERS, cache=features)
     asked: list[tuple[str, str]] = []
 
     def encode(self: Faces | Prosody, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
@@ -197,7 +198,7 @@ def test_a_second_import_takes_the_features_from_the_cache(
 
     monkeypatch.setattr(Faces, "encode", encode)
     monkeypatch.setattr(Prosody, "encode", encode)
-    again = read([meld], ENCODERS, cache=features)
+    again = build([meld], ENCODERS, cache=features)
     features.close()
     assert asked == [("prosody", "dev_110/7"), ("faces", "dev_110/7")]  # what is not there has no key
     for modality, table in first.features.items():
@@ -228,9 +229,9 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
     ]
     for files, options, message in cases:
         with pytest.raises(InputError, match=message) as caught:
-            read(files, options)
+            build(files, options)
         assert "\n" not in str(caught.value)
     damaged = shutil.copytree(iemocap, tmp_path / "damaged")
     (damaged / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt").write_text("nothing")
     with pytest.raises(InputError, match="no utterance in it"):
-        read([damaged], ENCODERS)
+        build([damaged], ENCODERS)

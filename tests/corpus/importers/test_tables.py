@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
+from sdt.corpus.build import build
 from sdt.corpus.draft import Draft
-from sdt.corpus.importers import ImportOptions, feature_tables, read
+from sdt.corpus.importers import ImportOptions, feature_tables
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.store import write_corpus
 from sdt.errors import InputError
@@ -55,7 +56,7 @@ def test_saved_predictions_give_people_s_labels_alone(tmp_path: Path) -> None:
     (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     np.save(tmp_path / "audio.npy", np.ones((4, 2), dtype=np.float32))
     for name in ("talks.csv", "talks.jsonl"):
-        draft = read([tmp_path / name, tmp_path / "audio.npy"], ImportOptions())
+        draft = build([tmp_path / name, tmp_path / "audio.npy"], ImportOptions())
         said = [u for c in draft.conversations for u in c.utterances]
         assert [u.label for u in said] == ["glad", "calm", None, "glad"]
         assert [u.start for u in said] == [0.0, 1.0, 3.0, None]
@@ -75,7 +76,7 @@ def many(folder: Path, conversations: int = 20) -> Path:
 
 
 def test_a_csv_file_and_a_matrix(utterances: Path, audio: Path) -> None:
-    draft = read([audio, utterances], ImportOptions())
+    draft = build([audio, utterances], ImportOptions())
     draft.check()
     assert draft.name == "corpus"
     assert list(draft.places()) == [("b", "u0"), ("b", "u1"), ("a", "x")]
@@ -104,7 +105,7 @@ def test_json_lines_say_the_same(utterances: Path, audio: Path, tmp_path: Path) 
         record["order"] = int(record["order"] or 0)  # type: ignore[assignment] # a number, not a text
     path.write_text("\n\n".join(map(json.dumps, records)) + "\n")
     assert (
-        read([path, audio], ImportOptions()).conversations == read([utterances, audio], ImportOptions()).conversations
+        build([path, audio], ImportOptions()).conversations == build([utterances, audio], ImportOptions()).conversations
     )
 
 
@@ -117,7 +118,7 @@ def test_features_in_every_form(utterances: Path, audio: Path, tmp_path: Path) -
     pairs = [f"{key.replace('/', ',')},{a},{b}" for key, (a, b) in zip(keys, FEATURES, strict=True)]
     (tmp_path / "pairs.csv").write_text("conversation,utterance,f0,f1\n" + "\n".join(pairs[::-1]))
     names = ["whole.npz", "keyed.npz", "plain.csv", "headed.csv", "pairs.csv"]
-    draft = read([utterances, *(tmp_path / name for name in names)], ImportOptions())
+    draft = build([utterances, *(tmp_path / name for name in names)], ImportOptions())
     draft.check()
     assert list(draft.features) == ["whole", "keyed", "plain", "headed", "pairs"]
     for name, table in draft.features.items():
@@ -128,7 +129,7 @@ def test_features_in_every_form(utterances: Path, audio: Path, tmp_path: Path) -
 def test_missing_rows(utterances: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.where([[True], [False], [True]], FEATURES, np.nan))
     np.savez(tmp_path / "b.npz", **{"b/u1": FEATURES[0], "b/u0": FEATURES[2], "c/none": FEATURES[2]})
-    draft = read([utterances, tmp_path / "a.npy", tmp_path / "b.npz"], ImportOptions())
+    draft = build([utterances, tmp_path / "a.npy", tmp_path / "b.npz"], ImportOptions())
     draft.check()
     for name in "ab":
         assert draft.features[name].present.tolist() == [True, True, False]
@@ -141,7 +142,7 @@ def test_single_bad_values_are_refused_or_missing(utterances: Path, tmp_path: Pa
     x = FEATURES.astype(np.float64)
     x[0, 1] = value
     np.save(tmp_path / "a.npy", x)
-    draft = read([utterances, tmp_path / "a.npy"], ImportOptions())
+    draft = build([utterances, tmp_path / "a.npy"], ImportOptions())
     with pytest.raises(InputError, match=r"a.npy: modality 'a': 1 NaN or infinite.*'b', utterance 'u1', column 1"):
         draft.check()
     draft.check(treat_as_missing=True)
@@ -152,7 +153,7 @@ def test_splits_are_drawn_where_no_column_says_them(tmp_path: Path) -> None:
     path = many(tmp_path)
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
     files = [path, tmp_path / "x.npy"]
-    drafts = [read(files, ImportOptions(seed=seed, dev_share=0.2)) for seed in (0, 0, 1)]
+    drafts = [build(files, ImportOptions(seed=seed, dev_share=0.2)) for seed in (0, 0, 1)]
     sizes = {split: len(ids) for split, ids in drafts[0].splits.items()}
     assert sizes == {"train": 13, "dev": 3, "test": 4}
     assert drafts[0].splits == drafts[1].splits
@@ -167,47 +168,47 @@ def test_dev_is_drawn_from_train_where_the_column_has_none(tmp_path: Path) -> No
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("\n".join(json.dumps({**x, "split": "test" if x["conversation"] > 14 else "train"}) for x in lines))
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
-    draft = read([path, tmp_path / "x.npy"], ImportOptions())
+    draft = build([path, tmp_path / "x.npy"], ImportOptions())
     assert {split: len(ids) for split, ids in draft.splits.items()} == {"train": 13, "dev": 2, "test": 5}
     assert draft.splits["test"] == [str(c) for c in range(15, 20)]
 
 
 def test_labels_as_the_user_orders_them(utterances: Path, audio: Path) -> None:
-    draft = read([utterances, audio], ImportOptions(labels=("glad", "sad", "calm")))
+    draft = build([utterances, audio], ImportOptions(labels=("glad", "sad", "calm")))
     assert draft.labels == ("glad", "sad", "calm")
     with pytest.raises(InputError, match=r"line 2: label 'calm' is not among --labels; did you mean 'clam'"):
-        read([utterances, audio], ImportOptions(labels=("glad", "clam")))
+        build([utterances, audio], ImportOptions(labels=("glad", "clam")))
 
 
 def test_text_alone_is_enough_and_comes_first(utterances: Path, audio: Path) -> None:
-    draft = read([utterances], ImportOptions(text_encoder="words:4"))
+    draft = build([utterances], ImportOptions(text_encoder="words:4"))
     draft.check()
     assert list(draft.features) == ["text"]
-    assert list(read([utterances, audio], ImportOptions(text_encoder="words:4")).features) == ["text", "audio"]
+    assert list(build([utterances, audio], ImportOptions(text_encoder="words:4")).features) == ["text", "audio"]
     with pytest.raises(InputError, match="at least one modality"):
-        read([utterances], ImportOptions())
+        build([utterances], ImportOptions())
 
 
 def test_text_that_is_not_there_cannot_be_encoded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the files hold no text"):
-        read([many(tmp_path)], ImportOptions(text_encoder="words:4"))
+        build([many(tmp_path)], ImportOptions(text_encoder="words:4"))
 
 
 def test_utterances_are_numbered_where_they_have_no_id(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **{f"{c}/{u}": np.ones(2) for c in range(20) for u in range(2)})  # type: ignore[arg-type]
-    draft = read([many(tmp_path), tmp_path / "x.npz"], ImportOptions())
+    draft = build([many(tmp_path), tmp_path / "x.npz"], ImportOptions())
     assert [u.id for u in draft.conversations[0].utterances] == ["0", "1", "2"]
     assert draft.features["x"].present.tolist() == [True, True, False] * 20
 
 
 def test_speakers_by_identity(utterances: Path, audio: Path) -> None:
-    assert read([utterances, audio], ImportOptions()).speakers.mode == "appearance"
-    assert read([utterances, audio], ImportOptions(speakers="identity")).speakers.names == ("Ann", "Bob")
+    assert build([utterances, audio], ImportOptions()).speakers.mode == "appearance"
+    assert build([utterances, audio], ImportOptions(speakers="identity")).speakers.names == ("Ann", "Bob")
 
 
 def test_unknown_columns_are_ignored_aloud(utterances: Path, audio: Path) -> None:
     utterances.write_text(CSV.replace(",text,", ",season,"))
-    draft = read([utterances, audio], ImportOptions())
+    draft = build([utterances, audio], ImportOptions())
     assert any("ignored: season" in note for note in draft.notes)
     assert draft.conversations[0].utterances[0].text is None
 
@@ -244,7 +245,7 @@ def test_a_csv_file_that_is_wrong(utterances: Path, audio: Path, old: str, new: 
     assert old in CSV
     utterances.write_text(CSV.replace(old, new))
     with pytest.raises(InputError, match=message) as caught:
-        read([utterances, audio], ImportOptions()).check()
+        build([utterances, audio], ImportOptions()).check()
     assert str(utterances) in str(caught.value)
 
 
@@ -268,7 +269,7 @@ def test_json_lines_that_are_wrong(tmp_path: Path, line: str, message: str) -> N
     path = tmp_path / "u.jsonl"
     path.write_text('{"conversation": "a", "speaker": "Ann", "label": "x"}\n' + line)
     with pytest.raises(InputError, match=message):
-        read([path], ImportOptions(text_encoder="words:4"))
+        build([path], ImportOptions(text_encoder="words:4"))
 
 
 def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
         path = tmp_path / "x.npy"
         np.save(path, np.asarray(array))
         with pytest.raises(InputError, match=message) as caught:
-            read([utterances, path], ImportOptions()).check()
+            build([utterances, path], ImportOptions()).check()
         assert str(path) in str(caught.value)
 
     refused(FEATURES[:2], r"2 rows, but .* has 3 utterances")
@@ -287,14 +288,14 @@ def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     refused([[{}], [{}], [{}]], "expected numbers, found values of type object")
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:90])
     with pytest.raises(InputError, match="cannot be read"):
-        read([utterances, tmp_path / "x.npy"], ImportOptions())
+        build([utterances, tmp_path / "x.npy"], ImportOptions())
 
 
 def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     def refused(message: str, **arrays: object) -> None:
         np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=message):
-            read([utterances, tmp_path / "x.npz"], ImportOptions()).check()
+            build([utterances, tmp_path / "x.npz"], ImportOptions()).check()
 
     refused("none of its keys is an utterance", **{"c_u0": FEATURES[0]})
     refused("key 'b/u1': width 1, but key 'b/u0' has 2", **{"b/u0": FEATURES[0], "b/u1": FEATURES[0, :1]})
@@ -302,33 +303,33 @@ def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     refused("the archive is empty")
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(InputError, match="cannot be read"):
-        read([utterances, tmp_path / "x.npz"], ImportOptions())
+        build([utterances, tmp_path / "x.npz"], ImportOptions())
 
 
 def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path: Path) -> None:
     dashed = audio.rename(tmp_path / "my-audio.npy")
     with pytest.raises(InputError, match=r"which modality is it\? Name it: --features NAME="):
-        read([utterances, dashed], ImportOptions())
-    draft = read([utterances], ImportOptions(), features={"audio": [dashed]})
+        build([utterances, dashed], ImportOptions())
+    draft = build([utterances], ImportOptions(), features={"audio": [dashed]})
     assert list(draft.features) == ["audio"]
     with pytest.raises(InputError, match="give one file for each"):
-        read([utterances], ImportOptions(), features={"audio": [dashed, dashed]})
+        build([utterances], ImportOptions(), features={"audio": [dashed, dashed]})
     with pytest.raises(InputError, match="no such file"):
-        read([utterances, tmp_path / "none.npy"], ImportOptions())
+        build([utterances, tmp_path / "none.npy"], ImportOptions())
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        read([utterances, tmp_path / "empty"], ImportOptions())
+        build([utterances, tmp_path / "empty"], ImportOptions())
     with pytest.raises(InputError, match="no file says who spoke what"):
-        read([dashed], ImportOptions())
+        build([dashed], ImportOptions())
     with pytest.raises(InputError, match="holds the utterances already"):
-        read([utterances, many(tmp_path)], ImportOptions())
+        build([utterances, many(tmp_path)], ImportOptions())
     (tmp_path / "audio.wav").write_bytes(b"")
     with pytest.raises(InputError, match="neither utterances nor features"):
-        read([utterances, tmp_path / "audio.wav"], ImportOptions())
+        build([utterances, tmp_path / "audio.wav"], ImportOptions())
     with pytest.raises(InputError, match="'tabel' is unknown; did you mean 'table'"):
-        read([utterances, dashed], ImportOptions(layout="tabel"))
+        build([utterances, dashed], ImportOptions(layout="tabel"))
     with pytest.raises(InputError, match="use --features"):
-        read([utterances], ImportOptions(take={"audio": dashed}))
+        build([utterances], ImportOptions(take={"audio": dashed}))
 
 
 @pytest.mark.parametrize("blank", ["", "\n", "   \r\n\n"])
@@ -352,7 +353,7 @@ def test_lines_of_a_conversation_need_not_stand_together(tmp_path: Path, blank: 
         path = tmp_path / name / "u.jsonl"
         path.write_text("\ufeff" + "".join(json.dumps(lines[i], ensure_ascii=False) + "\n" + blank for i in some))
         np.save(tmp_path / name / "x.npy", matrix[some])
-        drafts.append(read([path, tmp_path / name / "x.npy"], ImportOptions()))
+        drafts.append(build([path, tmp_path / name / "x.npy"], ImportOptions()))
         drafts[-1].check()
     grouped, mixed = (
         {
@@ -383,7 +384,7 @@ def test_mapped_matrices_of_any_numbers_and_layout(utterances: Path, tmp_path: P
     if dtype in (np.float64, np.float16):
         save_file({"anything": x}, tmp_path / "tensor.safetensors")
         files.append(tmp_path / "tensor.safetensors")
-    draft = read([utterances, *files], ImportOptions())
+    draft = build([utterances, *files], ImportOptions())
     for table in draft.features.values():
         np.testing.assert_array_equal(table.features, ORDERED.astype(dtype).astype(np.float32))
         assert table.features.dtype == np.float32
@@ -393,10 +394,10 @@ def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
     present = np.array([True, False, True])
     save_file({"features": FEATURES, "present": present}, tmp_path / "audio.safetensors")
     with pytest.raises(InputError, match="in the order of the corpus"):
-        read([utterances, tmp_path / "audio.safetensors"], ImportOptions())
+        build([utterances, tmp_path / "audio.safetensors"], ImportOptions())
     header, *lines = CSV.splitlines()
     utterances.write_text("\n".join([header, lines[2], lines[0], lines[1]]))
-    draft = read([utterances, tmp_path / "audio.safetensors"], ImportOptions())
+    draft = build([utterances, tmp_path / "audio.safetensors"], ImportOptions())
     draft.check()
     assert draft.features["audio"].present.tolist() == present.tolist()
     np.testing.assert_array_equal(draft.features["audio"].features, np.where(present[:, None], FEATURES, 0))
@@ -414,13 +415,13 @@ def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
 def test_tensors_that_do_not_fit(utterances: Path, tmp_path: Path, tensors: dict[str, Any], message: str) -> None:
     save_file(tensors, tmp_path / "x.safetensors")
     with pytest.raises(InputError, match=message):
-        read([utterances, tmp_path / "x.safetensors"], ImportOptions())
+        build([utterances, tmp_path / "x.safetensors"], ImportOptions())
 
 
 def test_the_lines_are_read_again_when_the_corpus_is_written(tmp_path: Path) -> None:
     path = many(tmp_path)
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
-    draft = read([path, tmp_path / "x.npy"], ImportOptions())
+    draft = build([path, tmp_path / "x.npy"], ImportOptions())
     assert len(draft.conversations) == 20
     assert draft.conversations[-1] == list(draft.conversations)[19]
     assert draft.conversations[3:5] == [draft.conversations[3], draft.conversations[4]]
@@ -438,7 +439,7 @@ def test_an_encoding(tmp_path: Path, name: str) -> None:
         "corpus.jsonl": [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) for row in rows],
     }[name]
     (tmp_path / name).write_bytes("\n".join(lines).encode("gb2312"))
-    draft = read([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
+    draft = build([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
     assert [conversation.utterances[0].text for conversation in draft.conversations] == ["你好", "真的吗", "好"]
 
 

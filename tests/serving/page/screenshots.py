@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sdt.model.hub import DEFAULT
+from sdt.models.hub import DEFAULT
 from tests.serving.page.browser import Tab, browser
 from tests.serving.page.doing import example
 from tests.serving.running import running

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sdt.conversation import Conversation
-from sdt.transcripts import read_transcript
+from sdt.formats import read_transcript
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import LABELS, NEEDED, SAID, labels, marked, saved, talk, upload
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sdt.conversation import Conversation, Prediction, Review, Utterance
-from sdt.transcripts import read_transcript, write_predictions
+from sdt.formats import read_transcript, write_predictions
+from tests.formats.files import ODD_LABELS
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import LABELS, NEEDED, marked, saved, upload
-from tests.transcripts.files import ODD_LABELS
 
 pytestmark = NEEDED
 REVIEWS: tuple[Review | None, ...] = (None, "corrected", "confirmed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.features.clips import noise, write_clip
+from tests.encoders.clips import noise, write_clip
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import NEEDED, upload
 

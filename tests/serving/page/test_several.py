@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sdt.transcripts import read_transcript
-from tests.features.clips import noise, write_clip
+from sdt.formats import read_transcript
+from tests.encoders.clips import noise, write_clip
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import LABELS, NEEDED, labels, marked, saved, upload
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.errors import InputError, quoted
-from sdt.features.recordings import clip_names
+from sdt.media.recordings import clip_names
 
 Matrix = npt.NDArray[np.float32]
 Key = TypeVar("Key", bound=Hashable)
@@ -109,7 +109,7 @@ def name_rows(texts: Iterable[str], conversations: Sequence[Conversation]) -> tu
 
     Args:
         texts: The keys: `conversation/utterance`; or what the clip of the utterance may be called, see
-            `sdt.features.recordings`; or `conversation[number]`, from 0; a path before it and a suffix do not matter.
+            `sdt.media.recordings`; or `conversation[number]`, from 0; a path before it and a suffix do not matter.
         conversations: The utterances. A name that several of them could have names none.
 
     Returns:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.importers import parquet
 from sdt.corpus.importers.alignment import Table
-from sdt.corpus.importers.csv_lines import Line, is_number, number, read_csv
 from sdt.corpus.importers.feature_columns import (
     Columns,
     counting_columns,
@@ -22,6 +20,8 @@ from sdt.corpus.importers.feature_columns import (
     sort_columns,
 )
 from sdt.errors import InputError, printable, quoted
+from sdt.formats import parquet
+from sdt.formats.csv_lines import Line, is_number, number, read_csv
 
 
 def read_cells(path: Path) -> Table:

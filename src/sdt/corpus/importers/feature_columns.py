@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.importers.csv_lines import is_number
+from sdt.formats.csv_lines import is_number
 
 # The more telling spelling first: MELD's `Utterance` is the text where there is an `Utterance_ID`.
 _CONVERSATION = (

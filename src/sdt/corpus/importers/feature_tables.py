@@ -25,15 +25,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus import unpickle
-from sdt.corpus.importers import csv_lines, parquet
 from sdt.corpus.importers.alignment import Matrix, Table
 from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
-from sdt.corpus.importers.foreign_pickles import joblib_as_pickle, torch_as_pickle
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, described, listed, quoted
 from sdt.files import most_expanded
+from sdt.formats import csv_lines, parquet
+from sdt.formats.pickles import reader as unpickle
+from sdt.formats.pickles.foreign import joblib_as_pickle, torch_as_pickle
 
 PICKLES = (".pkl", ".pickle")
 JOBLIB = ".joblib"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sdt.corpus.importers.csv_lines import is_number, number
 from sdt.errors import InputError, near_miss, quoted
+from sdt.formats.csv_lines import is_number, number
 
 MOST = 50
 """Different labels that a table may have without naming them; published sets of emotions have up to 32."""

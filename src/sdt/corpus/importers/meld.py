@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import SPLITS, Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.importers.alignment import Table, align
-from sdt.corpus.importers.csv_lines import Line, read_csv
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.times import seconds
-from sdt.corpus.splits import split_named
 from sdt.errors import InputError, listed, quoted
+from sdt.feature_table import FeatureTable
+from sdt.formats.csv_lines import Line, read_csv
+from sdt.formats.times import seconds
 from sdt.speakers import Speakers
+from sdt.splits import SPLITS, split_named
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
@@ -35,11 +36,6 @@ PRAAT = (
 
 Place = tuple[int, int]
 """Dialogue id and utterance id, within a split."""
-
-
-def is_annotation(header: Sequence[str]) -> bool:
-    """Whether a CSV header is that of MELD's annotation."""
-    return {"Dialogue_ID", "Utterance_ID"} <= {name.strip() for name in header}
 
 
 def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:

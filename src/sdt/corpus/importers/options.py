@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from sdt.corpus.splits import Dev
+from sdt.corpus.normalise import Normalisation
 from sdt.errors import InputError, near_miss, quoted
 from sdt.speakers import SpeakerMode
-
-Normalisation = Literal["conversation", "corpus", "none"]
+from sdt.splits import Dev
 
 
 @dataclass(frozen=True)

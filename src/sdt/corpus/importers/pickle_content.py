@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from sdt.corpus import unpickle
 from sdt.corpus.importers import pickle_values
 from sdt.corpus.importers.pickle_layouts import (
     LAYOUTS,
@@ -23,6 +22,7 @@ from sdt.corpus.importers.pickle_layouts import (
 )
 from sdt.corpus.importers.pickle_values import Matrix
 from sdt.errors import InputError, near_miss, quoted
+from sdt.formats.pickles import reader as unpickle
 
 T = TypeVar("T")
 

@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.pickle_agreement import check_agreement
 from sdt.corpus.importers.pickle_content import Annotation, Content, read_content
 from sdt.corpus.importers.pickle_holders import choose_holders, same_file
 from sdt.corpus.importers.pickle_layouts import LAYOUTS, Layout, TupleLayout, recognise
-from sdt.corpus.splits import has_usual_dev, hold_out
 from sdt.errors import InputError, quoted
+from sdt.feature_table import FeatureTable
 from sdt.speakers import SpeakerMode, Speakers
+from sdt.splits import has_usual_dev, hold_out
 
 __all__ = ["LAYOUTS", "Layout", "read_pickles", "recognise"]
 

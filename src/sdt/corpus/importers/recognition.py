@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 from sdt.corpus.draft import MODALITY_NAME
-from sdt.corpus.importers import csv_lines, parquet
-from sdt.corpus.importers.csv_lines import read_header
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
-from sdt.corpus.importers.meld import is_annotation
-from sdt.corpus.importers.utterance_file import (
+from sdt.errors import InputError, near_miss, quoted
+from sdt.formats import csv_lines, parquet
+from sdt.formats.csv_lines import read_header
+from sdt.formats.tables import is_meld
+from sdt.formats.utterance_table import (
     JSON_ARRAY,
     JSON_LINES,
     REQUIRED,
     is_utterance_table,
     nearly_utterance_table,
 )
-from sdt.errors import InputError, near_miss, quoted
 
 Importer = Literal["meld", "tables", "pickles"]
 OWN_LAYOUTS: dict[str, Importer] = {"meld-csv": "meld", "table": "tables"}
@@ -119,7 +119,7 @@ def _kind(path: Path, encoding: str | None) -> Importer | None:
     if not _has_columns(path):
         return None
     header = _header(path, encoding)
-    if is_annotation(header):
+    if is_meld(header):
         return "meld"
     return "tables" if is_utterance_table(header) else None
 

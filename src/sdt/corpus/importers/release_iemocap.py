@@ -17,13 +17,12 @@ from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.draft import Draft
-from sdt.corpus.importers.csv_lines import read_text
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.splits import has_usual_dev, hold_out, iemocap_session
 from sdt.errors import InputError
-from sdt.features.extract import FindClip
-from sdt.features.media import Clip
+from sdt.formats.csv_lines import read_text
+from sdt.media.clip import Clip, FindClip
 from sdt.speakers import Speakers
+from sdt.splits import has_usual_dev, hold_out, iemocap_session
 from sdt.text import repair_windows1252
 
 LABELS = {"hap": "happy", "sad": "sad", "neu": "neutral", "ang": "angry", "exc": "excited", "fru": "frustrated"}

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdt.corpus.draft import SPLITS, Draft
+from sdt.corpus.draft import Draft
 from sdt.corpus.importers.meld import read_meld
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
-from sdt.features.extract import FindClip
-from sdt.features.media import Clip
+from sdt.media.clip import Clip, FindClip
+from sdt.splits import SPLITS
 
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 """Split to the folder of its clips."""

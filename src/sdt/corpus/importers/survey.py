@@ -13,8 +13,8 @@ import numpy.typing as npt
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.importers.labels import Found, settle_labels
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.utterance_file import UtteranceFile, utterance_ids
 from sdt.files import beside
+from sdt.formats.utterance_table import UtteranceFile, utterance_ids
 from sdt.speakers import Speakers
 
 

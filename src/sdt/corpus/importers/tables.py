@@ -17,17 +17,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import SPLITS, Draft, FeatureTable
+from sdt.corpus.draft import Draft
 from sdt.corpus.importers.alignment import Matrix, Table, align, name_rows
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.own_features import in_order_of, is_of_corpus
 from sdt.corpus.importers.survey import FileConversations, Survey
-from sdt.corpus.importers.utterance_file import UtteranceFile, read_utterance_file
-from sdt.corpus.pieces import pieces
-from sdt.corpus.splits import hold_out
-from sdt.corpus.streamed import StreamedTable
 from sdt.errors import InputError, quoted
+from sdt.feature_table import FeatureTable, StreamedTable, row_pieces
+from sdt.formats.utterance_table import UtteranceFile, read_utterance_file
+from sdt.splits import SPLITS, hold_out
 
 
 def read_tables(
@@ -185,6 +184,6 @@ def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTabl
 
     shape = table.size if order is None else len(order), table.width
     present = np.empty(shape[0], dtype=np.bool_)
-    for rows in pieces(shape):
+    for rows in row_pieces(shape):
         present[rows] = ~np.isnan(read(rows)).all(axis=1)
     return StreamedTable(read, shape, present, table.encoder, source=str(table.path))

@@ -1,0 +1,262 @@
+"""The spaces in which a model sees utterances, before and after fusion, each drawn onto a plane by t-SNE.
+
+Van der Maaten, Hinton: "Visualizing Data using t-SNE", Journal of Machine Learning Research 9 (2008).
+
+A picture by t-SNE alone proves nothing: distances and sizes in it mean little, and clusters may appear where there are
+none. So every space also has numbers that are measured in the space itself (`separation`).
+
+Shapes: N utterances; n of them that have a modality; D dimensions of a space.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sdt.analysis.explanation.separation import Separation, separation
+from sdt.conversation import Conversation
+from sdt.corpus.batches import split_batches
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError
+from sdt.evaluation.outputs import check_fit
+from sdt.models.base import Model
+from sdt.models.config import FUSED
+
+Stage = Literal["features", "before fusion", "after fusion"]
+PERPLEXITY = 30.0
+"""What is usual; of few utterances a third of their number."""
+NEIGHBOURS = 10
+FEWEST = 5
+"""Utterances of which there is a picture at all."""
+AT_MOST = 3000
+"""Utterances of a picture; of more, some are drawn at random. More hide each other, and t-SNE takes long."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """One space and its picture."""
+
+    stage: Stage
+    """`features`: what an encoder made, the model's input. `before fusion`: H_m, what a modality has gathered from all
+    of them. `after fusion`: F. The last two only where the model gives such states."""
+    modality: str | None
+    """None after fusion."""
+    rows: npt.NDArray[np.int64]
+    """[n]; which of the N utterances have the modality."""
+    width: int
+    """D."""
+    xy: npt.NDArray[np.float64] | None
+    """[n, 2]; None of fewer than five utterances."""
+    separation: Separation | None
+    """Measured in the space itself; None of fewer than five utterances."""
+
+    @property
+    def name(self) -> str:
+        """`text, before fusion`."""
+        return self.stage if self.modality is None else f"{self.modality}, {self.stage}"
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The annotated utterances of a split in all spaces of a model."""
+
+    labels: tuple[str, ...]
+    places: tuple[tuple[str, str], ...]
+    """[N] (conversation id, utterance id)."""
+    label: npt.NDArray[np.int64]
+    """[N] annotated class numbers."""
+    spaces: tuple[Space, ...]
+    """The features of each modality, then H_m of each, then F."""
+    perplexity: float
+    """Of t-SNE, of the spaces that hold all utterances."""
+    seed: int
+    notes: tuple[str, ...] = ()
+    """What a reader should know, one line each."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: the numbers, without the points."""
+        return {
+            "utterances": len(self.places),
+            "labels": dict(zip(self.labels, np.bincount(self.label, minlength=len(self.labels)).tolist(), strict=True)),
+            "perplexity": self.perplexity,
+            "seed": self.seed,
+            "notes": list(self.notes),
+            "spaces": [
+                {
+                    "stage": space.stage,
+                    "modality": space.modality,
+                    "utterances": len(space.rows),
+                    "dimensions": space.width,
+                    **({} if space.separation is None else _values(space.separation)),
+                }
+                for space in self.spaces
+            ],
+        }
+
+    def to_csv(self) -> str:
+        """The points: a row for each utterance, with the two coordinates in every space that has it."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        drawn = [space for space in self.spaces if space.xy is not None]
+        writer.writerow(
+            ["conversation", "utterance", "label", *(f"{space.name} {axis}" for space in drawn for axis in "xy")]
+        )
+        cells = [_cells(space, len(self.places)) for space in drawn]
+        for i, place in enumerate(self.places):
+            writer.writerow([*place, self.labels[self.label[i]], *(cell for of in cells for cell in of[i])])
+        return text.getvalue()
+
+
+def points(
+    model: Model,
+    corpus: Corpus,
+    conversations: Sequence[Conversation],
+    *,
+    seed: int = 0,
+    at_most: int = AT_MOST,
+    device: torch.device | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Points:
+    """Run a model over conversations and lay out every space that it sees their annotated utterances in.
+
+    Every dimension of a space is standardised first. The linear maps that read a space do not care for the units of its
+    dimensions, but distances do: without it one measurement in Hertz would hide all others.
+
+    Args:
+        model: Moved to `device`; its mode is restored afterwards.
+        corpus: Where the features are.
+        conversations: Of the corpus.
+        seed: Of t-SNE, and of the draw where there are more than `at_most` annotated utterances.
+        at_most: How many utterances.
+        device: Where to compute; None for where the model is.
+        progress: Called with the number of spaces done, of `spaces(model)`.
+
+    Raises:
+        InputError: The corpus does not fit the model, too few utterances are annotated, or an output is not finite.
+    """
+    notes = check_fit(model.config, corpus)
+    number = {label: index for index, label in enumerate(model.config.labels)}
+    said = [(c.id, u.id, u.label) for c in conversations for u in c.utterances]
+    chosen = np.array([i for i, (*_, label) in enumerate(said) if label is not None], dtype=np.int64)
+    if len(chosen) < FEWEST:
+        raise InputError(
+            f"{corpus.folder}: {len(chosen)} annotated utterances are too few to see how emotions lie in a space; at "
+            f"least {FEWEST} are needed"
+        )
+    if len(chosen) > at_most:
+        notes.append(f"{at_most:,} of {len(chosen):,} annotated utterances, drawn at random")
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, at_most, replace=False))
+    label = np.array([number[said[i][2] or ""] for i in chosen], dtype=np.int64)  # [N]
+    ids = {id: index for index, id in enumerate(corpus.conversations)}
+    conversation = np.array([ids[said[i][0]] for i in chosen], dtype=np.int64)  # [N]
+    made = []
+    for stage, modality, x, present in _states(model, corpus, conversations, device):
+        rows = np.flatnonzero(present[chosen])
+        values = x[chosen][rows]
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{corpus.folder}: {modality or 'fused'}, {stage}: not finite; the model is damaged or the features "
+                "are extreme"
+            )
+        made.append(_space(stage, modality, rows, values, label[rows], conversation[rows], seed))
+        if progress:
+            progress(1)
+    if len(made) < spaces(model):
+        missing = "no states" if len(made) == len(model.config.modalities) else "not all states before and after fusion"
+        notes.append(f"{model.called()} gives {missing}; their spaces are left out")
+    places = tuple(said[i][:2] for i in chosen)
+    return Points(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
+
+
+def spaces(model: Model) -> int:
+    """How many spaces a model has at most: two of each modality, and the fused one."""
+    return 2 * len(model.config.modalities) + 1
+
+
+def _states(
+    model: Model, corpus: Corpus, conversations: Sequence[Conversation], device: torch.device | None
+) -> Iterator[tuple[Stage, str | None, Floats, npt.NDArray[np.bool_]]]:
+    """Stage, modality, the space of all utterances [all, D], and which of them have the modality [all]."""
+    config, device = model.config, device or next(model.parameters()).device
+    features: dict[str, list[Floats]] = {name: [] for name in config.modalities}
+    present: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in config.modalities}
+    states: dict[str, list[Floats]] = {name: [] for name in (*config.modalities, FUSED)}
+    batches = split_batches(
+        corpus, conversations, 32, modalities=tuple(features), labels=config.labels, speakers=config.speakers
+    )
+    was_training = model.training
+    model.to(device).eval()
+    try:
+        with torch.inference_mode():
+            for batch in batches:
+                for name, x in model(batch.to(device)).states.items():
+                    if name in states:
+                        states[name].append(x.float().cpu().numpy())
+                for name in features:
+                    features[name].append(batch.features[name].numpy())
+                    present[name].append(batch.present[name].numpy())
+    finally:
+        model.train(was_training)
+    there = {name: np.concatenate(of) for name, of in present.items()}
+    for name, parts in features.items():
+        yield "features", name, np.concatenate(parts), there[name]
+    for name in features:
+        if states[name]:
+            yield "before fusion", name, np.concatenate(states[name]), there[name]
+    if states[FUSED]:
+        fused = np.concatenate(states[FUSED])
+        yield "after fusion", None, fused, np.ones(len(fused), dtype=bool)
+
+
+def _space(
+    stage: Stage,
+    modality: str | None,
+    rows: npt.NDArray[np.int64],
+    x: Floats,
+    label: npt.NDArray[np.int64],
+    conversation: npt.NDArray[np.int64],
+    seed: int,
+) -> Space:
+    if len(rows) < FEWEST:
+        return Space(stage, modality, rows, x.shape[1], None, None)
+    deviation = x.std(axis=0, dtype=np.float64)
+    z = ((x - x.mean(axis=0, dtype=np.float64)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+    measured = separation(z, label, conversation, NEIGHBOURS)
+    return Space(stage, modality, rows, x.shape[1], _plane(z, seed), measured)
+
+
+def _plane(x: Floats, seed: int) -> npt.NDArray[np.float64]:
+    """[n, D] to [n, 2] by t-SNE, which begins at the principal components, so that the seed matters little."""
+    from sklearn.manifold import TSNE
+
+    # Principal components need two dimensions, and something that differs in the first of them.
+    init = "pca" if x.shape[1] >= 2 and (x != x[0]).any() else "random"
+    made = TSNE(perplexity=_perplexity(len(x)), init=init, learning_rate="auto", random_state=seed)
+    xy: npt.NDArray[np.float64] = made.fit_transform(x).astype(np.float64)
+    return xy
+
+
+def _perplexity(n: int) -> float:
+    return min(PERPLEXITY, (n - 1) / 3)
+
+
+def _values(of: Separation) -> Mapping[str, float | int | None]:
+    """JSON values; null where there is no number."""
+    return {name: None if value != value else value for name, value in asdict(of).items()}
+
+
+def _cells(space: Space, size: int) -> list[tuple[str, str]]:
+    cells = [("", "")] * size
+    assert space.xy is not None
+    for row, (x, y) in zip(space.rows.tolist(), space.xy.tolist(), strict=True):
+        cells[row] = (f"{x:.5g}", f"{y:.5g}")
+    return cells

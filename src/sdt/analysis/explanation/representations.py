@@ -1,0 +1,171 @@
+"""The spaces before and after fusion as one picture: above the features, below what the model makes of them.
+
+points = sdt.analysis.explanation.points.points(model, corpus, corpus.split("test"))
+figure(points, "MELD, split test").savefig("representations.png")
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from sdt.analysis.explanation.colours import colours
+from sdt.analysis.explanation.points import NEIGHBOURS, Points, Space
+from sdt.evaluation.figure import FAINT, INK, fitted, save_figure
+from sdt.evaluation.table import Grid
+
+_ONE_COLUMN = 11
+"""So many names of emotions stand below each other; more take two columns."""
+_PANEL = 3.1
+"""Inches of a panel's side."""
+
+
+def write_representations(path: Path, points: Points, title: str = "") -> None:
+    """Draw to a file; see `figure`.
+
+    Raises:
+        InputError: The picture's suffix is none of .png, .svg and .pdf.
+    """
+    save_figure(path, figure(points, title))
+
+
+def figure(points: Points, title: str = "") -> Figure:
+    """A column for each modality and one for the fused space; colours are the annotated emotions.
+
+    Above each panel stand its numbers, which are measured in the space itself and not in the picture: the mean
+    silhouette, and the purity of the nearest neighbours with what chance would give.
+
+    Args:
+        points: What `sdt.analysis.explanation.points.points` made.
+        title: Stands above.
+
+    Returns:
+        A figure that belongs to no window: `figure.savefig(...)`, or `sdt.evaluation.figure.save_figure`.
+    """
+    modalities = list(dict.fromkeys(space.modality for space in points.spaces if space.modality is not None))
+    columns = len(modalities) + 1
+    size = (_PANEL * columns + 0.2, 2 * (_PANEL + 0.55) + 0.9)
+    picture = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
+    grid = picture.add_gridspec(2, columns)
+    palette = colours(points.labels)
+    for space in points.spaces:
+        column = columns - 1 if space.modality is None else modalities.index(space.modality)
+        axes = picture.add_subplot(grid[0 if space.stage == "features" else 1, column])
+        _panel(axes, space, points, palette)
+    _legend(picture.add_subplot(grid[0, columns - 1]), points, palette)
+    if title:
+        picture.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    return picture
+
+
+def grid(points: Points, title: str) -> Grid:
+    """The numbers of every space as a table.
+
+    Args:
+        points: What `sdt.analysis.explanation.points.points` made.
+        title: Stands above.
+    """
+    k = NEIGHBOURS
+    return Grid(
+        f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent (purity)",
+        ("space", "n", "silhouette", "purity", "elsewhere", "chance"),
+        [
+            (
+                space.name,
+                f"{len(space.rows):,}",
+                *(
+                    ("–",) * 4
+                    if space.separation is None
+                    else (
+                        _number(space.separation.silhouette, "+.3f"),
+                        *(
+                            _number(100 * share, ".1f")
+                            for share in (
+                                space.separation.purity,
+                                space.separation.purity_elsewhere,
+                                space.separation.chance,
+                            )
+                        ),
+                    )
+                ),
+            )
+            for space in points.spaces
+        ],
+    )
+
+
+def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#d5dbe2")
+    axes.set_box_aspect(1)
+    axes.set_title(
+        f"{fitted(space.name, 36)}\n", loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False
+    )
+    if space.xy is None or space.separation is None:
+        text = f"{len(space.rows)} utterances:\ntoo few to draw"
+        axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=FAINT, transform=axes.transAxes)
+        return
+    label = points.label[space.rows]
+    frequent_first = np.argsort(-np.bincount(points.label, minlength=len(points.labels)), kind="stable")
+    size = float(np.clip(5000 / len(label), 8, 26))
+    # Frequent emotions first, so that the rare ones are not buried below them.
+    for order, c in enumerate(frequent_first.tolist()):
+        xy = space.xy[label == c]
+        colour = palette[points.labels[c]]
+        axes.scatter(
+            xy[:, 0], xy[:, 1], s=size, color=colour, alpha=0.8, linewidths=0.3, edgecolors="white", zorder=2 + order
+        )
+    reach = np.abs(space.xy - (centre := (space.xy.max(0) + space.xy.min(0)) / 2)).max() * 1.06
+    axes.set_xlim(centre[0] - reach, centre[0] + reach)
+    axes.set_ylim(centre[1] - reach, centre[1] + reach)
+    of = space.separation
+    text = f"silhouette {_number(of.silhouette, '+.2f')} · purity {_number(of.purity, '.0%')}, chance {of.chance:.0%}"
+    axes.annotate(text, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8.5, color=FAINT)
+
+
+def _legend(axes: Axes, points: Points, palette: dict[str, str]) -> None:
+    """What the colours and the numbers mean, in the place that no panel has."""
+    axes.set_axis_off()
+    counts = np.bincount(points.label, minlength=len(points.labels))
+    one = len(points.labels) <= _ONE_COLUMN
+    letters = 30 if one else 16
+    handles = [
+        axes.plot([], [], "o", color=palette[label], markersize=6, label=f"{fitted(label, letters)} ({count:,})")[0]
+        for label, count in zip(points.labels, counts.tolist(), strict=True)
+    ]
+    legend = axes.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, 1.02),
+        frameon=False,
+        fontsize=9 if one else 7.5,
+        labelspacing=0.5 if one else 0.25,
+        columnspacing=0.8,
+        ncols=1 if one else 2,
+        labelcolor=INK,
+        handletextpad=0.3,
+        borderaxespad=0,
+    )
+    legend.set_in_layout(False)  # else a long name takes the room of the panels
+    for entry in legend.get_texts():
+        entry.set_parse_math(False)
+    k = next((space.separation.neighbours for space in points.spaces if space.separation), 0)
+    text = (
+        f"t-SNE, perplexity {points.perplexity:.3g}, seed {points.seed}. The numbers are measured in the spaces "
+        f"themselves; purity: how many of the {k} nearest have the same emotion."
+    )
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.supxlabel(
+        textwrap.fill(text, int(figure.get_size_inches()[0] * 13)), x=0.01, ha="left", fontsize=8.5, color=FAINT
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if value != value else format(value, form)

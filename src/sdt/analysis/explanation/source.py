@@ -1,0 +1,115 @@
+"""The conversation that is explained, packed for the model: one of a corpus, or a transcript and its recording."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.analysis.explanation.explain import check_length
+from sdt.batch import Batch, pack
+from sdt.conversation import Conversation
+from sdt.corpus.batches import corpus_batch
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError, near_miss
+from sdt.evaluation.outputs import check_fit
+from sdt.models.config import ModelConfig
+from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.inputs import read_input, recordings_of
+from sdt.prediction.predictions import missing_notes
+from sdt.prediction.readability import word_notes
+
+_LISTED = 12
+"""So many conversations are listed in an error."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A conversation and its features."""
+
+    conversation: Conversation
+    batch: Batch
+    notes: Sequence[str]
+    """What a reader of the explanation should know, one line each."""
+
+
+def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subject:
+    """A conversation of a corpus, in whatever split it is.
+
+    Args:
+        config: The model's.
+        corpus: See `sdt.evaluation.outputs.check_fit` for which ones fit.
+        conversation: Its id.
+
+    Raises:
+        InputError: The corpus does not fit the model, or has no such conversation.
+    """
+    notes = check_fit(config, corpus)
+    if conversation not in corpus.conversations:
+        raise InputError(f"{corpus.folder}: {_unknown(conversation, corpus.conversations)}")
+    split = next((name for name, ids in corpus.splits.items() if conversation in ids), None)
+    seen = ("train", "dev") if config.provenance.get("protocol") == "published" else ("train",)
+    if split in seen and config.provenance.get("corpus_sha256") == corpus.fingerprint:
+        notes.append(f"the model was trained on this conversation (split {split}); it may know it by heart")
+    chosen = corpus.conversations[conversation]
+    batch = corpus_batch(
+        corpus, [chosen], modalities=tuple(config.modalities), labels=config.labels, speakers=config.speakers
+    )
+    return Subject(chosen, batch, notes)
+
+
+def from_transcript(
+    config: ModelConfig,
+    path: Path,
+    media: Path | None = None,
+    conversation: str | None = None,
+    *,
+    model: Path,
+    encoding: str | None = None,
+) -> Subject:
+    """A conversation of a transcript, its features made as `sdt predict` makes them.
+
+    Args:
+        config: The model's.
+        path: A transcript, a folder of them, or a recording.
+        media: The recording or a folder of recordings.
+        conversation: Its id; None where there is only one.
+        model: The model's folder, in which its encoders may have parts.
+        encoding: The transcript's encoding; None to tell it.
+
+    Raises:
+        InputError: The transcript or the recordings cannot be used; there is no such conversation, or it is too long.
+        MissingDependencyError: An encoder needs a package that is not installed.
+    """
+    transcript = read_input(path, encoding=encoding)
+    chosen = _chosen(transcript.conversations, conversation, path)
+    check_length(chosen)  # before its features are made, which takes longer
+    recordings = recordings_of(transcript, [chosen], media)
+    extractor = Extractor(config, str(model), model)
+    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips), filmed=recordings.filmed)]
+    if extractor.reads:
+        notes += word_notes(config.languages, [chosen])
+    missing = {modality: Missing() for modality in config.modalities}
+    features = extractor.make([chosen], recordings, missing)
+    notes += missing_notes(missing)
+    return Subject(chosen, pack([chosen], features, config.labels, config.speakers), notes)
+
+
+def _chosen(conversations: Sequence[Conversation], conversation: str | None, path: Path) -> Conversation:
+    known = {of.id: of for of in conversations}
+    if not known:
+        raise InputError(f"{path}: holds no conversation")
+    if conversation is None and len(known) > 1:
+        raise InputError(
+            f"{path}: holds {len(known)} conversations; say which with --conversation ID, and see them with --list"
+        )
+    if conversation is not None and conversation not in known:
+        raise InputError(f"{path}: {_unknown(conversation, known)}")
+    return known[conversation] if conversation is not None else conversations[0]
+
+
+def _unknown(conversation: str, known: Collection[str]) -> str:
+    hint = near_miss(conversation, known)
+    if "did you mean" not in hint and len(known) > _LISTED:
+        hint = f" among its {len(known):,}"
+    return f"no conversation {conversation!r} (--list shows all of them){hint}"

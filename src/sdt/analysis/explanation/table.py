@@ -1,0 +1,118 @@
+"""An explanation as a short table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.occlusion import NOTHING
+from sdt.analysis.explanation.rows import shortened, speakers
+from sdt.conversation import Conversation
+from sdt.models.config import FUSED
+from sdt.prediction.display import style
+
+
+def explanation_table(explanation: Explanation) -> Group:
+    """One row for each utterance; legible from 80 columns on."""
+    conversation = explanation.conversation
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(conversation.id),
+        title_justify="left",
+        title_style="bold",
+        collapse_padding=True,
+    )
+    table.add_column("speaker", overflow="fold", max_width=12)
+    table.add_column("text", overflow="fold", ratio=1, min_width=12)
+    for name in ("emotion", *explanation.modalities, "other"):
+        table.add_column(Text(name), overflow="fold")
+    for i, (who, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
+        emotion, p = explanation.config.labels[explanation.emotions[i]], explanation.probabilities[FUSED][i].max()
+        table.add_row(
+            Text(who),
+            Text(said.text or "–"),
+            Text(f"{emotion} {p:.0%}", style=f"bold {style(emotion)}"),
+            *(_modality(explanation, i, m) for m in range(len(explanation.modalities))),
+            _other(explanation, i),
+        )
+    return Group(table, Text(legend(explanation), style="dim"))
+
+
+def legend(explanation: Explanation) -> str:
+    """What the columns of a modality hold: weights and branches only where the model has them."""
+    parts = [
+        *(["its weight in the fusion"] if explanation.weights is not None else []),
+        "by how many points the probability of the emotion falls without it in this utterance",
+        *(["what its branch predicts where that is another emotion"] if explanation.branches else []),
+    ]
+    return (
+        f"Under each modality: {'; '.join(parts)}. other: the utterance without which the probability changes most, "
+        "and by how many points it falls."
+    )
+
+
+def sentences(explanation: Explanation) -> Iterator[str]:
+    """What becomes of the predictions where a modality is missing everywhere, and the notes."""
+    T = len(explanation.conversation)
+    for m, name in enumerate(explanation.modalities):
+        of = explanation.occlusion.everywhere
+        if (of.emotion[:, m] == NOTHING).all():
+            continue
+        changed = int((of.emotion[:, m] != explanation.emotions).sum())
+        fall = f"{100 * of.probability[:, m].mean():+.1f}"
+        change = f"{'rises' if fall[0] == '-' else 'falls'} by {fall[1:]} points"
+        yield (
+            f"without {name} everywhere: {changed} of {T} predictions are others, and the probability of the emotion "
+            f"{change if float(fall) else 'stays the same'} on average"
+        )
+    yield from (f"note: {note}" for note in explanation.notes)
+
+
+def conversations_table(conversations: Sequence[Conversation], splits: Mapping[str, Sequence[str]]) -> Table:
+    """Which conversations there are.
+
+    Args:
+        conversations: In their order.
+        splits: Split to conversation ids; empty where there are none.
+    """
+    split = {id: name for name, ids in splits.items() for id in ids}
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("conversation", *(["split"] if split else []), "utterances"):
+        table.add_column(name, overflow="fold", justify="right" if name == "utterances" else "left")
+    table.add_column("begins")
+    for of in conversations:
+        begins = Text(shortened(of.utterances[0].text or "–", 40))
+        table.add_row(Text(of.id), *([split.get(of.id, "–")] if split else []), str(len(of)), begins)
+    return table
+
+
+def _modality(explanation: Explanation, i: int, m: int) -> Text:
+    name = explanation.modalities[m]
+    if not explanation.present[i, m]:
+        return Text("–", style="dim")
+    weight = "" if explanation.weights is None else f"{explanation.weights.mean[i, m]:.0%} "
+    text = f"{weight}{_points(explanation.occlusion.here.probability[i, m])}"
+    if name not in explanation.branches or not explanation.disagreeing(name)[i]:
+        return Text(text)
+    says = explanation.config.labels[explanation.probabilities[name][i].argmax()]
+    return Text.assemble(text, "\n", (says, style(says)))
+
+
+def _other(explanation: Explanation, i: int) -> Text:
+    effect = explanation.occlusion.utterances.probability[i].copy()
+    effect[i] = np.nan
+    if np.isnan(effect).all():
+        return Text("–", style="dim")
+    j = int(np.nanargmax(np.abs(effect)))
+    return Text(f"{j + 1}: {_points(effect[j])}")
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.0f}"
+    return "0" if text in ("+0", "-0") else text

@@ -1,0 +1,184 @@
+"""Make a corpus folder from files.
+
+What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
+{train,dev,test}_sent_emo.csv; or one CSV, JSON Lines or Parquet file of utterances (columns conversation, speaker,
+label and, if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality
+(.npy, .safetensors, .npz, CSV, Parquet, .pkl, .joblib, .pt, or a folder with a .npy file per utterance).
+
+    sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
+    sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
+    sdt corpus import {train,dev,test}_sent_emo.csv --features audio=train.csv,dev.csv,test.csv --output meld
+
+Recordings are encoded: those that the column media names, or those of --media (a file, cut by start and end, or a
+folder, as in sdt predict); or the folder of an original release, IEMOCAP_full_release or MELD.Raw, with its own.
+
+    sdt corpus import utterances.csv --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output mine
+    sdt corpus import MELD.Raw --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output meld
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.options import add_encoding_option, count
+from sdt.cli.stopping import exit_code
+from sdt.cores import usable_cores
+from sdt.errors import InputError, printable
+from sdt.files import check_writable
+
+if TYPE_CHECKING:
+    from sdt.corpus.draft import Draft
+    from sdt.corpus.importers import ImportOptions
+    from sdt.encoders.cache import FeatureCache
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="annotation, feature files, pickles; or a release"
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the corpus is written")
+    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
+    parser.add_argument(
+        "--features",
+        action="append",
+        default=[],
+        metavar="NAME=FILE[,FILE...]",
+        help="the feature files of one modality; repeat it for others",
+    )
+    parser.add_argument("--layout", metavar="NAME", help="how to read the files, instead of recognising it")
+    parser.add_argument("--name", help="the corpus' name")
+    parser.add_argument("--labels", metavar="A,B,...", help="the label names, in the order of their numbers")
+    parser.add_argument("--speakers", metavar="HOW", help="speaker numbers by `identity` or `appearance`")
+    parser.add_argument(
+        "--dev", metavar="HOW", help="which train conversations become dev: `usual`, `session4` or `share`"
+    )
+    parser.add_argument("--dev-share", type=float, default=0.1, metavar="X", help="the share for --dev share (0.1)")
+    parser.add_argument("--seed", type=int, default=0, help="what a share is drawn with (0)")
+    parser.add_argument(
+        "--text-encoder", metavar="NAME", help="make text features: `minilm`, `words:256`, or a model folder's path"
+    )
+    parser.add_argument("--audio-encoder", metavar="NAME", help="encode the recordings' sound: `prosody`, say")
+    parser.add_argument("--visual-encoder", metavar="NAME", help="encode the recordings' pictures: `faces`, say")
+    parser.add_argument(
+        "--media", type=Path, metavar="FILE_OR_FOLDER", help="the recordings, where no column media names them"
+    )
+    add_encoding_option(parser, "the files that say who spoke what")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
+    )
+    parser.add_argument(
+        "--jobs", type=count, metavar="N", help="utterances encoded at a time (as many as there are processor cores)"
+    )
+    parser.add_argument(
+        "--normalise",
+        action="append",
+        default=[],
+        metavar="NAME=HOW",
+        help="z-scores of a modality within each `conversation` or over the `corpus`",
+    )
+    parser.add_argument(
+        "--take",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="which file a modality comes from, where several hold it",
+    )
+    parser.add_argument(
+        "--treat-as-missing",
+        action="store_true",
+        help="utterances whose features hold NaN or infinite values lack the modality, instead of an error",
+    )
+    parser.add_argument("--licence", metavar="TEXT", help="the licence of the data")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Import the files, say how they were understood, and show the corpus."""
+    from sdt.cli.corpus_show import show
+    from sdt.corpus.importers import ImportOptions
+    from sdt.corpus.store import write_corpus
+    from sdt.encoders.cache import FeatureCache, default_cache
+
+    output: Path = options.output
+    # Said before the work; atomic_folder would say it after.
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder")
+    if output.is_dir() and any(output.iterdir()) and not options.overwrite:
+        raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
+    check_writable(output)
+    features: dict[str, list[Path]] = {}
+    for modality, value in _pairs("--features", options.features):
+        features.setdefault(modality, []).extend(Path(name) for name in value.split(","))
+    settings = ImportOptions(
+        layout=options.layout,
+        name=options.name,
+        dev=options.dev,
+        dev_share=options.dev_share,
+        seed=options.seed,
+        labels=tuple(label.strip() for label in options.labels.split(",")) if options.labels is not None else None,
+        speakers=options.speakers,
+        text_encoder=options.text_encoder,
+        audio_encoder=options.audio_encoder,
+        visual_encoder=options.visual_encoder,
+        media=options.media,
+        encoding=options.encoding,
+        normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
+        licence=options.licence,
+        take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
+    )
+    recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
+    cache = FeatureCache(options.cache or default_cache()) if recorded else None
+    try:
+        draft = _read(options, settings, features, cache)
+    except KeyboardInterrupt as stopped:
+        kept = "; the same command goes on with what is in the cache" if cache else ""
+        print(f"sdt: stopped{kept}", file=sys.stderr)
+        return exit_code(stopped)
+    finally:
+        if cache:
+            cache.close()
+    corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
+    for note in draft.notes:
+        print(printable(note))
+    show(corpus)
+    print(f"written to {output}")
+    return None
+
+
+def _read(
+    options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
+) -> Draft:
+    """Read and encode, with a bar where someone watches."""
+    from sdt.cli.progress import standard
+    from sdt.corpus.build import build
+
+    with standard() as bars:
+        task = bars.add_task("encoding text", total=None, visible=False)
+
+        def show_bar(name: str, done: int, total: int) -> None:
+            bars.update(task, description=name, completed=done, total=total, visible=True)
+
+        return build(
+            options.files,
+            settings,
+            features=features,
+            progress=lambda done, total: show_bar("encoding text", done, total),
+            cache=cache,
+            report=show_bar,
+            jobs=options.jobs or usable_cores(),
+        )
+
+
+def _pairs(option: str, values: Sequence[str]) -> list[tuple[str, str]]:
+    """Split each NAME=VALUE."""
+    pairs = []
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not (name and equals and rest):
+            raise InputError(f"{option} {value}: expected NAME=VALUE")
+        pairs.append((name, rest))
+    return pairs

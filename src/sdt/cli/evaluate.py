@@ -1,0 +1,124 @@
+"""Score a model on one split of a corpus.
+
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch, then
+precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions; and the expected
+calibration error, that is how far the probabilities are from the share of correct predictions. Utterances without a
+label are left out.
+
+  sdt evaluate runs/puppets
+  sdt evaluate runs/puppets/model --corpus build/puppets --split dev
+  sdt evaluate runs/puppets --output build/scores
+  sdt evaluate runs/puppets --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.options import add_code_option, add_window_options, count, use_code, windows
+from sdt.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from sdt.evaluation.evaluate import Evaluation
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL_OR_RUN",
+        help="a model folder, the folder of a run, or the name of a model in the box",
+    )
+    parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the same, as an option")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
+    parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
+    parser.add_argument(
+        "--modalities", metavar="NAME,...", help="show the model these alone, as if the others were missing"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="also write scores.json, predictions.jsonl and a picture of every confusion matrix there",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in --output")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_window_options(parser)
+    add_code_option(parser)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    parser.add_argument(
+        "--batch-conversations",
+        type=count,
+        default=32,
+        metavar="B",
+        help="conversations that are computed together; default: 32",
+    )
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Load, score, print, write."""
+    from sdt.cli.models import check_finished
+    from sdt.cli.progress import bar
+    from sdt.corpus.store import Corpus
+    from sdt.device import choose_device
+    from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
+    from sdt.models.base import Model
+    from sdt.models.hub import box, model_folder
+    from sdt.training.group import corpus_of_run
+
+    if (options.model is None) == (options.named is None):
+        raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
+    options.model = options.model or options.named
+    cut = windows(options)
+    use_code(options)
+    if options.output:  # before the work rather than after it
+        check_output(options.output, overwrite=options.overwrite)
+    folder = box().get(str(options.model)) or model_folder(options.model)
+    check_finished(options.model)
+    corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
+    device = choose_device(options.device)
+    model = Model.from_pretrained(folder)
+    with bar("conversations", len(corpus.splits.get(options.split, ()))) as progress:
+        evaluation = evaluate(
+            model,
+            corpus,
+            options.split,
+            name=str(options.model),
+            modalities=options.modalities.split(",") if options.modalities else None,
+            batch_size=options.batch_conversations,
+            windows=cut,
+            device=device,
+            progress=progress,
+        )
+    if options.output:
+        write_evaluation(evaluation, options.output, overwrite=options.overwrite)
+    if options.json:
+        print(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        _print(evaluation, options.output)
+    return None
+
+
+def _print(evaluation: Evaluation, output: Path | None) -> None:
+    from rich.console import Console
+
+    from sdt.evaluation.table import classes_table, heads_table, percent
+    from sdt.models.config import FUSED
+
+    console = Console(highlight=False, markup=False)
+    console.print(heads_table(evaluation.scores, evaluation.title))
+    console.print(classes_table(evaluation.scores[FUSED], f"fused prediction by class\n{evaluation.title}"))
+    if evaluation.weights:
+        shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())
+        console.print("mean weight in the fusion: " + ", ".join(shares), soft_wrap=True)
+    error, temperature = percent(evaluation.calibration_error), evaluation.config.temperature
+    console.print(f"expected calibration error: {error} % (15 bins; temperature {temperature:.2f})", soft_wrap=True)
+    for note in [*evaluation.notes, *(remark.text for remark in evaluation.remarks)]:
+        console.print(f"note: {printable(note)}", soft_wrap=True)
+    if output:
+        console.print(f"written to {output}: scores.json, predictions.jsonl, confusion.png", soft_wrap=True)

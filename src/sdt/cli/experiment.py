@@ -1,0 +1,216 @@
+"""Many runs that answer one question, in one folder: seeds, grids of settings, the paper's tables.
+
+  sdt experiment recipes/puppets.yaml --seeds 0-9 --jobs 2
+  sdt experiment recipes/puppets.yaml --seeds 0-4 --grid model.width=32,64 --grid training.learning_rate=1e-3,4e-3
+  sdt experiment ablations recipes/puppets.yaml --seeds 0-4     each part of the model removed, one at a time
+  sdt experiment modalities recipes/puppets.yaml --seeds 0-4    every choice of modalities
+  sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
+
+The same command goes on where it was stopped (Ctrl-C), makes failed runs again, and adds seeds and rows. The numbers do
+not depend on --jobs: the threads of a run are fixed when the experiment begins. With --cluster the machines of a Ray
+cluster make the runs; they need the corpus and the experiment's folder in the same places. Exit code 1: some runs
+failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
+from sdt.cli.options import count
+from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.train import add_tracker_option
+from sdt.errors import InputError, near_miss
+from sdt.training.options import add_options, overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from sdt.corpus.store import Corpus
+    from sdt.experiments.plan import Plan
+    from sdt.experiments.rows import Rows
+    from sdt.experiments.workers import Failure
+    from sdt.training.settings import Recipe
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "what", nargs="+", metavar="[TABLE] RECIPE", help="a recipe, perhaps after ablations, modalities or fusion"
+    )
+    parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="such as 0-9 or 1,2,5; default: 0-4")
+    parser.add_argument(
+        "--grid",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=V,V",
+        help="every combination of these values; the first one is the reference",
+    )
+    parser.add_argument("--rows", metavar="NAME,...", help="these rows of the table alone (and the reference)")
+    add_run_options(parser)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-TABLE")
+    parser.add_argument("--question", metavar="TEXT", help="what the experiment is to answer, for its report")
+    add_options(parser, without=("seed", "output"))
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """How the runs of an experiment are made: how many at once, and who is told."""
+    parser.add_argument("--jobs", type=count, metavar="J", help="runs at the same time; default: 1")
+    parser.add_argument(
+        "--threads",
+        type=count,
+        metavar="T",
+        help="of each run, fixed when the experiment begins; default: the machine's cores / J; with --cluster: 1",
+    )
+    add_cluster_options(parser, "runs")
+    add_tracker_option(parser)
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Plan, run, and print the tables."""
+    from sdt.experiments.plan import parse_seeds
+    from sdt.experiments.rows import TABLES
+    from sdt.training.recipe import load_recipe, resolved
+
+    *table, file = options.what
+    if len(table) > 1 or (table and table[0] not in TABLES):
+        raise InputError(f"{table[0]!r} is no table{near_miss(table[0], TABLES)}")
+    if table and options.grid:
+        raise InputError(f"--grid: cannot be combined with {table[0]}; give one of them")
+    seeds = parse_seeds(options.seeds)
+    recipe = resolved(load_recipe(Path(file), overrides(options)))
+    kind = table[0] if table else "grid" if options.grid else "seeds"
+    folder = options.output or Path(f"runs/{Path(file).stem}-{kind}")
+
+    from sdt.corpus.store import Corpus
+
+    if recipe.corpus is None:
+        raise InputError("the recipe names no corpus: give --corpus FOLDER")
+    corpus = Corpus.open(recipe.corpus)
+    return carry_out(_plan(options, recipe, corpus, seeds, folder), corpus, folder, options)
+
+
+def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namespace) -> int | None:
+    """Make what is left of an experiment's runs, print its tables, name what failed; returns the exit code."""
+    from rich.console import Console
+
+    from sdt.experiments.run import begin, check, locked
+    from sdt.experiments.run import run as make
+
+    console = Console()
+    check(plan, corpus)
+    with asked_cluster(options, plan.threads) as cluster, locked(folder):
+        plan = begin(plan, folder, corpus, options.command_line)
+        jobs = options.jobs or 1
+        _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)
+        try:
+            failures = make(plan, folder, jobs, console, options.log, cluster)
+        except KeyboardInterrupt as stopped:
+            print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
+            return exit_code(stopped)
+    _print(folder, console)
+    return _report(failures, folder)
+
+
+def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Sequence[int], folder: Path) -> Plan:
+    """What the options ask for."""
+    from sdt.experiments.plan import Plan
+
+    rows = _rows(options, recipe, corpus)
+    return Plan(
+        question=options.question or rows.question,
+        recipe=recipe,
+        rows=rows.rows,
+        seeds=tuple(seeds),
+        threads=threads_of_a_run(options, folder),
+        reference=rows.reference if len(rows.rows) > 1 else None,
+        recipe_file=options.what[-1],
+        options=tuple(overrides(options)),
+    )
+
+
+def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
+    """As asked for; else as the experiment has begun; else the machine's cores divided among the jobs.
+
+    Raises:
+        InputError: The options of a cluster contradict the others.
+    """
+    from sdt.experiments.plan import FILE, read_plan
+    from sdt.experiments.workers import cores
+
+    check_cluster_options(options)
+    if options.cluster is not None and options.jobs is not None:
+        raise InputError("--jobs: is for this machine alone; with --cluster, say --workers")
+    if options.threads is not None:
+        return int(options.threads)
+    if (folder / FILE).is_file():
+        return read_plan(folder)[0].threads
+    return 1 if options.cluster is not None else max(1, cores() // (options.jobs or 1))
+
+
+def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Rows:
+    """The rows of the table, of the grid, or the one row of the recipe itself."""
+    from sdt.experiments.plan import Row
+    from sdt.experiments.rows import TABLES, Rows, grid
+
+    if options.grid:
+        rows = grid(options.grid)
+    elif len(options.what) == 1:
+        name = Path(options.what[0]).stem
+        rows = Rows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
+    else:
+        rows = TABLES[options.what[0]](recipe, recipe.modalities or tuple(corpus.modalities))
+    for reason in rows.left_out:
+        print(f"left out: {reason}")
+    return rows.only(options.rows.split(",")) if options.rows else rows
+
+
+def _announce(plan: Plan, folder: Path, how: str, console: Console) -> None:
+    from sdt.experiments.plan import spoken_seeds
+
+    def many(count: int, what: str) -> str:
+        return f"{count} {what}" + ("" if count == 1 else "s")
+
+    console.print(
+        f"{folder}: {many(len(plan.rows), 'row')}, seeds {spoken_seeds(plan.seeds)}, "
+        f"{many(len(plan.rows) * len(plan.seeds), 'run')}; {how}, {many(plan.threads, 'thread')} each "
+        "(fixed in experiment.json, so that the numbers do not depend on --jobs)",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print(folder: Path, console: Console) -> None:
+    from sdt.experiments.results import Results
+    from sdt.experiments.tables import conclusions, overview
+
+    results = Results(folder)
+    if not results.rows:
+        return
+    for grid in overview(results):
+        console.print(grid.rich())
+    for line in [*conclusions(results), f"everything is in {folder}/results.md"]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _report(failures: Sequence[Failure], folder: Path) -> int:
+    """Name what failed; returns the exit code."""
+    for failure in failures:
+        if failure.details:
+            print(failure.details, file=sys.stderr)
+    for failure in failures:
+        print(f"sdt: {failure.job.name} failed: {failure.error}", file=sys.stderr)
+    if failures:
+        print(
+            f"sdt: {len(failures)} runs failed; the same command tries them again; remove a run's folder in {folder} "
+            "to begin it anew",
+            file=sys.stderr,
+        )
+    return FAILED if failures else 0

@@ -1,0 +1,103 @@
+"""Fine-tune the text encoder on single utterances of a corpus' train split, for the corpus' labels.
+
+The epoch is chosen on dev; test is scored once. Import or extract with the result afterwards:
+
+    sdt features finetune-text meld --output minilm-meld
+    sdt corpus import {train,dev,test}_sent_emo.csv --text-encoder minilm-meld --output meld-finetuned
+    sdt features finetune-text meld --lora --output adapter       # used as: --text-encoder minilm+adapter
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from sdt.cli.stopping import exit_code
+from sdt.training.finetune_settings import FineTuning
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus folder whose utterances have text")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the encoder is written")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with the run in the output folder, if there is one")
+    again.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
+    add, default = parser.add_argument, FineTuning()
+    add("--encoder", default=default.encoder, metavar="NAME", help="`minilm`, or a Hugging Face model folder (minilm)")
+    add("--lora", action="store_true", help="train a low-rank adapter and keep it alone (needs peft)")
+    add("--rank", type=int, default=default.rank, metavar="N", help=f"the adapter's rank ({default.rank})")
+    add("--alpha", type=int, default=default.alpha, metavar="N", help=f"the adapter's scale ({default.alpha})")
+    add("--epochs", type=int, default=default.epochs, metavar="N", help=f"({default.epochs})")
+    add("--batch", type=int, default=default.batch, metavar="N", help=f"utterances per batch ({default.batch})")
+    add("--learning-rate", type=float, metavar="X", help="the highest (2e-5; with --lora 5e-4)")
+    add(
+        "--head-learning-rate",
+        type=float,
+        default=default.head_learning_rate,
+        metavar="X",
+        help=f"that of the linear classifier ({default.head_learning_rate})",
+    )
+    add(
+        "--layer-decay",
+        type=float,
+        default=default.layer_decay,
+        metavar="X",
+        help=f"a layer's rate, relative to that of the layer above it ({default.layer_decay})",
+    )
+    add("--warmup", type=float, default=default.warmup, metavar="X", help=f"share of the steps ({default.warmup})")
+    add("--weight-decay", type=float, default=default.weight_decay, metavar="X", help=f"({default.weight_decay})")
+    add("--dropout", type=float, default=default.dropout, metavar="X", help=f"({default.dropout})")
+    add("--label-smoothing", type=float, default=default.label_smoothing, metavar="X", help="(0)")
+    add("--class-weights", action="store_true", help="weigh the classes by the inverse of their frequency")
+    add("--clip", type=float, default=default.clip, metavar="X", help=f"the longest gradient ({default.clip})")
+    add(
+        "--tokens",
+        type=int,
+        default=default.tokens,
+        metavar="N",
+        help=f"read at once ({default.tokens})",
+    )
+    add("--seed", type=int, default=default.seed, metavar="N", help=f"({default.seed})")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Fine-tune, and print the encoder's own scores."""
+    from rich.console import Console
+
+    from sdt.corpus.store import Corpus
+    from sdt.device import choose_device
+    from sdt.errors import InputError
+    from sdt.evaluation.table import classes_table, percent
+    from sdt.training.display import Display
+    from sdt.training.finetune import finetune
+    from sdt.training.folder import scores_from_dict
+
+    settings = FineTuning(**{field.name: getattr(options, field.name) for field in fields(FineTuning)})
+    console = Console()
+    output: Path = options.output
+    try:
+        record = finetune(
+            Corpus.open(options.corpus),
+            output,
+            settings,
+            device=choose_device(options.device),
+            resume=options.resume,
+            overwrite=options.overwrite,
+            display=Display(console),
+        )
+    except KeyboardInterrupt as stopped:
+        print("sdt: stopped; give the same command with --resume to go on after the last whole epoch", file=sys.stderr)
+        return exit_code(stopped)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error}); then go on with --resume") from None
+    for split, of_split in record["scores"].items():
+        scores = scores_from_dict(of_split)
+        title = f"{split}: the encoder alone, epoch {record['epoch']}: weighted F1 {percent(scores.weighted_f1)}"
+        console.print(classes_table(scores, title))
+    name = f"{record['base']['encoder']}+{output}" if record["settings"]["lora"] else str(output)
+    console.print(f"name of the encoder: {name}", markup=False, highlight=False, soft_wrap=True)
+    return 0

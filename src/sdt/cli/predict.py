@@ -1,0 +1,226 @@
+"""Predict the emotion of every utterance of a conversation, from its words, sound and pictures.
+
+TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; a recording,
+which is then one utterance; or a folder of recordings, one for each utterance. Recordings of a transcript are given
+with --media: one for the whole conversation, cut by the transcript's times, or a folder with one clip for each
+utterance, named dia1_utt0.mp4 as MELD's are, CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give
+is missing, and is counted. An utterance with nothing in it has no emotion.
+
+  sdt predict chat.txt
+  sdt predict talk.srt --media talk.mp4
+  sdt predict talk.srt --media talk.mp4 --output emotions.vtt
+  sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
+  sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
+
+With --cluster the machines of a Ray cluster predict; they need the recordings and the model in the same places. The
+output is the same, the input may be larger than memory, and the same command goes on where it was stopped. Exit code 1:
+some conversations ended their workers again and again.
+
+  sdt predict transcripts/ --cluster local --output emotions.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
+from sdt.cli.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
+from sdt.cli.stopping import FAILED, exit_code
+from sdt.errors import InputError, printable
+from sdt.files import check_writable
+
+if TYPE_CHECKING:
+    from sdt.conversation import Conversation
+    from sdt.prediction.predictions import Predictions
+
+FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a recording, or a folder of either"
+    )
+    parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a model folder, a run, a hub id, or a model in the box; default: meld-text-audio-small",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write there, by the suffix: .jsonl (or .ndjson), .json, .csv, .vtt or .srt; subtitles of several "
+        "conversations become a folder",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="write in this format, whatever the suffix; without --output, print it instead of a table",
+    )
+    add_encoding_option(parser)
+    add_window_options(parser)
+    add_code_option(parser)
+    add_cluster_options(parser, "batches of conversations")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Read, predict, show or write."""
+    from rich.console import Console
+
+    from sdt.prediction.inputs import read_input
+
+    windows(options)  # a mistake in them is said before the work
+    check_cluster_options(options)
+    use_code(options)
+    if options.cluster is not None:
+        return _on_cluster(options)
+    format_ = _format(options.output, options.format)
+    transcript = read_input(options.transcript, encoding=options.encoding)  # before anything that takes longer
+    _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
+    with _progress(sum(map(len, transcript.conversations))) as progress:
+        from sdt.models.hub import DEFAULT
+        from sdt.prediction import Pipeline
+
+        pipeline = Pipeline.from_pretrained(
+            options.model or DEFAULT, device=options.device, window=options.window, overlap=options.overlap
+        )
+        found = pipeline(transcript, options.media, progress=progress)
+    console = Console(highlight=False, markup=False)
+    if options.output:
+        assert format_
+        _write(found, options.output, format_)
+        console.print(f"written to {options.output}: {len(found):,} utterances", soft_wrap=True)
+    elif format_:
+        _print(found, format_)
+        console = Console(stderr=True, highlight=False, markup=False)
+    else:
+        from sdt.prediction.display import predictions_table
+
+        if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
+            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+        console.print(predictions_table(found))
+    for note in found.notes:
+        console.print(f"note: {printable(note)}", soft_wrap=True)
+    return None
+
+
+def _on_cluster(options: argparse.Namespace) -> int | None:
+    """The same on a cluster: the input is read as it is needed, and the output written as it is done."""
+    from rich.console import Console
+
+    from sdt.cluster.work import LostUnitsError
+    from sdt.prediction.survey import Survey
+
+    output: Path | None = options.output
+    if output is None:
+        raise InputError("--cluster: say with --output which file the predictions are to be written to")
+    format_ = _format(output, options.format)
+    assert format_
+    survey = Survey(options.transcript, options.media, encoding=options.encoding)
+    _check_output(output, format_, survey.conversations, survey.without_time)
+    try:
+        with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
+            from sdt.models.hub import DEFAULT
+            from sdt.prediction.clustered import Loading, predict_on
+
+            assert cluster is not None
+            code = tuple(options.code)
+            loading = Loading(
+                options.model or DEFAULT, code, options.device, window=options.window, overlap=options.overlap
+            )
+            notes = predict_on(cluster, loading, survey, output, format_, progress)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    except KeyboardInterrupt as stopped:
+        print("sdt: stopped; the same command goes on", file=sys.stderr)
+        return exit_code(stopped)
+    except LostUnitsError as error:
+        print(f"sdt: {error}: the same command goes on", file=sys.stderr)
+        return FAILED
+    console = Console(highlight=False, markup=False)
+    console.print(f"written to {output}: {survey.utterances:,} utterances", soft_wrap=True)
+    for note in notes:
+        console.print(f"note: {printable(note)}", soft_wrap=True)
+    return None
+
+
+def _format(output: Path | None, asked: str | None) -> str | None:
+    """The format that was asked for, or that the suffix of the output names."""
+    from sdt.formats.writers import format_of
+
+    if output is None or asked is not None:
+        return asked
+    try:
+        return format_of(output)
+    except InputError as error:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; name a file") from None
+        raise InputError(f"{error}; or choose with --format: {', '.join(FORMATS)}") from None
+
+
+def _without_time(conversations: Sequence[Conversation]) -> tuple[str, str] | None:
+    """The first (conversation id, utterance id) that has no start."""
+    return next(((c.id, u.id) for c in conversations for u in c.utterances if u.start is None), None)
+
+
+def _check_output(
+    output: Path | None, format_: str | None, conversations: int, without_time: tuple[str, str] | None
+) -> None:
+    """Refuse what could not be written, before the work rather than after it."""
+    from sdt.formats.writers import SUBTITLES
+
+    if format_ in SUBTITLES:
+        if output is None and conversations > 1:
+            raise InputError(f"--format {format_}: there are several conversations; name a folder with --output")
+        if without_time:
+            raise InputError(
+                f"{output or '--format'}: {format_} needs times, and utterance {without_time[1]!r} of conversation "
+                f"{without_time[0]!r} has none; write jsonl or csv"
+            )
+    if output is None:
+        return
+    check_writable(output)
+    folder = format_ in SUBTITLES and conversations > 1
+    if folder and output.is_file():
+        raise InputError(f"{output}: is a file; name a folder for the {format_} files of several conversations")
+    if not folder and output.is_dir():
+        raise InputError(f"{output}: is a folder; name a file")
+
+
+def _write(found: Predictions, output: Path, format_: str) -> None:
+    from sdt.formats.writers import SUBTITLES, write_cues
+
+    try:
+        if format_ not in SUBTITLES or len(found.conversations) == 1:
+            found.write(output, format_)
+        else:
+            write_cues(output, [(found.conversations, found)], format_)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+
+
+def _print(found: Predictions, format_: str) -> None:
+    from sdt.formats.writers import print_predictions
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    print_predictions(sys.stdout, found.conversations, found, format_)
+
+
+@contextmanager
+def _progress(utterances: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, only where someone watches, and gone at the end."""
+    from sdt.cli.progress import standard
+
+    with standard() as bars:
+        task = bars.add_task("loading the model", total=None)
+        yield lambda done, _: bars.update(task, description="utterances", completed=done, total=utterances)

@@ -1,0 +1,163 @@
+"""Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
+
+A recipe is a YAML file of settings, or the name of a shipped one (iemocap, meld, puppets, ...); every setting is an
+option, too. The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, also
+when the run was interrupted and resumed. Started by torchrun, several processes train one model together:
+torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.stopping import exit_code
+from sdt.errors import InputError
+from sdt.training.options import add_options, overrides
+from sdt.training.processes import ALONE, LostProcessError, Processes, launched
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sdt.training.folder import RunFolder
+    from sdt.training.settings import Recipe
+
+LOST = 1
+"""The exit code of a process that has lost another one."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "recipe",
+        type=Path,
+        metavar="RECIPE",
+        help="a YAML file of settings, or the name of a shipped recipe: puppets, say",
+    )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with the run in the run folder, if there is one")
+    again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
+    add_tracker_option(parser)
+    add_options(parser)
+    parser.set_defaults(by_several=True)
+
+
+def add_tracker_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--log`."""
+    parser.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        choices=("tensorboard", "mlflow", "wandb"),
+        help="send the metrics there, too (metrics.jsonl is always written); can be given several times",
+    )
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Train, and print the scores."""
+    if launched() == 1:
+        return _run(options, ALONE)
+    from sdt.training.together import joined
+
+    try:
+        with joined() as processes:
+            return _run(options, processes)
+    except LostProcessError as error:
+        if error.telling:
+            print(f"sdt: {error}", file=sys.stderr)
+        return LOST
+
+
+def _run(options: argparse.Namespace, processes: Processes) -> int:
+    """Train, in one of these processes."""
+    recipe = _recipe(options, processes)
+    folder = Path(recipe.output or f"runs/{options.recipe.stem}-seed{recipe.seed}")
+
+    import torch
+    from rich.console import Console
+    from safetensors import SafetensorError
+
+    from sdt.training.display import Display
+    from sdt.training.folder import RunFolder
+    from sdt.training.run import train
+    from sdt.training.trackers import TRACKERS
+
+    console = Console()
+    command = ["sdt", "train", str(options.recipe), *overrides(options)]
+    was_finished = options.resume and RunFolder(folder).finished
+    try:
+        run_folder = train(
+            recipe,
+            folder,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            display=Display(console),
+            command=command,
+            trackers=processes.by_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
+            processes=processes,
+        )
+    except KeyboardInterrupt as interrupt:
+        if processes.first:
+            print(f"sdt: {_stopped(RunFolder(folder), recipe.training.epochs, command, processes)}", file=sys.stderr)
+        return exit_code(interrupt)
+    except LostProcessError as error:
+        stopped = _stopped(RunFolder(folder), recipe.training.epochs, command, processes)
+        raise LostProcessError(f"{error}; {stopped}", telling=error.telling) from None
+    except torch.cuda.OutOfMemoryError:
+        raise InputError(
+            "the GPU's memory is too small for this: lower training.batch_conversations or model.width, or give "
+            "--device cpu"
+        ) from None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot be written ({error}); then go on with --resume") from None
+    if not processes.first:
+        return 0
+    if was_finished:
+        console.print(f"{folder}: this run is finished; its scores:", markup=False, highlight=False, soft_wrap=True)
+    _print_scores(run_folder, console)
+    return 0
+
+
+def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
+    """The recipe; that of the first process, since elsewhere the file could be another one."""
+    from sdt.training.recipe import flat, load_recipe, unflat
+
+    if processes.size == 1:
+        return load_recipe(options.recipe, overrides(options))
+    values = processes.by_first(lambda: flat(load_recipe(options.recipe, overrides(options))))
+    return unflat(processes.told(lambda: values))
+
+
+def _print_scores(run_folder: RunFolder, console: Console) -> None:
+    from sdt.evaluation.scores import caveat
+    from sdt.evaluation.table import heads_table
+    from sdt.training.sealed import Unsealed
+
+    values, splits = run_folder.read_scores()
+    note = caveat(values)
+    for split, heads in splits.items():
+        console.print(heads_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
+    if "test_chosen" in values:
+        price = Unsealed.from_dict(values["test_chosen"]).price(splits["test"])
+        console.print(price, markup=False, highlight=False, soft_wrap=True)
+    for remark in values.get("remarks", ()):
+        console.print(f"note: {remark['text']}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _stopped(run_folder: RunFolder, epochs: int, command: list[str], processes: Processes) -> str:
+    done = run_folder.epochs_done
+    after = f"after epoch {done} of {epochs}" if done else "before the first epoch was saved"
+    again = shlex.join([*command, "--resume"])
+    if processes.size == 1:
+        return f"stopped {after}; go on with: {again}"
+    here = os.environ["LOCAL_WORLD_SIZE"]
+    if int(here) == processes.size:
+        return f"stopped {after}; go on with: torchrun --standalone --nproc-per-node {here} -m {again}"
+    if not run_folder.path.is_dir():  # it is where the first process is
+        after = "here"
+    return f"stopped {after}; go on with the same torchrun on every machine, and: {again}"

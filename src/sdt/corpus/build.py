@@ -1,0 +1,184 @@
+"""A corpus from files: read as they are, then encoded, then normalised."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdt.corpus import importers
+from sdt.corpus.draft import Draft
+from sdt.corpus.encoding import extract, summarise_problems
+from sdt.corpus.importers import Imported, ImportOptions
+from sdt.corpus.importers.feature_tables import feature_files
+from sdt.corpus.normalise import normalise
+from sdt.encoders.encoder import FeatureEncoder, feature_encoder
+from sdt.encoders.text import encode_conversations, text_encoder
+from sdt.errors import InputError, quoted
+from sdt.files import sha256
+from sdt.media.recordings import find_recordings
+
+if TYPE_CHECKING:
+    from sdt.encoders.cache import FeatureCache
+    from sdt.encoders.chunks import Report
+    from sdt.media.clip import FindClip
+
+
+def build(
+    files: Sequence[Path],
+    options: ImportOptions,
+    *,
+    features: Mapping[str, Sequence[Path]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cache: FeatureCache | None = None,
+    report: Report | None = None,
+    jobs: int = 1,
+) -> Draft:
+    """Make a corpus of files of any known layout.
+
+    Args:
+        files: Annotation files, feature files, pickles; which is which shows in their structure. Or one folder: an
+            original release of IEMOCAP or MELD.
+        options: What the user decided.
+        features: Modality to its files, for those whose modality their names do not tell.
+        progress: Called with (texts done, texts in all) while the text is encoded.
+        cache: Where the features of recordings are looked for and kept.
+        report: Called with (encoder, utterances done, utterances in all) while recordings are encoded.
+        jobs: How many utterances of recordings at a time.
+
+    Returns:
+        The corpus in memory; its notes say how the files were understood.
+
+    Raises:
+        InputError: In one line, what is wrong with which file.
+    """
+    features = features or {}
+    recognised = importers.recognise(files, options, features)
+    if isinstance(recognised, str):
+        encoders = named_encoders(options, ("text", "audio", "visual"))
+        if not encoders:
+            raise InputError(f"{files[0]}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")
+        imported = importers.read(files, options, recognised, features)
+        assert imported.clip is not None
+        _encode(imported.draft, encoders, imported.clip, cache, report, jobs)
+    else:
+        encoders = named_encoders(options, ("audio", "visual"))
+        if encoders and recognised.importer != "tables":
+            name = next(iter(encoders.values())).name
+            raise InputError(
+                f"--{next(iter(encoders))}-encoder {name}: these files name no recordings; give the folder of an "
+                "original release or a table of utterances, or encode recordings with: sdt features extract"
+            )
+        if options.media and not encoders:
+            raise InputError(f"--media {options.media}: say what to encode with: --audio-encoder prosody, say")
+        imported = importers.read(files, options, recognised, features)
+        if options.text_encoder is not None:
+            _encode_text(imported.draft, options.text_encoder, progress)
+        if encoders:
+            _encode_recordings(imported, encoders, options.media, cache, report, jobs)
+    draft = imported.draft
+    draft.provenance = {
+        "importer": imported.layout,
+        "options": _json(dataclasses.asdict(options)),
+        "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
+        "files": [{"name": path.name, "sha256": _digest(path)} for path in dict.fromkeys(imported.sources)],
+        **draft.provenance,
+    }
+    normalise(draft, options.normalise)
+    if not draft.features:
+        raise InputError(
+            f"{draft.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
+        )
+    return draft
+
+
+def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[str, FeatureEncoder]:
+    """The encoders that the options name for some of `text`, `audio` and `visual`.
+
+    Raises:
+        InputError: A name is unknown, or is that of an encoder of another modality.
+    """
+    encoders: dict[str, FeatureEncoder] = {}
+    for modality in modalities:
+        name = getattr(options, f"{modality}_encoder")
+        if name is not None:
+            encoders[modality] = feature_encoder(name)
+            if encoders[modality].modality != modality:
+                raise InputError(f"--{modality}-encoder {name}: encodes {encoders[modality].modality}, not {modality}")
+    return encoders
+
+
+def _encode_text(draft: Draft, name: str, progress: Callable[[int, int], None] | None) -> None:
+    """Give the draft a modality `text`, before its other ones."""
+    if not any(utterance.text for conversation in draft.conversations for utterance in conversation.utterances):
+        raise InputError(f"{draft.name}: --text-encoder {name}: the files hold no text of the utterances")
+    if "text" in draft.features:
+        draft.notes.append(f"text: the features of the files give way to those of the encoder {quoted(name)}")
+    table = encode_conversations(text_encoder(name), draft.conversations, progress)
+    draft.features = {"text": table, **{m: kept for m, kept in draft.features.items() if m != "text"}}
+
+
+def _encode_recordings(
+    imported: Imported,
+    encoders: Mapping[str, FeatureEncoder],
+    media: Path | None,
+    cache: FeatureCache | None,
+    report: Report | None,
+    jobs: int,
+) -> None:
+    """Give a table of utterances the modalities of its recordings."""
+    recordings = find_recordings(imported.draft.conversations, imported.recordings or {}, media)
+    if not recordings.clips:
+        raise InputError(
+            f"{imported.annotation}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
+            "column media, or say where they are with --media"
+        )
+    imported.draft.notes += recordings.notes
+    _encode(imported.draft, encoders, recordings.clip, cache, report, jobs)
+
+
+def _encode(
+    draft: Draft,
+    encoders: Mapping[str, FeatureEncoder],
+    clip: FindClip,
+    cache: FeatureCache | None,
+    report: Report | None,
+    jobs: int,
+) -> None:
+    """Give a draft the modalities of some encoders, beside or instead of those that it has.
+
+    Raises:
+        InputError: A modality could not be encoded in any utterance.
+    """
+    draft.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
+    for modality in encoders:
+        if modality in draft.features:
+            draft.notes.append(
+                f"{modality}: the features of the files give way to those of the encoder "
+                f"{quoted(encoders[modality].name)}"
+            )
+    tables, problems = extract(draft.conversations, encoders, clip, cache, report, jobs)
+    for modality, table in tables.items():
+        if not table.present.any():
+            raise InputError(f"{draft.name}: {modality} could not be encoded in any utterance: {problems[modality][0]}")
+    draft.features |= tables
+    draft.notes += summarise_problems(tables, problems)
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file; or of the names and SHA-256 of the files in a folder of features."""
+    if path.is_file():
+        return sha256(path)
+    lines = [f"{file.relative_to(path).as_posix()} {sha256(file)}\n" for file in feature_files(path)]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same with paths as file names and tuples as lists."""
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,100 @@
+"""`speech:MODEL`: the mean of the last hidden layer of a Hugging Face speech encoder.
+
+`MODEL` is a folder or a pinned revision on the hub, as `sdt.encoders.pretrained` says. Any model of the library that
+takes sound of one channel will do: wav2vec 2.0, HuBERT, WavLM, Data2Vec, the encoder of Whisper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
+from sdt.encoders.pretrained import find_model
+from sdt.encoders.text_model import silence
+from sdt.errors import InputError
+from sdt.media.audio import Samples, decode_audio
+from sdt.media.clip import Clip, MediaProblem
+
+SHORTEST = 0.1
+"""Seconds; below that some of these models have no frame at all."""
+LONGEST = 20.0
+"""Seconds looked at in one go. Longer utterances are cut into equal parts: memory grows with the square of this."""
+WHISPER_FRAMES = 50
+"""Frames per second of Whisper's encoder, which always looks at 30 seconds, most of them silence."""
+
+
+class Speech:
+    """The feature encoder `speech:MODEL`.
+
+    Utterances go through the model one by one, so that no padding can change their values.
+
+    Raises:
+        InputError: There is no such model, it cannot be loaded, or it does not take sound.
+    """
+
+    modality = "audio"
+    licence_note = None
+
+    def __init__(self, name: str) -> None:
+        folder, model, exact = find_model("speech", name.partition(":")[2])
+        self.name = f"speech:{exact}"
+        self._is_whisper = bool(model.config.is_encoder_decoder)
+        self._model: Any = model.get_encoder() if self._is_whisper else model
+        self._preprocess: Any = _preprocessor(self.name, folder)
+        self._rate = int(self._preprocess.sampling_rate)
+        try:
+            self.width = self._hidden(np.zeros(self._rate, dtype=np.float32)).shape[1]
+        except Exception as error:  # a model of text or pictures, or a preprocessor of another model
+            raise InputError(
+                f"feature encoder {self.name!r}: the model cannot listen to a second of sound "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+            ) from None
+
+    def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
+        """Encode the sound of n utterances."""
+        return encode_each(sources, self.width, self._describe, progress)
+
+    def _describe(self, clip: Clip) -> Vector:
+        samples = decode_audio(clip).mono(self._rate)
+        if len(samples) < SHORTEST * self._rate:
+            raise MediaProblem(f"shorter than {SHORTEST} s")
+        parts = np.array_split(samples, math.ceil(len(samples) / (LONGEST * self._rate)))
+        pooled: Vector = np.concatenate([self._hidden(part) for part in parts]).mean(axis=0)
+        return pooled
+
+    def _hidden(self, samples: Samples) -> npt.NDArray[np.float32]:
+        """The last layer's frames [T, D]."""
+        import torch
+
+        inputs = self._preprocess(samples, sampling_rate=self._rate, return_tensors="pt")
+        inputs = {key: value for key, value in inputs.items() if key in ("input_values", "input_features")}
+        device = next(self._model.parameters()).device
+        with torch.inference_mode():
+            hidden = self._model(**{key: value.to(device) for key, value in inputs.items()}).last_hidden_state[0]
+        if self._is_whisper:
+            hidden = hidden[: math.ceil(len(samples) / self._rate * WHISPER_FRAMES)]
+        frames: npt.NDArray[np.float32] = hidden.float().cpu().numpy()
+        return frames
+
+
+def _preprocessor(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
+    import transformers
+
+    extractor: Any = transformers.AutoFeatureExtractor  # its functions are not typed
+    try:
+        with silence():
+            preprocessor = extractor.from_pretrained(folder, local_files_only=True)
+        if not isinstance(preprocessor.sampling_rate, int):
+            raise ValueError("it names no sampling rate")
+    except Exception as error:  # whatever a folder of strangers' files can make the loader raise
+        raise InputError(
+            f"feature encoder {name!r}: {folder / 'preprocessor_config.json'} cannot be followed "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        ) from None
+    return preprocessor

@@ -1,0 +1,92 @@
+"""A study as a document, and the document as files."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import sdt
+from sdt.errors import InputError
+from sdt.experiments.report import html, latex, markdown
+from sdt.experiments.report.answer import answer, missing, remarks
+from sdt.experiments.report.confidence import confidence
+from sdt.experiments.report.confusions import confusions
+from sdt.experiments.report.curves import curves
+from sdt.experiments.report.data import data
+from sdt.experiments.report.differences import differences
+from sdt.experiments.report.document import Document, Figure, Section
+from sdt.experiments.report.protocols import protocols
+from sdt.experiments.report.scores import scores
+from sdt.experiments.report.setting import settings
+from sdt.experiments.report.strengths import strengths
+from sdt.experiments.report.study import Study
+from sdt.experiments.report.surroundings import surroundings
+from sdt.experiments.report.svg import on_white
+from sdt.files import atomic_folder, write_text
+
+FILES = ("report.html", "report.md", "tables.tex", markdown.FIGURES)
+Part = Callable[[Study], Section | None]
+"""Makes a section; None where there is nothing to say."""
+PARTS: tuple[Part, ...] = (
+    answer,
+    remarks,
+    missing,
+    scores,
+    differences,
+    protocols,
+    curves,
+    confidence,
+    confusions,
+    strengths,
+)
+
+
+def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
+    """Put the sections together.
+
+    Args:
+        study: What the report is about.
+        command: The command line that writes it.
+        more: Further sections, before those on data and settings: what costs too much to be made unasked.
+    """
+    foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first: a wrong date would be refused after the work
+    found = [part(study) for part in (*PARTS, *more, data, settings)]
+    names = ", ".join(f"{source.name} ({source.kind})" for source in study.sources)
+    corpora = ", ".join(dict.fromkeys(study.corpora.values())) or "unknown"
+    runs = sum(row.group.size for row in study.rows)
+    return Document(
+        title=_title(study),
+        subtitle=f"{names}; corpus {corpora}; {runs} finished run{'' if runs == 1 else 's'}",
+        sections=[*(section for section in found if section), surroundings(study, command)],
+        foot=foot,
+    )
+
+
+def write(document: Document, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write report.html, report.md with its figures, and tables.tex; all of them or none."""
+    with atomic_folder(Path(folder), overwrite=overwrite) as aside:
+        write_text(aside / "report.html", html.page(document))
+        write_text(aside / "report.md", markdown.page(document))
+        write_text(aside / "tables.tex", latex.tables(document))
+        (aside / markdown.FIGURES).mkdir()
+        for figure in document.all(Figure):
+            write_text(aside / markdown.FIGURES / f"{figure.name}.svg", on_white(figure.svg))
+
+
+def _title(study: Study) -> str:
+    if len(study.sources) == 1:
+        return study.sources[0].question
+    return f"How do {', '.join(s.name for s in study.sources[:-1])} and {study.sources[-1].name} compare?"
+
+
+def _today() -> str:
+    """The day in UTC; `SOURCE_DATE_EPOCH`, as builds that can be repeated have it, stands for it."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH")
+    if fixed is None:
+        return datetime.datetime.now(datetime.UTC).date().isoformat()
+    try:
+        return datetime.datetime.fromtimestamp(int(fixed), datetime.UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise InputError(f"SOURCE_DATE_EPOCH: {fixed!r} is no number of seconds since 1970") from None

@@ -1,0 +1,85 @@
+"""Each row against the reference: how large the difference is, and whether it is more than noise."""
+
+from __future__ import annotations
+
+from sdt.evaluation.counts import of_class
+from sdt.evaluation.significance import NO_UTTERANCE, Comparison
+from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value, spoken
+from sdt.experiments.report.document import Section, Table
+from sdt.experiments.report.figure_forest import forest_figure
+from sdt.experiments.report.study import Study
+from sdt.experiments.tables import MAIN
+
+_HOW_TO_READ = (
+    "Points, row minus reference. Interval and p: paired bootstrap over the conversations of the test set ({}), that "
+    "is, other test sets and the same models. t-test and Wilcoxon: over seeds{}. –: not estimable or undefined, {}."
+)
+
+
+def differences(study: Study) -> Section | None:
+    """None where nothing is compared."""
+    found = study.comparisons
+    if not found:
+        return None
+    tables = [_measure(found, measure) for measure in (MAIN, "accuracy", "macro_f1")]
+    return Section("Significance", [forest_figure(study), *tables, _classes(found)])
+
+
+def _measure(found: list[Comparison], measure: str) -> Table:
+    first = found[0]
+    corrected = corrected_for(first.differences[measure].family)
+    tests = f"; p (Holm) are corrected for {corrected}" if corrected else ""
+    return Table(
+        f"differences-{measure.replace('_', '-')}",
+        f"Difference in {spoken(measure)} to {first.reference.name}",
+        (
+            ("row", "text"),
+            ("difference", "number"),
+            (f"{100 * first.level:g} % interval", "number"),
+            ("p", "number"),
+            ("p (Holm)", "number"),
+            ("t-test (Holm)", "number"),
+            ("Wilcoxon (Holm)", "number"),
+        ),
+        tuple(
+            (
+                of.other.name,
+                f"{100 * (d := of.differences[measure]).value:+.2f}",
+                interval_text(d, "+.2f") if not d.note else "–",
+                *(p_value(p).replace("-", "–") for p in (d.p, d.p_holm, d.t_holm, d.wilcoxon_holm)),
+            )
+            for of in found
+        ),
+        _HOW_TO_READ.format(first.reference.conversations, tests, _reasons(found, measure))
+        if measure == MAIN
+        else f"Read as the table of weighted F1{tests}.",
+    )
+
+
+def _classes(found: list[Comparison]) -> Table:
+    labels = found[0].reference.labels
+    return Table(
+        "differences-classes",
+        f"Difference in F1 of every class to {found[0].reference.name}",
+        (("row", "text"), *((label, "number") for label in labels)),
+        tuple((of.other.name, *(_starred(of, label) for label in labels)) for of in found),
+        f"Points, row minus reference. *: p < {LIKELY:g} by the bootstrap over conversations, corrected (Holm) for all "
+        f"{found[0].differences[of_class(labels[0])].family.bootstrap} differences of this table that have a p. –: the "
+        "class does not occur in the test set.",
+    )
+
+
+def _reasons(found: list[Comparison], measure: str) -> str:
+    """Why cells are empty; each reason once."""
+    differences = [of.differences[measure] for of in found]
+    notes = dict.fromkeys(
+        note for d in differences for p, note in ((None, d.note), (d.t.p, d.t.note)) if p is None and note
+    )
+    return "; ".join(notes) or "with too few conversations or runs"
+
+
+def _starred(of: Comparison, label: str) -> str:
+    difference = of.differences[of_class(label)]
+    if difference.note == NO_UTTERANCE:
+        return "–"
+    return f"{100 * difference.value:+.2f}{'*' if difference.likely else ''}"

@@ -1,0 +1,215 @@
+"""The scores: every row, every class, every head."""
+
+from __future__ import annotations
+
+from sdt.evaluation.counts import MEASURES, of_class
+from sdt.evaluation.seeds import Spread
+from sdt.evaluation.verdict import spoken
+from sdt.experiments.report.document import Block, Kind, Section, Table
+from sdt.experiments.report.figure_classes import class_figure
+from sdt.experiments.report.names import head_name
+from sdt.experiments.report.study import Row, Study
+from sdt.experiments.results import RowResult
+from sdt.experiments.tables import MAIN, measure_text, score_text
+from sdt.models.config import FUSED
+
+_HOW = "Percent; mean ± standard deviation over runs that differ in their seed."
+_TAUGHT = " The teacher is the fused prediction; each student predicts from one modality's branch."
+_BESIDE = " Each branch has a classifier of its own."
+_NO_SUPPORT = " –: the class does not occur; macro F1 counts it as 0."
+
+
+def scores(study: Study) -> Section | None:
+    """None while no run is finished."""
+    if not study.rows:
+        return None
+    several = len(study.rows) > 1
+    blocks: list[Block] = [_overview(study)] if several else []
+    if several and any(row.group.branches for row in study.rows):
+        blocks.append(_heads(study))
+    parts = [_closely(study, row, number) for number, row in enumerate(study.leading, start=1)]
+    if several and len(study.corpora) == 1:
+        blocks += [_by_class(study), class_figure(study)]
+    if len(parts) == 1 and not several:
+        return Section("Scores", parts[0].blocks)
+    return Section("Scores", blocks, parts)
+
+
+def _overview(study: Study) -> Table:
+    corpora, several = len(study.corpora) > 1, any(row.group.size > 1 for row in study.rows)
+    columns: list[tuple[str, Kind]] = [
+        ("row", "text"),
+        *([("corpus", "text")] if corpora else []),  # type: ignore[list-item]
+        ("runs", "number"),
+        *((spoken(measure), "number") for measure in MEASURES),
+        *([("weighted F1, range", "number")] if several else []),  # type: ignore[list-item]
+        ("weighted F1 on dev", "number"),
+    ]
+    lines = []
+    for row in study.rows:
+        measured, dev = row.measured(study.split), row.measured("dev")
+        assert measured is not None
+        lines.append(
+            (
+                _named(study, row),
+                *([str(row.group.values["corpus"])] if corpora else []),
+                str(row.group.size),
+                *(score_text(row, measured[measure]) for measure in MEASURES),
+                *([_range(measured[MAIN]) if row.group.size > 1 else "–"] if several else []),
+                score_text(row, dev[MAIN]) if dev else "–",
+            )
+        )
+    best = frozenset(n for n, row in enumerate(study.rows) if row.name == study.best)
+    mark = " The row with the highest mean weighted F1 stands out; that alone does not make it better." if best else ""
+    return Table(
+        "scores",
+        f"Scores of every row on {study.split}",
+        tuple(columns),
+        tuple(lines),
+        f"{_HOW} Range: the lowest and the highest run. {_choice(study)}{mark}",
+        best,
+    )
+
+
+def _heads(study: Study) -> Table:
+    """The fused prediction and every trained branch; students only where all rows that have branches are distilled."""
+    summaries = {row.name: row.group.summary(study.split).heads for row in study.rows}
+    heads = list(dict.fromkeys(head for row in study.rows for head in (FUSED, *row.group.branches)))
+    distilled = all(row.group.distilled for row in study.rows if row.group.branches)
+    return Table(
+        "heads",
+        f"Weighted F1 of {_whose(distilled=distilled)} on {study.split}",
+        (("row", "text"), *((head_name(head, distilled=distilled), "number") for head in heads)),
+        tuple(
+            (
+                _named(study, row),
+                *(
+                    score_text(row, summaries[row.name][head][1]) if head in (FUSED, *row.group.branches) else "–"
+                    for head in heads
+                ),
+            )
+            for row in study.rows
+        ),
+        f"{_HOW}{_TAUGHT if distilled else _BESIDE} –: the row has no such branch, or did not train its classifier.",
+    )
+
+
+def _whose(*, distilled: bool) -> str:
+    return "teacher and students" if distilled else "the fused prediction and the branches"
+
+
+def _by_class(study: Study) -> Table:
+    first = study.rows[0]
+    classes = first.group.runs[0].read_scores()[1][study.split][FUSED].classes
+    lines = []
+    for row in study.rows:
+        measured = row.measured(study.split)
+        assert measured is not None
+        lines.append(
+            (
+                _named(study, row),
+                *(measure_text(row, study.split, measured, of_class(label)) for label in classes),
+            )
+        )
+    support = ("support", *(f"{of.support:,}" for of in classes.values()))
+    return Table(
+        "classes",
+        f"F1 of every class on {study.split}",
+        (("row", "text"), *((label, "number") for label in classes)),
+        (*lines, support),
+        f"Of the fused prediction. {_HOW} Support: annotated utterances of the class."
+        + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
+    )
+
+
+def _closely(study: Study, row: Row, number: int) -> Section:
+    result = row.result
+    assert result is not None
+    suffix = "" if number == 1 else f"-{number}"
+    summary = result.group.summary(study.split)
+    group = result.group
+    several, branches, distilled = group.size > 1, group.branches, group.distilled
+    heads = Table(
+        f"closely-heads{suffix}",
+        f"{row.name}: {_whose(distilled=distilled) if branches else 'scores'} on {study.split}",
+        (
+            ("head" if branches else "row", "text"),
+            *((spoken(measure), "number") for measure in MEASURES),
+            *((f"{spoken(measure)}, range", "number") for measure in MEASURES if several),
+        ),
+        tuple(
+            (
+                head_name(head, distilled=distilled) if branches else row.name,
+                *(score_text(result, of) for of in spreads),
+                *(_range(of) for of in spreads if several),
+            )
+            for head, spreads in summary.heads.items()
+            if head in (FUSED, *branches)
+        ),
+        f"{_how(result)} {_choice(study)}{(_TAUGHT if distilled else _BESIDE) if branches else ''}",
+    )
+    return Section(f"A closer look at {row.name}", [heads, _measures(study, row.name, result, suffix)])
+
+
+def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
+    """Every class; minimum and maximum, and the F1 of the branches."""
+    measured = row.measured(study.split)
+    assert measured is not None
+    runs = [run.read_scores()[1][study.split] for run in row.group.runs]
+    branches, distilled = row.group.branches, row.group.distilled
+    fused = ("teacher" if distilled else "fused") if branches else "F1"
+    classes = runs[0][FUSED].classes
+
+    def of_branch(head: str, label: str) -> str:
+        return score_text(row, Spread.of([scores[head].classes[label].f1 for scores in runs]))
+
+    return Table(
+        f"closely-classes{suffix}",
+        f"{name}: F1 of every class on {study.split}",
+        (
+            ("class", "text"),
+            ("support", "number"),
+            (fused, "number"),
+            *((name, "number") for name in ("min", "max") if row.group.size > 1),
+            *((head_name(head, distilled=distilled), "number") for head in branches),
+        ),
+        tuple(
+            (
+                label,
+                f"{of.support:,}",
+                *(_with_ends(row, measured[of_class(label)]) if of.support else _blank(row)),
+                *(of_branch(head, label) if of.support else "–" for head in branches),
+            )
+            for label, of in classes.items()
+        ),
+        _how(row)
+        + (f" Minimum and maximum over the runs are those of the column {fused}." if row.group.size > 1 else "")
+        + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
+    )
+
+
+def _with_ends(row: RowResult, spread: Spread) -> tuple[str, ...]:
+    ends = (f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}") if row.group.size > 1 else ()
+    return (score_text(row, spread), *ends)
+
+
+def _blank(row: RowResult) -> list[str]:
+    return ["–"] * (3 if row.group.size > 1 else 1)
+
+
+def _range(spread: Spread) -> str:
+    return f"{100 * spread.minimum:.2f}–{100 * spread.maximum:.2f}"
+
+
+def _how(row: RowResult) -> str:
+    return _HOW if row.group.size > 1 else "Percent; one run."
+
+
+def _choice(study: Study) -> str:
+    caveats = dict.fromkeys(row.group.caveat or "epoch chosen on dev" for row in study.rows)
+    text = "; ".join(caveats)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _named(study: Study, row: RowResult) -> str:
+    return f"{row.name} (reference)" if study.comparisons and row is study.reference else row.name

@@ -1,0 +1,196 @@
+"""Transcripts whose speakers and times stand on lines of their own: of Otter, Rev, Teams, Zoom, Meet and YouTube.
+
+| form       | lines of an utterance                                                                |
+|------------|--------------------------------------------------------------------------------------|
+| name, time | `Ann Lee  0:05`, `Ann Lee (00:05):`, `[Ann Lee] 10:32:05`, `[00:05] - Ann Lee`; words |
+| two lines  | `Ann Lee`, `0:05`; words. Or the time first                                          |
+| time       | `0:05`; words. No names                                                              |
+| name       | `Ann Lee`; words; an empty line                                                      |
+
+One line that looks so is not enough: there have to be several, with words after them, and names that recur or are
+capitalised. A clock time with AM or PM, or with a date, is left out: it says nothing of a recording.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from sdt.formats.names import beginning, is_capitalised
+from sdt.formats.times import seconds
+
+Lines = Sequence[tuple[int, str]]
+"""Lines that are not blank, each with its number."""
+
+_TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
+_DATE = r"(?:today|yesterday|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
+_WHEN = (
+    rf"(?:(?P<date>{_DATE})(?:\s+at|,)?\s+)?(?P<start>{_TIME})(?P<clock>\s?[ap]\.?m\.?)?"
+    rf"(?:\s*(?:-->|[-–—]|\bto\b)\s*(?P<end>{_TIME})(?:\s?[ap]\.?m\.?)?)?"
+)
+_NAME_TIME = re.compile(
+    rf"(?P<name>\S.{{0,60}}?)(?P<mark>\s*[\[(|,–—·•-]\s*\[?|\s+){_WHEN}\s*[\])]?\s*[:：]?", re.IGNORECASE
+)
+_TIME_NAME = re.compile(
+    rf"[\[(]?{_WHEN}[\])]?(?P<mark>\s*[|–—·•-]\s*|\s+)(?P<name>\S.{{0,60}}?)(?P<colon>\s*[:：])?", re.IGNORECASE
+)
+_TIME_ALONE = re.compile(rf"[\[(]?{_WHEN}[\])]?", re.IGNORECASE)
+
+
+@dataclass
+class Block:
+    """An utterance under its header."""
+
+    line: int
+    name: str | None
+    start: float | None
+    end: float | None
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    certain: bool = False
+    """Whether more than a blank stands between name and time."""
+
+
+@dataclass
+class Headed:
+    """What a transcript with headers holds."""
+
+    blocks: list[Block]
+    before: list[int]
+    """Lines above the first header: titles and the like."""
+
+
+def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
+    """Find the headers of a transcript; None where it has none.
+
+    Args:
+        lines: All lines that are not blank.
+        blank: Whether an empty line stands before each.
+    """
+    forms: tuple[Callable[[Lines, Sequence[bool]], Headed | None], ...] = (_name_and_time, _time_alone, _name_alone)
+    return next((found for form in forms if (found := form(lines, blank))), None)
+
+
+def header(line: tuple[int, str]) -> Block | None:
+    """A line that is most likely a name with a time, by itself; it has no words."""
+    block = _header(_NAME_TIME, line)
+    return block if block and block.certain and block.name and is_capitalised(block.name) else None
+
+
+def _name_and_time(lines: Lines, _: Sequence[bool]) -> Headed | None:
+    for pattern in (_NAME_TIME, _TIME_NAME):
+        found = _split(lines, partial(_header, pattern))
+        if found is None:
+            continue
+        blocks = found.blocks
+        names = Counter(block.name for block in blocks if block.name)
+        recurring = max(names.values()) > 1
+        certain = all(block.certain for block in blocks)
+        named = all(count > 1 or is_capitalised(name) for name, count in names.items())
+        single = pattern is _NAME_TIME and certain and not found.before
+        if named and (single or (len(blocks) > 1 and (recurring or certain or pattern is _NAME_TIME))):
+            return found
+    return None
+
+
+def _header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
+    found = pattern.fullmatch(line[1])
+    if not found or not (name := _name(found["name"])):
+        return None
+    if pattern is _TIME_NAME and re.search(r"[.!?…]$", name):
+        return None
+    block = _block(line[0], name, found)
+    if block:
+        apart = r"\s{2}|[\[(|]" if pattern is _NAME_TIME else r"\S"
+        block.certain = bool(re.search(apart, found["mark"]) or (pattern is _TIME_NAME and found["colon"]))
+    return block
+
+
+def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
+    found = _split(lines, lambda line: (m := _TIME_ALONE.fullmatch(line[1])) and _block(line[0], None, m))
+    if found is None:
+        return None
+    blocks = found.blocks
+    if found.before:  # the name stands above the time
+        above = [lines[len(found.before) - 1], *(block.lines[-1] for block in blocks[:-1] if block.lines)]
+        names = names_alone([text for _, text in above])
+        if len(above) == len(blocks) and names and all(len(block.lines) > 1 for block in blocks[:-1]):
+            for block, (number, _text), name in zip(blocks, above, names, strict=True):
+                block.line, block.name = number, name
+            for block in blocks[:-1]:
+                del block.lines[-1]
+            return Headed(blocks, found.before[:-1])
+    if len(blocks) < 2:
+        return None
+    names = names_alone([block.lines[0][1] for block in blocks if len(block.lines) > 1])
+    if names and len(names) == len(blocks):  # it stands below
+        for block, name in zip(blocks, names, strict=True):
+            block.name = name
+            del block.lines[0]
+    return found
+
+
+def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
+    groups: list[list[tuple[int, str]]] = []
+    for line, apart in zip(lines, blank, strict=True):
+        if apart or not groups:
+            groups.append([])
+        groups[-1].append(line)
+    blocks: list[Block] = []
+    before: list[int] = []
+    for group in groups:
+        name = names_alone([group[0][1]]) if len(group) > 1 and is_capitalised(group[0][1]) else None
+        if name:
+            blocks.append(Block(group[0][0], name[0], None, None, group[1:]))
+        elif blocks:  # another paragraph
+            blocks[-1].lines += group
+        else:
+            before += [number for number, _ in group]
+    if 3 * len(blocks) < 2 * len(groups) or len({block.name for block in blocks}) == len(blocks):
+        return None
+    return Headed(blocks, before)
+
+
+def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> Headed | None:
+    """The lines under their headers; None where there are none, or most of them have no words."""
+    blocks: list[Block] = []
+    before: list[int] = []
+    for line in lines:
+        if block := header(line):
+            blocks.append(block)
+        elif blocks:
+            blocks[-1].lines.append(line)
+        else:
+            before.append(line[0])
+    if not blocks or 2 * sum(bool(block.lines) for block in blocks) < len(blocks) or 2 * len(before) > len(lines):
+        return None
+    return Headed(blocks, before)
+
+
+def names_alone(lines: Sequence[str]) -> list[str] | None:
+    """Lines as the names that they are; None where not all are names that recur or are capitalised."""
+    names = [_name(line) for line in lines]
+    counts = Counter(names)
+    if not names or not all(
+        name and not re.search(r"[.!?…]$", name) and (counts[name] > 1 or is_capitalised(name)) for name in names
+    ):
+        return None
+    return [name for name in names if name]
+
+
+def _name(text: str) -> str | None:
+    """A whole text as a name, with nothing around it."""
+    bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
+    found = beginning(f"{bare.strip().rstrip(':：')}: ")
+    return found.name if found and not found.words and found.shape != "bracketed" else None
+
+
+def _block(line: int, name: str | None, when: re.Match[str]) -> Block | None:
+    try:
+        start, end = seconds(when["start"]), seconds(when["end"] or "")
+    except ValueError:
+        return None
+    clock = bool(when["clock"] or when["date"])
+    return Block(line, name, None if clock else start, None if clock else end)

@@ -1,0 +1,95 @@
+"""What stands in transcripts and is not said: descriptions of sounds, omitted media, notices of messengers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sdt.formats.transcript import Turn
+
+_SOUND = re.compile(
+    r"(?:\[(?P<square>[^\[\]]{1,80})\]|\((?P<round>[^()]{1,60})\)|\*(?P<star>[^*]{1,40})\*|"
+    r"[♪♫]+[^♪♫]*(?:[♪♫]+|$)|#\s[^#]{1,200}\s#)[\s.,…–—-]*"
+)
+"""One description; `(I know.)` is none, since it ends as a sentence does."""
+_SOUNDS = re.compile(
+    r"\b(?:applau|music|laugh|chuckl|giggl|sigh|sob|cry|gasp|cough|sneez|groan|moan|scream|cheer|whistl|hum|clap|silen|"
+    r"paus|inaudib|unintelligib|crosstalk|cross talk|overlap|indistinct|noise|sound|sings?\b|singing|song|breath|"
+    r"phone|door|foreign|blank.audio|bleep|beep|background|speaks? |speaking|no audio|no speech)",
+    re.IGNORECASE,
+)
+_MEDIA = re.compile(
+    r"\u200e?(?:"
+    r"<(?:media|multimedia|mídia|média|medien|attached|adjunto|anhang|pièce jointe|allegato|audio|video|image|foto|"
+    r"file)[^<>]{0,80}>|"
+    r"(?:image|video|audio|gif|sticker|photo|document|contact card|voice message|video note|location)s? omitted|"
+    r"\S.{0,80} \((?:file attached|archivo adjunto|datei angehängt|fichier joint|file allegato|arquivo anexado)\)|"
+    r"(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|se eliminó este mensaje|"
+    r"eliminaste este mensaje|ce message a été supprimé|missed (?:voice|video) call)"
+    r")\.?",
+    re.IGNORECASE,
+)
+_EDITED = re.compile(r"\s*\u200e?<(?:this message was edited|diese nachricht wurde bearbeitet)>$", re.IGNORECASE)
+_FOOTER = re.compile(
+    r"(?:transcribed by|transcript (?:generated|created|provided) by|transcription by|subtitles by|captions by)"
+    r"\b.{0,60}",
+    re.IGNORECASE,
+)
+
+
+def is_sound(text: str) -> bool:
+    """Whether a text describes sounds and holds no speech: `[door slams]`, `(laughs)`, `♪ la la ♪`.
+
+    Example:
+        >>> is_sound("[Music]"), is_sound("(sighs) No."), is_sound("(I know.)")
+        (True, False, False)
+    """
+    place = 0
+    while place < len(text):
+        found = _SOUND.match(text, place)
+        if not found:
+            return False
+        said = found["round"]
+        if said is not None and (said.rstrip()[-1:] in tuple(".?!…") or len(said.split()) > 6):
+            return False
+        if found["square"] is not None and not re.search(r"[^\W\d_]", found["square"]):
+            return False
+        place = found.end()
+    return bool(text)
+
+
+def names_sound(text: str) -> bool:
+    """Whether words in brackets describe a sound, rather than name a speaker."""
+    return bool(_SOUNDS.search(text))
+
+
+def is_omitted(text: str) -> bool:
+    """Whether a message says that there was a picture, a recording or another message."""
+    return bool(_MEDIA.fullmatch(text))
+
+
+def is_footer(line: str) -> bool:
+    """Whether the last line of a transcript names the tool that made it."""
+    return bool(_FOOTER.fullmatch(line))
+
+
+def unedited(text: str) -> str:
+    """A message without the mark that it was edited."""
+    return _EDITED.sub("", text)
+
+
+def without_sounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
+    """The turns that are more than descriptions of sounds, and the note that counts the others."""
+    sounds = [turn.line for turn in turns if _only_sound(turn)]
+    return [turn for turn in turns if not _only_sound(turn)] if sounds else list(turns), left_out(
+        "descriptions of sounds", sounds
+    )
+
+
+def _only_sound(turn: Turn) -> bool:
+    return turn.text is not None and turn.label is None and is_sound(turn.text)
+
+
+def left_out(what: str, lines: Sequence[int]) -> list[str]:
+    """The note that counts what is left out; none where nothing is."""
+    return [f"{what} left out: {len(lines)}, the first in line {lines[0]}"] if lines else []

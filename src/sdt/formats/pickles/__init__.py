@@ -1,0 +1,1 @@
+"""Pickles of strangers, read through an allow list."""

@@ -1,0 +1,254 @@
+"""Plain text: `Speaker: words` on a line, with or without a time before it.
+
+Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`; before a name, `(00:01:02)`, `00:01:02`,
+`00:01:02 --> 00:01:05` and `62.0 65.0` will do; after a name those in brackets: `Ann [00:01:02]:`, `Ann: (00:01:02)`,
+and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on lines of their own see `sdt.formats.headers`. The
+dates that messengers write before each message are left out, since they say nothing of a recording; messages without a
+name are notices of the messenger, and are left out, too. `>>` says that somebody else speaks.
+
+A line without a speaker or a time goes on with the utterance above. Where the file names no speakers and no times at
+all, every line is an utterance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdt.errors import InputError
+from sdt.formats.headers import Block, Headed, headed, header
+from sdt.formats.markup import changes_of_speaker
+from sdt.formats.names import NamesSoFar, beginning, believed_names, is_capitalised, split_name
+from sdt.formats.notices import is_footer, is_omitted, is_sound, left_out, unedited, without_sounds
+from sdt.formats.times import seconds
+from sdt.formats.transcript import Turn, tidy
+
+_TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
+_TO = r"\s*(?:-->|[-–—]|\bto\b)\s*"
+_BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
+_BARE = re.compile(rf"(?P<open>\()?({_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s+\d+\.\d+)(?(open)\))\s+(?=\D)")
+_AFTER_NAME = re.compile(
+    rf"(?P<name>[^\[\]()\n:：]{{1,60}}?)\s*[\[(](?P<time>{_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s*-\s*\d+\.\d+)[\])]"
+    r"\s*[:：]\s*(?P<words>.*)"
+)
+_BEFORE_WORDS = re.compile(rf"[\[(]({_TIME}(?:{_TO}{_TIME})?)[\])]\s*")
+_IEMOCAP = re.compile(r"Ses\d\d[FM]_\w+_([FM])\w+")
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
+_DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
+_DATE = re.compile(rf"\[?(?:{_DAY},?\s+{_CLOCK}|{_CLOCK},\s+{_DAY})(?:\]|\s+-|(?=\s))\s*", re.IGNORECASE)
+"""As WhatsApp and others begin a message: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
+_DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Characters that are not seen: they say in which direction to write, and begin the notices of messengers."""
+_RANGE = re.compile(r"\s*(?:-->|[-–—]|\bto\b)\s*|\s+")
+_TIMED = re.compile(r"\d+[:.,]\d|[\d.,]+s?\s*(?:-->|[-–—]|to)\s*\d[\d.,]*s?$")
+_NUMBER = re.compile(r"(?:\(?(\d{1,5})[.):]|(\d{1,5}))\s+(?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    words: str
+    start: float | None = None
+    end: float | None = None
+    dated: bool = False
+    notice: bool = False
+    """Whether a messenger marks it as its own."""
+    speaker: str | None = None
+    """Who speaks for certain."""
+    id: str | None = None
+    changed: bool = False
+    """Whether somebody else speaks than before."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether what stands before the words says that an utterance begins here."""
+        return self.dated or self.changed or self.start is not None
+
+
+def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
+    """The turns of a plain text, and notes.
+
+    Raises:
+        InputError: A time in brackets at the beginning of a line cannot be read.
+    """
+    every = [line.strip() for line in text.split("\n")]
+    raw = [(n, line) for n, line in enumerate(every, start=1) if line]
+    footer = [number for number, line in raw[-1:] if is_footer(line)]
+    raw = raw[: len(raw) - len(footer)]
+    with_headers = headed(raw, [n > 1 and not every[n - 2] for n, _ in raw])
+    if with_headers:
+        turns, notes = _under_headers(with_headers)
+    else:
+        turns, notes = _line_by_line(path, raw)
+    if next((turn.start for turn in turns if turn.start is not None), 0) >= 3600:
+        notes.append("the first time is later than an hour: if times are of a clock, they do not fit a recording")
+    notes += left_out("utterances without words", [turn.line for turn in turns if not turn.text])
+    turns, sounds = without_sounds([turn for turn in turns if turn.text])
+    return turns, notes + sounds + left_out("lines that name the tool", footer)
+
+
+def _under_headers(found: Headed) -> tuple[list[Turn], list[str]]:
+    turns = [
+        Turn(block.line, tidy(" ".join(text for _, text in block.lines)), block.name, block.start, block.end)
+        for block in found.blocks
+    ]
+    return turns, left_out("lines above the first speaker or time", found.before)
+
+
+def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
+    raw, notes = _unnumbered(path, raw)
+    lines = [line for number, text in raw for line in _lines(path, number, text)]
+    if sum(line.changed for line in lines) == 1:  # it may be a quotation
+        lines = [_line(path, number, text) for number, text in raw]
+    timed = any(line.begins for line in lines)
+    # In a file with times, an untimed line is where utterances go on: it says nothing about names.
+    names = believed_names(
+        [line.words for line in lines if line.speaker is None and (not timed or line.begins)],
+        changes=[line.words for line in lines if line.changed],
+    )
+    messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
+    turns: list[tuple[str | None, list[_Line]]] = []
+    notices, headings = [], []
+    for line in lines:
+        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, names)
+        said = replace(_time_in_words(line, words), words=unedited(words)) if name else line
+        if (messages and line.dated and name is None) or line.notice or is_omitted(said.words):
+            notices.append(line.number)
+        elif names and name is None and not line.begins and re.match(r"#+\s", line.words):
+            headings.append(line.number)
+        elif turns and name is None and not line.begins and (names or timed):
+            turns[-1][1].append(said)
+        else:
+            turns.append((name, [said]))
+    dated = sum(line.dated for line in lines)
+    notes += [f"dates before the words left out: {dated}"] if dated else []
+    notes += left_out("notices and omitted media", notices) + left_out("headings (#)", headings)
+    return [_turn(name, said) for name, said in turns], notes
+
+
+class PlainLines:
+    """Plain text that is still being written: every line is an utterance, one without a name is of who spoke before.
+
+    Speakers' names are told by the rules for files (see `sdt.formats.names`), applied to the lines so far.
+    """
+
+    def __init__(self) -> None:
+        self._names = NamesSoFar()
+        self._header: Block | None = None
+
+    def turn(self, path: Path, number: int, text: str) -> Turn | None:
+        """The turn of a line that is not blank; without words where it holds nothing but a name, a time or a sound.
+
+        None for a name with a time, as programs write above what is said: it is that of the line after it.
+
+        Raises:
+            InputError: A time in brackets at its beginning cannot be read.
+        """
+        if block := header((number, text.strip())):
+            self._header = block
+            return None
+        line = _line(path, number, text.strip())
+        if (block := self._header) and line.speaker is None and not line.begins:
+            line = replace(line, speaker=block.name, start=block.start, end=block.end)
+        self._header = None
+        if line.speaker is None:
+            self._names.add(line.words)
+        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.believed())
+        said = _time_in_words(line, words) if name else line
+        silent = line.notice or is_omitted(said.words) or is_sound(tidy(said.words))
+        return _turn(name, [replace(said, words="") if silent else said])
+
+
+def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:
+    text, first = tidy(" ".join(line.words for line in lines)), lines[0]
+    return Turn(first.number, text, name, first.start, first.end, first.id, changed=first.changed)
+
+
+def _unnumbered(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tuple[int, str]], list[str]]:
+    """The lines without their numbers, where those count them and names that recur stand after them: a list has none.
+
+    Numbers without a point are some where every line has one.
+    """
+    found = [_NUMBER.match(text) for _, text in raw]
+    numbers = [int(match[1] or match[2]) for match in found if match]
+    everywhere = all(found)
+    if (
+        len(numbers) < 2
+        or not found[0]
+        or numbers != list(range(numbers[0], numbers[0] + len(numbers)))
+        or not (everywhere or all(match[1] for match in found if match))
+    ):
+        return raw, []
+    bare = [(n, text[match.end() :] if match else text) for (n, text), match in zip(raw, found, strict=True)]
+    names = Counter(begun.name for n, text in bare if (begun := beginning(_line(path, n, text).words)))
+    if max(names.values(), default=0) < 2:
+        return raw, []
+    return bare, [f"numbers before the lines left out: {len(numbers)}"]
+
+
+def _lines(path: Path, number: int, text: str) -> list[_Line]:
+    """A line, cut where `>>` says that somebody else speaks."""
+    if ">>" not in text:
+        return [_line(path, number, text)]
+    first, *others = changes_of_speaker(text)
+    lines = [_line(path, number, first)] if first else []
+    return lines + [replace(_line(path, number, part), changed=True) for part in others]
+
+
+def _line(path: Path, number: int, text: str) -> _Line:
+    line = text if text.isascii() else text.translate(_DIRECTIONS).strip()
+    if dated := _DATE.match(line):
+        return _Line(number, line[dated.end() :], dated=True, notice=bool(re.search(r":\s*\u200e", text)))
+    found = _BRACKETS.match(line)
+    if found and _TIMED.match(found[1].strip()):
+        start, end = _times(path, number, found[1])
+        return _Line(number, line[found.end() :], start, end)
+    bare = _BARE.match(line)
+    if bare and (_named(line[bare.end() :]) or "-->" in bare[2]):
+        start, end = _times(path, number, bare[2])
+        return _Line(number, line[bare.end() :], start, end)
+    after = _AFTER_NAME.fullmatch(line)
+    if after and (named := beginning(f"{after['name']}: ")):
+        start, end = _times(path, number, after["time"])
+        iemocap = _IEMOCAP.fullmatch(named.name)
+        speaker, id = (iemocap[1], named.name) if iemocap else (named.name, None)
+        return _Line(number, after["words"], start, end, speaker=speaker, id=id)
+    return _Line(number, line)
+
+
+def _named(line: str) -> bool:
+    """Whether a line most likely begins with a name."""
+    found = beginning(line)
+    return found is not None and (found.shape == "plain" or is_capitalised(found.name))
+
+
+def _time_in_words(line: _Line, words: str) -> _Line:
+    """The line with the words that stand after its name, and the time that may stand before them."""
+    found = _BEFORE_WORDS.match(words) if line.start is None else None
+    if found is None:
+        return replace(line, words=words)
+    try:
+        start, end = _range(found[1])
+    except ValueError:
+        return replace(line, words=words)
+    return replace(line, words=words[found.end() :], start=start, end=end)
+
+
+def _times(path: Path, number: int, said: str) -> tuple[float, float | None]:
+    try:
+        return _range(said)
+    except ValueError:
+        raise InputError(
+            f"{path}, line {number}: [{said}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
+        ) from None
+
+
+def _range(said: str) -> tuple[float, float | None]:
+    times = _RANGE.split(said.strip())
+    start, end = (seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
+    if start is None or (len(times) == 2 and end is None):
+        raise ValueError(said)
+    return start, end

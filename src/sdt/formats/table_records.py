@@ -1,0 +1,133 @@
+"""The records of a CSV or JSON Lines file, again and again: all of them in turn, or those between two places.
+
+A JSON Lines file in UTF-8 is mapped and never in memory as a whole; a CSV or Parquet file is, since only its reader
+knows where a record ends.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.errors import InputError
+from sdt.formats.csv_lines import detect_text
+from sdt.formats.json_records import json_line
+
+_PIECE = 1 << 20
+
+
+class Record(NamedTuple):
+    """One record and where it stands."""
+
+    line: int
+    """Of the file, from 1."""
+    values: Mapping[str, object]
+    first: int
+    """The place where it begins; see `Records.between`."""
+    end: int
+    """The place after it."""
+
+
+class Records(ABC):
+    """The records of a file."""
+
+    notes: Sequence[str] = ()
+    """How its encoding was understood, one line each."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Record]: ...
+
+    @abstractmethod
+    def between(self, first: int, end: int, line: int) -> Iterator[Record]:
+        """Those between two places; the first of them stands in this line."""
+
+
+class RowRecords(Records):
+    """Rows under the names of their columns; a place is a number of rows.
+
+    Args:
+        names: Of the columns.
+        rows: The number of the line of each, and its values.
+        notes: See `Records`.
+    """
+
+    def __init__(
+        self, names: Sequence[str], rows: Sequence[tuple[int, Sequence[object]]], notes: Sequence[str] = ()
+    ) -> None:
+        self._names, self._rows, self.notes = names, rows, notes
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.between(0, len(self._rows), 0)
+
+    def between(self, first: int, end: int, line: int) -> Iterator[Record]:  # noqa: ARG002 - a row knows its line
+        """Those between two places."""
+        for place in range(first, end):
+            number, values = self._rows[place]
+            yield Record(number, dict(zip(self._names, values, strict=True)), place, place + 1)
+
+
+class JsonRecords(Records):
+    """The objects of the lines that are not blank; a place is a byte.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; None to tell it by the bytes.
+
+    Raises:
+        InputError: The file cannot be read or is no text; or, while it is read, a line is no JSON object.
+    """
+
+    def __init__(self, path: Path, encoding: str | None = None) -> None:
+        self._path = path
+        self._decoded: bytes | None = None
+        if encoding is not None or not _is_utf8(path):
+            text, self.notes = detect_text(path, encoding)
+            self._decoded = text.encode("utf-8")
+
+    def __iter__(self) -> Iterator[Record]:
+        try:
+            with self._path.open("rb") if self._decoded is None else io.BytesIO(self._decoded) as file:
+                yield from self._of(file, 0, 1)
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
+
+    def between(self, first: int, end: int, line: int) -> Iterator[Record]:
+        """Those between two places; the first of them stands in this line."""
+        return self._of(io.BytesIO(self._content[first:end].tobytes()), first, line)
+
+    @cached_property
+    def _content(self) -> npt.NDArray[np.uint8]:
+        if self._decoded is not None:
+            return np.frombuffer(self._decoded, dtype=np.uint8)
+        return np.asarray(np.memmap(self._path, dtype=np.uint8, mode="r"))
+
+    def _of(self, lines: Iterable[bytes], first: int, number: int) -> Iterator[Record]:
+        for line, raw in enumerate(lines, start=number):
+            end = first + len(raw)
+            if not raw.isspace():
+                text = (raw.removeprefix(codecs.BOM_UTF8) if line == 1 else raw).decode("utf-8")
+                yield Record(line, json_line(self._path, line, text), first, end)
+            first = end
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                if "\0" in decoder.decode(piece):
+                    return False
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return True

@@ -1,0 +1,294 @@
+"""Which stretch of which recording belongs to an utterance.
+
+| given                 | the clip of an utterance                                                                     |
+|-----------------------|----------------------------------------------------------------------------------------------|
+| nothing               | the file that the table's own column `media` names; where several utterances name the same   |
+|                       | file, the stretch of it from the utterance's start to its end                                |
+| a file                | the stretch of it from the utterance's start to its end; all of it for a single utterance    |
+| a folder              | the first of `diaD_uttU.*` (MELD; D and U are the numbers at the end of the ids),            |
+|                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (where no other        |
+|                       | conversation has the id) that is there; else a stretch of `CONVERSATION.*` or `diaD.*`       |
+
+Where there are several files of a name, sound is taken from the sound file and pictures from the film.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError, MissingDependencyError
+from sdt.media.clip import Clip, MediaProblem, opened
+from sdt.media.problems import listed
+
+# fmt: off
+SOUND = (
+    "wav", "w64", "flac", "aif", "aiff", "au", "caf", "wv", "ape", "tta", "ogg", "oga", "opus", "weba", "mka",
+    "mp3", "m4a", "m4b", "aac", "wma", "ac3", "eac3", "mp2", "spx", "amr", "awb",
+)
+"""Suffixes of recordings of sound, what loses least first."""
+FILM = (
+    "mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mts", "m2ts", "m2t", "mxf", "mpg", "mpeg", "vob", "dv",
+    "flv", "f4v", "wmv", "asf", "ogv", "3gp", "3g2",
+)
+"""Suffixes of recordings that may hold sound and pictures."""
+# fmt: on
+_SOUND_FIRST = (*SOUND, *FILM)
+_FILM_FIRST = (*FILM, *SOUND)
+
+
+OPENED = 20
+"""Films that are opened to see whether they have pictures."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The recordings of some conversations."""
+
+    clips: Mapping[tuple[str, str], Sequence[Clip]] = field(default_factory=dict)
+    """(conversation id, utterance id) to its clips: the same moment in files of several kinds."""
+    notes: Sequence[str] = ()
+    """What the user should know, one line each: recordings of the folder that belong to no utterance."""
+
+    @property
+    def filmed(self) -> bool:
+        """Whether any of them shows pictures; see `show_pictures`."""
+        return show_pictures(clip.path for clips in self.clips.values() for clip in clips)
+
+    def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
+        """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
+        order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
+        clips = self.clips.get((conversation, utterance), ())
+        ranks = {suffix: rank for rank, suffix in enumerate(order)}
+        return min(clips, key=lambda clip: ranks.get(_kind(clip.path), len(ranks)), default=None)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file is a recording: by its suffix or, where that is unknown, by its content."""
+    return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file's suffix is that of a recording that may hold pictures."""
+    return _kind(path) in FILM
+
+
+def show_pictures(paths: Iterable[Path]) -> bool:
+    """Whether any of the first films among some recordings has a video track; `OPENED` of them are opened at most."""
+    films = dict.fromkeys(path for path in paths if is_film(path))
+    return any(_has_video(path) for path in itertools.islice(films, OPENED))
+
+
+def _has_video(path: Path) -> bool:
+    try:
+        with opened(path) as container:
+            return bool(container.streams.video)
+    except (MediaProblem, MissingDependencyError):
+        return False
+
+
+def _holds_media(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            if b"\0" not in file.read(512):  # text: not worth opening
+                return False
+        with opened(path) as container:
+            return bool(container.streams.audio or container.streams.video)
+    except (OSError, MediaProblem, MissingDependencyError):
+        return False
+
+
+def find_recordings(
+    conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path], media: Path | None
+) -> Recordings:
+    """Find the recordings of conversations.
+
+    Args:
+        conversations: What was said.
+        named: (conversation id, utterance id) to the recording that the transcript names.
+        media: A recording or a folder of them, instead of what the transcript names; or None.
+
+    Raises:
+        InputError: A recording cannot be divided among the utterances, or the folder holds none of them.
+    """
+    finder = Finder(media)
+    finder.see(conversations, named)
+    clips: dict[tuple[str, str], list[Clip]] = {}
+    for conversation in conversations:
+        clips |= finder.find(conversation, named)
+    if not clips:
+        finder.refuse_nothing()
+    return Recordings(clips, finder.unused())
+
+
+class Finder:
+    """Finds recordings one conversation at a time, when it has seen all of them once.
+
+    Args:
+        media: See `find_recordings`.
+
+    Raises:
+        InputError: `media` is not there.
+    """
+
+    def __init__(self, media: Path | None) -> None:
+        if media is not None and not media.exists():
+            raise InputError(f"{media}: there is no such file or folder")
+        self._media = media
+        self._known = _recordings_in(media) if media is not None and media.is_dir() else None
+        self._owners: Counter[str] = Counter()
+        """Utterance id to how many conversations have it."""
+        self._sharing: Counter[Path] = Counter()
+        """Recording that a transcript names to how many utterances it is of."""
+        self._used: set[Path] = set()
+        """Recordings of the folder that belong to an utterance."""
+        self._first: Conversation | None = None
+        self._seen = 0
+
+    def see(self, conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]) -> None:
+        """Get to know some of the conversations.
+
+        Raises:
+            InputError: There are several, for one recording.
+        """
+        self._first = self._first or next(iter(conversations), None)
+        self._seen += len(conversations)
+        if self._known is not None:
+            self._owners.update(utterance.id for of in conversations for utterance in of.utterances)
+        elif self._media is None:
+            self._sharing.update(named.values())
+        elif self._seen > 1:
+            raise InputError(
+                f"{self._media}: is one recording, but there are {self._seen} conversations; give a folder with one "
+                "recording for each, named like it"
+            )
+
+    def find(
+        self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
+    ) -> dict[tuple[str, str], list[Clip]]:
+        """The clips of a conversation, which was seen before; see `find_recordings`."""
+        if self._known is not None:
+            found = dict(self._in_folder(conversation, self._known))
+            self._used.update(clip.path for clips in found.values() for clip in clips)
+            return found
+        if self._media is not None:
+            return dict(_stretches(conversation, [self._media]))
+        return dict(self._named(conversation, named))
+
+    def unused(self) -> list[str]:
+        """A line that names the folder's recordings which `find` gave to no utterance; none where there are none."""
+        files = [file for files in (self._known or {}).values() for file in files]
+        left = [file.name for file in files if file not in self._used]
+        if not left:
+            return []
+        return [f"{self._media}: {len(left)} of {len(files)} recordings belong to no utterance: {listed(left)}"]
+
+    def refuse_nothing(self) -> None:
+        """Say that no conversation has a recording, if there should be one.
+
+        Raises:
+            InputError: A folder was given, and none of its recordings belongs to an utterance.
+        """
+        if self._known is None or self._first is None:
+            return
+        first = self._first
+        names = [*clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        looked = ", ".join(f"{name}.*" for name in names)
+        raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and so on")
+
+    def _named(
+        self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
+    ) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+        """The files that a table names: clips of one utterance each, or recordings of several, cut by their times."""
+        for utterance in conversation.utterances:
+            path = named.get((conversation.id, utterance.id))
+            if path is None:
+                continue
+            if self._sharing[path] == 1:
+                yield (conversation.id, utterance.id), [Clip(path)]
+            elif utterance.start is None and os.path.isfile(path):  # noqa: PTH113 - any name may be asked for
+                raise InputError(
+                    f"{path}: is the recording of {self._sharing[path]} utterances, but utterance {utterance.id!r} of "
+                    f"conversation {conversation.id!r} has no start; give start and end, or a clip for each utterance"
+                )
+            else:
+                yield (conversation.id, utterance.id), [Clip(path, utterance.start, utterance.end)]
+
+    def _in_folder(
+        self, conversation: Conversation, known: Mapping[str, Sequence[Path]]
+    ) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+        whole = next((known[name] for name in _conversation_names(conversation.id) if name in known), None)
+        found = {
+            utterance.id: known[name]
+            for utterance in conversation.utterances
+            if (name := _first(known, clip_names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
+        }
+        if whole and not found:
+            yield from _stretches(conversation, whole)
+        for id_, files in found.items():
+            yield (conversation.id, id_), [Clip(file) for file in files]
+
+
+def _recordings_in(folder: Path) -> dict[str, list[Path]]:
+    """Name without suffix, below the folder, to the recordings of that name."""
+    known: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
+        if is_recording(file) and file.is_file():
+            known[file.relative_to(folder).with_suffix("").as_posix()].append(file)
+    return dict(known)
+
+
+def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+    """Cut a conversation's recording (perhaps there in files of several kinds) by the utterances' times."""
+    if all(utterance.start is None for utterance in conversation.utterances):
+        if len(conversation) > 1:
+            raise InputError(
+                f"{files[0]}: cannot be cut into the {len(conversation)} utterances of conversation "
+                f"{conversation.id!r}, since the transcript has no times; give a transcript with times (srt, vtt, or "
+                "columns start and end), or a folder with one clip for each utterance"
+            )
+        yield (conversation.id, conversation.utterances[0].id), [Clip(file) for file in files]
+        return
+    for utterance in conversation.utterances:
+        if utterance.start is not None:
+            yield (conversation.id, utterance.id), [Clip(file, utterance.start, utterance.end) for file in files]
+
+
+def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in known), None)
+
+
+def clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
+    """What the file of an utterance alone may be called, without the suffix.
+
+    Args:
+        conversation: The id of its conversation.
+        utterance: The utterance.
+        unique: Whether no other conversation has an utterance of this id, which then is a name, too.
+    """
+    names = [f"{conversation}_{utterance.id}", f"{conversation}/{utterance.id}"]
+    dialogue, number = _number(conversation), _number(utterance.id)
+    if dialogue is not None and number is not None:
+        names.insert(0, f"dia{dialogue}_utt{number}")
+    return [*names, utterance.id] if unique else names
+
+
+def _conversation_names(conversation: str) -> list[str]:
+    dialogue = _number(conversation)
+    return [conversation] if dialogue is None else [conversation, f"dia{dialogue}"]
+
+
+def _number(id_: str) -> int | None:
+    """The number at the end of an id."""
+    found = re.search(r"\d{1,9}$", id_)
+    return int(found[0]) if found else None
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")

@@ -1,0 +1,189 @@
+"""What every model of this program is: a configuration in, a packed batch in, named logits out.
+
+SDT (`sdt.models.sdt`), the baselines (`sdt.models.baselines`) and a researcher's own model derive from `Model`. So they
+are trained, scored, saved and used by the same code, on the same batches. docs/baselines.md shows how to write one.
+
+Shapes: N utterances of the batch, packed end to end; M modalities; C labels; d width of a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from sdt.batch import Batch
+from sdt.errors import InputError
+from sdt.models import saved
+from sdt.models.config import FUSED, ModelConfig, Objective
+from sdt.models.hub import find_model
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model says of a batch."""
+
+    logits: dict[str, Tensor]
+    """`"fused"` and every further head of the model to [N, C]."""
+    weights: Tensor | None = None
+    """[N, M, d]; how much each modality weighs in the fusion: in sum 1 over the modalities that an utterance has, 0 for
+    the others. None where the model has no such weights."""
+    states: dict[str, Tensor] = field(default_factory=dict)
+    """Representations by name, [N, d]; whatever the model wants to show."""
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of a model that has none."""
+
+
+class Model(nn.Module):
+    """Logits of every utterance of a packed batch.
+
+    A model reads the batch's features by the names in `config.modalities`. Conversations must not see each other, and
+    where `batch.present` is False the value of a feature must not matter.
+
+    Args:
+        config: Modalities, labels, speakers, and the model's own settings in `config.architecture`.
+
+    Raises:
+        InputError: A modality's name cannot be used.
+    """
+
+    settings: ClassVar[type[Any]] = NoSettings
+    """The class of `config.architecture`: a frozen dataclass. Its fields are settings of recipes, their docstrings the
+    help."""
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
+    """The class of `config`."""
+    title: ClassVar[str] = ""
+    """What the model is called in sentences; the class' name if empty."""
+    source: ClassVar[str] = ""
+    """Where it was published; empty where it was not."""
+    terms: ClassVar[tuple[str, ...]] = ("task",)
+    """The terms of the objective that it is trained by: `task`; with heads of modalities also `hard`, their
+    cross-entropies, and `soft`, their divergence from the fused head."""
+
+    config: ModelConfig
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        for name in config.modalities:
+            if hasattr(nn.ModuleDict, name) or "." in name or not name:
+                raise InputError(f"modality name {name!r} cannot be used; choose another, such as 'my_{name}'")
+        self.config = config
+
+    def forward(self, batch: Batch) -> Output:
+        """Read a batch that has every modality of the model."""
+        raise NotImplementedError
+
+    @classmethod
+    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The names of the logits: `"fused"`, which predicts, and perhaps modalities with a classifier of their own."""
+        del config
+        return (FUSED,)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The names of this model's logits, in order."""
+        return self.heads_of(self.config)
+
+    @property
+    def learns_weights(self) -> bool:
+        """Whether `Output.weights` are learned; if not, they are equal shares of the modalities there are."""
+        return True
+
+    @property
+    def trained_terms(self) -> tuple[str, ...]:
+        """The terms of the objective that trained the parameters; all of the class' where nothing is recorded."""
+        return tuple(self.config.provenance.get("terms", self.terms if len(self.heads) > 1 else ("task",)))
+
+    @classmethod
+    def called(cls) -> str:
+        """What the model is called in sentences."""
+        return cls.title or cls.__name__
+
+    @classmethod
+    def objective_for(cls, config: ModelConfig, objective: Objective) -> Objective:
+        """The objective that this model is trained by: what it has no heads or no use for weighs nothing.
+
+        Raises:
+            InputError: A setting asks for what cannot be.
+        """
+        used = cls.terms if len(cls.heads_of(config)) > 1 else ("task",)
+        usual, name = Objective(), cls.called()
+        off: dict[str, Any] = {}
+        for term in ("hard", "soft"):
+            if term not in used:
+                if getattr(objective, term) not in (0, getattr(usual, term)):
+                    raise InputError(
+                        f"objective.{term}: {getattr(objective, term)}, but {name} is trained by "
+                        f"{' and '.join(used)} alone; leave the setting out"
+                    )
+                off[term] = 0.0
+        for switch in ("detach_teacher", "tau_squared"):
+            if "soft" not in used and getattr(objective, switch):
+                raise InputError(f"objective.{switch}: true, but {name} has no soft labels; leave the setting out")
+        if objective.task == 0 and all(term in off or getattr(objective, term) == 0 for term in ("hard", "soft")):
+            raise InputError(f"objective.task: 0, but {name} is trained by {' and '.join(used)} alone")
+        return replace(objective, **off) if off else objective
+
+    def save_pretrained(self, folder: str | Path, card: str = "", parts: Mapping[str, Path] | None = None) -> None:
+        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.models.saved.save`."""
+        saved.save(self, Path(folder), card, parts)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Self:
+        """Load a model, in evaluation mode.
+
+        Args:
+            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            revision: Of a model on the hub: a branch, tag or commit.
+
+        Raises:
+            InputError: There is no such model, or its files are damaged; see `sdt.models.hub` and `sdt.models.saved`.
+                Or it is a model of another class; `Model.from_pretrained` takes any.
+        """
+        model = saved.load(find_model(name, revision))
+        if not isinstance(model, cls):
+            raise InputError(f"{name}: holds the model {model.called()}, and {cls.called()} is needed here")
+        return model
+
+    def push_to_hub(self, repo_id: str, card: str = "", *, private: bool = False) -> str:
+        """Upload to the Hugging Face hub, by the login that `hf auth login` made.
+
+        Args:
+            repo_id: `owner/name`; made if it is not there.
+            card: The model card, the text of README.md; without one a card that is there stays.
+            private: Whether a repository that is made is private.
+
+        Returns:
+            The address of the repository.
+
+        Raises:
+            InputError: The id is none, or the hub cannot be reached or refuses.
+        """
+        return saved.push(self, repo_id, card, private=private)
+
+
+def checked(model: Model, output: Output, size: int) -> Output:
+    """The output of a batch of so many utterances, if it is what a model promises.
+
+    Raises:
+        InputError: A head is missing, or something has another shape; says what was expected.
+    """
+    wanted = (size, len(model.config.labels))
+    for head in model.heads:
+        found = output.logits.get(head)
+        if found is None or tuple(found.shape) != wanted:
+            what = "no logits" if found is None else f"logits of the shape {list(found.shape)}"
+            raise InputError(f"the model {model.called()} gives {what} for the head {head!r}; expected {list(wanted)}")
+    weights = output.weights
+    if weights is not None and (weights.dim() != 3 or tuple(weights.shape[:2]) != (size, len(model.config.modalities))):
+        raise InputError(
+            f"the model {model.called()} gives weights of the shape {list(weights.shape)}; expected "
+            f"[{size}, {len(model.config.modalities)}, d]"
+        )
+    return output

@@ -1,0 +1,244 @@
+"""What can be chosen of SDT (`Architecture`) and of the loss (`Objective`), and what the data dictate on top.
+
+`ModelConfig` is the configuration of any model, `SDTConfig` that of SDT.
+
+No torch here, so that the command line can list the settings at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from sdt.errors import InputError, near_miss, quoted
+from sdt.models.context import Context
+from sdt.speakers import Speakers
+from sdt.text import check_names
+
+if TYPE_CHECKING:
+    from sdt.corpus.store import Corpus
+
+FUSED = "fused"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a researcher chooses; the defaults are the published IEMOCAP setting (paper, section IV-C)."""
+
+    width: int = 1024
+    """The model width d."""
+    heads: int = 8
+    """Attention heads; they share the width."""
+    layers: int = 1
+    """Layers of each intra- and inter-modal encoder. The published setting is one; further ones are pre-norm."""
+    feed_forward: int | None = None
+    """Hidden width of the encoders' feed-forward part; None for the model width, as published."""
+    dropout: float = 0.5
+    """Dropout of inputs, attention weights, feed-forward parts and student classifiers."""
+    intra_modal: bool = True
+    """Whether each modality attends to itself."""
+    inter_modal: bool = True
+    """Whether each modality attends to the others."""
+    positions: bool = True
+    """Whether the position in the conversation is added to the input."""
+    speakers: bool = True
+    """Whether the speaker embedding is added to the input."""
+    unimodal_gate: Literal["learned", "frozen", "none"] = "learned"
+    """Unimodal-level gate: learned W; W frozen to the identity (the published MELD setting); or no gate."""
+    fusion: Literal["gated", "addition", "concatenation"] = "gated"
+    """Multimodal-level fusion."""
+    context: str = "full"
+    """What an utterance reads of its conversation: full (all, as published); past (itself and all before it); or
+    window(k) (itself and the k - 1 before it)."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "heads", "layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"model.{name}: {getattr(self, name)} is less than 1")
+        if self.feed_forward is not None and self.feed_forward < 1:
+            raise InputError(f"model.feed_forward: {self.feed_forward} is less than 1")
+        if self.width % self.heads:
+            raise InputError(f"model.heads: {self.heads} heads do not divide model.width {self.width}")
+        if self.width % 2:
+            raise InputError(f"model.width: {self.width} is odd; sine and cosine positions need an even width")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"model.dropout: {self.dropout} is not in [0, 1)")
+        if not (self.intra_modal or self.inter_modal):
+            raise InputError("model.intra_modal and model.inter_modal are both off: no encoder would be left")
+        for name in ("unimodal_gate", "fusion"):
+            known = CHOICES[name]
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"model.{name}: {quoted(getattr(self, name))}{near_miss(str(getattr(self, name)), known)}"
+                )
+        Context.of(self.context)
+
+
+CHOICES = {"unimodal_gate": ("learned", "frozen", "none"), "fusion": ("gated", "addition", "concatenation")}
+
+PRESETS: dict[str, Architecture] = {
+    "iemocap": Architecture(),
+    "meld": Architecture(unimodal_gate="frozen"),
+}
+"""The published settings of the model; those of the objective and of the training are in `recipes/`."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The settings of the loss; the defaults are the published IEMOCAP setting."""
+
+    task: float = 1.0
+    """gamma_1, the weight of the fused classifier's cross-entropy."""
+    hard: float = 1.0
+    """gamma_2, the weight of the students' cross-entropies."""
+    soft: float = 1.0
+    """gamma_3, the weight of the students' divergence from the teacher."""
+    temperature: float = 1.0
+    """tau, by which teacher's and students' logits are divided in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
+    detach_teacher: bool = False
+    """Whether the soft term's gradient stops at the teacher; in the published program it does not."""
+    tau_squared: bool = False
+    """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
+
+    def __post_init__(self) -> None:
+        for name in ("task", "hard", "soft"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
+        if self.task == self.hard == self.soft == 0:
+            raise InputError("objective: task, hard and soft are all 0; nothing would be learned")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that a saved model needs to be built and used again; `config.json` in words."""
+
+    modalities: Mapping[str, int]
+    """Modality name to feature width D_m, in order."""
+    labels: tuple[str, ...]
+    """Label names in the order of the logits."""
+    speakers: Speakers
+    architecture: Any = None
+    """The model's own settings: a frozen dataclass, such as SDT's `Architecture`."""
+    encoders: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Modality name to the name of the feature encoder that made its features."""
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """The run that made the parameters: `protocol`, `corpus`, `corpus_sha256`, `seed`, `epoch`."""
+    normalisation: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict)
+    """For a modality whose encoder's name ends in `|z:corpus`, the `mean` and `deviation` [D_m] of its features over
+    the train split: what new input is normalised by."""
+    temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Head (`fused` and each modality) to the temperature by which its logits are divided before they become
+    probabilities; fitted on dev (see `sdt.evaluation.calibration`). A head that is not named has 1."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages of the words that it was trained on; empty where they are unknown."""
+
+    def __post_init__(self) -> None:
+        if not self.modalities:
+            raise InputError("a model needs at least one modality")
+        if FUSED in self.modalities:
+            raise InputError(f"{quoted(FUSED)} cannot be the name of a modality: it names the fused output")
+        texts = (str(value) for value in self.provenance.values())
+        check_names("the name", (*self.modalities, *self.labels, *self.speakers.names, *self.encoders.values(), *texts))
+        for name, statistics in self.normalisation.items():
+            if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
+                raise InputError(f"normalisation: mean and deviation of {quoted(name)} do not fit the modality's width")
+        for head, temperature in self.temperatures.items():
+            if head not in (FUSED, *self.modalities):
+                raise InputError(f"temperatures: {quoted(head)} is no head of the model")
+            if not (math.isfinite(temperature) and temperature > 0):
+                raise InputError(f"temperatures: {temperature} of {quoted(head)} is not a temperature (more than 0)")
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the fused prediction."""
+        return self.temperatures.get(FUSED, 1.0)
+
+    @property
+    def reads_speakers(self) -> bool:
+        """Whether the model looks at who speaks: by the setting or class variable `speakers` of its settings."""
+        return bool(getattr(self.architecture, "speakers", True))
+
+    @classmethod
+    def for_corpus(
+        cls,
+        corpus: Corpus,
+        architecture: Any,  # noqa: ANN401 - see the field
+        modalities: tuple[str, ...] | None = None,
+    ) -> Self:
+        """The configuration that fits a corpus, or some of its modalities.
+
+        Raises:
+            InputError: The corpus lacks one of the modalities.
+        """
+        chosen = modalities or tuple(corpus.modalities)
+        for name in chosen:
+            if name not in corpus.modalities:
+                raise InputError(
+                    f"{corpus.folder}: the corpus has no modality {quoted(name)}{near_miss(name, corpus.modalities)}"
+                )
+        statistics = corpus.provenance.get("normalisation", {})
+        return cls(
+            modalities={name: corpus.modalities[name].shape[1] for name in chosen},
+            labels=corpus.labels,
+            speakers=corpus.speakers,
+            architecture=architecture,
+            encoders={name: corpus.modalities[name].encoder for name in chosen},
+            normalisation={name: statistics[name] for name in chosen if name in statistics},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, for `config.json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], settings: type[Any] = Architecture) -> Self:
+        """The opposite of `to_dict`.
+
+        Args:
+            values: What `to_dict` made.
+            settings: The class of `architecture`.
+
+        Raises:
+            InputError: A value contradicts another.
+            KeyError, TypeError: A key is missing or unknown.
+        """
+        speakers = values["speakers"]
+        return cls(
+            modalities=dict(values["modalities"]),
+            labels=tuple(values["labels"]),
+            speakers=Speakers(speakers["mode"], speakers["count"], tuple(speakers["names"])),
+            architecture=settings(**values["architecture"]),
+            encoders=dict(values["encoders"]),
+            provenance=dict(values["provenance"]),
+            # Models saved before there were these three lack them.
+            normalisation=dict(values.get("normalisation", {})),
+            temperatures=dict(values.get("temperatures", {})),
+            languages=tuple(values.get("languages", ())),
+        )
+
+
+@dataclass(frozen=True)
+class SDTConfig(ModelConfig):
+    """The configuration of SDT."""
+
+    architecture: Architecture = Architecture()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.modalities) == 1 and not self.architecture.intra_modal:
+            raise InputError(
+                f"model.intra_modal is off, but with the single modality {quoted(next(iter(self.modalities)))} "
+                "there is no other encoder"
+            )
+
+    def sources(self, target: str) -> tuple[str, ...]:
+        """The modalities that `target` attends to: itself first, then the others in order."""
+        own = (target,) if self.architecture.intra_modal else ()
+        others = tuple(m for m in self.modalities if m != target) if self.architecture.inter_modal else ()
+        return own + others

@@ -1,0 +1,178 @@
+"""Every model by its name: one line here and one file each; no torch here, a file is imported when its model is used.
+
+A researcher's own model needs no line: `my_model.py:MyModel` names a class in a file, `package.module:MyModel` one in a
+module. Code of one's own is imported only where a user names it: in a recipe, by `--architecture` or by `--code`. A
+saved model that needs such code says so, and nothing is imported because a file that was read says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+from sdt.errors import InputError, near_miss
+
+if TYPE_CHECKING:
+    from sdt.models.base import Model
+
+SDT_NAME = "sdt"
+MODELS: dict[str, str] = {
+    SDT_NAME: "sdt.models.sdt.model:SDT",
+    "utterance": "sdt.models.baselines.utterance:UtteranceOnly",
+    "bc_lstm": "sdt.models.baselines.bc_lstm:BcLSTM",
+    "dialogue_rnn": "sdt.models.baselines.dialogue_rnn:DialogueRNN",
+    "dialogue_gcn": "sdt.models.baselines.dialogue_gcn:DialogueGCN",
+    "mmgcn": "sdt.models.baselines.mmgcn:MMGCN",
+    "mm_dfn": "sdt.models.baselines.mm_dfn:MMDFN",
+    "early_fusion": "sdt.models.baselines.early_fusion:EarlyFusion",
+}
+"""Name to `module:class`."""
+
+_BASE = "sdt.models.base:Model"
+"""What all of them derive from."""
+_own: dict[str, type[Model]] = {}
+"""Label of a class of one's own, `my_model.py:MyModel` or `package.module:MyModel`, to the class; of this process."""
+_files: dict[str, Path] = {}
+"""Label to the file that it was read from."""
+
+
+def find(reference: str) -> type[Model]:
+    """The class that a name or a reference to one's own code means; imports it.
+
+    Args:
+        reference: A name in `MODELS`, `FILE.py:CLASS` or `MODULE:CLASS`.
+
+    Raises:
+        InputError: There is no such model, or the code cannot be imported.
+    """
+    check_reference(reference)
+    if reference in MODELS:
+        module, _, name = MODELS[reference].partition(":")
+        found: type[Model] = getattr(importlib.import_module(module), name)
+        return found
+    own = label(reference)
+    file = Path(reference.rpartition(":")[0])
+    file = file.resolve() if file.suffix == ".py" else file
+    if own not in _own:
+        _own[own] = _import(reference)
+        _files[own] = file
+    elif file != _files[own]:
+        raise InputError(f"{reference}: another file of this name is in use already: {_files[own]}")
+    return _own[own]
+
+
+def known(reference: str) -> type[Model] | None:
+    """The same, but never imports code of one's own; None where that has not been named in this process."""
+    return find(reference) if reference in MODELS else _own.get(label(reference))
+
+
+def check_reference(reference: str) -> None:
+    """Refuse what can be no model; imports nothing.
+
+    Raises:
+        InputError: It is neither a name nor has the form of a reference.
+    """
+    module, colon, name = reference.rpartition(":")
+    if reference in MODELS:
+        return
+    if not (colon and module and name.isidentifier()):
+        raise InputError(
+            f"architecture: there is no model {reference!r}{near_miss(reference, MODELS)}; one's own is named "
+            "FILE.py:CLASS or MODULE:CLASS"
+        )
+
+
+def label(reference: str) -> str:
+    """How a saved model names its class: a built-in name, or a reference without the folder of its file."""
+    module, _, name = reference.rpartition(":")
+    return f"{Path(module).name}:{name}" if module.endswith(".py") else reference
+
+
+def label_of(model: type[Model]) -> str:
+    """The label of a class: its name in `MODELS`, or what it was found by, or else its module and name."""
+    place = f"{model.__module__}:{model.__qualname__}"
+    names = {**{at: name for name, at in MODELS.items()}, **{_place(of): name for name, of in _own.items()}}
+    return names.get(place, place)
+
+
+def group(reference: str) -> str:
+    """The group of a recipe that holds a model's settings: `model` for SDT, else the name of the model's file.
+
+    Settings are given as `bc_lstm.width` or `my_model.width`.
+    """
+    if reference == SDT_NAME:
+        return "model"
+    module = reference.rpartition(":")[0] or reference
+    return Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
+
+
+def settings_of_group(name: str) -> type[Any] | None:
+    """The class of settings of a group other than `model`; None where no model that is known has it."""
+    if name in MODELS and name != SDT_NAME:
+        return find(name).settings
+    own = [model.settings for reference, model in _own.items() if group(reference) == name]
+    return own[-1] if own else None
+
+
+def _place(model: type) -> str:
+    return f"{model.__module__}:{model.__qualname__}"
+
+
+def _import(reference: str) -> type[Model]:
+    """Run code of one's own, and take the class."""
+    module_name, _, name = reference.rpartition(":")
+    module = _file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
+    found = getattr(module, name, None)
+    models = [key for key, value in vars(module).items() if _is_model(value)]
+    if not _is_model(found):
+        raise InputError(
+            f"{reference}: {module_name} has no model {name!r}, a class derived from sdt.models.base.Model"
+            f"{near_miss(name, [key for key in models if key != 'Model'])}"
+        )
+    return cast("type[Model]", found)
+
+
+def _is_model(value: object) -> bool:
+    """Whether this is a class derived from `Model`, whose file imports this one."""
+    return isinstance(value, type) and any(_place(base) == _BASE for base in value.__mro__)
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a model of one's own is named FILE.py:CLASS")
+    if not path.stem.isidentifier():
+        raise InputError(f"{path}: a file's name names its settings, so it has to be an identifier such as my_model.py")
+    name = f"sdt_own_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _broken(str(path), error) from error
+    return module
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _broken(what: str, error: Exception) -> InputError:
+    """Names the line of the researcher's file where its import failed."""
+    at, line = error.__traceback__, ""
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == what:
+            line = f", line {at.tb_lineno}"
+        at = at.tb_next
+    reason = str(error).splitlines()[0] if str(error) else ""
+    return InputError(f"{what}{line}: cannot be imported ({type(error).__name__}: {reason})")

@@ -1,0 +1,122 @@
+"""A saved model is a folder: `config.json`, `model.safetensors` and `README.md`, the model card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+
+from sdt.errors import InputError, described, near_miss, printable, quoted
+from sdt.files import atomic_folder
+from sdt.models.hub import HUB_ID, first_line, model_folder
+from sdt.models.registry import MODELS, SDT_NAME, known, label_of
+from sdt.models.saved_config import check_config, check_size
+
+if TYPE_CHECKING:
+    from sdt.models.base import Model
+
+FORMAT = 1
+
+
+def save(model: Model, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
+    """Write a model folder, whole or not at all; one that is there already is replaced.
+
+    Args:
+        model: The model.
+        folder: Where.
+        card: The text of its README.md.
+        parts: Folders to copy into it, by their name there: an encoder's adapter, to which `config.json` refers.
+    """
+    with atomic_folder(folder, overwrite=True) as aside:
+        name = label_of(type(model))
+        config = {"format": FORMAT, "model": "SDT" if name == SDT_NAME else name, **model.config.to_dict()}
+        (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+        # Not save_file, which makes files that only their owner can read.
+        (aside / "model.safetensors").write_bytes(to_bytes(tensors))
+        (aside / "README.md").write_text(card, encoding="utf-8")
+        for name, source in (parts or {}).items():
+            shutil.copytree(source, aside / name)
+
+
+def push(model: Model, repo_id: str, card: str, *, private: bool) -> str:
+    """Upload a model; see `Model.push_to_hub`."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not HUB_ID.fullmatch(repo_id):
+        raise InputError(f"{repo_id!r} is no hub id; expected owner/name")
+    with tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside) / "model"
+        save(model, folder, card)
+        if not card:  # an empty one would replace a good one
+            (folder / "README.md").unlink()
+        api = HfApi()
+        try:
+            url = api.create_repo(repo_id, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=f"A model: {model.called()}")
+        except (HfHubHTTPError, OSError) as error:
+            raise InputError(f"{repo_id}: cannot be uploaded ({first_line(error)})") from None
+    return str(url)
+
+
+def load(path: Path) -> Model:
+    """Load a model folder, or the model of a run folder, to the CPU and in evaluation mode, whatever its class.
+
+    Raises:
+        InputError: There is no model, or its files are damaged, contradict each other or are of another format; or its
+            class is code of somebody's own that was not named in this process (see `sdt.models.registry`).
+    """
+    folder = model_folder(path)
+    file, weights = folder / "config.json", folder / "model.safetensors"
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise InputError(f"{file}: format {quoted(values['format'])}, but this program reads format {FORMAT}")
+        kind = _class_of(values.get("model", "SDT"))
+        check_config(values, kind.settings)
+        config = kind.config_class.from_dict(values, kind.settings)
+        check_size(kind, config, weights)
+        model = kind(config)
+    except InputError as error:
+        raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from None
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(weights, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{file}: damaged ({described(error)})") from None
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise _unreadable(weights, error) from None
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{weights}: {quoted(name)} holds infinite numbers or NaN; train the model again")
+    return model.eval()
+
+
+def _unreadable(weights: Path, error: Exception) -> InputError:
+    return InputError(f"{weights}: cannot be loaded into the model that config.json describes ({described(error)})")
+
+
+def _class_of(name: str) -> type[Model]:
+    """The class that a configuration names; code of somebody's own is never imported for it."""
+    if name == "SDT":
+        name = SDT_NAME
+    kind = known(name)
+    if kind is not None:
+        return kind
+    if ":" in name:
+        shown = printable(name)[:80]
+        raise InputError(
+            f"this model is code that is no part of this program: {shown}; if you have that code and trust it, name "
+            f"it: --code {shown}"
+        )
+    raise InputError(f"this program has no model {quoted(name)}{near_miss(name, MODELS)}")

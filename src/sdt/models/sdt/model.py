@@ -1,0 +1,169 @@
+"""SDT: the transformer model with self-distillation for emotion recognition in conversations.
+
+Ma, Wang, Lin, Zhang, Zhang, Xu: "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in
+Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494.
+
+What differs from the published program, and computes the same where it can be compared:
+- any number of modalities of any width, in a dictionary, instead of nine encoders written out;
+- conversations are packed, not padded; padding exists inside attention only;
+- utterances may lack modalities: no key or value in attention, no weight in the fusion;
+- the context may be causal: an utterance then reads itself and those before it, and nothing that comes later;
+- a frozen identity gate has no parameters, and the nine layer norms that the published program never uses are absent;
+- the loss lives in `objective.py` and takes logits.
+
+Shapes: N utterances of the batch, packed end to end; M modalities; D_m features of modality m; d model width; C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sdt.batch import Batch
+from sdt.models import base
+from sdt.models.config import FUSED, Architecture, ModelConfig, SDTConfig
+from sdt.models.context import Context
+from sdt.models.dropout import Dropout
+from sdt.models.sdt.attention import Layout, layout_of
+from sdt.models.sdt.branches import Pair, read_branches
+from sdt.models.sdt.encoder import ModalEncoder, SinusoidalPositions
+from sdt.models.sdt.fusion import MultimodalFusion, UnimodalFusion
+
+
+@dataclass(frozen=True)
+class Output(base.Output):
+    """What the model says of a batch.
+
+    `logits` has `"fused"` (the teacher) and each modality (its student), `states` `"fused"`, F, and each modality, H_m.
+    """
+
+    weights: Tensor
+    """[N, M, d]; the multimodal gate's weights; they sum to 1 over the modalities."""
+
+
+class Student(nn.Module):
+    """The classifier of one modality's branch: Linear(dropout(relu(H_m)))."""
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = Dropout(dropout)
+        self.classifier = nn.Linear(width, labels)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """[N, d] to [N, C]."""
+        logits: Tensor = self.classifier(self.dropout(torch.relu(state)))
+        return logits
+
+
+class SDT(base.Model):
+    """Logits of every utterance of a packed batch.
+
+    Args:
+        config: Modalities, labels, speakers and the architecture.
+
+    Raises:
+        InputError: A modality's name cannot be used.
+
+    Example:
+        >>> from sdt.speakers import Speakers
+        >>> small = Architecture(width=16, heads=2)
+        >>> config = SDTConfig({"text": 8, "audio": 4}, ("calm", "cross"), Speakers("appearance", 2), small)
+        >>> sum(p.numel() for p in SDT(config).parameters())
+        10066
+    """
+
+    settings = Architecture
+    config_class = SDTConfig
+    title = "SDT"
+    source = (
+        'Ma et al., "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in '
+        'Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494'
+    )
+    terms = ("task", "hard", "soft")
+
+    config: SDTConfig
+
+    def __init__(self, config: SDTConfig) -> None:
+        super().__init__(config)
+        settings = config.architecture
+        self.context = Context.of(settings.context)
+        width, names = settings.width, list(config.modalities)
+
+        # 1. Projection: the published temporal convolution of kernel size 1, which is a linear map without bias.
+        self.projections = nn.ModuleDict(
+            {name: nn.Linear(size, width, bias=False) for name, size in config.modalities.items()}
+        )
+        # 2. Position and speaker. The last row of the table stands for a speaker without a number and stays zero.
+        self.positions = SinusoidalPositions(width) if settings.positions else None
+        self.speakers = (
+            nn.Embedding(config.speakers.count + 1, width, padding_idx=config.speakers.count)
+            if settings.speakers
+            else None
+        )
+        # 3. Intra- and inter-modal transformers, by target and source.
+        self.encoders = nn.ModuleDict(
+            {
+                target: nn.ModuleDict(
+                    {source: ModalEncoder(settings, intra=source == target) for source in config.sources(target)}
+                )
+                for target in names
+            }
+        )
+        # 4. and 5. Hierarchical gated fusion.
+        self.unimodal = nn.ModuleDict(
+            {target: UnimodalFusion(width, config.sources(target), settings.unimodal_gate) for target in names}
+        )
+        self.multimodal = MultimodalFusion(width, len(names), settings.fusion)
+        # 6. Classifiers.
+        self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
+        self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
+
+    @classmethod
+    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The teacher, and a student for each modality."""
+        return (FUSED, *config.modalities)
+
+    @property
+    def learns_weights(self) -> bool:
+        """As the fusion says; a fusion that does not say learns its weights if it has parameters."""
+        learns = getattr(self.multimodal, "learns_weights", any(True for _ in self.multimodal.parameters()))
+        return bool(learns)
+
+    def forward(self, batch: Batch) -> Output:
+        """Read a batch; conversations do not see each other, whatever their order or neighbours.
+
+        Args:
+            batch: A packed batch with every modality of the model.
+        """
+        return self.read(batch, layout_of(batch, self.context))
+
+    def read(self, batch: Batch, layout: Layout) -> Output:
+        """Read a batch that is laid out for attention in some way; `forward` chooses the fastest."""
+        keys = {name: layout.keys(batch.present[name]) for name in self.projections}
+        encoders: dict[Pair, ModalEncoder] = {
+            (target, source): encoder
+            for target, of_target in self.encoders.items()
+            for source, encoder in of_target.items()  # type: ignore[operator]
+        }
+        fusions: dict[str, UnimodalFusion] = dict(self.unimodal.items())  # type: ignore[arg-type]
+        states = read_branches(encoders, fusions, self._inputs(batch), keys, layout)  # target -> H_m [N, d]
+        present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
+        fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
+        logits = {FUSED: self.classifier(fused)}  # [N, C]
+        logits.update({name: student(states[name]) for name, student in self.students.items()})
+        return Output(logits, weights, {FUSED: fused, **states})
+
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """X_m = projection + position + speaker, [N, d] for each modality."""
+        shared: Tensor | float = 0.0
+        if self.positions is not None:
+            shared = shared + self.positions(batch.position)
+        if self.speakers is not None:
+            shared = shared + self.speakers(batch.speaker)
+        # A missing row is zero in a corpus; the mask makes it so for batches made by hand, too.
+        return {
+            name: projection(batch.features[name] * batch.present[name][:, None]) + shared
+            for name, projection in self.projections.items()
+        }

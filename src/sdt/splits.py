@@ -1,0 +1,123 @@
+"""Splits of whole conversations, by their ids alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from sdt.errors import InputError
+
+SPLITS = ("train", "dev", "test")
+"""The splits of a corpus, in this order."""
+
+IEMOCAP_DEV = (
+    *("Ses01M_impro01", "Ses01M_script03_1"),
+    *("Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2"),
+    *("Ses03F_impro01", "Ses03M_impro02", "Ses03M_impro08a", "Ses03M_script02_2", "Ses03M_script03_2"),
+    *("Ses04F_impro07", "Ses04F_script02_1"),
+)
+"""IEMOCAP's usual dev conversations; their speakers are in train too."""
+
+MELD_DEV = range(1039, 1153)
+"""MELD's dev conversations, where its three splits are numbered through: train comes before, test (to 1432) after."""
+
+_ALIASES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+
+Dev = Literal["usual", "session4", "share"]
+
+
+def split_named(name: str) -> str | None:
+    """The split that a name means: `train`, `dev` or `test`, of whatever case and usual spelling; None for another.
+
+    Example:
+        >>> split_named("Validation"), split_named("eval")
+        ('dev', None)
+    """
+    return _ALIASES.get(name.strip().casefold())
+
+
+def iemocap_session(conversation: str) -> int | None:
+    """The session (1 to 5) of an IEMOCAP conversation, `Ses04F_impro07` say; None for any other id."""
+    match = re.fullmatch(r"Ses0([1-5])[FM]_(?:impro|script)\w+", conversation)
+    return int(match[1]) if match else None
+
+
+def meld_number(conversation: str) -> int | None:
+    """The number (0 to 1432) of a conversation of MELD where its splits are numbered through; None for any other id."""
+    return int(conversation) if re.fullmatch(r"\d{1,4}", conversation) and int(conversation) <= 1432 else None
+
+
+def meld_by_number(conversations: Iterable[str]) -> dict[str, list[str]]:
+    """MELD's own splits: 0 to 1038 are train, 1039 to 1152 dev, 1153 to 1432 test.
+
+    Raises:
+        InputError: An id is no such number.
+    """
+    splits: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
+    for conversation in conversations:
+        number = meld_number(conversation)
+        if number is None:
+            raise InputError(f"conversation {conversation!r} is no MELD conversation: those are numbered 0 to 1432")
+        split = "train" if number < MELD_DEV.start else "dev" if number in MELD_DEV else "test"
+        splits[split].append(conversation)
+    return splits
+
+
+def has_usual_dev(train: Iterable[str]) -> bool:
+    """Whether some of the conversations are the usual dev of their corpus."""
+    return any(_usual(conversation) for conversation in train)
+
+
+def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Take the dev conversations out of train.
+
+    Args:
+        train: Conversation ids.
+        rule: `usual`: MELD's by number, IEMOCAP's usual list; `session4`: IEMOCAP's Session 4; `share`: drawn.
+        share: For `share`, how much of train becomes dev: between 0 and 1.
+        seed: For `share`, what it is drawn with; the order of `train` does not matter.
+
+    Returns:
+        What remains of train, and dev; both in the order of `train`.
+
+    Raises:
+        InputError: The conversations are not of the corpus that the rule is for, or nothing would be left of a split.
+    """
+    if rule == "share":
+        dev = _drawn(train, share, seed)
+    elif rule == "session4":
+        dev = {conversation for conversation in train if iemocap_session(conversation) == 4}
+    else:
+        dev = {conversation for conversation in train if _usual(conversation)}
+    if not dev and rule != "share":
+        wanted = {
+            "session4": "IEMOCAP's Session 4 (ids such as Ses04F_impro07)",
+            "usual": "the usual dev conversations of IEMOCAP (Ses01M_impro01 ...) or of MELD (1039 to 1152)",
+        }[rule]
+        found = f"of {len(train)}, the first being {train[0]!r}" if train else "there are none"
+        raise InputError(f"dev {rule!r}: the train conversations hold none of {wanted}: {found}")
+    if len(dev) == len(train):
+        raise InputError(f"dev {rule!r}: nothing is left of train: all {len(train)} conversations would be dev")
+    return [c for c in train if c not in dev], [c for c in train if c in dev]
+
+
+def _usual(conversation: str) -> bool:
+    return conversation in IEMOCAP_DEV or meld_number(conversation) in MELD_DEV
+
+
+def _drawn(train: Sequence[str], share: float, seed: int) -> set[str]:
+    if not 0 < share < 1:
+        raise InputError(f"dev 'share': {share} is not between 0 and 1")
+    if len(train) < 2:
+        raise InputError(f"dev 'share': {len(train)} train conversations cannot be shared out; at least two are needed")
+    count = min(max(1, round(share * len(train))), len(train) - 1)
+    order = np.random.default_rng(seed).permutation(len(train))
+    ids = sorted(train)
+    return {ids[index] for index in order[:count]}

@@ -1,0 +1,363 @@
+"""Fine-tune a text encoder on single utterances, as the published text features were made before SDT sees them.
+
+The encoder's pooled vector goes through dropout and a linear classifier; both learn from the train split. The epoch is
+the one with the highest weighted F1 on dev, and test is looked at once, with that epoch's weights. What is kept is the
+encoder without the classifier: a Hugging Face model folder, or a low-rank adapter alone; beside it `finetune.json`.
+
+A text that is longer than the encoder reads at once is read in pieces (`text_pieces`): scores pool all of them, an
+epoch trains on one of them, drawn at random, so that memory does not grow with the text.
+
+While it is unfinished the output folder holds `settings.json` and `checkpoint/` only. Every epoch has its own seed, so
+on the same machine, with the same versions and number of threads, a run that was interrupted ends with the same bits as
+one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import sdt
+from sdt.corpus.store import Corpus
+from sdt.device import autocast
+from sdt.encoders.text import longest, pool
+from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model, silence, weights_sha256
+from sdt.encoders.text_pieces import Piece, packed, pieces_of
+from sdt.errors import InputError, MissingDependencyError
+from sdt.evaluation.scores import Scores, score
+from sdt.files import atomic_folder
+from sdt.text import is_blank
+from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
+from sdt.training.display import Display
+from sdt.training.environment import hardware, repeatable
+from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
+from sdt.training.loop import epoch_seeds
+
+SETTINGS = "settings.json"
+
+
+@dataclass
+class Texts:
+    """The labelled utterances of a split that have text."""
+
+    pieces: list[list[Piece]]
+    """Of each text."""
+    label: Tensor
+    """[n] class numbers."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text's longest piece."""
+        return [len(of[0].tokens) for of in self.pieces]
+
+
+class Classifier(nn.Module):
+    """An encoder, pooling, dropout and a linear map to the classes."""
+
+    def __init__(self, encoder: nn.Module, text_model: TextModel, classes: int, settings: FineTuning) -> None:
+        super().__init__()
+        config: Any = encoder.config
+        self.encoder = encoder
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(int(config.hidden_size), classes)
+        self.pooling = text_model.pooling
+
+    def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+        """Token numbers, mask and which tokens count, each [n, tokens], to logits [n, C]."""
+        last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
+        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
+        return logits
+
+
+def finetune(
+    corpus: Corpus,
+    output: Path,
+    settings: FineTuning,
+    *,
+    device: torch.device | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    display: Display | None = None,
+) -> dict[str, Any]:
+    """Fine-tune a text encoder and keep it.
+
+    Args:
+        corpus: With the splits train and dev; test is scored where there is one.
+        output: The folder that will hold the encoder or the adapter.
+        settings: How.
+        device: Where to compute; the CPU by default.
+        resume: Go on with the run in `output`, if there is one.
+        overwrite: Replace what is in `output`.
+        display: Shows progress.
+
+    Returns:
+        What `finetune.json` holds.
+
+    Raises:
+        InputError: The corpus lacks a split, labels or text; the encoder is not there; `output` holds something; the
+            run in it has other settings or another corpus.
+        MissingDependencyError: An adapter is asked for and peft is not installed.
+    """
+    display, device = display or Display(), device or torch.device("cpu")
+    text_model = find_text_model(settings.encoder)
+    if text_model.adapter is not None or text_model.pooling == "layers":
+        raise InputError(f"--encoder {settings.encoder}: a model with the pooling 'mean' or 'first' and no adapter")
+    base = {"encoder": settings.encoder, "sha256": weights_sha256(text_model.folder)}
+    for split in ("train", "dev"):
+        if not corpus.splits.get(split):
+            raise InputError(f"{corpus.folder}: fine-tuning needs a split {split!r}; import the corpus with --dev")
+    identity = {"settings": asdict(settings), "base": base, "corpus_sha256": corpus.fingerprint, "device": device.type}
+    if _begin(output, identity, resume=resume, overwrite=overwrite):
+        record: dict[str, Any] = json.loads((output / RECORD).read_text(encoding="utf-8"))
+        return record
+    with repeatable():
+        torch.manual_seed(settings.seed)
+        tokenizer, encoder = text_model.load()
+        model = Classifier(_adaptable(encoder, settings), text_model, len(corpus.labels), settings).to(device)
+        texts = {
+            split: _texts(corpus, split, tokenizer, min(settings.tokens, longest(model.encoder.config)))
+            for split in ("train", "dev", "test")
+            if corpus.splits.get(split)
+        }
+        run = _Run(model, texts, corpus.labels, settings, tokenizer.pad_token_id, display)
+        state = run.train(output / "checkpoint")
+        model.load_state_dict(state.best)
+        scores = {split: run.evaluate(texts[split]).to_dict() for split in texts if split != "train"}
+    record = {
+        "settings": asdict(settings) | {"learning_rate": settings.rate},
+        "pooling": text_model.pooling,
+        "base": base,
+        "corpus": {"name": corpus.name, "sha256": corpus.fingerprint, "licence": corpus.licence},
+        "labels": list(corpus.labels),
+        "epoch": state.best_epoch,
+        "chosen_on": "dev",
+        "scores": scores,
+        "history": state.history,
+        "made_with": {"sdt": sdt.__version__, "torch": torch.__version__, "hardware": hardware(device)},
+    }
+    with atomic_folder(output, overwrite=True) as aside:
+        _save(model.encoder, tokenizer, settings, aside)
+        record["sha256"] = weights_sha256(aside)
+        (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return record
+
+
+def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> bool:
+    """Make the output folder, or check that what is in it is this run; whether it is finished."""
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder with --output")
+    if output.is_dir() and any(output.iterdir()) and not overwrite:
+        finished = (output / RECORD).is_file()
+        path = output / (RECORD if finished else SETTINGS)
+        if not path.is_file():
+            raise InputError(f"{output}: holds something else; name another folder with --output")
+        if not resume:
+            state = "a finished" if finished else "an unfinished"
+            raise InputError(
+                f"{output}: holds {state} fine-tuning; go on with --resume, or replace it with --overwrite"
+            )
+        if finished:
+            return True
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = [
+                f"{key} {before['settings'].get(key)!r}, not {value!r}"
+                for key, value in identity["settings"].items()
+                if before["settings"].get(key) != value
+            ] + [f"another {name}" for name in ("base", "corpus_sha256", "device") if before[name] != identity[name]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: damaged ({error}); start anew with --overwrite") from None
+        if changed:
+            raise InputError(f"{output}: cannot go on with other settings: the run has {changed[0]}")
+        return False
+    with atomic_folder(output, overwrite=True) as aside:
+        (aside / SETTINGS).write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
+    return False
+
+
+def _adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
+    """The encoder with the parameters that shall learn; with low-rank matrices beside its linear maps, if wanted."""
+    if settings.lora:
+        try:
+            import peft
+        except ImportError:
+            raise MissingDependencyError(
+                "--lora needs peft; install it with: pip install 'sdt-erc[finetune]'"
+            ) from None
+        linear = [
+            name
+            for name, module in encoder.named_modules()
+            if isinstance(module, nn.Linear) and not name.startswith("pooler")
+        ]
+        config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=linear)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers; nothing that a user can do
+            adapted: nn.Module = peft.get_peft_model(encoder, config)
+        return adapted
+    for name, parameter in encoder.named_parameters():
+        # What lies behind the last layer has no part in the pooled vector, so it would never see a gradient.
+        parameter.requires_grad_(not name.startswith("pooler"))
+    return encoder
+
+
+def _texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
+    found = [
+        (utterance.text, corpus.labels.index(utterance.label))
+        for conversation in corpus.split(split)
+        for utterance in conversation.utterances
+        if utterance.label is not None and utterance.text and not is_blank(utterance.text)
+    ]
+    if not found:
+        raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
+    return Texts(
+        pieces_of(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+    )
+
+
+class _Run:
+    """The epochs."""
+
+    def __init__(
+        self,
+        model: Classifier,
+        texts: dict[str, Texts],
+        labels: tuple[str, ...],
+        settings: FineTuning,
+        pad: int,
+        display: Display,
+    ) -> None:
+        self.model, self.texts, self.labels, self.settings = model, texts, labels, settings
+        self.pad, self.display = pad, display
+        self.device = model.head.weight.device
+        self.optimizer = torch.optim.AdamW(_groups(model, settings), weight_decay=settings.weight_decay, fused=True)
+        train = texts["train"]
+        weights = None
+        if settings.class_weights:
+            counts = torch.bincount(train.label, minlength=len(labels)).clamp(min=1)
+            weights = (len(train.label) / (len(labels) * counts)).to(self.device)  # [C]
+        self.loss = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
+        self.steps = settings.epochs * math.ceil(len(train.pieces) / settings.batch)
+
+    def train(self, checkpoints: Path) -> State:
+        state = load_checkpoint(checkpoints, self.model, self.optimizer)
+        if state.epoch:
+            self.display.say(f"goes on after epoch {state.epoch} of {self.settings.epochs}")
+        with self.display.running(self.settings.epochs, state.epoch):
+            for epoch in range(state.epoch + 1, self.settings.epochs + 1):
+                started = time.perf_counter()
+                loss = self._epoch(epoch)
+                found = self.evaluate(self.texts["dev"])
+                best = found.weighted_f1 > state.best_score
+                if best:
+                    state.best_epoch, state.best_score = epoch, found.weighted_f1
+                    state.best = copy_parameters(self.model)
+                state.history.append({"epoch": epoch, "loss": loss, "dev": _brief(found)})
+                save_checkpoint(checkpoints, state, self.model, self.optimizer)
+                # The display speaks of heads; the encoder's classifier stands for the fused one.
+                shown = {"epoch": epoch, "losses": {"total": loss}, "dev": {"fused": _brief(found)}, "best": best}
+                shown["seconds"] = {"all": time.perf_counter() - started}
+                self.display.epoch_done(shown, state.best_score, self.settings.epochs, "dev")
+        return state
+
+    def _epoch(self, epoch: int) -> float:
+        """Train on every utterance once; the mean loss."""
+        train = self.texts["train"]
+        data_seed, dropout_seed = epoch_seeds(self.settings.seed, epoch)
+        generator = np.random.default_rng(data_seed)
+        batches = epoch_batches(train.lengths, self.settings.batch, generator)
+        drawn = [of[generator.integers(len(of))] if len(of) > 1 else of[0] for of in train.pieces]
+        torch.manual_seed(dropout_seed)
+        self.model.train()
+        self.display.epoch_begins(len(batches))
+        parameters = list(trained(self.model).values())
+        total = 0.0
+        for index, chosen in enumerate(batches):
+            share = share_of_rate((epoch - 1) * len(batches) + index, self.steps, self.settings.warmup)
+            for group in self.optimizer.param_groups:
+                group["lr"] = share * group["highest"]
+            logits = self._logits([drawn[number] for number in chosen])
+            loss: Tensor = self.loss(logits, train.label[chosen].to(self.device))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, self.settings.clip)
+            self.optimizer.step()
+            value = loss.item()
+            if not math.isfinite(value):
+                raise InputError(f"epoch {epoch}, batch {index + 1}: the loss is {value}; lower --learning-rate")
+            total += value * len(chosen)
+            self.display.batch_done(len(chosen), value)
+        return total / len(train.pieces)
+
+    def evaluate(self, texts: Texts) -> Scores:
+        """The encoder's own scores on a split."""
+        self.model.eval()
+        owner = [number for number, of in enumerate(texts.pieces) for _ in of]
+        pieces = [piece for of in texts.pieces for piece in of]
+        whole = torch.zeros(len(texts.pieces), len(self.labels))
+        order = sorted(range(len(pieces)), key=lambda index: len(pieces[index].tokens))
+        with torch.inference_mode():
+            for first in range(0, len(order), 64):
+                chosen = [pieces[index] for index in order[first : first + 64]]
+                weights = [1 if self.model.pooling == "first" else piece.counted for piece in chosen]
+                # The classifier is linear: the mean of logits is that of the pooled vector.
+                logits = self._logits(chosen).cpu() * torch.tensor(weights)[:, None]
+                whole.index_add_(0, torch.tensor([owner[index] for index in order[first : first + 64]]), logits)
+        return score(texts.label.numpy(), whole.argmax(dim=1).numpy(), self.labels)
+
+    def _logits(self, pieces: Sequence[Piece]) -> Tensor:
+        with autocast(self.device, "auto"):
+            logits: Tensor = self.model(*packed(pieces, self.pad, self.device))
+        return logits.float()
+
+
+def _brief(scores: Scores) -> dict[str, float]:
+    return {"accuracy": scores.accuracy, "weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1}
+
+
+def _groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:
+    """Parameters by their highest learning rate, in the model's order, which the checkpoints rely on."""
+    config: Any = model.encoder.config
+    layers = int(config.num_hidden_layers)
+    groups: list[dict[str, Any]] = []
+    for name, parameter in trained(model).items():
+        layer = re.search(r"\.layers?\.(\d+)\.", name)
+        below = layers - 1 - int(layer[1]) if layer else layers  # what is in no layer are the embeddings
+        rate = settings.head_learning_rate if name.startswith("head.") else settings.rate * settings.layer_decay**below
+        if not groups or groups[-1]["highest"] != rate:
+            groups.append({"params": [], "highest": rate, "lr": rate})
+        groups[-1]["params"].append(parameter)
+    return groups
+
+
+def _save(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path) -> None:  # noqa: ANN401
+    """Write the adapter alone, or the model and its tokenizer."""
+    if settings.lora:
+        import peft
+        from safetensors.torch import save
+
+        adapter: Any = encoder
+        tensors = peft.get_peft_model_state_dict(adapter, save_embedding_layers=False)
+        # Not peft's own writer: it adds a page about nothing, and asks the hub about the base model.
+        (folder / ADAPTER_WEIGHTS).write_bytes(save({name: t.cpu().contiguous() for name, t in tensors.items()}))
+        config = adapter.peft_config["default"]
+        config.base_model_name_or_path, config.inference_mode = settings.encoder, True
+        config.save_pretrained(folder)
+        return
+    with silence():
+        model: Any = encoder
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    # The weights come out readable by their owner only.
+    for path in folder.iterdir():
+        path.chmod((folder / "config.json").stat().st_mode)

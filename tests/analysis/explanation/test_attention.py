@@ -1,0 +1,80 @@
+"""What is recorded is what the model's own layouts compute."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from sdt.analysis.explanation.attention import RecordingLayout, read_and_record, readable
+from sdt.models.context import Context
+from sdt.models.sdt.attention import layout_of
+from tests.analysis.explanation.build import lively, one
+from tests.models.build import random_batch, small_model
+
+
+@pytest.mark.parametrize("context", ["full", "past", "window(3)"])
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("length", [1, 7])
+def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int, missing: float, context: str) -> None:
+    encoders, heads, size = 3, 2, 4
+    generator = torch.Generator().manual_seed(length)
+    q, k, v = (torch.randn(length, encoders, heads, size, generator=generator) for _ in range(3))
+    present = [torch.rand(length, generator=generator) >= missing for _ in range(encoders)]
+    within = Context.of(context)
+    own, recording = layout_of(one(length), within), RecordingLayout(within)
+    keys = [own.keys(of) for of in present]
+    expected = own.attend(q, k, v, keys, 0.0)
+    found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
+    (weights,) = recording.recorded  # [E, H, T, T]
+    for e, (of, key) in enumerate(zip(present, keys, strict=True)):
+        read = key.some.flatten() > 0  # [T]
+        torch.testing.assert_close(found[read, e], expected[read, e], atol=1e-5, rtol=1e-4)
+        product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
+        torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(weights[e].sum(-1), read.float().expand(heads, length))
+        assert not weights[e][:, ~(readable(length, within) & of)].any()
+
+
+def test_what_a_context_lets_read() -> None:
+    assert readable(3, Context()).all()
+    assert readable(3, Context.of("past")).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+    within = readable(3, Context.of("window(2)")).tolist()
+    assert within == [[True, False, False], [True, True, False], [False, True, True]]
+
+
+@pytest.mark.parametrize("context", ["full", "window(4)"])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: float, context: str) -> None:
+    model, batch = lively(layers=layers, context=context), one(9, missing=missing)
+    with torch.no_grad():
+        expected = model(batch)
+        found, maps = read_and_record(model, batch)
+    for head, logits in expected.logits.items():
+        torch.testing.assert_close(found.logits[head], logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.weights, expected.weights, atol=1e-5, rtol=1e-5)
+    assert len(maps) == layers
+    for of in maps:
+        assert list(of) == [(t, s) for t in batch.present for s in (t, *(m for m in batch.present if m != t))]
+
+
+def test_each_map_is_that_of_its_pair() -> None:
+    model, batch = lively(), one(5)
+    with torch.no_grad():
+        _, (maps,) = read_and_record(model, batch)
+        inputs = model._inputs(batch)
+        for target, source in itertools.product(inputs, repeat=2):
+            layer = model.encoders[target][source].layers[0]  # type: ignore[index]
+            q, k, _ = layer.before_attention(inputs[target], inputs[source])
+            expected = (torch.einsum("ihd,jhd->hij", q, k) / math.sqrt(q.shape[2])).softmax(-1)
+            torch.testing.assert_close(torch.from_numpy(maps[target, source]), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_one_conversation_and_no_dropout() -> None:
+    with pytest.raises(ValueError, match="not of 2"):
+        read_and_record(small_model(), random_batch([2, 3]))
+    with pytest.raises(ValueError, match="evaluation mode"), torch.no_grad():
+        read_and_record(small_model().train(), one(3))
