@@ -406,7 +406,7 @@ def _harmless(value: object, depth: int = 0) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufcSUO"
     kinds = (str, bytes, bytearray, bool, int, float, complex, np.generic)
-    return value is None or isinstance(value, kinds) or type(value).__module__.startswith("sdt.formats.pickles.reader")
+    return value is None or isinstance(value, kinds) or type(value).__module__.startswith("sdt.formats.pickles")
 
 
 def _survives(folder: Path, content: bytes) -> None:
