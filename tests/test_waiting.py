@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from sdt.waiting import ended, taken
+from sdt.waiting import ended, taken, without_interrupts
 
 
 def test_futures_come_as_they_end() -> None:
@@ -58,3 +60,11 @@ def test_ctrl_c_that_another_thread_is_told_of(wait: Callable[[Future[bool]], ob
             over.set()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             later.join()
+
+
+def test_what_is_started_without_interrupts_hears_none() -> None:
+    blocked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    with without_interrupts():
+        started = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=True)
+    assert started.stdout == "True\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -18,7 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 
 from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, feature_encoder, joined
-from sdt.waiting import ended
+from sdt.waiting import ended, without_interrupts
 
 LIGHT = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
 """The encoders that are there in a moment and keep one core busy."""
@@ -91,7 +91,8 @@ class Workers:
             return
         left = dict(enumerate(sources))
         try:
-            rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
+            with without_interrupts():
+                rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
             for future in ended(rows):
                 yield rows[future], future.result()
                 del left[rows[future]]
