@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, use_code
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, add_code_option, import_code, resampling_of
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context", type=_lengths, metavar="K,...", help="limit the context, too: 0,1,2,5,10,all utterances before"
     )
-    add_resampling(parser)
+    add_bootstrap_options(parser)
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="write the tables as JSON, Markdown and LaTeX, and the pictures"
     )
@@ -58,13 +57,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.files import check_folder
     from sdt.training.systems import find
 
-    use_code(options)
+    import_code(options)
     if options.output:
         check_folder(options.output, FILES.__contains__, "an analysis", overwrite=options.overwrite)
     given = Corpus.open(options.corpus) if options.corpus else None
     found = find(options.systems, options.split, given)
     corpora = [_corpus(of, given) for of in found]
-    analyses = analyse([of.system for of in found], corpora, resampling(options))
+    analyses = analyse([of.system for of in found], corpora, resampling_of(options))
     if options.context:
         analyses = _with_context(analyses, found, corpora, options)
     if options.output:  # first, since what reads the tables may stop reading
@@ -103,7 +102,7 @@ def _with_context(
         for analysis, of, corpus in zip(analyses, found, corpora, strict=True):
             assert of.group is not None
             systems = limited(analysis.system, of.group, corpus, options.context, device=device, progress=progress)
-            made.append(with_context(analysis, dict(zip(names, systems, strict=True)), resampling(options)))
+            made.append(with_context(analysis, dict(zip(names, systems, strict=True)), resampling_of(options)))
     return made
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, resampling_of
 from sdt.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure", choices=MEASURES, default=MEASURES[0], help="of the sentences; default: weighted_f1"
     )
-    add_resampling(parser)
+    add_bootstrap_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables and sentences for a page")
     parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables for a paper (package booktabs)")
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int | None:
     if len(systems) < 2:
         raise InputError("name two systems or more; see 'sdt summarise' for the scores of one")
     reference, others = _reference(systems, options.reference)
-    comparisons = compare(reference, others, how=resampling(options), other_features=options.other_features)
+    comparisons = compare(reference, others, how=resampling_of(options), other_features=options.other_features)
     _write(comparisons, options)  # first, since what reads the tables may stop reading
     _print(comparisons, options.measure)
     _say_written(options)

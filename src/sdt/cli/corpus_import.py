@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_encoding_option, count
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import add_encoding_option, positive_int
 from sdt.cores import usable_cores
 from sdt.errors import InputError, printable
 from sdt.files import check_writable
@@ -72,7 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
     )
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="utterances encoded at a time (as many as there are processor cores)"
+        "--jobs",
+        type=positive_int,
+        metavar="N",
+        help="utterances encoded at a time (as many as there are processor cores)",
     )
     parser.add_argument(
         "--normalise",

@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, add_window_options, count, use_code, windows
+from sdt.cli.options import add_code_option, add_window_options, import_code, positive_int, windows_of
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.add_argument(
         "--batch-conversations",
-        type=count,
+        type=positive_int,
         default=32,
         metavar="B",
         help="conversations that are computed together; default: 32",
@@ -62,8 +62,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Load, score, print, write."""
-    from sdt.cli.models import check_finished
     from sdt.cli.progress import bar
+    from sdt.cli.sources import check_finished
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
@@ -74,8 +74,8 @@ def run(options: argparse.Namespace) -> int | None:
     if (options.model is None) == (options.named is None):
         raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
     options.model = options.model or options.named
-    cut = windows(options)
-    use_code(options)
+    cut = windows_of(options)
+    import_code(options)
     if options.output:  # before the work rather than after it
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)

@@ -19,9 +19,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import count
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import add_cluster_options, check_cluster_options, connected_cluster, positive_int
 from sdt.cli.train import add_tracker_option
 from sdt.errors import InputError, near_miss
 from sdt.training.options import add_options, overrides
@@ -61,10 +60,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """How the runs of an experiment are made: how many at once, and who is told."""
-    parser.add_argument("--jobs", type=count, metavar="J", help="runs at the same time; default: 1")
+    parser.add_argument("--jobs", type=positive_int, metavar="J", help="runs at the same time; default: 1")
     parser.add_argument(
         "--threads",
-        type=count,
+        type=positive_int,
         metavar="T",
         help="of each run, fixed when the experiment begins; default: the machine's cores / J; with --cluster: 1",
     )
@@ -105,7 +104,7 @@ def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namesp
 
     console = Console()
     check(plan, corpus)
-    with asked_cluster(options, plan.threads) as cluster, locked(folder):
+    with connected_cluster(options, plan.threads) as cluster, locked(folder):
         plan = begin(plan, folder, corpus, options.command_line)
         jobs = options.jobs or 1
         _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)

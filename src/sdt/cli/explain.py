@@ -19,7 +19,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, add_encoding_option, use_code
+from sdt.cli.options import add_code_option, add_encoding_option, import_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read, explain, write, print."""
     _check(options)
-    use_code(options)
+    import_code(options)
     if options.list:
         _list(options)
         return None
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.analysis.explanation.explain import explain
     from sdt.analysis.explanation.occlusion import readings
     from sdt.analysis.explanation.pictures import check_output, write_explanation
-    from sdt.cli.models import finished_model
     from sdt.cli.progress import bar
+    from sdt.cli.sources import finished_model
     from sdt.device import choose_device
     from sdt.models.base import Model
 
@@ -100,7 +100,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _subject(config: ModelConfig, folder: Path, options: argparse.Namespace) -> Subject:
     from sdt.analysis.explanation.source import from_corpus, from_transcript
-    from sdt.cli.models import corpus_for
+    from sdt.cli.sources import corpus_for
 
     if options.transcript:
         return from_transcript(
@@ -115,7 +115,7 @@ def _list(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from sdt.analysis.explanation.table import conversations_table
-    from sdt.cli.models import corpus_for
+    from sdt.cli.sources import corpus_for
     from sdt.prediction.inputs import read_input
 
     if options.transcript:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sdt.cli.options import add_code_option, use_code
+from sdt.cli.options import add_code_option, import_code
 from sdt.errors import InputError
 from sdt.files import check_writable
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int | None:
     if options.output.is_dir():
         raise InputError(f"{options.output}: is a folder; name a file")
     check_writable(options.output)
-    use_code(options)
+    import_code(options)
 
     from sdt.models.base import Model
     from sdt.prediction.onnx import export_onnx

@@ -25,9 +25,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import add_encoding_option, count
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import (
+    add_cluster_options,
+    add_encoding_option,
+    check_cluster_options,
+    connected_cluster,
+    positive_int,
+)
 from sdt.cores import usable_cores
 from sdt.errors import InputError, printable
 from sdt.files import check_writable
@@ -52,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
     add_encoding_option(parser)
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="utterances at a time (as many as there are processor cores)"
+        "--jobs", type=positive_int, metavar="N", help="utterances at a time (as many as there are processor cores)"
     )
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
@@ -115,7 +120,7 @@ def _extract(options: argparse.Namespace) -> None:
         if encoder.licence_note:
             print(encoder.licence_note)
     cache = FeatureCache(options.cache or default_cache())
-    with contextlib.closing(cache), asked_cluster(options) as cluster, standard() as bars:
+    with contextlib.closing(cache), connected_cluster(options) as cluster, standard() as bars:
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
         if cluster:
             from sdt.encoders.clustered import encoding_on, know_recordings

@@ -14,7 +14,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.training.finetune_settings import FineTuning
 
 

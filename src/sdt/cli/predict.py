@@ -29,9 +29,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import (
+    add_cluster_options,
+    add_code_option,
+    add_encoding_option,
+    add_window_options,
+    check_cluster_options,
+    connected_cluster,
+    import_code,
+    windows_of,
+)
 from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
@@ -78,9 +86,9 @@ def run(options: argparse.Namespace) -> int | None:
 
     from sdt.prediction.inputs import read_input
 
-    windows(options)  # a mistake in them is said before the work
+    windows_of(options)  # a mistake in them is said before the work
     check_cluster_options(options)
-    use_code(options)
+    import_code(options)
     if options.cluster is not None:
         return _on_cluster(options)
     format_ = _format(options.output, options.format)
@@ -128,7 +136,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     survey = Survey(options.transcript, options.media, encoding=options.encoding)
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:
-        with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
+        with connected_cluster(options) as cluster, _progress(survey.utterances) as progress:
             from sdt.models.hub import DEFAULT
             from sdt.prediction.clustered import Loading, predict_on
 

@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.puppets import CONVERSATIONS
 
 

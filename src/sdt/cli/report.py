@@ -15,8 +15,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, use_code
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, add_code_option, import_code, resampling_of
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also run the first model on test, and show how emotions lie before and after fusion (t-SNE)",
     )
     add_code_option(parser)
-    add_resampling(parser)
+    add_bootstrap_options(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -46,11 +45,11 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.experiments.report.gather import folder_of, gather
     from sdt.files import check_folder, check_writable
 
-    use_code(options)
+    import_code(options)
     if options.output is None and len(options.folders) > 1:
         raise InputError("several folders: say with --output where the report shall be")
     output = options.output or folder_of(options.folders[0]) / "report"
-    study = gather(options.folders, resampling(options), options.reference)
+    study = gather(options.folders, resampling_of(options), options.reference)
     check_folder(output, FILES.__contains__, "a report", overwrite=options.overwrite)
     check_writable(output)
     document = build(study, options.command_line, _more(options))

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, count, use_code
+from sdt.cli.options import add_code_option, import_code, positive_int
 from sdt.errors import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="of t-SNE and of the draw; default: 0")
     parser.add_argument(
         "--at-most",
-        type=count,
+        type=positive_int,
         default=3000,
         metavar="N",
         help="draw so many utterances if there are more; default: 3000",
@@ -48,13 +48,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Run the model, lay out its spaces, write, print."""
     from sdt.analysis.explanation.points import points, spaces
-    from sdt.cli.models import corpus_for, finished_model
     from sdt.cli.progress import bar
+    from sdt.cli.sources import corpus_for, finished_model
     from sdt.device import choose_device
     from sdt.files import check_folder
     from sdt.models.base import Model
 
-    use_code(options)
+    import_code(options)
     check_folder(options.output, FILES.__contains__, "representations", overwrite=options.overwrite)
     folder, device = finished_model(options.model), choose_device(options.device)
     corpus = corpus_for(options.model, options.corpus)

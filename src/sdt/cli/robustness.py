@@ -20,8 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, use_code
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, add_code_option, import_code, resampling_of
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             option, type=kind, default=default, metavar="X,...", help=f"{of}, or none; default: {default}"
         )
-    add_resampling(parser)
+    add_bootstrap_options(parser)
     add_code_option(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
 
@@ -62,7 +61,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     if options.resume and options.overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
-    use_code(options)
+    import_code(options)
     check_folder(
         options.output, FILES.__contains__, "robustness results", overwrite=options.overwrite or options.resume
     )
@@ -114,7 +113,7 @@ def _measure(trials: Sequence[Trial], points: Points, options: argparse.Namespac
     from sdt.cli.progress import bars
     from sdt.device import choose_device
 
-    device, how, groups = choose_device(options.device), resampling(options), []
+    device, how, groups = choose_device(options.device), resampling_of(options), []
     for of in trials:
         system = of.subject.system
         bar = {d.name: f"{system.name}, {d.name}" for d in of.disturbances}

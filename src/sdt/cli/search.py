@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import count
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import positive_int
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 
@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=SPACE",
         help="LOW..HIGH, LOW..HIGH:log or VALUE,VALUE",
     )
-    parser.add_argument("--trials", type=count, default=20, metavar="N", help="in all; default: 20")
-    parser.add_argument("--seconds", type=count, metavar="S", help="begin no trial after so long in this call")
+    parser.add_argument("--trials", type=positive_int, default=20, metavar="N", help="in all; default: 20")
+    parser.add_argument("--seconds", type=positive_int, metavar="S", help="begin no trial after so long in this call")
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="runs of each trial, such as 0-2; default: 0")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-search")
     add_options(parser, without=("seed", "output", "training.test"))

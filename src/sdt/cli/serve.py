@@ -19,8 +19,8 @@ import re
 import sys
 from pathlib import Path
 
-from sdt.cli.options import add_code_option, add_window_options, use_code, windows
-from sdt.cli.stopping import FAILED, signal_code
+from sdt.cli.exit_codes import FAILED, signal_code
+from sdt.cli.options import add_code_option, add_window_options, import_code, windows_of
 from sdt.errors import InputError, MissingDependencyError, quoted
 from sdt.serving.settings import Settings
 
@@ -77,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load the model, listen, answer until a signal."""
     settings = Settings(**{option.name: getattr(options, option.name) for option in dataclasses.fields(Settings)})
-    windows(options)  # a mistake in them is said before the work
+    windows_of(options)  # a mistake in them is said before the work
     token = _token(options.token_file)
     _check_names(options)
     if not 0 <= options.port < 65536:
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         raise MissingDependencyError(
             f"sdt serve needs {error.name}; install it with: pip install 'sdt-erc[serve]'"
         ) from None
-    use_code(options)
+    import_code(options)
     with bound(options.host, options.port) as listening:
         from sdt.models.hub import DEFAULT
         from sdt.serving.admission import Admission

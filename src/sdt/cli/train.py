@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 from sdt.training.processes import ALONE, LostProcessError, Processes, launched

@@ -19,8 +19,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, add_encoding_option, count, use_code
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import add_code_option, add_encoding_option, import_code, positive_int
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--history",
-        type=count,
+        type=positive_int,
         metavar="N",
         help="utterances that a model reads which is not causal, the newest included; default: 64",
     )
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int | None:
     """Read lines and say their emotions until there are no more."""
     from sdt.formats.live import LiveTranscript
 
-    use_code(options)
+    import_code(options)
     if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
