@@ -42,6 +42,15 @@ def import_code(options: argparse.Namespace) -> None:
             find(reference)
 
 
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--model`, with the default of predictions."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="a model folder, a run folder, a bundled model, or a hub id; default: meld-text-audio-small",
+    )
+
+
 def add_device_option(parser: argparse.ArgumentParser, purpose: str = "") -> None:
     """Declare `--device`; `purpose` precedes the default in its help."""
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help=f"{purpose}default: auto")
