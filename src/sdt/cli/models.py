@@ -1,10 +1,10 @@
-"""The models that recipes can name, and the settings of each.
+"""List the models that can be trained, or describe one with its settings.
 
-  sdt models                          every model, and where it was published
-  sdt models bc_lstm                  what it is, and its settings with their defaults
-  sdt models my_model.py:MyModel      the same of a model of one's own; imports its code
+  sdt models                          list all models and their publications
+  sdt models bc_lstm                  describe a model and its settings with their defaults
+  sdt models my_model.py:MyModel      describe a custom model; imports its code
 
-A model is trained by `sdt train RECIPE --model NAME`; its settings are options such as `--bc_lstm.width 64`, or a group
+`sdt train RECIPE --model NAME` trains a model; its settings are options such as `--bc_lstm.width 64`, or a group
 `bc_lstm` in the recipe.
 """
 
@@ -39,7 +39,7 @@ def _list() -> None:
     table = Table("name", "model", "source", box=box.SIMPLE_HEAD)
     for name in MODELS:
         model = find(name)
-        table.add_row(name, Text(model.called()), Text(model.source or "none: it is made here"))
+        table.add_row(name, Text(model.called()), Text(model.source or "none"))
     Console(highlight=False, markup=False).print(table)
 
 
