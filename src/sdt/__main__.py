@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM."""
     # The parser is imported here so that the environment above is set before anything can import torch.
     from sdt.cli import run
-    from sdt.cli.stopping import exit_code, terminable
+    from sdt.cli.exit_codes import exit_code, terminable
 
     with terminable():
         try:

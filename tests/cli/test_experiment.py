@@ -66,7 +66,7 @@ def test_ctrl_c_names_the_command_that_goes_on(
     monkeypatch.setattr(run_module, "make_runs", interrupted)
     assert main(["experiment", "ablations", "tiny.yaml", "--output", "a folder"]) == 130
     assert capsys.readouterr().err == (
-        "sdt: stopped; go on with: sdt experiment ablations tiny.yaml --output 'a folder'\n"
+        "sdt: stopped; resume with: sdt experiment ablations tiny.yaml --output 'a folder'\n"
     )
 
 
@@ -87,7 +87,7 @@ def test_the_papers_tables_are_planned(
     ("arguments", "expected"),
     [
         (["none.yaml"], "no such file"),
-        (["ablation", "tiny.yaml"], "'ablation' is no table; did you mean 'ablations'?"),
+        (["ablation", "tiny.yaml"], "unknown table 'ablation'; did you mean 'ablations'?"),
         (["ablations", "tiny.yaml", "--grid", "model.width=8"], "cannot be combined with ablations"),
         (["tiny.yaml", "--seeds", "3-1"], "'3-1' is no seed and no range"),
         (["tiny.yaml", "--seed", "3"], "did you mean '--seeds'?"),

@@ -28,8 +28,8 @@ def code_of(arguments: list[str]) -> object:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["corpus", "show", "mine"], "sdt: 'sdt corpus show' is done by one process; start it without torchrun"),
-        (["experiment", "x.yaml"], "is done by one process"),
+        (["corpus", "show", "mine"], "start it without torchrun"),
+        (["experiment", "x.yaml"], "start it without torchrun"),
         (["train", "x.yaml", "--training.epoch", "3"], "did you mean '--training.epochs'?"),
         (["train", "x.yaml", "--log", "nothing"], "invalid choice"),
     ],

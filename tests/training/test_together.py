@@ -156,7 +156,7 @@ def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, 
     assert died.out[1] == died.errors[1] == ""
     (message,) = died.errors[0].splitlines()
     assert message.startswith("sdt: another process of the run has ended or cannot be reached (")
-    stopped, _, again = message.partition("; go on with: ")
+    stopped, _, again = message.partition("; resume with: ")
     assert stopped.endswith("stopped after epoch 2 of 5")
     assert len(metrics(place / "killed")) == 2
 

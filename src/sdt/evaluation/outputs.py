@@ -18,10 +18,6 @@ import torch
 
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED, Conversation, Prediction, Utterance
-from sdt.corpus.batches import split_batches
-from sdt.corpus.lengths import lengths_of
-from sdt.corpus.selection import Place, Selection, chosen, places_of
-from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import STAND_INS
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.reading import said
@@ -31,6 +27,8 @@ from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
 if TYPE_CHECKING:
+    from sdt.corpus.selection import Place
+    from sdt.corpus.store import Corpus
     from sdt.models.base import Model
 
 
@@ -133,6 +131,10 @@ def run_model(
     Raises:
         InputError: See `check_fit`; or the model has no such modality; or a probability is not a finite number.
     """
+    from sdt.corpus.batches import split_batches  # predictions need none of them
+    from sdt.corpus.lengths import lengths_of
+    from sdt.corpus.selection import chosen, places_of
+
     config = model.config
     check_fit(config, corpus)
     for name in modalities or ():
@@ -252,6 +254,8 @@ def write_predictions(
         conversations: Where to look up an utterance's `speaker` and annotated `label`; without them these keys are
             left out.
     """
+    from sdt.corpus.selection import Selection
+
     by_id: Mapping[str, Conversation] = (
         conversations.source if isinstance(conversations, Selection) else {c.id: c for c in conversations}
     )
