@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import feature_encoder
 from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import find_text_model, weights_sha256
@@ -172,9 +173,9 @@ def test_an_adapter_is_named_with_its_model(adapter: Path, bert: Path, tmp_path:
 
 def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert: Path, tmp_path: Path) -> None:
     elsewhere = shutil.copytree(adapter, tmp_path / "elsewhere")
-    draft = make_spoken()
-    draft.features = {"text": encode_conversations(text_encoder(f"{bert}+{elsewhere}"), draft.conversations)}
-    corpus = write_corpus(draft, tmp_path / "corpus")
+    builder = make_spoken()
+    builder.features = {"text": encode_conversations(text_encoder(f"{bert}+{elsewhere}"), builder.conversations)}
+    corpus = write_corpus(builder, tmp_path / "corpus")
     recipe = Recipe(str(corpus.folder), model=Architecture(width=8, heads=2), training=Training(epochs=1))
     run = train(recipe, tmp_path / "run")
     shutil.rmtree(elsewhere)
@@ -183,8 +184,8 @@ def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert
     assert model.config.encoders == {"text": f"{bert}+text-adapter@{digits}"}
     assert str(elsewhere) not in (run.model / "README.md").read_text()
     assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
-    said = Pipeline.from_pretrained(run.model)(draft.conversations[:2])
-    expected = predictions(run_model(model, corpus, draft.conversations[:2]), model.config, infer=False)
+    said = Pipeline.from_pretrained(run.model)(builder.conversations[:2])
+    expected = predictions(run_model(model, corpus, builder.conversations[:2]), model.config, infer=False)
     for one, other in zip(said, expected, strict=True):
         assert one.emotion == other.emotion
         assert one.probability == pytest.approx(other.probability, abs=1e-4)

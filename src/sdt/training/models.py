@@ -31,6 +31,6 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
 
 def _sample(corpus: Corpus) -> Iterator[str]:
     """The words of up to two hundred conversations of the train split."""
-    train = corpus.split("train") if "train" in corpus.splits else corpus.everything()
+    train = corpus.split("train") if "train" in corpus.splits else corpus.all_conversations()
     for conversation in train[:: max(1, len(train) // 100)]:
         yield from (utterance.text for utterance in conversation.utterances if utterance.text)

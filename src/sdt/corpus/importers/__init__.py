@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.recognition import Recognised, recognise_files
@@ -27,7 +27,7 @@ class Imported:
 
     layout: str
     """The name of their layout."""
-    draft: Draft
+    builder: CorpusBuilder
     sources: Sequence[Path]
     """The files that were read."""
     annotation: Path
@@ -43,7 +43,7 @@ class Release:
     """How a corpus is known and read that is a folder of recordings and annotation, as its makers distribute it."""
 
     recognise: Callable[[Path], bool]
-    read: Callable[[Path, ImportOptions], tuple[Draft, FindClip, list[Path]]]
+    read: Callable[[Path, ImportOptions], tuple[CorpusBuilder, FindClip, list[Path]]]
     """Gives the corpus without features; where its recordings are; the annotation files."""
 
 
@@ -106,18 +106,18 @@ def read(
         InputError: In one line, what is wrong with which file.
     """
     if isinstance(recognised, str):
-        draft, clip, annotations = RELEASES[recognised].read(files[0], options)
-        return Imported(recognised, draft, annotations, files[0], clip=clip)
-    draft, recordings = _read_files(recognised, features, options)
-    draft.notes.insert(0, recognised.remark)
+        builder, clip, annotations = RELEASES[recognised].read(files[0], options)
+        return Imported(recognised, builder, annotations, files[0], clip=clip)
+    builder, recordings = _read_files(recognised, features, options)
+    builder.notes.insert(0, recognised.remark)
     sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
     annotation = recognised.annotations[0] if recognised.annotations else files[0]
-    return Imported(recognised.layout, draft, sources, annotation, recordings)
+    return Imported(recognised.layout, builder, sources, annotation, recordings)
 
 
 def _read_files(
     recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions
-) -> tuple[Draft, Mapping[tuple[str, str], Path] | None]:
+) -> tuple[CorpusBuilder, Mapping[tuple[str, str], Path] | None]:
     """The corpus, and the recordings that its files name."""
     if options.take and recognised.importer != "pickles":
         raise InputError(f"--take {next(iter(options.take))}=...: only pickles hold several modalities; use --features")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
@@ -38,7 +38,9 @@ Place = tuple[int, int]
 """Dialogue id and utterance id, within a split."""
 
 
-def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+def read_meld(
+    annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions
+) -> CorpusBuilder:
     """Read MELD's annotation and any tables of features.
 
     Args:
@@ -71,7 +73,7 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
         for dialogue, utterances in sorted(found.items())
     ]
     places = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
-    return Draft(
+    return CorpusBuilder(
         name=options.name or "meld",
         conversations=conversations,
         labels=options.labels or LABELS,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.pickle_agreement import check_agreement
 from sdt.corpus.importers.pickle_content import Annotation, Content, read_content
@@ -25,7 +25,7 @@ from sdt.splits import has_usual_dev, hold_out
 __all__ = ["LAYOUTS", "Layout", "read_pickles", "recognise"]
 
 
-def read_pickles(files: list[Path], options: ImportOptions) -> Draft:
+def read_pickles(files: list[Path], options: ImportOptions) -> CorpusBuilder:
     """Read published feature files of one data set.
 
     The first file that has utterance ids (else the first that has labels) gives the conversations; the others must
@@ -48,7 +48,7 @@ def read_pickles(files: list[Path], options: ImportOptions) -> Draft:
     notes = [_seen(content) for content in contents]
     holders = choose_holders(contents, options.take, notes)
     kept = _kept(base, annotation, holders, notes)
-    return Draft(
+    return CorpusBuilder(
         name=options.name or annotation.source.name,
         conversations=[_conversation(annotation, conversation, labels) for conversation in kept],
         labels=labels,

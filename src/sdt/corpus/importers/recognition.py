@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sdt.corpus.draft import MODALITY_NAME
+from sdt.corpus.checks import MODALITY_NAME
 from sdt.corpus.importers.feature_tables import PICKLES, SUFFIXES
 from sdt.errors import InputError, near_miss, quoted
 from sdt.formats import csv_lines, parquet

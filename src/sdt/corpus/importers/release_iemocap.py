@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
 from sdt.formats.csv_lines import read_text
@@ -39,7 +39,7 @@ def is_iemocap(folder: Path) -> bool:
     return _root(folder) is not None
 
 
-def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip, list[Path]]:
+def read_iemocap(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, FindClip, list[Path]]:
     """Read the annotation.
 
     Args:
@@ -85,7 +85,7 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip,
         splits["train"], splits["dev"] = hold_out(train, rule, share=options.dev_share, seed=options.seed)
         notes.append(f"{root}: test is Session 5, dev ({rule}) {len(splits['dev'])} of the other dialogs")
     appearance = options.speakers == "appearance"
-    draft = Draft(
+    builder = CorpusBuilder(
         name=options.name or "iemocap",
         conversations=conversations,
         labels=options.labels or tuple(LABELS.values()),
@@ -105,7 +105,7 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip,
         film = session / "dialog" / "avi" / "DivX" / f"{conversation}.avi"
         return Clip(film, said.start, said.end, "left" if said.speaker == conversation[5] else "right")
 
-    return draft, clip, [*files, *transcriptions]
+    return builder, clip, [*files, *transcriptions]
 
 
 def _root(folder: Path) -> Path | None:

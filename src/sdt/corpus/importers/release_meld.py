@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.meld import read_meld
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
@@ -27,7 +27,7 @@ def is_meld(folder: Path) -> bool:
     return any(_find(folder, name) for name in CLIPS.values())
 
 
-def read_meld_release(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip, list[Path]]:
+def read_meld_release(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, FindClip, list[Path]]:
     """Read the annotation.
 
     Args:
@@ -46,17 +46,19 @@ def read_meld_release(folder: Path, options: ImportOptions) -> tuple[Draft, Find
         if annotations[split] is None:
             raise InputError(f"{clips[split]}: the annotation is missing; put {split}_sent_emo.csv into {folder}")
     files = [path for split, path in annotations.items() if path and split in clips]
-    draft = read_meld(files, {}, options)
+    builder = read_meld(files, {}, options)
     absent = [split for split in SPLITS if split not in clips]
-    draft.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
+    builder.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
     if absent:
-        draft.notes.append(f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})")
+        builder.notes.append(
+            f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})"
+        )
 
     def clip(conversation: str, utterance: str, _: str) -> Clip | None:
         split, _, dialogue = conversation.partition("_")
         return Clip(clips[split] / f"dia{dialogue}_utt{utterance}.mp4")
 
-    return draft, clip, files
+    return builder, clip, files
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -17,21 +17,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Matrix, Table, align, name_rows
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.own_features import in_order_of, is_of_corpus
 from sdt.corpus.importers.survey import FileConversations, Survey
 from sdt.errors import InputError, quoted
-from sdt.feature_table import FeatureTable, StreamedTable, row_pieces
+from sdt.feature_table import FeatureTable, StreamedTable, row_chunks
 from sdt.formats.utterance_table import UtteranceFile, read_utterance_file
 from sdt.splits import SPLITS, hold_out
 
 
 def read_tables(
     path: Path, features: Mapping[str, Sequence[Path]], options: ImportOptions
-) -> tuple[Draft, dict[tuple[str, str], Path]]:
+) -> tuple[CorpusBuilder, dict[tuple[str, str], Path]]:
     """Read a corpus of one's own.
 
     Args:
@@ -53,7 +53,7 @@ def read_tables(
     survey = Survey(file, options)
     notes += survey.labels.notes
     conversations = FileConversations(file, survey.lengths, survey.labels.of)
-    draft = Draft(
+    builder = CorpusBuilder(
         name=options.name or path.stem,
         conversations=conversations,
         labels=survey.labels.names,
@@ -66,7 +66,7 @@ def read_tables(
         licence=options.licence or "unknown",
         notes=notes,
     )
-    return draft, survey.media
+    return builder, survey.media
 
 
 def _splits(
@@ -184,6 +184,6 @@ def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTabl
 
     shape = table.size if order is None else len(order), table.width
     present = np.empty(shape[0], dtype=np.bool_)
-    for rows in row_pieces(shape):
+    for rows in row_chunks(shape):
         present[rows] = ~np.isnan(read(rows)).all(axis=1)
     return StreamedTable(read, shape, present, table.encoder, source=str(table.path))

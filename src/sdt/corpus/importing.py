@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdt.corpus import importers
-from sdt.corpus.draft import Draft
-from sdt.corpus.encoding import extract, summarise_problems
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.encoding import extract_features, summarise_problems
 from sdt.corpus.importers import Imported, ImportOptions
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.normalise import normalise
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sdt.media.clip import FindClip
 
 
-def build(
+def import_corpus(
     files: Sequence[Path],
     options: ImportOptions,
     *,
@@ -35,7 +35,7 @@ def build(
     cache: FeatureCache | None = None,
     report: Report | None = None,
     jobs: int = 1,
-) -> Draft:
+) -> CorpusBuilder:
     """Make a corpus of files of any known layout.
 
     Args:
@@ -62,7 +62,7 @@ def build(
             raise InputError(f"{files[0]}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")
         imported = importers.read(files, options, recognised, features)
         assert imported.clip is not None
-        _encode(imported.draft, encoders, imported.clip, cache, report, jobs)
+        _encode(imported.builder, encoders, imported.clip, cache, report, jobs)
     else:
         encoders = named_encoders(options, ("audio", "visual"))
         if encoders and recognised.importer != "tables":
@@ -75,23 +75,23 @@ def build(
             raise InputError(f"--media {options.media}: say what to encode with: --audio-encoder prosody, say")
         imported = importers.read(files, options, recognised, features)
         if options.text_encoder is not None:
-            _encode_text(imported.draft, options.text_encoder, progress)
+            _encode_text(imported.builder, options.text_encoder, progress)
         if encoders:
             _encode_recordings(imported, encoders, options.media, cache, report, jobs)
-    draft = imported.draft
-    draft.provenance = {
+    builder = imported.builder
+    builder.provenance = {
         "importer": imported.layout,
         "options": _json(dataclasses.asdict(options)),
         "features": {modality: [path.name for path in paths] for modality, paths in features.items()},
         "files": [{"name": path.name, "sha256": _digest(path)} for path in dict.fromkeys(imported.sources)],
-        **draft.provenance,
+        **builder.provenance,
     }
-    normalise(draft, options.normalise)
-    if not draft.features:
+    normalise(builder, options.normalise)
+    if not builder.features:
         raise InputError(
-            f"{draft.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
+            f"{builder.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
         )
-    return draft
+    return builder
 
 
 def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[str, FeatureEncoder]:
@@ -110,14 +110,14 @@ def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[st
     return encoders
 
 
-def _encode_text(draft: Draft, name: str, progress: Callable[[int, int], None] | None) -> None:
-    """Give the draft a modality `text`, before its other ones."""
-    if not any(utterance.text for conversation in draft.conversations for utterance in conversation.utterances):
-        raise InputError(f"{draft.name}: --text-encoder {name}: the files hold no text of the utterances")
-    if "text" in draft.features:
-        draft.notes.append(f"text: the features of the files give way to those of the encoder {quoted(name)}")
-    table = encode_conversations(text_encoder(name), draft.conversations, progress)
-    draft.features = {"text": table, **{m: kept for m, kept in draft.features.items() if m != "text"}}
+def _encode_text(builder: CorpusBuilder, name: str, progress: Callable[[int, int], None] | None) -> None:
+    """Give the builder a modality `text`, before its other ones."""
+    if not any(utterance.text for conversation in builder.conversations for utterance in conversation.utterances):
+        raise InputError(f"{builder.name}: --text-encoder {name}: the files hold no text of the utterances")
+    if "text" in builder.features:
+        builder.notes.append(f"text: the features of the files give way to those of the encoder {quoted(name)}")
+    table = encode_conversations(text_encoder(name), builder.conversations, progress)
+    builder.features = {"text": table, **{m: kept for m, kept in builder.features.items() if m != "text"}}
 
 
 def _encode_recordings(
@@ -129,42 +129,44 @@ def _encode_recordings(
     jobs: int,
 ) -> None:
     """Give a table of utterances the modalities of its recordings."""
-    recordings = find_recordings(imported.draft.conversations, imported.recordings or {}, media)
+    recordings = find_recordings(imported.builder.conversations, imported.recordings or {}, media)
     if not recordings.clips:
         raise InputError(
             f"{imported.annotation}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
             "column media, or say where they are with --media"
         )
-    imported.draft.notes += recordings.notes
-    _encode(imported.draft, encoders, recordings.clip, cache, report, jobs)
+    imported.builder.notes += recordings.notes
+    _encode(imported.builder, encoders, recordings.clip, cache, report, jobs)
 
 
 def _encode(
-    draft: Draft,
+    builder: CorpusBuilder,
     encoders: Mapping[str, FeatureEncoder],
     clip: FindClip,
     cache: FeatureCache | None,
     report: Report | None,
     jobs: int,
 ) -> None:
-    """Give a draft the modalities of some encoders, beside or instead of those that it has.
+    """Give a builder the modalities of some encoders, beside or instead of those that it has.
 
     Raises:
         InputError: A modality could not be encoded in any utterance.
     """
-    draft.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
+    builder.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
     for modality in encoders:
-        if modality in draft.features:
-            draft.notes.append(
+        if modality in builder.features:
+            builder.notes.append(
                 f"{modality}: the features of the files give way to those of the encoder "
                 f"{quoted(encoders[modality].name)}"
             )
-    tables, problems = extract(draft.conversations, encoders, clip, cache, report, jobs)
+    tables, problems = extract_features(builder.conversations, encoders, clip, cache, report, jobs)
     for modality, table in tables.items():
         if not table.present.any():
-            raise InputError(f"{draft.name}: {modality} could not be encoded in any utterance: {problems[modality][0]}")
-    draft.features |= tables
-    draft.notes += summarise_problems(tables, problems)
+            raise InputError(
+                f"{builder.name}: {modality} could not be encoded in any utterance: {problems[modality][0]}"
+            )
+    builder.features |= tables
+    builder.notes += summarise_problems(tables, problems)
 
 
 def _digest(path: Path) -> str:
