@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "objects.joblib": (lambda path: joblib.dump(np.array([None]), path), "array of type"),
     "bomb.joblib": (lambda path: path.write_bytes(zlib.compress(bytes(100 * 2**20), 9)), "expands to more than"),
     "model.pt": (lambda path: torch.save(torch.nn.Linear(2, 2), path), "Linear"),
-    "expanded.pt": (lambda path: torch.save(torch.zeros(1).expand(10**9), path), "larger than what is stored"),
+    "expanded.pt": (lambda path: torch.save(torch.zeros(1).expand(10**9), path), "larger than its storage"),
     "old.pt": (lambda path: torch.save(1, path, _use_new_zipfile_serialization=False), "before torch 1.6"),
 }
 

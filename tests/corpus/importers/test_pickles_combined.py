@@ -59,9 +59,9 @@ def test_take_overrides_who_wins(tmp_path: Path) -> None:
     builder = _read([cosmic, mmgcn], take={"text": mmgcn})
     assert builder.features["text"].encoder == "textcnn"
     assert f"text: from {mmgcn} (textcnn), not from {cosmic} ({ROBERTA})" in builder.notes
-    assert "holds no 'audio'; known are: text" in _refused([cosmic, mmgcn], take={"audio": cosmic})
+    assert "has no 'audio'; known are: text" in _refused([cosmic, mmgcn], take={"audio": cosmic})
     other = tmp_path / "other.pkl"
-    assert f"text should come from {other}, which is not among" in _refused([cosmic, mmgcn], take={"text": other})
+    assert f"text={other}" in _refused([cosmic, mmgcn], take={"text": other})
 
 
 def test_of_equal_files_the_first_wins(tmp_path: Path) -> None:
@@ -86,13 +86,13 @@ def test_multiemo_with_mmgcn(tmp_path: Path) -> None:
         "visual": (1000, "multiemo:visual"),
     }
     assert f"{parts[0]}: layout 'multiemo': visual of 5 conversations" in builder.notes
-    assert "features only; give the file with labels" in _refused(parts)
+    assert "features only" in _refused(parts)
 
 
 def test_a_dictionary_of_unknown_width_is_named_by_take(tmp_path: Path) -> None:
     mmgcn = layouts.write(tmp_path / "mmgcn.pkl", layouts.mmgcn_iemocap())
     pose = layouts.write(tmp_path / "pose.pkl", layouts.features(layouts.IEMOCAP_LENGTHS, 9, 1))
-    assert "features of width 9, which tells no modality" in _refused([mmgcn, pose])
+    assert "9 features" in _refused([mmgcn, pose])
     builder = _read([mmgcn, pose], take={"pose": pose})
     assert list(builder.features) == ["text", "audio", "visual", "pose"]
     assert builder.features["pose"].encoder == "unknown"
@@ -126,11 +126,11 @@ def test_files_must_agree(tmp_path: Path) -> None:
     longer = layouts.write(tmp_path / "longer.pkl", layouts.cosmic_meld({**layouts.MELD_LENGTHS, 2: 5}))
     assert f"{longer}: conversation '2' has 5 utterances, but 4 in {mmgcn}" in _refused([mmgcn, longer])
     more = layouts.write(tmp_path / "more.pkl", layouts.cosmic_meld({**layouts.MELD_LENGTHS, 3: 1}))
-    assert f"{mmgcn}: there is no conversation '3', which {more} has" in _refused([mmgcn, more])
+    assert f"{mmgcn}: conversation '3' of {more}" in _refused([mmgcn, more])
     fewer = layouts.write(tmp_path / "fewer.pkl", layouts.features({0: 3}, 768, 1))
-    assert f"{fewer}: there is no conversation '1', which {mmgcn} has" in _refused([mmgcn, fewer])
+    assert f"{fewer}: conversation '1' of {mmgcn}" in _refused([mmgcn, fewer])
     short = layouts.write(tmp_path / "short.pkl", layouts.features({**layouts.MELD_LENGTHS, 1: 2}, 768, 1))
-    assert f"{short}: text, conversation '1': features of 2 utterances, but there are 1" in _refused([mmgcn, short])
+    assert f"{short}: text, conversation '1': features of 2 utterances, but 1" in _refused([mmgcn, short])
     other = layouts.write(tmp_path / "other.pkl", layouts.cosmic_iemocap())
     assert f"{other}: made from iemocap, but {mmgcn} from meld" in _refused([mmgcn, other])
     content = layouts.cosmic_meld()

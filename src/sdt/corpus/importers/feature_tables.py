@@ -33,7 +33,7 @@ from sdt.errors import InputError, described, listed, quoted
 from sdt.files import most_expanded
 from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
-from sdt.formats.pickles.foreign import joblib_as_pickle, torch_as_pickle
+from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
 
 PICKLES = (".pkl", ".pickle")
 JOBLIB = ".joblib"
@@ -66,9 +66,9 @@ def read_table(path: Path) -> Table:
     if suffix in PICKLES:
         return _of_value(path, unpickle.load(path))
     if suffix == JOBLIB:
-        return _of_value(path, unpickle.loads(path, joblib_as_pickle(path)))
+        return _of_value(path, unpickle.loads(path, joblib_to_pickle(path)))
     if suffix in TORCH:
-        return _of_value(path, unpickle.loads(path, torch_as_pickle(path)))
+        return _of_value(path, unpickle.loads(path, torch_to_pickle(path)))
     raise InputError(f"{path}: no table of features has the ending {quoted(suffix)}; known are: {', '.join(SUFFIXES)}")
 
 

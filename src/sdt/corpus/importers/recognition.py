@@ -133,6 +133,6 @@ def _header(path: Path, encoding: str | None) -> list[str]:
 
 
 def _pickle_layouts() -> list[str]:
-    from sdt.corpus.importers.pickles import LAYOUTS
+    from sdt.corpus.importers.pickle_layouts import LAYOUTS
 
     return list(LAYOUTS)
