@@ -1,4 +1,4 @@
-"""A corpus from files: read as they are, then encoded, then normalised."""
+"""Import of a corpus: read the files, encode text and recordings, normalise features."""
 
 from __future__ import annotations
 
@@ -36,44 +36,43 @@ def import_corpus(
     report: Report | None = None,
     jobs: int = 1,
 ) -> CorpusBuilder:
-    """Make a corpus of files of any known layout.
+    """Import a corpus from files of any known layout.
 
     Args:
-        files: Annotation files, feature files, pickles; which is which shows in their structure. Or one folder: an
+        files: Annotation files, feature files and pickles, which are told apart by their structure; or one folder, an
             original release of IEMOCAP or MELD.
-        options: What the user decided.
-        features: Modality to its files, for those whose modality their names do not tell.
-        progress: Called with (texts done, texts in all) while the text is encoded.
-        cache: Where the features of recordings are looked for and kept.
-        report: Called with (encoder, utterances done, utterances in all) while recordings are encoded.
-        jobs: How many utterances of recordings at a time.
+        options: The options of the import.
+        features: Modality to its files, for files whose names do not tell their modality.
+        progress: Called with (texts done, total) while text is encoded.
+        cache: Stores the features of recordings.
+        report: Called with (encoder, utterances done, total) while recordings are encoded.
+        jobs: The number of processes that encode recordings.
 
     Returns:
-        The corpus in memory; its notes say how the files were understood.
+        The corpus in memory; its notes describe how the files were interpreted.
 
     Raises:
-        InputError: In one line, what is wrong with which file.
+        InputError: A file or an option cannot be used; the message names it.
     """
     features = features or {}
     recognised = importers.recognise(files, options, features)
-    if isinstance(recognised, str):
-        encoders = named_encoders(options, ("text", "audio", "visual"))
-        if not encoders:
-            raise InputError(f"{files[0]}: say what to encode with: --text-encoder minilm --audio-encoder prosody, say")
-        imported = importers.read(files, options, recognised, features)
-        assert imported.clip is not None
+    importer = recognised.importer
+    included = importer.recordings == "included"
+    encoders = named_encoders(options, ("text", "audio", "visual") if included else ("audio", "visual"))
+    if included and not encoders:
+        raise InputError(f"{files[0]}: name encoders, for example: --text-encoder minilm --audio-encoder prosody")
+    if encoders and importer.recordings == "none":
+        name = next(iter(encoders.values())).name
+        raise InputError(
+            f"--{next(iter(encoders))}-encoder {name}: these files name no recordings; give the folder of an "
+            "original release or a table of utterances, or encode recordings with: sdt features extract"
+        )
+    if options.media and not encoders:
+        raise InputError(f"--media {options.media}: name an encoder, for example: --audio-encoder prosody")
+    imported = importers.read(recognised, options)
+    if imported.clip is not None:
         _encode(imported.builder, encoders, imported.clip, cache, report, jobs)
     else:
-        encoders = named_encoders(options, ("audio", "visual"))
-        if encoders and recognised.importer != "tables":
-            name = next(iter(encoders.values())).name
-            raise InputError(
-                f"--{next(iter(encoders))}-encoder {name}: these files name no recordings; give the folder of an "
-                "original release or a table of utterances, or encode recordings with: sdt features extract"
-            )
-        if options.media and not encoders:
-            raise InputError(f"--media {options.media}: say what to encode with: --audio-encoder prosody, say")
-        imported = importers.read(files, options, recognised, features)
         if options.text_encoder is not None:
             _encode_text(imported.builder, options.text_encoder, progress)
         if encoders:
@@ -95,10 +94,10 @@ def import_corpus(
 
 
 def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[str, FeatureEncoder]:
-    """The encoders that the options name for some of `text`, `audio` and `visual`.
+    """Make the encoders that the options name for the given modalities.
 
     Raises:
-        InputError: A name is unknown, or is that of an encoder of another modality.
+        InputError: A name is unknown, or its encoder has another modality.
     """
     encoders: dict[str, FeatureEncoder] = {}
     for modality in modalities:
@@ -111,11 +110,11 @@ def named_encoders(options: ImportOptions, modalities: Sequence[str]) -> dict[st
 
 
 def _encode_text(builder: CorpusBuilder, name: str, progress: Callable[[int, int], None] | None) -> None:
-    """Give the builder a modality `text`, before its other ones."""
+    """Encode the text as the first modality."""
     if not any(utterance.text for conversation in builder.conversations for utterance in conversation.utterances):
-        raise InputError(f"{builder.name}: --text-encoder {name}: the files hold no text of the utterances")
+        raise InputError(f"{builder.name}: --text-encoder {name}: the files contain no text of the utterances")
     if "text" in builder.features:
-        builder.notes.append(f"text: the features of the files give way to those of the encoder {quoted(name)}")
+        builder.notes.append(f"text: the features of the files are replaced by those of the encoder {quoted(name)}")
     table = encode_conversations(text_encoder(name), builder.conversations, progress)
     builder.features = {"text": table, **{m: kept for m, kept in builder.features.items() if m != "text"}}
 
@@ -128,12 +127,12 @@ def _encode_recordings(
     report: Report | None,
     jobs: int,
 ) -> None:
-    """Give a table of utterances the modalities of its recordings."""
+    """Encode the recordings of a table of utterances."""
     recordings = find_recordings(imported.builder.conversations, imported.recordings or {}, media)
     if not recordings.clips:
         raise InputError(
             f"{imported.annotation}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
-            "column media, or say where they are with --media"
+            "column media, or give their folder with --media"
         )
     imported.builder.notes += recordings.notes
     _encode(imported.builder, encoders, recordings.clip, cache, report, jobs)
@@ -147,16 +146,16 @@ def _encode(
     report: Report | None,
     jobs: int,
 ) -> None:
-    """Give a builder the modalities of some encoders, beside or instead of those that it has.
+    """Add the modalities of encoders to a corpus; they replace modalities of the same name.
 
     Raises:
-        InputError: A modality could not be encoded in any utterance.
+        InputError: A modality is missing in every utterance.
     """
     builder.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
     for modality in encoders:
         if modality in builder.features:
             builder.notes.append(
-                f"{modality}: the features of the files give way to those of the encoder "
+                f"{modality}: the features of the files are replaced by those of the encoder "
                 f"{quoted(encoders[modality].name)}"
             )
     tables, problems = extract_features(builder.conversations, encoders, clip, cache, report, jobs)
@@ -170,7 +169,7 @@ def _encode(
 
 
 def _digest(path: Path) -> str:
-    """The SHA-256 of a file; or of the names and SHA-256 of the files in a folder of features."""
+    """The SHA-256 of a file; for a folder of features, of the names and SHA-256 of its files."""
     if path.is_file():
         return sha256(path)
     lines = [f"{file.relative_to(path).as_posix()} {sha256(file)}\n" for file in feature_files(path)]
@@ -178,7 +177,7 @@ def _digest(path: Path) -> str:
 
 
 def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The same with paths as file names and tuples as lists."""
+    """The JSON form of a value, with paths as file names and tuples as lists."""
     if isinstance(value, Path):
         return value.name
     if isinstance(value, Mapping):

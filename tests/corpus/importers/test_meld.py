@@ -154,7 +154,7 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
         import_corpus(csvs, ImportOptions(), features={"x": [train, again]})
     with pytest.raises(InputError, match="1 features"):
         import_corpus(csvs, ImportOptions(), features={"x": [train, narrow]})
-    with pytest.raises(InputError, match="which modality is it"):
+    with pytest.raises(InputError, match="--features NAME="):
         import_corpus([*csvs, train], ImportOptions())
 
 

@@ -225,7 +225,7 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
     csv = meld / "dev_sent_emo.csv"
     cases = [
         ([tmp_path], ENCODERS, "neither IEMOCAP"),
-        ([meld], ImportOptions(), "say what to encode with"),
+        ([meld], ImportOptions(), "text-encoder"),
         ([meld], ImportOptions(audio_encoder="words:16"), "encodes text, not audio"),
         ([meld], ImportOptions(text_encoder="words:16", layout="iemocap-release"), "of the layout 'meld-release'"),
         ([csv], ImportOptions(text_encoder="words:16", audio_encoder="prosody"), "these files name no recordings"),

@@ -190,7 +190,7 @@ def test_text_alone_is_enough_and_comes_first(utterances: Path, audio: Path) -> 
 
 
 def test_text_that_is_not_there_cannot_be_encoded(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the files hold no text"):
+    with pytest.raises(InputError, match="no text"):
         import_corpus([many(tmp_path)], ImportOptions(text_encoder="words:4"))
 
 
@@ -308,7 +308,7 @@ def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
 
 def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path: Path) -> None:
     dashed = audio.rename(tmp_path / "my-audio.npy")
-    with pytest.raises(InputError, match=r"which modality is it\? Name it: --features NAME="):
+    with pytest.raises(InputError, match="--features NAME="):
         import_corpus([utterances, dashed], ImportOptions())
     builder = import_corpus([utterances], ImportOptions(), features={"audio": [dashed]})
     assert list(builder.features) == ["audio"]
@@ -319,12 +319,12 @@ def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         import_corpus([utterances, tmp_path / "empty"], ImportOptions())
-    with pytest.raises(InputError, match="no file says who spoke what"):
+    with pytest.raises(InputError, match="no file lists the utterances"):
         import_corpus([dashed], ImportOptions())
-    with pytest.raises(InputError, match="holds the utterances already"):
+    with pytest.raises(InputError, match="lists the utterances already"):
         import_corpus([utterances, many(tmp_path)], ImportOptions())
     (tmp_path / "audio.wav").write_bytes(b"")
-    with pytest.raises(InputError, match="neither utterances nor features"):
+    with pytest.raises(InputError, match="its suffix"):
         import_corpus([utterances, tmp_path / "audio.wav"], ImportOptions())
     with pytest.raises(InputError, match="'tabel' is unknown; did you mean 'table'"):
         import_corpus([utterances, dashed], ImportOptions(layout="tabel"))

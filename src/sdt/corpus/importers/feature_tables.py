@@ -35,10 +35,19 @@ from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
 from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
 
-PICKLES = (".pkl", ".pickle")
-JOBLIB = ".joblib"
-TORCH = (".pt", ".pth")
-SUFFIXES = (*csv_lines.SUFFIXES, *parquet.SUFFIXES, ".npy", ".safetensors", ".npz", *PICKLES, JOBLIB, *TORCH)
+PICKLE_SUFFIXES = (".pkl", ".pickle")
+JOBLIB_SUFFIX = ".joblib"
+TORCH_SUFFIXES = (".pt", ".pth")
+SUFFIXES = (
+    *csv_lines.SUFFIXES,
+    *parquet.SUFFIXES,
+    ".npy",
+    ".safetensors",
+    ".npz",
+    *PICKLE_SUFFIXES,
+    JOBLIB_SUFFIX,
+    *TORCH_SUFFIXES,
+)
 
 
 def read_table(path: Path) -> Table:
@@ -63,11 +72,11 @@ def read_table(path: Path) -> Table:
         return _safetensors(path)
     if suffix == ".npz":
         return _npz(path)
-    if suffix in PICKLES:
+    if suffix in PICKLE_SUFFIXES:
         return _of_value(path, unpickle.load(path))
-    if suffix == JOBLIB:
+    if suffix == JOBLIB_SUFFIX:
         return _of_value(path, unpickle.loads(path, joblib_to_pickle(path)))
-    if suffix in TORCH:
+    if suffix in TORCH_SUFFIXES:
         return _of_value(path, unpickle.loads(path, torch_to_pickle(path)))
     raise InputError(f"{path}: no table of features has the ending {quoted(suffix)}; known are: {', '.join(SUFFIXES)}")
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.feature_tables import PICKLE_SUFFIXES
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.pickle_content import Annotation, Content, check_agreement, read_content
-from sdt.corpus.importers.pickle_layouts import DictionaryLayout, TupleLayout
+from sdt.corpus.importers.pickle_layouts import LAYOUTS, DictionaryLayout, TupleLayout
 from sdt.errors import InputError, near_miss, quoted
 from sdt.feature_table import FeatureTable
 from sdt.speakers import SpeakerMode, Speakers
@@ -252,3 +254,22 @@ def _user_choice(contents: Sequence[Content], modality: str, path: Path) -> Cont
                 )
             return content
     raise InputError(f"--take {modality}={path}: not among the files to import")
+
+
+def import_pickles(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import published pickles; see `read_pickles`."""
+    builder = read_pickles(list(files.paths), options)
+    layout = options.layout or PICKLES.name
+    remark = f"read as {layout}, as --layout says" if options.layout else "read as published pickles"
+    builder.notes.insert(0, remark)
+    return Imported(layout, builder, files.paths[0])
+
+
+def is_pickle(path: Path, _encoding: str | None) -> bool:
+    """Whether a file is a pickle, by its suffix."""
+    return path.suffix.lower() in PICKLE_SUFFIXES
+
+
+PICKLES = Importer(
+    "pickles", "published feature files", is_pickle, import_pickles, layouts=tuple(LAYOUTS), containers=True
+)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
 from sdt.formats.csv_lines import read_text
@@ -131,3 +132,20 @@ def _conversation(path: Path, words: dict[str, str]) -> Conversation:
 def _words(path: Path) -> dict[str, str]:
     found = (_TRANSCRIPTION.match(line.strip()) for line in read_text(path, encoding="latin-1").splitlines())
     return {match[1]: repair_windows1252(match[2].strip()) for match in found if match and match[2].strip()}
+
+
+def import_iemocap(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import the release; see `read_iemocap`."""
+    (folder,) = files.paths
+    builder, clip, annotations = read_iemocap(folder, options)
+    return Imported(IEMOCAP_RELEASE.name, builder, folder, annotations, clip=clip)
+
+
+IEMOCAP_RELEASE = Importer(
+    "iemocap-release",
+    "the IEMOCAP release: annotation, words and recordings",
+    lambda folder, _: is_iemocap(folder),
+    import_iemocap,
+    folder=True,
+    recordings="included",
+)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.meld import read_meld
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
@@ -65,3 +66,20 @@ def _find(folder: Path, name: str) -> Path | None:
     """A file or folder of this name in the folder, or up to two folders deeper."""
     found = (path for pattern in (name, f"*/{name}", f"*/*/{name}") for path in sorted(folder.glob(pattern)))
     return next(found, None)
+
+
+def import_meld_release(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import the release; see `read_meld_release`."""
+    (folder,) = files.paths
+    builder, clip, annotations = read_meld_release(folder, options)
+    return Imported(MELD_RELEASE.name, builder, folder, annotations, clip=clip)
+
+
+MELD_RELEASE = Importer(
+    "meld-release",
+    "the MELD.Raw release: annotation and clips",
+    lambda folder, _: is_meld(folder),
+    import_meld_release,
+    folder=True,
+    recordings="included",
+)
