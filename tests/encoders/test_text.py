@@ -119,7 +119,7 @@ def test_a_folders_name_says_which_weights_are_meant(bert: Path, tmp_path: Path)
     recorded = f"inside@{digits}"
     assert text_encoder(recorded, base=tmp_path / "model").name == recorded
     other = write_bert(copied, seed=1)
-    with pytest.raises(InputError, match=r"weights in .* are others") as caught:
+    with pytest.raises(InputError, match=r"weights in .* have another SHA-256") as caught:
         text_encoder(recorded, base=other.parent)
     assert "\n" not in str(caught.value)
 

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import feature_encoder
+from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import encode_conversations, text_encoder
-from sdt.encoders.text_model import find_text_model, weights_sha256
+from sdt.encoders.text_model import find_text_model
 from sdt.encoders.text_pieces import pieces_of
 from sdt.errors import InputError
 from sdt.evaluation.outputs import check_fit, predictions, run_model
@@ -125,7 +126,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         with pytest.raises(KeyboardInterrupt):
             finetune(corpus, output, settings, resume=True, display=Stop(after))
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
-        with pytest.raises(InputError, match="fine-tuning has not finished" if after == 15 else "holds no weights"):
+        with pytest.raises(InputError, match="fine-tuning is not finished" if after == 15 else "has no weights"):
             text_encoder(str(output))
     with pytest.raises(InputError, match="unfinished fine-tuning; go on with --resume"):
         finetune(corpus, output, settings)
@@ -167,7 +168,7 @@ def test_an_adapter_is_named_with_its_model(adapter: Path, bert: Path, tmp_path:
     shutil.copytree(adapter, tmp_path / "model" / "text-adapter")
     inside = feature_encoder(f"{bert}+text-adapter@{digits}", base=tmp_path / "model")
     assert inside.name == f"{bert}+text-adapter@{digits}"
-    with pytest.raises(InputError, match="holds an adapter; name it with its model"):
+    with pytest.raises(InputError, match="contains an adapter"):
         text_encoder(str(adapter))
 
 

@@ -107,7 +107,7 @@ _BUILTIN = (
     EncoderEntry("words:D", "text", "encoder:TextSource", "D hashed words; needs no model"),
     EncoderEntry("prosody", "audio", "audio_prosody:Prosody", "statistics of voice and spectrum; offline"),
     EncoderEntry("voice8", "audio", "audio_voice8:Voice8", "the eight measurements of MELD's tables; offline"),
-    EncoderEntry("praat", "audio", "audio_praat:Praat", "the same measurements by Praat"),
+    EncoderEntry("praat", "audio", "audio_voice8:Praat", "the same measurements by Praat"),
     EncoderEntry("opensmile:SET", "audio", "audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
     EncoderEntry("speech:MODEL", "audio", "audio_speech:Speech", "a Hugging Face speech encoder"),
     EncoderEntry("faces", "visual", "visual:Faces", "the speaker's face: edges, texture, motion; offline"),

@@ -31,8 +31,9 @@ from torch import Tensor, nn
 import sdt
 from sdt.corpus.store import Corpus
 from sdt.device import autocast
+from sdt.encoders.pretrained import quiet_transformers, weights_sha256
 from sdt.encoders.text import longest, pool
-from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model, silence, weights_sha256
+from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model
 from sdt.encoders.text_pieces import Piece, packed, pieces_of
 from sdt.errors import InputError, MissingDependencyError
 from sdt.evaluation.scores import Scores, score
@@ -354,7 +355,7 @@ def _save(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path
         config.base_model_name_or_path, config.inference_mode = settings.encoder, True
         config.save_pretrained(folder)
         return
-    with silence():
+    with quiet_transformers():
         model: Any = encoder
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
