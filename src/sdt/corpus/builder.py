@@ -17,7 +17,7 @@ from sdt.corpus.index import INDEX_FILE, Index, IndexBuilder
 from sdt.corpus.selection import UtteranceKey
 from sdt.corpus.store import Corpus
 from sdt.corpus.tensors import HashedFile, TensorChunks, write_tensors
-from sdt.errors import InputError, listed, near_miss, quoted
+from sdt.errors import InputError, join_names, near_miss, quoted
 from sdt.feature_table import FeatureTable, row_chunks
 from sdt.files import atomic_folder
 from sdt.speakers import Speakers
@@ -79,7 +79,7 @@ class CorpusBuilder:
         if not 1 < len(set(self.labels)) == len(self.labels) <= MOST_LABELS:
             raise InputError(
                 f"{self.name}: 2 to {MOST_LABELS} different labels are required, got {len(self.labels)}: "
-                f"{listed(self.labels)}"
+                f"{join_names(self.labels)}"
             )
         check_names("corpus name", [self.name])
         check_names(f"{self.name}: label", self.labels)

@@ -9,9 +9,9 @@ from pathlib import Path
 from sdt.conversation import MOST_LABELS
 from sdt.corpus.conversations import UTTERANCES_FILE, Conversations
 from sdt.corpus.index import INDEX_FILE
-from sdt.errors import InputError, listed, quoted
+from sdt.errors import InputError, join_names, quoted
 from sdt.files import sha256
-from sdt.json_values import check_statistics, dictionary, is_size, require, texts
+from sdt.json_values import check_statistics, get_dict, get_strings, is_size, require
 from sdt.speakers import Speakers
 from sdt.splits import SPLITS
 from sdt.text import check_names
@@ -27,22 +27,22 @@ def check_header(header: object) -> None:
     Raises:
         ValueError: `write_corpus` cannot have written this; the message names the key.
     """
-    values = dictionary("corpus.json", {"corpus.json": header})
+    values = get_dict("corpus.json", {"corpus.json": header})
     for key in ("name", "licence"):
         require(isinstance(values.get(key), str), f"{quoted(key)} is not a string")
-    labels = texts("labels", values)
+    labels = get_strings("labels", values)
     require(1 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 2 to {MOST_LABELS} different ones")
-    speakers = dictionary("speakers", values)
+    speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")
-    texts("names", speakers)
-    modalities = dictionary("modalities", values)
+    get_strings("names", speakers)
+    modalities = get_dict("modalities", values)
     for name in modalities:
         require(re.fullmatch(MODALITY_NAME, name) is not None, f"{quoted(name)} is not a valid modality name")
-        entry = dictionary(name, modalities)
+        entry = get_dict(name, modalities)
         require(is_size(entry.get("width")), f"'width' of {quoted(name)} is not a positive number")
         require(isinstance(entry.get("encoder"), str), f"'encoder' of {quoted(name)} is not a string")
-    splits = dictionary("splits", values)
+    splits = get_dict("splits", values)
     for split in splits:
         require(split in SPLITS, f"{quoted(split)} is not a split")
     files = {UTTERANCES_FILE, *(f"{name}.safetensors" for name in modalities)}
@@ -52,18 +52,18 @@ def check_header(header: object) -> None:
         files.add(INDEX_FILE)
         for split, count in splits.items():
             require(is_size(count) or count == 0, f"'splits': {quoted(split)} is not a number of conversations")
-    encoders = [str(dictionary(name, modalities)["encoder"]) for name in modalities]
-    check_names("the name", [str(values["name"]), *labels, *texts("names", speakers), *encoders])
-    check_statistics(dictionary("provenance", values))
-    hashes = dictionary("sha256", values)
-    require(set(hashes) == files, f"'sha256' does not list exactly the files {listed(sorted(files))}")
+    encoders = [str(get_dict(name, modalities)["encoder"]) for name in modalities]
+    check_names("the name", [str(values["name"]), *labels, *get_strings("names", speakers), *encoders])
+    check_statistics(get_dict("provenance", values))
+    hashes = get_dict("sha256", values)
+    require(set(hashes) == files, f"'sha256' does not list exactly the files {join_names(sorted(files))}")
 
 
 def _check_split_ids(splits: dict[str, object]) -> None:
     """Check the splits of format 1, which lists the conversation ids."""
     owner: dict[str, str] = {}
     for split in splits:
-        for id in texts(split, splits):
+        for id in get_strings(split, splits):
             require(owner.setdefault(id, split) == split, f"conversation {quoted(id)} is in two splits")
 
 

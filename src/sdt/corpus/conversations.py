@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.index import Index, IndexBuilder, label_numbers
-from sdt.errors import InputError, described, quoted
+from sdt.errors import InputError, describe_error, quoted
 from sdt.speakers import Speakers
 
 UTTERANCES_FILE = "utterances.jsonl"
@@ -110,7 +110,9 @@ class Conversations(Mapping[str, Conversation]):
         try:
             return np.asarray(np.memmap(self.path, dtype=np.uint8, mode="r"))
         except (OSError, ValueError) as error:  # an empty file cannot be mapped
-            raise InputError(f"{self.path}: cannot be read ({described(error)}); import the corpus again") from None
+            raise InputError(
+                f"{self.path}: cannot be read ({describe_error(error)}); import the corpus again"
+            ) from None
 
     def mismatch(self, line: int, found: str) -> InputError:
         """The error for a line that contradicts the index."""
@@ -175,7 +177,7 @@ def parse_line(path: Path, number: int, text: bytes, labels: Sequence[str]) -> t
         id = line.pop("conversation")
         utterance = Utterance(id=line.pop("utterance"), **line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}, line {number}: damaged ({described(error)}); import the corpus again") from None
+        raise InputError(f"{path}, line {number}: damaged ({describe_error(error)}); import the corpus again") from None
     if utterance.label is not None and utterance.label not in labels:
         raise InputError(
             f"{path}, line {number}: conversation {quoted(id)}, utterance {quoted(utterance.id)} has the label "

@@ -15,11 +15,11 @@ from sdt.corpus.store import Corpus
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import EncodeChunks, Report, encode_cached
 from sdt.encoders.encoder import FeatureEncoder, Source
-from sdt.encoders.workers import shared
+from sdt.encoders.workers import worker_pool
 from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.files import atomic_folder
 from sdt.media.clip import FindClip
-from sdt.media.problems import lacking
+from sdt.media.problems import summarise_missing
 
 
 def extract_features(
@@ -60,7 +60,7 @@ def extract_features(
         if encode is not None:
             encoded = encode_cached(encoder, sources, cache, report, encode)
         else:
-            with shared(encoder, jobs) as workers:
+            with worker_pool(encoder, jobs) as workers:
                 encoded = encode_cached(workers, sources, cache, report)
         tables[modality] = FeatureTable(encoded.features, encoded.present, encoder.name, source=encoder.name)
         problems[modality] = encoded.problems
@@ -69,7 +69,7 @@ def extract_features(
 
 def summarise_problems(tables: Mapping[str, FeatureTable], problems: Mapping[str, Sequence[str]]) -> list[str]:
     """One line for each modality that some utterances lack."""
-    return [lacking(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
+    return [summarise_missing(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
 
 
 def write_features(

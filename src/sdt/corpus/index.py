@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from sdt.conversation import UNLABELLED, Conversation
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, described, listed, quoted
+from sdt.errors import InputError, describe_error, join_names, quoted
 from sdt.speakers import Speakers
 from sdt.splits import SPLITS
 
@@ -78,7 +78,7 @@ class Index:
             raise InputError(f"{error}; import the corpus again") from None
         splits = {name: tensors.pop(f"split.{name}") for name in SPLITS if f"split.{name}" in tensors}
         if set(tensors) != set(_TYPES):
-            raise _damaged(path, f"it holds {listed(sorted(tensors))}")
+            raise _damaged(path, f"it holds {join_names(sorted(tensors))}")
         for name, values in {**tensors, **splits}.items():
             if values.dtype != _TYPES.get(name, np.int64) or values.ndim != 1:
                 raise _damaged(path, f"{name!r} has type {values.dtype} and shape {values.shape}")
@@ -107,7 +107,7 @@ class Index:
         try:
             return self._id(number).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _damaged(self.path, f"the id of conversation {number}: {described(error)}") from None
+            raise _damaged(self.path, f"the id of conversation {number}: {describe_error(error)}") from None
 
     def _id(self, number: int) -> bytes:
         return self.ids[self.id_byte[number] : self.id_byte[number + 1]].tobytes()

@@ -30,7 +30,7 @@ from sdt.corpus.conversations import UTTERANCES_FILE, Conversations, index_lines
 from sdt.corpus.index import INDEX_FILE, Index
 from sdt.corpus.selection import Ids, Selection
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, described, near_miss, quoted
+from sdt.errors import InputError, describe_error, near_miss, quoted
 from sdt.feature_table import row_chunks
 from sdt.files import sha256
 from sdt.speakers import Speakers
@@ -172,7 +172,7 @@ class Corpus:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path}: damaged ({described(error)}); import the corpus again") from None
+            raise InputError(f"{path}: damaged ({describe_error(error)}); import the corpus again") from None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from sdt.errors import InputError, described, quoted
+from sdt.errors import InputError, describe_error, quoted
 
 # The library writes tensors in the reverse of this order: the widest type first, so that all tensors are aligned.
 _KINDS = {
@@ -57,7 +57,7 @@ def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
         raw = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))[8 + length :]
         return {name: _view(raw, entry) for name, entry in header.items() if name != "__metadata__"}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else described(error)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else describe_error(error)
         raise InputError(f"{path}: cannot be read ({why})") from None
 
 

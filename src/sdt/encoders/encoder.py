@@ -151,7 +151,7 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     return encoder
 
 
-def joined(parts: Sequence[Encoded], width: int) -> Encoded:
+def concatenate(parts: Sequence[Encoded], width: int) -> Encoded:
     """Concatenate the results of several batches of utterances."""
     return Encoded(
         np.concatenate([np.zeros((0, width), dtype=np.float32), *(part.features for part in parts)]),

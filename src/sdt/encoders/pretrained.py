@@ -129,16 +129,16 @@ def load_model(folder: Path, **options: object) -> Any:  # noqa: ANN401 - transf
     """
     from transformers import AutoModel
 
-    from sdt.parameter_limit import parameters_limited, sizes_of_tensors
+    from sdt.parameter_limit import limit_parameters, tensor_sizes
 
     if files := list(folder.glob("*.safetensors")):
-        sizes = [size for file in files for size in sizes_of_tensors(file)]
+        sizes = [size for file in files for size in tensor_sizes(file)]
     else:  # pickled weights, whose tensor sizes are unknown
         sizes = [_PICKLED_TENSOR] * (sum(file.stat().st_size for file in folder.glob("*.bin")) // _PICKLED_TENSOR)
     layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers", 0)
     if layers > len(sizes):  # some configurations allocate a list of this length
         raise InputError(f"{quoted(layers)} layers, but the weights have {len(sizes):,} tensors")
-    with quiet_transformers(), parameters_limited(sizes):
+    with quiet_transformers(), limit_parameters(sizes):
         return AutoModel.from_pretrained(folder, local_files_only=True, **options)
 
 

@@ -184,7 +184,7 @@ def _found(job: Mapping[str, Any], files: Sequence[int], folder: Path) -> tuple[
     The files get names in a folder of links that point into this process: encoders open them by a path, and the name
     says what kind of file it is meant to be, but nothing of an upload is in the folder.
     """
-    from sdt.media.clip import Clip, MediaProblem, stated_seconds
+    from sdt.media.clip import Clip, MediaProblem, container_seconds
     from sdt.media.recordings import Recordings, find_recordings
 
     said = job["conversation"]
@@ -194,7 +194,7 @@ def _found(job: Mapping[str, Any], files: Sequence[int], folder: Path) -> tuple[
         path = folder / file["name"]
         path.symlink_to(DESCRIPTORS / str(descriptor))
         with suppress(MediaProblem):  # the encoder will say so
-            seconds = stated_seconds(path)
+            seconds = container_seconds(path)
             if seconds > job["media_seconds"]:
                 raise _TooLong(f"{file['name']} lasts {seconds:,.0f} seconds")
         if file["utterance"] is None:

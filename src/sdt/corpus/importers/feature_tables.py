@@ -29,7 +29,7 @@ from sdt.corpus.importers.alignment import Matrix, Table
 from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, described, listed, quoted
+from sdt.errors import InputError, describe_error, join_names, quoted
 from sdt.files import most_expanded
 from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
@@ -198,7 +198,9 @@ def _safetensors(path: Path) -> Table:
     tensors = map_tensors(path)
     present = tensors.pop("present", None) if len(tensors) == 2 else None
     if len(tensors) != 1 or (present is not None and "features" not in tensors):
-        raise InputError(f"{path}: expected one matrix, or 'features' and 'present', found {listed(sorted(tensors))}")
+        raise InputError(
+            f"{path}: expected one matrix, or 'features' and 'present', found {join_names(sorted(tensors))}"
+        )
     table = _matrix(path, next(iter(tensors.values())))
     if present is not None and (present.dtype != np.bool_ or present.shape != (table.size,)):
         raise InputError(
@@ -215,7 +217,7 @@ def _check_magic(path: Path, magic: bytes, kind: str) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: cannot be read, damaged or cut off ({described(error)})")
+    return InputError(f"{path}: cannot be read, damaged or cut off ({describe_error(error)})")
 
 
 def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:

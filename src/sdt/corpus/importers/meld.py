@@ -20,7 +20,7 @@ from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.options import ImportOptions
-from sdt.errors import InputError, listed, quoted
+from sdt.errors import InputError, join_names, quoted
 from sdt.feature_table import FeatureTable
 from sdt.formats.csv_lines import Line, read_csv
 from sdt.formats.tables import is_meld
@@ -102,7 +102,7 @@ def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:
-            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {listed(names[:12])}")
+            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {join_names(names[:12])}")
     dialogues: dict[int, dict[int, Utterance]] = {}
     repeated = 0
     for line in lines:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.errors import InputError, described, quoted
+from sdt.errors import InputError, describe_error, quoted
 from sdt.files import most_expanded
 from sdt.formats.pickles.opcodes import errors_in
 
@@ -97,7 +97,7 @@ def _decompressed(path: Path, data: bytes) -> bytes:
     try:
         unpacked: bytes = unpacker.decompress(data, most + 1)
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be unpacked, damaged ({described(error)})") from None
+        raise InputError(f"{path}: cannot be unpacked, damaged ({describe_error(error)})") from None
     if len(unpacked) > most:
         raise InputError(f"{path}: expands to more than {most:,} bytes, the limit for a file of {len(data):,} bytes")
     if not unpacker.eof:
