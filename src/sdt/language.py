@@ -47,7 +47,7 @@ def most_likely(text: str) -> tuple[str, float]:
     return str(code), float(probability)
 
 
-def languages_of(texts: Iterable[str]) -> tuple[str, ...]:
+def detect_languages(texts: Iterable[str]) -> tuple[str, ...]:
     """The ISO 639-1 codes of the languages of at least a tenth of some texts; empty where there is too little text."""
     whole = " ".join(texts)
     parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]

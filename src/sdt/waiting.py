@@ -21,14 +21,14 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Future[Any])
 
 
-def taken(items: queue.SimpleQueue[T]) -> T:
+def get(items: queue.SimpleQueue[T]) -> T:
     """The next item of a queue, once there is one."""
     while True:
         with contextlib.suppress(queue.Empty):
             return items.get(timeout=LIMIT)
 
 
-def ended(futures: Iterable[F]) -> Iterator[F]:
+def as_completed(futures: Iterable[F]) -> Iterator[F]:
     """Futures in the order in which they end, by a result, an error or a cancellation; each once.
 
     What `concurrent.futures.as_completed` gives, with waits that Ctrl-C ends.
@@ -38,7 +38,7 @@ def ended(futures: Iterable[F]) -> Iterator[F]:
     for future in waiting:
         future.add_done_callback(found.put)  # type: ignore[arg-type]  # of this very future
     for _ in waiting:
-        yield taken(found)
+        yield get(found)
 
 
 @contextlib.contextmanager

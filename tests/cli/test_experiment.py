@@ -122,11 +122,11 @@ def test_two_at_once_in_one_folder(place: Path, capsys: pytest.CaptureFixture[st
 def test_another_corpus_is_refused(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sdt.corpus.store import write_corpus
-    from tests.training.conftest import make_draft
+    from sdt.corpus.builder import write_corpus
+    from tests.training.conftest import make_builder
 
     monkeypatch.setattr(run_module, "make_runs", lambda *_, **__: [])
-    write_corpus(make_draft(seed=9), place / "other")
+    write_corpus(make_builder(seed=9), place / "other")
     assert main(["experiment", "tiny.yaml"]) == 0
     assert main(["experiment", "tiny.yaml", "--corpus", "other"]) == 2
     assert "cannot go on with another corpus" in capsys.readouterr().err

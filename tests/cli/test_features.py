@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("av")
 
 from sdt.__main__ import main
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.text import text_encoder
 from sdt.prediction.inputs import read_input, recordings_of
 from tests.encoders.clips import noise, write_clip

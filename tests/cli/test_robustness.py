@@ -11,18 +11,19 @@ import pytest
 
 import sdt.analysis.robustness.measure as measure_module
 from sdt.__main__ import main
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import score
 from sdt.models.sdt.model import SDT
-from tests.analysis.robustness.test_words import spoken_draft
+from tests.analysis.robustness.test_words import spoken_builder
 from tests.evaluation.runs import make_run
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    corpus = write_corpus(spoken_draft(), folder / "tiny")
+    corpus = write_corpus(spoken_builder(), folder / "tiny")
     for seed in range(2):
         make_run(folder / "full" / f"seed-{seed}", corpus, seed)
     make_run(folder / "other", corpus, 7)

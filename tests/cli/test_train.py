@@ -10,16 +10,16 @@ import pytest
 import sdt.training.display as display_module
 import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
-from sdt.corpus.store import write_corpus
+from sdt.corpus.builder import write_corpus
 from sdt.training.recipe import dump_recipe
-from tests.training.conftest import make_draft, make_recipe
+from tests.training.conftest import make_builder, make_recipe
 from tests.training.test_run import PUBLISHED, assert_same_run, metrics
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the tiny corpus and `tiny.yaml`."""
-    write_corpus(make_draft(), tmp_path / "tiny")
+    write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

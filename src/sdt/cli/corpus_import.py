@@ -31,7 +31,7 @@ from sdt.cores import usable_cores
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from sdt.corpus.draft import Draft
+    from sdt.corpus.builder import CorpusBuilder
     from sdt.corpus.importers import ImportOptions
     from sdt.encoders.cache import FeatureCache
 
@@ -106,8 +106,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Import the files, print notes, and show the corpus."""
     from sdt.cli.corpus_show import show
+    from sdt.corpus.builder import write_corpus
     from sdt.corpus.importers import ImportOptions
-    from sdt.corpus.store import write_corpus
     from sdt.encoders.cache import FeatureCache, default_cache
 
     output: Path = options.output
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int | None:
     recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
     cache = FeatureCache(options.cache or default_cache()) if recorded else None
     try:
-        draft = _read(options, settings, features, cache)
+        builder = _read(options, settings, features, cache)
     except KeyboardInterrupt as stopped:
         kept = "; run the same command to resume with the cache" if cache else ""
         print(f"sdt: stopped{kept}", file=sys.stderr)
@@ -143,8 +143,8 @@ def run(options: argparse.Namespace) -> int | None:
     finally:
         if cache:
             cache.close()
-    corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
-    for note in draft.notes:
+    corpus = write_corpus(builder, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
+    for note in builder.notes:
         print(printable(note))
     show(corpus)
     print(f"written to {output}")
@@ -153,10 +153,10 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _read(
     options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
-) -> Draft:
-    """Read and encode, with a progress bar."""
+) -> CorpusBuilder:
+    """Read and encode, with a bar where someone watches."""
     from sdt.cli.progress import progress_bars
-    from sdt.corpus.build import build
+    from sdt.corpus.importing import import_corpus
 
     with progress_bars() as bars:
         task = bars.add_task("encoding text", total=None, visible=False)
@@ -164,7 +164,7 @@ def _read(
         def show_bar(name: str, done: int, total: int) -> None:
             bars.update(task, description=name, completed=done, total=total, visible=True)
 
-        return build(
+        return import_corpus(
             options.files,
             settings,
             features=features,

@@ -86,8 +86,9 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _extract(options: argparse.Namespace) -> None:
     from sdt.cli.progress import progress_bars
-    from sdt.corpus.encoding import extended, extract, summarise_problems, write_tables
-    from sdt.corpus.store import Corpus, write_corpus
+    from sdt.corpus.builder import write_corpus
+    from sdt.corpus.encoding import extract_features, summarise_problems, with_features, write_features
+    from sdt.corpus.store import Corpus
     from sdt.encoders.cache import FeatureCache, default_cache
     from sdt.media.recordings import Recordings, find_recordings
     from sdt.prediction.inputs import read_input, recordings_of
@@ -129,7 +130,7 @@ def _extract(options: argparse.Namespace) -> None:
                 sorted(modalities),
                 lambda done, total: bars.update(reading, completed=done, total=total),
             )
-        tables, problems = extract(
+        tables, problems = extract_features(
             conversations,
             encoders,
             recordings.clip,
@@ -142,9 +143,9 @@ def _extract(options: argparse.Namespace) -> None:
         first = next(of[0] for of in problems.values() if of)
         raise InputError(f"{source}: no utterance could be encoded; the first problem: {first}")
     if corpus is not None:
-        write_corpus(extended(corpus, tables), options.output, overwrite=options.overwrite)
+        write_corpus(with_features(corpus, tables), options.output, overwrite=options.overwrite)
     else:
-        write_tables(options.output, conversations, tables, problems, overwrite=options.overwrite)
+        write_features(options.output, conversations, tables, problems, overwrite=options.overwrite)
     for modality, table in tables.items():
         n, width = table.features.shape
         print(f"{modality}: {table.encoder}, {width} wide, {int(table.present.sum())} of {n} utterances")

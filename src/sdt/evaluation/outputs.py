@@ -18,6 +18,9 @@ import torch
 
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED, Conversation, Prediction, Utterance
+from sdt.corpus.batches import split_batches
+from sdt.corpus.selection import Selection, UtteranceKey, conversation_lengths, select, utterance_keys
+from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import STAND_INS
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.reading import said
@@ -27,7 +30,6 @@ from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
 if TYPE_CHECKING:
-    from sdt.corpus.selection import Place
     from sdt.corpus.store import Corpus
     from sdt.models.base import Model
 
@@ -44,7 +46,7 @@ class Outputs:
     weights: npt.NDArray[np.float32] | None
     """[N, M] how much each modality weighed in the fusion, the mean over the model's dimensions; None where the model
     has no such weights."""
-    places: Sequence[Place]
+    places: Sequence[UtteranceKey]
     """[N] (conversation id, utterance id)."""
     present: npt.NDArray[np.bool_] | None = None
     """[N, M] whether the utterance has the modality, as the model saw it; None where nobody has noted it."""
@@ -131,17 +133,13 @@ def run_model(
     Raises:
         InputError: See `check_fit`; or the model has no such modality; or a probability is not a finite number.
     """
-    from sdt.corpus.batches import split_batches  # predictions need none of them
-    from sdt.corpus.lengths import lengths_of
-    from sdt.corpus.selection import chosen, places_of
-
     config = model.config
     check_fit(config, corpus)
     for name in modalities or ():
         if name not in config.modalities:
             raise InputError(f"the model has no modality {name!r}{near_miss(name, config.modalities)}")
     device = device or next(model.parameters()).device
-    lengths = lengths_of(conversations)
+    lengths = conversation_lengths(conversations)
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     heads = model.heads
@@ -149,14 +147,14 @@ def run_model(
         probabilities={head: np.empty((size, len(config.labels)), dtype=np.float32) for head in heads},
         label=np.full(size, UNLABELLED, dtype=np.int64),
         weights=None,
-        places=places_of(conversations),
+        places=utterance_keys(conversations),
     )
     # Conversations of like length share a batch, so that attention pads little; the longest go first, so that memory
     # runs out at once if it does.
     order = np.argsort(-lengths, kind="stable").tolist()
     batches = split_batches(
         corpus,
-        chosen(conversations, order),
+        select(conversations, order),
         batch_size,
         modalities=tuple(config.modalities),
         labels=config.labels,
@@ -254,8 +252,6 @@ def write_predictions(
         conversations: Where to look up an utterance's `speaker` and annotated `label`; without them these keys are
             left out.
     """
-    from sdt.corpus.selection import Selection
-
     by_id: Mapping[str, Conversation] = (
         conversations.source if isinstance(conversations, Selection) else {c.id: c for c in conversations}
     )

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import get_args
 
 from sdt.conversation import Review
-from sdt.errors import InputError, listed, near_miss, quoted
-from sdt.files import beside
+from sdt.errors import InputError, join_names, near_miss, quoted
+from sdt.files import resolve_beside
 from sdt.formats.csv_lines import delimiter_of, read_csv
 from sdt.formats.json_records import json_line, json_lines
 from sdt.formats.transcript import Turn, tidy
@@ -129,7 +129,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
     )
     if records and not {"text", "start", "media"} & set(names):
-        raise InputError(f"{path}: column 'text' is missing; found are: {listed(names[:12])}")
+        raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
     if predicted and "corrected" in names and "review" not in names:
         records, repeated = _reviewed(path, records)
@@ -137,7 +137,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns left aside: {listed(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {join_names(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
         notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
@@ -244,7 +244,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         end=cell_seconds(where, "end", said["end"]),
         id=said["utterance"],
         label=said["label"],
-        clip=beside(path, said["media"]) if said["media"] else None,
+        clip=resolve_beside(path, said["media"]) if said["media"] else None,
         conversation=said["conversation"],
         review=_review(where, said["review"]) if said["label"] else None,
     )

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from sdt.errors import InputError, described, near_miss, printable, quoted
+from sdt.errors import InputError, describe_error, near_miss, printable, quoted
 from sdt.files import atomic_folder
 from sdt.models.hub import HUB_ID, first_line, model_folder
 from sdt.models.registry import MODELS, SDT_NAME, known, label_of
@@ -91,7 +91,7 @@ def load(path: Path) -> Model:
     except (SafetensorError, OSError) as error:
         raise _unreadable(weights, error) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
-        raise InputError(f"{file}: damaged ({described(error)})") from None
+        raise InputError(f"{file}: damaged ({describe_error(error)})") from None
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -103,7 +103,9 @@ def load(path: Path) -> Model:
 
 
 def _unreadable(weights: Path, error: Exception) -> InputError:
-    return InputError(f"{weights}: cannot be loaded into the model that config.json describes ({described(error)})")
+    return InputError(
+        f"{weights}: cannot be loaded into the model that config.json describes ({describe_error(error)})"
+    )
 
 
 def _class_of(name: str) -> type[Model]:

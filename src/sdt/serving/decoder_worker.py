@@ -182,7 +182,7 @@ def _recordings(job: Mapping[str, Any], files: Sequence[int], folder: Path) -> t
     Encoders open files by path and guess their type by name. The folder therefore contains links to the open files of
     this process under the names of the uploads, but not the uploads themselves.
     """
-    from sdt.media.clip import Clip, MediaProblem, stated_seconds
+    from sdt.media.clip import Clip, MediaProblem, container_seconds
     from sdt.media.recordings import Recordings, find_recordings
 
     given = job["conversation"]
@@ -192,7 +192,7 @@ def _recordings(job: Mapping[str, Any], files: Sequence[int], folder: Path) -> t
         path = folder / file["name"]
         path.symlink_to(DESCRIPTORS / str(descriptor))
         with suppress(MediaProblem):  # the encoder reports it
-            seconds = stated_seconds(path)
+            seconds = container_seconds(path)
             if seconds > job["media_seconds"]:
                 raise _TooLong(f"{file['name']} lasts {seconds:,.0f} seconds")
         if file["utterance"] is None:

@@ -31,9 +31,10 @@ from torch import Tensor, nn
 import sdt
 from sdt.corpus.store import Corpus
 from sdt.device import autocast
+from sdt.encoders.pretrained import quiet_transformers, weights_sha256
 from sdt.encoders.text import longest, pool
-from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model, silence, weights_sha256
-from sdt.encoders.text_pieces import Piece, packed, pieces_of
+from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model
+from sdt.encoders.text_pieces import Piece, pack_batches, split_tokens
 from sdt.errors import InputError, MissingDependencyError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
@@ -221,7 +222,7 @@ def _texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
     return Texts(
-        pieces_of(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+        split_tokens(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
     )
 
 
@@ -317,7 +318,7 @@ class _Run:
 
     def _logits(self, pieces: Sequence[Piece]) -> Tensor:
         with autocast(self.device, "auto"):
-            logits: Tensor = self.model(*packed(pieces, self.pad, self.device))
+            logits: Tensor = self.model(*pack_batches(pieces, self.pad, self.device))
         return logits.float()
 
 
@@ -354,7 +355,7 @@ def _save(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path
         config.base_model_name_or_path, config.inference_mode = settings.encoder, True
         config.save_pretrained(folder)
         return
-    with silence():
+    with quiet_transformers():
         model: Any = encoder
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

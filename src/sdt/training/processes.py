@@ -74,7 +74,7 @@ class Processes:
 
         Raises:
             InputError: And whatever else `work` raises; in the processes that are not to tell it,
-                `sdt.errors.ToldElsewhereError`.
+                `sdt.errors.ReportedElsewhereError`.
             KeyboardInterrupt: One of them was stopped meanwhile.
             LostProcessError: One of them is not there any more.
         """

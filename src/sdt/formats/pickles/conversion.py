@@ -1,9 +1,9 @@
-"""Files of joblib and torch as plain pickles, which the unpickler of an allow-list then reads.
+"""Conversion of files of joblib and torch to plain pickles, which `reader` then reads.
 
-Both formats are pickles in which arrays are stand-ins: joblib writes an array's bytes into the pickle, after an object
-that describes them; torch writes them into files of a ZIP archive, which the pickle names. Here the opcodes are walked
-over, nothing is called or built, and each stand-in gives way to the opcodes of a numpy array. Whatever else the pickle
-asks for stays as it is: the unpickler judges it.
+Both formats are pickles with placeholders for arrays: joblib writes the bytes of an array into the pickle, after an
+object that describes it; torch writes them into files of a ZIP archive, which the pickle names. The conversion walks
+over the opcodes without calling or building anything, and replaces each placeholder by the opcodes of a NumPy array.
+All other opcodes stay as they are, and `reader` checks them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.errors import InputError, described, quoted
+from sdt.errors import InputError, describe_error, quoted
 from sdt.files import most_expanded
+from sdt.formats.pickles.opcodes import errors_in
 
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
 _REBUILD = "torch._utils _rebuild_tensor_v2"
@@ -33,29 +34,36 @@ _DTYPES = {
     **{"Float": "<f4", "Double": "<f8", "Half": "<f2", "BFloat16": "<u2", "Long": "<i8", "Int": "<i4"},
     **{"Short": "<i2", "Char": "<i1", "Byte": "<u1", "Bool": "|b1"},
 }
-"""torch's kinds of storage to numpy's dtype; bfloat16 is the upper half of a float."""
+"""The dtype of each kind of torch storage; bfloat16 is the upper half of a float32."""
 _MARK, _OPAQUE = object(), object()
 _PUTS, _GETS = ("PUT", "BINPUT", "LONG_BINPUT"), ("GET", "BINGET", "LONG_BINGET")
 _FILLS = {"APPEND": 1, "SETITEM": 2, "APPENDS": None, "SETITEMS": None, "ADDITEMS": None}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "TUPLE": None}
 
 
-def joblib_as_pickle(path: Path) -> bytes:
-    """What `joblib.dump` wrote, compressed or not, as a plain pickle.
+def joblib_to_pickle(path: Path) -> bytes:
+    """Convert a file of `joblib.dump`, compressed or not, to a plain pickle.
 
     Raises:
-        InputError: The file cannot be read, is damaged, expands too much, or holds arrays of objects.
+        InputError: The file cannot be read, is damaged, expands too much, or contains arrays of objects.
     """
-    data = _decompressed(path, _read(path))
-    return _converted(path, _Joblib(data, len(data))) if b"NumpyArrayWrapper" in data else data
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    data = _decompressed(path, data)
+    if b"NumpyArrayWrapper" not in data:
+        return data
+    with errors_in(path):
+        return _Joblib(data, len(data)).run()
 
 
-def torch_as_pickle(path: Path) -> bytes:
-    """What `torch.save` wrote, as a plain pickle with an array for each tensor.
+def torch_to_pickle(path: Path) -> bytes:
+    """Convert a file of `torch.save` to a plain pickle with an array for each tensor.
 
     Raises:
         InputError: The file cannot be read, is damaged, is older than torch 1.6, or has tensors that are larger than
-            what it stores.
+            their storage.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -64,30 +72,22 @@ def torch_as_pickle(path: Path) -> bytes:
                 raise InputError(f"{path}: expands to more than its {size:,} bytes; torch.save does not compress")
             root = next((e.filename.removesuffix("data.pkl") for e in entries if e.filename.endswith("data.pkl")), None)
             if root is None:
-                raise InputError(f"{path}: no data.pkl in it, so torch.save did not write it")
-            return _converted(path, _Torch(archive, root, size))
+                raise InputError(f"{path}: not a file of torch.save: it has no data.pkl")
+            with errors_in(path):
+                return _Torch(archive, root, size).run()
     except zipfile.BadZipFile:
-        raise InputError(
-            f"{path}: not a file of torch.save, or written before torch 1.6; load it with torch and save it again"
-        ) from None
+        reason = "not a file of torch.save, or written before torch 1.6; load it with torch and save it again"
+        raise InputError(f"{path}: {reason}") from None
     except InputError:
         raise
-    except Exception as error:  # zipfile's reader raises many kinds for damaged files
-        raise InputError(f"{path}: cannot be read, damaged or cut off ({quoted(str(error))})") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # zipfile raises many kinds of errors for damaged files
+        raise InputError(f"{path}: cannot be read, damaged or truncated ({quoted(str(error))})") from None
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
     most = most_expanded(len(data))
-    unpacker: Any
     if data[:1] == b"x" or data[:2] == b"\x1f\x8b":
-        unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
+        unpacker: Any = zlib.decompressobj(wbits=47)  # zlib or gzip
     elif data[:3] == b"BZh":
         unpacker = bz2.BZ2Decompressor()
     elif data[:6] == b"\xfd7zXZ\0" or data[:3] == b"\x5d\0\0":
@@ -97,39 +97,28 @@ def _decompressed(path: Path, data: bytes) -> bytes:
     try:
         unpacked: bytes = unpacker.decompress(data, most + 1)
     except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be unpacked, damaged ({described(error)})") from None
+        raise InputError(f"{path}: cannot be unpacked, damaged ({describe_error(error)})") from None
     if len(unpacked) > most:
-        raise InputError(f"{path}: expands to more than {most:,} bytes, the most that {len(data):,} may come to")
+        raise InputError(f"{path}: expands to more than {most:,} bytes, the limit for a file of {len(data):,} bytes")
     if not unpacker.eof:
         raise InputError(f"{path}: truncated; fetch it again")
     return unpacked
 
 
-def _converted(path: Path, converter: _Converter) -> bytes:
-    try:
-        return converter.run()
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except zipfile.BadZipFile:
-        raise
-    except Exception as error:  # damaged opcodes find an empty stack, or values of another type, anywhere
-        raise InputError(f"{path}: damaged pickle ({type(error).__name__}: {quoted(str(error))})") from None
-
-
 def _text(*parts: object) -> str:
-    """Texts, joined by blanks."""
+    """Strings, joined by spaces."""
     if not all(isinstance(part, str) for part in parts):
-        raise InputError("damaged pickle: something other than text is a name")
+        raise InputError("damaged pickle: a name is not a string")
     return " ".join(map(str, parts))
 
 
 class _Converter(ABC):
-    """Walks over a pickle. Its stack holds numbers, text and tuples of them, what stands for an array, or `_OPAQUE`."""
+    """Walks over a pickle. Its stack has numbers, strings, tuples of them, placeholders of arrays, or `_OPAQUE`."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self.data = data
         self.left = most_expanded(size)
-        """How many more bytes the arrays may have together."""
+        """The remaining budget of bytes for arrays."""
         self.file = io.BytesIO(data)
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -144,7 +133,7 @@ class _Converter(ABC):
         return b"".join(parts)
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any, raw: bytes) -> bytes:  # noqa: ANN401 - of any opcode
-        """Do to the stack what an opcode does, and give what stands for it in the plain pickle."""
+        """Apply an opcode to the stack, and return the opcodes that replace it in the plain pickle."""
         stack, name = self.stack, opcode.name
         if name == "MARK":
             stack.append(_MARK)
@@ -184,7 +173,7 @@ class _Converter(ABC):
         return raw
 
     def pop(self, count: int | None) -> list[Any]:
-        """Take so many values off the stack; None for all since the mark, and the mark."""
+        """Pop `count` values off the stack; None pops all values since the mark, and the mark."""
         if count is None:
             items = []
             while (item := self.stack.pop()) is not _MARK:
@@ -194,21 +183,21 @@ class _Converter(ABC):
 
     @abstractmethod
     def replaces(self, name: str) -> bool:
-        """Whether nothing stands for this name in the plain pickle."""
+        """Whether this name is removed from the plain pickle."""
 
     @abstractmethod
     def call(self, opcode: str, target: Any, value: Any) -> tuple[Any, bytes | None]:  # noqa: ANN401
-        """What REDUCE, NEWOBJ or BUILD make of a target and a value; and the opcodes instead, if there are some."""
+        """The result of REDUCE, NEWOBJ or BUILD on a target and a value, and the opcodes that replace it, if any."""
 
     @abstractmethod
     def persistent(self, value: object) -> object:
-        """What a persistent id stands for."""
+        """The object that a persistent id refers to."""
 
     def array(self, array: npt.NDArray[Any]) -> bytes:
-        """The opcodes that put an array on the stack; the array is made of what the file holds."""
+        """The opcodes that push an array."""
         self.left -= array.nbytes
         if self.left < 0:
-            raise InputError("its arrays come to far more bytes than the file has")
+            raise InputError("its arrays are far larger than the file")
         content = np.ascontiguousarray(array).tobytes()
         order, kind = array.dtype.str[:1].encode(), array.dtype.str[1:].encode()
         return b"".join(
@@ -224,17 +213,17 @@ class _Converter(ABC):
 
 
 class _Joblib(_Converter):
-    """The stand-ins are objects; the bytes follow the opcode that gives them their state."""
+    """Placeholders are objects; the bytes of the array follow the opcode that sets their state."""
 
     def replaces(self, name: str) -> bool:
         return name == _WRAPPER
 
-    def persistent(self, value: object) -> object:  # noqa: ARG002 - none is wanted
-        raise InputError("asks for a persistent id, which is refused")
+    def persistent(self, value: object) -> object:  # noqa: ARG002 - always refused
+        raise InputError("uses a persistent id, which is not allowed")
 
     def call(self, opcode: str, target: Any, value: Any) -> tuple[Any, bytes | None]:  # noqa: ANN401
         if opcode == "NEWOBJ" and target == ("name", _WRAPPER):
-            return ("wrapper",), b"0"  # what stood for the name stays
+            return ("wrapper",), b"0"  # removes the argument; the opcodes of the name remain
         if opcode == "BUILD" and target == ("wrapper",):
             return _OPAQUE, b"00" + self.array(self._following(value))
         if opcode == "REDUCE" and target == ("name", "numpy dtype"):
@@ -245,26 +234,25 @@ class _Joblib(_Converter):
         return _OPAQUE, None
 
     def _following(self, state: Any) -> npt.NDArray[Any]:  # noqa: ANN401
-        """The array whose bytes begin here."""
+        """The array whose bytes start at the current position."""
         kind, shape, code = state["dtype"][0], state["shape"], state["dtype"][1]
         if kind != "dtype" or not re.fullmatch(r"[<>|=]?([biu][1248]|f[248]|[SU]\d{1,6})", code):
-            raise InputError(f"holds an array of type {quoted(code)}; only numbers and text are read")
-        if not all(isinstance(n, int) and n >= 0 for n in shape):  # a product of text could fill the memory
+            raise InputError(f"contains an array of type {quoted(code)}; only numbers and strings are supported")
+        if not all(isinstance(n, int) and n >= 0 for n in shape):  # the product of other types could fill the memory
             raise InputError(f"damaged pickle: an array of shape {quoted(shape)}")
         dtype = np.dtype(code)
         if state.get("numpy_array_alignment_bytes") is not None:
             self.file.seek(self.file.read(1)[0], io.SEEK_CUR)
-        size = math.prod(shape) * dtype.itemsize
-        place = self.file.tell()
-        if place + size > len(self.data):
-            raise InputError(f"truncated: an array of shape {quoted(shape)} is not all there; fetch it again")
-        self.file.seek(size, io.SEEK_CUR)
-        flat = np.frombuffer(self.data, dtype, count=math.prod(shape), offset=place)
+        count, start = math.prod(shape), self.file.tell()
+        if start + count * dtype.itemsize > len(self.data):
+            raise InputError(f"truncated: an array of shape {quoted(shape)} is incomplete; fetch it again")
+        self.file.seek(count * dtype.itemsize, io.SEEK_CUR)
+        flat = np.frombuffer(self.data, dtype, count, start)
         return flat.reshape(shape, order="F" if state["order"] == "F" else "C")
 
 
 class _Torch(_Converter):
-    """The stand-ins are calls that rebuild a tensor of a part of the archive."""
+    """Placeholders are calls that rebuild a tensor from a file of the archive."""
 
     def __init__(self, archive: zipfile.ZipFile, root: str, size: int) -> None:
         super().__init__(archive.read(f"{root}data.pkl"), size)
@@ -277,11 +265,11 @@ class _Torch(_Converter):
         return name == _REBUILD or _storage(name) is not None
 
     def persistent(self, value: Any) -> object:  # noqa: ANN401
-        """A tensor's storage: ('storage', kind, number, device, size)."""
+        """The storage of a tensor; the value is ('storage', kind, number, device, size)."""
         _, (_, name), number, *_ = value
         kind = _storage(name)
         if kind is None:
-            raise InputError(f"holds a storage of kind {quoted(name)}; only plain tensors are read")
+            raise InputError(f"contains a storage of kind {quoted(name)}; only plain tensors are supported")
         if (kind, number) not in self._storages:
             dtype = np.dtype(_DTYPES[kind])
             content = self._archive.read(f"{self._root}data/{number}")
@@ -297,16 +285,16 @@ class _Torch(_Converter):
         storage, first, shape, strides, *_ = value
         last = first + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if not isinstance(storage, np.ndarray) or min((first, *shape, *strides)) < 0:
-            raise InputError("damaged: a tensor without a storage, or of negative sizes")
+            raise InputError("damaged: a tensor has no storage, or negative sizes")
         count = math.prod(shape)
         if count and (count > len(storage) or last >= len(storage)):
-            raise InputError(f"holds a tensor of shape {quoted(shape)} that is larger than what is stored of it")
+            raise InputError(f"contains a tensor of shape {quoted(shape)} that is larger than its storage")
         steps = [stride * storage.itemsize for stride in strides]
         view = np.lib.stride_tricks.as_strided(storage[first:] if count else storage[:0], shape, steps)
         return _OPAQUE, b"00" + self.array(view)
 
 
 def _storage(name: str) -> str | None:
-    """The kind of storage that a name means: `Float` for `torch FloatStorage`."""
-    found = re.fullmatch(r"torch (\w+)Storage", name)
-    return found[1] if found and found[1] in _DTYPES else None
+    """The kind of storage of a name: `Float` for `torch FloatStorage`."""
+    kind = name.removeprefix("torch ").removesuffix("Storage")
+    return kind if name == f"torch {kind}Storage" and kind in _DTYPES else None

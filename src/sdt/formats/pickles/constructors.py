@@ -1,9 +1,9 @@
-"""What the names in a stranger's pickle lead to: constructors of plain containers, numbers and numpy arrays.
+"""The allowlist of constructors that untrusted pickles can call: plain containers, numbers and NumPy arrays.
 
-None is the function or class of that name; each checks its arguments, and makes nothing larger than they are. Numpy's
-own `dtype.__setstate__` and `ndarray.__setstate__` believe what they are told: an object array whose flags were cleared
-reads raw bytes as pointers. So arrays are made here from a checked dtype, a checked shape and exactly the bytes that
-they need.
+None of them is the original function or class: each checks its arguments and returns an object that is not larger than
+these. NumPy's `dtype.__setstate__` and `ndarray.__setstate__` do not check the state: an object array with cleared
+flags reads raw bytes as pointers. Arrays are therefore built from a checked dtype, a checked shape and exactly the
+bytes that they need.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _MOST_DIMENSIONS = 32
 _FLAT = (str, bytes, bool, int, float, np.generic, type(None))
 
 
-class Name:
-    """A name in a pickle. It can be called, and nothing else."""
+class Constructor:
+    """A constructor on the allowlist; the interpreter can only call it."""
 
     __slots__ = ("call", "name")
 
@@ -34,28 +34,32 @@ class Name:
         self.call = call
 
 
-def find_name(module: str, name: str) -> Name:
-    """What a name leads to.
+def find_constructor(module: str, name: str) -> Constructor:
+    """Look up a constructor.
+
+    Args:
+        module: The module that the pickle names.
+        name: The name in this module.
 
     Raises:
-        InputError: The name is not on the list.
+        InputError: The constructor is not on the allowlist.
     """
     full = f"{module}.{name}"
     if full not in _NAMES:
         hint = "; save tensors as numpy arrays (tensor.numpy())" if module.startswith("torch") else ""
         raise InputError(
-            f"names the constructor {quoted(full)}, which is not on the list of harmless ones "
-            f"(containers and numpy arrays){hint}; nothing was run"
+            f"calls {quoted(full)}, which is not on the list of allowed constructors (containers and numpy "
+            f"arrays){hint}; nothing was run"
         )
     return _NAMES[full]
 
 
 def check_keys(keys: Iterable[object]) -> None:
-    """Refuse keys of dictionaries and members of sets that are slow to hash, or made to have the same hash.
+    """Check dictionary keys and set members: hashing them must be fast, and hash collisions must be unlikely.
 
     Raises:
-        InputError: A key is neither text, bytes, nothing nor a number of at most 64 bits, nor a tuple of at most four
-            texts or numbers of at most 32 bits.
+        InputError: A key is neither a string, bytes, None or a number of at most 64 bits, nor a tuple of at most four
+            strings or numbers of at most 32 bits.
     """
     for key in keys:
         if type(key) is str:
@@ -69,18 +73,18 @@ def check_keys(keys: Iterable[object]) -> None:
             raise InputError(f"damaged pickle: a tuple of {len(members)} is a key of a dictionary or member of a set")
 
 
-def dtype_of_state(dtype: np.dtype[Any], state: object) -> np.dtype[Any]:
-    """A dtype with the state that a pickle gives it: the byte order, and nothing else that could matter."""
+def restore_dtype(dtype: np.dtype[Any], state: object) -> np.dtype[Any]:
+    """A dtype with the byte order of its pickled state; any other state is refused."""
     if not isinstance(state, tuple) or len(state) < 5:
         raise InputError("damaged pickle: a numpy dtype with a malformed state")
     order = _text(state[1])
     if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
-        raise InputError("holds a numpy array of records; only arrays of numbers, strings and objects are read")
-    return dtype.newbyteorder(order)  # type: ignore[arg-type] # one of the four, as just checked
+        raise InputError("contains a numpy array of records; only arrays of numbers, strings and objects are supported")
+    return dtype.newbyteorder(order)  # type: ignore[arg-type] # checked above
 
 
-def array_of_state(state: object) -> _Array:
-    """An array from the state that a pickle gives it."""
+def restore_array(state: object) -> _Array:
+    """An array from its pickled state."""
     if not isinstance(state, tuple) or len(state) not in (4, 5):
         raise InputError("damaged pickle: a numpy array with a malformed state")
     shape, dtype, fortran, content = state[-4:]
@@ -88,7 +92,7 @@ def array_of_state(state: object) -> _Array:
 
 
 def weight_of_array(array: _Array) -> int:
-    """Bytes of memory of an array and of the numbers that are made of it, or of its rows where they are empty."""
+    """Bytes of memory of an array and of the Python objects of its elements, or of its empty rows."""
     return int(array.nbytes + 8 * math.prod(max(n, 1) for n in array.shape))
 
 
@@ -102,7 +106,7 @@ def _array(content: object, dtype: object, shape: object, order: object = "C") -
     ):
         raise InputError("damaged pickle: a numpy array with a malformed shape")
     count = math.prod(shape)
-    if isinstance(content, str):  # how Python 2 wrote bytes
+    if isinstance(content, str):  # bytes in a pickle of Python 2
         content = content.encode("latin1")
     fits = len(content) == count * dtype.itemsize if isinstance(content, bytes | bytearray) else False
     if dtype.hasobject:
@@ -113,10 +117,10 @@ def _array(content: object, dtype: object, shape: object, order: object = "C") -
         return np.empty(shape, dtype)
     if isinstance(content, list):
         flat = np.empty(count, dtype)
-        for place, item in enumerate(content):  # numpy would look for arrays in them
-            flat[place] = item
+        for index, item in enumerate(content):  # `flat[:] = content` would convert nested sequences
+            flat[index] = item
     else:
-        assert isinstance(content, bytes | bytearray)  # they fit
+        assert isinstance(content, bytes | bytearray)  # checked by `fits`
         flat = np.frombuffer(content, dtype)
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
@@ -125,38 +129,38 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("latin1")
     if not isinstance(value, str):
-        raise InputError("damaged pickle: a numpy dtype that is not named by a string")
+        raise InputError("damaged pickle: the name of a numpy dtype is not a string")
     return value
 
 
 def _dtype(code: object, *_flags: object) -> np.dtype[Any]:
     code = _text(code)
     if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16|[SU]\d{1,6}|O8?|O4)", code):
-        raise InputError(f"asks for a numpy dtype {quoted(code)}; only numbers, strings and objects are read")
+        raise InputError(f"uses the numpy dtype {quoted(code)}; only numbers, strings and objects are supported")
     return np.dtype("O") if "O" in code else np.dtype(code)
 
 
 def _reconstruct(*_subtype_shape_code: object) -> _Array:
-    return np.empty(0, np.int8)  # its state is still to come
+    return np.empty(0, np.int8)  # BUILD replaces it
 
 
 def _scalar(dtype: object, content: object) -> object:
     array = _array(content, dtype, ())
     if array.dtype.hasobject:
-        raise InputError("damaged pickle: a numpy scalar that is an object")
+        raise InputError("damaged pickle: a numpy scalar is an object")
     return array[()]
 
 
 def _encode(text: object, encoding: object = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in _LATIN1:
-        raise InputError("calls _codecs.encode with something else than text and latin1, which is refused")
+        raise InputError("calls _codecs.encode with arguments other than text and latin1, which is not allowed")
     return text.encode("latin1")
 
 
 def _bytes(*arguments: object) -> bytes:
-    # bytes(n) would allocate n bytes; Python writes bytes() for the empty string only, and else _codecs.encode.
+    # bytes(n) would allocate n bytes. Python pickles the empty string as bytes(), and others with _codecs.encode.
     if arguments and not isinstance(arguments[0], bytes):
-        raise InputError("calls bytes with something else than bytes, which is refused")
+        raise InputError("calls bytes with an argument other than bytes, which is not allowed")
     return arguments[0] if arguments else b""  # type: ignore[return-value] # checked above
 
 
@@ -166,7 +170,7 @@ def _bytearray(*arguments: object) -> bytearray:
 
 def _set(members: object = ()) -> set[object]:
     if not isinstance(members, list | tuple):
-        raise InputError("damaged pickle: a set made of something else than a list")
+        raise InputError("damaged pickle: a set from an object that is not a list")
     check_keys(members)
     return set(members)
 
@@ -177,7 +181,7 @@ def _frozenset(members: object = ()) -> frozenset[object]:
 
 def _ordered(pairs: object = ()) -> dict[object, object]:
     if not isinstance(pairs, list | tuple) or not all(isinstance(pair, list | tuple) for pair in pairs):
-        raise InputError("damaged pickle: a dictionary made of something else than pairs")
+        raise InputError("damaged pickle: a dictionary from objects that are not pairs")
     check_keys(key for key, _ in pairs)
     return dict(pairs)
 
@@ -187,23 +191,23 @@ def _default(*_factory: object) -> dict[object, object]:
 
 
 def _range(*arguments: object) -> range:
-    made: range = range(*arguments)  # type: ignore[call-overload] # a wrong type raises TypeError, as it should
+    made: range = range(*arguments)  # type: ignore[call-overload] # a wrong type raises TypeError
     return made
 
 
 def _complex(real: object, imaginary: object = 0.0) -> complex:
     if not isinstance(real, int | float) or not isinstance(imaginary, int | float):
-        raise InputError("damaged pickle: a number made of something else than numbers")
+        raise InputError("damaged pickle: a complex number from objects that are not numbers")
     return complex(real, imaginary)
 
 
-def _only_named(*_arguments: object) -> NoReturn:
-    """Stands for what pickles only name, as an argument: the type of an array, the factory of a defaultdict."""
-    raise InputError("damaged pickle: it calls what pickles only name")
+def _argument_only(*_arguments: object) -> NoReturn:
+    """Stands for names that pickles use as arguments only: the type of an array, the factory of a defaultdict."""
+    raise InputError("damaged pickle: it calls a name that is only valid as an argument")
 
 
 _BUILTINS: dict[str, Callable[..., object]] = {
-    **dict.fromkeys(("list", "tuple", "dict", "int", "float", "str"), _only_named),
+    **dict.fromkeys(("list", "tuple", "dict", "int", "float", "str"), _argument_only),
     **{"set": _set, "frozenset": _frozenset, "complex": _complex, "bytes": _bytes, "bytearray": _bytearray},
     **{"range": _range, "xrange": _range},
 }
@@ -213,8 +217,8 @@ _NUMPY: dict[str, Callable[..., object]] = {
 _CALLS: dict[str, Callable[..., object]] = {
     **{f"{module}.{name}": call for module in ("builtins", "__builtin__") for name, call in _BUILTINS.items()},
     **{f"{module}.{name}": call for module in ("numpy.core", "numpy._core") for name, call in _NUMPY.items()},
-    **{"numpy.ndarray": _only_named, "numpy.dtype": _dtype},
+    **{"numpy.ndarray": _argument_only, "numpy.dtype": _dtype},
     **{"collections.OrderedDict": _ordered, "collections.defaultdict": _default, "_codecs.encode": _encode},
 }
-_NAMES = {name: Name(name, call) for name, call in _CALLS.items()}
-"""Every name that a pickle may use, under its old and its new spelling."""
+_NAMES = {name: Constructor(name, call) for name, call in _CALLS.items()}
+"""Every allowed name, in its Python 2 and Python 3 spelling."""
