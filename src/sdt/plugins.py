@@ -1,0 +1,123 @@
+"""Extensions in third-party packages, registered by entry points.
+
+A package adds an encoder, a metric or a model to this program with one line of its `pyproject.toml`:
+
+    [project.entry-points."sdt.encoders"]
+    heartbeat = "heartbeat_package.sdt:ENTRY"
+
+The group names the table, the name is the one that users type, and the object is an entry of that table. Entry points
+are read only when a name is not built in or when a table is listed; a package's code is imported only when its entry is
+used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from sdt.errors import InputError, described, printable, quoted
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """An extension that is registered but not yet imported."""
+
+    name: str
+    """The name that users type."""
+    package: str
+    """The distribution that registers it, as pip names it."""
+    point: EntryPoint
+
+    def load(self, kind: type[T]) -> T:
+        """Import the extension.
+
+        Args:
+            kind: The class that the table's entries have; `object` accepts anything.
+
+        Returns:
+            The registered object.
+
+        Raises:
+            InputError: The import fails, or the object has another type; the message names the package.
+        """
+        where = f"package {printable(self.package)}: entry point {quoted(self.name)} of {self.point.group}"
+        try:
+            value = self.point.load()
+        except Exception as error:  # a third-party module can raise anything when it is imported
+            raise InputError(
+                f"{where} cannot be loaded ({described(error)}); update or uninstall the package"
+            ) from error
+        if not isinstance(value, kind):
+            raise InputError(f"{where} is a {type(value).__name__}, not a {kind.__name__}; update the package")
+        return value
+
+
+def plugins(group: str) -> Mapping[str, Plugin]:
+    """List the extensions that installed packages register in a group, without importing them.
+
+    Args:
+        group: The group's name, such as `sdt.encoders`.
+
+    Returns:
+        The extensions by name, in the order of their names.
+
+    Raises:
+        InputError: Two packages register the same name.
+    """
+    found: dict[str, Plugin] = {}
+    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        plugin = Plugin(point.name, point.dist.name if point.dist else "unknown", point)
+        other = found.setdefault(point.name, plugin)
+        if other.package != plugin.package:
+            packages = f"{printable(other.package)} and {printable(plugin.package)}"
+            raise InputError(
+                f"packages {packages} both register {quoted(point.name)} in {group}; uninstall one of them"
+            )
+    return found
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """A table of named entries: the built-in ones, then those that packages register in a group.
+
+    Looking a built-in name up reads no entry point; a package cannot replace a built-in entry.
+
+    Example:
+        >>> metrics = Registry("example.metrics", object, {"accuracy": max})
+        >>> "accuracy" in metrics, list(metrics)
+        (True, ['accuracy'])
+    """
+
+    def __init__(self, group: str, kind: type[T], builtin: Mapping[str, T]) -> None:
+        """Make a table.
+
+        Args:
+            group: The group of entry points that extends it.
+            kind: The class of its entries; a registered object of another class is refused.
+            builtin: The entries of this program by name.
+        """
+        self.group = group
+        self.builtin = dict(builtin)
+        self._kind = kind
+
+    def __getitem__(self, name: str) -> T:
+        """The entry of a name; an extension is imported by this."""
+        if name in self.builtin:
+            return self.builtin[name]
+        return plugins(self.group)[name].load(self._kind)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.builtin or name in plugins(self.group)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.builtin
+        yield from self._extensions()
+
+    def __len__(self) -> int:
+        return len(self.builtin) + len(self._extensions())
+
+    def _extensions(self) -> list[str]:
+        return [name for name in plugins(self.group) if name not in self.builtin]
