@@ -74,12 +74,12 @@ def test_the_two_sides_mirror_each_other() -> None:
 def shuffled(system: System, seed: int) -> System:
     """The same with its utterances, labels and runs in another order."""
     rng = np.random.default_rng(seed)
-    rows, labels, runs = (rng.permutation(size) for size in (len(system.places), len(LABELS), system.runs))
+    rows, labels, runs = (rng.permutation(size) for size in (len(system.utterance_keys), len(LABELS), system.runs))
     number = np.argsort(labels)
     return replace(
         system,
         labels=tuple(LABELS[index] for index in labels),
-        places=tuple(system.places[row] for row in rows),
+        utterance_keys=tuple(system.utterance_keys[row] for row in rows),
         true=number[system.true[rows]],
         predicted=number[system.predicted[runs][:, rows]],
         seeds=tuple(system.seeds[run] for run in runs),

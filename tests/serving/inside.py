@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from sdt.prediction import Spoken
+from sdt.prediction import StreamInput
 from sdt.serving.admission import Admission
 from sdt.serving.app import Service
 from sdt.serving.predictor import Predictor
@@ -61,7 +61,7 @@ class Inside:
         hold = Hold()
         predict = self.service.steps.predict
 
-        async def slowly(spoken: Spoken, number: int) -> Found:
+        async def slowly(spoken: StreamInput, number: int) -> Found:
             hold.begun.set()
             await hold.wait()
             return await predict(spoken, number)

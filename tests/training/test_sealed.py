@@ -15,7 +15,7 @@ import sdt.training.sealed as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import score
 from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import save_checkpoint
@@ -103,7 +103,7 @@ def test_when_test_is_scored_changes_nothing_else(when: str, finished: Path, rec
 def test_never_means_that_nothing_of_test_is_read(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> Outputs:
+    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> SplitOutputs:
         assert not any(conversation.id.startswith("test") for conversation in conversations)
         return run_model(model, corpus, conversations, **options)
 

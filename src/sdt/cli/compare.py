@@ -124,7 +124,7 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         from sdt.evaluation.figure_confusions import write_confusions
 
         first = comparisons[0].reference
-        title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"
+        title = f"split {options.split}, {len(first.utterance_keys):,} utterances, percent of the annotated class"
         write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)
 
 

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int | None:
             device=device,
             progress=progress,
         )
-    title = f"{corpus.name}, split {options.split}, {len(found.places):,} utterances"
+    title = f"{corpus.name}, split {options.split}, {len(found.utterance_keys):,} utterances"
     _write(found, title, options)  # first, since what reads the table may stop reading
     _print(found, title)
     print(f"written to {options.output}: {', '.join(FILES)}")

@@ -147,7 +147,7 @@ def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Names
     from sdt.escaping import latex_comment, markdown_command, markdown_paragraph
     from sdt.files import write_text
 
-    title = f"{first.corpus.name}, split {options.split}, {len(first.system.places):,} utterances"
+    title = f"{first.corpus.name}, split {options.split}, {len(first.system.utterance_keys):,} utterances"
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [group.to_dict() for group in groups]}
     tables = list(grids(groups, options.level / 100))

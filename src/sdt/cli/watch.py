@@ -157,9 +157,9 @@ def _show(said: Utterance, prediction: Prediction) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
 
-        from sdt.prediction.live_display import said_line
+        from sdt.prediction.display import utterance_line
 
-        Console(highlight=False, markup=False).print(said_line(said, prediction))
+        Console(highlight=False, markup=False).print(utterance_line(said, prediction))
         return
     from sdt.formats.records import record
 

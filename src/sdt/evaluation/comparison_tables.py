@@ -31,7 +31,7 @@ def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> di
     first = comparisons[0].reference
     return {
         **settings,
-        "utterances": len(first.places),
+        "utterances": len(first.utterance_keys),
         "conversations": first.conversations,
         "reference": first.name,
         "comparisons": [comparison.to_dict() for comparison in comparisons],
@@ -48,8 +48,8 @@ def score(system: System, of: Estimate) -> str:
 def _scores(sides: Sequence[tuple[System, Mapping[str, Estimate]]], level: float) -> Grid:
     system = sides[0][0]
     return Grid(
-        f"scores on {len(system.places):,} utterances of {system.conversations:,} conversations; mean ± standard "
-        "deviation over runs, interval by bootstrap over conversations",
+        f"scores on {len(system.utterance_keys):,} utterances of {system.conversations:,} conversations; mean ± "
+        "standard deviation over runs, interval by bootstrap over conversations",
         ("system", "runs", "measure", "score", f"{100 * level:g} % interval"),
         [
             (

@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.evaluation.outputs import Outputs
+    from sdt.evaluation.outputs import SplitOutputs
 
 _NONE = "no labelled utterances to score: the annotation is needed"
 
@@ -127,7 +127,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     )
 
 
-def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
+def score_heads(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
     """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sdt.conversation import Prediction, Utterance
 from sdt.errors import InputError
-from sdt.prediction.live_features import Spoken
+from sdt.prediction.stream_features import StreamInput
 from sdt.prediction.streaming import StreamingPredictor
 from sdt.serving.batcher import Batcher, Told
 from sdt.serving.predictor import Predictor
@@ -20,7 +20,7 @@ from sdt.serving.settings import Settings
 class Step:
     """An utterance that is ready for the model."""
 
-    spoken: Spoken
+    spoken: StreamInput
     reads: int
     """How many utterances the model reads for it."""
 
@@ -86,7 +86,7 @@ class Steps:
         """End; what has not begun is given up."""
         await self._batcher.close()
 
-    async def predict(self, spoken: Spoken, number: int) -> Found:
+    async def predict(self, spoken: StreamInput, number: int) -> Found:
         """What is said of the next utterance of a conversation; `number` of them came before.
 
         Raises:

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
 from sdt.formats.records import record
-from sdt.prediction.live_features import Spoken
+from sdt.prediction.stream_features import StreamInput
 from sdt.serving.admission import SUBPROTOCOL
 from sdt.serving.asked import Asked
 from sdt.serving.memory import LARGE, give_back
@@ -159,7 +159,7 @@ class _Connection:
             log.info("conversation %s", printable(json.dumps(words, ensure_ascii=False)))
         features, problems = await self._features(asked)
         try:
-            found = await self._service.steps.predict(Spoken(utterance, self._talk.id, features), number)
+            found = await self._service.steps.predict(StreamInput(utterance, self._talk.id, features), number)
         except InputError as error:
             raise invalid(str(error)) from None
         return _dump(

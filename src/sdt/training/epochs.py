@@ -17,7 +17,7 @@ from sdt.corpus.lengths import lengths_of
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
@@ -121,7 +121,7 @@ class Run:
         for tracker in self.trackers:
             tracker.epoch(line)
 
-    def outputs(self, conversations: Sequence[Conversation]) -> Outputs:
+    def outputs(self, conversations: Sequence[Conversation]) -> SplitOutputs:
         """What the model says of conversations; together."""
         return divided_outputs(
             self.processes,
@@ -164,7 +164,7 @@ class Run:
             "epoch": number,
             "best": better,
             "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
-            "losses": {term: value for term, value in epoch.losses.items() if term in (*self.terms, "task", "total")},
+            "losses": {t: value for t, value in epoch.losses.items() if t not in ("hard", "soft") or t in self.terms},
             **self._branches(epoch.students),
             "gradient_norm": epoch.gradient_norm,
             "train": _summary(epoch.scores),
@@ -177,7 +177,7 @@ class Run:
     def terms(self) -> tuple[str, ...]:
         """The terms of the objective that count."""
         objective = self.trainer.objective
-        return tuple(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0)
+        return (*(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0), *objective.terms)
 
     def _branches(self, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """What each branch adds to the terms that train it; branches that learn from the teacher are its students."""
@@ -234,7 +234,7 @@ def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
     }
 
 
-def _with_losses(summary: dict[str, dict[str, float]], outputs: Outputs) -> dict[str, dict[str, float]]:
+def _with_losses(summary: dict[str, dict[str, float]], outputs: SplitOutputs) -> dict[str, dict[str, float]]:
     """The same with each head's mean cross-entropy, without class weights."""
     return {
         head: {**of_head, "cross_entropy": cross_entropy(outputs.probabilities[head], outputs.label)}

@@ -11,7 +11,7 @@ from typing import Any
 from sdt.corpus.selection import label_counts
 from sdt.encoders.text_model import carried_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
-from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
+from sdt.evaluation.outputs import SplitOutputs, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.models.base import Model
@@ -58,9 +58,9 @@ def _temperatures(run: Run) -> dict[str, float]:
     return fit_temperatures(run.outputs(run.protocol.choose))
 
 
-def _write_predictions(run: Run, split: str, outputs: Outputs) -> None:
-    said = each_prediction(outputs, run.model.config)
-    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", said, run.corpus.split(split))
+def _write_predictions(run: Run, split: str, outputs: SplitOutputs) -> None:
+    predictions = outputs.predictions(run.model.config)
+    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
 
 
 def _write(

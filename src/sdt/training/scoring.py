@@ -14,13 +14,13 @@ from sdt.conversation import Conversation
 from sdt.corpus.lengths import lengths_of
 from sdt.corpus.selection import chosen, places_of
 from sdt.corpus.shares import divided
-from sdt.evaluation.outputs import Outputs
+from sdt.evaluation.outputs import SplitOutputs
 from sdt.training.processes import Processes
 
 
 def divided_outputs(
-    processes: Processes, conversations: Sequence[Conversation], run: Callable[[Sequence[Conversation]], Outputs]
-) -> Outputs:
+    processes: Processes, conversations: Sequence[Conversation], run: Callable[[Sequence[Conversation]], SplitOutputs]
+) -> SplitOutputs:
     """The outputs for all conversations, in their order, in every process; together.
 
     Args:
@@ -36,7 +36,6 @@ def divided_outputs(
     lengths = lengths_of(conversations).tolist()
     mine = divided(lengths, processes.size)[processes.rank]
     part = processes.agreed(lambda: run(chosen(conversations, mine)), patiently=False)
-    assert part.present is not None
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
 
@@ -48,10 +47,10 @@ def divided_outputs(
 
     no_weights = np.zeros(part.present.shape, dtype=np.float32)
     weights = whole(no_weights if part.weights is None else part.weights)  # [N, M]
-    return Outputs(
+    return SplitOutputs(
         probabilities={head: whole(of_head) for head, of_head in part.probabilities.items()},
         label=whole(part.label),
         weights=weights if weights.any() else None,  # those of an utterance sum to 1
-        places=places_of(conversations),
+        utterance_keys=places_of(conversations),
         present=whole(part.present.astype(np.uint8)).astype(np.bool_),
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file
@@ -105,7 +105,7 @@ class Sealed:
         )
         self._processes.by_first(partial(self._seal, epoch, outputs))
 
-    def _seal(self, epoch: int, outputs: Outputs) -> None:
+    def _seal(self, epoch: int, outputs: SplitOutputs) -> None:
         scores = score_heads(outputs, self._corpus.labels)
         line = {
             "epoch": epoch,

@@ -30,7 +30,7 @@ def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int
     found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
     (weights,) = recording.recorded  # [E, H, T, T]
     for e, (of, key) in enumerate(zip(present, keys, strict=True)):
-        read = key.some.flatten() > 0  # [T]
+        read = key.has_context.flatten() > 0  # [T]
         torch.testing.assert_close(found[read, e], expected[read, e], atol=1e-5, rtol=1e-4)
         product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
         torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)

@@ -55,7 +55,7 @@ def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus)
     )
     with torch.no_grad():
         states = model(batch).states
-    assert found.places == tuple((c.id, u.id) for c in conversations for u in c.utterances)
+    assert found.utterance_keys == tuple((c.id, u.id) for c in conversations for u in c.utterances)
     np.testing.assert_array_equal(found.label, batch.label.numpy())
     conversation = np.repeat(np.arange(len(conversations)), batch.lengths.numpy())
     expected = [("features", m, batch.features[m]) for m in batch.features]
@@ -70,7 +70,7 @@ def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus)
         assert space.separation.silhouette == pytest.approx(of.silhouette, abs=1e-3)
         assert space.separation.purity == pytest.approx(of.purity, abs=0.02)
     last = found.spaces[-1]
-    assert (last.name, last.width, len(last.rows)) == ("after fusion", 8, len(found.places))
+    assert (last.name, last.width, len(last.rows)) == ("after fusion", 8, len(found.utterance_keys))
 
 
 def test_the_same_seed_gives_the_same_points(found: Points, model: SDT, corpus: Corpus) -> None:
@@ -80,15 +80,15 @@ def test_the_same_seed_gives_the_same_points(found: Points, model: SDT, corpus: 
         assert other.xy is not None
         np.testing.assert_array_equal(one.xy, other.xy)
     assert again.to_dict() == found.to_dict()
-    assert found.perplexity == pytest.approx((len(found.places) - 1) / 3)
+    assert found.perplexity == pytest.approx((len(found.utterance_keys) - 1) / 3)
 
 
 def test_json_and_csv(found: Points) -> None:
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert values["utterances"] == sum(values["labels"].values()) == len(found.places)
+    assert values["utterances"] == sum(values["labels"].values()) == len(found.utterance_keys)
     assert [of["stage"] for of in values["spaces"]] == ["features"] * 2 + ["before fusion"] * 2 + ["after fusion"]
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    assert [(row["conversation"], row["utterance"]) for row in rows] == list(found.places)
+    assert [(row["conversation"], row["utterance"]) for row in rows] == list(found.utterance_keys)
     words = found.spaces[0]
     assert [i for i, row in enumerate(rows) if row["words, features x"]] == words.rows.tolist()
     assert words.xy is not None
@@ -115,11 +115,11 @@ def test_the_figure_draws_every_point_in_its_emotions_colour(found: Points) -> N
 
 def test_a_draw_where_there_are_many(model: SDT, corpus: Corpus) -> None:
     some = points(model, corpus, corpus.split("test"), at_most=9, seed=1)
-    assert len(some.places) == 9
+    assert len(some.utterance_keys) == 9
     size = sum(map(len, corpus.split("test")))
     assert some.notes == (f"9 of {size} annotated utterances, drawn at random",)
     other = points(model, corpus, corpus.split("test"), at_most=9, seed=2)
-    assert some.places != other.places
+    assert some.utterance_keys != other.utterance_keys
 
 
 def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def weights_figure(explanation: Explanation) -> Figure:
     dimensions = f"mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile"
     dot = dimensions if weights.per_dimension else "weight, the same in every dimension"
     learned = f"dot: {dot}; dotted: equal shares; grey: the utterance lacks the modality"
-    equal = "the fusion has no learned weights: equal shares of the modalities that an utterance has"
-    _foot(figure, learned if explanation.learned else equal)
+    kind = explanation.fusion_weights
+    _foot(figure, learned if kind == "learned" else f"the weights of the fusion are not learned: {kind}")
     return figure
 
 

@@ -25,7 +25,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import check_fit
+from sdt.evaluation.compatibility import check_fit
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 
@@ -70,7 +70,7 @@ class Points:
     """The annotated utterances of a split in all spaces of a model."""
 
     labels: tuple[str, ...]
-    places: tuple[tuple[str, str], ...]
+    utterance_keys: tuple[tuple[str, str], ...]
     """[N] (conversation id, utterance id)."""
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers."""
@@ -85,7 +85,7 @@ class Points:
     def to_dict(self) -> dict[str, Any]:
         """JSON values: the numbers, without the points."""
         return {
-            "utterances": len(self.places),
+            "utterances": len(self.utterance_keys),
             "labels": dict(zip(self.labels, np.bincount(self.label, minlength=len(self.labels)).tolist(), strict=True)),
             "perplexity": self.perplexity,
             "seed": self.seed,
@@ -110,8 +110,8 @@ class Points:
         writer.writerow(
             ["conversation", "utterance", "label", *(f"{space.name} {axis}" for space in drawn for axis in "xy")]
         )
-        cells = [_cells(space, len(self.places)) for space in drawn]
-        for i, place in enumerate(self.places):
+        cells = [_cells(space, len(self.utterance_keys)) for space in drawn]
+        for i, place in enumerate(self.utterance_keys):
             writer.writerow([*place, self.labels[self.label[i]], *(cell for of in cells for cell in of[i])])
         return text.getvalue()
 

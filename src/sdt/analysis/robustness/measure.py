@@ -177,7 +177,7 @@ def _level(
     progress: Progress,
 ) -> npt.NDArray[np.int64]:
     """The class numbers [R, N] that all models of a group say at one level."""
-    size = len(subject.system.places)
+    size = len(subject.system.utterance_keys)
     change = None
     rows = []
     for run, key in zip(subject.group.runs, keys, strict=True):
@@ -190,8 +190,8 @@ def _level(
             )
             number = np.array([subject.system.labels.index(label) for label in model.config.labels], dtype=np.int64)
             said = number[outputs.probabilities[FUSED].argmax(axis=1)]
-            at = dict(zip(outputs.places, said.tolist(), strict=True))
-            predicted = np.array([at[place] for place in subject.system.places], dtype=np.int64)
+            at = dict(zip(outputs.utterance_keys, said.tolist(), strict=True))
+            predicted = np.array([at[place] for place in subject.system.utterance_keys], dtype=np.int64)
             points.put(key, predicted)
         else:
             progress(len(subject.conversations))

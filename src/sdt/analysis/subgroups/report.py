@@ -51,7 +51,7 @@ class Analysis:
         return {
             "system": self.system.name,
             "runs": self.system.runs,
-            "utterances": len(self.system.places),
+            "utterances": len(self.system.utterance_keys),
             "conversations": self.system.conversations,
             "notes": list(self.system.caveats),
             "whole": _measures(self.whole),
@@ -155,7 +155,7 @@ def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resamplin
     aligned = align(systems, other_features=True)
     made = []
     for system, corpus in zip(aligned, corpora, strict=True):
-        ways = divisions(facts(corpus, system.places, list(corpus.modalities)))
+        ways = divisions(facts(corpus, system.utterance_keys, list(corpus.modalities)))
         (whole,) = estimates([system], how)
         shares = class_shares(corpus)
         made.append(

@@ -37,7 +37,7 @@ def _part(row: Row, suffix: str) -> Section:
         return Section(row.name, [Note(f"The model cannot be run: {error}.")])
     with style():
         svg = render(figure(found), f"spaces{suffix}")
-    drawn = f"{len(found.places):,} annotated utterances of test"
+    drawn = f"{len(found.utterance_keys):,} annotated utterances of test"
     return Section(
         row.name,
         [

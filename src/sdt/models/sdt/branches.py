@@ -26,7 +26,7 @@ Pair = tuple[str, str]
 """Target and source modality of an encoder."""
 
 
-def read_branches(
+def encode_branches(
     encoders: Mapping[Pair, ModalEncoder],
     fusions: Mapping[str, UnimodalFusion],
     inputs: Mapping[str, Tensor],
