@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison
     from sdt.evaluation.system import System
 
-MEASURES = ("weighted_f1", "accuracy", "macro_f1")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -44,7 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the systems may come from corpus folders that differ in their features, with the same test set",
     )
     parser.add_argument(
-        "--measure", choices=MEASURES, default=MEASURES[0], help="of the sentences; default: weighted_f1"
+        "--measure",
+        default="weighted_f1",
+        metavar="NAME",
+        help="of the sentences: accuracy, weighted_f1 (default), macro_f1 or another metric",
     )
     add_resampling(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
@@ -56,9 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read the predictions, compare, print, write."""
     from sdt.corpus.store import Corpus
+    from sdt.evaluation.metrics import metrics
     from sdt.evaluation.significance import compare
     from sdt.training.systems import find_systems
 
+    if options.measure not in metrics():
+        raise InputError(f"--measure {options.measure}: unknown metric{near_miss(options.measure, metrics())}")
     if options.figure:  # before the work rather than after it; drawing takes a while to import
         from sdt.evaluation.figure import check_picture
 

@@ -18,10 +18,10 @@ from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, calibration_errors
 from sdt.evaluation.compatibility import check_fit
 from sdt.evaluation.figure import write_confusion
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
 from sdt.evaluation.scores import Scores, caveat, score_heads
-from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
@@ -195,5 +195,6 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = 
         write_predictions(aside / PREDICTIONS, predictions, evaluation.conversations)
         for head, scores in evaluation.scores.items():
             picture = "confusion.png" if head == FUSED else f"confusion-{head}.png"
-            heading = f"{head}: accuracy {percent(scores.accuracy)}, weighted F1 {percent(scores.weighted_f1)}"
+            shown = (f"{metric.title} {metric.text(scores.metrics[name])}" for name, metric in metrics().items())
+            heading = f"{head}: {', '.join(shown)}"
             write_confusion(aside / picture, scores.confusion, labels, f"{heading}\n{evaluation.title}")

@@ -14,8 +14,8 @@ from sdt.corpus.draft import Draft
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
+from sdt.evaluation.metrics import measure
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import spoken
 from sdt.experiments.plan import Row
 from sdt.experiments.published import Published
 from sdt.experiments.results import Results
@@ -81,14 +81,14 @@ def comparison(published: Published, results: Results) -> Grid | None:
         return None
     lines = [
         (
-            spoken(measure),
-            *(score_text(row, measured[measure]) if row and measured else "-" for _, row, measured in columns),
+            measure(name).title,
+            *(score_text(row, measured[name], name=name) if row and measured else "-" for _, row, measured in columns),
             f"{score:.2f}",
         )
-        for measure, score in published.scores.items()
+        for name, score in published.scores.items()
     ]
     title = (
         "Test scores, mean ± standard deviation over runs; the last three columns chose each run's epoch on test. "
         f"An independent re-run of the published program has a weighted F1 of {published.rerun:.2f}."
     )
-    return Grid(title, ("", *(name for name, _, _ in columns), "as published"), lines)
+    return Grid(title, ("", *(title for title, _, _ in columns), "as published"), lines)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sdt.evaluation.comparison_tables import values as comparison_values
-from sdt.evaluation.counts import MEASURES, measure_names
 from sdt.evaluation.scores import Scores
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Comparison, compare
@@ -21,7 +20,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.group import Group
 
 Measured = Mapping[str, Spread]
-"""`accuracy`, `weighted_f1`, `macro_f1` and `f1:LABEL` of the fused prediction, over the runs of a row."""
+"""The metrics and `f1:LABEL` of the fused prediction, over the runs of a row."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,4 @@ def _over(runs: Sequence[Mapping[str, Scores] | None]) -> Measured | None:
 
 
 def _measures(heads: Mapping[str, Scores]) -> dict[str, float]:
-    return dict(_each(heads[FUSED]))
-
-
-def _each(scores: Scores) -> Iterator[tuple[str, float]]:
-    numbers = [*(getattr(scores, name) for name in MEASURES), *(of.f1 for of in scores.classes.values())]
-    yield from zip(measure_names(tuple(scores.classes)), numbers, strict=True)
+    return heads[FUSED].measures

@@ -73,10 +73,7 @@ class Architecture:
             raise InputError(
                 f"model.unimodal_gate: {quoted(self.unimodal_gate)}{near_miss(str(self.unimodal_gate), UNIMODAL_GATES)}"
             )
-        if self.fusion not in FUSIONS and self.fusion not in (registered := plugins("sdt.fusions")):
-            raise InputError(
-                f"model.fusion: {quoted(self.fusion)}{near_miss(str(self.fusion), [*FUSIONS, *registered])}"
-            )
+        check_fusion(self.fusion)
         Context.of(self.context)
 
 
@@ -88,6 +85,17 @@ FUSIONS: Mapping[str, str] = {
 }
 """Fusions by name: `module:class`, a subclass of `sdt.models.sdt.fusion.Fusion`. Packages register more in the group of
 entry points `sdt.fusions`."""
+
+
+def check_fusion(name: object) -> None:
+    """Check that a fusion is built in or registered by an installed package; imports neither.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if name not in FUSIONS and name not in (registered := plugins("sdt.fusions")):
+        raise InputError(f"model.fusion: {quoted(name)}{near_miss(str(name), [*FUSIONS, *registered])}")
+
 
 PRESETS: dict[str, Architecture] = {
     "iemocap": Architecture(),
@@ -113,7 +121,7 @@ class Objective:
     tau_squared: bool = False
     """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
 
-    terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    terms: dict[str, float] = dataclasses.field(default_factory=dict)
     """Further terms of the loss and their weights, by the names under which packages register them."""
 
     def __post_init__(self) -> None:

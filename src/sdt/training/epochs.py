@@ -228,10 +228,7 @@ class Run:
 
 
 def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
-    return {
-        head: {"accuracy": s.accuracy, "weighted_f1": s.weighted_f1, "macro_f1": s.macro_f1}
-        for head, s in scores.items()
-    }
+    return {head: dict(of.metrics) for head, of in scores.items()}
 
 
 def _with_losses(summary: dict[str, dict[str, float]], outputs: SplitOutputs) -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from sdt.errors import InputError, near_miss, quoted
+from sdt.models.config import check_fusion
 from sdt.models.registry import MODELS, SDT_NAME, find, group, settings_of_group
 from sdt.training.options import find_setting, settings, settings_of_model, typed
 from sdt.training.settings import Recipe, Training
@@ -167,7 +168,10 @@ def setting_value(key: str, value: object) -> object:
     setting = find_setting(key)
     if setting is None:
         raise InputError(f"{key} is no setting{_near_key(key)}")
-    return typed(setting, _names(value) if key == "modalities" else value)
+    found = typed(setting, _names(value) if key == "modalities" else value)
+    if key == "model.fusion":
+        check_fusion(found)
+    return found
 
 
 def _recipe(values: Mapping[str, object]) -> Recipe:

@@ -21,8 +21,8 @@ from sdt.analysis.subgroups.strata import (
 )
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
-from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.losses import Changed, score_changed
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.significance import NO_UTTERANCE, Estimate, align, estimates
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
@@ -162,7 +162,7 @@ def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resamplin
             Analysis(
                 system,
                 how.level,
-                {measure: whole[measure] for measure in MEASURES},
+                {name: whole[name] for name in metrics()},
                 ways,
                 [score_parts([system], way, how)[0] for way in ways],
                 [

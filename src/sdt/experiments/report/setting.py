@@ -49,7 +49,7 @@ def _rows(study: Study) -> Table:
 
 def _recipe(study: Study) -> Table:
     values = [flat(source.recipe) for source in study.sources]
-    keys = [key for key in values[0] if key not in (*_PLACES, *_unused(study))]
+    keys = [key for key in values[0] if key not in (*_PLACES, *_unused(study)) and values[0][key] != {}]
     rows = [(key, *(_shown(of[key]) for of in values)) for key in keys]
     several = len(values) > 1
     return Table(
