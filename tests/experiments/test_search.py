@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import sdt.training.epochs as epochs_module
-import sdt.training.sealed as sealed_module
+import sdt.training.test_monitor as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError

@@ -16,7 +16,7 @@ from typing import NoReturn
 import sdt
 from sdt.errors import InputError, near_miss
 from sdt.training.options import joined, take_settings_of_models
-from sdt.training.processes import launched, said_once
+from sdt.training.processes import launched, output_once
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.cli.corpus_import", "make a corpus folder from feature files, annotations or tables"),
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         InputError: An option is unknown (named with its near miss), or what the command raises.
     """
-    with said_once():
+    with output_once():
         options, unknown = build_parser().parse_known_args(joined(arguments))
         unknown = take_settings_of_models(options, unknown)
         if unknown:

@@ -20,7 +20,7 @@ from sdt.cli.resampling import add_resampling, resampling
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.experiments.report.build import Part
+    from sdt.experiments.report.build import SectionBuilder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _more(options: argparse.Namespace) -> list[Part]:
+def _more(options: argparse.Namespace) -> list[SectionBuilder]:
     """Sections that are made only when asked for."""
     if not options.representations:
         return []

@@ -21,7 +21,7 @@ from sdt.cli.options import add_code_option, count, use_code
 from sdt.errors import printable
 
 if TYPE_CHECKING:
-    from sdt.analysis.explanation.points import Points
+    from sdt.analysis.explanation.embeddings import Embeddings
 
 FILES = ("representations.json", "representations.csv", "representations.png")
 
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Run the model, lay out its spaces, write, print."""
-    from sdt.analysis.explanation.points import points, spaces
+    from sdt.analysis.explanation.embeddings import embed, spaces
     from sdt.cli.models import corpus_for, finished_model
     from sdt.cli.progress import bar
     from sdt.device import choose_device
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int | None:
     corpus = corpus_for(options.model, options.corpus)
     model = Model.from_pretrained(folder)
     with bar("spaces", spaces(model)) as progress:
-        found = points(
+        found = embed(
             model,
             corpus,
             corpus.split(options.split),
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _write(found: Points, title: str, options: argparse.Namespace) -> None:
+def _write(found: Embeddings, title: str, options: argparse.Namespace) -> None:
     from sdt.analysis.explanation.representations import write_representations
     from sdt.files import atomic_folder, write_text
 
@@ -87,7 +87,7 @@ def _write(found: Points, title: str, options: argparse.Namespace) -> None:
         write_representations(folder / "representations.png", found, title)
 
 
-def _print(found: Points, title: str) -> None:
+def _print(found: Embeddings, title: str) -> None:
     from rich.console import Console
 
     from sdt.analysis.explanation.representations import grid

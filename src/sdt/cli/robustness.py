@@ -26,7 +26,7 @@ from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from sdt.analysis.robustness.measure import Subject, Trial
-    from sdt.analysis.robustness.points import Points
+    from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.analysis.robustness.report import Robustness
 
 POINTS = "points.jsonl"
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Run the models, score, print, write."""
-    from sdt.analysis.robustness.points import Points
+    from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.files import check_folder
 
     if options.resume and options.overwrite:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int | None:
     if not options.resume:
         for name in FILES:
             (options.output / name).unlink(missing_ok=True)
-    groups = _measure(trials, Points(options.output / POINTS), options)
+    groups = _measure(trials, PredictionCache(options.output / POINTS), options)
     _write(groups, trials[0].subject, options)  # first, since what reads the tables may stop reading
     _print(groups, options)
     print(f"written to {options.output}: {', '.join(FILES)}")
@@ -107,7 +107,7 @@ def _trials(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Tr
     return found
 
 
-def _measure(trials: Sequence[Trial], points: Points, options: argparse.Namespace) -> list[Robustness]:
+def _measure(trials: Sequence[Trial], points: PredictionCache, options: argparse.Namespace) -> list[Robustness]:
     """Run and score every group."""
     from sdt.analysis.robustness.measure import measure
     from sdt.analysis.robustness.report import Robustness, score_curve

@@ -16,14 +16,13 @@ from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
 from sdt.evaluation.metrics import measure
 from sdt.evaluation.table import Grid
-from sdt.experiments.plan import Row
+from sdt.experiments.plan import ExperimentRows, Row
 from sdt.experiments.published import Published
 from sdt.experiments.results import Results
-from sdt.experiments.rows import Rows
 from sdt.experiments.tables import score_text
 from sdt.files import sha256
 
-ROWS = Rows(
+ROWS = ExperimentRows(
     "Do the published numbers come out again, and what is left of them when test has no say in the epoch?",
     (Row("validation", {"training.protocol": "validation"}), Row("published", {"training.protocol": "published"})),
     "validation",

@@ -40,13 +40,15 @@ class RowResult:
     @property
     def chosen_on_test(self) -> Measured | None:
         """With each run's epoch chosen on test; None where a run's sealed scores are missing."""
-        return _over(self.group.unsealed)
+        return _over(self.group.test_selections)
 
     @property
     def price(self) -> Measured | None:
         """What choosing on test adds, run by run."""
         honest = [run.read_scores()[1].get("test") for run in self.group.runs]
-        pairs = [(_measures(a), _measures(b)) for a, b in zip(self.group.unsealed, honest, strict=True) if a and b]
+        pairs = [
+            (_measures(a), _measures(b)) for a, b in zip(self.group.test_selections, honest, strict=True) if a and b
+        ]
         if len(pairs) < len(honest):
             return None
         return {name: Spread.of([a[name] - b[name] for a, b in pairs]) for name in pairs[0][0]}

@@ -11,7 +11,7 @@ from sdt.evaluation.seed_tests import FEW_SEEDS
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value
 from sdt.experiments.plan import option_text, spoken_seeds
-from sdt.training.sealed import CAVEAT
+from sdt.training.test_monitor import CAVEAT
 
 if TYPE_CHECKING:
     from sdt.evaluation.remarks import Remark

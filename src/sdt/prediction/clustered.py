@@ -22,8 +22,8 @@ from sdt.media.problems import Tally
 from sdt.media.recordings import Recordings
 from sdt.models.hub import FILES, find_model
 from sdt.models.registry import find
-from sdt.prediction.parts import Parts
-from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, count_bare, stranger_notes
+from sdt.prediction.batch_results import BatchResults
+from sdt.prediction.pipeline import BatchResult, Pipeline, Progress, bare_notes, count_bare, stranger_notes
 from sdt.prediction.readability import Readability
 from sdt.prediction.survey import Survey, content
 
@@ -81,7 +81,7 @@ def predict_on(
     begun = pipeline.begin(recorded=survey.recorded, filmed=survey.filmed)
     sums = loading.sums()
     origin = {"loading": asdict(loading), "sums": sums, "versions": versions(), "recorded": survey.recorded}
-    parts = Parts(output, origin)
+    parts = BatchResults(output, origin)
     done = 0
 
     def units() -> Iterator[Unit[tuple[str, Batch]]]:
@@ -109,7 +109,7 @@ def predict_on(
 
 def make_predictor(
     loading: Loading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
-) -> Callable[[tuple[str, Batch]], Part]:
+) -> Callable[[tuple[str, Batch]], BatchResult]:
     """In a worker: load the model; returns what predicts on a batch.
 
     Raises:
@@ -123,25 +123,25 @@ def make_predictor(
         if note not in begun:
             raise InputError(f"{host}: {note}; where the command was started it is not so")
 
-    def predict(given: tuple[str, Batch]) -> Part:
+    def predict(given: tuple[str, Batch]) -> BatchResult:
         _, (batch, recordings) = given
         return pipeline.predict_batch(batch, recordings)
 
     return predict
 
 
-def _said(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Sequence[Prediction]]]:
+def _said(parts: BatchResults, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Sequence[Prediction]]]:
     for batch, part in _finished(parts, survey):
         yield batch, part.predictions
 
 
-def _finished(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Part]]:
+def _finished(parts: BatchResults, survey: Survey) -> Iterator[tuple[Sequence[Conversation], BatchResult]]:
     """Every batch and what came of it, in order."""
     for batch, recordings in survey.batches():
         yield batch, parts.get(parts.key(content(batch, recordings)))
 
 
-def _closing_notes(parts: Parts, survey: Survey, readability: Readability | None) -> list[str]:
+def _closing_notes(parts: BatchResults, survey: Survey, readability: Readability | None) -> list[str]:
     """What is known when all is done, and no sooner; `readability` is that of the words, if the model reads words."""
     tallies: dict[str, Tally] = {}
     looked: dict[str, int] = {}

@@ -154,11 +154,11 @@ class Pipeline:
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
-    ) -> Part:
+    ) -> BatchResult:
         """Predict on one batch: features and model see these conversations together, and no others."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
-        return Part(self.from_features(conversations, features), missing)
+        return BatchResult(self.from_features(conversations, features), missing)
 
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
@@ -184,7 +184,7 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchResult:
     """What came of one batch."""
 
     predictions: list[Prediction]

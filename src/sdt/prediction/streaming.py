@@ -28,7 +28,7 @@ HISTORY = 64
 
 
 @dataclass
-class Talk:
+class ConversationState:
     """What is known of a conversation that goes on."""
 
     ids: set[str] = field(default_factory=set)
@@ -88,7 +88,7 @@ class StreamingPredictor:
         self._features = StreamFeatures(model.config, name, folder, makers)
         self._reader: Reader = CachingReader(model) if model.supports_streaming else RereadingReader(model, history)
         self._limit = max_conversations
-        self._talks: dict[str, Talk] = {}
+        self._talks: dict[str, ConversationState] = {}
         """Conversation to what is known of it, the one that spoke last at the end."""
         self._memories: dict[str, Any] = {}
         """Conversation to what the reader remembers of it."""
@@ -182,7 +182,7 @@ class StreamingPredictor:
             InputError: See `add`. All conversations stay as they were.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
-        talks: dict[str, Talk] = {}
+        talks: dict[str, ConversationState] = {}
         spoken, places = [], []
         for item in items:
             one, position, speaker = self._enter(item, talks)
@@ -211,7 +211,7 @@ class StreamingPredictor:
 
     def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
         """What `add` takes an utterance to be: with the speaker and the id that were left out."""
-        talk = self._talks.get(conversation, Talk())
+        talk = self._talks.get(conversation, ConversationState())
         return replace(utterance, id=utterance.id or str(len(talk.ids)), speaker=utterance.speaker or talk.last)
 
     def forget(self, conversation: str) -> None:
@@ -224,15 +224,15 @@ class StreamingPredictor:
         self._talks.clear()
         self._memories.clear()
 
-    def _enter(self, item: StreamInput, talks: dict[str, Talk]) -> tuple[StreamInput, int, int]:
+    def _enter(self, item: StreamInput, talks: dict[str, ConversationState]) -> tuple[StreamInput, int, int]:
         """An utterance filled in, its position and its speaker's number.
 
         Args:
             item: What was said.
             talks: What becomes of the conversations when all have been predicted: what this call adds to them.
         """
-        known = self._talks.get(item.conversation, Talk())
-        begun = Talk(set(), dict(known.speakers), known.last, known.words, set(known.told))
+        known = self._talks.get(item.conversation, ConversationState())
+        begun = ConversationState(set(), dict(known.speakers), known.last, known.words, set(known.told))
         new = talks.setdefault(item.conversation, begun)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
@@ -245,7 +245,7 @@ class StreamingPredictor:
         number = self.config.speakers.number(speaker, new.speakers)
         return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
 
-    def _unread(self, one: StreamInput, talk: Talk) -> Iterator[str]:
+    def _unread(self, one: StreamInput, talk: ConversationState) -> Iterator[str]:
         """What of an utterance's words the model cannot read, unless it was told in its conversation before."""
         text, languages = one.utterance.text or "", self.config.languages
         if not self._features.reads(one):
@@ -259,10 +259,10 @@ class StreamingPredictor:
                 talk.told.add("foreign")
                 yield foreign_note(one.place, [code], languages)
 
-    def _remember(self, talks: dict[str, Talk]) -> None:
+    def _remember(self, talks: dict[str, ConversationState]) -> None:
         """Keep what a call has added, and forget who has been silent longest."""
         for conversation, new in talks.items():
-            known = self._talks.pop(conversation, Talk())
+            known = self._talks.pop(conversation, ConversationState())
             known.ids |= new.ids
             self._talks[conversation] = replace(new, ids=known.ids)
         while self._limit is not None and len(self._talks) > self._limit:

@@ -37,8 +37,8 @@ from sdt.training.processes import ALONE, Processes
 from sdt.training.protocol import protocol_for
 from sdt.training.schedule import learning_rate
 from sdt.training.scoring import divided_outputs
-from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
+from sdt.training.test_monitor import TestMonitor
 from sdt.training.trackers import Tracker
 from sdt.training.weights import class_weights
 
@@ -59,7 +59,7 @@ class Run:
         self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
         self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
-        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed, processes)
+        self.test_monitor = TestMonitor(folder.sealed, corpus, self.protocol.monitored, processes)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -96,7 +96,7 @@ class Run:
                     self.processes.refuse(InputError(text))
                 chosen_at = time.perf_counter()
                 # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
-                self.sealed.look(line["epoch"], self.model)
+                self.test_monitor.record(line["epoch"], self.model)
                 line["seconds"]["sealed"] = time.perf_counter() - chosen_at
                 self.state.history.append(line)
                 self.processes.by_first(partial(self._keep, line))
@@ -104,7 +104,7 @@ class Run:
     def _begin(self, ending: contextlib.ExitStack) -> None:
         """Read the checkpoint if there is one, and tell everybody."""
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
-        self.sealed.resume(self.state.epoch)
+        self.test_monitor.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
         for tracker in self.trackers:
@@ -126,7 +126,7 @@ class Run:
         return divided_outputs(
             self.processes,
             conversations,
-            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.heed),
+            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.raise_if_stopping),
         )
 
     def _epoch(self, number: int) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class Run:
         trained_at = time.perf_counter()
         outputs = self.outputs(protocol.choose)
         scores = score_heads(outputs, self.corpus.labels)
-        score = self.processes.told(lambda: scores[FUSED].weighted_f1)  # the first chooses
+        score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # the first chooses
         better = score > self.state.best_score
         if better:
             self.state.best_epoch, self.state.best_score = number, score

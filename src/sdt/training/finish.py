@@ -27,7 +27,7 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
         surroundings: What environment.json says, for the model card.
     """
     model, processes, protocol = run.model, run.processes, run.protocol
-    model.load_state_dict(processes.tensors(lambda: run.state.best))
+    model.load_state_dict(processes.broadcast_tensors(lambda: run.state.best))
     model.config = dataclasses.replace(model.config, provenance=run.provenance(), temperatures=_temperatures(run))
     scores: dict[str, dict[str, Scores]] = {}
     errors: dict[str, tuple[float, float]] = {}
@@ -73,15 +73,15 @@ def _write(
     run.model.save_pretrained(run.folder.model, card, parts)
     for tracker in run.trackers:
         tracker.finish(run.state.best_epoch, scores)
-    unsealed = run.sealed.open(run.state.epoch)
-    if run.protocol.sealed and unsealed is None:
+    test_selection = run.test_monitor.select(run.state.epoch)
+    if run.protocol.monitored and test_selection is None:
         run.display.say(f"{run.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
     run.folder.write_scores(
         {
             **run.provenance(),
             **run.caveat(),
             "remarks": [remark.to_dict() for remark in remarks],
-            **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
+            **({"test_chosen": test_selection.to_dict()} if test_selection else {}),
             "scores": {
                 split: {head: of_head.to_dict() for head, of_head in heads.items()} for split, heads in scores.items()
             },

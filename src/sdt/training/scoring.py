@@ -29,13 +29,13 @@ def divided_outputs(
         run: Runs it over some conversations; see `sdt.evaluation.outputs.run_model`.
 
     Raises:
-        InputError: And whatever else `run` raises; see `Processes.agreed`.
+        InputError: And whatever else `run` raises; see `Processes.barrier`.
     """
     if processes.size == 1:
         return run(conversations)
     lengths = lengths_of(conversations).tolist()
     mine = divided(lengths, processes.size)[processes.rank]
-    part = processes.agreed(lambda: run(chosen(conversations, mine)), patiently=False)
+    part = processes.barrier(lambda: run(chosen(conversations, mine)), patiently=False)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
 

@@ -66,7 +66,7 @@ def readable(length: int, context: Context, device: torch.device | None = None) 
     return allowed
 
 
-def read_and_record(model: Model, batch: Batch) -> tuple[Output, list[Maps]]:
+def record_attention(model: Model, batch: Batch) -> tuple[Output, list[Maps]]:
     """Read one conversation, and keep what attention weighed.
 
     Args:

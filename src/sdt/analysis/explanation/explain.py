@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sdt.analysis.explanation.attention import Maps, read_and_record
+from sdt.analysis.explanation.attention import Maps, record_attention
 from sdt.analysis.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.batch import Batch
 from sdt.conversation import Conversation, Utterance
@@ -226,7 +226,7 @@ def explain(
         with torch.inference_mode():
             batch = batch.to(device)
             output = checked(model, model(batch), len(conversation))
-            attention = read_and_record(model, batch)[1] if model.supports_attention_weights else []
+            attention = record_attention(model, batch)[1] if model.supports_attention_weights else []
             probabilities = {h: calibrated(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
             for i, said in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):

@@ -27,9 +27,9 @@ from sdt.experiments.report.svg import on_white
 from sdt.files import atomic_folder, write_text
 
 FILES = ("report.html", "report.md", "tables.tex", markdown.FIGURES)
-Part = Callable[[Study], Section | None]
+SectionBuilder = Callable[[Study], Section | None]
 """Makes a section; None where there is nothing to say."""
-PARTS: tuple[Part, ...] = (
+SECTIONS: tuple[SectionBuilder, ...] = (
     answer,
     remarks,
     missing,
@@ -43,7 +43,7 @@ PARTS: tuple[Part, ...] = (
 )
 
 
-def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
+def build(study: Study, command: str, more: Sequence[SectionBuilder] = ()) -> Document:
     """Put the sections together.
 
     Args:
@@ -52,7 +52,7 @@ def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
         more: Further sections, before those on data and settings: what costs too much to be made unasked.
     """
     foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first: a wrong date would be refused after the work
-    found = [part(study) for part in (*PARTS, *more, data, settings)]
+    found = [part(study) for part in (*SECTIONS, *more, data, settings)]
     names = ", ".join(f"{source.name} ({source.kind})" for source in study.sources)
     corpora = ", ".join(dict.fromkeys(study.corpora.values())) or "unknown"
     runs = sum(row.group.size for row in study.rows)

@@ -7,7 +7,7 @@ from sdt.experiments.report.document import Kind, Note, Paragraph, Section, Tabl
 from sdt.experiments.report.study import Study
 from sdt.experiments.results import RowResult
 from sdt.experiments.tables import measure_text, range_text, score_text
-from sdt.training.sealed import CAVEAT
+from sdt.training.test_monitor import CAVEAT
 
 _RANGE: tuple[tuple[str, Kind], ...] = (("test-chosen, range", "number"),)
 _TITLE = "Both protocols: the price of choosing on test"

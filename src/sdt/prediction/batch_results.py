@@ -17,12 +17,12 @@ from sdt.conversation import Prediction
 from sdt.errors import InputError
 from sdt.files import write_text
 from sdt.prediction.extraction import Missing
-from sdt.prediction.pipeline import Part
+from sdt.prediction.pipeline import BatchResult
 
 _FIELDS = [field.name for field in dataclasses.fields(Prediction)]
 
 
-class Parts:
+class BatchResults:
     """The parts of one output.
 
     Args:
@@ -41,7 +41,7 @@ class Parts:
     def __contains__(self, key: str) -> bool:
         return self._path(key).is_file()
 
-    def put(self, key: str, part: Part) -> None:
+    def put(self, key: str, part: BatchResult) -> None:
         """Keep what came of a batch."""
         values = {
             "predictions": [[getattr(of, name) for name in _FIELDS] for of in part.predictions],
@@ -49,7 +49,7 @@ class Parts:
         }
         write_text(self._path(key), json.dumps(values))
 
-    def get(self, key: str) -> Part:
+    def get(self, key: str) -> BatchResult:
         """What came of a batch, to the last bit.
 
         Raises:
@@ -59,7 +59,7 @@ class Parts:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             missing = {modality: Missing(**of) for modality, of in values["missing"].items()}
-            return Part([Prediction(*of) for of in values["predictions"]], missing)
+            return BatchResult([Prediction(*of) for of in values["predictions"]], missing)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}: damaged ({type(error).__name__}); remove the folder {self.folder}, and give the same command "
