@@ -20,8 +20,7 @@ from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.models.inference import calibrated
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
-from sdt.training.optimizer import Descent, make_optimizer
-from sdt.training.schedule import learning_rate
+from sdt.training.optimizer import Descent, learning_rate, make_optimizer
 from sdt.training.weights import class_weights
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sdt.__main__ import main
 from sdt.cli import predict
-from sdt.prediction.batch_results import BatchResults
+from sdt.prediction.clustered import BatchResults
 from tests.cluster.here import Here
 from tests.prediction.conftest import NAMES
 from tests.prediction.models import TEXT_AUDIO, tiny_model

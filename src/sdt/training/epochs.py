@@ -32,10 +32,9 @@ from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
-from sdt.training.optimizer import make_optimizer
+from sdt.training.optimizer import learning_rate, make_optimizer
 from sdt.training.processes import ALONE, Processes
 from sdt.training.protocol import protocol_for
-from sdt.training.schedule import learning_rate
 from sdt.training.scoring import divided_outputs
 from sdt.training.settings import Recipe
 from sdt.training.test_monitor import TestMonitor

@@ -6,8 +6,7 @@ from sdt.evaluation.metrics import MAIN, class_measure, metrics
 from sdt.evaluation.seeds import Spread
 from sdt.experiments.report.document import Block, Kind, Section, Table
 from sdt.experiments.report.figure_classes import class_figure
-from sdt.experiments.report.names import head_name
-from sdt.experiments.report.study import Row, Study
+from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.results import RowResult
 from sdt.experiments.tables import measure_text, range_text, score_text
 from sdt.models.config import FUSED
