@@ -17,11 +17,10 @@ from benchmarks.textbook import PaddedBatch, TextbookSDT
 from benchmarks.workers import forget_peak_memory, peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
-from sdt.evaluation.reading import calibrated
+from sdt.models.inference import calibrated
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
-from sdt.training.optimizer import Descent, make_optimizer
-from sdt.training.schedule import learning_rate
+from sdt.training.optimizer import Descent, learning_rate, make_optimizer
 from sdt.training.weights import class_weights
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.evaluation.bootstrap import Resampling, resample, two_sided_p
-from sdt.evaluation.counts import MEASURES, Counts
+from sdt.evaluation.counts import Counts
+from sdt.evaluation.metrics import metrics
 
 PRIOR = (0.5, 0.25, 0.15, 0.1)
 ACCURACY = 0.5
@@ -48,13 +49,13 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=1000, help="test sets of each size")
     parser.add_argument("--draws", type=int, default=500, help="bootstrap draws for each")
     options = parser.parse_args()
-    print(f"{'conversations':>13} " + " ".join(f"{measure:>12}" for measure in MEASURES))
+    print(f"{'conversations':>13} " + " ".join(f"{measure:>12}" for measure in metrics()))
     for conversations in map(int, options.conversations.split(",")):
         random = np.random.default_rng(conversations)
-        found = np.zeros(len(MEASURES))
+        found = np.zeros(len(metrics()))
         for seed in range(options.sets):
             one, other = resample(made_up(conversations, random), Resampling(options.draws, seed))
-            found += [(two_sided_p(other[:, c] - one[:, c], conversations) or 1) < 0.05 for c in range(len(MEASURES))]
+            found += [(two_sided_p(other[:, c] - one[:, c], conversations) or 1) < 0.05 for c in range(len(metrics()))]
         print(f"{conversations:>13} " + " ".join(f"{100 * share:>10.1f} %" for share in found / options.sets))
 
 

@@ -22,7 +22,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.evaluation.table import plain_table
 from sdt.models.config import Architecture, SDTConfig
 from sdt.models.sdt.model import SDT
-from sdt.prediction import Pipeline, Spoken, StreamingPredictor
+from sdt.prediction import Pipeline, StreamingPredictor, StreamInput
 from sdt.speakers import Speakers
 
 WIDTHS = {"text": 384, "audio": 300, "visual": 342}
@@ -67,9 +67,9 @@ class Stream:
         Pipeline(self.model, device="cpu").from_features([said], features)
         return time.process_time() - begun, (peak_memory(torch.device("cpu")) - before) / 2**20
 
-    def _spoken(self) -> Spoken:
+    def _spoken(self) -> StreamInput:
         features = {name: self.random.normal(size=width) for name, width in WIDTHS.items()}
-        return Spoken(Utterance("", "ab"[int(self.random.integers(2))]), "c", features)
+        return StreamInput(Utterance("", "ab"[int(self.random.integers(2))]), "c", features)
 
 
 def measure(

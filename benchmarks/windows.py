@@ -27,11 +27,11 @@ from benchmarks.workers import Worker, peak_memory, seconds
 from sdt.batch import Batch, pack
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
-from sdt.evaluation.reading import read, said
 from sdt.evaluation.table import plain_table
 from sdt.media.recordings import Recordings
 from sdt.models.config import FUSED
 from sdt.models.hub import DEFAULT, find_model
+from sdt.models.inference import forward_windows, infer
 from sdt.models.saved import load
 from sdt.models.sdt.model import SDT
 from sdt.prediction.extraction import Extractor, Missing
@@ -77,16 +77,16 @@ class Long:
         tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
         self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
         with torch.inference_mode():
-            said(self.model, self.batch.stretches([(0, min(len(conversation), 64))]))  # what runs first loads things
+            infer(self.model, self.batch.stretches([(0, min(len(conversation), 64))]))  # what runs first loads things
 
     def logits(self, windows: Windows | None, repeats: int) -> tuple[npt.NDArray[np.float32], list[float], int]:
         """The fused logits [N, C], seconds of each turn, and by how many bytes the peak of memory rose."""
         before = peak_memory(CPU)
         with torch.inference_mode():
-            taken = [seconds(lambda: said(self.model, self.batch, windows), CPU) for _ in range(repeats)]
+            taken = [seconds(lambda: infer(self.model, self.batch, windows), CPU) for _ in range(repeats)]
             rose = peak_memory(CPU) - before
             found = torch.empty(len(self.batch), len(self.model.config.labels))
-            for rows, output in read(self.model, self.batch, windows):
+            for rows, output in forward_windows(self.model, self.batch, windows):
                 found[torch.as_tensor(_numbers(rows, len(found)))] = output.logits[FUSED]
         return found.numpy(), taken, rose
 

@@ -20,7 +20,7 @@ from sdt.__main__ import main
 from sdt.cli import watch
 from sdt.conversation import Prediction, Utterance
 from sdt.models.config import Architecture
-from sdt.prediction.live_display import said_line
+from sdt.prediction.display import utterance_line
 from tests.prediction.models import LABELS, TEXT_AUDIO, tiny_model
 
 CHAT = "Ann: Hello!\nBob: Go away.\n\nstay\n---\nCy: Who?\nAnn:\n"
@@ -193,7 +193,7 @@ def test_a_line_of_the_terminal(width: int) -> None:
     probabilities = {"neutral": 0.26, "joy": 0.74}
     for words in ("Hm.", None, "so " * 60):
         prediction = Prediction("c", "0", "joy", probabilities, weights={"text": 0.9, "audio": 0.1})
-        console.print(said_line(Utterance("0", "A long name of one", words), prediction))
+        console.print(utterance_line(Utterance("0", "A long name of one", words), prediction))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width

@@ -16,7 +16,7 @@ from sdt.encoders.chunks import Chunk
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
 from sdt.prediction import clustered as prediction
-from sdt.prediction.pipeline import Part
+from sdt.prediction.pipeline import BatchResult
 
 VICTIM, ALWAYS, ASKED = Path("victim"), Path("always"), Path("asked")
 """Files in the working directory: who waits to be killed, whose unit kills every process, and who was asked."""
@@ -93,10 +93,10 @@ def make_dying_encoder(name: str) -> Callable[[Chunk], Encoded]:
 _make_encoder, _make_predictor = features.make_encoder, prediction.make_predictor
 
 
-def make_dying_predictor(*told: Any) -> Callable[[tuple[str, prediction.Batch]], Part]:
+def make_dying_predictor(*told: Any) -> Callable[[tuple[str, prediction.Batch]], BatchResult]:
     predict = _make_predictor(*told)
 
-    def predict_or_die(given: tuple[str, prediction.Batch]) -> Part:
+    def predict_or_die(given: tuple[str, prediction.Batch]) -> BatchResult:
         for conversation in given[1][0]:
             trial(conversation.id)
         return predict(given)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sdt.corpus.store import Corpus
-from sdt.evaluation.outputs import predictions, run_model, write_predictions
+from sdt.evaluation.outputs import run_model, write_predictions
 from sdt.evaluation.scores import score_heads
 from sdt.files import write_text
 from sdt.models.config import Architecture, SDTConfig
@@ -39,7 +39,7 @@ def make_run(folder: Path, corpus: Corpus, seed: int, *, protocol: str = "valida
     for split in ("dev", "test"):
         conversations = corpus.split(split)
         outputs = run_model(model, corpus, conversations)
-        write_predictions(folder / "predictions" / f"{split}.jsonl", predictions(outputs, model.config), conversations)
+        write_predictions(folder / "predictions" / f"{split}.jsonl", outputs.predictions(model.config), conversations)
         scores[split] = {head: of.to_dict() for head, of in score_heads(outputs, corpus.labels).items()}
     model.save_pretrained(folder / "model")
     write_text(folder / "recipe.yaml", dump_recipe(recipe))

@@ -15,7 +15,7 @@ from sdt.evaluation.bootstrap import (
     resample,
     two_sided_p,
 )
-from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.scores import score
 from tests.evaluation.worlds import LABELS, World
 
@@ -29,7 +29,7 @@ def test_it_is_the_plain_loop() -> None:
         rows = np.concatenate([np.flatnonzero(world.conversation == number) for number in conversations])
         for index, system in enumerate(systems):
             scores = [score(world.true[rows], run[rows], LABELS) for run in system.predicted]
-            for column, name in enumerate(MEASURES):
+            for column, name in enumerate(metrics()):
                 mean = np.mean([getattr(of, name) for of in scores])
                 assert drawn[index, draw, column] == pytest.approx(mean, abs=1e-12)
             mean = np.mean([of.classes["glad"].f1 for of in scores])
@@ -64,7 +64,7 @@ def test_false_findings_are_as_frequent_as_they_may_be(conversations: int, runs:
     for seed in range(200):
         world = World(conversations, seed)
         one, other = resample([world.system(name, 0.5, runs).counts() for name in "ab"], Resampling(200, seed))
-        p = two_sided_p((other - one)[:, MEASURES.index("weighted_f1")], conversations)
+        p = two_sided_p((other - one)[:, list(metrics()).index("weighted_f1")], conversations)
         assert p is not None
         found += p < 0.05
     assert 2 <= found <= 20  # 10 expected; outside with a probability below 1 %

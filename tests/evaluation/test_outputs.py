@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, check_fit, predictions, run_model, write_predictions
+from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.predicted import read_predicted
 from sdt.formats.records import answer
+from sdt.models.inference import BatchPrediction, to_predictions
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
 
@@ -25,7 +27,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return small_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
-def weighed(outputs: Outputs) -> npt.NDArray[np.float32]:
+def weighed(outputs: SplitOutputs) -> npt.NDArray[np.float32]:
     assert outputs.weights is not None
     return outputs.weights
 
@@ -34,7 +36,7 @@ def test_outputs_are_in_the_order_of_the_conversations(corpus: Corpus) -> None:
     model = small_model(corpus)
     conversations = corpus.split("test")
     outputs = run_model(model, corpus, conversations, batch_size=2)
-    assert outputs.places == tuple((c.id, u.id) for c in conversations for u in c.utterances)
+    assert outputs.utterance_keys == tuple((c.id, u.id) for c in conversations for u in c.utterances)
     row = 0
     for conversation in conversations:  # each alone
         batch = corpus_batch(
@@ -91,7 +93,7 @@ def test_dropout_is_off_and_the_mode_is_restored(corpus: Corpus, training: bool)
 def test_no_conversations_give_empty_outputs(corpus: Corpus) -> None:
     outputs = run_model(small_model(corpus), corpus, [])
     assert outputs.probabilities["fused"].shape == (0, 3)
-    assert outputs.places == ()
+    assert outputs.utterance_keys == ()
 
 
 def test_progress_counts_conversations(corpus: Corpus) -> None:
@@ -159,12 +161,11 @@ def test_predictions(corpus: Corpus, tmp_path: Path) -> None:
     model = small_model(corpus)
     conversations = corpus.split("test")
     outputs = run_model(model, corpus, conversations)
-    said = predictions(outputs, model.config)
-    assert [(p.conversation, p.utterance) for p in said] == list(outputs.places)
+    said = list(outputs.predictions(model.config))
+    assert [(p.conversation, p.utterance) for p in said] == list(outputs.utterance_keys)
     for row, prediction in enumerate(said):
         assert list(prediction.probabilities) == list(LABELS)
         assert prediction.emotion == max(prediction.probabilities, key=prediction.probabilities.__getitem__)
-        assert outputs.present is not None
         branch, weights = prediction.branches["audio"], prediction.weights
         assert weights["text"] == pytest.approx(weighed(outputs)[row, 0])
         assert (branch is not None) == (weights["audio"] is not None) == outputs.present[row, 1]
@@ -198,14 +199,9 @@ def test_nothing_is_said_for_what_is_not_there(corpus: Corpus, rows: list[tuple[
     present = np.array(rows)
     shares = np.full((n, len(LABELS)), 1 / len(LABELS), dtype=np.float32)
     weights = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
-    outputs = Outputs(
-        dict.fromkeys(("fused", "text", "audio"), shares),
-        np.zeros(n, dtype=np.int64),
-        weights.astype(np.float32),
-        [("c", str(row)) for row in range(n)],
-        present,
-    )
-    for has, said in zip(rows, predictions(outputs, config, infer=infer), strict=True):
+    keys = [("c", str(row)) for row in range(n)]
+    outputs = BatchPrediction(dict.fromkeys(("fused", "text", "audio"), shares), weights.astype(np.float32), present)
+    for has, said in zip(rows, to_predictions(outputs, config, keys, infer_absent=infer), strict=True):
         for number, modality in enumerate(("text", "audio")):
             assert (said.branches[modality] is None) == (said.weights[modality] is None) == (not has[number])
         assert said.inferred == (infer and not any(has))
@@ -225,7 +221,7 @@ def test_evaluation_marks_what_it_infers_and_counts_it(tmp_path: Path) -> None:
     corpus = small_corpus(tmp_path / "corpus")
     model = small_model(corpus, ("audio",))  # every third utterance lacks its audio
     conversations = corpus.split("test")
-    said = predictions(run_model(model, corpus, conversations), model.config)
+    said = list(run_model(model, corpus, conversations).predictions(model.config))
     write_predictions(tmp_path / "p.jsonl", said, conversations)
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text("utf-8").splitlines()]
     inferred = [line for line in lines if line.get("inferred")]

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs
+from sdt.evaluation.outputs import SplitOutputs
 from sdt.evaluation.scores import caveat, score, score_heads
 
 LABELS = ("a", "b", "c")
@@ -115,11 +115,12 @@ def test_every_head_is_scored() -> None:
     def sure(*numbers: int) -> npt.NDArray[np.float32]:
         return np.eye(3, dtype=np.float32)[list(numbers)]
 
-    outputs = Outputs(
+    outputs = SplitOutputs(
         probabilities={"fused": sure(0, 1, 2), "smell": sure(0, 0, 0)},
         label=np.array([0, 1, -1]),
         weights=np.ones((3, 1), dtype=np.float32),
-        places=(("c", "1"), ("c", "2"), ("c", "3")),
+        present=np.ones((3, 1), dtype=np.bool_),
+        utterance_keys=(("c", "1"), ("c", "2"), ("c", "3")),
     )
     scores = score_heads(outputs, LABELS)
     assert list(scores) == ["fused", "smell"]

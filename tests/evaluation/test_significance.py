@@ -10,7 +10,7 @@ import pytest
 from sdt.errors import InputError
 from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.comparison_tables import grids, values
-from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.seed_tests import holm
 from sdt.evaluation.significance import Comparison, Family, compare, estimates
 from sdt.evaluation.system import System
@@ -40,7 +40,7 @@ def test_a_difference_and_all_that_is_said_of_it() -> None:
     assert found.wilcoxon.p == pytest.approx(2 / 64)
     spread = comparison.estimates[1]["accuracy"].spread
     assert spread.deviation == pytest.approx(np.std(accuracies[1], ddof=1))
-    assert set(comparison.differences) == {*MEASURES, *(f"f1:{label}" for label in LABELS)}
+    assert set(comparison.differences) == {*metrics(), *(f"f1:{label}" for label in LABELS)}
     said = comparison.sentence("accuracy")
     assert said.startswith(f"b is {100 * found.value:.2f} points of accuracy above a on average (95 % interval")
     assert "bootstrap over 40 conversations" in said
@@ -74,12 +74,12 @@ def test_the_two_sides_mirror_each_other() -> None:
 def shuffled(system: System, seed: int) -> System:
     """The same with its utterances, labels and runs in another order."""
     rng = np.random.default_rng(seed)
-    rows, labels, runs = (rng.permutation(size) for size in (len(system.places), len(LABELS), system.runs))
+    rows, labels, runs = (rng.permutation(size) for size in (len(system.utterance_keys), len(LABELS), system.runs))
     number = np.argsort(labels)
     return replace(
         system,
         labels=tuple(LABELS[index] for index in labels),
-        places=tuple(system.places[row] for row in rows),
+        utterance_keys=tuple(system.utterance_keys[row] for row in rows),
         true=number[system.true[rows]],
         predicted=number[system.predicted[runs][:, rows]],
         seeds=tuple(system.seeds[run] for run in runs),

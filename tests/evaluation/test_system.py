@@ -99,7 +99,7 @@ def test_other_orders_are_the_same_test() -> None:
     aligned = other.aligned(system)
     for name in ("true", "predicted"):
         np.testing.assert_array_equal(getattr(aligned, name), getattr(system, name))
-    assert (aligned.places, aligned.labels, aligned.name) == (system.places, system.labels, "other")
+    assert (aligned.utterance_keys, aligned.labels, aligned.name) == (system.utterance_keys, system.labels, "other")
 
 
 def test_other_tests_are_refused() -> None:

@@ -20,7 +20,7 @@ class World:
         self.conversation = np.repeat(np.arange(conversations), self.lengths)
         self.true = self.random.choice(len(LABELS), size=len(self.conversation), p=PRIOR)
         self.ease = self._of_conversation(0.15)
-        self.places = tuple(
+        self.utterance_keys = tuple(
             (f"c{number}", f"u{index}") for number, length in enumerate(self.lengths) for index in range(length)
         )
 
@@ -35,4 +35,4 @@ class World:
             guess = self.random.choice(len(LABELS), size=len(self.true), p=PRIOR)
             predicted.append(np.where(right, self.true, guess))
         seeds = tuple(range(runs))
-        return System(name, LABELS, self.places, self.true, np.array(predicted), seeds)
+        return System(name, LABELS, self.utterance_keys, self.true, np.array(predicted), seeds)

@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 import sdt.training.epochs as epochs_module
-import sdt.training.sealed as sealed_module
+import sdt.training.test_monitor as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.experiments.search import Search, Trial
 from sdt.experiments.space import parse_space
 from sdt.models.sdt.model import SDT
@@ -112,7 +112,7 @@ def test_test_is_never_read(
     write_corpus(builder, tmp_path / "changed")
     other = dataclasses.replace(recipe, corpus=str(tmp_path / "changed"))
 
-    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> Outputs:
+    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> SplitOutputs:
         assert not any(conversation.id.startswith("test") for conversation in conversations)
         return run_model(model, corpus, conversations, **options)
 

@@ -56,7 +56,7 @@ def attend(layout: Layout, q: Tensor, k: Tensor, v: Tensor, present: Sequence[Te
     """What is read, as a layer of an encoder takes it: nothing where there is no key."""
     keys = [layout.keys(of) for of in present]
     read = layout.attend(q, k, v, keys, 0.0)
-    return read * torch.stack([key.some for key in keys], dim=1)[..., None].to(read.dtype)
+    return read * torch.stack([key.has_context for key in keys], dim=1)[..., None].to(read.dtype)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def test_keys_say_which_conversations_have_any() -> None:
     present = torch.tensor([False, False, True, False, True])
     for layout in layouts([2, 3]):
         keys = layout.keys(present)
-        assert keys.some.flatten().tolist() == [0, 0, 1, 1, 1]
+        assert keys.has_context.flatten().tolist() == [0, 0, 1, 1, 1]
         assert keys.present.tolist() == [True, True, True, False, True]
     assert Ragged.of(random_batch([2, 3])).keys(torch.ones(5, dtype=torch.bool)).complete
 
@@ -124,9 +124,9 @@ def test_keys_say_which_conversations_have_any() -> None:
 def test_the_keys_of_a_causal_context_are_those_of_each_utterance() -> None:
     present = torch.tensor([False, True, False, False, False, True])
     for layout in layouts([4, 2], Context.of("past")):
-        assert layout.keys(present).some.flatten().tolist() == [0, 1, 1, 1, 0, 1]
+        assert layout.keys(present).has_context.flatten().tolist() == [0, 1, 1, 1, 0, 1]
     for layout in layouts([4, 2], Context.of("window(2)")):
-        assert layout.keys(present).some.flatten().tolist() == [0, 1, 1, 0, 0, 1]
+        assert layout.keys(present).has_context.flatten().tolist() == [0, 1, 1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -78,8 +78,8 @@ def test_the_registry_is_light() -> None:
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("bc_lstn", "no model 'bc_lstn'; did you mean 'bc_lstm'"),
-        ("a b", "no model 'a b'"),
+        ("bc_lstn", "unknown model 'bc_lstn'; did you mean 'bc_lstm'"),
+        ("a b", "unknown model 'a b'"),
         ("x.py:", "FILE.py:CLASS or MODULE:CLASS"),
         ("none.py:Mine", "none.py: no such file"),
         ("no_such_module:Mine", r"no_such_module: cannot be imported \(ModuleNotFoundError"),

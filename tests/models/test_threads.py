@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sdt.models.objective import Objective, self_distillation
 from sdt.models.sdt import branches
 from sdt.models.sdt.model import SDT
-from sdt.models.sdt.threads import Part, in_threads, schedule, threads_pay
+from sdt.models.sdt.threads import Task, in_threads, schedule, threads_pay
 from sdt.training.optimizer import Descent, make_optimizer
 from sdt.training.settings import Training
 from tests.models.build import random_batch, small_model
@@ -85,13 +85,13 @@ def test_inputs_may_be_shared_and_the_rest_is_computed_here() -> None:
     maps = [nn.Linear(3, 2) for _ in range(5)]  # two cores: four in threads, one left over
     names: dict[int, str] = {}
 
-    def part(number: int) -> Part:
+    def part(number: int) -> Task:
         def run(x: Tensor) -> Tensor:
             names[number] = threading.current_thread().name
             found: Tensor = maps[number](x)
             return found
 
-        return Part(run, (x,))
+        return Task(run, (x,))
 
     results = in_threads([part(number) for number in range(5)])
     assert [names[number].startswith("sdt") for number in range(5)] == [True] * 4 + [False]
@@ -112,8 +112,8 @@ def test_parts_read_what_others_found(last: int) -> None:
     def add(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).tanh()
 
-    parts = [Part(maps[0], (x,)), Part(maps[1], (y,)), Part(maps[2], (x,)), Part(add, (0, 1)), Part(maps[3], (2,))]
-    results = in_threads([*parts, Part(add, (3, 4)), Part(add, (5, 0)), Part(torch.sin, (1,))])
+    parts = [Task(maps[0], (x,)), Task(maps[1], (y,)), Task(maps[2], (x,)), Task(add, (0, 1)), Task(maps[3], (2,))]
+    results = in_threads([*parts, Task(add, (3, 4)), Task(add, (5, 0)), Task(torch.sin, (1,))])
 
     def whole() -> list[Tensor]:
         a, b, c = maps[0](x), maps[1](y), maps[2](x)
@@ -137,7 +137,7 @@ def test_parts_read_what_others_found(last: int) -> None:
 def test_a_part_that_nothing_depends_on_has_no_gradient() -> None:
     maps = [nn.Linear(3, 3) for _ in range(4)]
     x = torch.randn(2, 3, requires_grad=True)
-    results = in_threads([Part(one, (x,)) for one in maps])
+    results = in_threads([Task(one, (x,)) for one in maps])
     (results[0].sum() + results[3].sum()).backward()
     assert [one.weight.grad is not None for one in maps] == [True, False, False, True]
 
@@ -167,9 +167,9 @@ def test_an_error_in_a_thread_is_an_error_here() -> None:
         raise ValueError("no")
 
     one = torch.ones(1, requires_grad=True)
-    for second in (Part(fails, (one,)), Part(torch.sin, (one,)), Part(torch.sin, (0,))):
+    for second in (Task(fails, (one,)), Task(torch.sin, (one,)), Task(torch.sin, (0,))):
         with pytest.raises(ValueError, match="no"):
-            in_threads([Part(fails, (one,)), second, Part(torch.sin, (one,))])
+            in_threads([Task(fails, (one,)), second, Task(torch.sin, (one,))])
         assert torch.get_num_threads() == 2
 
 

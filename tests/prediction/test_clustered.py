@@ -8,7 +8,7 @@ import pytest
 
 from sdt.__main__ import main
 from sdt.cli import predict
-from sdt.prediction.parts import Parts
+from sdt.prediction.clustered import BatchResults
 from tests.cluster.here import Here
 from tests.prediction.conftest import NAMES
 from tests.prediction.models import TEXT_AUDIO, tiny_model
@@ -67,7 +67,7 @@ def test_a_table_that_names_recordings(talks: Path, capsys: pytest.CaptureFixtur
 def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
     talks: Path, capsys: pytest.CaptureFixture[str], cluster: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Parts, "remove", lambda _: None)  # as if it had been killed at the end
+    monkeypatch.setattr(BatchResults, "remove", lambda _: None)  # as if it had been killed at the end
 
     def again() -> list[str]:
         cluster.done.clear()
@@ -91,7 +91,7 @@ def test_what_is_done_is_taken_unless_words_sound_or_model_have_changed(
 def test_a_part_that_is_damaged_is_named(
     talks: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Parts, "remove", lambda _: None)
+    monkeypatch.setattr(BatchResults, "remove", lambda _: None)
     assert predicted(capsys, "two.jsonl", "--cluster", "here")[0] == 0
     part = sorted(Path(".two.jsonl.parts").glob("*/*.json"))[0]
     part.write_text("{", encoding="utf-8")

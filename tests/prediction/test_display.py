@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from sdt.conversation import Conversation, Prediction, Utterance
-from sdt.prediction.display import predictions_table
-from sdt.prediction.live_display import said_line
+from sdt.prediction.display import predictions_table, utterance_line
 from sdt.prediction.predictions import Predictions
 
 MODALITIES = ("text", "audio", "visual")
@@ -51,7 +50,7 @@ def test_an_utterance_without_an_emotion_has_a_dash() -> None:
     file = io.StringIO()
     console = Console(width=100, file=file)
     console.print(predictions_table(Predictions([Conversation("c", (utterance,))], [prediction], [], {})))
-    console.print(said_line(utterance, prediction))
+    console.print(utterance_line(utterance, prediction))
     table, line = file.getvalue().split("Ann")[1:]
     assert table.splitlines()[0].split() == ["–"] * 3  # no words, no emotion, no branch
     assert line.split() == ["–", "–", "text", "–", "audio", "–"]

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.workers import Worker, peak_memory
 from sdt.conversation import Conversation, Utterance
-from sdt.evaluation.reading import said
 from sdt.models.config import Architecture, SDTConfig
+from sdt.models.inference import infer
 from sdt.models.sdt.encoder import SinusoidalPositions
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
@@ -78,7 +78,7 @@ def test_windows_hold_outputs_of_some_utterances_only() -> None:
     model.register_forward_hook(lambda *given: seen.append(len(given[2].weights)))
     batch = random_batch([3000], WIDTHS)
     with torch.inference_mode():
-        found = said(model, batch, Windows(512, 128))
+        found = infer(model, batch, Windows(512, 128))
     assert len(found.probabilities["fused"]) == 3000
     assert len(seen) == 2
     assert max(seen) <= 2048

@@ -18,7 +18,7 @@ from sdt.corpus.normalise import normalise
 from sdt.encoders.encoder import FeatureEncoder, Source, feature_encoder
 from sdt.encoders.text import text_encoder
 from sdt.errors import InputError, MissingDependencyError
-from sdt.evaluation.outputs import predictions, run_model
+from sdt.evaluation.outputs import run_model
 from sdt.feature_table import FeatureTable
 from sdt.formats import Transcript, read_transcript
 from sdt.media.clip import Clip
@@ -66,7 +66,9 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
     torch.manual_seed(1)
     SDT(config).save_pretrained(tmp_path / "model")
     found = Pipeline.from_pretrained(tmp_path / "model")(corpus.split("test"))
-    expected = predictions(run_model(SDT.from_pretrained(tmp_path / "model"), corpus, corpus.split("test")), config)
+    expected = list(
+        run_model(SDT.from_pretrained(tmp_path / "model"), corpus, corpus.split("test")).predictions(config)
+    )
     for one, other in zip(found, expected, strict=True):
         if how == "conversation" and one.conversation == "c2":  # one utterance, compared with nothing
             assert one.emotion is None
@@ -281,7 +283,7 @@ def test_a_model_whose_numbers_are_not_finite() -> None:
     model = tiny_model()
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="conversation 'chat', utterance '0': the model's output is not finite"):
+    with pytest.raises(InputError, match="conversation 'chat', utterance '0': the model's fused output is not finite"):
         Pipeline(model)(chat())
 
 

@@ -21,9 +21,9 @@ from sdt.errors import InputError, MissingDependencyError
 from sdt.models.base import Model
 from sdt.models.config import Architecture, ModelConfig, SDTConfig
 from sdt.models.registry import MODELS, find
-from sdt.models.sdt import causal
+from sdt.models.sdt import causal, kv_cache
 from sdt.models.sdt.model import SDT
-from sdt.prediction import Pipeline, Spoken, StreamingPredictor, cached_layout
+from sdt.prediction import Pipeline, StreamingPredictor, StreamInput
 from sdt.speakers import Speakers
 from tests.encoders.clips import noise, write_clip
 from tests.models.build import LABELS, WIDTHS
@@ -104,7 +104,7 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.Dat
         taken, order = order[: (size := data.draw(st.integers(1, 9)))], order[size:]
         items, place = [], [len(of) for of in found]
         for n in taken:
-            items.append(Spoken(talks[n].utterances[place[n]], f"c{n}", given_rows(rows[n], place[n])))
+            items.append(StreamInput(talks[n].utterances[place[n]], f"c{n}", given_rows(rows[n], place[n])))
             place[n] += 1
         for n, said in zip(taken, stream.add_all(items), strict=True):
             found[n].append(said)
@@ -125,7 +125,7 @@ def test_in_a_window_the_thousandth_utterance_costs_what_the_tenth_costs() -> No
         return causal.read(q, k, *rest)
 
     kept = []
-    with mock.patch.object(cached_layout, "read", counted):
+    with mock.patch.object(kv_cache, "read", counted):
         for i, said in enumerate(talk.utterances):
             stream.add(said, "c", features=given_rows(rows, i))
             memory = stream._memories["c"]
@@ -135,14 +135,14 @@ def test_in_a_window_the_thousandth_utterance_costs_what_the_tenth_costs() -> No
 
 
 def test_the_past_is_kept_in_buffers_that_grow_seldom() -> None:
-    rows, moved = cached_layout.Rows(torch.zeros(0, 2)), 0
+    rows, moved = kv_cache.RowBuffer(torch.zeros(0, 2)), 0
     for i in range(1000):
         before = rows.buffer
-        rows = rows.and_then(torch.full((1, 2), float(i)))
+        rows = rows.append(torch.full((1, 2), float(i)))
         moved += before is not rows.buffer
     assert torch.equal(rows.held[:, 0], torch.arange(1000.0))
     assert moved < 10
-    short = rows.last(3).and_then(torch.zeros(1, 2))  # a buffer that is far too large is given up
+    short = rows.last(3).append(torch.zeros(1, 2))  # a buffer that is far too large is given up
     assert len(short.buffer) < 100
     assert short.held[:, 0].tolist() == [997, 998, 999, 0]
 
@@ -172,7 +172,7 @@ def test_another_model_says_what_it_says_of_the_last_utterances(name: str) -> No
 def test_several_together_are_each_alone() -> None:
     """Of a model that is not causal, too; more than are computed at once."""
     model = tiny_model()
-    items = [Spoken(said, name) for i in range(40) for name in "abc" for said in [chat(name, 40).utterances[i]]]
+    items = [StreamInput(said, name) for i in range(40) for name in "abc" for said in [chat(name, 40).utterances[i]]]
     together = StreamingPredictor(model, history=20).add_all(items)
     alone = StreamingPredictor(model, history=20)
     same(together, [alone.add(one.utterance, one.conversation) for one in items])
@@ -243,7 +243,9 @@ def test_who_speaks_and_ids_that_are_left_out() -> None:
         filled.append(stream.filled_in(one, "c"))
         assert stream.add(one, "c").utterance == filled[-1].id
     assert [(u.id, u.speaker) for u in filled] == [("0", "Speaker 1"), ("1", "Bob"), ("x", "Bob"), ("3", "Bob")]
-    left_out, told = (StreamingPredictor(tiny_model()).add_all([Spoken(u, "c") for u in of]) for of in (said, filled))
+    left_out, told = (
+        StreamingPredictor(tiny_model()).add_all([StreamInput(u, "c") for u in of]) for of in (said, filled)
+    )
     same(left_out, told)
 
 
@@ -253,27 +255,36 @@ def test_what_is_refused_changes_nothing(context: str) -> None:
     stream, calm = StreamingPredictor(model), StreamingPredictor(model)
     said = chat(length=8).utterances
     for one in (stream, calm):
-        one.add_all([Spoken(u, "c") for u in said[:4]])
+        one.add_all([StreamInput(u, "c") for u in said[:4]])
     wide, unknown = {"text": np.zeros(5)}, {"txet": None}
     for items, message in (
-        ([Spoken(said[4], "c"), Spoken(said[0], "c")], "conversation 'c' has an utterance '0' already"),
-        ([Spoken(said[4], "c"), Spoken(said[4], "c")], "conversation 'c' has an utterance '4' already"),
-        ([Spoken(said[4], "d"), Spoken(said[4], "c", wide)], r"c/4: features of 'text' have the shape \[5\]; expected"),
-        ([Spoken(said[4], "c", unknown)], "c/4: features of 'txet', but the model has no such .*did you mean 'text'"),
-        ([Spoken(said[4], "c", {"text": ["a"] * 16})], "c/4: features of 'text' are no numbers; expected 16 of them"),
-        ([Spoken(said[4], "c", {"text": [np.nan] * 16})], "hold a value that is not finite; give None"),
+        ([StreamInput(said[4], "c"), StreamInput(said[0], "c")], "conversation 'c' has an utterance '0' already"),
+        ([StreamInput(said[4], "c"), StreamInput(said[4], "c")], "conversation 'c' has an utterance '4' already"),
+        (
+            [StreamInput(said[4], "d"), StreamInput(said[4], "c", wide)],
+            r"c/4: features of 'text' have the shape \[5\]; expected",
+        ),
+        (
+            [StreamInput(said[4], "c", unknown)],
+            "c/4: features of 'txet', but the model has no such .*did you mean 'text'",
+        ),
+        (
+            [StreamInput(said[4], "c", {"text": ["a"] * 16})],
+            "c/4: features of 'text' are no numbers; expected 16 of them",
+        ),
+        ([StreamInput(said[4], "c", {"text": [np.nan] * 16})], "hold a value that is not finite; give None"),
     ):
         with pytest.raises(InputError, match=message):
             stream.add_all(items)
     broken = model.classifier.bias.detach().clone()
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="conversation 'c', utterance '4': the model's output is not finite"):
-        stream.add_all([Spoken(u, "c") for u in said[4:6]])
+    with pytest.raises(InputError, match="conversation 'c', utterance '4': the model's fused output is not finite"):
+        stream.add_all([StreamInput(u, "c") for u in said[4:6]])
     with torch.no_grad():
         model.classifier.bias.copy_(broken)
     assert stream.conversations == ("c",)
-    same(stream.add_all([Spoken(u, "c") for u in said[4:]]), calm.add_all([Spoken(u, "c") for u in said[4:]]))
+    same(stream.add_all([StreamInput(u, "c") for u in said[4:]]), calm.add_all([StreamInput(u, "c") for u in said[4:]]))
 
 
 def test_conversations_are_forgotten() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from sdt.prediction import Spoken
+from sdt.prediction import StreamInput
 from sdt.serving.access import AccessControl
 from sdt.serving.batching import StepResult
 from sdt.serving.config import ServingConfig
@@ -61,7 +61,7 @@ class Inside:
         hold = Hold()
         predict = self.service.stream_batcher.predict
 
-        async def slowly(spoken: Spoken, number: int) -> StepResult:
+        async def slowly(spoken: StreamInput, number: int) -> StepResult:
             hold.begun.set()
             await hold.wait()
             return await predict(spoken, number)

@@ -13,9 +13,9 @@ import torch
 
 from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
-from sdt.evaluation.reading import calibrated
 from sdt.formats import read_transcript
 from sdt.models.config import FUSED
+from sdt.models.inference import calibrated
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from tests.encoders.clips import noise, write_clip

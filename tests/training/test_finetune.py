@@ -21,8 +21,10 @@ from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import find_text_model
 from sdt.encoders.text_pieces import split_tokens
 from sdt.errors import InputError
-from sdt.evaluation.outputs import check_fit, predictions, run_model
+from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.outputs import run_model
 from sdt.models.config import Architecture
+from sdt.models.inference import to_predictions
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
@@ -186,7 +188,8 @@ def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert
     assert str(elsewhere) not in (run.model / "README.md").read_text()
     assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
     said = Pipeline.from_pretrained(run.model)(builder.conversations[:2])
-    expected = predictions(run_model(model, corpus, builder.conversations[:2]), model.config, infer=False)
+    outputs = run_model(model, corpus, builder.conversations[:2])
+    expected = to_predictions(outputs, model.config, outputs.utterance_keys)
     for one, other in zip(said, expected, strict=True):
         assert one.emotion == other.emotion
         assert one.probability == pytest.approx(other.probability, abs=1e-4)

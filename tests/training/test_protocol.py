@@ -65,9 +65,9 @@ def test_a_split_that_is_not_needed(tmp_path: Path, only_labels: bool) -> None:
 
 def test_when_test_is_scored(corpus: Corpus, tmp_path: Path) -> None:
     sealed, once, never = (divided(corpus, test=when) for when in ("sealed", "once", "never"))
-    assert [c.id for c in sealed.sealed] == list(corpus.splits["test"])
-    assert once.sealed == never.sealed == []
+    assert [c.id for c in sealed.monitored] == list(corpus.splits["test"])
+    assert once.monitored == never.monitored == []
     assert sealed.predicted == once.predicted == ("train", "dev", "test")
     assert (never.predicted, never.reported) == (("train", "dev"), ("dev",))
-    assert divided(corpus, protocol="published").sealed == []
-    assert divided(without("test", tmp_path, only_labels=True)).sealed == []
+    assert divided(corpus, protocol="published").monitored == []
+    assert divided(without("test", tmp_path, only_labels=True)).monitored == []

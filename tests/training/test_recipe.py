@@ -100,7 +100,7 @@ def test_the_published_recipes() -> None:
         ("<<: {seed: 2}", "<< is no setting"),
         (
             "seed: 1\narchitecture: bc_lstn",
-            "line 2: architecture: there is no model 'bc_lstn'; did you mean 'bc_lstm'?",
+            "line 2: architecture: unknown model 'bc_lstn'; did you mean 'bc_lstm'?",
         ),
         ("bc_lstm:\n  widht: 8", "line 2: bc_lstm.widht is no setting; did you mean 'bc_lstm.width'?"),
         ("bc_lstm:\n  width: wide", "line 2: bc_lstm.width: 'wide' is not a whole number"),

@@ -17,7 +17,7 @@ from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import score_heads
 from sdt.models.sdt.model import SDT
 from sdt.prediction import StreamingPredictor
@@ -178,7 +178,7 @@ def test_stopped_and_resumed(
 ) -> None:
     recipe = with_training(recipe, checkpoint_every=every)
 
-    def interrupt(*args: object, **kwargs: object) -> Outputs:
+    def interrupt(*args: object, **kwargs: object) -> SplitOutputs:
         calls.append(1)
         if len(calls) == 4:  # the fourth epoch is trained, but not scored
             raise KeyboardInterrupt
@@ -268,7 +268,7 @@ def test_what_chooses_never_runs_on_test_before_the_end(
 ) -> None:
     seen: list[set[str]] = []
 
-    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> Outputs:
+    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> SplitOutputs:
         seen.append({conversation.id.rstrip("0123456789") for conversation in conversations})
         return run_model(model, corpus, conversations, **options)
 

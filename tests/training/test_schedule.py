@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from sdt.training.schedule import learning_rate
+from sdt.training.optimizer import learning_rate
 from sdt.training.settings import Training
 
 

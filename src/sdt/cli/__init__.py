@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import sdt
 from sdt.errors import InputError, near_miss
-from sdt.training.processes import launched, said_once
+from sdt.training.processes import launched, output_once
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.cli.corpus_import", "create a corpus folder from feature files, annotations or tables"),
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         InputError: An option is unknown (the message names a near miss), or the command raises it.
     """
-    with said_once():
+    with output_once():
         options, unknown = _parsed(arguments)
         if unknown:
             _refuse(unknown, options.parser)

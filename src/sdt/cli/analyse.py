@@ -102,7 +102,7 @@ def _with_context(
     runs = sum(of.group.size for of in found if of.group)
     device, names = choose_device(options.device), [name(before) for before in options.context]
     made = []
-    with bar("utterances", len(found[0].system.places) * runs * len(names)) as progress:
+    with bar("utterances", len(found[0].system.utterance_keys) * runs * len(names)) as progress:
         for analysis, of, corpus in zip(analyses, found, corpora, strict=True):
             assert of.group is not None
             systems = limited(analysis.system, of.group, corpus, options.context, device=device, progress=progress)
@@ -127,7 +127,7 @@ def _write(analyses: Sequence[Analysis], options: argparse.Namespace) -> None:
     from sdt.files import atomic_folder, write_text
 
     first = analyses[0].system
-    title = f"split {options.split}, {len(first.places):,} utterances of {first.conversations:,} conversations"
+    title = f"split {options.split}, {len(first.utterance_keys):,} utterances of {first.conversations:,} conversations"
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [analysis.to_dict() for analysis in analyses]}
     grids = [grid for analysis in analyses for grid in analysis.grids()]

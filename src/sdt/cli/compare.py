@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison
     from sdt.evaluation.system import System
 
-MEASURES = ("weighted_f1", "accuracy", "macro_f1")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -45,7 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="allow systems from corpora with the same test set but different features",
     )
     parser.add_argument(
-        "--measure", choices=MEASURES, default=MEASURES[0], help="the metric of the conclusions; default: weighted_f1"
+        "--measure",
+        default="weighted_f1",
+        metavar="NAME",
+        help="the metric of the conclusions: accuracy, weighted_f1 (default), macro_f1 or another metric",
     )
     add_bootstrap_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
@@ -57,9 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Read the predictions, compare, print, write."""
     from sdt.corpus.store import Corpus
+    from sdt.evaluation.metrics import metrics
     from sdt.evaluation.significance import compare
     from sdt.training.systems import find_systems
 
+    if options.measure not in metrics():
+        raise InputError(f"--measure {options.measure}: unknown metric{near_miss(options.measure, metrics())}")
     if options.figure:  # report errors before the work
         from sdt.evaluation.figure import check_picture
 
@@ -125,7 +129,7 @@ def _write(comparisons: Sequence[Comparison], options: argparse.Namespace) -> No
         from sdt.evaluation.figure_confusions import write_confusions
 
         first = comparisons[0].reference
-        title = f"split {options.split}, {len(first.places):,} utterances, percent of the annotated class"
+        title = f"split {options.split}, {len(first.utterance_keys):,} utterances, percent of the annotated class"
         write_confusions(options.figure, first, [comparison.other for comparison in comparisons], title)
 
 

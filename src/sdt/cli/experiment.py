@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sdt.corpus.store import Corpus
-    from sdt.experiments.plan import Plan
-    from sdt.experiments.rows import Rows
+    from sdt.experiments.plan import ExperimentRows, Plan
     from sdt.experiments.workers import Failure
     from sdt.training.settings import Recipe
 
@@ -75,8 +74,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Plan the runs, train, and print the tables."""
+    from sdt.experiments.paper_tables import TABLES
     from sdt.experiments.plan import parse_seeds
-    from sdt.experiments.rows import TABLES
     from sdt.training.recipe import load_recipe, resolved
 
     *table, file = options.what
@@ -155,16 +154,17 @@ def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
     return 1 if options.cluster is not None else max(1, cores() // (options.jobs or 1))
 
 
-def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Rows:
+def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> ExperimentRows:
     """The rows of the table, of the grid, or the one row of the recipe itself."""
-    from sdt.experiments.plan import Row
-    from sdt.experiments.rows import TABLES, Rows, grid
+    from sdt.experiments.grid import grid
+    from sdt.experiments.paper_tables import TABLES
+    from sdt.experiments.plan import ExperimentRows, Row
 
     if options.grid:
         rows = grid(options.grid)
     elif len(options.what) == 1:
         name = Path(options.what[0]).stem
-        rows = Rows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
+        rows = ExperimentRows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
     else:
         rows = TABLES[options.what[0]](recipe, recipe.modalities or tuple(corpus.modalities))
     for reason in rows.left_out:

@@ -34,10 +34,11 @@ def _list() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sdt.models.registry import MODELS, find
+    from sdt.models.registry import ENTRY_POINTS, MODELS, find
+    from sdt.plugins import plugins
 
     table = Table("name", "model", "source", box=box.SIMPLE_HEAD)
-    for name in MODELS:
+    for name in [*MODELS, *plugins(ENTRY_POINTS)]:
         model = find(name)
         table.add_row(name, Text(model.called()), Text(model.source or "none"))
     Console(highlight=False, markup=False).print(table)

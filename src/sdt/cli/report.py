@@ -18,7 +18,7 @@ from sdt.cli.options import add_bootstrap_options, add_code_option, import_code,
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.experiments.report.build import Part
+    from sdt.experiments.report.build import SectionBuilder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _more(options: argparse.Namespace) -> list[Part]:
+def _more(options: argparse.Namespace) -> list[SectionBuilder]:
     """Optional sections."""
     if not options.representations:
         return []

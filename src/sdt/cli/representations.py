@@ -20,7 +20,7 @@ from sdt.cli.options import add_code_option, add_device_option, import_code, pos
 from sdt.errors import printable
 
 if TYPE_CHECKING:
-    from sdt.analysis.explanation.points import Points
+    from sdt.analysis.explanation.embeddings import Embeddings
 
 FILES = ("representations.json", "representations.csv", "representations.png")
 
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Run the model, project its embeddings, write and print."""
-    from sdt.analysis.explanation.points import points, spaces
+    from sdt.analysis.explanation.embeddings import embed, spaces
     from sdt.cli.paths import model_path, open_corpus
     from sdt.cli.progress import bar
     from sdt.device import choose_device
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int | None:
     corpus = open_corpus(options.model, options.corpus)
     model = Model.from_pretrained(folder)
     with bar("spaces", spaces(model)) as progress:
-        found = points(
+        found = embed(
             model,
             corpus,
             corpus.split(options.split),
@@ -68,14 +68,14 @@ def run(options: argparse.Namespace) -> int | None:
             device=device,
             progress=progress,
         )
-    title = f"{corpus.name}, split {options.split}, {len(found.places):,} utterances"
+    title = f"{corpus.name}, split {options.split}, {len(found.utterance_keys):,} utterances"
     _write(found, title, options)  # before printing, since the reader of a pipe may stop
     _print(found, title)
     print(f"written to {options.output}: {', '.join(FILES)}")
     return None
 
 
-def _write(found: Points, title: str, options: argparse.Namespace) -> None:
+def _write(found: Embeddings, title: str, options: argparse.Namespace) -> None:
     from sdt.analysis.explanation.representations import write_representations
     from sdt.files import atomic_folder, write_text
 
@@ -86,7 +86,7 @@ def _write(found: Points, title: str, options: argparse.Namespace) -> None:
         write_representations(folder / "representations.png", found, title)
 
 
-def _print(found: Points, title: str) -> None:
+def _print(found: Embeddings, title: str) -> None:
     from rich.console import Console
 
     from sdt.analysis.explanation.representations import grid

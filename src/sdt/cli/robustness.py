@@ -25,7 +25,7 @@ from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
     from sdt.analysis.robustness.measure import Subject, Trial
-    from sdt.analysis.robustness.points import Points
+    from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.analysis.robustness.report import Robustness
 
 POINTS = "points.jsonl"
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Run the models, score, print and write."""
-    from sdt.analysis.robustness.points import Points
+    from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.files import check_folder
 
     if options.resume and options.overwrite:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int | None:
     if not options.resume:
         for name in FILES:
             (options.output / name).unlink(missing_ok=True)
-    groups = _measure(trials, Points(options.output / POINTS), options)
+    groups = _measure(trials, PredictionCache(options.output / POINTS), options)
     _write(groups, trials[0].subject, options)  # before printing, since the reader of a pipe may stop
     _print(groups, options)
     print(f"written to {options.output}: {', '.join(FILES)}")
@@ -106,7 +106,7 @@ def _trials(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Tr
     return found
 
 
-def _measure(trials: Sequence[Trial], points: Points, options: argparse.Namespace) -> list[Robustness]:
+def _measure(trials: Sequence[Trial], points: PredictionCache, options: argparse.Namespace) -> list[Robustness]:
     """Run and score every group."""
     from sdt.analysis.robustness.measure import measure
     from sdt.analysis.robustness.report import Robustness, score_curve
@@ -146,7 +146,7 @@ def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Names
     from sdt.escaping import latex_comment, markdown_command, markdown_paragraph
     from sdt.files import write_text
 
-    title = f"{first.corpus.name}, split {options.split}, {len(first.system.places):,} utterances"
+    title = f"{first.corpus.name}, split {options.split}, {len(first.system.utterance_keys):,} utterances"
     settings = {name: getattr(options, name) for name in ("split", "draws", "seed", "level")}
     values = {"command": options.command_line, **settings, "systems": [group.to_dict() for group in groups]}
     tables = list(grids(groups, options.level / 100))

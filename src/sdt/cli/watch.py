@@ -162,9 +162,9 @@ def _show(utterance: Utterance, prediction: Prediction) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
 
-        from sdt.prediction.live_display import said_line
+        from sdt.prediction.display import utterance_line
 
-        Console(highlight=False, markup=False).print(said_line(utterance, prediction))
+        Console(highlight=False, markup=False).print(utterance_line(utterance, prediction))
         return
     from sdt.formats.records import record
 

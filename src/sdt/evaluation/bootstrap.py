@@ -69,10 +69,10 @@ def resample(counts: Sequence[Counts], how: Resampling) -> npt.NDArray[np.float6
         how: How often.
 
     Returns:
-        [S, B, 3 + C]; the mean over each system's runs; columns as in `counts.measures`.
+        [S, B, measures]; the mean over each system's runs; columns as in `metrics.measure_names`.
     """
     chunks = [
-        np.stack([of.weighted(weights).mean(axis=1) for of in counts])  # [S, b, 3 + C]
+        np.stack([of.weighted(weights).mean(axis=1) for of in counts])  # [S, b, measures]
         for weights in how.weights(counts[0].conversations)
     ]
     return np.concatenate(chunks, axis=1)

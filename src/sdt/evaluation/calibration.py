@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 from sdt.models.config import FUSED
 
 if TYPE_CHECKING:
-    from sdt.evaluation.outputs import Outputs
+    from sdt.evaluation.outputs import SplitOutputs
 
 BINS = 15
 HOTTEST = 10.0
@@ -39,7 +39,7 @@ class Reliability:
     """[bins]; the share that is right, NaN likewise."""
 
 
-def fit_temperatures(outputs: Outputs) -> dict[str, float]:
+def fit_temperatures(outputs: SplitOutputs) -> dict[str, float]:
     """The temperature of every head that fits its labelled utterances best.
 
     Args:
@@ -107,7 +107,7 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     return float(np.abs(gap).sum() / len(confidence))
 
 
-def calibration_errors(outputs: Outputs, temperature: float) -> tuple[float, float]:
+def calibration_errors(outputs: SplitOutputs, temperature: float) -> tuple[float, float]:
     """The expected calibration error of the fused prediction without its temperature, and with it.
 
     Args:

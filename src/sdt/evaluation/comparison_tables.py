@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sdt.evaluation.counts import MEASURES, of_class
+from sdt.evaluation.metrics import MAIN, class_measure, measure, metrics
 from sdt.evaluation.significance import NO_UTTERANCE, Comparison, Difference, Estimate
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import SPOKEN, corrected_for, interval_text, p_value, spoken
+from sdt.evaluation.verdict import corrected_for, interval_text, p_value
 
 _ABREAST = 3
 """Systems beside each other, so that a terminal of 80 columns shows them."""
@@ -31,36 +31,37 @@ def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> di
     first = comparisons[0].reference
     return {
         **settings,
-        "utterances": len(first.places),
+        "utterances": len(first.utterance_keys),
         "conversations": first.conversations,
         "reference": first.name,
         "comparisons": [comparison.to_dict() for comparison in comparisons],
     }
 
 
-def score(system: System, of: Estimate) -> str:
-    """A score in percent, with its standard deviation over several runs; `–` for a class that does not occur."""
+def score(system: System, of: Estimate, name: str = MAIN) -> str:
+    """A score as tables show it, with its standard deviation over several runs; `–` for a class that does not occur."""
     if of.note == NO_UTTERANCE:
         return "–"
-    return str(of.spread) if system.runs > 1 else f"{100 * of.spread.mean:.2f}"
+    text = measure(name).text
+    return f"{text(of.spread.mean)} ± {text(of.spread.deviation)}" if system.runs > 1 else text(of.spread.mean)
 
 
 def _scores(sides: Sequence[tuple[System, Mapping[str, Estimate]]], level: float) -> Grid:
     system = sides[0][0]
     return Grid(
-        f"scores on {len(system.places):,} utterances of {system.conversations:,} conversations; mean ± standard "
-        "deviation over runs, interval by bootstrap over conversations",
+        f"scores on {len(system.utterance_keys):,} utterances of {system.conversations:,} conversations; mean ± "
+        "standard deviation over runs, interval by bootstrap over conversations",
         ("system", "runs", "measure", "score", f"{100 * level:g} % interval"),
         [
             (
                 system.name,
                 str(system.runs),
-                spoken(measure),
-                score(system, of[measure]),
-                interval_text(of[measure], ".2f"),
+                metric.title,
+                score(system, of[name], name),
+                interval_text(of[name], f".{metric.decimals}f", scale=metric.scale),
             )
             for system, of in sides
-            for measure in MEASURES
+            for name, metric in metrics().items()
         ],
     )
 
@@ -69,7 +70,7 @@ def _classes(sides: Sequence[tuple[System, Mapping[str, Estimate]]]) -> Grid:
     return Grid(
         "F1 by class",
         ("class", *(system.name for system, _ in sides)),
-        [(label, *(score(system, of[of_class(label)]) for system, of in sides)) for label in sides[0][0].labels],
+        [(label, *(score(system, of[class_measure(label)]) for system, of in sides)) for label in sides[0][0].labels],
     )
 
 
@@ -82,21 +83,22 @@ def _differences(comparison: Comparison) -> Grid:
         ("measure or class", "difference", f"{100 * comparison.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
-                spoken(measure) if measure in MEASURES else measure.removeprefix("f1:"),
-                "-" if of.note == NO_UTTERANCE else f"{100 * of.value:+.2f}",
-                interval_text(of, "+.2f"),
+                metric.title if name in metrics() else name.removeprefix("f1:"),
+                "-" if of.note == NO_UTTERANCE else metric.text(of.value, "+"),
+                interval_text(of, f"+.{metric.decimals}f", scale=metric.scale),
                 *map(p_value, (of.p_holm, of.t_holm, of.wilcoxon_holm)),
             )
-            for measure, of in comparison.differences.items()
+            for name, of in comparison.differences.items()
+            for metric in (measure(name),)
         ],
     )
 
 
 def _corrected(differences: Mapping[str, Difference]) -> str:
     """For how many comparisons p are corrected: each measure is a family of its own, all classes together are one."""
-    families = {name if name in MEASURES else "classes": of.family for name, of in differences.items()}
+    families = {name if name in metrics() else "classes": of.family for name, of in differences.items()}
     names: dict[str, list[str]] = {}
     for name, family in families.items():
         if text := corrected_for(family):
-            names.setdefault(text, []).append(SPOKEN.get(name, name))
+            names.setdefault(text, []).append(metrics()[name].title if name in metrics() else name)
     return "; ".join(f"{', '.join(of)}: {text}" for text, of in names.items())

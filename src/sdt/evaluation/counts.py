@@ -1,28 +1,16 @@
-"""What scores are made of, counted in every conversation, so that the scores of any choice of conversations are a sum.
+"""Counts of correct and predicted utterances per conversation: the scores of any choice of conversations are sums.
 
 Shapes: K conversations, N utterances, R runs (seeds), C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-MEASURES = ("accuracy", "weighted_f1", "macro_f1")
-"""What `measures` gives in its first columns; the F1 of every class follows."""
-
-
-def of_class(label: str) -> str:
-    """The name of a class' F1 among the measures."""
-    return f"f1:{label}"
-
-
-def measure_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """The names of the 3 + C columns of `measures`."""
-    return (*MEASURES, *map(of_class, labels))
+from sdt.evaluation.metrics import ClassCounts, measure_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +19,7 @@ class Counts:
 
     right: npt.NDArray[np.float64]
     """[K, R, C] utterances of a class that were predicted as it."""
-    said: npt.NDArray[np.float64]
+    predicted_as: npt.NDArray[np.float64]
     """[K, R, C] utterances that were predicted as a class."""
     support: npt.NDArray[np.float64]
     """[K, C] utterances of a class."""
@@ -61,7 +49,7 @@ class Counts:
         everywhere = slice(None)
         return cls(
             right=np.stack([table(true, row == true) for row in predicted], axis=1),
-            said=np.stack([table(row, everywhere) for row in predicted], axis=1),
+            predicted_as=np.stack([table(row, everywhere) for row in predicted], axis=1),
             support=table(true, everywhere),
         )
 
@@ -71,8 +59,10 @@ class Counts:
         return len(self.support)
 
     def totals(self) -> npt.NDArray[np.float64]:
-        """The measures of every run on all conversations, [R, 3 + C]."""
-        return measures(self.right.sum(axis=0), self.said.sum(axis=0), self.support.sum(axis=0))
+        """The measures of every run on all conversations, [R, measures]."""
+        return measure_values(
+            ClassCounts(self.right.sum(axis=0), self.predicted_as.sum(axis=0), self.support.sum(axis=0))
+        )
 
     def weighted(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The measures of every run where each conversation counts several times, or not at all.
@@ -81,34 +71,9 @@ class Counts:
             weights: [B, K] how often each conversation counts, B times.
 
         Returns:
-            [B, R, 3 + C]; NaN where no utterance counts.
+            [B, R, measures]; NaN where no utterance counts.
         """
         K, R, C = self.right.shape
         right = (weights @ self.right.reshape(K, R * C)).reshape(-1, R, C)
-        said = (weights @ self.said.reshape(K, R * C)).reshape(-1, R, C)
-        return measures(right, said, (weights @ self.support)[:, None, :])
-
-
-def measures(
-    right: npt.NDArray[np.float64], said: npt.NDArray[np.float64], support: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Accuracy, weighted F1, macro F1 and the F1 of every class, by scikit-learn's definitions (see `scores.score`).
-
-    F1 = 2 right / (said + support) is 0 for a class that is neither annotated nor predicted, and such a class counts in
-    the macro mean.
-
-    Args:
-        right: [..., C]; see `Counts`.
-        said: [..., C].
-        support: [..., C].
-
-    Returns:
-        [..., 3 + C], fractions from 0 to 1; NaN where there is no utterance.
-    """
-    both = said + support
-    f1 = 2 * right / np.where(both > 0, both, 1)
-    total = support.sum(axis=-1)
-    size = np.where(total > 0, total, np.nan)
-    weighted = (f1 * support).sum(axis=-1) / size
-    macro = np.where(total > 0, f1.mean(axis=-1), np.nan)
-    return np.concatenate([np.stack([right.sum(axis=-1) / size, weighted, macro], axis=-1), f1], axis=-1)
+        predicted_as = (weights @ self.predicted_as.reshape(K, R * C)).reshape(-1, R, C)
+        return measure_values(ClassCounts(right, predicted_as, (weights @ self.support)[:, None, :]))

@@ -16,11 +16,12 @@ from sdt.corpus.selection import has_labels
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, calibration_errors
+from sdt.evaluation.compatibility import check_fit
 from sdt.evaluation.figure import write_confusion
-from sdt.evaluation.outputs import Outputs, check_fit, each_prediction, run_model, write_predictions
+from sdt.evaluation.metrics import metrics
+from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
 from sdt.evaluation.scores import Scores, caveat, score_heads
-from sdt.evaluation.table import percent
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
@@ -41,7 +42,7 @@ class Evaluation:
     corpus: Corpus
     split: str
     conversations: Sequence[Conversation]
-    outputs: Outputs
+    outputs: SplitOutputs
     scores: dict[str, Scores]
     """Head (`fused`, then the modalities that have one) to its scores."""
     notes: list[str]
@@ -68,9 +69,9 @@ class Evaluation:
         Empty where the model has no weights, or no utterance has a modality.
         """
         weights, present = self.outputs.weights, self.outputs.present  # [N, M]
-        if weights is None or (present is not None and not present.any()):
+        if weights is None or not present.any():
             return {}
-        mean = (weights if present is None else weights[present.any(axis=1)]).mean(axis=0, dtype=np.float64).tolist()
+        mean = weights[present.any(axis=1)].mean(axis=0, dtype=np.float64).tolist()
         return dict(zip(self.config.modalities, mean, strict=True))
 
     @property
@@ -112,7 +113,7 @@ def evaluate(
 
     Args:
         model: The model.
-        corpus: The corpus; see `outputs.check_fit` for which ones fit.
+        corpus: The corpus; see `compatibility.check_fit` for which ones fit.
         split: `train`, `dev` or `test`.
         name: What to call the model in titles.
         modalities: Those that the model may look at; None for all.
@@ -190,9 +191,10 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = 
     labels = evaluation.config.labels
     with atomic_folder(folder, overwrite=overwrite) as aside:
         write_text(aside / SCORES, json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False) + "\n")
-        said = each_prediction(evaluation.outputs, evaluation.config)
-        write_predictions(aside / PREDICTIONS, said, evaluation.conversations)
+        predictions = evaluation.outputs.predictions(evaluation.config)
+        write_predictions(aside / PREDICTIONS, predictions, evaluation.conversations)
         for head, scores in evaluation.scores.items():
             picture = "confusion.png" if head == FUSED else f"confusion-{head}.png"
-            heading = f"{head}: accuracy {percent(scores.accuracy)}, weighted F1 {percent(scores.weighted_f1)}"
+            shown = (f"{metric.title} {metric.text(scores.metrics[name])}" for name, metric in metrics().items())
+            heading = f"{head}: {', '.join(shown)}"
             write_confusion(aside / picture, scores.confusion, labels, f"{heading}\n{evaluation.title}")

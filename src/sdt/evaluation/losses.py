@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdt.evaluation.bootstrap import Resampling, interval, resample
-from sdt.evaluation.counts import MEASURES, measure_names
+from sdt.evaluation.metrics import MAIN, measure_names
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Estimate
 from sdt.evaluation.system import System
-
-_WEIGHTED = MEASURES.index("weighted_f1")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Changed:
     """The scores of a system whose input was changed."""
 
     measures: Mapping[str, Estimate]
-    """By measure, see `counts.measure_names`."""
+    """By measure, see `metrics.measure_names`."""
     loss: Estimate
     """How much weighted F1 is lost, a fraction; every run is compared with itself, on the same draws."""
 
@@ -42,15 +40,16 @@ def score_changed(unchanged: System, systems: Sequence[System], how: Resampling)
         how: How the bootstrap is made.
     """
     counts = [system.counts() for system in (unchanged, *systems)]
-    totals, drawn = [of.totals() for of in counts], resample(counts, how)  # each [R, 3 + C]; [1 + systems, B, 3 + C]
+    totals = [of.totals() for of in counts]  # each [R, measures]
+    drawn = resample(counts, how)  # [1 + systems, B, measures]
     names, K = measure_names(unchanged.labels), unchanged.conversations
-    found = []
+    found, main = [], names.index(MAIN)
     for index in range(1, len(counts)):
         measures = {
             name: Estimate(Spread.of(totals[index][:, c].tolist()), *interval(drawn[index, :, c], how.level, K))
             for c, name in enumerate(names)
         }
-        by_run = (totals[0] - totals[index])[:, _WEIGHTED]
-        by_draw = (drawn[0] - drawn[index])[:, _WEIGHTED]
+        by_run = (totals[0] - totals[index])[:, main]
+        by_draw = (drawn[0] - drawn[index])[:, main]
         found.append(Changed(measures, Estimate(Spread.of(by_run.tolist()), *interval(by_draw, how.level, K))))
     return found

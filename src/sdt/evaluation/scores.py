@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sklearn.metrics import precision_recall_fscore_support
 
 from sdt.errors import InputError
+from sdt.evaluation.metrics import ClassCounts, class_measure, metrics
 
 if TYPE_CHECKING:
-    from sdt.evaluation.outputs import Outputs
+    from sdt.evaluation.outputs import SplitOutputs
 
 _NONE = "no labelled utterances to score: the annotation is needed"
 
@@ -38,15 +39,32 @@ class ClassScores:
 class Scores:
     """How well predictions agree with the annotation; fractions from 0 to 1."""
 
-    accuracy: float
-    weighted_f1: float
-    """The mean F1 of the classes, each weighted by its support: the measure of the field."""
-    macro_f1: float
-    """The plain mean F1 of all C classes, also of those that do not occur."""
+    metrics: Mapping[str, float]
+    """The value of each metric of `sdt.evaluation.metrics.METRICS`, by name."""
     classes: Mapping[str, ClassScores]
     """By label name, in the model's order."""
     confusion: npt.NDArray[np.int64]
     """[C, C] counts; a row is an annotated class, a column a predicted one."""
+
+    @property
+    def accuracy(self) -> float:
+        """The share of utterances that were predicted correctly."""
+        return self.metrics["accuracy"]
+
+    @property
+    def weighted_f1(self) -> float:
+        """The mean F1 of the classes, weighted by their support: the main metric of the field."""
+        return self.metrics["weighted_f1"]
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of all C classes, including classes that do not occur."""
+        return self.metrics["macro_f1"]
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The metrics and then the F1 of each class, by the names of `sdt.evaluation.metrics.measure_names`."""
+        return {**self.metrics, **{class_measure(label): of.f1 for label, of in self.classes.items()}}
 
     @property
     def absent(self) -> list[str]:
@@ -61,9 +79,7 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
-            "accuracy": self.accuracy,
-            "weighted_f1": self.weighted_f1,
-            "macro_f1": self.macro_f1,
+            **self.metrics,
             "utterances": self.utterances,
             "classes": {label: asdict(scores) for label, scores in self.classes.items()},
             "confusion": self.confusion.tolist(),
@@ -105,8 +121,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     Raises:
         InputError: No utterance is annotated.
     """
-    total = int(confusion.sum())
-    if total == 0:
+    if not confusion.any():
         raise InputError(_NONE)
     # Every class is named, so that one that happens not to occur keeps its row and counts in the macro mean.
     numbers = range(len(labels))
@@ -114,11 +129,13 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     true, predicted = np.indices(confusion.shape).reshape(2, -1)
     cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
     per_class = precision_recall_fscore_support(true, predicted, **cells)
-    _, _, f1s, supports = per_class
+    counts = ClassCounts(
+        np.diagonal(confusion).astype(np.float64),
+        confusion.sum(axis=0).astype(np.float64),
+        confusion.sum(axis=1).astype(np.float64),
+    )
     return Scores(
-        accuracy=float(np.trace(confusion) / total),
-        weighted_f1=float(np.average(f1s, weights=supports)),
-        macro_f1=float(np.average(f1s)),
+        metrics={name: float(metric.function(counts)) for name, metric in metrics().items()},
         classes={
             label: ClassScores(float(precision), float(recall), float(f1), int(support))
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
@@ -127,7 +144,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     )
 
 
-def score_heads(outputs: Outputs, labels: Sequence[str]) -> dict[str, Scores]:
+def score_heads(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
     """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from sdt.escaping import markdown_table
+from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.evaluation.scores import Scores
 from sdt.models.config import FUSED
 
@@ -37,8 +38,8 @@ class Spread:
 class Summary:
     """What R runs came to on one split."""
 
-    heads: Mapping[str, tuple[Spread, Spread, Spread]]
-    """Head to accuracy, weighted F1 and macro F1."""
+    heads: Mapping[str, Mapping[str, Spread]]
+    """Head to the spread of each metric, by name."""
     classes: Mapping[str, Spread]
     """Label to the fused prediction's F1."""
     runs: int = 1
@@ -49,13 +50,9 @@ class Summary:
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, Scores]]) -> Summary:
         """Summarise runs, each a mapping from head to scores; all have the same heads and labels."""
-
-        def spread(head: str, name: str) -> Spread:
-            return Spread.of([getattr(scores[head], name) for scores in runs])
-
         return cls(
             heads={
-                head: (spread(head, "accuracy"), spread(head, "weighted_f1"), spread(head, "macro_f1"))
+                head: {name: Spread.of([scores[head].metrics[name] for scores in runs]) for name in metrics()}
                 for head in runs[0]
             },
             classes={
@@ -67,22 +64,25 @@ class Summary:
         )
 
 
-HEADS = ("head", "accuracy", "weighted F1", "macro F1")
 CLASSES = ("class", "F1 of the fused prediction")
 
 
 def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """The two tables of a summary as (columns, rows): heads, then classes."""
 
-    def shown(of: Spread) -> str:
+    def shown(of: Spread, name: str = MAIN) -> str:
         """One run has no standard deviation."""
-        return str(of) if summary.runs > 1 else f"{100 * of.mean:.2f}"
+        text = measure(name).text
+        return f"{text(of.mean)} ± {text(of.deviation)}" if summary.runs > 1 else text(of.mean)
 
-    heads: list[tuple[str, ...]] = [(head, *map(shown, spreads)) for head, spreads in summary.heads.items()]
+    columns = ("head", *(metric.title for metric in metrics().values()))
+    heads: list[tuple[str, ...]] = [
+        (head, *(shown(spreads[name], name) for name in metrics())) for head, spreads in summary.heads.items()
+    ]
     classes: list[tuple[str, ...]] = [
         (label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()
     ]
-    return [(HEADS, heads), (CLASSES, classes)]
+    return [(columns, heads), (CLASSES, classes)]
 
 
 def rich_tables(summary: Summary) -> Iterator[Table]:

@@ -34,7 +34,8 @@ from sdt.evaluation.bootstrap import (
     too_few,
     two_sided_p,
 )
-from sdt.evaluation.counts import MEASURES, Counts, measure_names
+from sdt.evaluation.counts import Counts
+from sdt.evaluation.metrics import MAIN, measure_names, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS, SeedTest, holm, paired, t_test, wilcoxon
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.system import System
@@ -113,7 +114,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A system against the reference. Measures are `accuracy`, `weighted_f1`, `macro_f1` and `f1:LABEL`."""
+    """A system against the reference. Measures are the metrics and `f1:LABEL`, see `sdt.evaluation.metrics`."""
 
     reference: System
     other: System
@@ -126,11 +127,11 @@ class Comparison:
     notes: tuple[str, ...]
     """What a reader of the numbers must know, one line each."""
 
-    def verdict(self, measure: str = "weighted_f1") -> Verdict:
+    def verdict(self, measure: str = MAIN) -> Verdict:
         """What the numbers of a measure allow to conclude."""
         return verdict(self.differences[measure])
 
-    def sentence(self, measure: str = "weighted_f1") -> str:
+    def sentence(self, measure: str = MAIN) -> str:
         """What the numbers of a measure say, in words."""
         return sentence(self, measure)
 
@@ -147,8 +148,8 @@ class Comparison:
                 }
                 for name, difference in self.differences.items()
             },
-            "verdicts": {measure: self.verdict(measure).to_dict() for measure in MEASURES},
-            "sentences": {measure: self.sentence(measure) for measure in MEASURES},
+            "verdicts": {measure: self.verdict(measure).to_dict() for measure in metrics()},
+            "sentences": {measure: self.sentence(measure) for measure in metrics()},
             "notes": list(self.notes),
         }
 
@@ -185,7 +186,7 @@ def compare(
             without `other_features`.
     """
     systems = align([reference, *others], other_features=other_features)
-    drawn = resample([system.counts() for system in systems], how)  # [S, B, 3 + C]
+    drawn = resample([system.counts() for system in systems], how)  # [S, B, measures]
     sides = [_estimates(system, drawn[index], how.level) for index, system in enumerate(systems)]
     differences = [
         _differences(systems[0], system, drawn[index] - drawn[0], how.level)
@@ -217,7 +218,7 @@ def align(systems: Sequence[System], *, other_features: bool = False) -> list[Sy
 
 def _estimates(system: System, drawn: npt.NDArray[np.float64], level: float) -> dict[str, Estimate]:
     counts = system.counts()
-    totals, ends = counts.totals(), _intervals(counts, drawn, level)  # [R, 3 + C]
+    totals, ends = counts.totals(), _intervals(counts, drawn, level)  # [R, measures]
     return {
         name: Estimate(Spread.of(totals[:, column].tolist()), *ends[column])
         for column, name in enumerate(measure_names(system.labels))
@@ -225,8 +226,8 @@ def _estimates(system: System, drawn: npt.NDArray[np.float64], level: float) -> 
 
 
 def _intervals(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> list[Interval]:
-    """One for each column of `drawn` [B, 3 + C]; none for a class that does not occur: its F1 is 0 by convention."""
-    occurs = [True] * len(MEASURES) + (counts.support.sum(axis=0) > 0).tolist()
+    """One for each column of `drawn` [B, measures]; none for a class that does not occur: its F1 is 0 by convention."""
+    occurs = [True] * len(metrics()) + (counts.support.sum(axis=0) > 0).tolist()
     return [
         interval(drawn[:, column], level, counts.conversations) if there else Interval(np.nan, np.nan, NO_UTTERANCE)
         for column, there in enumerate(occurs)
@@ -236,9 +237,9 @@ def _intervals(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> 
 def _differences(
     reference: System, other: System, drawn: npt.NDArray[np.float64], level: float
 ) -> dict[str, Difference]:
-    """Every difference, not corrected yet; `drawn` is [B, 3 + C]."""
+    """Every difference, not corrected yet; `drawn` is [B, measures]."""
     counts = reference.counts()
-    before, after = counts.totals(), other.counts().totals()  # [R, 3 + C] each
+    before, after = counts.totals(), other.counts().totals()  # [R, measures] each
     ends, found = _intervals(counts, drawn, level), {}
     for column, name in enumerate(measure_names(reference.labels)):
         by_seed = paired(reference.by_seed(before[:, column]), other.by_seed(after[:, column]))
@@ -257,8 +258,8 @@ def _differences(
 def _corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
     """Correct p in every family: each measure by itself, and the classes together."""
     names = list(differences[0]) if differences else []
-    families = [[name] for name in names if name in MEASURES]
-    families.append([name for name in names if name not in MEASURES])
+    families = [[name] for name in names if name in metrics()]
+    families.append([name for name in names if name not in metrics()])
     corrected: list[dict[str, Difference]] = [dict(of) for of in differences]
     for family in families:
         members = [(index, name) for index in range(len(differences)) for name in family]

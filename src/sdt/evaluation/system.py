@@ -57,7 +57,7 @@ class System:
 
     name: str
     labels: tuple[str, ...]
-    places: tuple[Place, ...]
+    utterance_keys: tuple[Place, ...]
     """[N]."""
     true: npt.NDArray[np.int64]
     """[N] annotated class numbers."""
@@ -98,7 +98,7 @@ class System:
         return cls(
             name=name,
             labels=truth.labels,
-            places=places,
+            utterance_keys=places,
             true=np.array([number[truth.annotated[place]] for place in places], dtype=np.int64),
             predicted=np.array([_numbers(of, places, number) for of in predicted], dtype=np.int64),
             seeds=tuple(seeds) if seeds is not None else (None,) * len(predicted),
@@ -111,9 +111,9 @@ class System:
     @cached_property
     def conversation(self) -> npt.NDArray[np.int64]:
         """[N] conversation numbers, in the order of the ids: the order of the utterances plays no part."""
-        ids = sorted({conversation for conversation, _ in self.places})
+        ids = sorted({conversation for conversation, _ in self.utterance_keys})
         number = {id: index for index, id in enumerate(ids)}
-        return np.array([number[conversation] for conversation, _ in self.places], dtype=np.int64)
+        return np.array([number[conversation] for conversation, _ in self.utterance_keys], dtype=np.int64)
 
     @property
     def runs(self) -> int:
@@ -128,7 +128,9 @@ class System:
     @property
     def truth(self) -> Truth:
         """The annotation that the system was tested with."""
-        return Truth(self.labels, {p: self.labels[t] for p, t in zip(self.places, self.true.tolist(), strict=True)})
+        return Truth(
+            self.labels, {p: self.labels[t] for p, t in zip(self.utterance_keys, self.true.tolist(), strict=True)}
+        )
 
     def counts(self, where: npt.NDArray[np.bool_] | None = None) -> Counts:
         """What the scores are made of.
@@ -151,13 +153,13 @@ class System:
             InputError: The two were not tested on the same utterances with the same annotation and labels.
         """
         _check_same_test(reference, self)
-        row = {place: index for index, place in enumerate(self.places)}
-        order = np.array([row[place] for place in reference.places], dtype=np.int64)
+        row = {place: index for index, place in enumerate(self.utterance_keys)}
+        order = np.array([row[place] for place in reference.utterance_keys], dtype=np.int64)
         number = np.array([reference.labels.index(label) for label in self.labels], dtype=np.int64)
         return replace(
             self,
             labels=reference.labels,
-            places=reference.places,
+            utterance_keys=reference.utterance_keys,
             true=number[self.true[order]],
             predicted=number[self.predicted[:, order]],
         )
@@ -190,7 +192,9 @@ def _check_same_test(one: System, other: System) -> None:
     if set(one.labels) != set(other.labels):
         strange = ", ".join(sorted(set(one.labels) ^ set(other.labels)))
         raise InputError(f"{one.name} and {other.name} have different labels ({strange}); their scores do not compare")
-    mine, theirs = ({place: s.labels[t] for place, t in zip(s.places, s.true, strict=True)} for s in (one, other))
+    mine, theirs = (
+        {place: s.labels[t] for place, t in zip(s.utterance_keys, s.true, strict=True)} for s in (one, other)
+    )
     if only := mine.keys() ^ theirs.keys():
         where = one.name if min(only) in mine else other.name
         raise InputError(

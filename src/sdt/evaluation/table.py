@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sdt.escaping import latex_row, latex_text, markdown_paragraph, markdown_table
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.scores import ClassScores, Scores
 from sdt.models.config import FUSED
 
@@ -51,17 +52,26 @@ class Grid:
 
 
 def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
-    """One row for each head: accuracy, weighted F1, macro F1.
+    """One row for each head, one column for each metric.
 
     Args:
         scores: Head (`fused`, then each modality) to its scores.
         title: What was scored, with the caveat where there is one (`scores.caveat`); stands above the table.
     """
-    table = plain_table("head", "accuracy", "weighted F1", "macro F1")
+    table = plain_table(*heads_columns())
     for head, of in scores.items():
-        row = (of.accuracy, of.weighted_f1, of.macro_f1)
-        table.add_row(Text(head), *map(percent, row), style="bold" if head == FUSED else None)
+        table.add_row(Text(head), *metric_cells(of), style="bold" if head == FUSED else None)
     return Group(Text(title, style="bold"), table)
+
+
+def heads_columns() -> tuple[str, ...]:
+    """The columns of a table with one row for each head: `head`, then the metrics."""
+    return ("head", *(metric.title for metric in metrics().values()))
+
+
+def metric_cells(scores: Scores) -> list[str]:
+    """The value of each metric as tables show it."""
+    return [metric.text(scores.metrics[name]) for name, metric in metrics().items()]
 
 
 def classes_table(scores: Scores, title: str) -> Group:

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from sdt.evaluation.bootstrap import FEW_CONVERSATIONS
-from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.metrics import measure as measure_of
 from sdt.evaluation.seed_tests import FEW_SEEDS
 
 if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison, Difference, Family
 
-SPOKEN = dict(zip(MEASURES, ("accuracy", "weighted F1", "macro F1"), strict=True))
 LIKELY = 0.05
 """The p below which a difference is called more than noise."""
 Finding = Literal["significant", "not significant", "undefined", "too few"]
@@ -57,11 +56,6 @@ def _finding(p: float | None) -> Finding:
     return "significant" if p < LIKELY else "not significant"
 
 
-def spoken(measure: str) -> str:
-    """A measure in words: `weighted F1`, `F1 of joy`."""
-    return SPOKEN.get(measure) or f"F1 of {measure.removeprefix('f1:')}"
-
-
 def p_value(p: float | None) -> str:
     """A p as papers print it; `-` for none."""
     if p is None:
@@ -69,9 +63,9 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def interval_text(of: HasInterval, form: str, to: str = " to ") -> str:
-    """An interval in percent or points; `-` where it is not estimable."""
-    return "-" if of.low != of.low else f"{100 * of.low:{form}}{to}{100 * of.high:{form}}"
+def interval_text(of: HasInterval, form: str, to: str = " to ", scale: float = 100.0) -> str:
+    """An interval, in percent or points unless `scale` is another; `-` if it cannot be estimated."""
+    return "-" if of.low != of.low else f"{scale * of.low:{form}}{to}{scale * of.high:{form}}"
 
 
 def corrected_for(sizes: Family) -> str:
@@ -101,17 +95,20 @@ def sentence(comparison: Comparison, measure: str) -> str:
 def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
     reference, other = comparison.reference, comparison.other
     mean = " on average" if max(reference.runs, other.runs) > 1 else ""
+    metric = measure_of(measure)
     interval = (
         f"(no interval of the difference: {difference.note})"
         if difference.note
-        else f"({100 * comparison.level:g} % interval of the difference {interval_text(difference, '+.2f')}, bootstrap "
-        f"over {reference.conversations} conversations)"
+        else f"({100 * comparison.level:g} % interval of the difference "
+        f"{interval_text(difference, f'+.{metric.decimals}f', scale=metric.scale)}, bootstrap over "
+        f"{reference.conversations} conversations)"
     )
-    points = f"{100 * abs(difference.value):.2f}"
-    if points == "0.00":
-        return f"{other.name} and {reference.name} have the same {spoken(measure)}{mean} {interval}."
+    points = metric.text(abs(difference.value))
+    if not float(points):
+        return f"{other.name} and {reference.name} have the same {metric.title}{mean} {interval}."
     place = "above" if difference.value > 0 else "below"
-    return f"{other.name} is {points} points of {spoken(measure)} {place} {reference.name}{mean} {interval}."
+    size = f"{points} points" if metric.scale == 100 else points
+    return f"{other.name} is {size} of {metric.title} {place} {reference.name}{mean} {interval}."
 
 
 def _test_set(comparison: Comparison, difference: Difference, finding: Finding) -> str:

@@ -14,11 +14,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.files import write_text
 from sdt.training.recipe import Recipe, changed, flat, unflat
 
@@ -39,6 +39,30 @@ class Row:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w+=,-][\w.+=,-]*", self.name):
             raise InputError(f"{self.name!r} cannot be the name of a row, which is that of a folder, too")
+
+
+@dataclass(frozen=True)
+class ExperimentRows:
+    """The rows of an experiment."""
+
+    question: str
+    rows: tuple[Row, ...]
+    reference: str
+    left_out: tuple[str, ...] = ()
+    """Rows that would say nothing here, each with the reason."""
+
+    def only(self, names: Sequence[str]) -> ExperimentRows:
+        """Some of the rows, and the reference.
+
+        Raises:
+            InputError: There is no such row.
+        """
+        known = [row.name for row in self.rows]
+        for name in names:
+            if name not in known:
+                raise InputError(f"--rows: there is no row {name!r}{near_miss(name, known)}")
+        kept = tuple(row for row in self.rows if row.name in names or row.name == self.reference)
+        return replace(self, rows=kept)
 
 
 @dataclass(frozen=True)

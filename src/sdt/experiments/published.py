@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdt.corpus.builder import CorpusBuilder
 from sdt.errors import InputError
-from sdt.evaluation.counts import of_class
+from sdt.evaluation.metrics import class_measure
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Published:
 
 
 def _by_class(labels: tuple[str, ...], values: tuple[float, ...]) -> dict[str, float]:
-    return {of_class(label): value for label, value in zip(labels, values, strict=True)}
+    return {class_measure(label): value for label, value in zip(labels, values, strict=True)}
 
 
 _IEMOCAP = ("happy", "sad", "neutral", "angry", "excited", "frustrated")

@@ -14,16 +14,15 @@ from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importing import import_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
+from sdt.evaluation.metrics import measure
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import spoken
-from sdt.experiments.plan import Row
+from sdt.experiments.plan import ExperimentRows, Row
 from sdt.experiments.published import Published
 from sdt.experiments.results import Results
-from sdt.experiments.rows import Rows
 from sdt.experiments.tables import score_text
 from sdt.files import sha256
 
-ROWS = Rows(
+ROWS = ExperimentRows(
     "Do the published numbers come out again, and what is left of them when test has no say in the epoch?",
     (Row("validation", {"training.protocol": "validation"}), Row("published", {"training.protocol": "published"})),
     "validation",
@@ -81,14 +80,14 @@ def comparison(published: Published, results: Results) -> Grid | None:
         return None
     lines = [
         (
-            spoken(measure),
-            *(score_text(row, measured[measure]) if row and measured else "-" for _, row, measured in columns),
+            measure(name).title,
+            *(score_text(row, measured[name], name=name) if row and measured else "-" for _, row, measured in columns),
             f"{score:.2f}",
         )
-        for measure, score in published.scores.items()
+        for name, score in published.scores.items()
     ]
     title = (
         "Test scores, mean ± standard deviation over runs; the last three columns chose each run's epoch on test. "
         f"An independent re-run of the published program has a weighted F1 of {published.rerun:.2f}."
     )
-    return Grid(title, ("", *(name for name, _, _ in columns), "as published"), lines)
+    return Grid(title, ("", *(title for title, _, _ in columns), "as published"), lines)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sdt.evaluation.comparison_tables import values as comparison_values
-from sdt.evaluation.counts import MEASURES, measure_names
 from sdt.evaluation.scores import Scores
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Comparison, compare
@@ -21,7 +20,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.group import Group
 
 Measured = Mapping[str, Spread]
-"""`accuracy`, `weighted_f1`, `macro_f1` and `f1:LABEL` of the fused prediction, over the runs of a row."""
+"""The metrics and `f1:LABEL` of the fused prediction, over the runs of a row."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,15 @@ class RowResult:
     @property
     def chosen_on_test(self) -> Measured | None:
         """With each run's epoch chosen on test; None where a run's sealed scores are missing."""
-        return _over(self.group.unsealed)
+        return _over(self.group.test_selections)
 
     @property
     def price(self) -> Measured | None:
         """What choosing on test adds, run by run."""
         honest = [run.read_scores()[1].get("test") for run in self.group.runs]
-        pairs = [(_measures(a), _measures(b)) for a, b in zip(self.group.unsealed, honest, strict=True) if a and b]
+        pairs = [
+            (_measures(a), _measures(b)) for a, b in zip(self.group.test_selections, honest, strict=True) if a and b
+        ]
         if len(pairs) < len(honest):
             return None
         return {name: Spread.of([a[name] - b[name] for a, b in pairs]) for name in pairs[0][0]}
@@ -148,9 +149,4 @@ def _over(runs: Sequence[Mapping[str, Scores] | None]) -> Measured | None:
 
 
 def _measures(heads: Mapping[str, Scores]) -> dict[str, float]:
-    return dict(_each(heads[FUSED]))
-
-
-def _each(scores: Scores) -> Iterator[tuple[str, float]]:
-    numbers = [*(getattr(scores, name) for name in MEASURES), *(of.f1 for of in scores.classes.values())]
-    yield from zip(measure_names(tuple(scores.classes)), numbers, strict=True)
+    return heads[FUSED].measures

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from sdt.errors import InputError
+from sdt.experiments.grid import NOT_VARIED, listed_values
 from sdt.experiments.plan import option_text
-from sdt.experiments.rows import NOT_VARIED, listed_values
 from sdt.training.options import find_setting
 from sdt.training.recipe import setting_value
 

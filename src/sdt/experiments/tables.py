@@ -6,20 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, markdown_text
-from sdt.evaluation.counts import MEASURES
+from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value, spoken
+from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value
 from sdt.experiments.plan import option_text, spoken_seeds
-from sdt.training.sealed import CAVEAT
+from sdt.training.test_monitor import CAVEAT
 
 if TYPE_CHECKING:
     from sdt.evaluation.remarks import Remark
     from sdt.evaluation.seeds import Spread
     from sdt.evaluation.significance import Comparison
     from sdt.experiments.results import Measured, Results, RowResult
-
-MAIN = "weighted_f1"
 
 
 class Outcome(Protocol):
@@ -57,14 +55,14 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
         yield Grid(
             f"{row.name}: {_title(results, row)}",
             ("measure or class", "mean ± sd", "min", "max"),
-            [(_name(measure), *_cells(row, results.split, measured, measure)) for measure in measured],
+            [(_name(name), *_cells(row, results.split, measured, name)) for name in measured],
         )
     chosen, price = row.chosen_on_test, row.price
     if chosen and price:
         yield Grid(
             f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
             ("measure or class", "mean ± sd", "min", "max", "price"),
-            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", price, m, "+.2f")) for m in chosen],
+            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", price, m, "+")) for m in chosen],
         )
 
 
@@ -133,10 +131,10 @@ def _scores(results: Results) -> Grid:
     for row in results.rows:
         dev, measured = row.measured("dev"), row.measured(results.split)
         if measured:
-            scores = [score_text(row, measured[measure]) for measure in MEASURES]
+            scores = [measure_text(row, results.split, measured, name) for name in metrics()]
             lines.append((row.name, *scores, score_text(row, dev[MAIN]) if dev else "-"))
     title = f"{_title(results)}; last column: weighted F1 on dev"
-    return Grid(title, ("row", *map(spoken, MEASURES), "dev"), lines)
+    return Grid(title, ("row", *(metric.title for metric in metrics().values()), "dev"), lines)
 
 
 def _prices(results: Results) -> Grid:
@@ -145,7 +143,7 @@ def _prices(results: Results) -> Grid:
         measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
         if measured and chosen and price:
             scores = [score_text(row, of[MAIN]) for of in (measured, chosen)]
-            lines.append((row.name, *scores, score_text(row, price[MAIN], "+.2f")))
+            lines.append((row.name, *scores, score_text(row, price[MAIN], "+")))
     title = "weighted F1 on test by both protocols; the price is what choosing the epoch on test adds"
     return Grid(title, ("row", "chosen on dev", "chosen on test", "price"), lines)
 
@@ -178,26 +176,34 @@ def _title(results: Results, row: RowResult | None = None) -> str:
     return f"{group.values['corpus']}, {results.split}: mean ± standard deviation over runs ({seeds}); {how}"
 
 
-def _name(measure: str) -> str:
-    return spoken(measure) if measure in MEASURES else measure.removeprefix("f1:")
+def _name(name: str) -> str:
+    return measure(name).title if name in metrics() else name.removeprefix("f1:")
 
 
-def score_text(row: RowResult, spread: Spread, form: str = ".2f") -> str:
-    """In percent; with its standard deviation where there are several runs."""
-    deviation = f" ± {100 * spread.deviation:.2f}" if row.group.size > 1 else ""
-    return f"{100 * spread.mean:{form}}{deviation}"
+def score_text(row: RowResult, spread: Spread, sign: str = "", name: str = MAIN) -> str:
+    """A measure as tables show it, with its standard deviation if there are several runs."""
+    text = measure(name).text
+    return f"{text(spread.mean, sign)} ± {text(spread.deviation)}" if row.group.size > 1 else text(spread.mean, sign)
 
 
-def measure_text(row: RowResult, split: str, measured: Measured, measure: str, form: str = ".2f") -> str:
-    """A measure as `score_text`; `–` for the F1 of a class that the split does not have: it is 0 by convention."""
-    if measure.removeprefix("f1:") in row.group.summary(split).absent:
+def measure_text(row: RowResult, split: str, measured: Measured, name: str, sign: str = "") -> str:
+    """As `score_text`; `–` for the F1 of a class that the split does not have: it is 0 by convention."""
+    if name.removeprefix("f1:") in row.group.summary(split).absent:
         return "–"
-    return score_text(row, measured[measure], form)
+    return score_text(row, measured[name], sign, name)
 
 
-def _cells(row: RowResult, split: str, measured: Measured, measure: str) -> tuple[str, str, str]:
-    spread, text = measured[measure], measure_text(row, split, measured, measure)
-    return (text, text, text) if text == "–" else (text, f"{100 * spread.minimum:.2f}", f"{100 * spread.maximum:.2f}")
+def range_text(spread: Spread, name: str = MAIN) -> str:
+    """The lowest and the highest run."""
+    text = measure(name).text
+    return f"{text(spread.minimum)}–{text(spread.maximum)}"
+
+
+def _cells(row: RowResult, split: str, measured: Measured, name: str) -> tuple[str, str, str]:
+    shown, text = measure_text(row, split, measured, name), measure(name).text
+    return (
+        (shown, shown, shown) if shown == "–" else (shown, text(measured[name].minimum), text(measured[name].maximum))
+    )
 
 
 def _threads(threads: int) -> str:

@@ -11,15 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor, nn
 
 from sdt.batch import Batch
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.models import saved
 from sdt.models.config import FUSED, ModelConfig, Objective
+from sdt.models.context import FULL, Context
 from sdt.models.hub import find_model
+from sdt.models.objective import OBJECTIVE_TERMS, Losses, self_distillation
+
+if TYPE_CHECKING:
+    from sdt.models.sdt.attention import Layout
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,68 @@ class Model(nn.Module):
         """Read a batch that has every modality of the model."""
         raise NotImplementedError
 
+    def forward_with_layout(self, batch: Batch, layout: Layout) -> Output:
+        """Run the model on a batch with another implementation of attention within conversations.
+
+        Models that support streaming, attention weights or ONNX export implement this; `forward` then calls it with
+        the fastest layout.
+
+        Args:
+            batch: N utterances.
+            layout: Computes attention; see `sdt.models.sdt.attention.Layout`.
+        """
+        raise NotImplementedError(f"{self.called()} does not support layouts")
+
+    @property
+    def attention_context(self) -> Context:
+        """How much of its conversation an utterance attends to."""
+        return FULL
+
+    @property
+    def supports_streaming(self) -> bool:
+        """Whether new utterances can be computed alone, from cached keys and values of the utterances before them.
+
+        If not, streaming runs the model on the last utterances again for every new one.
+        """
+        return False
+
+    @property
+    def attention_pairs(self) -> tuple[tuple[str, str], ...]:
+        """(target, source) modality of each encoder, in the order in which `Layout.attend` receives them."""
+        return ()
+
+    @property
+    def supports_attention_weights(self) -> bool:
+        """Whether its attention weights can be recorded, one map for each of `attention_pairs`."""
+        return bool(self.attention_pairs)
+
+    @property
+    def exports_onnx(self) -> bool:
+        """Whether it can be exported to ONNX: it supports layouts, fusion weights and a classifier per modality."""
+        return False
+
+    def loss(
+        self,
+        output: Output,
+        label: Tensor,
+        objective: Objective,
+        class_weights: Tensor | None = None,
+        whole: Tensor | None = None,
+    ) -> Losses:
+        """Compute the loss that trains the model; the default is the objective of `sdt.models.objective`.
+
+        A model with a loss of another kind overrides this. `Losses.terms` must have the same names for every batch.
+
+        Args:
+            output: Of N utterances.
+            label: [N] int64; `UNLABELLED` for utterances that count in no term.
+            objective: As `objective_for` returned it.
+            class_weights: [C]; None for equal weights.
+            whole: The labels of the whole batch if these utterances are one process' part of it; the loss is then the
+                part's contribution to the loss of the whole batch.
+        """
+        return self_distillation(output.logits, label, objective, class_weights, whole)
+
     @classmethod
     def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
         """The names of the logits: `"fused"`, which predicts, and perhaps modalities with a classifier of their own."""
@@ -91,9 +158,9 @@ class Model(nn.Module):
         return self.heads_of(self.config)
 
     @property
-    def learns_weights(self) -> bool:
-        """Whether `Output.weights` are learned; if not, they are equal shares of the modalities there are."""
-        return True
+    def fusion_weights(self) -> str:
+        """What `Output.weights` are, in a word or two for reports: `learned`, `equal shares`, ..."""
+        return "learned"
 
     @property
     def trained_terms(self) -> tuple[str, ...]:
@@ -112,6 +179,9 @@ class Model(nn.Module):
         Raises:
             InputError: A setting asks for what cannot be.
         """
+        for term in objective.terms:
+            if term not in OBJECTIVE_TERMS:
+                raise InputError(f"objective.terms: unknown term {term!r}{near_miss(term, list(OBJECTIVE_TERMS))}")
         used = cls.terms if len(cls.heads_of(config)) > 1 else ("task",)
         usual, name = Objective(), cls.called()
         off: dict[str, Any] = {}
@@ -126,7 +196,11 @@ class Model(nn.Module):
         for switch in ("detach_teacher", "tau_squared"):
             if "soft" not in used and getattr(objective, switch):
                 raise InputError(f"objective.{switch}: true, but {name} has no soft labels; leave the setting out")
-        if objective.task == 0 and all(term in off or getattr(objective, term) == 0 for term in ("hard", "soft")):
+        if (
+            objective.task == 0
+            and not objective.terms
+            and all(term in off or getattr(objective, term) == 0 for term in ("hard", "soft"))
+        ):
             raise InputError(f"objective.task: 0, but {name} is trained by {' and '.join(used)} alone")
         return replace(objective, **off) if off else objective
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.errors import InputError, near_miss, quoted
 from sdt.models.context import Context
+from sdt.plugins import plugins
 from sdt.speakers import Speakers
 from sdt.text import check_names
 
@@ -48,8 +49,8 @@ class Architecture:
     """Whether the speaker embedding is added to the input."""
     unimodal_gate: Literal["learned", "frozen", "none"] = "learned"
     """Unimodal-level gate: learned W; W frozen to the identity (the published MELD setting); or no gate."""
-    fusion: Literal["gated", "addition", "concatenation"] = "gated"
-    """Multimodal-level fusion."""
+    fusion: str = "gated"
+    """Multimodal-level fusion: gated, addition, concatenation, or one that an installed package registers."""
     context: str = "full"
     """What an utterance reads of its conversation: full (all, as published); past (itself and all before it); or
     window(k) (itself and the k - 1 before it)."""
@@ -68,16 +69,33 @@ class Architecture:
             raise InputError(f"model.dropout: {self.dropout} is not in [0, 1)")
         if not (self.intra_modal or self.inter_modal):
             raise InputError("model.intra_modal and model.inter_modal are both off: no encoder would be left")
-        for name in ("unimodal_gate", "fusion"):
-            known = CHOICES[name]
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"model.{name}: {quoted(getattr(self, name))}{near_miss(str(getattr(self, name)), known)}"
-                )
+        if self.unimodal_gate not in UNIMODAL_GATES:
+            raise InputError(
+                f"model.unimodal_gate: {quoted(self.unimodal_gate)}{near_miss(str(self.unimodal_gate), UNIMODAL_GATES)}"
+            )
+        check_fusion(self.fusion)
         Context.of(self.context)
 
 
-CHOICES = {"unimodal_gate": ("learned", "frozen", "none"), "fusion": ("gated", "addition", "concatenation")}
+UNIMODAL_GATES = ("learned", "frozen", "none")
+FUSIONS: Mapping[str, str] = {
+    "gated": "sdt.models.sdt.fusion:GatedFusion",
+    "addition": "sdt.models.sdt.fusion:AdditiveFusion",
+    "concatenation": "sdt.models.sdt.fusion:ConcatenatedFusion",
+}
+"""Fusions by name: `module:class`, a subclass of `sdt.models.sdt.fusion.Fusion`. Packages register more in the group of
+entry points `sdt.fusions`."""
+
+
+def check_fusion(name: object) -> None:
+    """Check that a fusion is built in or registered by an installed package; imports neither.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if name not in FUSIONS and name not in (registered := plugins("sdt.fusions")):
+        raise InputError(f"model.fusion: {quoted(name)}{near_miss(str(name), [*FUSIONS, *registered])}")
+
 
 PRESETS: dict[str, Architecture] = {
     "iemocap": Architecture(),
@@ -103,13 +121,17 @@ class Objective:
     tau_squared: bool = False
     """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
 
+    terms: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Further terms of the loss and their weights, by the names under which packages register them."""
+
     def __post_init__(self) -> None:
-        for name in ("task", "hard", "soft"):
-            value = getattr(self, name)
+        weights = {name: getattr(self, name) for name in ("task", "hard", "soft")}
+        weights |= {f"terms.{name}": weight for name, weight in self.terms.items()}
+        for name, value in weights.items():
             if not (math.isfinite(value) and value >= 0):
                 raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
-        if self.task == self.hard == self.soft == 0:
-            raise InputError("objective: task, hard and soft are all 0; nothing would be learned")
+        if not any(weights.values()):
+            raise InputError("objective: all weights are 0; nothing would be learned")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
 

@@ -52,5 +52,8 @@ class Context:
             raise InputError(f"model.context: {text} reads nothing, not even the utterance; the least is window(1)")
         return cls(causal=True, window=int(found[1]))
 
+    def __str__(self) -> str:
+        return f"window({self.window})" if self.window else "past" if self.causal else "full"
+
 
 FULL = Context()

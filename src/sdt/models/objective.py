@@ -1,47 +1,161 @@
 """The self-distillation objective of SDT (paper, section III-E).
 
-The fused classifier is the teacher, each modality's classifier a student:
+The fused classifier is the teacher, the classifier of each modality a student:
 
     task = CE(y, fused)
     hard = sum over students of CE(y, student)
-    soft = sum over students of KL(softmax(fused / tau) || softmax(student / tau)), per valid utterance
-    total = gamma_1 * task + gamma_2 * hard + gamma_3 * soft
+    soft = sum over students of KL(softmax(fused / tau) || softmax(student / tau)), per labelled utterance
+    total = gamma_1 * task + gamma_2 * hard + gamma_3 * soft (+ weight * term for each further term)
 
-A model without students (`sdt.models.baselines`) is trained by the task alone: sums over no students are 0.
+For a model without students (`sdt.models.baselines`) hard and soft are 0. All terms are computed from logits, in
+float32. The released program builds the KL from masked products, whose 0 * log 0 gives NaN gradients; selecting the
+labelled utterances has the same value.
 
-An utterance is valid where it has a label. All is computed from logits, in float32. The released program builds the KL
-from masked products, whose 0 * log 0 gives NaN gradients; selecting the valid utterances has the same value.
+A new term is a function of `LossInputs` and one line in `OBJECTIVE_TERMS` (or an entry point in the group
+`sdt.objective_terms`); recipes give its weight in `objective.terms`. A model with a loss of another kind overrides
+`Model.loss`.
 
 Shapes: N utterances, C labels, S students.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
 
 from sdt.conversation import UNLABELLED
 from sdt.models.config import FUSED, Objective
+from sdt.plugins import Registry
 
-__all__ = ["Losses", "Objective", "self_distillation"]
+__all__ = ["OBJECTIVE_TERMS", "LossInputs", "Losses", "Objective", "ObjectiveTerm", "self_distillation"]
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Scalars, before weighting but for `total`."""
+    """The scalar loss of a batch and its terms."""
 
-    task: Tensor
-    hard: Tensor
-    soft: Tensor
     total: Tensor
+    """Weighted sum of the terms."""
+    terms: Mapping[str, Tensor]
+    """Name to value, before weighting."""
     students: Tensor
-    """[S, 2]; what each student adds to `hard` and to `soft`, in the order of the logits; without a gradient."""
+    """[S, 2]; the share of each student in `hard` and in `soft`, in the order of the logits; without a gradient."""
+
+    @property
+    def task(self) -> Tensor:
+        """Cross-entropy of the fused classifier."""
+        return self.terms["task"]
+
+    @property
+    def hard(self) -> Tensor:
+        """Sum of the students' cross-entropies."""
+        return self.terms["hard"]
+
+    @property
+    def soft(self) -> Tensor:
+        """Sum of the students' divergences from the teacher."""
+        return self.terms["soft"]
+
+
+@dataclass(frozen=True, eq=False)
+class LossInputs:
+    """The inputs of an objective term."""
+
+    teacher: Tensor
+    """[N, C] logits of the fused classifier, float32."""
+    students: Mapping[str, Tensor]
+    """Modality to the logits [N, C] of its classifier, float32."""
+    label: Tensor
+    """[N] int64; `UNLABELLED` for utterances that count in no term."""
+    objective: Objective
+    class_weights: Tensor | None = None
+    """[C]; cross-entropies are then divided by the sum of the weights of the labels."""
+    whole: Tensor | None = None
+    """The labels of the whole batch if these utterances are a part of it; a term is then the part's contribution to
+    the term of the whole batch."""
+
+    @cached_property
+    def labelled(self) -> Tensor:
+        """[N] float; 1 for labelled utterances."""
+        return (self.label != UNLABELLED).float()
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values [..., N] over the labelled utterances; 0 if there are none."""
+        count = (self.labelled if self.whole is None else (self.whole != UNLABELLED).float()).sum().clamp(min=1)
+        return (values * self.labelled).sum(dim=-1) / count
+
+    def cross_entropy(self, logits: Tensor) -> Tensor:
+        """The (weighted) mean cross-entropy of logits [N, C] over the labelled utterances; 0 if there are none.
+
+        Written with a mask: selecting rows would make a GPU wait for the host to learn how many there are.
+        """
+        chosen = self.label.clamp(min=0)  # [N]
+        weight = _weights(self.label, self.class_weights)
+        nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
+        total = (weight if self.whole is None else _weights(self.whole, self.class_weights)).sum()
+        return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+    @cached_property
+    def cross_entropies(self) -> Tensor:
+        """[S]; each student's cross-entropy."""
+        if not self.students:
+            return self.teacher.new_zeros(0)
+        return torch.stack([self.cross_entropy(student) for student in self.students.values()])
+
+    @cached_property
+    def divergences(self) -> Tensor:
+        """[S, N]; each student's KL divergence from the teacher at the objective's temperature."""
+        tau = self.objective.temperature
+        teacher = self.teacher.detach() if self.objective.detach_teacher else self.teacher
+        target = teacher.div(tau).log_softmax(dim=1)  # [N, C]
+        found = [
+            (target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1)
+            for student in self.students.values()
+        ]
+        return torch.stack(found) if found else self.teacher.new_zeros(0, len(self.label))
+
+
+@dataclass(frozen=True)
+class ObjectiveTerm:
+    """One term of the objective."""
+
+    function: Callable[[LossInputs], Tensor]
+    """Returns a scalar with a gradient."""
+
+
+def _task(x: LossInputs) -> Tensor:
+    return x.cross_entropy(x.teacher)
+
+
+def _hard(x: LossInputs) -> Tensor:
+    return x.cross_entropies.sum()
+
+
+def _soft(x: LossInputs) -> Tensor:
+    soft = x.mean(x.divergences.sum(dim=0))
+    return soft * x.objective.temperature**2 if x.objective.tau_squared else soft
+
+
+OBJECTIVE_TERMS: Registry[ObjectiveTerm] = Registry(
+    "sdt.objective_terms",
+    ObjectiveTerm,
+    {"task": ObjectiveTerm(_task), "hard": ObjectiveTerm(_hard), "soft": ObjectiveTerm(_soft)},
+)
+"""Terms by name. Those after the first three are used where `objective.terms` gives them a weight."""
+
+
+@cache
+def _term(name: str) -> ObjectiveTerm:
+    """A term; reads entry points once, not for every batch."""
+    return OBJECTIVE_TERMS[name]
 
 
 def self_distillation(
-    logits: dict[str, Tensor],
+    logits: Mapping[str, Tensor],
     label: Tensor,
     objective: Objective,
     class_weights: Tensor | None = None,
@@ -53,49 +167,27 @@ def self_distillation(
         logits: `"fused"` and each student to [N, C].
         label: [N] int64, `UNLABELLED` for utterances that count in no term.
         objective: Weights of the terms, temperature and variants.
-        class_weights: [C]; cross-entropies are then divided by the sum of the weights of the labels.
-        whole: The labels of the whole batch, where these utterances are a part of it: the terms are then what this part
-            adds to those of the batch. None where they are all.
+        class_weights: [C]; see `LossInputs`.
+        whole: See `LossInputs`.
 
     Returns:
-        The terms and their weighted sum; all zero where no utterance is labelled.
+        The terms and their weighted sum; all zero if no utterance is labelled.
     """
-    teacher = logits[FUSED].float()
-    students = [student.float() for head, student in logits.items() if head != FUSED]
-    task = _cross_entropy(teacher, label, class_weights, whole)
-    if not students:
-        zero = torch.zeros_like(task)
-        return Losses(task, zero, zero, objective.task * task, zero.new_zeros(0, 2))
-    hards = torch.stack([_cross_entropy(student, label, class_weights, whole) for student in students])  # [S]
-    hard = hards.sum()
-    tau = objective.temperature
-    target = (teacher.detach() if objective.detach_teacher else teacher).div(tau).log_softmax(dim=1)  # [N, C]
-    valid = (label != UNLABELLED).float()  # [N]
-    divergences = torch.stack(
-        [(target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1) for student in students]
-    )  # [S, N]
-    count = (valid if whole is None else (whole != UNLABELLED).float()).sum().clamp(min=1)
-    soft = (divergences.sum(dim=0) * valid).sum() / count
-    softs = (divergences.detach() * valid).sum(dim=1) / count  # [S]
+    students = {head: student.float() for head, student in logits.items() if head != FUSED}
+    x = LossInputs(logits[FUSED].float(), students, label, objective, class_weights, whole)
+    terms = {name: _term(name).function(x) for name in ("task", "hard", "soft", *objective.terms)}
+    total = objective.task * terms["task"]
+    if students:
+        total = total + objective.hard * terms["hard"] + objective.soft * terms["soft"]
+    for name, weight in objective.terms.items():
+        total = total + weight * terms[name]
+    softs = x.mean(x.divergences.detach())
     if objective.tau_squared:
-        soft, softs = soft * tau**2, softs * tau**2
-    total = objective.task * task + objective.hard * hard + objective.soft * soft
-    return Losses(task, hard, soft, total, torch.stack((hards.detach(), softs), dim=1))
-
-
-def _cross_entropy(logits: Tensor, label: Tensor, class_weights: Tensor | None, whole: Tensor | None) -> Tensor:
-    """The (weighted) mean over the labelled utterances; zero, not NaN, where there are none.
-
-    Written with a mask, since selecting rows would make a GPU wait for the host to learn how many there are.
-    """
-    chosen = label.clamp(min=0)  # [N]
-    weight = _weights(label, class_weights)
-    nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
-    total = (weight if whole is None else _weights(whole, class_weights)).sum()
-    return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+        softs = softs * objective.temperature**2
+    return Losses(total, terms, torch.stack((x.cross_entropies.detach(), softs), dim=1))
 
 
 def _weights(label: Tensor, class_weights: Tensor | None) -> Tensor:
-    """What each utterance counts in a cross-entropy, [N]; nothing without a label."""
+    """The weight of each utterance in a cross-entropy, [N]; 0 without a label."""
     valid = label != UNLABELLED  # [N]
     return valid.float() if class_weights is None else class_weights[label.clamp(min=0)] * valid

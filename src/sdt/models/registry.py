@@ -1,8 +1,14 @@
-"""Every model by its name: one line here and one file each; no torch here, a file is imported when its model is used.
+"""The table of models: one line here and one file per model; a model's file is imported when the model is used.
 
-A researcher's own model needs no line: `my_model.py:MyModel` names a class in a file, `package.module:MyModel` one in a
-module. Code of one's own is imported only where a user names it: in a recipe, by `--architecture` or by `--code`. A
-saved model that needs such code says so, and nothing is imported because a file that was read says so.
+Three other ways to add a model:
+
+- An installed package registers a class in the group of entry points `sdt.models`; its name works like a built-in one.
+- `my_model.py:MyModel` names a class in a file.
+- `package.module:MyModel` names a class in a module.
+
+Code in files and modules is imported only if the user names it: in a recipe, with `--architecture` or with `--code`. A
+saved model that needs such code asks for it; a file never causes an import of code that the user did not install or
+name.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from sdt.errors import InputError, near_miss
+from sdt.plugins import plugins
 
 if TYPE_CHECKING:
     from sdt.models.base import Model
@@ -32,19 +39,27 @@ MODELS: dict[str, str] = {
 }
 """Name to `module:class`."""
 
+ENTRY_POINTS = "sdt.models"
 _BASE = "sdt.models.base:Model"
 """What all of them derive from."""
+_registered: dict[str, type[Model]] = {}
+"""Name to the class that a package registers; filled when a name is used."""
 _own: dict[str, type[Model]] = {}
 """Label of a class of one's own, `my_model.py:MyModel` or `package.module:MyModel`, to the class; of this process."""
 _files: dict[str, Path] = {}
 """Label to the file that it was read from."""
 
 
+def is_named(reference: str) -> bool:
+    """Whether this is the name of a built-in model or of one that an installed package registers; imports nothing."""
+    return reference in MODELS or (reference.isidentifier() and reference in plugins(ENTRY_POINTS))
+
+
 def find(reference: str) -> type[Model]:
-    """The class that a name or a reference to one's own code means; imports it.
+    """Import the class of a model.
 
     Args:
-        reference: A name in `MODELS`, `FILE.py:CLASS` or `MODULE:CLASS`.
+        reference: A name in `MODELS` or of an installed package, `FILE.py:CLASS` or `MODULE:CLASS`.
 
     Raises:
         InputError: There is no such model, or the code cannot be imported.
@@ -54,6 +69,13 @@ def find(reference: str) -> type[Model]:
         module, _, name = MODELS[reference].partition(":")
         found: type[Model] = getattr(importlib.import_module(module), name)
         return found
+    if is_named(reference):
+        if reference not in _registered:
+            kind = plugins(ENTRY_POINTS)[reference].load(type)
+            if not _is_model(kind):
+                raise InputError(f"architecture {reference}: not a subclass of sdt.models.base.Model")
+            _registered[reference] = kind
+        return _registered[reference]
     own = label(reference)
     file = Path(reference.rpartition(":")[0])
     file = file.resolve() if file.suffix == ".py" else file
@@ -67,7 +89,7 @@ def find(reference: str) -> type[Model]:
 
 def known(reference: str) -> type[Model] | None:
     """The same, but never imports code of one's own; None where that has not been named in this process."""
-    return find(reference) if reference in MODELS else _own.get(label(reference))
+    return find(reference) if is_named(reference) else _own.get(label(reference))
 
 
 def check_reference(reference: str) -> None:
@@ -77,13 +99,11 @@ def check_reference(reference: str) -> None:
         InputError: It is neither a name nor has the form of a reference.
     """
     module, colon, name = reference.rpartition(":")
-    if reference in MODELS:
+    if is_named(reference):
         return
     if not (colon and module and name.isidentifier()):
-        raise InputError(
-            f"architecture: there is no model {reference!r}{near_miss(reference, MODELS)}; one's own is named "
-            "FILE.py:CLASS or MODULE:CLASS"
-        )
+        near = near_miss(reference, [*MODELS, *plugins(ENTRY_POINTS)])
+        raise InputError(f"architecture: unknown model {reference!r}{near}; name code as FILE.py:CLASS or MODULE:CLASS")
 
 
 def label(reference: str) -> str:
@@ -95,7 +115,8 @@ def label(reference: str) -> str:
 def label_of(model: type[Model]) -> str:
     """The label of a class: its name in `MODELS`, or what it was found by, or else its module and name."""
     place = f"{model.__module__}:{model.__qualname__}"
-    names = {**{at: name for name, at in MODELS.items()}, **{_place(of): name for name, of in _own.items()}}
+    names = {at: name for name, at in MODELS.items()}
+    names |= {_place(of): name for found in (_own, _registered) for name, of in found.items()}
     return names.get(place, place)
 
 
@@ -112,7 +133,7 @@ def group(reference: str) -> str:
 
 def settings_of_group(name: str) -> type[Any] | None:
     """The class of settings of a group other than `model`; None where no model that is known has it."""
-    if name in MODELS and name != SDT_NAME:
+    if name != SDT_NAME and is_named(name):
         return find(name).settings
     own = [model.settings for reference, model in _own.items() if group(reference) == name]
     return own[-1] if own else None

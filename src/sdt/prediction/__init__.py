@@ -6,17 +6,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sdt.prediction.live_features import Spoken
     from sdt.prediction.pipeline import Pipeline
     from sdt.prediction.predictions import Predictions
+    from sdt.prediction.stream_features import StreamInput
     from sdt.prediction.streaming import StreamingPredictor
 
-__all__ = ["Pipeline", "Predictions", "Spoken", "StreamingPredictor"]
+__all__ = ["Pipeline", "Predictions", "StreamInput", "StreamingPredictor"]
 
 _HOME = {
     "Pipeline": "sdt.prediction.pipeline",
     "Predictions": "sdt.prediction.predictions",
-    "Spoken": "sdt.prediction.live_features",
+    "StreamInput": "sdt.prediction.stream_features",
     "StreamingPredictor": "sdt.prediction.streaming",
 }
 

@@ -1,11 +1,19 @@
-"""Prediction on a cluster: batches go to workers that keep the model loaded, and come back as parts of the output.
+"""Prediction on a cluster: workers keep the model loaded and predict batches; the results become one output.
 
-A batch is computed as a whole by one worker, with the threads that every worker has: so its predictions do not depend
-on who computes it, nor on how many workers there are.
+One worker computes a batch as a whole, with the number of threads that every worker has, so the predictions depend
+neither on the worker nor on the number of workers.
+
+Finished batches are kept in a folder next to the output, one file each. The name of the file is the SHA-256 of
+everything that its predictions depend on: text, recordings, model, versions. The same command started again reads the
+finished batches and predicts only the others and those whose input has changed.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,16 +24,71 @@ from sdt.cluster.worker import versions
 from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName
 from sdt.errors import InputError
-from sdt.files import sha256
+from sdt.files import sha256, write_text
 from sdt.formats.writers import write_stream
 from sdt.media.problems import Tally
 from sdt.media.recordings import Recordings
 from sdt.models.hub import FILES, find_model
 from sdt.models.registry import find
-from sdt.prediction.parts import Parts
-from sdt.prediction.pipeline import Part, Pipeline, Progress, bare_notes, count_bare, stranger_notes
+from sdt.prediction.extraction import Missing
+from sdt.prediction.pipeline import BatchResult, Pipeline, Progress, bare_notes, count_bare, stranger_notes
 from sdt.prediction.readability import Readability
 from sdt.prediction.survey import Survey, content
+
+_FIELDS = [field.name for field in dataclasses.fields(Prediction)]
+
+
+class BatchResults:
+    """The parts of one output.
+
+    Args:
+        output: The file or folder that is being made.
+        origin: What all predictions follow from, as JSON values.
+    """
+
+    def __init__(self, output: Path, origin: Mapping[str, object]) -> None:
+        self.folder = output.with_name(f".{output.name}.parts")
+        self._origin = origin
+
+    def key(self, content: Sequence[object]) -> str:
+        """The name of a batch's part."""
+        return hashlib.sha256(json.dumps([self._origin, content]).encode()).hexdigest()
+
+    def __contains__(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def put(self, key: str, part: BatchResult) -> None:
+        """Keep what came of a batch."""
+        values = {
+            "predictions": [[getattr(of, name) for name in _FIELDS] for of in part.predictions],
+            "missing": {modality: dataclasses.asdict(of) for modality, of in part.missing.items()},
+        }
+        write_text(self._path(key), json.dumps(values))
+
+    def get(self, key: str) -> BatchResult:
+        """What came of a batch, to the last bit.
+
+        Raises:
+            InputError: It is not there, or damaged.
+        """
+        path = self._path(key)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            missing = {modality: Missing(**of) for modality, of in values["missing"].items()}
+            return BatchResult([Prediction(*of) for of in values["predictions"]], missing)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: damaged ({type(error).__name__}); remove the folder {self.folder}, and give the same command "
+                "again"
+            ) from None
+
+    def remove(self) -> None:
+        """When the output is there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"  # many files in one folder are slow to find
+
 
 Batch = tuple[Sequence[Conversation], Recordings]
 
@@ -81,7 +144,7 @@ def predict_on(
     begun = pipeline.begin(recorded=survey.recorded, filmed=survey.filmed)
     sums = loading.sums()
     origin = {"loading": asdict(loading), "sums": sums, "versions": versions(), "recorded": survey.recorded}
-    parts = Parts(output, origin)
+    parts = BatchResults(output, origin)
     done = 0
 
     def units() -> Iterator[Unit[tuple[str, Batch]]]:
@@ -109,7 +172,7 @@ def predict_on(
 
 def make_predictor(
     loading: Loading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
-) -> Callable[[tuple[str, Batch]], Part]:
+) -> Callable[[tuple[str, Batch]], BatchResult]:
     """In a worker: load the model; returns what predicts on a batch.
 
     Raises:
@@ -123,25 +186,25 @@ def make_predictor(
         if note not in begun:
             raise InputError(f"{host}: {note}; where the command was started it is not so")
 
-    def predict(given: tuple[str, Batch]) -> Part:
+    def predict(given: tuple[str, Batch]) -> BatchResult:
         _, (batch, recordings) = given
         return pipeline.predict_batch(batch, recordings)
 
     return predict
 
 
-def _said(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Sequence[Prediction]]]:
+def _said(parts: BatchResults, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Sequence[Prediction]]]:
     for batch, part in _finished(parts, survey):
         yield batch, part.predictions
 
 
-def _finished(parts: Parts, survey: Survey) -> Iterator[tuple[Sequence[Conversation], Part]]:
+def _finished(parts: BatchResults, survey: Survey) -> Iterator[tuple[Sequence[Conversation], BatchResult]]:
     """Every batch and what came of it, in order."""
     for batch, recordings in survey.batches():
         yield batch, parts.get(parts.key(content(batch, recordings)))
 
 
-def _closing_notes(parts: Parts, survey: Survey, readability: Readability | None) -> list[str]:
+def _closing_notes(parts: BatchResults, survey: Survey, readability: Readability | None) -> list[str]:
     """What is known when all is done, and no sooner; `readability` is that of the words, if the model reads words."""
     tallies: dict[str, Tally] = {}
     looked: dict[str, int] = {}

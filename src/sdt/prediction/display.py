@@ -1,17 +1,20 @@
-"""Predictions as a table for people: who said what, how it sounded, and which modality thinks so."""
+"""Predictions for a terminal: a table per conversation, or one line per utterance of a running conversation."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sdt.conversation import Conversation, Prediction
-from sdt.prediction.predictions import Predictions
+from sdt.conversation import Conversation, Prediction, Utterance
+
+if TYPE_CHECKING:
+    from sdt.prediction.predictions import Predictions
 
 STYLES = {
     "neutral": "white",
@@ -29,6 +32,8 @@ STYLES = {
 }
 """The colours of the usual emotions; another label has one by its name."""
 _OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
+BAR = 10
+"""Characters of the probability bar of `utterance_line`."""
 _BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
 """Stands for what is missing."""
@@ -89,6 +94,36 @@ def _branch(prediction: Prediction, modality: str) -> Text:
         return Text(emotion, style(emotion))
     bar = _BARS[min(int(weight * len(_BARS)), len(_BARS) - 1)]
     return Text.assemble((emotion, style(emotion)), (f" {bar}{weight:.0%}", "dim"))
+
+
+def utterance_line(utterance: Utterance, prediction: Prediction) -> Table:
+    """One line: speaker, text, emotion, its probability as a bar and a number, and the weight of each modality.
+
+    Readable without colours; consecutive lines are aligned.
+    """
+    emotion, share = prediction.emotion, prediction.probability
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(width=10, overflow="fold")
+    table.add_column(ratio=1, min_width=14, overflow="fold")
+    table.add_column(width=max(10, *map(len, prediction.probabilities or [""])), no_wrap=True)
+    table.add_column(width=BAR)
+    table.add_column(width=4, justify="right")
+    cells = [Text(utterance.speaker, style="bold"), Text(utterance.text or NOTHING)]
+    if emotion is None or share is None:
+        cells += [Text(NOTHING, style="dim"), Text(), Text()]
+    else:
+        colour, full = style(emotion), round(share * BAR)
+        bar = Text("\u2588" * full, style=colour).append("\u2591" * (BAR - full), style="dim")
+        cells += [Text(emotion, style=f"bold {colour}"), bar, Text(f"{share:.0%}")]
+    if len(prediction.weights) > 1:
+        table.add_column(no_wrap=True)
+        weights = (
+            f"{modality} {NOTHING if weight is None else f'{weight:.0%}':>4}"
+            for modality, weight in prediction.weights.items()
+        )
+        cells.append(Text("  ".join(weights), style="dim"))
+    table.add_row(*cells)
+    return table
 
 
 def style(emotion: str) -> str:

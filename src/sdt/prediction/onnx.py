@@ -37,11 +37,10 @@ from torch import Tensor, nn
 from sdt.batch import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
-from sdt.models.base import Model
-from sdt.models.config import FUSED, SDTConfig
+from sdt.models.base import Model, Output
+from sdt.models.config import FUSED, ModelConfig
 from sdt.models.context import FULL, Context
 from sdt.models.sdt.attention import Keys
-from sdt.models.sdt.model import SDT, Output
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -78,22 +77,22 @@ class FlatLayout:
 
     def keys(self, present: Tensor) -> Keys:
         """The keys of one modality; `present` is [N] bool."""
-        some = (self.readable & present[None, :]).any(dim=1)  # [N]
-        return Keys(present, some[:, None].float(), complete=False)
+        has_context = (self.readable & present[None, :]).any(dim=1)  # [N]
+        return Keys(present, has_context[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """See `Layout.attend`."""
         (key,) = keys
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [1, H, N, d/H]
-        # One that has nothing to read reads all that there is: softmax needs something, and `some` takes it away.
-        mask = (self.readable & (key.present[None, :] | (key.some == 0)))[None, None]  # [1, 1, N, N]
+        # Without context an utterance reads everything, since softmax needs a key; `has_context` masks the result.
+        mask = (self.readable & (key.present[None, :] | (key.has_context == 0)))[None, None]  # [1, 1, N, N]
         return F.scaled_dot_product_attention(q, k, v, mask, dropout).permute(2, 0, 1, 3)
 
 
 class Exported(nn.Module):
-    """SDT as a function of tensors alone."""
+    """A model as a function of tensors."""
 
-    def __init__(self, model: SDT) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
@@ -117,11 +116,13 @@ class Exported(nn.Module):
             longest=0,
             conversations=(),
         )
-        return _outputs(config, batch, self.model.read(batch, FlatLayout(conversation, position, self.model.context)))
+        layout = FlatLayout(conversation, position, self.model.attention_context)
+        return _outputs(config, batch, self.model.forward_with_layout(batch, layout))
 
 
-def _outputs(config: SDTConfig, batch: Batch, output: Output) -> tuple[Tensor, ...]:
+def _outputs(config: ModelConfig, batch: Batch, output: Output) -> tuple[Tensor, ...]:
     """The file's outputs, in order."""
+    assert output.weights is not None
     present = torch.stack([batch.present[name] for name in config.modalities], dim=1)  # [N, M]
     has = {FUSED: present.any(dim=1), **batch.present}
     heads = (
@@ -133,13 +134,13 @@ def _outputs(config: SDTConfig, batch: Batch, output: Output) -> tuple[Tensor, .
     return (*heads, output.weights.mean(dim=-1).masked_fill(~present, torch.nan))
 
 
-def input_names(config: SDTConfig) -> list[str]:
+def input_names(config: ModelConfig) -> list[str]:
     """The names of the file's inputs, in order."""
     features = [f"features_{name}" for name in config.modalities]
     return [*features, *(f"present_{name}" for name in config.modalities), "conversation", "position", "speaker"]
 
 
-def output_names(config: SDTConfig) -> list[str]:
+def output_names(config: ModelConfig) -> list[str]:
     """The names of the file's outputs, in order."""
     return [FUSED, *(f"branch_{name}" for name in config.modalities), "weights"]
 
@@ -155,11 +156,11 @@ def export_onnx(model: Model, path: Path) -> float:
         The largest difference from PyTorch's log-probabilities and weights that the check found.
 
     Raises:
-        InputError: The model is another than SDT, the file gives other numbers, or cannot be written.
+        InputError: The model does not support the export, the file gives other numbers, or cannot be written.
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
-    if not isinstance(model, SDT):
-        raise InputError(f"{path}: not written: SDT alone can be exported to ONNX, and this model is {model.called()}")
+    if not model.exports_onnx:
+        raise InputError(f"{path}: not written: {model.called()} does not support export to ONNX")
     try:
         import onnx
         import onnxruntime
@@ -197,7 +198,7 @@ def export_onnx(model: Model, path: Path) -> float:
     return difference
 
 
-def _graph(model: SDT) -> ONNXProgram:
+def _graph(model: Model) -> ONNXProgram:
     """The exported program."""
     names = input_names(model.config)
     given = [torch.from_numpy(array) for array in _random_inputs(model.config, (5, 3), seed=0).values()]
@@ -219,7 +220,7 @@ def _graph(model: SDT) -> ONNXProgram:
     return program
 
 
-def _random_inputs(config: SDTConfig, lengths: Sequence[int], seed: int) -> Arrays:
+def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Arrays:
     """Made-up conversations of these lengths, of which utterances lack modalities; one of them a whole one."""
     random = np.random.default_rng(seed)
     size = sum(lengths)
@@ -237,7 +238,7 @@ def _random_inputs(config: SDTConfig, lengths: Sequence[int], seed: int) -> Arra
     }
 
 
-def _difference(model: SDT, session: InferenceSession, lengths: Sequence[int]) -> float:
+def _difference(model: Model, session: InferenceSession, lengths: Sequence[int]) -> float:
     """The largest difference between the file's outputs and those of the model as it is run from PyTorch."""
     config = model.config
     given = _random_inputs(config, lengths, seed=sum(lengths))

@@ -13,14 +13,13 @@ from sdt.batch import pack
 from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError, quoted
-from sdt.evaluation.reading import said
 from sdt.media.recordings import Recordings
 from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
+from sdt.models.inference import infer, to_predictions
 from sdt.models.saved import load
 from sdt.prediction.extraction import Extractor, Missing
-from sdt.prediction.forward import words
 from sdt.prediction.inputs import Input, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
 from sdt.prediction.readability import word_notes
@@ -51,8 +50,8 @@ class Pipeline:
 
     Example:
         >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
-        >>> for said in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
-        ...     print(said.utterance, said.emotion, f"{said.probability:.0%}")
+        >>> for infer in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
+        ...     print(infer.utterance, infer.emotion, f"{infer.probability:.0%}")
     """
 
     def __init__(
@@ -155,11 +154,11 @@ class Pipeline:
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
-    ) -> Part:
+    ) -> BatchResult:
         """Predict on one batch: features and model see these conversations together, and no others."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
-        return Part(self.from_features(conversations, features), missing)
+        return BatchResult(self.from_features(conversations, features), missing)
 
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
@@ -176,14 +175,16 @@ class Pipeline:
         """
         batch = pack(conversations, features, self.config.labels, self.config.speakers)
         utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
-        places = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
+        utterance_keys = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
         with torch.inference_mode():
-            found = words(self.config, batch, said(self.model, batch, self.windows), places, slice(None))
-        return [prediction.of(utterance) for prediction, utterance in zip(found, utterances, strict=True)]
+            found = infer(self.model, batch, self.windows)
+        found.check_finite(utterance_keys)
+        predictions = to_predictions(found, self.config, utterance_keys)
+        return [prediction.of(utterance) for prediction, utterance in zip(predictions, utterances, strict=True)]
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchResult:
     """What came of one batch."""
 
     predictions: list[Prediction]

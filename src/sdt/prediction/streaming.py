@@ -15,13 +15,10 @@ from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
 from sdt.models.saved import load
-from sdt.models.sdt.model import SDT
-from sdt.prediction.caching import Caching
 from sdt.prediction.extraction import ModalityMaker
-from sdt.prediction.live_features import Given, LiveFeatures, Spoken
 from sdt.prediction.readability import foreign_note, is_wordless
-from sdt.prediction.rereading import Rereading
-from sdt.prediction.turns import Reader, Turn
+from sdt.prediction.stream_features import Given, StreamFeatures, StreamInput
+from sdt.prediction.stream_readers import CachingReader, EncodedUtterance, Reader, RereadingReader
 from sdt.speakers import FIRST_SPEAKER
 
 WORDS = 500
@@ -31,7 +28,7 @@ HISTORY = 64
 
 
 @dataclass
-class Talk:
+class ConversationState:
     """What is known of a conversation that goes on."""
 
     ids: set[str] = field(default_factory=set)
@@ -88,12 +85,10 @@ class StreamingPredictor:
             if value is not None and value < 1:
                 raise InputError(f"{option}: {value} is less than 1")
         self.model = model.to(choose_device(device)).eval()
-        self._features = LiveFeatures(model.config, name, folder, makers)
-        self._reader: Reader = (
-            Caching(model) if isinstance(model, SDT) and model.context.causal else Rereading(model, history)
-        )
+        self._features = StreamFeatures(model.config, name, folder, makers)
+        self._reader: Reader = CachingReader(model) if model.supports_streaming else RereadingReader(model, history)
         self._limit = max_conversations
-        self._talks: dict[str, Talk] = {}
+        self._talks: dict[str, ConversationState] = {}
         """Conversation to what is known of it, the one that spoke last at the end."""
         self._memories: dict[str, Any] = {}
         """Conversation to what the reader remembers of it."""
@@ -141,7 +136,7 @@ class StreamingPredictor:
     @property
     def causal(self) -> bool:
         """Whether each utterance is computed once; otherwise the last ones are read again for every new one."""
-        return isinstance(self._reader, Caching)
+        return self.model.supports_streaming
 
     @property
     def notes(self) -> list[str]:
@@ -171,10 +166,10 @@ class StreamingPredictor:
                 utterance can be read, or the model's output is not finite. The conversation stays as it was.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
-        (prediction,) = self.add_all([Spoken(utterance, conversation, features, clip)])
+        (prediction,) = self.add_all([StreamInput(utterance, conversation, features, clip)])
         return prediction
 
-    def add_all(self, items: Iterable[Spoken]) -> list[Prediction]:
+    def add_all(self, items: Iterable[StreamInput]) -> list[Prediction]:
         """Predict new utterances of several conversations, computed together; those of one conversation in order.
 
         Args:
@@ -187,7 +182,7 @@ class StreamingPredictor:
             InputError: See `add`. All conversations stay as they were.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
-        talks: dict[str, Talk] = {}
+        talks: dict[str, ConversationState] = {}
         spoken, places = [], []
         for item in items:
             one, position, speaker = self._enter(item, talks)
@@ -198,7 +193,7 @@ class StreamingPredictor:
         features, problems = self._features.make(spoken)
         problems += [problem for one in spoken for problem in self._unread(one, talks[one.conversation])]
         turns = [
-            Turn(
+            EncodedUtterance(
                 one.conversation,
                 one.utterance.id,
                 position,
@@ -216,7 +211,7 @@ class StreamingPredictor:
 
     def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
         """What `add` takes an utterance to be: with the speaker and the id that were left out."""
-        talk = self._talks.get(conversation, Talk())
+        talk = self._talks.get(conversation, ConversationState())
         return replace(utterance, id=utterance.id or str(len(talk.ids)), speaker=utterance.speaker or talk.last)
 
     def forget(self, conversation: str) -> None:
@@ -229,15 +224,15 @@ class StreamingPredictor:
         self._talks.clear()
         self._memories.clear()
 
-    def _enter(self, item: Spoken, talks: dict[str, Talk]) -> tuple[Spoken, int, int]:
+    def _enter(self, item: StreamInput, talks: dict[str, ConversationState]) -> tuple[StreamInput, int, int]:
         """An utterance filled in, its position and its speaker's number.
 
         Args:
             item: What was said.
             talks: What becomes of the conversations when all have been predicted: what this call adds to them.
         """
-        known = self._talks.get(item.conversation, Talk())
-        begun = Talk(set(), dict(known.speakers), known.last, known.words, set(known.told))
+        known = self._talks.get(item.conversation, ConversationState())
+        begun = ConversationState(set(), dict(known.speakers), known.last, known.words, set(known.told))
         new = talks.setdefault(item.conversation, begun)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
@@ -250,7 +245,7 @@ class StreamingPredictor:
         number = self.config.speakers.number(speaker, new.speakers)
         return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
 
-    def _unread(self, one: Spoken, talk: Talk) -> Iterator[str]:
+    def _unread(self, one: StreamInput, talk: ConversationState) -> Iterator[str]:
         """What of an utterance's words the model cannot read, unless it was told in its conversation before."""
         text, languages = one.utterance.text or "", self.config.languages
         if not self._features.reads(one):
@@ -264,10 +259,10 @@ class StreamingPredictor:
                 talk.told.add("foreign")
                 yield foreign_note(one.place, [code], languages)
 
-    def _remember(self, talks: dict[str, Talk]) -> None:
+    def _remember(self, talks: dict[str, ConversationState]) -> None:
         """Keep what a call has added, and forget who has been silent longest."""
         for conversation, new in talks.items():
-            known = self._talks.pop(conversation, Talk())
+            known = self._talks.pop(conversation, ConversationState())
             known.ids |= new.ids
             self._talks[conversation] = replace(new, ids=known.ids)
         while self._limit is not None and len(self._talks) > self._limit:

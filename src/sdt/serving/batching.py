@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from sdt.conversation import Prediction, Utterance
 from sdt.errors import InputError
-from sdt.prediction.live_features import Spoken
+from sdt.prediction.stream_features import StreamInput
 from sdt.prediction.streaming import StreamingPredictor
 from sdt.serving.config import ServingConfig
 from sdt.serving.predictor import Predictor
@@ -153,7 +153,7 @@ class Batcher(Generic[Item, Result]):
 class StreamStep:
     """The next utterance of a stream, with its features."""
 
-    spoken: Spoken
+    spoken: StreamInput
     reads: int
     """How many utterances the model reads to predict it."""
 
@@ -219,7 +219,7 @@ class StreamBatcher:
         """Stop; queued utterances are cancelled."""
         await self._batcher.close()
 
-    async def predict(self, spoken: Spoken, number: int) -> StepResult:
+    async def predict(self, spoken: StreamInput, number: int) -> StepResult:
         """Predict the next utterance of a conversation; `number` counts those before it.
 
         Raises:

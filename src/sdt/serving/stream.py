@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
 from sdt.formats.records import record
-from sdt.prediction.live_features import Spoken
+from sdt.prediction.stream_features import StreamInput
 from sdt.serving.access import SUBPROTOCOL
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.limits import LARGE, trim_memory
@@ -158,7 +158,7 @@ class _Connection:
             log.info("conversation %s", printable(json.dumps(words, ensure_ascii=False)))
         features, problems = await self._features(request)
         try:
-            spoken = Spoken(utterance, self._session.id, features)
+            spoken = StreamInput(utterance, self._session.id, features)
             result = await self._service.stream_batcher.predict(spoken, number)
         except InputError as error:
             raise invalid_request(str(error)) from None

@@ -12,11 +12,10 @@ from sdt.corpus.store import Corpus
 from sdt.escaping import markdown_code, markdown_table, markdown_text
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
-from sdt.evaluation.table import class_cells, percent
+from sdt.evaluation.table import class_cells, heads_columns, metric_cells
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.models.registry import SDT_NAME, label_of
-from sdt.models.sdt.model import SDT
 from sdt.training.options import find_setting
 from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
@@ -95,10 +94,10 @@ def _use(model: Model) -> str:
     imported = "from sdt.models.registry import find\n" if own else ""
     return f"""```python
 from sdt import {", ".join(sorted((name, "Corpus"), key=lambda it: (not it.isupper(), it)))}
-from sdt.evaluation.outputs import predictions, run_model
+from sdt.evaluation.outputs import run_model
 {imported}
 {own}model, corpus = {name}.from_pretrained("FOLDER OF THIS CARD"), Corpus.open("CORPUS FOLDER")
-print(predictions(run_model(model, corpus, corpus.split("test")), model.config)[0])
+print(next(run_model(model, corpus, corpus.split("test")).predictions(model.config)))
 ```"""
 
 
@@ -131,8 +130,8 @@ def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[st
     title = f"### {split}" + (f" ({note})" if note else "")
     fused = heads[FUSED]
     by_head = markdown_table(
-        ("head", "accuracy", "weighted F1", "macro F1"),
-        [(head, percent(s.accuracy), percent(s.weighted_f1), percent(s.macro_f1)) for head, s in heads.items()],
+        heads_columns(),
+        [(head, *metric_cells(scores)) for head, scores in heads.items()],
     )
     by_class = markdown_table(
         ("class (fused)", "precision", "recall", "F1", "support"),
@@ -200,9 +199,9 @@ def _limits(model: Model, corpus: Corpus) -> str:
 
 def _context(model: Model) -> list[str]:
     """What a causal model reads; it is what it was trained for."""
-    if not isinstance(model, SDT) or not model.context.causal:
+    if not model.attention_context.causal:
         return []
-    context = model.context
+    context = model.attention_context
     reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
     return [
         f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "

@@ -104,10 +104,10 @@ def share_checkpoint(processes: Processes, state: State, model: nn.Module, optim
 
     The best parameters stay with the first process. The model is not sent: whoever averages gradients does that.
     """
-    known = processes.told(lambda: [state.history, state.best_epoch, state.best_score])
+    known = processes.broadcast(lambda: [state.history, state.best_epoch, state.best_score])
     state.history, state.best_epoch, state.best_score = known
     if processes.size > 1 and state.epoch:
-        _put_moments(model, optimizer, dict(processes.tensors(lambda: _on_cpu(_moments(model, optimizer)))))
+        _put_moments(model, optimizer, dict(processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer)))))
 
 
 def copy_parameters(model: nn.Module) -> dict[str, Tensor]:

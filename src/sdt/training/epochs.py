@@ -16,7 +16,7 @@ from sdt.corpus.selection import conversation_lengths
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_heads
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
@@ -31,13 +31,12 @@ from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
-from sdt.training.optimizer import make_optimizer
+from sdt.training.optimizer import learning_rate, make_optimizer
 from sdt.training.processes import ALONE, Processes
 from sdt.training.protocol import protocol_for
-from sdt.training.schedule import learning_rate
 from sdt.training.scoring import divided_outputs
-from sdt.training.sealed import Sealed
 from sdt.training.settings import Recipe
+from sdt.training.test_monitor import TestMonitor
 from sdt.training.trackers import Tracker
 from sdt.training.weights import class_weights
 
@@ -58,7 +57,7 @@ class Run:
         self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
         self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
-        self.sealed = Sealed(folder.sealed, corpus, self.protocol.sealed, processes)
+        self.test_monitor = TestMonitor(folder.sealed, corpus, self.protocol.monitored, processes)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -95,7 +94,7 @@ class Run:
                     self.processes.refuse(InputError(text))
                 chosen_at = time.perf_counter()
                 # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
-                self.sealed.look(line["epoch"], self.model)
+                self.test_monitor.record(line["epoch"], self.model)
                 line["seconds"]["sealed"] = time.perf_counter() - chosen_at
                 self.state.history.append(line)
                 self.processes.by_first(partial(self._keep, line))
@@ -103,7 +102,7 @@ class Run:
     def _begin(self, ending: contextlib.ExitStack) -> None:
         """Read the checkpoint if there is one, and tell everybody."""
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
-        self.sealed.resume(self.state.epoch)
+        self.test_monitor.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
         for tracker in self.trackers:
@@ -120,12 +119,12 @@ class Run:
         for tracker in self.trackers:
             tracker.epoch(line)
 
-    def outputs(self, conversations: Sequence[Conversation]) -> Outputs:
+    def outputs(self, conversations: Sequence[Conversation]) -> SplitOutputs:
         """What the model says of conversations; together."""
         return divided_outputs(
             self.processes,
             conversations,
-            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.heed),
+            lambda some: run_model(self.model, self.corpus, some, progress=self.processes.raise_if_stopping),
         )
 
     def _epoch(self, number: int) -> dict[str, Any]:
@@ -154,7 +153,7 @@ class Run:
         trained_at = time.perf_counter()
         outputs = self.outputs(protocol.choose)
         scores = score_heads(outputs, self.corpus.labels)
-        score = self.processes.told(lambda: scores[FUSED].weighted_f1)  # the first chooses
+        score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # the first chooses
         better = score > self.state.best_score
         if better:
             self.state.best_epoch, self.state.best_score = number, score
@@ -163,7 +162,7 @@ class Run:
             "epoch": number,
             "best": better,
             "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
-            "losses": {term: value for term, value in epoch.losses.items() if term in (*self.terms, "task", "total")},
+            "losses": {t: value for t, value in epoch.losses.items() if t not in ("hard", "soft") or t in self.terms},
             **self._branches(epoch.students),
             "gradient_norm": epoch.gradient_norm,
             "train": _summary(epoch.scores),
@@ -176,7 +175,7 @@ class Run:
     def terms(self) -> tuple[str, ...]:
         """The terms of the objective that count."""
         objective = self.trainer.objective
-        return tuple(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0)
+        return (*(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0), *objective.terms)
 
     def _branches(self, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """What each branch adds to the terms that train it; branches that learn from the teacher are its students."""
@@ -227,13 +226,10 @@ class Run:
 
 
 def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
-    return {
-        head: {"accuracy": s.accuracy, "weighted_f1": s.weighted_f1, "macro_f1": s.macro_f1}
-        for head, s in scores.items()
-    }
+    return {head: dict(of.metrics) for head, of in scores.items()}
 
 
-def _with_losses(summary: dict[str, dict[str, float]], outputs: Outputs) -> dict[str, dict[str, float]]:
+def _with_losses(summary: dict[str, dict[str, float]], outputs: SplitOutputs) -> dict[str, dict[str, float]]:
     """The same with each head's mean cross-entropy, without class weights."""
     return {
         head: {**of_head, "cross_entropy": cross_entropy(outputs.probabilities[head], outputs.label)}

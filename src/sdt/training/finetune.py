@@ -323,7 +323,7 @@ class _Run:
 
 
 def _brief(scores: Scores) -> dict[str, float]:
-    return {"accuracy": scores.accuracy, "weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1}
+    return dict(scores.metrics)
 
 
 def _groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:

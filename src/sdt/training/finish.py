@@ -11,7 +11,7 @@ from typing import Any
 from sdt.corpus.selection import label_counts
 from sdt.encoders.text_model import carried_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
-from sdt.evaluation.outputs import Outputs, each_prediction, write_predictions
+from sdt.evaluation.outputs import SplitOutputs, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.models.base import Model
@@ -27,7 +27,7 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
         surroundings: What environment.json says, for the model card.
     """
     model, processes, protocol = run.model, run.processes, run.protocol
-    model.load_state_dict(processes.tensors(lambda: run.state.best))
+    model.load_state_dict(processes.broadcast_tensors(lambda: run.state.best))
     model.config = dataclasses.replace(model.config, provenance=run.provenance(), temperatures=_temperatures(run))
     scores: dict[str, dict[str, Scores]] = {}
     errors: dict[str, tuple[float, float]] = {}
@@ -58,9 +58,9 @@ def _temperatures(run: Run) -> dict[str, float]:
     return fit_temperatures(run.outputs(run.protocol.choose))
 
 
-def _write_predictions(run: Run, split: str, outputs: Outputs) -> None:
-    said = each_prediction(outputs, run.model.config)
-    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", said, run.corpus.split(split))
+def _write_predictions(run: Run, split: str, outputs: SplitOutputs) -> None:
+    predictions = outputs.predictions(run.model.config)
+    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
 
 
 def _write(
@@ -73,15 +73,15 @@ def _write(
     run.model.save_pretrained(run.folder.model, card, parts)
     for tracker in run.trackers:
         tracker.finish(run.state.best_epoch, scores)
-    unsealed = run.sealed.open(run.state.epoch)
-    if run.protocol.sealed and unsealed is None:
+    test_selection = run.test_monitor.select(run.state.epoch)
+    if run.protocol.monitored and test_selection is None:
         run.display.say(f"{run.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
     run.folder.write_scores(
         {
             **run.provenance(),
             **run.caveat(),
             "remarks": [remark.to_dict() for remark in remarks],
-            **({"test_chosen": unsealed.to_dict()} if unsealed else {}),
+            **({"test_chosen": test_selection.to_dict()} if test_selection else {}),
             "scores": {
                 split: {head: of_head.to_dict() for head, of_head in heads.items()} for split, heads in scores.items()
             },

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from sdt.errors import InputError
-from sdt.evaluation.scores import ClassScores, Scores
+from sdt.evaluation.scores import ClassScores, Scores, score_confusion
 from sdt.files import atomic_folder, write_text
 from sdt.training.checkpoint import last_epoch
 from sdt.training.recipe import dump_recipe, flat, load_recipe
@@ -192,13 +192,14 @@ def scores_from_dict(values: Mapping[str, Any]) -> Scores:
     """
     for number in (values["accuracy"], values["weighted_f1"], values["macro_f1"]):
         if not 0 <= number <= 1:
-            raise ValueError(f"{number} is no score")
+            raise ValueError(f"{number} is not a score")
+    confusion = np.array(values["confusion"], dtype=np.int64)
+    # The file lacks metrics that were added after it was written.
+    computed = score_confusion(confusion, list(values["classes"])).metrics
     return Scores(
-        accuracy=values["accuracy"],
-        weighted_f1=values["weighted_f1"],
-        macro_f1=values["macro_f1"],
+        metrics={name: float(values.get(name, value)) for name, value in computed.items()},
         classes={label: ClassScores(**of_class) for label, of_class in values["classes"].items()},
-        confusion=np.array(values["confusion"], dtype=np.int64),
+        confusion=confusion,
     )
 
 

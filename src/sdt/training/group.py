@@ -28,7 +28,7 @@ from sdt.models.registry import known
 from sdt.training.folder import RunFolder
 from sdt.training.probabilities import SplitProbabilities, read_probabilities
 from sdt.training.recipe import flat, load_recipe
-from sdt.training.sealed import Unsealed
+from sdt.training.test_monitor import TestSelection
 
 SAME = ("protocol", "corpus", "corpus_sha256")
 """What has to be the same in all runs, besides the recipe."""
@@ -172,10 +172,10 @@ class Group:
         return Summary.of([scores[split] for _, scores in self._read])
 
     @property
-    def unsealed(self) -> list[Mapping[str, Scores] | None]:
-        """Each run's scores on test, by head, had its epoch been chosen on test (see `sealed`); None where unknown."""
+    def test_selections(self) -> list[Mapping[str, Scores] | None]:
+        """Each run's test scores, by head, if its epoch were selected on test (see `test_monitor`); None if unknown."""
         chosen = [values.get("test_chosen") for values, _ in self._read]
-        return [Unsealed.from_dict(of_run).scores if of_run else None for of_run in chosen]
+        return [TestSelection.from_dict(of_run).scores if of_run else None for of_run in chosen]
 
     def predicted(self, split: str) -> list[Predicted]:
         """What each run says of a split.

@@ -19,12 +19,10 @@ from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score_confusion
 from sdt.models.base import Model, checked
 from sdt.models.config import FUSED
-from sdt.models.objective import Objective, self_distillation
+from sdt.models.objective import Objective
 from sdt.training.optimizer import Descent
 from sdt.training.processes import ALONE, Processes
 from sdt.training.settings import Training
-
-TERMS = ("task", "hard", "soft", "total")
 
 
 class NotFiniteError(InputError):
@@ -36,7 +34,7 @@ class Step:
     """What a batch came to."""
 
     losses: dict[str, float]
-    """By term, see `TERMS`."""
+    """Term of the objective to its value, then `total`."""
     students: dict[str, dict[str, float]]
     """Student to what it adds to the terms `hard` and `soft`."""
     gradient_norm: float
@@ -57,7 +55,8 @@ class Epoch:
     def losses(self) -> dict[str, float]:
         """The mean over the labelled utterances, by term."""
         labelled = sum(step.labelled for step in self.steps)
-        return {term: sum(step.losses[term] * step.labelled for step in self.steps) / labelled for term in TERMS}
+        terms = self.steps[0].losses if self.steps else ()
+        return {term: sum(step.losses[term] * step.labelled for step in self.steps) / labelled for term in terms}
 
     @property
     def students(self) -> dict[str, dict[str, float]]:
@@ -136,6 +135,8 @@ class Trainer:
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
+        self.terms: tuple[str, ...] = ()
+        """Names of the losses, `total` last; known after the first batch."""
         self.students = tuple(head for head in model.heads if head != FUSED)
         self.training = training
         self.device = next(model.parameters()).device
@@ -176,13 +177,13 @@ class Trainer:
         def look() -> None:
             table = self.processes.sum(torch.stack([x for x, *_ in waiting]))
             for numbers, (_, batch, classes, label) in zip(table.tolist(), waiting, strict=True):
-                *losses, norm = numbers[: len(TERMS) + 1]
+                *losses, norm = numbers[: len(self.terms) + 1]
                 if not all(map(math.isfinite, (*losses, norm))):
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
                 labelled = int((batch.label != UNLABELLED).sum())
-                rest = iter(numbers[len(TERMS) + 1 :])
+                rest = iter(numbers[len(self.terms) + 1 :])
                 students = {head: {"hard": next(rest), "soft": next(rest)} for head in self.students}
-                step = Step(dict(zip(TERMS, losses, strict=True)), students, norm, len(batch), labelled)
+                step = Step(dict(zip(self.terms, losses, strict=True)), students, norm, len(batch), labelled)
                 confusions.add_(_confusions(classes.cpu(), label, len(names)))
                 epoch.steps.append(step)
                 done(step)
@@ -204,7 +205,7 @@ class Trainer:
         """One batch.
 
         Returns:
-            The classes that the heads predict, [heads, n]; and this process' part of the four losses, of the gradient's
+            The classes that the heads predict, [heads, n]; and this process' part of the losses, of the gradient's
             norm, and of each student's two losses.
         """
         whole = None if share.batch is share.whole else share.whole.label.to(self.device)
@@ -224,13 +225,14 @@ class Trainer:
 
         Returns:
             What to go down, a scalar whose gradient's mean over the processes is that of the loss; and without
-            gradients the four losses, each student's two, and the classes that the heads predict, [heads, n].
+            gradients the losses, each student's two, and the classes that the heads predict, [heads, n].
         """
         with autocast(self.device, self.training.precision):
-            logits = checked(self.model, self.model(batch), len(batch)).logits
-        losses = self_distillation(logits, batch.label, self.objective, self.class_weights, whole)
-        terms = torch.stack([getattr(losses, term).detach() for term in TERMS])
-        classes = torch.stack([logits[head].detach().argmax(dim=1) for head in self.model.heads])  # [heads, n]
+            output = checked(self.model, self.model(batch), len(batch))
+        losses = self.model.loss(output, batch.label, self.objective, self.class_weights, whole)
+        self.terms = (*losses.terms, "total")
+        terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])
+        classes = torch.stack([output.logits[head].detach().argmax(dim=1) for head in self.model.heads])  # [heads, n]
         total = losses.total if whole is None else losses.total * self.processes.size
         return total, terms, losses.students.flatten(), classes
 

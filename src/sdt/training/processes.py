@@ -65,7 +65,7 @@ class Processes:
 
         return choose_device(name)
 
-    def agreed(self, work: Callable[[], T], *, patiently: bool = True) -> T:
+    def barrier(self, work: Callable[[], T], *, patiently: bool = True) -> T:
         """Do something that may fail, and go on only if all could; together.
 
         Args:
@@ -82,18 +82,18 @@ class Processes:
         return work()
 
     def by_first(self, work: Callable[[], T]) -> T | None:
-        """Do something in the first process while the others wait; together. None in the others. Raises as `agreed`."""
-        return self.agreed(lambda: work() if self.first else None)
+        """Run something in the first process while the others wait; returns None in these. Raises as `barrier`."""
+        return self.barrier(lambda: work() if self.first else None)
 
     def refuse(self, error: Exception) -> NoReturn:
         """Raise what every process has found by itself, such that it is told once."""
         raise error from None
 
-    def told(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         """JSON values of the first process, in all; together."""
         return values()
 
-    def tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def broadcast_tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """Tensors of the first process, in all; together. On the CPU where they were sent."""
         return tensors()
 
@@ -117,8 +117,8 @@ class Processes:
         """A context in which the loss of another process is a `LostProcessError`."""
         return contextlib.nullcontext()
 
-    def heed(self, _: object = None) -> None:
-        """Stop here if this process shall; within `agreed`, where others do not wait for each step.
+    def raise_if_stopping(self, _: object = None) -> None:
+        """Stop here if this process shall; within `barrier`, where others do not wait for each step.
 
         Raises:
             KeyboardInterrupt: It shall.
@@ -134,7 +134,7 @@ def launched() -> int:
 
 
 @contextlib.contextmanager
-def said_once() -> Iterator[None]:
+def output_once() -> Iterator[None]:
     """Let only the first process say what all of them would, since they were started with the same words."""
     if launched() == 1 or os.environ.get("RANK") == "0":
         yield

@@ -32,8 +32,8 @@ class Protocol:
     """The splits that are scored with the chosen parameters, at the end."""
     predicted: tuple[str, ...]
     """The splits for which predictions are written, at the end."""
-    sealed: Sequence[Conversation]
-    """The conversations that are scored after every epoch under seal; see `sealed`."""
+    monitored: Sequence[Conversation]
+    """Scored after every epoch but never used for selection; see `sdt.training.test_monitor`."""
 
 
 def protocol_for(training: Training, corpus: Corpus) -> Protocol:
@@ -54,8 +54,8 @@ def protocol_for(training: Training, corpus: Corpus) -> Protocol:
     _need(corpus, "dev", advice)
     seen = tuple(split for split in splits if split != "test" or training.test != "never")
     reported = tuple(split for split in ("dev", "test") if split in seen and _labelled(corpus, split))
-    sealed = corpus.split("test") if training.test == "sealed" and "test" in reported else []
-    return Protocol(name, corpus.split("train"), "dev", corpus.split("dev"), reported, seen, sealed)
+    monitored = corpus.split("test") if training.test == "sealed" and "test" in reported else []
+    return Protocol(name, corpus.split("train"), "dev", corpus.split("dev"), reported, seen, monitored)
 
 
 def _need(corpus: Corpus, split: str, why: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any, get_type_hints
 import yaml
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.models.registry import MODELS, SDT_NAME, find, group, settings_of_group
+from sdt.models.config import check_fusion
+from sdt.models.registry import SDT_NAME, find, group, is_named, settings_of_group
 from sdt.training.options import find_setting, settings, settings_of_model, typed
 from sdt.training.settings import Recipe, Training
 
@@ -167,7 +168,10 @@ def setting_value(key: str, value: object) -> object:
     setting = find_setting(key)
     if setting is None:
         raise InputError(f"{key} is no setting{_near_key(key)}")
-    return typed(setting, _names(value) if key == "modalities" else value)
+    found = typed(setting, _names(value) if key == "modalities" else value)
+    if key == "model.fusion":
+        check_fusion(found)
+    return found
 
 
 def _recipe(values: Mapping[str, object]) -> Recipe:
@@ -178,7 +182,7 @@ def _recipe(values: Mapping[str, object]) -> Recipe:
         if key not in settings():
             name, _, last = key.partition(".")
             own.setdefault(name, {})[last] = value
-    if recipe.architecture in MODELS and recipe.architecture != SDT_NAME:
+    if is_named(recipe.architecture) and recipe.architecture != SDT_NAME:
         own.setdefault(group(recipe.architecture), {})
     kinds = {name: settings_of_group(name) for name in own}
     typed_ = {name: of if (kind := kinds[name]) is None else kind(**of) for name, of in own.items()}

@@ -56,18 +56,18 @@ def train(
         KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
         LostProcessError: A process that trained with this one has ended; the run can go on from its checkpoint.
     """
-    recipe, corpus = processes.agreed(lambda: _read(recipe))
+    recipe, corpus = processes.barrier(lambda: _read(recipe))
     _check_same_corpus(corpus, processes)
     device = processes.device(recipe.training.device)
     if not processes.first:
         display, trackers = Display(Console(quiet=True)), ()
-    run = processes.agreed(
+    run = processes.barrier(
         partial(Run, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
     )
     surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
     begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)
     going_on = processes.by_first(begin)
-    if processes.told(lambda: going_on and run.folder.finished):
+    if processes.broadcast(lambda: going_on and run.folder.finished):
         processes.by_first(run.folder.remove_checkpoint)
         return run.folder
     with repeatable(), contextlib.ExitStack() as ending:
@@ -88,7 +88,7 @@ def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:
 
 def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:
     """Machines could have different corpora in the same place."""
-    wanted = processes.told(lambda: corpus.fingerprint)
+    wanted = processes.broadcast(lambda: corpus.fingerprint)
 
     def check() -> None:
         if corpus.fingerprint != wanted:
@@ -97,4 +97,4 @@ def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:
                 f"{wanted[:12]}; all need the same"
             )
 
-    processes.agreed(check)
+    processes.barrier(check)

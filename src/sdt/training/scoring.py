@@ -13,13 +13,13 @@ import torch
 from sdt.conversation import Conversation
 from sdt.corpus.batches import partition
 from sdt.corpus.selection import conversation_lengths, select, utterance_keys
-from sdt.evaluation.outputs import Outputs
+from sdt.evaluation.outputs import SplitOutputs
 from sdt.training.processes import Processes
 
 
 def divided_outputs(
-    processes: Processes, conversations: Sequence[Conversation], run: Callable[[Sequence[Conversation]], Outputs]
-) -> Outputs:
+    processes: Processes, conversations: Sequence[Conversation], run: Callable[[Sequence[Conversation]], SplitOutputs]
+) -> SplitOutputs:
     """The outputs for all conversations, in their order, in every process; together.
 
     Args:
@@ -28,14 +28,13 @@ def divided_outputs(
         run: Runs it over some conversations; see `sdt.evaluation.outputs.run_model`.
 
     Raises:
-        InputError: And whatever else `run` raises; see `Processes.agreed`.
+        InputError: And whatever else `run` raises; see `Processes.barrier`.
     """
     if processes.size == 1:
         return run(conversations)
     lengths = conversation_lengths(conversations).tolist()
     mine = partition(lengths, processes.size)[processes.rank]
-    part = processes.agreed(lambda: run(select(conversations, mine)), patiently=False)
-    assert part.present is not None
+    part = processes.barrier(lambda: run(select(conversations, mine)), patiently=False)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
 
@@ -47,10 +46,10 @@ def divided_outputs(
 
     no_weights = np.zeros(part.present.shape, dtype=np.float32)
     weights = whole(no_weights if part.weights is None else part.weights)  # [N, M]
-    return Outputs(
+    return SplitOutputs(
         probabilities={head: whole(of_head) for head, of_head in part.probabilities.items()},
         label=whole(part.label),
         weights=weights if weights.any() else None,  # those of an utterance sum to 1
-        places=utterance_keys(conversations),
+        utterance_keys=utterance_keys(conversations),
         present=whole(part.present.astype(np.uint8)).astype(np.bool_),
     )

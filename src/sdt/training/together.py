@@ -30,7 +30,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sdt.device import DeviceName, choose_device
 from sdt.errors import InputError, ReportedElsewhereError
-from sdt.training.processes import LostProcessError, Processes, said_once
+from sdt.training.processes import LostProcessError, Processes, output_once
 
 TIMEOUT = "SDT_DIST_TIMEOUT"
 """The environment variable that says for how many seconds a step waits for other processes."""
@@ -51,7 +51,7 @@ def joined() -> Iterator[Together]:
         InputError: SDT_DIST_TIMEOUT is not a number of seconds.
         LostProcessError: Not all others came.
     """
-    with said_once():
+    with output_once():
         seconds = _seconds()
     processes = Together(seconds)
     before = {number: signal.signal(number, processes.stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -97,14 +97,14 @@ class Together(Processes):
         """Ask this process to stop, and so all, at their next step."""
         self._stopping = True
 
-    def heed(self, _: object = None) -> None:
+    def raise_if_stopping(self, _: object = None) -> None:
         """See `Processes`."""
         if self._stopping:
             raise KeyboardInterrupt
 
     def device(self, name: DeviceName) -> torch.device:
         """See `Processes`; the GPU of a process is the one of its number on its machine."""
-        device = self.agreed(lambda: _own_device(name))
+        device = self.barrier(lambda: _own_device(name))
         on_gpu = int(self.sum(torch.tensor([device.type == "cuda"], dtype=torch.int64)))
         if 0 < on_gpu < self.size:
             self.refuse(
@@ -119,7 +119,7 @@ class Together(Processes):
                 self._gradients = dist.new_group(backend="nccl", timeout=self._step)
         return device
 
-    def agreed(self, work: Callable[[], T], *, patiently: bool = True) -> T:
+    def barrier(self, work: Callable[[], T], *, patiently: bool = True) -> T:
         """See `Processes`; the first process that failed tells why."""
         failure: BaseException | None = None
         try:
@@ -147,11 +147,11 @@ class Together(Processes):
         """See `Processes`."""
         raise error if self.first else ReportedElsewhereError("process 0 tells why") from None
 
-    def told(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         """See `Processes`."""
         return json.loads(self._bytes(json.dumps(values()).encode() if self.first else b""))
 
-    def tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    def broadcast_tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """See `Processes`."""
         found: dict[str, Tensor] = load(self._bytes(save(dict(tensors())) if self.first else b""))
         return found

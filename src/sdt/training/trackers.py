@@ -58,8 +58,8 @@ def final_numbers(scores: FinalScores) -> Iterator[tuple[str, float]]:
     """The final scores by their path: `chosen/test/fused/weighted_f1`."""
     for split, heads in scores.items():
         for head, of_head in heads.items():
-            for name in ("accuracy", "weighted_f1", "macro_f1"):
-                yield f"chosen/{split}/{head}/{name}", getattr(of_head, name)
+            for name, value in of_head.metrics.items():
+                yield f"chosen/{split}/{head}/{name}", value
 
 
 class TensorBoard:

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from sdt.analysis.explanation.attention import RecordingLayout, read_and_record, readable
+from sdt.analysis.explanation.attention import RecordingLayout, readable, record_attention
 from sdt.models.context import Context
 from sdt.models.sdt.attention import layout_of
 from tests.analysis.explanation.build import lively, one
@@ -30,7 +30,7 @@ def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int
     found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
     (weights,) = recording.recorded  # [E, H, T, T]
     for e, (of, key) in enumerate(zip(present, keys, strict=True)):
-        read = key.some.flatten() > 0  # [T]
+        read = key.has_context.flatten() > 0  # [T]
         torch.testing.assert_close(found[read, e], expected[read, e], atol=1e-5, rtol=1e-4)
         product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
         torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)
@@ -52,7 +52,7 @@ def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: floa
     model, batch = lively(layers=layers, context=context), one(9, missing=missing)
     with torch.no_grad():
         expected = model(batch)
-        found, maps = read_and_record(model, batch)
+        found, maps = record_attention(model, batch)
     for head, logits in expected.logits.items():
         torch.testing.assert_close(found.logits[head], logits, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.weights, expected.weights, atol=1e-5, rtol=1e-5)
@@ -64,7 +64,7 @@ def test_the_logits_are_those_of_the_ordinary_forward(layers: int, missing: floa
 def test_each_map_is_that_of_its_pair() -> None:
     model, batch = lively(), one(5)
     with torch.no_grad():
-        _, (maps,) = read_and_record(model, batch)
+        _, (maps,) = record_attention(model, batch)
         inputs = model._inputs(batch)
         for target, source in itertools.product(inputs, repeat=2):
             layer = model.encoders[target][source].layers[0]  # type: ignore[index]
@@ -75,6 +75,6 @@ def test_each_map_is_that_of_its_pair() -> None:
 
 def test_one_conversation_and_no_dropout() -> None:
     with pytest.raises(ValueError, match="not of 2"):
-        read_and_record(small_model(), random_batch([2, 3]))
+        record_attention(small_model(), random_batch([2, 3]))
     with pytest.raises(ValueError, match="evaluation mode"), torch.no_grad():
-        read_and_record(small_model().train(), one(3))
+        record_attention(small_model().train(), one(3))

@@ -19,6 +19,7 @@ from sdt.errors import InputError
 from sdt.models.base import Model, NoSettings, Output
 from sdt.models.baselines.inputs import concatenated
 from sdt.models.config import ModelConfig
+from sdt.models.sdt.fusion import Fusion
 from tests.analysis.explanation.build import explained, lively, one, without
 from tests.models.build import LABELS, SPEAKERS, WIDTHS, conversation
 
@@ -104,12 +105,13 @@ def test_without_a_gate_the_weights_are_said_to_be_none(fusion: str) -> None:
     assert (fusion_of["weights"], fusion_of["per_dimension"]) == ("equal shares", False)
 
 
-class ScalarFusion(nn.Module):
+class ScalarFusion(Fusion):
     """One learned number for each modality."""
 
+    weights_kind = "learned"
+
     def __init__(self, width: int, modalities: int) -> None:
-        super().__init__()
-        self.width = width
+        super().__init__(width, modalities)
         self.scores = nn.Parameter(torch.arange(modalities, dtype=torch.float32))
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +122,7 @@ class ScalarFusion(nn.Module):
 
 def test_a_fusion_of_another_kind_says_what_it_does() -> None:
     model = lively()
-    model.multimodal = ScalarFusion(16, 3)  # type: ignore[assignment]
+    model.multimodal = ScalarFusion(16, 3)
     found = explain(model, one(3), conversation("c0", 3))
     fusion = found.to_dict()["fusion"]
     assert (fusion["weights"], fusion["per_dimension"]) == ("learned", False)

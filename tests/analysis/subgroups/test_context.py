@@ -45,12 +45,12 @@ def test_each_utterance_is_predicted_from_its_window_alone(corpus: Corpus, group
     system = group.system("test")
     seen: list[int] = []
     (one,) = limited(system, group, corpus, [1], progress=seen.append)
-    assert sum(seen) == len(system.places) * group.size
+    assert sum(seen) == len(system.utterance_keys) * group.size
     assert one.name == f"{system.name}, 1 before"
-    view, of_place = windows(corpus, system.places, 1)
+    view, of_place = windows(corpus, system.utterance_keys, 1)
     for row, run in enumerate(group.runs):
         model = SDT.from_pretrained(run.path)
-        for index, place in enumerate(system.places):
+        for index, place in enumerate(system.utterance_keys):
             batch = corpus_batch(
                 view,
                 [of_place[place]],
@@ -66,7 +66,7 @@ def test_each_utterance_is_predicted_from_its_window_alone(corpus: Corpus, group
 def test_the_last_utterance_of_a_conversation_has_seen_all_of_it(corpus: Corpus, group: Group) -> None:
     system = group.system("test")
     nothing, everything = limited(system, group, corpus, [0, None])
-    last = {conversation: row for row, (conversation, _) in enumerate(system.places)}
+    last = {conversation: row for row, (conversation, _) in enumerate(system.utterance_keys)}
     rows = list(last.values())
     np.testing.assert_array_equal(everything.predicted[:, rows], system.predicted[:, rows])
     assert (nothing.predicted != everything.predicted).any()

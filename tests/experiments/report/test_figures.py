@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdt.analysis.explanation.embeddings import embed
 from sdt.analysis.explanation.explain import explain
 from sdt.analysis.explanation.figure_attention import attention_figure
 from sdt.analysis.explanation.figure_occlusion import occlusion_figure
 from sdt.analysis.explanation.figure_utterances import branches_figure, weights_figure
-from sdt.analysis.explanation.points import points
 from sdt.analysis.explanation.representations import figure as spaces_figure
 from sdt.analysis.explanation.source import from_corpus
 from sdt.analysis.subgroups.figure import parts_figure
@@ -86,7 +86,7 @@ def test_the_pictures_of_one_and_of_two_systems(tmp_path: Path) -> None:
     pictures += [weights_figure(explanation), branches_figure(explanation), occlusion_figure(explanation)]
     pictures += [
         attention_figure(explanation, 0),
-        spaces_figure(points(model, corpus, corpus.split("test"), at_most=9), "title"),
+        spaces_figure(embed(model, corpus, corpus.split("test"), at_most=9), "title"),
     ]
     for picture in pictures:
         picture.draw_without_rendering()

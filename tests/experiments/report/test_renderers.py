@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sdt.evaluation.table import Grid
-from sdt.experiments.report import html, latex, markdown
+from sdt.experiments.report import html, text_formats
 from sdt.experiments.report.document import Code, Document, Figure, Items, Note, Paragraph, Section, Table
 
 NASTY = "<b>a_b</b> & 50 % of $x^2$ | `c` #1 {~} \\ * [l](u)"
@@ -115,7 +115,7 @@ def test_signs_that_no_page_can_hold() -> None:
 
 
 def test_markdown_shows_text_as_it_is() -> None:
-    text = markdown.page(document())
+    text = text_formats.markdown_page(document())
     shown = r"&lt;b&gt;a\_b&lt;/b&gt; &amp; 50 % of \$x^2\$ \| \`c\` \#1 {\~} \\ \* \[l\](u)"
     lines = text.splitlines()
     assert lines[0] == f"# {shown}"
@@ -130,7 +130,7 @@ def test_markdown_shows_text_as_it_is() -> None:
 
 
 def test_latex_is_escaped_and_balanced() -> None:
-    text = latex.tables(document(table("left-out", paper=False)))
+    text = text_formats.latex_tables(document(table("left-out", paper=False)))
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     assert text.count(r"\begin{tabular}{lrl}") == text.count(r"\toprule") == text.count(r"\bottomrule") == 1
     assert r"\label{tab:one}" in text
@@ -147,7 +147,7 @@ def test_latex_is_escaped_and_balanced() -> None:
 
 def test_a_cell_in_brackets_is_no_argument_of_the_line_break() -> None:
     one = Table("t", "T", (("a", "text"),), (("x",), ("[y]",)))
-    assert "{[y]} \\\\" in latex.tables(Document("", "", [Section("S", [one])], ""))
+    assert "{[y]} \\\\" in text_formats.latex_tables(Document("", "", [Section("S", [one])], ""))
 
 
 def test_names_are_for_one_thing_only() -> None:

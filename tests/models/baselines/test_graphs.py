@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from sdt.errors import InputError
-from sdt.evaluation.reading import said
 from sdt.models.base import Model
 from sdt.models.baselines import inputs
 from sdt.models.baselines.angular import GCNIILayer, Graph
 from sdt.models.baselines.dialogue_gcn import DialogueGCN, Edges
 from sdt.models.baselines.mm_dfn import MMDFN
 from sdt.models.baselines.mmgcn import MMGCN
+from sdt.models.inference import infer
 from sdt.windows import Windows
 from tests.models.baselines import contract
 from tests.models.build import random_batch
@@ -201,11 +201,11 @@ def test_mm_dfn_is_the_dense_computation(missing: float) -> None:
             for name in batch.features:
                 projected = model.projections[name](batch.features[name][first:end])
                 x = model.contexts[name](projected[:, None])[0][:, 0] if name == "text" else projected
-                said = torch.zeros_like(x)
+                infer = torch.zeros_like(x)
                 for who in set(SPEAKERS[first:end]):
                     rows = [i for i in range(end - first) if SPEAKERS[first + i] == who]
-                    said[rows] = model.speaker(projected[rows][:, None])[0][:, 0]
-                encoded.append(array(x + 1.5 * said))
+                    infer[rows] = model.speaker(projected[rows][:, None])[0][:, 0]
+                encoded.append(array(x + 1.5 * infer))
             x_, present = np.stack(encoded), np.stack([of[first:end].numpy() for of in batch.present.values()])
             h = dynamic_fusion(model, x_, dense_propagation(x_, present, 1.0))
             expected = classified(model, x_, h.reshape(3, end - first, 16))
@@ -243,7 +243,7 @@ def test_a_graph_that_grows_with_the_square_is_refused_but_not_its_windows(
         model(batch)
     assert "--window" in str(error.value)
     with torch.inference_mode(), pytest.raises(InputError, match="edges"):
-        said(model, batch, Windows(20, 5))
-    monkeypatch.setattr("sdt.evaluation.reading.TOGETHER", 10)
+        infer(model, batch, Windows(20, 5))
+    monkeypatch.setattr("sdt.models.inference.WINDOWED_UTTERANCES", 10)
     with torch.inference_mode():
-        assert np.isfinite(said(model, batch, Windows(5, 2)).probabilities["fused"]).all()
+        assert np.isfinite(infer(model, batch, Windows(5, 2)).probabilities["fused"]).all()

@@ -13,7 +13,7 @@ from sdt.corpus.batches import Shard
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.evaluate import evaluate
-from sdt.evaluation.outputs import predictions, run_model
+from sdt.evaluation.outputs import run_model
 from sdt.models.base import Model
 from sdt.models.registry import MODELS, find
 from sdt.prediction.onnx import export_onnx
@@ -80,20 +80,20 @@ def test_a_run_learns_and_leaves_what_it_has(name: str, recipe: Recipe, corpus: 
     evaluation = evaluate(model, corpus, "test", name="x")
     assert "weights" not in evaluation.to_dict()
     assert list(evaluation.scores) == list(heads)
-    for said in predictions(run_model(model, corpus, corpus.split("test")), model.config):
+    for said in run_model(model, corpus, corpus.split("test")).predictions(model.config):
         assert said.weights == {}
         assert said.branches.keys() <= set(heads) - {"fused"}
     line = json.loads((folder / "predictions/test.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert "weights" not in line
     assert ("branches" in line) is (len(heads) > 1)
-    with pytest.raises(InputError, match="SDT alone can be exported to ONNX"):
+    with pytest.raises(InputError, match="does not support export to ONNX"):
         export_onnx(model, tmp_path / "x.onnx")
 
 
 def test_a_branch_without_weights_is_silent_where_it_has_nothing_to_look_at(corpus: Corpus) -> None:
     kind, config = model_for(recipe_of("bc_lstm", make_recipe(corpus.folder)), corpus)
     conversations = corpus.split("test")
-    said = predictions(run_model(kind(config), corpus, conversations), config)
+    said = list(run_model(kind(config), corpus, conversations).predictions(config))
     for modality in ("words", "voice"):
         present = [here for c in conversations for here in corpus.modalities[modality].present[corpus.rows(c.id)]]
         assert not all(present)

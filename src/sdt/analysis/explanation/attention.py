@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from sdt.batch import Batch
+from sdt.models.base import Model, Output
 from sdt.models.context import FULL, Context
 from sdt.models.sdt.attention import Keys
 from sdt.models.sdt.branches import Pair
-from sdt.models.sdt.model import SDT, Output
 
 Maps = Mapping[Pair, npt.NDArray[np.float32]]
 """Target and source modality to [H, T, T]: how much an utterance (row) reads each utterance (column). Rows sum to 1; an
@@ -38,8 +38,8 @@ class RecordingLayout:
 
     def keys(self, present: Tensor) -> Keys:
         """The keys of one modality; `present` is [T] bool."""
-        some = (readable(len(present), self.context, present.device) & present).any(dim=1)  # [T]
-        return Keys(present, some[:, None].float(), complete=False)
+        has_context = (readable(len(present), self.context, present.device) & present).any(dim=1)  # [T]
+        return Keys(present, has_context[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """See `Layout.attend`; without dropout, for a model is explained as it is used."""
@@ -48,11 +48,11 @@ class RecordingLayout:
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [E, H, T, d/H]
         scores = q @ k.mT / math.sqrt(q.shape[-1])  # [E, H, T, T]
         present = torch.stack([key.present for key in keys])[:, None, None, :]  # [E, 1, 1, T]
-        some = torch.stack([key.some for key in keys])[:, None]  # [E, 1, T, 1]
-        # One that has nothing to read reads all that there is: softmax needs something, and `some` takes it away.
-        allowed = readable(len(q[0, 0]), self.context, q.device) & (present | (some == 0))  # [E, 1, T, T]
+        has_context = torch.stack([key.has_context for key in keys])[:, None]  # [E, 1, T, 1]
+        # Without context an utterance reads everything, since softmax needs a key; `has_context` masks the result.
+        allowed = readable(len(q[0, 0]), self.context, q.device) & (present | (has_context == 0))  # [E, 1, T, T]
         weights = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
-        self.recorded.append(weights * some)
+        self.recorded.append(weights * has_context)
         return (weights @ v).permute(2, 0, 1, 3)
 
 
@@ -66,7 +66,7 @@ def readable(length: int, context: Context, device: torch.device | None = None) 
     return allowed
 
 
-def read_and_record(model: SDT, batch: Batch) -> tuple[Output, list[Maps]]:
+def record_attention(model: Model, batch: Batch) -> tuple[Output, list[Maps]]:
     """Read one conversation, and keep what attention weighed.
 
     Args:
@@ -78,8 +78,7 @@ def read_and_record(model: SDT, batch: Batch) -> tuple[Output, list[Maps]]:
     """
     if len(batch.lengths) != 1:
         raise ValueError(f"attention is recorded of one conversation at a time, not of {len(batch.lengths)}")
-    layout = RecordingLayout(model.context)
-    output = model.read(batch, layout)
-    pairs = [(target, source) for target in model.config.modalities for source in model.config.sources(target)]
+    layout = RecordingLayout(model.attention_context)
+    output = model.forward_with_layout(batch, layout)
     layers = [weights.float().cpu().numpy() for weights in layout.recorded]
-    return output, [dict(zip(pairs, weights, strict=True)) for weights in layers]
+    return output, [dict(zip(model.attention_pairs, weights, strict=True)) for weights in layers]

@@ -14,16 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sdt.analysis.explanation.attention import Maps, read_and_record
+from sdt.analysis.explanation.attention import Maps, record_attention
 from sdt.analysis.explanation.occlusion import NOTHING, Effect, Occlusion, occlude
 from sdt.batch import Batch
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
-from sdt.evaluation.reading import calibrated
 from sdt.models.base import Model, checked
 from sdt.models.config import FUSED, ModelConfig
-from sdt.models.context import FULL, Context
-from sdt.models.sdt.model import SDT
+from sdt.models.context import Context
+from sdt.models.inference import calibrated
 
 LONGEST = 1000
 """Utterances of a conversation that can be explained: the time grows with the cube of their number."""
@@ -68,8 +67,8 @@ class Explanation:
     """Head (`fused`, then each modality's branch) to calibrated probabilities [T, C]."""
     weights: Weights | None
     """None where the model's fusion has none."""
-    learned: bool
-    """Whether the weights are learned; if not, they are equal shares of the modalities that an utterance has."""
+    fusion_weights: str
+    """What the weights are: `learned`, or as the fusion states."""
     attention: Sequence[Maps]
     """Of each layer of the encoders, the first layer first; empty for a model whose attention cannot be recorded."""
     occlusion: Occlusion
@@ -136,7 +135,7 @@ class Explanation:
         if self.weights is None:
             return None
         return {
-            "weights": "learned" if self.learned else "equal shares",
+            "weights": self.fusion_weights,
             "per_dimension": self.weights.per_dimension,
             "mean": dict(zip(self.modalities, _numbers(self.weights.mean.mean(axis=0)), strict=True)),
         }
@@ -227,7 +226,7 @@ def explain(
         with torch.inference_mode():
             batch = batch.to(device)
             output = checked(model, model(batch), len(conversation))
-            attention = read_and_record(model, batch)[1] if isinstance(model, SDT) else []
+            attention = record_attention(model, batch)[1] if model.supports_attention_weights else []
             probabilities = {h: calibrated(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
             for i, said in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):
@@ -241,11 +240,11 @@ def explain(
     return Explanation(
         conversation,
         model.config,
-        model.context if isinstance(model, SDT) else FULL,
+        model.attention_context,
         present,
         probabilities,
         None if output.weights is None else _weights(output.weights.float().cpu().numpy()),
-        model.learns_weights,
+        model.fusion_weights,
         attention,
         occlusion,
         (*notes, *_notes(conversation, model, present, notes, weighed=output.weights is not None)),
@@ -277,9 +276,9 @@ def _notes(
     notes, config = [], model.config
     if not weighed:
         notes.append(f"{model.called()} has no fusion weights")
-    elif not model.learns_weights and len(config.modalities) > 1:
-        notes.append("the fusion has no learned weights: each modality that an utterance has counts as an equal share")
-    if not isinstance(model, SDT):
+    elif model.fusion_weights != "learned" and len(config.modalities) > 1:
+        notes.append(f"the weights of the fusion are not learned: {model.fusion_weights}")
+    if not model.supports_attention_weights:
         notes.append(f"the attention of {model.called()} cannot be shown")
     if len(model.heads) > 1 and not {"hard", "soft"} & set(model.trained_terms):
         notes.append("the classifiers of the branches were not trained; their predictions mean nothing")
@@ -289,14 +288,15 @@ def _notes(
             note.startswith(f"{name}: ") for note in known
         ):  # else it is said there, with the reason
             notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
-    if isinstance(model, SDT) and model.context.causal:
-        context = model.config.architecture.context
-        notes.append(f"the model's context is {context}: nothing that comes later has a part in a prediction")
+    if model.attention_context.causal:
+        notes.append(
+            f"the model's context is {model.attention_context}: nothing that comes later has a part in a prediction"
+        )
     if bare := int((~present.any(axis=1)).sum()):
         notes.append(
             f"{bare} of {len(conversation)} utterances have no modality: their emotions are inferred from the context"
         )
-    if len(conversation) > HEADS_UP_TO and isinstance(model, SDT):
+    if len(conversation) > HEADS_UP_TO and model.supports_attention_weights:
         notes.append(
             f"explanation.json holds the attention's mean over the heads alone: {len(conversation)} utterances are "
             f"more than {HEADS_UP_TO}"

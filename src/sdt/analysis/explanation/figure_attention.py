@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 
 from sdt.analysis.explanation.attention import Maps
 from sdt.analysis.explanation.explain import Explanation
-from sdt.analysis.explanation.rows import MISSING, Rows, heading, speakers, title
+from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, speakers, title
 from sdt.evaluation.figure import FAINT, INK, fitted
 
 _CELL, _SMALL, _LARGE = 0.2, 2.0, 5.2
@@ -39,7 +39,7 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
     maps, names = explanation.attention[layer], list(explanation.modalities)
     T, M = len(explanation.conversation), len(names)
     side = float(np.clip(_CELL * T, _SMALL, _LARGE if M > 1 else 2 * _LARGE))
-    rows = Rows.of(T, side / T, side)
+    rows = UtteranceRows.of(T, side / T, side)
     figure = Figure(figsize=((side + 0.35) * M + 1.8, (side + 0.6) * M + 1.6), layout="constrained")
     grid = figure.subplots(M, M, squeeze=False)
     highest = max((float(of.mean(axis=0).max()) for of in maps.values()), default=1.0)
@@ -99,7 +99,7 @@ def _beyond(axes: Axes, T: int, window: int | None) -> None:
     axes.set(xlim=(-0.5, T - 0.5), ylim=(T - 0.5, -0.5))
 
 
-def _name(axes: Axes, explanation: Explanation, rows: Rows, *, left: bool, below: bool) -> None:
+def _name(axes: Axes, explanation: Explanation, rows: UtteranceRows, *, left: bool, below: bool) -> None:
     """Order and speaker of each row, and the order of each column; only round numbers where there is no room."""
     T = len(explanation.conversation)
     style = {"labelsize": rows.font or 7.5, "labelcolor": INK, "length": 0, "pad": 2}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from sdt.analysis.explanation.explain import Explanation
-from sdt.analysis.explanation.rows import MISSING, Rows, heading, number_rows, title, words
+from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, number_rows, title, words
 from sdt.evaluation.figure import FAINT, INK, fitted, inches
 
 _WORDS = 3.4
@@ -32,7 +32,7 @@ def occlusion_figure(explanation: Explanation) -> Figure:
     everywhere; without another utterance. The last has a scale of its own, since others matter less than what was said.
     """
     occlusion, names, T = explanation.occlusion, explanation.modalities, len(explanation.conversation)
-    rows = Rows.of(T)
+    rows = UtteranceRows.of(T)
     own = np.diagonal(occlusion.utterances.probability)[:, None]  # [T, 1]
     others = occlusion.utterances.probability.copy()
     np.fill_diagonal(others, np.nan)
@@ -67,7 +67,7 @@ def _matrix(
     axes: Axes,
     values: npt.NDArray[np.float32],
     reach: float,
-    rows: Rows,
+    rows: UtteranceRows,
     explanation: Explanation,
     *,
     numbers: bool = True,
@@ -95,7 +95,7 @@ def _matrix(
     return picture
 
 
-def _number_columns(axes: Axes, T: int, rows: Rows) -> None:
+def _number_columns(axes: Axes, T: int, rows: UtteranceRows) -> None:
     every = 1 if T <= 40 else 10 if T <= 100 else 50
     ticks = [i for i in range(T) if i == 0 or (i + 1) % every == 0]
     axes.set_xticks(ticks, [str(i + 1) for i in ticks], fontsize=min(8.5, rows.font or 8.5))

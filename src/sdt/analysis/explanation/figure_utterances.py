@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sdt.analysis.explanation.explain import HIGH, LOW, Explanation
-from sdt.analysis.explanation.rows import MISSING, Rows, heading, number_rows, title, words
+from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, number_rows, title, words
 from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches
 from sdt.models.config import FUSED
 
@@ -29,7 +29,7 @@ def weights_figure(explanation: Explanation) -> Figure:
         explanation: Of a model whose fusion has weights.
     """
     assert explanation.weights is not None
-    rows, M = Rows.of(len(explanation.conversation)), len(explanation.modalities)
+    rows, M = UtteranceRows.of(len(explanation.conversation)), len(explanation.modalities)
     figure, panels = _panels(explanation, rows, [1.9] * M)
     y, weights = np.arange(len(explanation.conversation)), explanation.weights
     for m, (axes, name) in enumerate(zip(panels, explanation.modalities, strict=True)):
@@ -48,14 +48,14 @@ def weights_figure(explanation: Explanation) -> Figure:
     dimensions = f"mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile"
     dot = dimensions if weights.per_dimension else "weight, the same in every dimension"
     learned = f"dot: {dot}; dotted: equal shares; grey: the utterance lacks the modality"
-    equal = "the fusion has no learned weights: equal shares of the modalities that an utterance has"
-    _foot(figure, learned if explanation.learned else equal)
+    kind = explanation.fusion_weights
+    _foot(figure, learned if kind == "learned" else f"the weights of the fusion are not learned: {kind}")
     return figure
 
 
 def branches_figure(explanation: Explanation) -> Figure:
     """What the fused head and every branch say: a panel each, an utterance a row, an emotion a column."""
-    rows, C = Rows.of(len(explanation.conversation)), len(explanation.config.labels)
+    rows, C = UtteranceRows.of(len(explanation.conversation)), len(explanation.config.labels)
     heads = list(explanation.probabilities)
     names = [fitted(label, 24) for label in explanation.config.labels]
     figure, panels = _panels(explanation, rows, [max(1.6, 0.27 * C)] * len(heads), 0.75 * inches(names, 8.5))
@@ -74,7 +74,7 @@ def branches_figure(explanation: Explanation) -> Figure:
     return figure
 
 
-def _opinion(axes: Axes, explanation: Explanation, head: str, rows: Rows) -> None:
+def _opinion(axes: Axes, explanation: Explanation, head: str, rows: UtteranceRows) -> None:
     p, labels = explanation.probabilities[head], explanation.config.labels
     T, C = p.shape
     there = np.ones(T, dtype=bool) if head == FUSED else explanation.present[:, explanation.modalities.index(head)]
@@ -96,7 +96,9 @@ def _opinion(axes: Axes, explanation: Explanation, head: str, rows: Rows) -> Non
     heading(axes, head, "the prediction" if head == FUSED else f"{int(other.sum())} of {T} say otherwise")
 
 
-def _panels(explanation: Explanation, rows: Rows, widths: list[float], below: float = 0.0) -> tuple[Figure, list[Axes]]:
+def _panels(
+    explanation: Explanation, rows: UtteranceRows, widths: list[float], below: float = 0.0
+) -> tuple[Figure, list[Axes]]:
     """What was said on the left, and panels beside it, with so many inches for long names below them."""
     size = (_WORDS + sum(widths) + 0.4 * len(widths) + 0.4, rows.height + 1.9 + below)
     figure = Figure(figsize=size, layout="constrained")

@@ -1,6 +1,6 @@
 """The spaces before and after fusion as one picture: above the features, below what the model makes of them.
 
-points = sdt.analysis.explanation.points.points(model, corpus, corpus.split("test"))
+points = sdt.analysis.explanation.embeddings.embed(model, corpus, corpus.split("test"))
 figure(points, "MELD, split test").savefig("representations.png")
 """
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from sdt.analysis.explanation.colours import colours
-from sdt.analysis.explanation.points import NEIGHBOURS, Points, Space
+from sdt.analysis.explanation.embeddings import NEIGHBOURS, Embeddings, EmbeddingSpace
 from sdt.evaluation.figure import FAINT, INK, fitted, save_figure
 from sdt.evaluation.table import Grid
 
@@ -25,7 +25,7 @@ _PANEL = 3.1
 """Inches of a panel's side."""
 
 
-def write_representations(path: Path, points: Points, title: str = "") -> None:
+def write_representations(path: Path, points: Embeddings, title: str = "") -> None:
     """Draw to a file; see `figure`.
 
     Raises:
@@ -34,14 +34,14 @@ def write_representations(path: Path, points: Points, title: str = "") -> None:
     save_figure(path, figure(points, title))
 
 
-def figure(points: Points, title: str = "") -> Figure:
+def figure(points: Embeddings, title: str = "") -> Figure:
     """A column for each modality and one for the fused space; colours are the annotated emotions.
 
     Above each panel stand its numbers, which are measured in the space itself and not in the picture: the mean
     silhouette, and the purity of the nearest neighbours with what chance would give.
 
     Args:
-        points: What `sdt.analysis.explanation.points.points` made.
+        points: What `sdt.analysis.explanation.embeddings.embed` made.
         title: Stands above.
 
     Returns:
@@ -63,11 +63,11 @@ def figure(points: Points, title: str = "") -> Figure:
     return picture
 
 
-def grid(points: Points, title: str) -> Grid:
+def grid(points: Embeddings, title: str) -> Grid:
     """The numbers of every space as a table.
 
     Args:
-        points: What `sdt.analysis.explanation.points.points` made.
+        points: What `sdt.analysis.explanation.embeddings.embed` made.
         title: Stands above.
     """
     k = NEIGHBOURS
@@ -99,7 +99,7 @@ def grid(points: Points, title: str) -> Grid:
     )
 
 
-def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) -> None:
+def _panel(axes: Axes, space: EmbeddingSpace, points: Embeddings, palette: dict[str, str]) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#d5dbe2")
@@ -129,7 +129,7 @@ def _panel(axes: Axes, space: Space, points: Points, palette: dict[str, str]) ->
     axes.annotate(text, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8.5, color=FAINT)
 
 
-def _legend(axes: Axes, points: Points, palette: dict[str, str]) -> None:
+def _legend(axes: Axes, points: Embeddings, palette: dict[str, str]) -> None:
     """What the colours and the numbers mean, in the place that no panel has."""
     axes.set_axis_off()
     counts = np.bincount(points.label, minlength=len(points.labels))

@@ -12,7 +12,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
-from sdt.evaluation.outputs import check_fit
+from sdt.evaluation.compatibility import check_fit
 from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import Extractor, Missing
 from sdt.prediction.inputs import read_input, recordings_of
@@ -38,7 +38,7 @@ def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subje
 
     Args:
         config: The model's.
-        corpus: See `sdt.evaluation.outputs.check_fit` for which ones fit.
+        corpus: See `sdt.evaluation.compatibility.check_fit` for which ones fit.
         conversation: Its id.
 
     Raises:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sdt.analysis.explanation.explain import Explanation
 from sdt.analysis.explanation.occlusion import NOTHING
-from sdt.analysis.explanation.rows import shortened, speakers
+from sdt.analysis.explanation.utterance_rows import shortened, speakers
 from sdt.conversation import Conversation
 from sdt.models.config import FUSED
 from sdt.prediction.display import style

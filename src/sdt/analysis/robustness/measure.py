@@ -23,7 +23,7 @@ from sdt.analysis.robustness.disturbances import (
     deviations,
     ignore,
 )
-from sdt.analysis.robustness.points import Key, Points
+from sdt.analysis.robustness.prediction_cache import PredictionCache, PredictionKey
 from sdt.analysis.robustness.words import text_modality, wrong_words
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
@@ -139,7 +139,7 @@ def _trial(subject: Subject, levels: Levels, seed: int, made: dict[tuple[str, st
 def measure(
     subject: Subject,
     disturbance: Disturbance,
-    points: Points,
+    points: PredictionCache,
     seed: int,
     device: torch.device | None = None,
     progress: Progress = ignore,
@@ -160,7 +160,7 @@ def measure(
     systems = {0.0: subject.system}
     for level in disturbance.levels:
         keys = [
-            Key(model, subject.corpus.fingerprint, subject.split, disturbance.name, level, seed)
+            PredictionKey(model, subject.corpus.fingerprint, subject.split, disturbance.name, level, seed)
             for model in subject.models
         ]
         predicted = _level(subject, disturbance, keys, points, device, progress)
@@ -171,13 +171,13 @@ def measure(
 def _level(
     subject: Subject,
     disturbance: Disturbance,
-    keys: Sequence[Key],
-    points: Points,
+    keys: Sequence[PredictionKey],
+    points: PredictionCache,
     device: torch.device | None,
     progress: Progress,
 ) -> npt.NDArray[np.int64]:
     """The class numbers [R, N] that all models of a group say at one level."""
-    size = len(subject.system.places)
+    size = len(subject.system.utterance_keys)
     change = None
     rows = []
     for run, key in zip(subject.group.runs, keys, strict=True):
@@ -190,8 +190,8 @@ def _level(
             )
             number = np.array([subject.system.labels.index(label) for label in model.config.labels], dtype=np.int64)
             said = number[outputs.probabilities[FUSED].argmax(axis=1)]
-            at = dict(zip(outputs.places, said.tolist(), strict=True))
-            predicted = np.array([at[place] for place in subject.system.places], dtype=np.int64)
+            at = dict(zip(outputs.utterance_keys, said.tolist(), strict=True))
+            predicted = np.array([at[place] for place in subject.system.utterance_keys], dtype=np.int64)
             points.put(key, predicted)
         else:
             progress(len(subject.conversations))

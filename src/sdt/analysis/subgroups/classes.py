@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sdt.corpus.selection import label_counts
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling, interval, resample
-from sdt.evaluation.counts import MEASURES, of_class
+from sdt.evaluation.metrics import class_measure, metrics
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.significance import Estimate, estimates
 from sdt.evaluation.system import System
@@ -27,7 +27,7 @@ SHOWN_PAIRS = 5
 
 
 @dataclass(frozen=True)
-class ClassPart:
+class ClassSubgroup:
     """One class, or the mean over some."""
 
     share: float | None
@@ -81,7 +81,7 @@ def rare_classes(shares: Mapping[str, float]) -> list[str]:
     return [label for label, share in shares.items() if share < 1 / (2 * len(shares))]
 
 
-def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassPart]:
+def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassSubgroup]:
     """The F1 of every class, from the most frequent to the rarest.
 
     Where there are several rare ones, its mean over these and over the others follows, without the classes that the
@@ -96,7 +96,7 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
     support = np.bincount(system.true, minlength=len(system.labels)).tolist()
     order = sorted(range(len(system.labels)), key=lambda c: -shares.get(system.labels[c], support[c]))
     found = {
-        system.labels[c]: ClassPart(shares.get(system.labels[c]), support[c], of[of_class(system.labels[c])])
+        system.labels[c]: ClassSubgroup(shares.get(system.labels[c]), support[c], of[class_measure(system.labels[c])])
         for c in order
     }
     rare = rare_classes(shares)
@@ -107,8 +107,8 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
             labels = [label for label in of_train if support[system.labels.index(label)]]
             if not labels:
                 continue
-            columns = [len(MEASURES) + system.labels.index(label) for label in labels]
-            found[name] = ClassPart(
+            columns = [len(metrics()) + system.labels.index(label) for label in labels]
+            found[name] = ClassSubgroup(
                 sum(shares[label] for label in labels),
                 sum(support[system.labels.index(label)] for label in labels),
                 Estimate(

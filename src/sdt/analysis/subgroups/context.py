@@ -58,7 +58,7 @@ def limited(
     Raises:
         InputError: A model cannot be loaded, or does not fit the corpus.
     """
-    predicted = np.empty((len(befores), group.size, len(system.places)), dtype=np.int64)
+    predicted = np.empty((len(befores), group.size, len(system.utterance_keys)), dtype=np.int64)
     for row, run in enumerate(group.runs):
         model = Model.from_pretrained(run.path)
         for index, before in enumerate(befores):
@@ -101,8 +101,8 @@ def _say(
     progress: Callable[[int], object] | None,
 ) -> npt.NDArray[np.int64]:
     """The class numbers [N] that a model says with limited context."""
-    view, of_place = windows(corpus, system.places, before)
-    conversations = [of_place[place] for place in system.places]
+    view, of_place = windows(corpus, system.utterance_keys, before)
+    conversations = [of_place[place] for place in system.utterance_keys]
     longest = max(map(len, conversations))
     batch = max(1, _TOGETHER // longest)
     outputs = run_model(model, view, conversations, batch_size=batch, device=device, progress=progress)

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdt.analysis.subgroups.classes import ClassPart, Pair, class_shares, score_classes, similar_classes
-from sdt.analysis.subgroups.facts import facts
-from sdt.analysis.subgroups.strata import (
+from sdt.analysis.subgroups.classes import ClassSubgroup, Pair, class_shares, score_classes, similar_classes
+from sdt.analysis.subgroups.divisions import (
     CHANGED,
     SHIFTS,
     STAYED,
     Contrast,
     Division,
-    Part,
+    Subgroup,
     contrast,
     divisions,
-    score_parts,
+    score_subgroups,
 )
+from sdt.analysis.subgroups.facts import facts
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
-from sdt.evaluation.counts import MEASURES
 from sdt.evaluation.losses import Changed, score_changed
+from sdt.evaluation.metrics import metrics
 from sdt.evaluation.significance import NO_UTTERANCE, Estimate, align, estimates
 from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
@@ -38,10 +38,10 @@ class Analysis:
     whole: Mapping[str, Estimate]
     """The measures on the whole test set."""
     divisions: Sequence[Division]
-    parts: Sequence[Mapping[str, Part]]
+    parts: Sequence[Mapping[str, Subgroup]]
     """For each division, its parts."""
     contrasts: Sequence[Contrast]
-    classes: Mapping[str, ClassPart]
+    classes: Mapping[str, ClassSubgroup]
     pairs: Sequence[Pair]
     context: Mapping[str, Changed]
     """By length of context in words; empty where it was not asked for."""
@@ -51,7 +51,7 @@ class Analysis:
         return {
             "system": self.system.name,
             "runs": self.system.runs,
-            "utterances": len(self.system.places),
+            "utterances": len(self.system.utterance_keys),
             "conversations": self.system.conversations,
             "notes": list(self.system.caveats),
             "whole": _measures(self.whole),
@@ -155,16 +155,16 @@ def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resamplin
     aligned = align(systems, other_features=True)
     made = []
     for system, corpus in zip(aligned, corpora, strict=True):
-        ways = divisions(facts(corpus, system.places, list(corpus.modalities)))
+        ways = divisions(facts(corpus, system.utterance_keys, list(corpus.modalities)))
         (whole,) = estimates([system], how)
         shares = class_shares(corpus)
         made.append(
             Analysis(
                 system,
                 how.level,
-                {measure: whole[measure] for measure in MEASURES},
+                {name: whole[name] for name in metrics()},
                 ways,
-                [score_parts([system], way, how)[0] for way in ways],
+                [score_subgroups([system], way, how)[0] for way in ways],
                 [
                     contrast(system, way, (CHANGED, STAYED), how)
                     for way in ways

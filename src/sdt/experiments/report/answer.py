@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdt.evaluation.counts import MEASURES
-from sdt.evaluation.verdict import spoken
+from sdt.evaluation.metrics import MAIN, metrics
 from sdt.experiments.plan import spoken_seeds
 from sdt.experiments.report.document import Block, Items, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import Row, Study
-from sdt.experiments.tables import MAIN, conclusions, score_text
+from sdt.experiments.tables import conclusions, score_text
 from sdt.experiments.tables import remarks as found_remarks
 
 
@@ -72,7 +71,11 @@ def _headline(study: Study, row: Row) -> str:
     if measured is None:
         return f"The runs of {row.name} have no scores of the split {study.split}."
     main = score_text(result, measured[MAIN])
-    others = ", ".join(f"{spoken(m)} {score_text(result, measured[m])}" for m in MEASURES if m != MAIN)
+    others = ", ".join(
+        f"{metric.title} {score_text(result, measured[name], name=name)}"
+        for name, metric in metrics().items()
+        if name != MAIN
+    )
     runs = (
         f"mean ± standard deviation over the seeds {spoken_seeds(result.group.seeds)}"
         if result.group.size > 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sdt
 from sdt.errors import InputError
-from sdt.experiments.report import html, latex, markdown
+from sdt.experiments.report import html
 from sdt.experiments.report.answer import answer, missing, remarks
 from sdt.experiments.report.confidence import confidence
 from sdt.experiments.report.confusions import confusions
@@ -19,17 +19,17 @@ from sdt.experiments.report.differences import differences
 from sdt.experiments.report.document import Document, Figure, Section
 from sdt.experiments.report.protocols import protocols
 from sdt.experiments.report.scores import scores
-from sdt.experiments.report.setting import settings
+from sdt.experiments.report.settings import environment, settings
 from sdt.experiments.report.strengths import strengths
 from sdt.experiments.report.study import Study
-from sdt.experiments.report.surroundings import surroundings
 from sdt.experiments.report.svg import on_white
+from sdt.experiments.report.text_formats import FIGURES, latex_tables, markdown_page
 from sdt.files import atomic_folder, write_text
 
-FILES = ("report.html", "report.md", "tables.tex", markdown.FIGURES)
-Part = Callable[[Study], Section | None]
+FILES = ("report.html", "report.md", "tables.tex", FIGURES)
+SectionBuilder = Callable[[Study], Section | None]
 """Makes a section; None where there is nothing to say."""
-PARTS: tuple[Part, ...] = (
+SECTIONS: tuple[SectionBuilder, ...] = (
     answer,
     remarks,
     missing,
@@ -43,7 +43,7 @@ PARTS: tuple[Part, ...] = (
 )
 
 
-def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
+def build(study: Study, command: str, more: Sequence[SectionBuilder] = ()) -> Document:
     """Put the sections together.
 
     Args:
@@ -52,14 +52,14 @@ def build(study: Study, command: str, more: Sequence[Part] = ()) -> Document:
         more: Further sections, before those on data and settings: what costs too much to be made unasked.
     """
     foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first: a wrong date would be refused after the work
-    found = [part(study) for part in (*PARTS, *more, data, settings)]
+    found = [part(study) for part in (*SECTIONS, *more, data, settings)]
     names = ", ".join(f"{source.name} ({source.kind})" for source in study.sources)
     corpora = ", ".join(dict.fromkeys(study.corpora.values())) or "unknown"
     runs = sum(row.group.size for row in study.rows)
     return Document(
         title=_title(study),
         subtitle=f"{names}; corpus {corpora}; {runs} finished run{'' if runs == 1 else 's'}",
-        sections=[*(section for section in found if section), surroundings(study, command)],
+        sections=[*(section for section in found if section), environment(study, command)],
         foot=foot,
     )
 
@@ -68,11 +68,11 @@ def write(document: Document, folder: str | Path, *, overwrite: bool = False) ->
     """Write report.html, report.md with its figures, and tables.tex; all of them or none."""
     with atomic_folder(Path(folder), overwrite=overwrite) as aside:
         write_text(aside / "report.html", html.page(document))
-        write_text(aside / "report.md", markdown.page(document))
-        write_text(aside / "tables.tex", latex.tables(document))
-        (aside / markdown.FIGURES).mkdir()
+        write_text(aside / "report.md", markdown_page(document))
+        write_text(aside / "tables.tex", latex_tables(document))
+        (aside / FIGURES).mkdir()
         for figure in document.all(Figure):
-            write_text(aside / markdown.FIGURES / f"{figure.name}.svg", on_white(figure.svg))
+            write_text(aside / FIGURES / f"{figure.name}.svg", on_white(figure.svg))
 
 
 def _title(study: Study) -> str:

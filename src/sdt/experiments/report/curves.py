@@ -18,8 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sdt.evaluation.figure import abreast, fitted
 from sdt.experiments.report.document import Block, Figure, Note, Paragraph, Section
-from sdt.experiments.report.names import head_name
-from sdt.experiments.report.study import Row, Study
+from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.report.svg import FAINT, GROUND, INK, colour, plain, render, style
 from sdt.models.config import FUSED
 

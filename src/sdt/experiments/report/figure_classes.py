@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from sdt.evaluation.counts import of_class
 from sdt.evaluation.figure import abreast, fitted, inches, rows_of
+from sdt.evaluation.metrics import class_measure
 from sdt.evaluation.seeds import Spread
 from sdt.experiments.report.document import Figure
 from sdt.experiments.report.study import Study
@@ -32,7 +32,7 @@ def class_figure(study: Study) -> Figure:
     measured = {row.name: found for row in rows if (found := row.measured(study.split))}
     with style():
         drawing = _beside(measured, labels) if len(rows) <= _BESIDE else _panels(measured, labels, study)
-    best = {label: text for label in labels if (text := _best(measured, of_class(label)))}
+    best = {label: text for label in labels if (text := _best(measured, class_measure(label)))}
     return Figure(
         "classes-figure",
         f"F1 of every class on {study.split}",
@@ -59,7 +59,7 @@ def _beside(measured: dict[str, Measured], labels: list[str]) -> Drawing:
     step = 0.7 / len(measured)
     for number, (name, of) in enumerate(zip(shown, measured.values(), strict=True)):
         y = np.arange(len(labels)) + step * (number - (len(measured) - 1) / 2)
-        spreads = [of[of_class(label)] for label in labels]
+        spreads = [of[class_measure(label)] for label in labels]
         _points(axes, spreads, y.tolist(), colour(number), name)
     axes.set_yticks(range(len(labels)), names)
     axes.set_ylim(len(labels) - 0.5, -0.5)
@@ -77,9 +77,9 @@ def _panels(measured: dict[str, Measured], labels: list[str], study: Study) -> D
     drawing = Drawing(figsize=(1.8 * columns + inches(shown) + 0.6, height), layout="constrained")
     grid = drawing.subplots(lines, columns, squeeze=False, sharey=True)
     for axes, label in zip(grid.flat, labels, strict=False):
-        of = [measured[name][of_class(label)] for name in names]
+        of = [measured[name][class_measure(label)] for name in names]
         if study.reference:
-            base = measured[study.reference.name][of_class(label)].mean
+            base = measured[study.reference.name][class_measure(label)].mean
             axes.axvline(100 * base, color=FAINT, linewidth=1, linestyle=":", zorder=0)
         y = [float(n) for n in range(len(names))]
         _points(axes, of, y, SERIES[0], None)

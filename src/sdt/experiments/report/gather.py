@@ -128,7 +128,7 @@ def _result(name: str, runs: Sequence[Run]) -> RowResult | None:
         return None
     group = Group.of(name, [run.folder.path for run in finished])
     try:
-        _ = group.unsealed
+        _ = group.test_selections
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         places = ", ".join(str(run.folder.path / "scores.json") for run in finished)
         raise InputError(f"{places}: test_chosen is damaged ({error}); train again with --overwrite") from None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from sdt.evaluation.counts import MEASURES
-from sdt.evaluation.seeds import Spread
-from sdt.evaluation.verdict import spoken
+from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.experiments.report.document import Kind, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import Study
 from sdt.experiments.results import RowResult
-from sdt.experiments.tables import MAIN, measure_text, score_text
-from sdt.training.sealed import CAVEAT
+from sdt.experiments.tables import measure_text, range_text, score_text
+from sdt.training.test_monitor import CAVEAT
 
 _RANGE: tuple[tuple[str, Kind], ...] = (("test-chosen, range", "number"),)
 _TITLE = "Both protocols: the price of choosing on test"
@@ -48,7 +46,7 @@ def _rows(study: Study, rows: list[RowResult]) -> Table:
                 name,
                 score_text(row, measured[MAIN]),
                 score_text(row, chosen[MAIN]),
-                score_text(row, price[MAIN], "+.2f"),
+                score_text(row, price[MAIN], "+"),
                 *_epochs(row),
             )
         )
@@ -86,20 +84,16 @@ def _measures(row: RowResult) -> Table:
         ),
         tuple(
             (
-                spoken(measure),
-                measure_text(row, "test", measured, measure),
-                text := measure_text(row, "test", chosen, measure),
-                *(["–" if text == "–" else _percents(chosen[measure])] if row.group.size > 1 else []),
-                measure_text(row, "test", price, measure, "+.2f"),
+                measure(name).title,
+                measure_text(row, "test", measured, name),
+                text := measure_text(row, "test", chosen, name),
+                *(["–" if text == "–" else range_text(chosen[name], name)] if row.group.size > 1 else []),
+                measure_text(row, "test", price, name, "+"),
             )
-            for measure in (*MEASURES, *(name for name in measured if name not in MEASURES))
+            for name in (*metrics(), *(name for name in measured if name not in metrics()))
         ),
         f"Test-chosen: {CAVEAT}. The test-chosen epoch has the best weighted F1; other measures may lose by it.",
     )
-
-
-def _percents(spread: Spread) -> str:
-    return f"{100 * spread.minimum:.2f}–{100 * spread.maximum:.2f}"
 
 
 def _epochs(row: RowResult) -> tuple[str, str]:

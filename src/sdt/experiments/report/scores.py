@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from sdt.evaluation.counts import MEASURES, of_class
+from sdt.evaluation.metrics import MAIN, class_measure, metrics
 from sdt.evaluation.seeds import Spread
-from sdt.evaluation.verdict import spoken
 from sdt.experiments.report.document import Block, Kind, Section, Table
 from sdt.experiments.report.figure_classes import class_figure
-from sdt.experiments.report.names import head_name
-from sdt.experiments.report.study import Row, Study
+from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.results import RowResult
-from sdt.experiments.tables import MAIN, measure_text, score_text
+from sdt.experiments.tables import measure_text, range_text, score_text
 from sdt.models.config import FUSED
 
 _HOW = "Percent; mean ± standard deviation over runs that differ in their seed."
@@ -41,7 +39,7 @@ def _overview(study: Study) -> Table:
         ("row", "text"),
         *([("corpus", "text")] if corpora else []),  # type: ignore[list-item]
         ("runs", "number"),
-        *((spoken(measure), "number") for measure in MEASURES),
+        *((metric.title, "number") for metric in metrics().values()),
         *([("weighted F1, range", "number")] if several else []),  # type: ignore[list-item]
         ("weighted F1 on dev", "number"),
     ]
@@ -54,8 +52,8 @@ def _overview(study: Study) -> Table:
                 _named(study, row),
                 *([str(row.group.values["corpus"])] if corpora else []),
                 str(row.group.size),
-                *(score_text(row, measured[measure]) for measure in MEASURES),
-                *([_range(measured[MAIN]) if row.group.size > 1 else "–"] if several else []),
+                *(score_text(row, measured[name], name=name) for name in metrics()),
+                *([range_text(measured[MAIN]) if row.group.size > 1 else "–"] if several else []),
                 score_text(row, dev[MAIN]) if dev else "–",
             )
         )
@@ -84,7 +82,7 @@ def _heads(study: Study) -> Table:
             (
                 _named(study, row),
                 *(
-                    score_text(row, summaries[row.name][head][1]) if head in (FUSED, *row.group.branches) else "–"
+                    score_text(row, summaries[row.name][head][MAIN]) if head in (FUSED, *row.group.branches) else "–"
                     for head in heads
                 ),
             )
@@ -108,7 +106,7 @@ def _by_class(study: Study) -> Table:
         lines.append(
             (
                 _named(study, row),
-                *(measure_text(row, study.split, measured, of_class(label)) for label in classes),
+                *(measure_text(row, study.split, measured, class_measure(label)) for label in classes),
             )
         )
     support = ("support", *(f"{of.support:,}" for of in classes.values()))
@@ -134,14 +132,14 @@ def _closely(study: Study, row: Row, number: int) -> Section:
         f"{row.name}: {_whose(distilled=distilled) if branches else 'scores'} on {study.split}",
         (
             ("head" if branches else "row", "text"),
-            *((spoken(measure), "number") for measure in MEASURES),
-            *((f"{spoken(measure)}, range", "number") for measure in MEASURES if several),
+            *((metric.title, "number") for metric in metrics().values()),
+            *((f"{metric.title}, range", "number") for metric in metrics().values() if several),
         ),
         tuple(
             (
                 head_name(head, distilled=distilled) if branches else row.name,
-                *(score_text(result, of) for of in spreads),
-                *(_range(of) for of in spreads if several),
+                *(score_text(result, of, name=name) for name, of in spreads.items()),
+                *(range_text(of, name) for name, of in spreads.items() if several),
             )
             for head, spreads in summary.heads.items()
             if head in (FUSED, *branches)
@@ -177,7 +175,7 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
             (
                 label,
                 f"{of.support:,}",
-                *(_with_ends(row, measured[of_class(label)]) if of.support else _blank(row)),
+                *(_with_ends(row, measured[class_measure(label)]) if of.support else _blank(row)),
                 *(of_branch(head, label) if of.support else "–" for head in branches),
             )
             for label, of in classes.items()
@@ -195,10 +193,6 @@ def _with_ends(row: RowResult, spread: Spread) -> tuple[str, ...]:
 
 def _blank(row: RowResult) -> list[str]:
     return ["–"] * (3 if row.group.size > 1 else 1)
-
-
-def _range(spread: Spread) -> str:
-    return f"{100 * spread.minimum:.2f}–{100 * spread.maximum:.2f}"
 
 
 def _how(row: RowResult) -> str:

@@ -1,11 +1,11 @@
 """How emotions lie before and after fusion; made when asked for, since the model has to be run.
 
-See `sdt.analysis.explanation.points`.
+See `sdt.analysis.explanation.embeddings`.
 """
 
 from __future__ import annotations
 
-from sdt.analysis.explanation.points import Points, points
+from sdt.analysis.explanation.embeddings import Embeddings, embed
 from sdt.analysis.explanation.representations import figure, grid
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
@@ -37,7 +37,7 @@ def _part(row: Row, suffix: str) -> Section:
         return Section(row.name, [Note(f"The model cannot be run: {error}.")])
     with style():
         svg = render(figure(found), f"spaces{suffix}")
-    drawn = f"{len(found.places):,} annotated utterances of test"
+    drawn = f"{len(found.utterance_keys):,} annotated utterances of test"
     return Section(
         row.name,
         [
@@ -57,5 +57,5 @@ def _part(row: Row, suffix: str) -> Section:
     )
 
 
-def _points(model: Model, corpus: Corpus) -> Points:
-    return points(model, corpus, corpus.split("test"), at_most=_AT_MOST)
+def _points(model: Model, corpus: Corpus) -> Embeddings:
+    return embed(model, corpus, corpus.split("test"), at_most=_AT_MOST)

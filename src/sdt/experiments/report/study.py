@@ -13,6 +13,7 @@ from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.significance import Comparison, compare
 from sdt.evaluation.system import System
 from sdt.experiments.results import RowResult
+from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
 from sdt.training.settings import Recipe
 
@@ -213,3 +214,10 @@ def check_names(rows: Sequence[Row]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name}: is named twice; give one of the two another name, as in OTHER={name}")
+
+
+def head_name(head: str, *, distilled: bool) -> str:
+    """A head in words: teacher and students exist only where the branches learn from the fused prediction."""
+    if head == FUSED:
+        return "teacher (fused)" if distilled else "fused"
+    return f"{'student' if distilled else 'branch'} {head}"

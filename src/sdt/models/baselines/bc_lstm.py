@@ -45,7 +45,7 @@ FUSIONS = ("hierarchical", "concatenation")
 
 
 @dataclass(frozen=True)
-class Settings:
+class BcLSTMConfig:
     """The settings of bc-LSTM."""
 
     width: int = 300
@@ -71,7 +71,7 @@ class Settings:
 class ContextualLSTM(nn.Module):
     """One network of the paper: BiLSTM, dense layer, classifier."""
 
-    def __init__(self, size: int, settings: Settings, labels: int) -> None:
+    def __init__(self, size: int, settings: BcLSTMConfig, labels: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(size, settings.width // 2, bidirectional=True)
         self.dense = nn.Linear(settings.width, settings.dense)
@@ -87,14 +87,14 @@ class ContextualLSTM(nn.Module):
 class BcLSTM(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = BcLSTMConfig
     title = "bc-LSTM"
     source = 'Poria et al., "Context-Dependent Sentiment Analysis in User-Generated Videos", ACL 2017'
     terms = ("task", "hard")
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: BcLSTMConfig = config.architecture
         labels, sizes = len(config.labels), config.modalities
         self.hierarchical = len(self.heads) > 1
         self.unimodal = nn.ModuleDict(

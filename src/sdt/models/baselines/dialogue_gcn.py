@@ -46,7 +46,7 @@ from sdt.models.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class Settings:
+class DialogueGCNConfig:
     """The settings of DialogueGCN."""
 
     width: int = 200
@@ -162,7 +162,7 @@ class SecondStep(nn.Module):
 class DialogueGCN(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = DialogueGCNConfig
     title = "DialogueGCN"
     source = (
         'Ghosal et al., "DialogueGCN: A Graph Convolutional Neural Network for Emotion Recognition in Conversation", '
@@ -171,7 +171,7 @@ class DialogueGCN(Model):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: DialogueGCNConfig = config.architecture
         self.speakers = config.speakers.count + 1
         layers = settings.context_layers
         self.context = nn.GRU(
@@ -191,7 +191,7 @@ class DialogueGCN(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Read a batch."""
-        settings: Settings = self.config.architecture
+        settings: DialogueGCNConfig = self.config.architecture
         g = recurrent(self.context, concatenated(batch, self.config.modalities), Steps.of_conversations(batch))
         if settings.past is None or settings.future is None:
             check_edges("DialogueGCN", int(batch.lengths.square().sum()), batch, settings.width)

@@ -48,7 +48,7 @@ from sdt.models.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class Settings:
+class DialogueRNNConfig:
     """The settings of DialogueRNN."""
 
     global_state: int = 150
@@ -99,7 +99,7 @@ class Cell(nn.GRUCell):
 class Direction(nn.Module):
     """The recurrences of one direction."""
 
-    def __init__(self, size: int, settings: Settings) -> None:
+    def __init__(self, size: int, settings: DialogueRNNConfig) -> None:
         super().__init__()
         g, p = settings.global_state, settings.party_state
         self.globally = Cell(size + p, g)
@@ -174,7 +174,7 @@ def _attend(asked: Tensor, history: list[Tensor]) -> Tensor:
 class DialogueRNN(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = DialogueRNNConfig
     title = "DialogueRNN"
     source = (
         'Majumder et al., "DialogueRNN: An Attentive RNN for Emotion Detection in Conversations", AAAI 2019, arXiv '
@@ -183,7 +183,7 @@ class DialogueRNN(Model):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: DialogueRNNConfig = config.architecture
         size, width = sum(config.modalities.values()), 2 * settings.emotion_state
         self.forwards = Direction(size, settings)
         self.backwards = Direction(size, settings)

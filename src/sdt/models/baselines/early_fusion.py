@@ -32,7 +32,7 @@ from sdt.models.sdt.encoder import LAYER_NORM_EPS, EncoderLayer, SinusoidalPosit
 
 
 @dataclass(frozen=True)
-class Settings:
+class EarlyFusionConfig:
     """The settings of early fusion with a transformer."""
 
     width: int = 256
@@ -63,12 +63,12 @@ class Settings:
 class EarlyFusion(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = EarlyFusionConfig
     title = "early fusion with a transformer"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: EarlyFusionConfig = config.architecture
         width, speakers = settings.width, config.speakers.count
         self.projection = nn.Linear(sum(config.modalities.values()), width)
         self.positions = SinusoidalPositions(width) if settings.positions else None

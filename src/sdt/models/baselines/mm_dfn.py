@@ -48,7 +48,7 @@ from sdt.models.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class Settings:
+class MMDFNConfig:
     """The settings of MM-DFN."""
 
     width: int = 200
@@ -86,7 +86,7 @@ class Settings:
 class MMDFN(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = MMDFNConfig
     title = "MM-DFN"
     source = (
         'Hu et al., "MM-DFN: Multimodal Dynamic Fusion Network for Emotion Recognition in Conversations", ICASSP 2022, '
@@ -95,7 +95,7 @@ class MMDFN(Model):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: MMDFNConfig = config.architecture
         names, width = list(config.modalities), settings.width
         self.projections = nn.ModuleDict({name: nn.Linear(size, width) for name, size in config.modalities.items()})
         chosen = {"first": names[:1], "all": names, "none": []}[settings.context]
@@ -139,7 +139,7 @@ class MMDFN(Model):
         return torch.stack(encoded)
 
 
-def _gru(settings: Settings) -> nn.GRU:
+def _gru(settings: MMDFNConfig) -> nn.GRU:
     layers = settings.context_layers
     return nn.GRU(
         settings.width,

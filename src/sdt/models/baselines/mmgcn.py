@@ -45,7 +45,7 @@ CONTEXTS = ("first", "all", "none")
 
 
 @dataclass(frozen=True)
-class Settings:
+class MMGCNConfig:
     """The settings of MMGCN."""
 
     width: int = 200
@@ -98,7 +98,7 @@ def check_graph_settings(group: str, settings: object) -> None:
 class MMGCN(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = MMGCNConfig
     title = "MMGCN"
     source = (
         'Hu et al., "MMGCN: Multimodal Fusion via Deep Graph Convolution Network for Emotion Recognition in '
@@ -107,7 +107,7 @@ class MMGCN(Model):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: MMGCNConfig = config.architecture
         names, width = list(config.modalities), settings.width
         self.projections = nn.ModuleDict({name: nn.Linear(size, width) for name, size in config.modalities.items()})
         chosen = {"first": names[:1], "all": names, "none": []}[settings.context]

@@ -25,7 +25,7 @@ from sdt.models.dropout import Dropout
 
 
 @dataclass(frozen=True)
-class Settings:
+class UtteranceConfig:
     """The settings of the utterance-only classifier."""
 
     width: int = 256
@@ -43,12 +43,12 @@ class Settings:
 class UtteranceOnly(Model):
     """See the head of this file."""
 
-    settings = Settings
+    settings = UtteranceConfig
     title = "utterance only"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
-        settings: Settings = config.architecture
+        settings: UtteranceConfig = config.architecture
         widths = itertools.chain([sum(config.modalities.values())], itertools.repeat(settings.width, settings.layers))
         self.dropout = Dropout(settings.dropout)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))

@@ -7,7 +7,7 @@ side by side, so that what is small is computed together.
 Three layouts compute the same. `Ragged` (on a CPU) goes from conversation to conversation and pads nothing, so that its
 time follows the utterances there are and not the longest conversation. `Padded` (on a GPU) gives all conversations one
 length, since there a few large operations are faster than many small ones. ONNX files have a third, in
-`sdt.prediction.onnx`, and conversations that go on a fourth, in `sdt.prediction.cached_layout`.
+`sdt.prediction.onnx`, and conversations that go on a fourth, in `sdt.models.sdt.kv_cache`.
 
 Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of one of them, or of the longest;
 E encoders; H heads of an encoder; G = E * H; d model width.
@@ -36,9 +36,9 @@ class Keys:
     """Which utterances have a modality and so can be read by others."""
 
     present: Tensor
-    """[N] bool. In a conversation that has none, and is read as a whole, all: softmax needs something, and `some` takes
-    the result away."""
-    some: Tensor
+    """[N] bool. All True in a conversation without any that is read as a whole: softmax needs a key, and `has_context`
+    masks the result."""
+    has_context: Tensor
     """[N, 1]; 1.0 where the utterance's context has a key at all, else 0.0."""
     complete: bool
     """Whether every utterance is known to have the modality, so that nothing has to be masked."""
@@ -118,8 +118,8 @@ class Ragged:
         if self.context.causal:
             starts = torch.cat([torch.full((b - a,), a) for a, b in self.spans])  # [N]
             return causal_keys(present, torch.arange(len(present)) - starts, self.context)
-        some = torch.cat([present[a:b].any().expand(b - a) for a, b in self.spans])  # [N]
-        return Keys(present | ~some, some[:, None].float(), complete=False)
+        has_context = torch.cat([present[a:b].any().expand(b - a) for a, b in self.spans])  # [N]
+        return Keys(present | ~has_context, has_context[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """See `Layout.attend`."""
@@ -207,8 +207,8 @@ class Padded:
         """The keys of one modality."""
         if self.context.causal:
             return causal_keys(present, self.slots - self.conversation * self.longest, self.context)
-        some = self.pad(present).any(dim=1)[self.conversation]  # [N]
-        return Keys(present | ~some, some[:, None].float(), complete=False)
+        has_context = self.pad(present).any(dim=1)[self.conversation]  # [N]
+        return Keys(present | ~has_context, has_context[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """See `Layout.attend`."""
@@ -229,8 +229,8 @@ class Padded:
             return self.pad(x).transpose(0, 1).flatten(1, 2)  # [N, E, ...] to [T, B * E, ...]
 
         of = readable_keys(keys, window)
-        if of.present is not None and of.some is not None:
-            of = Readable(window, beside(of.present), beside(of.some))
+        if of.present is not None and of.has_context is not None:
+            of = Readable(window, beside(of.present), beside(of.has_context))
         found = read(beside(q), beside(k), beside(v), parts, of, dropout)  # [T, B * E, H, d/H]
         rows: Tensor = found.unflatten(1, (self.conversations, encoders)).transpose(0, 1).flatten(0, 1)
         return rows[self.slots]
@@ -246,8 +246,8 @@ def causal_keys(present: Tensor, position: Tensor, context: Context) -> Keys:
     """
     back = position if context.window is None else position.clamp(max=context.window - 1)
     row = torch.arange(len(present), device=present.device)
-    some = any_between(present, row - back, row)
-    return Keys(present, some[:, None].float(), complete=False)
+    has_context = any_between(present, row - back, row)
+    return Keys(present, has_context[:, None].float(), complete=False)
 
 
 def readable_keys(keys: Sequence[Keys], window: int | None) -> Readable:
@@ -255,5 +255,5 @@ def readable_keys(keys: Sequence[Keys], window: int | None) -> Readable:
     if all(key.complete for key in keys):
         return Readable(window)
     present = torch.stack([key.present for key in keys], dim=1)  # [N, E]
-    some = torch.stack([key.some.squeeze(1) > 0 for key in keys], dim=1)  # [N, E]
-    return Readable(window, present, some)
+    has_context = torch.stack([key.has_context.squeeze(1) > 0 for key in keys], dim=1)  # [N, E]
+    return Readable(window, present, has_context)

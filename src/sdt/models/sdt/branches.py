@@ -18,7 +18,7 @@ from sdt.models.dropout import drawing_with
 from sdt.models.sdt.attention import Keys, Layout
 from sdt.models.sdt.encoder import ModalEncoder
 from sdt.models.sdt.fusion import UnimodalFusion
-from sdt.models.sdt.threads import Part, in_threads, threads_pay
+from sdt.models.sdt.threads import Task, in_threads, threads_pay
 
 DIVIDED = 32768
 """Numbers of a tensor from which on PyTorch divides an operation among the cores of a CPU."""
@@ -26,7 +26,7 @@ Pair = tuple[str, str]
 """Target and source modality of an encoder."""
 
 
-def read_branches(
+def encode_branches(
     encoders: Mapping[Pair, ModalEncoder],
     fusions: Mapping[str, UnimodalFusion],
     inputs: Mapping[str, Tensor],
@@ -91,7 +91,7 @@ def _in_threads(
     """Encoders, then fusions; each encoder draws for itself, so that it does not matter which thread is first."""
     seeds = torch.randint(2**63 - 1, (len(encoders),)).tolist()
 
-    def encoding(pair: Pair, seed: int) -> Part:
+    def encoding(pair: Pair, seed: int) -> Task:
         encoder, (target, source) = encoders[pair], pair
         names = list(dict.fromkeys(pair))
 
@@ -100,12 +100,12 @@ def _in_threads(
                 h = read({pair: encoder}, dict(zip(names, given, strict=True)))[pair]
                 return fusions[target].gated(source, h)
 
-        return Part(run, tuple(inputs[name] for name in names), _work(encoder))
+        return Task(run, tuple(inputs[name] for name in names), _work(encoder))
 
-    def fusing(target: str) -> Part:
+    def fusing(target: str) -> Task:
         fusion = fusions[target]
         gated = tuple(number for number, pair in enumerate(encoders) if pair[0] == target)
-        return Part(lambda *given: fusion(given), gated, _work(fusion.reduce))
+        return Task(lambda *given: fusion(given), gated, _work(fusion.reduce))
 
     parts = [encoding(pair, seed) for pair, seed in zip(encoders, seeds, strict=True)]
     results = in_threads([*parts, *(fusing(target) for target in fusions)])

@@ -78,9 +78,9 @@ class Readable:
     """How many utterances, itself included; None for all before."""
     present: Tensor | None = None
     """[K, E] bool; None where every utterance has every source."""
-    some: Tensor | None = None
+    has_context: Tensor | None = None
     """[Q, E] bool; whether a query may read any key at all. One that may not reads whatever there is: softmax needs
-    something, and `Keys.some` takes the result away."""
+    something, and `Keys.has_context` takes the result away."""
     offset: int = 0
     """The row of the first query among the keys."""
 
@@ -91,10 +91,10 @@ class Readable:
         outside = torch.gt(j, i, out=None if room is None else room.outside(len(i), j.shape[1]))
         if self.window is not None:
             outside |= j <= i - self.window
-        if self.present is None or self.some is None:
+        if self.present is None or self.has_context is None:
             return outside[None]
         there = self.present[block.key : block.end].t()[:, None, :]  # [E, 1, t]
-        lonely = ~self.some[block.query - self.offset : block.end - self.offset].t()[:, :, None]  # [E, s, 1]
+        lonely = ~self.has_context[block.query - self.offset : block.end - self.offset].t()[:, :, None]  # [E, s, 1]
         if room is None:
             return outside | ~(there | lonely)
         inside = torch.logical_or(there, lonely, out=room.barred(len(there), len(i), j.shape[1]))

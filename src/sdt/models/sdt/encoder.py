@@ -108,7 +108,7 @@ class EncoderLayer(nn.Module):
         """
         attended: Tensor = self.attention.output(read.flatten(1))
         if not keys.complete:
-            attended = attended * keys.some
+            attended = attended * keys.has_context
         h = x + self.dropout(attended)
         output: Tensor = h + self.dropout(self.feed_forward(h))
         return output

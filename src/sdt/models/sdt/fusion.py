@@ -5,11 +5,16 @@ Shapes: N utterances, M modalities, S sources of one target, d model width.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from sdt.errors import InputError
+from sdt.models.config import FUSIONS
+from sdt.plugins import plugins
 
 
 class UnimodalFusion(nn.Module):
@@ -40,27 +45,29 @@ class UnimodalFusion(nn.Module):
         return reduced
 
 
-class MultimodalFusion(nn.Module):
-    """Multimodal-level fusion of the modalities' representations H_m.
+class Fusion(nn.Module):
+    """Multimodal-level fusion of the modalities' representations H_m into F.
 
-    `gated`: weights = softmax over the modalities, separately in each dimension, of W H_m with one W for all;
-    F = sum of weights_m * H_m. `addition`: F = sum of H_m. `concatenation`: F = [H_1; ...; H_M], M * d wide.
-    A modality that an utterance lacks has no weight. An utterance that lacks all is fused as if it had all: then every
-    H_m holds nothing but what the conversation around it told.
+    A modality that an utterance lacks has no weight. An utterance that lacks all modalities is fused as if it had all
+    of them: each H_m then holds what the modality gathered from the rest of the conversation.
+
+    A new fusion is a subclass with `__init__(width, modalities)` and `forward`, and one line in `FUSIONS` (or an entry
+    point in the group `sdt.fusions`).
+
+    Args:
+        width: d.
+        modalities: M.
     """
 
-    def __init__(self, width: int, modalities: int, how: Literal["gated", "addition", "concatenation"]) -> None:
-        super().__init__()
-        self.how = how
-        self.width = width * modalities if how == "concatenation" else width
-        """The width of F."""
-        # With one modality the softmax is 1 whatever W is, and W would never receive a gradient.
-        self.gate = nn.Linear(width, width, bias=False) if how == "gated" and modalities > 1 else None
+    width: int
+    """The width of F."""
+    weights_kind: str
+    """What the weights are, for reports: `learned`, `equal shares`, or another phrase such as `fixed: text 0.7`."""
 
-    @property
-    def learns_weights(self) -> bool:
-        """Whether the weights are learned; without parameters they are equal shares."""
-        return any(True for _ in self.parameters())
+    def __init__(self, width: int, modalities: int) -> None:
+        super().__init__()
+        del modalities
+        self.width = width
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse.
@@ -70,15 +77,80 @@ class MultimodalFusion(nn.Module):
             present: [N, M] bool.
 
         Returns:
-            F [N, d] (or [N, M * d]) and the weights [N, M, d], which sum to 1 over the modalities. Where fusion is not
-            gated they are equal shares of the modalities that the utterance has.
+            F [N, width] and the weights [N, M, d] (or [N, M, 1]), which sum to 1 over the modalities.
         """
-        allowed = (present | ~present.any(dim=1, keepdim=True))[:, :, None]  # [N, M, 1]
-        if self.gate is not None:
-            scores = self.gate(states).float().masked_fill(~allowed, float("-inf"))  # [N, M, d]
-            weights = scores.softmax(dim=1).to(states.dtype)
-            return (weights * states).sum(dim=1), weights
-        mask = allowed.to(states.dtype)
-        weights = (mask / mask.sum(dim=1, keepdim=True)).expand_as(states)
-        kept = mask * states  # [N, M, d]
-        return (kept.flatten(1) if self.how == "concatenation" else kept.sum(dim=1)), weights
+        raise NotImplementedError
+
+
+class GatedFusion(Fusion):
+    """F = sum of weights_m * H_m, weights = softmax over the modalities, separately in each dimension, of W H_m.
+
+    W is shared by the modalities.
+    """
+
+    def __init__(self, width: int, modalities: int) -> None:
+        super().__init__(width, modalities)
+        # With one modality the softmax is 1 whatever W is, and W would never receive a gradient.
+        self.gate = nn.Linear(width, width, bias=False) if modalities > 1 else None
+        self.weights_kind = "learned" if modalities > 1 else "equal shares"
+
+    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Fusion.forward`."""
+        if self.gate is None:
+            kept, weights = _equal_shares(states, present)
+            return kept.sum(dim=1), weights
+        scores = self.gate(states).float().masked_fill(~_allowed(present), float("-inf"))  # [N, M, d]
+        weights = scores.softmax(dim=1).to(states.dtype)
+        return (weights * states).sum(dim=1), weights
+
+
+class AdditiveFusion(Fusion):
+    """F = sum of H_m; the weights are equal shares of the modalities that the utterance has."""
+
+    weights_kind = "equal shares"
+
+    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Fusion.forward`."""
+        kept, weights = _equal_shares(states, present)
+        return kept.sum(dim=1), weights
+
+
+class ConcatenatedFusion(Fusion):
+    """F = [H_1; ...; H_M], M * d wide; the weights are equal shares of the modalities that the utterance has."""
+
+    weights_kind = "equal shares"
+
+    def __init__(self, width: int, modalities: int) -> None:
+        super().__init__(width * modalities, modalities)
+
+    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Fusion.forward`."""
+        kept, weights = _equal_shares(states, present)
+        return kept.flatten(1), weights
+
+
+def fusion_class(name: str) -> type[Fusion]:
+    """The class of a fusion in `FUSIONS` or in an installed package; imports it.
+
+    Raises:
+        InputError: The package cannot be imported, or registers something else.
+    """
+    if name in FUSIONS:
+        module, _, attribute = FUSIONS[name].partition(":")
+        found: type[Fusion] = getattr(importlib.import_module(module), attribute)
+        return found
+    kind = plugins("sdt.fusions")[name].load(type)
+    if not issubclass(kind, Fusion):
+        raise InputError(f"model.fusion: {name!r} is not a subclass of sdt.models.sdt.fusion.Fusion")
+    return kind
+
+
+def _allowed(present: Tensor) -> Tensor:
+    """Which modalities have a weight, [N, M] to [N, M, 1]."""
+    return (present | ~present.any(dim=1, keepdim=True))[:, :, None]
+
+
+def _equal_shares(states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """The states without those of missing modalities, and weights that are equal shares; both [N, M, d]."""
+    mask = _allowed(present).to(states.dtype)
+    return mask * states, (mask / mask.sum(dim=1, keepdim=True)).expand_as(states)

@@ -27,9 +27,9 @@ from sdt.models.config import FUSED, Architecture, ModelConfig, SDTConfig
 from sdt.models.context import Context
 from sdt.models.dropout import Dropout
 from sdt.models.sdt.attention import Layout, layout_of
-from sdt.models.sdt.branches import Pair, read_branches
+from sdt.models.sdt.branches import Pair, encode_branches
 from sdt.models.sdt.encoder import ModalEncoder, SinusoidalPositions
-from sdt.models.sdt.fusion import MultimodalFusion, UnimodalFusion
+from sdt.models.sdt.fusion import UnimodalFusion, fusion_class
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class SDT(base.Model):
         self.unimodal = nn.ModuleDict(
             {target: UnimodalFusion(width, config.sources(target), settings.unimodal_gate) for target in names}
         )
-        self.multimodal = MultimodalFusion(width, len(names), settings.fusion)
+        self.multimodal = fusion_class(settings.fusion)(width, len(names))
         # 6. Classifiers.
         self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
         self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
@@ -126,10 +126,29 @@ class SDT(base.Model):
         return (FUSED, *config.modalities)
 
     @property
-    def learns_weights(self) -> bool:
-        """As the fusion says; a fusion that does not say learns its weights if it has parameters."""
-        learns = getattr(self.multimodal, "learns_weights", any(True for _ in self.multimodal.parameters()))
-        return bool(learns)
+    def fusion_weights(self) -> str:
+        """What the fusion states about its weights."""
+        return self.multimodal.weights_kind
+
+    @property
+    def attention_context(self) -> Context:
+        """The setting `context`."""
+        return self.context
+
+    @property
+    def supports_streaming(self) -> bool:
+        """In a causal context keys and values of an utterance do not change when others follow."""
+        return self.context.causal
+
+    @property
+    def attention_pairs(self) -> tuple[Pair, ...]:
+        """(target, source) modality of each intra- and inter-modal encoder."""
+        return tuple((target, source) for target in self.config.modalities for source in self.config.sources(target))
+
+    @property
+    def exports_onnx(self) -> bool:
+        """SDT can be exported with any settings."""
+        return True
 
     def forward(self, batch: Batch) -> Output:
         """Read a batch; conversations do not see each other, whatever their order or neighbours.
@@ -137,10 +156,10 @@ class SDT(base.Model):
         Args:
             batch: A packed batch with every modality of the model.
         """
-        return self.read(batch, layout_of(batch, self.context))
+        return self.forward_with_layout(batch, layout_of(batch, self.context))
 
-    def read(self, batch: Batch, layout: Layout) -> Output:
-        """Read a batch that is laid out for attention in some way; `forward` chooses the fastest."""
+    def forward_with_layout(self, batch: Batch, layout: Layout) -> Output:
+        """Run the model with a given implementation of attention; `forward` chooses the fastest."""
         keys = {name: layout.keys(batch.present[name]) for name in self.projections}
         encoders: dict[Pair, ModalEncoder] = {
             (target, source): encoder
@@ -148,7 +167,7 @@ class SDT(base.Model):
             for source, encoder in of_target.items()  # type: ignore[operator]
         }
         fusions: dict[str, UnimodalFusion] = dict(self.unimodal.items())  # type: ignore[arg-type]
-        states = read_branches(encoders, fusions, self._inputs(batch), keys, layout)  # target -> H_m [N, d]
+        states = encode_branches(encoders, fusions, self._inputs(batch), keys, layout)  # target -> H_m [N, d]
         present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
         fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
         logits = {FUSED: self.classifier(fused)}  # [N, C]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Part:
+class Task:
     """What one core computes without a pause."""
 
     run: Callable[..., Tensor]
@@ -47,7 +47,7 @@ def threads_pay(parts: int) -> bool:
     return 1 < torch.get_num_threads() <= parts and not torch.is_autocast_enabled("cpu")
 
 
-def in_threads(parts: Sequence[Part]) -> list[Tensor]:
+def in_threads(parts: Sequence[Task]) -> list[Tensor]:
     """Compute parts with their gradients, as many at once as there are cores.
 
     What does not fill all cores at the end is computed on all cores together, in this thread.
@@ -73,8 +73,8 @@ def schedule(work: Mapping[int, int], needs: Mapping[int, Sequence[int]], cores:
     """In which order to begin parts so that no core waits long: as they become ready, the longest first.
 
     Args:
-        work: Part to how long it takes.
-        needs: Part to the parts that have to be done first.
+        work: task to how long it takes.
+        needs: task to the parts that have to be done first.
         cores: How many parts are computed at once.
 
     Returns:
@@ -103,7 +103,7 @@ class _InThreads(torch.autograd.Function):
     """Every part builds a graph of its own in its thread; on the way back a thread walks it."""
 
     @staticmethod
-    def forward(ctx: Any, cores: int, parts: Sequence[Part], order: Sequence[int], *flat: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - PyTorch's context has no type
+    def forward(ctx: Any, cores: int, parts: Sequence[Task], order: Sequence[int], *flat: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - PyTorch's context has no type
         numbers, given = sorted(order), iter(flat)
         tensors = {n: [next(given) for x in parts[n].inputs if isinstance(x, Tensor)] for n in numbers}
         leaves: dict[int, list[Tensor]] = {}

@@ -35,7 +35,7 @@ class Division:
 
 
 @dataclass(frozen=True)
-class Part:
+class Subgroup:
     """How good a system is on one part."""
 
     support: int
@@ -123,7 +123,7 @@ def _same(one: Division, other: Division) -> bool:
     )
 
 
-def score_parts(systems: Sequence[System], division: Division, how: Resampling) -> list[dict[str, Part]]:
+def score_subgroups(systems: Sequence[System], division: Division, how: Resampling) -> list[dict[str, Subgroup]]:
     """Score systems on every part, with intervals by the bootstrap over conversations.
 
     Args:
@@ -148,14 +148,14 @@ def contrast(system: System, division: Division, parts: tuple[str, str], how: Re
     return Contrast(division.name, float(mean[0] - mean[1]), *interval(drawn[0] - drawn[1], how.level, conversations))
 
 
-def _part(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> Part:
+def _part(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> Subgroup:
     """The scores of a part; `drawn` is [B, 3 + C]."""
     totals = counts.totals()  # [R, 3 + C]
     scores = [
         Estimate(Spread.of(totals[:, c].tolist()), *interval(drawn[:, c], level, _conversations(counts)))
         for c in (0, 1)
     ]
-    return Part(int(counts.support.sum()), *scores)
+    return Subgroup(int(counts.support.sum()), *scores)
 
 
 def _conversations(counts: Counts) -> int:

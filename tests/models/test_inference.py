@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.evaluation import reading
-from sdt.evaluation.reading import Said, said
+from sdt.models import inference
 from sdt.models.base import Model
 from sdt.models.baselines.bc_lstm import BcLSTM
 from sdt.models.baselines.mmgcn import MMGCN
+from sdt.models.inference import BatchPrediction, infer
 from sdt.windows import Windows
 from tests.models.baselines import contract
 from tests.models.build import random_batch, select, small_model
@@ -36,16 +36,16 @@ def test_each_window_is_read_as_a_conversation_of_its_own(kind: str, together: i
     model = MODELS[kind]()
     batch, windows = random_batch(LENGTHS, missing=0.2), Windows(8, 4)
     starts = [0, *itertools.accumulate(LENGTHS)]
-    with torch.inference_mode(), mock.patch.object(reading, "TOGETHER", together):
-        found = said(model, batch, windows)
+    with torch.inference_mode(), mock.patch.object(inference, "WINDOWED_UTTERANCES", together):
+        found = infer(model, batch, windows)
         for start, length in zip(starts, LENGTHS, strict=False):
             for window in windows.cut(length, causal=kind == "past"):
-                alone = said(model, batch.stretches([(start + window.first, start + window.end)]))
+                alone = infer(model, batch.stretches([(start + window.first, start + window.end)]))
                 counts = slice(window.counts_from - window.first, window.counts_to - window.first)
                 same(found, slice(start + window.counts_from, start + window.counts_to), alone, counts)
 
 
-def same(one: Said, rows: slice, other: Said, others: slice) -> None:
+def same(one: BatchPrediction, rows: slice, other: BatchPrediction, others: slice) -> None:
     """The same words for some rows of each."""
     for head, probabilities in one.probabilities.items():
         np.testing.assert_allclose(probabilities[rows], other.probabilities[head][others], atol=1e-6)
@@ -71,7 +71,7 @@ def test_a_stretch_is_a_conversation() -> None:
 def test_what_is_no_longer_than_a_window_stays_as_it_was_to_the_last_bit() -> None:
     model, batch = small_model(), random_batch(LENGTHS, missing=0.2)
     with torch.inference_mode():
-        whole, uncut, cut = (said(model, batch, windows) for windows in (None, Windows(40, 10), Windows(9, 2)))
+        whole, uncut, cut = (infer(model, batch, windows) for windows in (None, Windows(40, 10), Windows(9, 2)))
     short = np.r_[0:3, 43:52]
     for head in model.heads:
         assert (uncut.probabilities[head] == whole.probabilities[head]).all()
@@ -85,6 +85,6 @@ def test_a_window_that_covers_what_a_causal_model_reads_changes_nothing(overlap:
     model = small_model(context="window(3)", layers=2, positions=False)
     batch = random_batch([50], missing=0.2)
     with torch.inference_mode():
-        found, whole = said(model, batch, Windows(11, overlap)), said(model, batch)
+        found, whole = infer(model, batch, Windows(11, overlap)), infer(model, batch)
     same = np.allclose(found.probabilities["fused"], whole.probabilities["fused"], atol=1e-6)
     assert same == (overlap == 4)

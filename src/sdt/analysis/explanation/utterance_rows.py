@@ -27,7 +27,7 @@ MISSING = "#e9ecf0"
 
 
 @dataclass(frozen=True)
-class Rows:
+class UtteranceRows:
     """The rows of a picture."""
 
     height: float
@@ -36,7 +36,7 @@ class Rows:
     """Points of what stands in a row; 0 where there is no room."""
 
     @classmethod
-    def of(cls, utterances: int, row: float = _ROW, tallest: float = _TALLEST) -> Rows:
+    def of(cls, utterances: int, row: float = _ROW, tallest: float = _TALLEST) -> UtteranceRows:
         """The rows of so many utterances; `row` and `tallest` in inches."""
         height = min(utterances * row, tallest)
         font = min(8.5, height / utterances * 72 * 0.62)
@@ -48,7 +48,7 @@ def speakers(conversation: Conversation, most: int = 12) -> list[str]:
     return [f"{i} {shortened(said.speaker, most)}" for i, said in enumerate(conversation.utterances, start=1)]
 
 
-def words(axes: Axes, explanation: Explanation, rows: Rows) -> None:
+def words(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
     """A panel that says what was said: order, speaker and the beginning of the text of each utterance."""
     T = len(explanation.conversation)
     axes.set_axis_off()
@@ -67,7 +67,7 @@ def words(axes: Axes, explanation: Explanation, rows: Rows) -> None:
         axes.text(room, i, shortened(said.text or "–", letters), color=FAINT, **style)
 
 
-def number_rows(axes: Axes, explanation: Explanation, rows: Rows) -> None:
+def number_rows(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
     """Limit a panel to the rows, and number them where they have no names."""
     T = len(explanation.conversation)
     axes.set_ylim(T - 0.5, -0.5)

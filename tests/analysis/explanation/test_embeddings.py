@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.analysis.explanation import points as module
+from sdt.analysis.explanation import embeddings as module
 from sdt.analysis.explanation.colours import colours
-from sdt.analysis.explanation.points import Points, points, spaces
+from sdt.analysis.explanation.embeddings import Embeddings, embed, spaces
 from sdt.analysis.explanation.representations import figure, grid
 from sdt.analysis.explanation.separation import separation
 from sdt.corpus.batches import corpus_batch
@@ -38,14 +38,14 @@ def model(corpus: Corpus) -> SDT:
 
 
 @pytest.fixture(scope="module")
-def found(model: SDT, corpus: Corpus) -> Points:
+def found(model: SDT, corpus: Corpus) -> Embeddings:
     done: list[int] = []
-    found = points(model, corpus, corpus.split("test"), progress=done.append)
+    found = embed(model, corpus, corpus.split("test"), progress=done.append)
     assert sum(done) == spaces(model) == len(found.spaces)
     return found
 
 
-def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus) -> None:
+def test_spaces_are_the_models_states(found: Embeddings, model: SDT, corpus: Corpus) -> None:
     conversations = corpus.split("test")
     batch = corpus_batch(
         corpus,
@@ -56,7 +56,7 @@ def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus)
     )
     with torch.no_grad():
         states = model(batch).states
-    assert found.places == tuple((c.id, u.id) for c in conversations for u in c.utterances)
+    assert found.utterance_keys == tuple((c.id, u.id) for c in conversations for u in c.utterances)
     np.testing.assert_array_equal(found.label, batch.label.numpy())
     conversation = np.repeat(np.arange(len(conversations)), batch.lengths.numpy())
     expected = [("features", m, batch.features[m]) for m in batch.features]
@@ -71,32 +71,32 @@ def test_spaces_are_the_models_states(found: Points, model: SDT, corpus: Corpus)
         assert space.separation.silhouette == pytest.approx(of.silhouette, abs=1e-3)
         assert space.separation.purity == pytest.approx(of.purity, abs=0.02)
     last = found.spaces[-1]
-    assert (last.name, last.width, len(last.rows)) == ("after fusion", 8, len(found.places))
+    assert (last.name, last.width, len(last.rows)) == ("after fusion", 8, len(found.utterance_keys))
 
 
-def test_the_same_seed_gives_the_same_points(found: Points, model: SDT, corpus: Corpus) -> None:
-    again = points(model, corpus, corpus.split("test"))
+def test_the_same_seed_gives_the_same_points(found: Embeddings, model: SDT, corpus: Corpus) -> None:
+    again = embed(model, corpus, corpus.split("test"))
     for one, other in zip(found.spaces, again.spaces, strict=True):
         assert one.xy is not None
         assert other.xy is not None
         np.testing.assert_array_equal(one.xy, other.xy)
     assert again.to_dict() == found.to_dict()
-    assert found.perplexity == pytest.approx((len(found.places) - 1) / 3)
+    assert found.perplexity == pytest.approx((len(found.utterance_keys) - 1) / 3)
 
 
-def test_json_and_csv(found: Points) -> None:
+def test_json_and_csv(found: Embeddings) -> None:
     values = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert values["utterances"] == sum(values["labels"].values()) == len(found.places)
+    assert values["utterances"] == sum(values["labels"].values()) == len(found.utterance_keys)
     assert [of["stage"] for of in values["spaces"]] == ["features"] * 2 + ["before fusion"] * 2 + ["after fusion"]
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    assert [(row["conversation"], row["utterance"]) for row in rows] == list(found.places)
+    assert [(row["conversation"], row["utterance"]) for row in rows] == list(found.utterance_keys)
     words = found.spaces[0]
     assert [i for i, row in enumerate(rows) if row["words, features x"]] == words.rows.tolist()
     assert words.xy is not None
     assert float(rows[words.rows[3]]["words, features y"]) == pytest.approx(words.xy[3, 1], rel=1e-4)
 
 
-def test_the_figure_draws_every_point_in_its_emotions_colour(found: Points) -> None:
+def test_the_figure_draws_every_point_in_its_emotions_colour(found: Embeddings) -> None:
     drawn = figure(found, "tiny, $test")
     panels = drawn.axes[:5]
     shades = colours(found.labels)
@@ -115,12 +115,12 @@ def test_the_figure_draws_every_point_in_its_emotions_colour(found: Points) -> N
 
 
 def test_a_draw_where_there_are_many(model: SDT, corpus: Corpus) -> None:
-    some = points(model, corpus, corpus.split("test"), at_most=9, seed=1)
-    assert len(some.places) == 9
+    some = embed(model, corpus, corpus.split("test"), at_most=9, seed=1)
+    assert len(some.utterance_keys) == 9
     size = sum(map(len, corpus.split("test")))
     assert some.notes == (f"9 of {size} annotated utterances, drawn at random",)
-    other = points(model, corpus, corpus.split("test"), at_most=9, seed=2)
-    assert some.places != other.places
+    other = embed(model, corpus, corpus.split("test"), at_most=9, seed=2)
+    assert some.utterance_keys != other.utterance_keys
 
 
 def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:
     corpus = write_corpus(builder, tmp_path / "odd")
     torch.manual_seed(0)
     model = SDT(SDTConfig.for_corpus(corpus, Architecture(width=8, heads=2)))
-    found = points(model, corpus, corpus.split("test"))
+    found = embed(model, corpus, corpus.split("test"))
     voice = [space for space in found.spaces if space.modality == "voice"]
     assert all(space.xy is None and space.separation is None and not len(space.rows) for space in voice)
     assert found.spaces[0].xy is not None
@@ -144,17 +144,17 @@ def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:
 
 def test_refusals(model: SDT, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no modality"):
-        points(model, small_corpus(tmp_path / "other"), [])
+        embed(model, small_corpus(tmp_path / "other"), [])
     unlabelled = small_corpus(tmp_path / "unlabelled", labelled=False)
     with pytest.raises(InputError, match="0 annotated utterances are too few"):
-        points(small_model(unlabelled), unlabelled, unlabelled.split("test"))
+        embed(small_model(unlabelled), unlabelled, unlabelled.split("test"))
     monkeypatch.setattr(module, "separation", None)
     with torch.no_grad():
         broken = SDT(model.config)
         broken.unimodal["words"].reduce.bias.fill_(torch.nan)  # type: ignore[union-attr, operator]
     monkeypatch.undo()
     with pytest.raises(InputError, match="words, before fusion: not finite"):
-        points(broken, corpus, corpus.split("test"))
+        embed(broken, corpus, corpus.split("test"))
 
 
 def test_colours_are_distinct() -> None:

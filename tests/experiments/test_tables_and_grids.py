@@ -8,7 +8,9 @@ import pytest
 
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.experiments.rows import REMOVED, TABLES, Rows, ablations, choices_of_modalities, fusion, grid
+from sdt.experiments.grid import grid
+from sdt.experiments.paper_tables import REMOVED, TABLES, ablations, choices_of_modalities, fusion
+from sdt.experiments.plan import ExperimentRows
 from sdt.models.config import SDTConfig
 from sdt.models.sdt.model import SDT
 from sdt.training.recipe import changed
@@ -17,7 +19,7 @@ from sdt.training.settings import Recipe
 NAMES = ("words", "voice")
 
 
-def names(rows: Rows) -> list[str]:
+def names(rows: ExperimentRows) -> list[str]:
     return [row.name for row in rows.rows]
 
 
@@ -137,5 +139,5 @@ def test_the_modalities_of_another_model_and_a_grid_of_models() -> None:
     assert [row.name for row in rows.rows] == ["text", "audio", "text+audio"]
     rows = grid(["architecture=sdt,mmgcn", "mmgcn.layers=2,4"])
     assert [dict(row.overrides) for row in rows.rows][2] == {"architecture": "mmgcn", "mmgcn.layers": 2}
-    with pytest.raises(InputError, match="no model 'mmgnc'; did you mean 'mmgcn'"):
+    with pytest.raises(InputError, match="unknown model 'mmgnc'; did you mean 'mmgcn'"):
         grid(["architecture=sdt,mmgnc"])

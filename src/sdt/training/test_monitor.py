@@ -1,11 +1,11 @@
-"""Test scores of every epoch, under seal: what choosing the epoch on test would give, learned without choosing so.
+"""The test scores of every epoch, recorded separately and never used for selection.
 
     sealed/test.jsonl         one line per epoch: scores by head, and the class number predicted for each utterance
-    sealed/predictions.jsonl  written when the run is finished: what the test-best epoch said of each utterance
+    sealed/predictions.jsonl  written at the end of the run: the predictions of the epoch with the best test score
 
-`Sealed` writes the file and hands nothing back while a run trains; it is opened after the parameters are chosen and
-never has a say in it. So one run gives the honest result and the one of a run that chooses on test; the difference is
-the price of choosing on test. It is not quite the protocol `published`, which trains on dev, too.
+`TestMonitor` only writes the file while a run trains. It is read after the parameters are chosen, so one run gives both
+its own result and the result of selecting the epoch on test; the difference is the price of selecting on test. The
+protocol `published` also trains on dev and may therefore score differently.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, score_heads
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file
@@ -35,8 +35,10 @@ CAVEAT = "epoch chosen on test (sealed scores; trained on train alone, where the
 
 
 @dataclass(frozen=True)
-class Unsealed:
-    """What choosing the epoch by the weighted F1 on test would have given."""
+class TestSelection:
+    """The epoch with the best weighted F1 on test: the result of a run that selects its epoch on test."""
+
+    __test__ = False  # not a test, despite its name
 
     epoch: int
     """The first of the best."""
@@ -57,7 +59,7 @@ class Unsealed:
         return {"caveat": CAVEAT, "epoch": self.epoch, "scores": scores}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Unsealed:
+    def from_dict(cls, values: Mapping[str, Any]) -> TestSelection:
         """The opposite of `to_dict`.
 
         Raises:
@@ -67,15 +69,17 @@ class Unsealed:
         return cls(values["epoch"], scores)
 
 
-class Sealed:
-    """The sealed test scores of a run.
+class TestMonitor:
+    """Records the test scores of a run.
 
     Args:
         folder: `RUN/sealed`.
         corpus: The corpus.
-        conversations: The labelled test split; none where nothing is to be sealed.
-        processes: Those that score it; the first seals.
+        conversations: The labelled test split; empty to record nothing.
+        processes: The processes that score it; the first writes.
     """
+
+    __test__ = False  # not a test, despite its name
 
     def __init__(
         self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation], processes: Processes = ALONE
@@ -94,18 +98,18 @@ class Sealed:
         """
         self._known = epoch
 
-    def look(self, epoch: int, model: Model) -> None:
-        """Score test with the parameters after an epoch, and seal the scores; together."""
+    def record(self, epoch: int, model: Model) -> None:
+        """Score test with the parameters after an epoch and write the scores; called in all processes."""
         if not self._conversations:
             return
         outputs = divided_outputs(
             self._processes,
             self._conversations,
-            lambda some: run_model(model, self._corpus, some, progress=self._processes.heed),
+            lambda some: run_model(model, self._corpus, some, progress=self._processes.raise_if_stopping),
         )
-        self._processes.by_first(partial(self._seal, epoch, outputs))
+        self._processes.by_first(partial(self._write, epoch, outputs))
 
-    def _seal(self, epoch: int, outputs: Outputs) -> None:
+    def _write(self, epoch: int, outputs: SplitOutputs) -> None:
         scores = score_heads(outputs, self._corpus.labels)
         line = {
             "epoch": epoch,
@@ -123,14 +127,14 @@ class Sealed:
         with contextlib.suppress(OSError), self._path.open("rb") as file:
             yield from itertools.islice(file, self._known)
 
-    def open(self, epochs: int) -> Unsealed | None:
-        """Break the seal of a run whose parameters are chosen, and write the predictions of the test-best epoch.
+    def select(self, epochs: int) -> TestSelection | None:
+        """Find the epoch with the best test score after the parameters are chosen, and write its predictions.
 
         Args:
-            epochs: How many the run has.
+            epochs: Number of epochs of the run.
 
         Returns:
-            None where nothing was sealed, or where the file lacks an epoch.
+            None if nothing was recorded, or if the file lacks an epoch.
         """
         if not self._conversations:
             return None
@@ -145,7 +149,7 @@ class Sealed:
             if best is None or found != epochs:
                 return None
             self._write_predictions(best["predicted"])
-            return Unsealed.from_dict(best)
+            return TestSelection.from_dict(best)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # somebody changed it
             return None
 

@@ -25,7 +25,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import check_fit
+from sdt.evaluation.compatibility import check_fit
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 
@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class EmbeddingSpace:
     """One space and its picture."""
 
     stage: Stage
@@ -66,15 +66,15 @@ class Space:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class Embeddings:
     """The annotated utterances of a split in all spaces of a model."""
 
     labels: tuple[str, ...]
-    places: tuple[tuple[str, str], ...]
+    utterance_keys: tuple[tuple[str, str], ...]
     """[N] (conversation id, utterance id)."""
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers."""
-    spaces: tuple[Space, ...]
+    spaces: tuple[EmbeddingSpace, ...]
     """The features of each modality, then H_m of each, then F."""
     perplexity: float
     """Of t-SNE, of the spaces that hold all utterances."""
@@ -85,7 +85,7 @@ class Points:
     def to_dict(self) -> dict[str, Any]:
         """JSON values: the numbers, without the points."""
         return {
-            "utterances": len(self.places),
+            "utterances": len(self.utterance_keys),
             "labels": dict(zip(self.labels, np.bincount(self.label, minlength=len(self.labels)).tolist(), strict=True)),
             "perplexity": self.perplexity,
             "seed": self.seed,
@@ -110,13 +110,13 @@ class Points:
         writer.writerow(
             ["conversation", "utterance", "label", *(f"{space.name} {axis}" for space in drawn for axis in "xy")]
         )
-        cells = [_cells(space, len(self.places)) for space in drawn]
-        for i, place in enumerate(self.places):
+        cells = [_cells(space, len(self.utterance_keys)) for space in drawn]
+        for i, place in enumerate(self.utterance_keys):
             writer.writerow([*place, self.labels[self.label[i]], *(cell for of in cells for cell in of[i])])
         return text.getvalue()
 
 
-def points(
+def embed(
     model: Model,
     corpus: Corpus,
     conversations: Sequence[Conversation],
@@ -125,7 +125,7 @@ def points(
     at_most: int = AT_MOST,
     device: torch.device | None = None,
     progress: Callable[[int], object] | None = None,
-) -> Points:
+) -> Embeddings:
     """Run a model over conversations and lay out every space that it sees their annotated utterances in.
 
     Every dimension of a space is standardised first. The linear maps that read a space do not care for the units of its
@@ -174,7 +174,7 @@ def points(
         missing = "no states" if len(made) == len(model.config.modalities) else "not all states before and after fusion"
         notes.append(f"{model.called()} gives {missing}; their spaces are left out")
     places = tuple(said[i][:2] for i in chosen)
-    return Points(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
+    return Embeddings(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
 
 
 def spaces(model: Model) -> int:
@@ -225,13 +225,13 @@ def _space(
     label: npt.NDArray[np.int64],
     conversation: npt.NDArray[np.int64],
     seed: int,
-) -> Space:
+) -> EmbeddingSpace:
     if len(rows) < FEWEST:
-        return Space(stage, modality, rows, x.shape[1], None, None)
+        return EmbeddingSpace(stage, modality, rows, x.shape[1], None, None)
     deviation = x.std(axis=0, dtype=np.float64)
     z = ((x - x.mean(axis=0, dtype=np.float64)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
     measured = separation(z, label, conversation, NEIGHBOURS)
-    return Space(stage, modality, rows, x.shape[1], _plane(z, seed), measured)
+    return EmbeddingSpace(stage, modality, rows, x.shape[1], _plane(z, seed), measured)
 
 
 def _plane(x: Floats, seed: int) -> npt.NDArray[np.float64]:
@@ -254,7 +254,7 @@ def _values(of: Separation) -> Mapping[str, float | int | None]:
     return {name: None if value != value else value for name, value in asdict(of).items()}
 
 
-def _cells(space: Space, size: int) -> list[tuple[str, str]]:
+def _cells(space: EmbeddingSpace, size: int) -> list[tuple[str, str]]:
     cells = [("", "")] * size
     assert space.xy is not None
     for row, (x, y) in zip(space.rows.tolist(), space.xy.tolist(), strict=True):

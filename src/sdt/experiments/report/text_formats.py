@@ -1,18 +1,18 @@
-"""A document as Markdown, with its figures as files beside it."""
+"""A document as Markdown, with its figures as files in a folder, and its tables as LaTeX."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from sdt.escaping import markdown_code, markdown_paragraph, markdown_text
+from sdt.escaping import latex_comment, latex_row, latex_text, markdown_code, markdown_paragraph, markdown_text
 from sdt.experiments.report.document import Block, Code, Document, Figure, Items, Note, Paragraph, Section, Table
 
 FIGURES = "figures"
 """The folder of the figures' files."""
 
 
-def page(document: Document) -> str:
+def markdown_page(document: Document) -> str:
     """report.md."""
     numbers = document.numbers()
     parts = [f"# {markdown_text(document.title)}", markdown_paragraph(document.subtitle)]
@@ -63,3 +63,35 @@ def _table(table: Table, number: int) -> str:
 
 def _caption(number: str, title: str, rest: str) -> str:
     return f"**{number}. {markdown_text(title)}.** {markdown_text(rest)}".rstrip()
+
+
+def latex_tables(document: Document) -> str:
+    """tables.tex: every table that a paper may want, for the package booktabs."""
+    head = [
+        latex_comment(document.title),
+        latex_comment(document.foot),
+        r"% In the preamble: \usepackage{booktabs}. Each table is \ref{tab:NAME}.",
+    ]
+    chosen = (table for table in document.all(Table) if table.paper)
+    return "\n".join([*head, *(f"\n{_latex_table(table)}" for table in chosen)]) + "\n"
+
+
+def _latex_table(table: Table) -> str:
+    return "\n".join(_latex_lines(table))
+
+
+def _latex_lines(table: Table) -> Iterator[str]:
+    yield r"\begin{table}"
+    yield r"\centering"
+    yield rf"\caption{{{latex_text(table.title)}. {latex_text(table.caption)}".rstrip() + "}"
+    yield rf"\label{{tab:{table.name}}}"
+    yield rf"\begin{{tabular}}{{{''.join('r' if kind == 'number' else 'l' for _, kind in table.columns)}}}"
+    yield r"\toprule"
+    yield latex_row([latex_text(name) for name, _ in table.columns])
+    yield r"\midrule"
+    for number, cells in enumerate(table.rows):
+        texts = [latex_text(cell) for cell in cells]
+        yield latex_row([rf"\textbf{{{text}}}" if number in table.best and text else text for text in texts])
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
+    yield r"\end{table}"

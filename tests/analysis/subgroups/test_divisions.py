@@ -8,8 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sdt.analysis.subgroups.divisions import (
+    CHANGED,
+    FIRST,
+    SHIFTS,
+    STAYED,
+    Subgroup,
+    contrast,
+    divisions,
+    score_subgroups,
+)
 from sdt.analysis.subgroups.facts import Fact, facts
-from sdt.analysis.subgroups.strata import CHANGED, FIRST, SHIFTS, STAYED, Part, contrast, divisions, score_parts
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.store import Corpus
@@ -105,7 +114,7 @@ def test_scores_of_parts() -> None:
     world = World(30, seed=5)
     systems = [world.system("a", 0.4, runs=3), world.system("b", 0.6)]
     (division,) = divisions(shifted(systems[0], world))
-    scored = score_parts(systems, division, Resampling(200))
+    scored = score_subgroups(systems, division, Resampling(200))
     for system, parts in zip(systems, scored, strict=True):
         for name, where in division.parts.items():
             expected = [score(world.true[where], run[where], FOUR) for run in system.predicted]
@@ -130,10 +139,10 @@ def test_the_contrast_of_two_parts() -> None:
     assert found.low < found.difference < found.high < 0
 
 
-def parts_with_audio_missing(world: World, system: System, lacking: npt.NDArray[np.bool_]) -> dict[str, Part]:
+def parts_with_audio_missing(world: World, system: System, lacking: npt.NDArray[np.bool_]) -> dict[str, Subgroup]:
     facts = [Fact("calm", None, None, 1, 1, 2, ("audio",) if row else ()) for row in lacking]
     (division,) = divisions(facts)
-    (parts,) = score_parts([system], division, Resampling(200))
+    (parts,) = score_subgroups([system], division, Resampling(200))
     return parts
 
 

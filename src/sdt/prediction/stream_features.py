@@ -28,7 +28,7 @@ Given = Mapping[str, npt.ArrayLike | None]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class StreamInput:
     """An utterance of a conversation that goes on."""
 
     utterance: Utterance
@@ -46,7 +46,7 @@ class Spoken:
         return f"{self.conversation}/{self.utterance.id}"
 
 
-class LiveFeatures:
+class StreamFeatures:
     """Makes what a model needs of each utterance, as far as it can be made; encoders are loaded when first needed.
 
     Args:
@@ -85,7 +85,7 @@ class LiveFeatures:
             except InputError as error:
                 self._impossible[modality] = str(error)
 
-    def make(self, spoken: Sequence[Spoken]) -> tuple[dict[str, tuple[Tensor, Tensor]], list[str]]:
+    def make(self, spoken: Sequence[StreamInput]) -> tuple[dict[str, tuple[Tensor, Tensor]], list[str]]:
         """All modalities of N utterances.
 
         Returns:
@@ -120,13 +120,13 @@ class LiveFeatures:
             self._note(note)
         return features, problems
 
-    def reads(self, one: Spoken) -> bool:
+    def reads(self, one: StreamInput) -> bool:
         """Whether any features of an utterance are made from its words."""
         return any(
             not maker.recorded and modality not in (one.features or {}) for modality, maker in self._makers.items()
         )
 
-    def _encoded(self, modality: str, spoken: Sequence[Spoken]) -> Encoded:
+    def _encoded(self, modality: str, spoken: Sequence[StreamInput]) -> Encoded:
         """One modality of utterances of which it is not given."""
         maker, width = self._makers.get(modality), self._config.modalities[modality]
         sources = [
@@ -156,7 +156,7 @@ class LiveFeatures:
         if note not in self.notes:
             self.notes.append(note)
 
-    def _check_names(self, one: Spoken) -> None:
+    def _check_names(self, one: StreamInput) -> None:
         for modality in one.features or ():
             if modality not in self._config.modalities:
                 raise InputError(
@@ -164,7 +164,7 @@ class LiveFeatures:
                     f"{near_miss(modality, self._config.modalities)}"
                 )
 
-    def _check_possible(self, one: Spoken) -> None:
+    def _check_possible(self, one: StreamInput) -> None:
         """Refuse an utterance of which the model could read nothing, whatever it says."""
         reasons = dict(self._impossible)
         for modality, maker in self._makers.items():
@@ -179,7 +179,7 @@ def _nothing(size: int, width: int) -> Encoded:
     return Encoded(np.zeros((size, width), dtype=np.float32), np.zeros(size, dtype=np.bool_), [])
 
 
-def _vector(one: Spoken, modality: str, given: npt.ArrayLike, width: int) -> npt.NDArray[np.float32]:
+def _vector(one: StreamInput, modality: str, given: npt.ArrayLike, width: int) -> npt.NDArray[np.float32]:
     """Features [D_m] that were given."""
     where = f"{one.place}: features of {modality!r}"
     try:

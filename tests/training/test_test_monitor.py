@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 import sdt.training.epochs as epochs_module
-import sdt.training.sealed as sealed_module
+import sdt.training.test_monitor as sealed_module
 from sdt.conversation import Conversation
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import Outputs, run_model
+from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import score
 from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import save_checkpoint
 from sdt.training.folder import RunFolder
 from sdt.training.run import train
-from sdt.training.sealed import CAVEAT
 from sdt.training.settings import Recipe
+from sdt.training.test_monitor import CAVEAT
 from tests.training.conftest import LABELS, make_builder, make_recipe
 from tests.training.test_run import assert_same_run, metrics, quiet, with_training
 
@@ -59,18 +59,18 @@ def test_every_epoch_is_scored_as_if_it_were_the_last(finished: Path, recipe: Re
 def test_the_unsealed_result_is_the_best_on_test(finished: Path, corpus: Corpus) -> None:
     lines = sealed_lines(finished)
     values, splits = RunFolder(finished).read_scores()
-    unsealed = values["test_chosen"]
+    selected = values["test_chosen"]
     by_epoch = [line["scores"]["fused"]["weighted_f1"] for line in lines]
-    assert unsealed["epoch"] == by_epoch.index(max(by_epoch)) + 1
-    assert unsealed["scores"]["fused"]["weighted_f1"] == max(by_epoch) >= splits["test"]["fused"].weighted_f1
-    assert unsealed["caveat"] == CAVEAT
+    assert selected["epoch"] == by_epoch.index(max(by_epoch)) + 1
+    assert selected["scores"]["fused"]["weighted_f1"] == max(by_epoch) >= splits["test"]["fused"].weighted_f1
+    assert selected["caveat"] == CAVEAT
     text = (finished / "sealed" / "predictions.jsonl").read_text(encoding="utf-8")
     said = [json.loads(line) for line in text.splitlines()]
     assert [(line["conversation"], line["utterance"], line["label"]) for line in said] == [
         (c.id, u.id, u.label) for c in corpus.split("test") for u in c.utterances
     ]
     true, predicted = ([LABELS.index(line[key]) for line in said] for key in ("label", "emotion"))
-    assert score(true, predicted, LABELS).to_dict() == unsealed["scores"]["fused"]
+    assert score(true, predicted, LABELS).to_dict() == selected["scores"]["fused"]
 
 
 def test_labels_and_features_of_test_choose_nothing(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_when_test_is_scored_changes_nothing_else(when: str, finished: Path, rec
 def test_never_means_that_nothing_of_test_is_read(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> Outputs:
+    def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> SplitOutputs:
         assert not any(conversation.id.startswith("test") for conversation in conversations)
         return run_model(model, corpus, conversations, **options)
 

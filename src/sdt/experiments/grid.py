@@ -1,0 +1,84 @@
+"""Grids of settings: every combination of some values."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+import yaml
+
+from sdt.errors import InputError
+from sdt.experiments.plan import ExperimentRows, Row
+from sdt.models.registry import find
+from sdt.training.recipe import setting_value
+
+NOT_VARIED = ("seed", "output", "corpus")
+
+
+def grid(texts: Sequence[str]) -> ExperimentRows:
+    """Every combination of some values of some settings.
+
+    Args:
+        texts: `KEY=VALUE,VALUE`; values are YAML, so that a list in brackets is one value.
+
+    Raises:
+        InputError: A text is not of this form, a key is no setting, or a value is none of the setting's.
+    """
+    values: dict[str, list[object]] = {}
+    for text in texts:
+        key, found = _grid_values(text)
+        if key in values:
+            raise InputError(f"--grid {text}: {key} is given twice")
+        values[key] = found
+    last = [key.rpartition(".")[2] for key in values]
+    short = dict(zip(values, last if len(set(last)) == len(last) else list(values), strict=True))
+    rows = []
+    for combination in itertools.product(*values.values()):
+        overrides = dict(zip(values, combination, strict=True))
+        rows.append(Row(",".join(f"{short[key]}={_named(value)}" for key, value in overrides.items()), overrides))
+    if len({row.name for row in rows}) < len(rows):
+        raise InputError(f"--grid {' '.join(texts)}: a value is given twice")
+    return ExperimentRows(f"How do the scores depend on {' and '.join(values)}?", tuple(rows), rows[0].name)
+
+
+def _grid_values(text: str) -> tuple[str, list[object]]:
+    """`KEY=VALUE,VALUE` as the key and the typed values."""
+    key, equals, values = text.partition("=")
+    if not equals:
+        raise InputError(f"--grid {text}: expected SETTING=VALUE,VALUE such as model.width=128,256")
+    if key in NOT_VARIED:
+        raise InputError(f"--grid {text}: {key} cannot be varied" + ("; give --seeds" if key == "seed" else ""))
+    return key, listed_values(key, values, f"--grid {text}")
+
+
+def listed_values(key: str, text: str, where: str) -> list[object]:
+    """`VALUE,VALUE` in the type of the setting; what is a tuple there is a list.
+
+    Args:
+        key: The setting.
+        text: The values as YAML, so that a list in brackets is one value.
+        where: What an error message begins with.
+
+    Raises:
+        InputError: There is no such setting, no value, or one that is none of the setting's.
+    """
+    try:
+        found = yaml.safe_load(f"[{text}]")
+    except yaml.YAMLError:
+        raise InputError(f"{where}: {text!r} is no list of values") from None
+    if not found:
+        raise InputError(f"{where}: there is no value")
+    if key == "modalities":
+        found = [[value] if isinstance(value, str) else value for value in found]
+    typed = [setting_value(key, value) for value in found]
+    if key == "architecture":
+        for value in typed:
+            find(str(value))  # the user named it, so that its code may be imported and its settings are known
+    return [list(value) if isinstance(value, tuple) else value for value in typed]
+
+
+def _named(value: object) -> str:
+    """A value as a part of a folder's name."""
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-") or "null"
