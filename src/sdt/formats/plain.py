@@ -243,10 +243,10 @@ def _line(path: Path, number: int, text: str) -> _Line:
     after = _AFTER_NAME.fullmatch(line)
     if after and (named := beginning(f"{after['name']}: ")):
         of_day = re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE)
-        start, end = (None, None) if of_day else _times(path, number, after["time"])
+        when = (None, None) if of_day else _times(path, number, after["time"])
         iemocap = _IEMOCAP.fullmatch(named.name)
         speaker, id = (iemocap[1], named.name) if iemocap else (named.name, None)
-        return _Line(number, after["words"], start, end, speaker=speaker, id=id)
+        return _Line(number, after["words"], *when, speaker=speaker, id=id)
     return _Line(number, line)
 
 
