@@ -242,11 +242,12 @@ def _line(path: Path, number: int, text: str) -> _Line:
         return _Line(number, line[bare.end() :], start, end)
     after = _AFTER_NAME.fullmatch(line)
     if after and (named := beginning(f"{after['name']}: ")):
-        of_day = re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE)
-        when = (None, None) if of_day else _times(path, number, after["time"])
+        when: tuple[float | None, float | None] = (None, None)
+        if not re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE):
+            when = _times(path, number, after["time"])
         iemocap = _IEMOCAP.fullmatch(named.name)
         speaker, id = (iemocap[1], named.name) if iemocap else (named.name, None)
-        return _Line(number, after["words"], *when, speaker=speaker, id=id)
+        return _Line(number, after["words"], when[0], when[1], speaker=speaker, id=id)
     return _Line(number, line)
 
 
