@@ -101,6 +101,20 @@ def check_names(what: str, names: Iterable[str]) -> None:
             raise InputError(f"{what} {quoted(name)} holds control characters; remove them")
 
 
+class UnknownEncodingError(InputError):
+    """The encoding of a text cannot be told.
+
+    Args:
+        where: The file.
+        likely: Encodings that it may have.
+    """
+
+    def __init__(self, where: str, likely: Sequence[str]) -> None:
+        self.where, self.likely = where, tuple(likely)
+        say = f"name it with --encoding, {', '.join(likely)} for example" if likely else "name it with --encoding"
+        super().__init__(f"{where}: is not UTF-8, and its encoding cannot be detected; {say}")
+
+
 class DecodedText(NamedTuple):
     """Text, and how its bytes were understood."""
 
@@ -126,7 +140,8 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
         encoding: What the user says it is.
 
     Raises:
-        InputError: The encoding is unknown; the bytes are not in it; or it cannot be told.
+        InputError: The encoding is unknown, or the bytes are not in it.
+        UnknownEncodingError: None is given, and it cannot be detected.
     """
     if encoding is not None:
         return DecodedText(_as_asked(where, data, check_encoding(encoding)), encoding, None)
@@ -199,16 +214,15 @@ def _guessed(where: str, data: bytes) -> DecodedText:
         name = _by_language(sample)
         text = repair_windows1252(latin) if name == "cp1252" else data.decode(name, "replace")
         known = "Windows-1252" if name == "cp1252" else name
-        note = f"not UTF-8: read as {known}; if words are wrong, give --encoding"
+        note = f"not UTF-8: read as {known}; if words are wrong, name the encoding"
         return DecodedText(text, "latin-1" if name == "cp1252" else name, note)
     kinds = (_LATIN, _MULTIBYTE) if is_latin else (_NOT_LATIN, _LATIN)
     likely = _likely(sample, kinds[0]) or _likely(sample, kinds[1])
     if len(likely) == 1:
         with contextlib.suppress(UnicodeDecodeError):
-            note = f"not UTF-8: read as {likely[0]}; if words are wrong, give --encoding"
+            note = f"not UTF-8: read as {likely[0]}; if words are wrong, name the encoding"
             return DecodedText(data.decode(likely[0]), likely[0], note)
-    say = f"say which one with --encoding, {', '.join(likely)} for example" if likely else "say it with --encoding"
-    raise InputError(f"{where}: is not UTF-8, and its encoding cannot be told; {say}")
+    raise UnknownEncodingError(where, likely)
 
 
 def _by_language(sample: bytes) -> str:
