@@ -274,22 +274,3 @@ def test_messages_are_not_compressed() -> None:
             assert (await closed(line))[0] == 1009
 
     run(use, json_bytes=50_000)
-
-
-def test_a_prediction_for_a_connection_that_was_closed_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
-    """The client breaks the protocol while its utterance is computed."""
-
-    async def use(service: Inside) -> None:
-        hold = service.hold()
-        async with opened(service) as raw, asyncio.timeout(10):
-            await raw.send(text(HELLO))
-            await hold.begun.wait()
-            await raw.send(text(HELLO, opcode=Opcode.CONT))
-            assert await raw.ended()
-            hold.set()
-            while service.service.sessions.connected:
-                await asyncio.sleep(0.01)
-
-    with caplog.at_level("ERROR"):
-        run(use)
-    assert caplog.text == ""
