@@ -80,7 +80,7 @@ def test_files_of_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     mine.write_text("conversation,utterance,emotion\n" + "".join(f"{c},{u},glad\n" for c, u in rows), encoding="utf-8")
     assert main(["analyse", str(mine), "--corpus", "tiny", "--draws", "100"]) == 0
     assert "mine.csv, length" not in capsys.readouterr().out  # every utterance is as long as every other
-    assert "--context needs models" in refused(capsys, str(mine), "--corpus", "tiny", "--context", "1")
+    assert "--context runs the models again" in refused(capsys, str(mine), "--corpus", "tiny", "--context", "1")
     assert "name it with --corpus" in refused(capsys, "full", str(mine))
 
 

@@ -29,7 +29,7 @@ def test_a_grid_with_a_row_that_fails(
     assert "1/2  learning_rate=0.003/seed-3 finished after 2 epochs, best dev weighted F1" in captured.out
     assert "2/2  learning_rate=1e+38/seed-3 failed: " in captured.out
     assert "sdt: learning_rate=1e+38/seed-3 failed: epoch " in captured.err
-    assert "1 runs failed; the same command tries them again" in captured.err
+    assert "failed runs: 1; run the same command to try again" in captured.err
     assert "Traceback" not in captured.err
     run = place / "runs/tiny-grid/learning_rate=0.003/seed-3"
     made = load_recipe(run / "recipe.yaml")

@@ -135,7 +135,7 @@ def test_what_the_model_has_seen(capsys: pytest.CaptureFixture[str]) -> None:
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     err = refused(capsys, "run", "--conversation", "tets2")
     assert "small: no conversation 'tets2' (--list shows all of them); did you mean 'test2'?" in err
-    assert "which conversation?" in refused(capsys, "run")
+    assert "name a conversation" in refused(capsys, "run")
     assert "contradict" in refused(capsys, "run", "--transcript", "chat.txt", "--corpus", "small")
     assert "--transcript FILE" in refused(capsys, "run", "--conversation", "test0", "--media", "talks")
     assert "neither a folder here nor a model in the box" in refused(capsys, "nowhere", "--conversation", "test0")

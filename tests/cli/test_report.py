@@ -38,7 +38,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_an_experiment_is_reported_into_its_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "parts", "--draws", "200"]) == 0
     out = capsys.readouterr().out
-    assert "note: 1 unfinished runs" in out
+    assert "note: unfinished runs, listed in the report: 1" in out
     assert "written to parts/report: report.html, report.md, tables.tex, figures" in out
     page = (place / "parts/report/report.md").read_text(encoding="utf-8")
     assert page.startswith("# Does the voice suffice?\n")
@@ -60,7 +60,7 @@ def test_folders_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -
     assert page.startswith("# How do full and single compare?\n")
     assert "single is " in page
     capsys.readouterr()
-    assert "say with --output" in refused(capsys, *arguments[1:])
+    assert "name the output folder with --output" in refused(capsys, *arguments[1:])
 
 
 def test_refusals(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,10 +54,10 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "chat.txt", "--workers", "2"], "--workers: is for work on a cluster; say which with --cluster"),
-        (["predict", "chat.txt", "--worker-gpus", "1"], "--worker-gpus: is for work on a cluster"),
-        (["predict", "chat.txt", "--cluster", "local"], "--cluster: say with --output which file"),
-        (["features", "extract", ".", "--encoder=words", "--output=x", "--cluster=local", "--jobs=2"], "say --workers"),
+        (["predict", "chat.txt", "--workers", "2"], "--workers: requires a cluster"),
+        (["predict", "chat.txt", "--worker-gpus", "1"], "--worker-gpus: requires a cluster"),
+        (["predict", "chat.txt", "--cluster", "local"], "--cluster: requires an output file"),
+        (["features", "extract", ".", "--encoder=words", "--output=x", "--cluster=local", "--jobs=2"], "use --workers"),
     ],
 )
 def test_options_that_contradict_each_other(

@@ -101,7 +101,7 @@ def test_interrupted_and_gone_on_with(
 def test_what_only_one_machine_has(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(place.rglob("*"))
     assert main(["experiment", "tiny.yaml", "--cluster", "127.0.0.1:1", "--jobs", "2"]) == 2
-    assert "--jobs: is for this machine alone; with --cluster, say --workers" in capsys.readouterr().err
+    assert "--jobs: not with --cluster" in capsys.readouterr().err
     assert main(["experiment", "tiny.yaml", "--cluster", "127.0.0.1:1"]) == 2
     assert "nothing answers there" in capsys.readouterr().err
     assert sorted(place.rglob("*")) == before

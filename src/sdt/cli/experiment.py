@@ -210,7 +210,7 @@ def _report(failures: Sequence[Failure], folder: Path) -> int:
         print(f"sdt: {failure.job.name} failed: {failure.error}", file=sys.stderr)
     if failures:
         print(
-            f"sdt: {len(failures)} runs failed; run the same command to try again; remove a run's folder in {folder} "
+            f"sdt: failed runs: {len(failures)}; run the same command to try again; remove a run's folder in {folder} "
             "to restart it",
             file=sys.stderr,
         )

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int | None:
     write(document, output, overwrite=options.overwrite)
     lacking = sum(len(row.unfinished) for row in study.planned)
     if lacking:
-        print(f"note: {lacking} unfinished runs; the report lists them")
+        print(f"note: unfinished runs, listed in the report: {lacking}")
     if study.not_compared:
         print(f"note: not all rows are compared: {study.not_compared}")
     print(f"written to {output}: {', '.join(FILES)}")

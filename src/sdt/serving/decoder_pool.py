@@ -27,10 +27,9 @@ T = TypeVar("T")
 START_SECONDS = 120.0
 """Seconds that a new process has to load its encoders, which may be large, on a machine that may be busy."""
 GRACE = 5.0
-"""Seconds after its time limit in which a process ends itself, if the service has not done so."""
+"""Seconds after its time limit at which a process ends itself, if the service has not done so."""
 MESSAGE = 64 * 2**20
 """Bytes of a message from a decoder process, at most."""
-
 OnProgress = Callable[[str, int, int], None]
 """Called with a modality, the number of its utterances that are done, and the number of all utterances."""
 Report = Mapping[str, Mapping[str, str | None]]
@@ -51,7 +50,7 @@ class DecoderFailed(Exception):  # noqa: N818 - a condition of another process
 
 
 class DecoderLost(Exception):  # noqa: N818 - a condition of another process
-    """A decoder process has ended before it opened an upload; the upload is not the cause."""
+    """A decoder process has ended before it opened an upload."""
 
 
 class DecoderProcess:
@@ -166,8 +165,7 @@ class DecoderProcess:
         return extracted
 
     def _receive(self, seconds: float, how: str, failed: APIError) -> dict[str, Any]:
-        message = json.loads(self._bytes(seconds, how, failed))
-        assert isinstance(message, dict)
+        message: dict[str, Any] = json.loads(self._bytes(seconds, how, failed))
         return message
 
     def _bytes(self, seconds: float, how: str, failed: APIError) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -128,7 +129,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message; an error response completes the handshake, which uvicorn does not expect."""
+        """Send a message; an error response completes the handshake, which uvicorn does not expect.
+
+        Raises:
+            ClientDisconnected: The client, or this protocol because of what the client sent, has closed the connection.
+        """
+        await self.writable.wait()
+        if self.close_sent and self.handshake_complete and self.initial_response is None:
+            raise ClientDisconnected  # the prediction of an earlier message was still computed
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True

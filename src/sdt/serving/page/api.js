@@ -44,7 +44,7 @@ export async function transcript(file, signal) {
 /**
  * Predict the emotions of a conversation.
  * @param {FormData | object} body A form, or a conversation.
- * @param {(told: {stage: string, modality?: string, done: number, total: number}) => void} onProgress Called
+ * @param {(progress: {stage: string, modality?: string, done: number, total: number}) => void} onProgress Called
  *   meanwhile: with the stage `sending` in bytes, then with those of GET /v1/progress in utterances.
  * @param {AbortSignal} signal Cancels the request; the error has the code `cancelled`.
  */

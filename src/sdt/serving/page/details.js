@@ -130,8 +130,8 @@ export class Details {
         const key =
           place < 10 &&
           h("kbd", { title: `Press ${(place + 1) % 10} to label as ${label}` }, (place + 1) % 10);
-        const own = branches.map(([modality, said]) =>
-          h("td", {}, absent(modality) ? "–" : bar(said[label] ?? 0, top(said) === label)),
+        const own = branches.map(([modality, probabilities]) =>
+          h("td", {}, absent(modality) ? "–" : bar(probabilities[label] ?? 0, top(probabilities) === label)),
         );
         const row = h(
           "tr",
@@ -177,6 +177,6 @@ function bar(share, highest) {
   );
 }
 
-function top(said) {
-  return Object.keys(said).reduce((best, label) => (said[label] > said[best] ? label : best));
+function top(probabilities) {
+  return Object.keys(probabilities).reduce((best, label) => (probabilities[label] > probabilities[best] ? label : best));
 }

@@ -1,4 +1,4 @@
-/** Making elements. Words go in as text and nowhere as markup: nothing here parses HTML. */
+/** Creating elements. Text is never parsed as HTML. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -24,7 +24,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Have a screen reader say something, when it has nothing else to say. */
+/** Have screen readers announce a text politely. */
 export function announce(words) {
   byId("said").textContent = words;
 }

@@ -14,7 +14,7 @@ export class List {
     [this.conversation, this.colour] = [conversation, colour];
     this.rows = []; // of the items, by place
     this.body = h("tbody", { role: "rowgroup" });
-    // Roles are said, since a table that is laid out as cards on a narrow screen would be none to a screen reader.
+    // Explicit roles: screen readers would not see a table that is laid out as cards on a narrow screen.
     const head = ["No.", "Time", "Speaker", "Text", "Emotion", "Weights"].map((name) =>
       h("th", { scope: "col", role: "columnheader" }, name),
     );

@@ -10,7 +10,7 @@ import { noteList, View } from "./view.js";
 /** Notes that repeat the notes of the file. */
 const AGAIN = /^conversation: /;
 
-/** See `element`. */
+/** The element is `element`. */
 export class Picker {
   /**
    * @param {string} name The name of the file.
@@ -66,7 +66,7 @@ export class Picker {
   /** Recognise the emotions of a conversation, and show it. */
   async recognise(place) {
     try {
-      await this.more.answer((told, signal) => this.predict(this.entries[place], told, signal));
+      await this.more.answer((onProgress, signal) => this.predict(this.entries[place], onProgress, signal));
       this.open(place);
     } finally {
       this.select.selectedIndex = this.current ?? -1;
@@ -77,10 +77,10 @@ export class Picker {
   async recogniseAll() {
     const left = this.entries.filter(({ conversation, problem }) => !conversation && !problem);
     if (!left.length) return;
-    await this.more.answer(async (told, signal) => {
+    await this.more.answer(async (onProgress, signal) => {
       for (const [done, entry] of left.entries()) {
         if (entry.conversation) continue; // predicted before the token was requested
-        told({ stage: "conversations", done, total: left.length });
+        onProgress({ stage: "conversations", done, total: left.length });
         try {
           await this.predict(entry, () => {}, signal);
         } catch (error) {
@@ -91,7 +91,7 @@ export class Picker {
     });
   }
 
-  async predict(entry, told, signal) {
+  async predict(entry, onProgress, signal) {
     const { recording, sent } = this.more;
     const own = this.hint && entry === this.entries[this.select.selectedIndex] ? recording : null;
     let body = entry.given;
@@ -100,7 +100,7 @@ export class Picker {
       body.append("conversation", JSON.stringify(entry.given));
       body.append("media", own, own.name);
     }
-    const { predictions, notes, missing } = await predict(body, told, signal);
+    const { predictions, notes, missing } = await predict(body, onProgress, signal);
     entry.conversation = new Conversation(entry.given.id, this.labels, predictions, missing);
     [entry.notes, entry.recording, entry.problem] = [notes.filter((note) => !AGAIN.test(note)), own, ""];
   }

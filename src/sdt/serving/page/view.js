@@ -16,7 +16,7 @@ import { weightLegend } from "./weights.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
 
-/** See `element`. */
+/** The element is `element`. */
 export class View {
   /**
    * @param {import("./conversation.js").Conversation} conversation
