@@ -1,4 +1,4 @@
-"""The command `sdt`: one table from command names to plain functions."""
+"""The entry point of the command `sdt`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import sys
 
 from sdt.errors import InputError, ReportedElsewhereError, os_error_reason, printable
 
-# Two OpenMP threads that spin while they wait are several times slower on shared cores; read once, when torch starts.
+# OpenMP threads that spin while they wait are several times slower on shared cores. Read once, when torch starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM."""
+    """Run one command.
+
+    Args:
+        arguments: The arguments of the command line; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 for invalid input, 130 after Ctrl-C, 143 after SIGTERM.
+    """
     # The parser is imported here so that the environment above is set before anything can import torch.
     from sdt.cli import run
     from sdt.cli.stopping import exit_code, terminable
@@ -26,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         except InputError as error:
             print("sdt: " + "\n".join(map(printable, str(error).splitlines())), file=sys.stderr)
             return 2
-        except KeyboardInterrupt as stopped:  # where a command has nothing better to say of it
+        except KeyboardInterrupt as stopped:  # a command that does not report it
             print("sdt: stopped", file=sys.stderr)
             return exit_code(stopped)
-        except BrokenPipeError:  # `sdt ... | head`: the reader has gone, which is no error
+        except BrokenPipeError:  # `sdt ... | head` closes the pipe early
             sys.stderr.close()
             return 0
         except OSError as error:  # a full disk, a missing permission, a name that is too long
