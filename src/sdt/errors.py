@@ -84,7 +84,7 @@ def describe_error(error: BaseException) -> str:
     r"""Format an error of a library in one printable line: its type, and at most 160 characters of its message.
 
     Example:
-        >>> print(described(ValueError("line 1:\n\x1b[31mno number")))
+        >>> print(describe_error(ValueError("line 1:\n\x1b[31mno number")))
         ValueError: line 1: \x1b[31mno number
     """
     text = printable(" ".join(str(error)[:2000].split()))
@@ -105,7 +105,7 @@ def os_error_reason(error: OSError) -> str:
     """Format an error of the operating system in one line: the file and the reason, without the error number.
 
     Example:
-        >>> reason(OSError(28, "No space left on device", "scores.json"))
+        >>> os_error_reason(OSError(28, "No space left on device", "scores.json"))
         'scores.json: No space left on device'
     """
     said = error.strerror or str(error) or type(error).__name__

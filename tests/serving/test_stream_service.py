@@ -70,7 +70,7 @@ def clips_are_looked_at(service: Running, tmp_path: Path) -> None:
             assert (answer["prediction"]["weights"]["audio"] is not None) == recorded
         broken = say(line, speaker="Ann", text="Oh.", clip={"base64": "UklGRg=="})
         assert broken["prediction"]["weights"]["audio"] is None
-        assert broken["problems"] == ["kitchen/3: corrupt, or no media file (InvalidDataError)"]
+        assert broken["problems"] == ["kitchen/3: corrupt, or not a media file (InvalidDataError)"]
         assert say(line, seq=99)["error"]["code"] == "order"
 
 
