@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sdt.cluster.work import Cluster, LostUnitsError, Unit
+from sdt.cluster.work import Cluster, LostUnitsError, WorkUnit
 from sdt.conversation import Conversation
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import Chunk, EncodeChunks, Rows
@@ -32,7 +32,7 @@ def cluster_encoding(cluster: Cluster) -> EncodeChunks:
 
     def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress) -> Iterator[tuple[Rows, Encoded]]:
         del progress  # completed chunks are counted
-        units = (Unit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
+        units = (WorkUnit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
         try:
             yield from _encoded(cluster, encoder, units)
         except LostUnitsError as error:
@@ -68,7 +68,7 @@ def hash_recordings(
     )
     paths = list(dict.fromkeys(clip.path for clip in found if clip))
     groups = [paths[first : first + FILES] for first in range(0, len(paths), FILES)]
-    units = (Unit(f"recordings {group[0]} to {group[-1]}", group) for group in groups)
+    units = (WorkUnit(f"recordings {group[0]} to {group[-1]}", group) for group in groups)
     done = 0
     for unit, hashes in cluster.run(make_hasher, (), units):
         cache.register_hashes({path: of for path, of in zip(unit.content, hashes, strict=True) if of})
@@ -87,7 +87,9 @@ def make_hasher() -> Callable[[Sequence[Path]], list[str | None]]:
     return lambda paths: [hash_of(path) for path in paths]
 
 
-def _encoded(cluster: Cluster, encoder: FeatureEncoder, units: Iterable[Unit[Chunk]]) -> Iterator[tuple[Rows, Encoded]]:
+def _encoded(
+    cluster: Cluster, encoder: FeatureEncoder, units: Iterable[WorkUnit[Chunk]]
+) -> Iterator[tuple[Rows, Encoded]]:
     for unit, encoded in cluster.run(make_encoder, (encoder.name,), units):
         yield unit.content.rows, encoded
 
@@ -96,7 +98,7 @@ def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tupl
     """Encode a chunk that crashes workers utterance by utterance, so that only the cause is missing."""
     places = list(zip(chunk.rows, chunk.sources, strict=True))
     made = {row: Encoded.missing([source], encoder.width, CRASHED) for row, source in places}
-    units = (Unit(_named(encoder, [source]), Chunk([row], [source])) for row, source in places)
+    units = (WorkUnit(_named(encoder, [source]), Chunk([row], [source])) for row, source in places)
     with contextlib.suppress(LostUnitsError):
         for (row,), encoded in _encoded(cluster, encoder, units):
             made[row] = encoded
