@@ -161,9 +161,9 @@ def _show(said: Utterance, prediction: Prediction) -> None:
 
         Console(highlight=False, markup=False).print(said_line(said, prediction))
         return
-    from sdt.formats.records import record
+    from sdt.formats.records import utterance_record
 
-    print(json.dumps(record(prediction, said), ensure_ascii=False), flush=True)
+    print(json.dumps(utterance_record(prediction, said), ensure_ascii=False), flush=True)
 
 
 def _typed() -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from sdt.encoders.encoder import STAND_INS
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.reading import said
 from sdt.files import atomic_file
-from sdt.formats.records import answer
+from sdt.formats.records import prediction_record
 from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
@@ -173,11 +173,11 @@ def run_model(
                 seen = batch if modalities is None else batch.only(modalities)
                 seen = change(seen) if change else seen
                 present[rows] = present_in(seen, config)
-                answer = said(model, seen, windows, device)
+                prediction_record = said(model, seen, windows, device)
                 for head in heads:
-                    outputs.probabilities[head][rows] = answer.probabilities[head]
-                if answer.weights is not None:
-                    weights[rows] = answer.weights
+                    outputs.probabilities[head][rows] = prediction_record.probabilities[head]
+                if prediction_record.weights is not None:
+                    weights[rows] = prediction_record.weights
                     weighed = True
                 outputs.label[rows] = batch.label.numpy()
                 done += len(members)
@@ -266,5 +266,5 @@ def write_predictions(
                 line["speaker"] = said.speaker
                 if said.label is not None:
                     line["label"] = said.label
-            line |= answer(prediction)
+            line |= prediction_record(prediction)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

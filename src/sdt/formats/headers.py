@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sdt.formats.names import beginning, is_capitalised
-from sdt.formats.times import seconds
+from sdt.formats.names import find_candidate, is_capitalised
+from sdt.formats.times import parse_seconds
 
 Lines = Sequence[tuple[int, str]]
 """Lines that are not blank, each with its number."""
@@ -183,13 +183,13 @@ def names_alone(lines: Sequence[str]) -> list[str] | None:
 def _name(text: str) -> str | None:
     """A whole text as a name, with nothing around it."""
     bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
-    found = beginning(f"{bare.strip().rstrip(':：')}: ")
+    found = find_candidate(f"{bare.strip().rstrip(':：')}: ")
     return found.name if found and not found.words and found.shape != "bracketed" else None
 
 
 def _block(line: int, name: str | None, when: re.Match[str]) -> Block | None:
     try:
-        start, end = seconds(when["start"]), seconds(when["end"] or "")
+        start, end = parse_seconds(when["start"]), parse_seconds(when["end"] or "")
     except ValueError:
         return None
     clock = bool(when["clock"] or when["date"])

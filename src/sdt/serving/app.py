@@ -25,7 +25,7 @@ import sdt
 from sdt.conversation import Conversation
 from sdt.errors import InputError, printable
 from sdt.formats import Transcript
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.media.recordings import is_film
 from sdt.prediction.predictions import Predictions
 from sdt.serving import description, metrics, stream
@@ -379,7 +379,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 def _records(found: Predictions) -> list[dict[str, object]]:
     said = [utterance for conversation in found.conversations for utterance in conversation.utterances]
-    return [record(prediction, utterance) for prediction, utterance in zip(found, said, strict=True)]
+    return [utterance_record(prediction, utterance) for prediction, utterance in zip(found, said, strict=True)]
 
 
 def _lines(found: Predictions) -> bytes:

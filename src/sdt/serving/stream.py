@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.prediction.live_features import Spoken
 from sdt.serving.admission import SUBPROTOCOL
 from sdt.serving.asked import Asked
@@ -166,7 +166,7 @@ class _Connection:
             {
                 "type": "prediction",
                 "seq": number,
-                "prediction": record(found.prediction, utterance),
+                "prediction": utterance_record(found.prediction, utterance),
                 "problems": problems + found.problems,
             }
         )
