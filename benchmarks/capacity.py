@@ -30,7 +30,7 @@ from sdt.encoders.cache import FeatureCache
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError
 from sdt.evaluation.table import plain_table
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 
 UTTERANCES, SECONDS = 1000, 3.6
 """Of an hour, and of an utterance. MELD's last 3.59 s in the mean: without pauses, 1,003 in an hour; IEMOCAP has
@@ -100,7 +100,14 @@ def _line() -> int:
     prediction = Prediction(
         "dia1000", "utt10", "emotion0", odd, {"text": odd, "audio": odd}, {"text": 0.5, "audio": 0.5}
     )
-    return len(json.dumps(record(prediction, Utterance("utt10", "Speaker 1", "x" * 40, None, 1000.125, 1003.725)))) + 1
+    return (
+        len(
+            json.dumps(
+                utterance_record(prediction, Utterance("utt10", "Speaker 1", "x" * 40, None, 1000.125, 1003.725))
+            )
+        )
+        + 1
+    )
 
 
 def intake(width: int, seconds: float) -> float:

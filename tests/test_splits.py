@@ -17,7 +17,7 @@ def test_meld_by_number_has_the_published_sizes() -> None:
 
 @pytest.mark.parametrize("id", ["Ses01F_impro01", "1433", "-1", "dia3", ""])
 def test_meld_by_number_refuses_other_ids(id: str) -> None:
-    with pytest.raises(InputError, match="no MELD conversation"):
+    with pytest.raises(InputError, match="not a MELD conversation"):
         meld_by_number([id])
 
 
@@ -47,7 +47,7 @@ def test_a_rule_needs_its_corpus(rule: str) -> None:
 
 
 def test_nothing_left() -> None:
-    with pytest.raises(InputError, match="nothing is left of train"):
+    with pytest.raises(InputError, match="train would be empty"):
         hold_out(["Ses04F_impro01"], "session4")
     with pytest.raises(InputError, match="there are none"):
         hold_out([], "usual")

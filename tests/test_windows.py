@@ -51,7 +51,7 @@ def test_what_the_options_mean() -> None:
     [
         (0, None, "window: 0 is less than 1"),
         (8, 8, "overlap: 8 of a window of 8"),
-        (8, -1, "overlap: -1 of a window of 8; it is 0 or more"),
+        (8, -1, "overlap: -1 of a window of 8; it must be at least 0"),
         (None, 2, "overlap: 2, but there is no window"),
     ],
 )

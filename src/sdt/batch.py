@@ -1,4 +1,4 @@
-"""Packed batches: the utterances of several conversations end to end, with no padding.
+"""Packed batches: the utterances of several conversations, concatenated without padding.
 
 Shapes: N utterances in the batch, B conversations, D_m features of modality m.
 """
@@ -17,10 +17,10 @@ from sdt.speakers import Speakers
 
 @dataclass(frozen=True)
 class Batch:
-    """Several conversations, packed."""
+    """A packed batch of conversations."""
 
     features: dict[str, Tensor]
-    """Modality to [N, D_m] float32; zero where missing."""
+    """Modality to [N, D_m] float32; zero for missing utterances."""
     present: dict[str, Tensor]
     """Modality to [N] bool."""
     position: Tensor
@@ -28,11 +28,11 @@ class Batch:
     speaker: Tensor
     """[N] int64; see `Speakers.numbers`."""
     label: Tensor
-    """[N] int64; `UNLABELLED` where there is none."""
+    """[N] int64; `UNLABELLED` without a label."""
     lengths: Tensor
     """[B] int64; utterances of each conversation."""
     longest: int
-    """max(lengths), on the host so that no device has to be asked."""
+    """max(lengths), on the host to avoid synchronisation with the device."""
     conversations: tuple[str, ...]
     """[B] conversation ids."""
 
@@ -40,7 +40,7 @@ class Batch:
         return len(self.position)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
+        """Copy the batch to a device."""
         return replace(
             self,
             features={m: x.to(device, non_blocking=True) for m, x in self.features.items()},
@@ -52,15 +52,16 @@ class Batch:
         )
 
     def only(self, modalities: Sequence[str]) -> Batch:
-        """The same batch as if every utterance lacked all other modalities."""
+        """The same batch with all other modalities marked as missing."""
         present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
         return replace(self, present=present)
 
     def stretches(self, spans: Sequence[tuple[int, int]]) -> Batch:
-        """Stretches of this batch's conversations as conversations of their own: positions begin at 0 in each.
+        """A batch whose conversations are excerpts of these; positions start at 0 in each excerpt.
 
         Args:
-            spans: Of each the first row and the one after the last, all within one conversation; they may overlap.
+            spans: The first row and the row after the last of each excerpt, within one conversation; excerpts can
+                overlap.
         """
         rows = torch.cat([torch.arange(a, b) for a, b in spans])
         of = torch.arange(len(self.lengths)).repeat_interleave(self.lengths)  # [N]; the conversation
@@ -82,13 +83,13 @@ def pack(
     labels: Sequence[str],
     speakers: Speakers,
 ) -> Batch:
-    """Pack conversations whose features lie end to end already.
+    """Pack conversations whose features are concatenated already.
 
     Args:
         conversations: B conversations.
         features: Modality to (features [N, D_m] float32, present [N] bool), rows in the order of the conversations.
-        labels: The model's label names in the order of their numbers; a label outside them counts as none.
-        speakers: The model's speaker numbering.
+        labels: The label names of the model in the order of their numbers; other labels are treated as missing.
+        speakers: The speaker numbering of the model.
     """
     number = {label: index for index, label in enumerate(labels)}
     return Batch(

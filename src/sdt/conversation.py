@@ -1,4 +1,4 @@
-"""What a user talks in: utterances, conversations, predictions. Plain and frozen; no torch, no files."""
+"""Utterances, conversations and predictions: frozen dataclasses without dependencies."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Review = Literal["corrected", "confirmed"]
-"""What a person did with the model's emotion: gave another label, or confirmed it."""
+"""Whether a reviewer corrected the predicted emotion or confirmed it."""
 
 UNLABELLED = -1
-"""The number of the label of an utterance that has none."""
+"""The label number of an utterance without a label."""
 MOST_LABELS = 1000
-"""Of a corpus or a model; sets of emotions have a few dozen at most."""
+"""The limit for a corpus or a model; sets of emotions have at most a few dozen labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,18 @@ class Utterance:
     speaker: str
     text: str | None = None
     label: str | None = None
-    """The emotion that a person or the corpus' annotation gives, never a model's; None where there is none."""
+    """The annotated emotion, never a predicted one; None without annotation."""
     start: float | None = None
     """Seconds from the beginning of the recording."""
     end: float | None = None
     """Seconds from the beginning of the recording."""
     review: Review | None = None
-    """How `label` came about where a person reviewed a prediction; None where the label was given without one."""
+    """How a reviewer of a prediction set `label`; None for other labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Utterances in the order in which they were spoken."""
+    """Utterances in spoken order."""
 
     id: str
     utterances: tuple[Utterance, ...]
@@ -50,19 +50,19 @@ class Prediction:
 
     conversation: str
     utterance: str
-    """The utterance's id."""
+    """The id of the utterance."""
     emotion: str | None
-    """The label with the highest fused probability; None where the utterance has no modality."""
+    """The label with the highest fused probability; None if the utterance has no modality."""
     probabilities: Mapping[str, float]
-    """The fused probability of every label, in the model's order; empty where there is no emotion."""
+    """The fused probability of every label, in the order of the model; empty if `emotion` is None."""
     branches: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
-    """Modality (student) to its own probability of every label; None where the utterance lacks the modality. Empty
-    where the model has no such heads."""
+    """Modality to the probabilities of its student classifier; None if the utterance lacks the modality. Empty if the
+    model has no student classifiers."""
     weights: Mapping[str, float | None] = field(default_factory=dict)
-    """Modality to its weight in the fusion, the mean over the model's dimensions; None where the utterance lacks the
-    modality. The others sum to 1. Empty where the model has no such weights."""
+    """Modality to its weight in the fusion, the mean over the dimensions; None if the utterance lacks the modality. The
+    other weights sum to 1. Empty if the model has no fusion weights."""
     inferred: bool = False
-    """The utterance has no modality, and the emotion comes from its context alone. Only evaluation predicts these."""
+    """Whether the utterance has no modality, so that only its context is used. This occurs in evaluation only."""
     speaker: str = ""
     text: str | None = None
     start: float | None = None
@@ -70,14 +70,14 @@ class Prediction:
     end: float | None = None
     """Seconds from the beginning of the recording."""
     label: str | None = None
-    """The annotated emotion; None where the utterance is not annotated."""
+    """The annotated emotion; None without annotation."""
 
     @property
     def probability(self) -> float | None:
-        """The probability of `emotion`; None where there is no emotion."""
+        """The probability of `emotion`; None if there is no emotion."""
         return None if self.emotion is None else self.probabilities[self.emotion]
 
     def of(self, utterance: Utterance) -> Prediction:
-        """The same prediction with its utterance's speaker, text, times and label."""
+        """A copy with the speaker, text, times and label of an utterance."""
         said = {name: getattr(utterance, name) for name in ("speaker", "text", "start", "end", "label")}
         return replace(self, **said)

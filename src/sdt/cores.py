@@ -1,4 +1,4 @@
-"""How many processor cores there are to use."""
+"""The number of usable processor cores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import os
 
 
 def usable_cores() -> int:
-    """The processor cores that this process may run on; a container or a scheduler often gives it fewer than all."""
+    """The number of processor cores that this process may use; containers and schedulers limit it."""
     usable = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(usable(0)) if usable else os.cpu_count() or 1

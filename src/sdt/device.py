@@ -1,4 +1,4 @@
-"""Where a model computes, and in which precision."""
+"""The device and the precision of a model."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DEVICES: tuple[DeviceName, ...] = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: DeviceName) -> torch.device:
-    """The device of that name; `auto` is CUDA where there is a usable one.
+    """Select a device; `auto` selects CUDA if it is available.
 
     Raises:
-        InputError: CUDA was asked for and this machine or this build of PyTorch has none.
+        InputError: `cuda` is requested, but PyTorch finds no CUDA device.
     """
     if name == "cpu":
         return torch.device("cpu")
@@ -31,12 +31,12 @@ def choose_device(name: DeviceName) -> torch.device:
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
-    """The context in which a forward pass and its loss run.
+    """The context of a forward pass and its loss.
 
     Args:
-        device: Where the model is.
-        precision: `float32`: nothing is cast. `bfloat16`: matrix products in bfloat16, on any device. `auto`: bfloat16
-            where it is fast, that is on CUDA devices of compute capability 8.0 or more; on a CPU it is slower.
+        device: The device of the model.
+        precision: `float32` casts nothing. `bfloat16` computes matrix products in bfloat16. `auto` uses bfloat16 on
+            CUDA devices of compute capability 8.0 or higher, where it is faster; on CPUs it is slower.
     """
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)

@@ -1,4 +1,4 @@
-"""The one exception a user's mistake raises, and help in wording its message."""
+"""The exceptions for invalid input, and helpers for their messages."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Iterable, Sequence
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Invalid input: a file, an option or an argument.
 
-    The message is one line: what was wrong, where (file, line, utterance) and what to do. The command line prints it
-    without a traceback and exits with code 2; from Python it is an ordinary `ValueError`.
+    The message is one line: what is wrong, where (file, line, utterance) and what to do. The command line prints it
+    without a traceback and exits with code 2; in Python it is a `ValueError`.
     """
 
 
 class MissingDependencyError(InputError, ImportError):
-    """An optional part was used without the packages it needs; the message names the extra to install."""
+    """An optional dependency is not installed; the message names the extra to install."""
 
 
 class ReportedElsewhereError(InputError):
-    """Another process that trains together with this one has failed and says why; nothing is left to say here."""
+    """Another process of the same distributed training failed and reports the error; this process stays silent."""
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:
-    """Say which known word was probably meant.
+    """Suggest a known word for a misspelt one, as the end of an error message.
 
     Args:
-        word: What the user wrote.
-        known: What they could have written.
+        word: The word that the user gave.
+        known: The valid words.
 
     Returns:
-        `"; did you mean 'gated'?"`, or `"; known are: a, b, c"` where nothing comes near.
+        `"; did you mean 'gated'?"`, or `"; known are: a, b, c"` if no word is similar.
     """
     choices = list(known)
     close = difflib.get_close_matches(word[:_MOST], choices, n=1, cutoff=0.6)
@@ -41,13 +41,13 @@ def near_miss(word: str, known: Iterable[str]) -> str:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names in one printable line: the first 20, each of at most 40 characters, and how many more there are."""
+    """Join names in one printable line: the first 20, each cut to 40 characters, and the number of the others."""
     shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])
     return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
 
 
 class _Repr(reprlib.Repr):
-    """Python's way of writing a value, with a bounded cost for any value."""
+    """The `repr` of a value, with a bounded cost for any value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _Repr(reprlib.Repr):
         self.maxlevel = 3
 
     def repr_int(self, number: int, level: int) -> str:
-        if number.bit_length() > 1000:  # Python itself refuses to write very long integers
+        if number.bit_length() > 1000:  # Python refuses to format very long integers
             return f"<an integer of {number.bit_length()} bits>"
         return super().repr_int(number, level)
 
@@ -67,10 +67,10 @@ _REPR = _Repr()
 
 
 def quoted(value: object) -> str:
-    r"""A user's value as an error message shows it: as Python writes it, cut to 80 characters.
+    r"""Format a value of the user for an error message: its `repr`, cut to 80 characters.
 
-    Control characters, escape sequences and lone surrogates come out as escapes, so that the message is one line and
-    can be printed anywhere. The cost is bounded, however large or deeply nested the value is.
+    Control characters, escape sequences and lone surrogates are escaped, so that the message is one printable line.
+    The cost is bounded for large and deeply nested values.
 
     Example:
         >>> print(quoted("\x1b[31mred"), quoted([["a", 1]]), len(quoted("a" * 1000)))
@@ -81,10 +81,10 @@ def quoted(value: object) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    r"""Another library's error in one printable line: its type, and at most 160 characters of its message.
+    r"""Format an error of a library in one printable line: its type, and at most 160 characters of its message.
 
     Example:
-        >>> print(described(ValueError("line 1:\n\x1b[31mno number")))
+        >>> print(describe_error(ValueError("line 1:\n\x1b[31mno number")))
         ValueError: line 1: \x1b[31mno number
     """
     text = printable(" ".join(str(error)[:2000].split()))
@@ -92,7 +92,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The text with whatever a terminal would act upon (control characters, escape sequences) written as escapes.
+    r"""Escape control characters and escape sequences, which a terminal would interpret.
 
     Example:
         >>> print(printable("caf\xe9 \x1b[31m"))
@@ -102,10 +102,10 @@ def printable(text: str) -> str:
 
 
 def os_error_reason(error: OSError) -> str:
-    """What the system refused and for which file, in one line without the error's number.
+    """Format an error of the operating system in one line: the file and the reason, without the error number.
 
     Example:
-        >>> reason(OSError(28, "No space left on device", "scores.json"))
+        >>> os_error_reason(OSError(28, "No space left on device", "scores.json"))
         'scores.json: No space left on device'
     """
     said = error.strerror or str(error) or type(error).__name__

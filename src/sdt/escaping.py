@@ -1,4 +1,4 @@
-"""Text as Markdown and LaTeX show it: whatever a user called a label, a corpus or an id, it means nothing there."""
+"""Escaping of labels, names and ids for Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LATEX = {
 
 
 def one_line(text: str) -> str:
-    r"""Text in one line: white space becomes single spaces, control characters U+FFFD.
+    r"""Text in one line: white space becomes single spaces, control characters become U+FFFD.
 
     Example:
         >>> one_line(" a\n\tb\x1b[2J")
@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    r"""Text within a line of Markdown, a heading or a table's cell.
+    r"""Escape text within a paragraph, a heading or a table cell of Markdown.
 
     Example:
         >>> print(markdown_text("<b>a_b</b> | $x$"))
@@ -41,39 +41,39 @@ def markdown_text(text: str) -> str:
 
 
 def markdown_paragraph(text: str) -> str:
-    """Text on a line of its own, at whose start some signs would begin a list or a rule."""
+    """Escape a paragraph of Markdown, which must not begin like a list or a rule."""
     return re.sub(r"^(\d+)([.)] )|^([+=-])", lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", markdown_text(text))
 
 
 def markdown_code(text: str) -> str:
-    """What is typed or hashed, within a line; as plain text where a sign would end the code or a table's cell."""
+    """Inline code of Markdown; plain text if a character would end the code or a table cell."""
     line = one_line(text)
     return f"`{line}`" if line and not set(line) & set("`|") else markdown_text(line)
 
 
 def markdown_command(command: str) -> str:
-    """A command as a code block of one line."""
+    """A command as a Markdown code block."""
     return f"    {one_line(command)}"
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table: the first column is text, the others are numbers, aligned to the right."""
+    """A Markdown table; all columns but the first are numbers, aligned to the right."""
     lines = [[markdown_text(cell) for cell in row] for row in (head, *rows)]
     lines.insert(1, ["---", *["---:"] * (len(head) - 1)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def latex_text(text: str) -> str:
-    """Text as LaTeX shows it; the hyphen before a number becomes a minus sign."""
+    """Escape text for LaTeX; a hyphen before a number becomes a minus sign."""
     escaped = "".join(_LATEX.get(character, character) for character in one_line(text))
     return re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
 
 
 def latex_row(cells: Iterable[str]) -> str:
-    r"""A row of a `tabular` from LaTeX; in braces what a `\\` before it would take for its argument or its star."""
+    r"""A row of a LaTeX `tabular`; braces protect cells that a preceding `\\` would parse as its argument."""
     return " & ".join(f"{{{cell}}}" if cell.startswith(("[", "*")) else cell for cell in cells) + r" \\"
 
 
 def latex_comment(text: str) -> str:
-    """A comment, which ends with its line."""
+    """A LaTeX comment of one line."""
     return f"% {one_line(text)}"

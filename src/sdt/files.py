@@ -1,7 +1,7 @@
-"""Files and folders that are written whole or not at all: written aside, then renamed.
+"""Atomic writes of files and folders: they are written under a temporary name and then renamed.
 
-What is written aside is called `.NAME.HOST-PID-xxxxxxxx.partial`. A process that is killed leaves it behind; the next
-process that writes to the same folder on the same machine removes it.
+The temporary name is `.NAME.HOST-PID-xxxxxxxx.partial`. A killed process leaves it behind; the next process that writes
+to the same folder on the same machine removes it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sdt.errors import InputError
 
 PARTIAL = ".partial"
 OLD = ".old"
-"""A folder that is being replaced."""
+"""The suffix of a folder that is being replaced."""
 _HOST = re.sub(r"\W", "_", platform.node())
 _ASIDE = re.compile(rf"\.(?P<name>.+)\.{_HOST}-(?P<process>\d+)-\w+(?P<kind>{PARTIAL}|{OLD})", re.DOTALL)
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well, delete it when not."""
+    """Yield a temporary path next to `path`, which is renamed to `path` if the block succeeds, and deleted if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path.parent.resolve())
     handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=PARTIAL, dir=path.parent)
@@ -48,43 +48,43 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before long work whether a file or folder could be written in the end, with the folders it lies in.
+    """Check before long work that a file or folder can be written, including its parent folders.
 
     Raises:
-        InputError: It could not.
+        InputError: It cannot be written.
     """
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
     if not nearest.is_dir():
         raise InputError(f"{path}: cannot be written, since {nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: cannot be written, since nothing may be written to {nearest}")
+        raise InputError(f"{path}: cannot be written, since {nearest} is not writable")
 
 
 def resolve_beside(path: Path, name: str) -> Path:
-    r"""The file that another file names, from its own folder; a backslash separates folders, as Windows writes it.
+    r"""Resolve a file name in a file relative to the folder of this file; backslashes separate folders, too.
 
     Example:
-        >>> beside(Path("talks/table.csv"), r"clips\a.mp3").as_posix()
+        >>> resolve_beside(Path("talks/table.csv"), r"clips\a.mp3").as_posix()
         'talks/clips/a.mp3'
     """
     return path.parent / PureWindowsPath(name).as_posix()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    """Write text as UTF-8 to a file, atomically."""
     with atomic_file(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; rename it to `path` when the block ends well, delete it when not.
+    """Yield a temporary folder next to `path`, which is renamed to `path` if the block succeeds, and deleted if not.
 
     Raises:
         InputError: `path` exists and `overwrite` is false, or is a file.
     """
     if path.parent.is_dir():
-        _remove_leftovers(path.parent.resolve())  # first, since it may bring `path` back
+        _remove_leftovers(path.parent.resolve())  # this can restore `path`
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; name a folder")
     if path.exists() and any(path.iterdir()) and not overwrite:
@@ -108,16 +108,16 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwrite: bool) -> None:
-    """Refuse a folder that a command's results cannot go to, before the work rather than after it.
+    """Check before the work that the results of a command can be written to a folder.
 
     Args:
-        folder: Where the results shall be.
-        mine: Whether a file of this name is part of earlier results.
-        what: What the results are, `an evaluation`.
-        overwrite: Whether earlier results may be replaced.
+        folder: The folder of the results.
+        mine: Whether a file name belongs to earlier results.
+        what: The kind of results, such as `an evaluation`, for error messages.
+        overwrite: Whether earlier results can be replaced.
 
     Raises:
-        InputError: It is a file; or holds results and `overwrite` is false; or holds anything else.
+        InputError: The folder is a file, contains results while `overwrite` is false, or contains other files.
     """
     if not folder.is_dir():
         if folder.exists():
@@ -128,17 +128,20 @@ def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwr
         raise InputError(f"{folder}: exists already; give another folder, or --overwrite to replace it")
     others = sorted(name for name in inside if not mine(name))
     if others:
-        raise InputError(f"{folder}: holds {others[0]!r}, which is no part of {what}; give another folder")
+        raise InputError(f"{folder}: contains {others[0]!r}, which is not part of {what}; give another folder")
 
 
 def most_expanded(size: int) -> int:
-    """How many bytes of memory the content of a stranger's file may come to.
+    """The limit of memory for the content of an untrusted file.
 
-    Formats that compress, or that refer to one value many times, can make gigabytes of a few bytes. Real files stay
-    below this bound: short lists in a pickle come to some 60 times their size, long arrays to 10 times.
+    Formats with compression or shared values can expand a few bytes to gigabytes. Real files stay below this limit:
+    short lists in a pickle take about 60 times their size, long arrays 10 times.
 
     Args:
-        size: The file's, in bytes.
+        size: The size of the file in bytes.
+
+    Returns:
+        The limit in bytes.
     """
     return 64 * 2**20 + 100 * size
 
@@ -150,7 +153,7 @@ def sha256(path: Path) -> str:
 
 
 def _name(error: BaseException, path: Path, aside: Path) -> None:
-    """Let an error of the system (a full disk) name what could not be written, not what was written aside."""
+    """Let an error of the system (such as a full disk) name the final path instead of the temporary one."""
     if isinstance(error, OSError) and error.strerror and str(error.filename or aside).startswith(str(aside)):
         error.filename = str(path)
 
@@ -159,11 +162,11 @@ def _prefix(path: Path) -> str:
     return f".{path.name}.{_HOST}-{os.getpid()}-"
 
 
-@functools.cache  # once for a folder: thousands of files may be written to one
+@functools.cache  # once per folder, which can receive thousands of files
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes of this machine left in a folder.
+    """Remove the temporary files that killed processes of this machine left in a folder.
 
-    A folder whose replacement was killed between its two renames gets its name back.
+    If a process was killed between the two renames of a replacement, the old folder gets its name back.
     """
     for left in folder.iterdir():
         found = _ASIDE.fullmatch(left.name)
@@ -178,19 +181,19 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    if os.name == "nt":  # signal 0 would end it there
+    if os.name == "nt":  # there, signal 0 ends the process
         return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it runs, for another user
+    except OSError:  # it belongs to another user
         return True
     return True
 
 
 def _umask() -> int:
-    # mkstemp and mkdtemp make private files; the user expects what their umask says. It can only be read by setting it.
+    # mkstemp and mkdtemp make private files, whatever the umask is. The umask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

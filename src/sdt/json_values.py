@@ -1,4 +1,4 @@
-"""Checks of values read from a JSON file that somebody else may have written."""
+"""Checks of values from untrusted JSON files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LARGEST_SIZE = 2**31 - 1
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `ValueError` with the message where the condition does not hold."""
+    """Raise `ValueError` with this message unless the condition holds."""
     if not condition:
         raise ValueError(message)
 
@@ -27,36 +27,44 @@ def is_finite(value: object) -> bool:
         return False
     try:
         return math.isfinite(value)
-    except OverflowError:  # of an integer
+    except OverflowError:  # an integer that is too large
         return False
 
 
 def get_dict(key: str, values: Mapping[str, object]) -> dict[str, object]:
-    """The dictionary under a key; raises `ValueError` where there is none."""
+    """The dictionary under a key.
+
+    Raises:
+        ValueError: The value is missing or has another type.
+    """
     value = values.get(key)
     if not isinstance(value, dict):
-        raise ValueError(f"{quoted(key)} is no dictionary")
+        raise ValueError(f"{quoted(key)} is not a dictionary")
     return value
 
 
 def get_strings(key: str, values: Mapping[str, object]) -> list[str]:
-    """The list of texts under a key; raises `ValueError` where there is none, or a text is not valid Unicode."""
+    """The list of strings under a key.
+
+    Raises:
+        ValueError: The value is missing or has another type, or a string is not valid Unicode.
+    """
     value = values.get(key)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"{quoted(key)} is no list of texts")
+        raise ValueError(f"{quoted(key)} is not a list of strings")
     for item in value:
-        item.encode("utf-8")  # UnicodeEncodeError, a ValueError, where JSON has half a character as an escape
+        item.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
     return value
 
 
 def check_statistics(values: Mapping[str, object]) -> None:
-    """Check `normalisation`, where it is among the values: modality to `mean` and `deviation`, lists of finite numbers.
+    """Check the optional key `normalisation`: modality to `mean` and `deviation`, lists of finite numbers.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The value has another structure.
     """
     for name, of in get_dict("normalisation", {"normalisation": {}, **values}).items():
         for key in ("mean", "deviation"):
             numbers = of.get(key) if isinstance(of, dict) else None
             found = isinstance(numbers, list) and all(map(is_finite, numbers))
-            require(found, f"'{key}' in 'normalisation' of {quoted(name)} is no list of finite numbers")
+            require(found, f"'{key}' in 'normalisation' of {quoted(name)} is not a list of finite numbers")

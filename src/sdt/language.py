@@ -1,4 +1,4 @@
-"""The language of words, by py3langid: naive Bayes over byte sequences, offline and deterministic."""
+"""Language detection by py3langid: naive Bayes over byte sequences, offline and deterministic."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from functools import cache
 from typing import Any
 
 SURE = 0.001
-"""A text is in another language only where the known ones have a probability below this. Of MELD's 13,708 English
-utterances and 1,432 dialogues, down to "Hi.", none has; of 36 sentences of five words in 19 others, 30 have."""
+"""A text is in a foreign language if all known languages have a probability below this. No text of MELD's 13,708
+English utterances and 1,432 dialogues falls below it; of 36 sentences of five words in 19 other languages, 30 do."""
 LONGEST = 5000
-"""Characters that are looked at."""
+"""The number of characters that are analysed."""
 SIGNS = ("So", "Sk", "Cf")
-"""Categories of Unicode that are of no language: emoji with their modifiers, and what is not seen."""
+"""Unicode categories without a language: emoji with their modifiers, and invisible characters."""
 STRETCH, STRETCHES = 1000, 20
-"""Characters of many texts whose language is told together, and how many such stretches are looked at."""
+"""Texts are classified in chunks of this many characters, and at most this many chunks."""
 
 
 def foreign_language(text: str, known: Collection[str]) -> str | None:
-    """The language of a text, where it is surely none of the known ones.
+    """Detect that a text is in none of the known languages.
 
     Args:
-        text: Any.
-        known: ISO 639-1 codes; empty where nothing is known.
+        text: The text.
+        known: ISO 639-1 codes; if empty, no language is detected.
 
     Returns:
-        The ISO 639-1 code; None where the text may well be in a known language, or has no letter.
+        The ISO 639-1 code; None if the text can be in a known language, or has no letters.
 
     Example:
         >>> foreign_language("Ich bin so wütend, warum hast du das getan?", ["en"])
@@ -48,7 +48,7 @@ def most_likely(text: str) -> tuple[str, float]:
 
 
 def detect_languages(texts: Iterable[str]) -> tuple[str, ...]:
-    """The ISO 639-1 codes of the languages of at least a tenth of some texts; empty where there is too little text."""
+    """The ISO 639-1 codes of the languages of at least a tenth of the texts; empty if there is too little text."""
     whole = " ".join(texts)
     parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]
     parts = parts[:: max(1, len(parts) // STRETCHES)]

@@ -1,4 +1,4 @@
-"""A limit on models built from a stranger's configuration: what their file of weights justifies, and no more."""
+"""A limit on the size of models that untrusted configurations describe: the size of their weights."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch.nn.modules import module as registration
 from sdt.errors import InputError
 
 _REGISTERED = 10
-"""How often a parameter may be registered while a model is built: weight normalisation, for one, replaces some."""
+"""How often a parameter can be registered while a model is built; weight normalisation replaces parameters."""
 _FURTHER = (100, 10_000_000)
-"""Tensors and numbers that a model may have beyond those in its file: parts that the file's task had no use for."""
+"""Additional tensors and values that a model can have beyond its file, for parts that the file omits."""
 
 
 def tensor_sizes(weights: Path) -> list[int]:
-    """How many numbers each tensor of a safetensors file has; reads the header alone.
+    """The number of values of each tensor of a safetensors file; reads the header only.
 
     Raises:
         SafetensorError, OSError: The file is damaged or missing.
@@ -32,10 +32,10 @@ def tensor_sizes(weights: Path) -> list[int]:
 
 @contextlib.contextmanager
 def limit_parameters(sizes: list[int]) -> Iterator[None]:
-    """While this lasts, no model can be built in this thread that is far larger than these sizes of tensors.
+    """Limit the models that this thread builds in the block to about these tensor sizes.
 
     Raises:
-        InputError: One was begun.
+        InputError: A model is larger.
     """
     thread = threading.get_ident()
     tensors, numbers = (_REGISTERED * of + more for of, more in zip((len(sizes), sum(sizes)), _FURTHER, strict=True))
@@ -48,8 +48,8 @@ def limit_parameters(sizes: list[int]) -> Iterator[None]:
         numbers -= parameter.numel()
         if tensors < 0 or numbers < 0:
             raise InputError(
-                "the configuration describes a larger model than the weights are of, which are "
-                f"{sum(sizes):,} numbers in {len(sizes):,} tensors"
+                "the configuration describes a larger model than the weights, which have "
+                f"{sum(sizes):,} values in {len(sizes):,} tensors"
             )
 
     handle = registration.register_module_parameter_registration_hook(count)

@@ -1,4 +1,4 @@
-"""How speakers become numbers: by identity (a table of known people) or by order of appearance."""
+"""Numbering of speakers, by identity (a table of known speakers) or by order of appearance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdt.conversation import Conversation
 
 SpeakerMode = Literal["identity", "appearance"]
 FIRST_SPEAKER = "Speaker 1"
-"""Who speaks where nobody has been named."""
+"""The default speaker."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,19 @@ class Speakers:
     """The speaker numbering of a corpus and of every model trained on it."""
 
     mode: SpeakerMode
-    """`identity`: a speaker has the same number everywhere. `appearance`: who speaks first in a conversation is 0, the
-    next new voice 1, and so on; works for people never seen."""
+    """`identity`: a speaker has the same number in all conversations. `appearance`: the first speaker of a conversation
+    is 0, the next new speaker 1, and so on; this also works for unknown speakers."""
     count: int
-    """How many numbers there are. `count` itself stands for a speaker without a number."""
+    """The number of speaker numbers. `count` itself stands for an unknown speaker."""
     names: tuple[str, ...] = ()
-    """In mode `identity`, the known speakers in the order of their numbers."""
+    """The known speakers in the order of their numbers, in mode `identity`."""
 
     def __post_init__(self) -> None:
         if self.mode == "identity" and len(self.names) != self.count:
             raise ValueError(f"speakers: {self.count} numbers but {len(self.names)} names")
 
     def numbers(self, conversation: Conversation) -> list[int]:
-        """The speaker number of each utterance; `count` for an unknown speaker, or one past the last number."""
+        """The speaker number of each utterance; `count` for an unknown speaker, or beyond `count` speakers."""
         seen: dict[str, int] = {}
         return [self.number(utterance.speaker, seen) for utterance in conversation.utterances]
 
@@ -39,8 +39,8 @@ class Speakers:
         """The number of one speaker.
 
         Args:
-            speaker: Who speaks.
-            seen: Who spoke before in this conversation, with their numbers; empty at its beginning, and added to.
+            speaker: The name of the speaker.
+            seen: The previous speakers of this conversation with their numbers; this method adds the speaker.
         """
         if speaker not in seen:
             if self.mode == "appearance":
@@ -51,12 +51,12 @@ class Speakers:
 
     @cached_property
     def _known(self) -> dict[str, int]:
-        """Name to number; of a name that stands there twice, the first."""
+        """Name to number; the first number of a repeated name."""
         return {name: number for number, name in reversed(list(enumerate(self.names)))}
 
     @classmethod
     def of(cls, conversations: Iterable[Conversation], mode: SpeakerMode) -> Speakers:
-        """The numbering that covers these conversations (for `identity`, names in alphabetical order)."""
+        """Make the numbering of these conversations; for `identity`, names are in alphabetical order."""
         voices = ({utterance.speaker for utterance in c.utterances} for c in conversations)
         if mode == "appearance":
             return cls("appearance", max(map(len, voices), default=1))

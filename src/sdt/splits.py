@@ -1,4 +1,4 @@
-"""Splits of whole conversations, by their ids alone."""
+"""Splits of conversations into train, dev and test by their ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IEMOCAP_DEV = (
     *("Ses03F_impro01", "Ses03M_impro02", "Ses03M_impro08a", "Ses03M_script02_2", "Ses03M_script03_2"),
     *("Ses04F_impro07", "Ses04F_script02_1"),
 )
-"""IEMOCAP's usual dev conversations; their speakers are in train too."""
+"""The usual dev conversations of IEMOCAP; their speakers are in train, too."""
 
 MELD_DEV = range(1039, 1153)
 """MELD's dev conversations, where its three splits are numbered through: train comes before, test (to 1432) after."""
@@ -34,7 +34,7 @@ Dev = Literal["usual", "session4", "share"]
 
 
 def split_named(name: str) -> str | None:
-    """The split that a name means: `train`, `dev` or `test`, of whatever case and usual spelling; None for another.
+    """The split of a name in any case and usual spelling: `train`, `dev` or `test`; None for other names.
 
     Example:
         >>> split_named("Validation"), split_named("eval")
@@ -44,51 +44,52 @@ def split_named(name: str) -> str | None:
 
 
 def iemocap_session(conversation: str) -> int | None:
-    """The session (1 to 5) of an IEMOCAP conversation, `Ses04F_impro07` say; None for any other id."""
+    """The session (1 to 5) of an IEMOCAP conversation such as `Ses04F_impro07`; None for other ids."""
     match = re.fullmatch(r"Ses0([1-5])[FM]_(?:impro|script)\w+", conversation)
     return int(match[1]) if match else None
 
 
 def meld_number(conversation: str) -> int | None:
-    """The number (0 to 1432) of a conversation of MELD where its splits are numbered through; None for any other id."""
+    """The number (0 to 1432) of a conversation in MELD files that number all splits consecutively; None for others."""
     return int(conversation) if re.fullmatch(r"\d{1,4}", conversation) and int(conversation) <= 1432 else None
 
 
 def meld_by_number(conversations: Iterable[str]) -> dict[str, list[str]]:
-    """MELD's own splits: 0 to 1038 are train, 1039 to 1152 dev, 1153 to 1432 test.
+    """The splits of MELD: 0 to 1038 are train, 1039 to 1152 dev, 1153 to 1432 test.
 
     Raises:
-        InputError: An id is no such number.
+        InputError: An id is not such a number.
     """
     splits: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
     for conversation in conversations:
         number = meld_number(conversation)
         if number is None:
-            raise InputError(f"conversation {conversation!r} is no MELD conversation: those are numbered 0 to 1432")
+            raise InputError(f"conversation {conversation!r} is not a MELD conversation: those are numbered 0 to 1432")
         split = "train" if number < MELD_DEV.start else "dev" if number in MELD_DEV else "test"
         splits[split].append(conversation)
     return splits
 
 
 def has_usual_dev(train: Iterable[str]) -> bool:
-    """Whether some of the conversations are the usual dev of their corpus."""
+    """Whether some conversations belong to the usual dev split of IEMOCAP or MELD."""
     return any(_usual(conversation) for conversation in train)
 
 
 def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Take the dev conversations out of train.
+    """Split the train conversations into train and dev.
 
     Args:
         train: Conversation ids.
-        rule: `usual`: MELD's by number, IEMOCAP's usual list; `session4`: IEMOCAP's Session 4; `share`: drawn.
-        share: For `share`, how much of train becomes dev: between 0 and 1.
-        seed: For `share`, what it is drawn with; the order of `train` does not matter.
+        rule: `usual` takes MELD's dev split by number, or the usual list for IEMOCAP; `session4` takes IEMOCAP's
+            Session 4; `share` draws conversations at random.
+        share: For `share`, the fraction that becomes dev, between 0 and 1.
+        seed: For `share`, the random seed; the order of `train` does not matter.
 
     Returns:
-        What remains of train, and dev; both in the order of `train`.
+        The remaining train conversations, and dev; both in the order of `train`.
 
     Raises:
-        InputError: The conversations are not of the corpus that the rule is for, or nothing would be left of a split.
+        InputError: The rule does not apply to these conversations, or a split would be empty.
     """
     if rule == "share":
         dev = _drawn(train, share, seed)
@@ -102,9 +103,9 @@ def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int =
             "usual": "the usual dev conversations of IEMOCAP (Ses01M_impro01 ...) or of MELD (1039 to 1152)",
         }[rule]
         found = f"of {len(train)}, the first being {train[0]!r}" if train else "there are none"
-        raise InputError(f"dev {rule!r}: the train conversations hold none of {wanted}: {found}")
+        raise InputError(f"dev {rule!r}: train has none of {wanted}: {found}")
     if len(dev) == len(train):
-        raise InputError(f"dev {rule!r}: nothing is left of train: all {len(train)} conversations would be dev")
+        raise InputError(f"dev {rule!r}: train would be empty: all {len(train)} conversations would be dev")
     return [c for c in train if c not in dev], [c for c in train if c in dev]
 
 
@@ -116,7 +117,7 @@ def _drawn(train: Sequence[str], share: float, seed: int) -> set[str]:
     if not 0 < share < 1:
         raise InputError(f"dev 'share': {share} is not between 0 and 1")
     if len(train) < 2:
-        raise InputError(f"dev 'share': {len(train)} train conversations cannot be shared out; at least two are needed")
+        raise InputError(f"dev 'share': {len(train)} train conversations cannot be split; at least two are needed")
     count = min(max(1, round(share * len(train))), len(train) - 1)
     order = np.random.default_rng(seed).permutation(len(train))
     ids = sorted(train)

@@ -1,4 +1,4 @@
-"""From bytes to text: telling the encoding, repairing what went through the wrong one, refusing control characters."""
+"""Decoding of text: detection of encodings, repair of wrongly decoded text, refusal of control characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdt.errors import InputError, near_miss, quoted
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is a prefix
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -24,16 +24,16 @@ _MULTIBYTE = ("gb18030", "big5", "cp932", "euc_jp", "cp949")
 _NOT_LATIN = (
     "cp1251", "koi8_r", "cp866", "iso8859_5", "cp1253", "cp1255", "cp1256", "cp874", *_MULTIBYTE,
 )  # fmt: skip
-"""Encodings of alphabets other than Latin, as files in use have them."""
+"""Common encodings of alphabets other than Latin."""
 _LATIN = ("cp1250", "iso8859_2", "cp1254", "cp1257", "mac_roman", "cp850", "cp437", "cp852")
 _BY_LANGUAGE = {"cp1254": ("tr", "az"), "cp1250": ("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sq")}
 """Encodings that differ from Windows-1252 in a few letters, and the languages (ISO 639-1) that need these."""
 _TYPOGRAPHIC = b"\x85\x91\x92\x93\x94\x95\x96\x97"
-"""Quotes, dashes and the ellipsis in Windows-1252 and its like."""
+"""Quotes, dashes and the ellipsis in Windows-1252 and similar encodings."""
 _SAMPLE = 1 << 16
-"""Bytes by which an encoding is told."""
+"""The number of bytes that detection analyses."""
 _CLOSE = 0.03
-"""Two encodings whose detected disorder and coherence differ by less are not told apart."""
+"""Two encodings are ambiguous if their detected disorder and coherence differ by less."""
 _NOT_IN_WORDS = re.compile(
     r"[\x80-\x9f]|[¦¬±¹²³¼¾¶](?=[^\W\d_])|(?<=[^\W\d_])[¡¢£¤¥§©®¯µ¸º»½¿÷×†‡ˆ‰‹›‚ƒ„•˜™](?=[^\W\d_])"
 )
@@ -44,7 +44,7 @@ _WINDOWS_1252 = {
 
 
 def is_blank(text: str | None) -> bool:
-    r"""Whether there is nothing to read: no text, or nothing but blanks and characters that are not seen.
+    r"""Whether a text is empty: None, or white space and invisible characters only.
 
     Example:
         >>> is_blank(" \u200b"), is_blank("...")
@@ -54,7 +54,7 @@ def is_blank(text: str | None) -> bool:
 
 
 def repair_windows1252(text: str) -> str:
-    r"""Replace control characters by what they were in Windows-1252.
+    r"""Replace control characters by the characters of Windows-1252 with the same codes.
 
     Text in that encoding, read as Latin-1, has control characters (U+0080 to U+009F) for typographic quotes, dashes and
     ellipses; MELD's annotation is full of them. No real text contains such characters.
@@ -67,9 +67,9 @@ def repair_windows1252(text: str) -> str:
 
 
 def repair_utf8(text: str) -> str:
-    r"""Undo the reading of UTF-8 bytes as Latin-1, which is how byte strings of Python 2 come out of a pickle.
+    r"""Undo the decoding of UTF-8 bytes as Latin-1, which happens to byte strings of Python 2 in a pickle.
 
-    Text that cannot have come about in this way is returned as it is.
+    Other text is returned unchanged.
 
     Example:
         >>> repair_utf8("caf\xc3\xa9"), repair_utf8("caf\xe9")
@@ -82,27 +82,27 @@ def repair_utf8(text: str) -> str:
 
 
 def check_names(what: str, names: Iterable[str]) -> None:
-    r"""Refuse names that hold control characters: no real name does, and a terminal acts upon some of them.
+    r"""Refuse names with control characters, which terminals interpret.
 
     Args:
-        what: What they name, as in "label".
+        what: The kind of names, such as "label", for error messages.
         names: Ids, labels, speakers, modalities.
 
     Raises:
-        InputError: One holds a control character, such as the beginning of an escape sequence.
+        InputError: A name has a control character, such as the start of an escape sequence.
 
     Example:
         >>> check_names("label", ["joy", "\x1b[31manger"])
         Traceback (most recent call last):
-        sdt.errors.InputError: label '\x1b[31manger' holds control characters; remove them
+        sdt.errors.InputError: label '\x1b[31manger' contains control characters; remove them
     """
     for name in names:
         if _CONTROL.search(name):
-            raise InputError(f"{what} {quoted(name)} holds control characters; remove them")
+            raise InputError(f"{what} {quoted(name)} contains control characters; remove them")
 
 
 class UnknownEncodingError(InputError):
-    """The encoding of a text cannot be told.
+    """The encoding of a text cannot be detected.
 
     Args:
         where: The file.
@@ -111,37 +111,37 @@ class UnknownEncodingError(InputError):
 
     def __init__(self, where: str, likely: Sequence[str]) -> None:
         self.where, self.likely = where, tuple(likely)
-        say = f"name it with --encoding, {', '.join(likely)} for example" if likely else "name it with --encoding"
+        say = f"give --encoding, for example {', '.join(likely)}" if likely else "give --encoding"
         super().__init__(f"{where}: is not UTF-8, and its encoding cannot be detected; {say}")
 
 
 class DecodedText(NamedTuple):
-    """Text, and how its bytes were understood."""
+    """Text, and the encoding of its bytes."""
 
     text: str
-    """Without a byte order mark; line ends as they are."""
+    """The text without a byte order mark; line ends are unchanged."""
     encoding: str
-    """Python's name. Windows-1252 is `latin-1`: it leaves five bytes undefined, and `repair_windows1252` does the
-    rest, which is done to `text`."""
+    """The Python name of the encoding. Windows-1252 is `latin-1`, because it leaves five bytes undefined; `text` is
+    already repaired by `repair_windows1252`."""
     note: str | None
-    """What the user should know about a guess."""
+    """A note for the user if the encoding is guessed."""
 
 
 def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
     """Decode a text file, or a line of one.
 
-    A byte order mark decides (UTF-8, UTF-16, UTF-32). Without one it is UTF-8, or UTF-16 by its zero bytes. Otherwise
-    text with single letters outside of ASCII is Windows-1252, unless that gives signs in the middle of words; for text
-    with whole words outside of ASCII, charset-normalizer tells the encoding.
+    A byte order mark determines UTF-8, UTF-16 or UTF-32. Without one, valid UTF-8 is UTF-8, and text with zero bytes is
+    UTF-16. Otherwise, text with single letters outside of ASCII is Windows-1252, unless this yields symbols within
+    words; for text with whole words outside of ASCII, charset-normalizer detects the encoding.
 
     Args:
-        where: The file, and the line of a single one, for messages.
+        where: The file, and the line if `data` is one line, for error messages.
         data: The bytes.
-        encoding: What the user says it is.
+        encoding: The encoding that the user gave.
 
     Raises:
-        InputError: The encoding is unknown, or the bytes are not in it.
-        UnknownEncodingError: None is given, and it cannot be detected.
+        InputError: The encoding is unknown or invalid for these bytes.
+        UnknownEncodingError: No encoding is given, and it cannot be detected.
     """
     if encoding is not None:
         return DecodedText(_as_asked(where, data, check_encoding(encoding)), encoding, None)
@@ -151,8 +151,8 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
                 return DecodedText(data.decode(name), name, None)
             except UnicodeDecodeError as error:
                 raise InputError(
-                    f"{where}: begins as {name.removesuffix('-sig').upper()} but is not ({error.reason} at byte "
-                    f"{error.start}); is the file cut off?"
+                    f"{where}: has the byte order mark of {name.removesuffix('-sig').upper()} but is invalid "
+                    f"({error.reason} at byte {error.start}); is the file truncated?"
                 ) from None
     for name in (*(["iso2022_jp"] if b"\x1b$" in data else []), "utf-8", *_utf16(data)):
         try:
@@ -165,10 +165,13 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
 
 
 def check_encoding(name: str) -> str:
-    """The name of an encoding of text that a user gave.
+    """Check the name of an encoding that the user gave.
+
+    Returns:
+        The name.
 
     Raises:
-        InputError: Python does not know it.
+        InputError: Python does not know the encoding.
     """
     try:
         with contextlib.suppress(UnicodeError):
@@ -186,15 +189,15 @@ def _as_asked(where: str, data: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{where}: not {encoding} (byte {data[error.start]:#04x} in line {line}); give the encoding that it has"
+            f"{where}: not {encoding} (byte {data[error.start]:#04x} in line {line}); give the right encoding"
         ) from None
 
 
 def _utf16(data: bytes) -> list[str]:
-    """UTF-16 with no byte order mark: in any language many characters, line ends for one, have one byte of 0."""
+    """UTF-16 without a byte order mark: in every language many characters, such as line ends, have one zero byte."""
     little, big = (data[first::2].count(0) for first in (1, 0))
     share = max(little, big) / max(1, len(data) // 2)
-    # All letters have one where all are ASCII; a few zeros among them are something else.
+    # In ASCII text all letters have a zero byte; a few zero bytes have another cause.
     if len(data) % 2 or min(little, big) or share < (0.5 if data.isascii() else 0.05):
         return []
     return ["utf-16-le" if little else "utf-16-be"]
@@ -202,7 +205,7 @@ def _utf16(data: bytes) -> list[str]:
 
 def _guessed(where: str, data: bytes) -> DecodedText:
     latin = repair_windows1252(data.decode("latin-1"))
-    if "\0" in latin:  # no text in any encoding; the caller says so
+    if "\0" in latin:  # not text; the caller reports it
         return DecodedText(latin, "latin-1", None)
     sample = b"\n".join(line for line in data[: 16 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
     runs = re.findall(rb"[\x80-\xff]+", sample.translate(None, _TYPOGRAPHIC))
@@ -238,19 +241,19 @@ def _by_language(sample: bytes) -> str:
 
 
 def _likely(sample: bytes, encodings: Sequence[str]) -> list[str]:
-    """The encodings that charset-normalizer does not tell apart: a guess among them would be wrong words unnoticed."""
-    from charset_normalizer import from_bytes  # most files never need it
+    """The encodings that charset-normalizer cannot distinguish; guessing among them would silently corrupt words."""
+    from charset_normalizer import from_bytes  # rarely needed
 
     found = [m for m in from_bytes(sample, cp_isolation=list(encodings)) if not _odd(str(m))]
     likely = [
         m.encoding for m in found if m.chaos - found[0].chaos < _CLOSE and found[0].coherence - m.coherence < _CLOSE
     ]
-    # Bytes hardly ever make characters of several bytes by chance; those of one they always make.
+    # Bytes are rarely valid in a multi-byte encoding by chance, and always valid in a single-byte one.
     return [name for name in likely if name in _MULTIBYTE] or likely
 
 
 def _odd(text: str) -> bool:
-    """Whether words hold what they do where text is read in another Latin encoding than its own: signs, capitals."""
+    """Whether words contain symbols or capitals, as text decoded with the wrong Latin encoding does."""
     capitals = (
         text[found.start()].isupper() and text[found.start() - 1].islower() and text[found.end()].islower()
         for found in re.finditer(r"(?<=[^\W\d_])[^\x00-\x7f](?=[^\W\d_])", text)

@@ -1,7 +1,7 @@
-"""Waits that Ctrl-C ends.
+"""Blocking waits that Ctrl-C interrupts.
 
-A wait without a limit goes on where the system does not interrupt it, as Windows, or where another thread of the
-process was given the signal; so there is a limit, and one waits again.
+An unlimited wait is not interruptible on Windows, or if another thread of the process receives the signal. These
+functions therefore wait repeatedly for a limited time.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 LIMIT = 1.0
-"""Seconds of one wait."""
+"""The limit of one wait in seconds."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Future[Any])
 
 
 def get(items: queue.SimpleQueue[T]) -> T:
-    """The next item of a queue, once there is one."""
+    """Wait for the next item of a queue."""
     while True:
         with contextlib.suppress(queue.Empty):
             return items.get(timeout=LIMIT)
 
 
 def as_completed(futures: Iterable[F]) -> Iterator[F]:
-    """Futures in the order in which they end, by a result, an error or a cancellation; each once.
+    """Yield futures in the order in which they finish, fail or are cancelled.
 
-    What `concurrent.futures.as_completed` gives, with waits that Ctrl-C ends.
+    Like `concurrent.futures.as_completed`, but Ctrl-C interrupts it.
     """
     found: queue.SimpleQueue[F] = queue.SimpleQueue()
     waiting = list(futures)
     for future in waiting:
-        future.add_done_callback(found.put)  # type: ignore[arg-type]  # of this very future
+        future.add_done_callback(found.put)  # type: ignore[arg-type]  # called with this future
     for _ in waiting:
         yield get(found)
 

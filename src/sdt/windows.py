@@ -1,17 +1,17 @@
-"""A long conversation in windows with overlap: what is read together, and which window's word counts.
+"""Overlapping windows over a long conversation, and the window that predicts each utterance.
 
     conversation   ------------------------------------------------
     windows        [================]
                                [================]
                                              [====================]
-    counts         aaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccc
+    predicts       aaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccc
 
-Each window is read as a conversation of its own. An utterance that lies in two of them is said by the one in which it
-has more context: where a model reads what comes later, too, the one whose ends are farther away, so that every
-utterance away from the conversation's ends has at least half of the overlap on either side; where a model is causal,
-the earlier one, which has more of what was said before.
+Each window is a separate conversation for the model. An utterance in two windows is predicted in the one that gives it
+more context: for a bidirectional model, the window whose ends are farther away, so that every utterance away from the
+ends of the conversation has at least half of the overlap on either side; for a causal model, the earlier window, which
+has more of the preceding utterances.
 
-No torch here, so that the command line can check the settings at once.
+This module does not import torch, so that the command line can check the settings quickly.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from typing import NamedTuple, Self
 from sdt.errors import InputError
 
 SHARE = 4
-"""The overlap, where none is given, is the window divided by this."""
+"""The default overlap is the size of the window divided by this."""
 
 
 class Window(NamedTuple):
-    """A stretch of a conversation that is read together; counted in utterances of the conversation, from 0."""
+    """A range of a conversation, in utterances from 0."""
 
     first: int
     end: int
     counts_from: int
-    """The first utterance of which this window's word counts."""
+    """The first utterance that this window predicts."""
     counts_to: int
-    """The one after the last."""
+    """The utterance after the last one that this window predicts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How long conversations are cut.
+    """The size and overlap of windows.
 
     Raises:
         InputError: The window is empty, or the overlap is not shorter than it.
@@ -50,32 +50,32 @@ class Windows:
     """
 
     size: int
-    """Utterances of a window. A conversation that has no more is not cut."""
+    """Utterances of a window. Shorter conversations are not split."""
     overlap: int
-    """Utterances that two windows share; the last window, which ends with the conversation, may share more."""
+    """Utterances that two windows share; the last window, which ends with the conversation, can share more."""
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise InputError(f"window: {self.size} is less than 1 utterance")
         if not 0 <= self.overlap < self.size:
             raise InputError(
-                f"overlap: {self.overlap} of a window of {self.size}; it is 0 or more, and less than the window"
+                f"overlap: {self.overlap} of a window of {self.size}; it must be at least 0 and less than the window"
             )
 
     @classmethod
     def of(cls, window: int | None, overlap: int | None = None) -> Self | None:
-        """What two options mean; None where conversations are read as a whole.
+        """Make windows from two options; None if conversations are not split.
 
         Args:
             window: Utterances of a window; None for the whole conversation.
             overlap: Utterances that two windows share; None for a quarter of the window.
 
         Raises:
-            InputError: There is an overlap without a window, or they are not what they can be.
+            InputError: There is an overlap without a window, or a value is out of range.
         """
         if window is None:
             if overlap is not None:
-                raise InputError(f"overlap: {overlap}, but there is no window that it could be of; give a window, too")
+                raise InputError(f"overlap: {overlap}, but there is no window; give a window, too")
             return None
         return cls(window, window // SHARE if overlap is None else overlap)
 
@@ -83,12 +83,12 @@ class Windows:
         """The windows of a conversation, in order.
 
         Args:
-            length: Its utterances.
-            causal: Whether the model reads nothing that comes later.
+            length: The number of utterances of the conversation.
+            causal: Whether the model uses preceding utterances only.
         """
         starts = [*range(0, length - self.size, self.size - self.overlap), max(0, length - self.size)]
         ends = [min(start + self.size, length) for start in starts]
-        shared = zip(ends, starts[1:], strict=False)  # where one window ends, and where the next begins
+        shared = zip(ends, starts[1:], strict=False)  # the end of one window, and the start of the next
         borders = [end if causal else (start + end + 1) // 2 for end, start in shared]
         counts = itertools.pairwise([0, *borders, length])
         return [Window(*window, *of) for window, of in zip(zip(starts, ends, strict=True), counts, strict=True)]

@@ -126,7 +126,7 @@ def test_a_transcript_with_its_recording(place: Path, capsys: pytest.CaptureFixt
     assert "audio: prosody, " in capsys.readouterr().out
     importing = ["corpus", "import", "made/utterances.jsonl", "made/audio.npz", "made/text.npz", "--output", "c"]
     assert main([*importing, "--labels", "a,b", "--dev-share", "0.5"]) == 2  # one conversation cannot be split
-    assert "cannot be shared out" in capsys.readouterr().err
+    assert "cannot be split" in capsys.readouterr().err
 
 
 def test_an_interruption_says_how_to_go_on(

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from sdt.cluster.work import Unit
+from sdt.cluster.work import WorkUnit
 
 
 class Here:
@@ -18,8 +18,8 @@ class Here:
         self.done = []
 
     def run(
-        self, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], units: Iterable[Unit[Any]]
-    ) -> Iterator[tuple[Unit[Any], Any]]:
+        self, make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], units: Iterable[WorkUnit[Any]]
+    ) -> Iterator[tuple[WorkUnit[Any], Any]]:
         work = make(*arguments)
         for unit in reversed(list(units)):
             self.done.append(unit.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sdt.__main__ import main
-from sdt.cluster.connection import connected
+from sdt.cluster.connection import connect_cluster
 from sdt.errors import InputError, MissingDependencyError
 from tests.prediction.models import tiny_model
 
@@ -23,15 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("nowhere", "--cluster nowhere: is no address; give local, auto, HOST:PORT or ray://HOST:PORT"),
-        ("http://127.0.0.1:80", "is no address"),
-        ("127.0.0.1:99999", "is no address"),
-        ("127.0.0.1:1", "nothing answers there (Connection refused); is it the address"),
-        ("ray://127.0.0.1:1", "nothing answers there (Connection refused)"),
+        ("nowhere", "--cluster nowhere: invalid address; give local, auto, HOST:PORT or ray://HOST:PORT"),
+        ("http://127.0.0.1:80", "invalid address"),
+        ("127.0.0.1:99999", "invalid address"),
+        ("127.0.0.1:1", "no answer (Connection refused); is it the address"),
+        ("ray://127.0.0.1:1", "no answer (Connection refused)"),
     ],
 )
 def test_addresses_where_there_is_no_cluster(address: str, message: str) -> None:
-    with pytest.raises(InputError) as refused, connected(address):
+    with pytest.raises(InputError) as refused, connect_cluster(address):
         pass
     assert message in str(refused.value)
 
@@ -40,14 +40,17 @@ def test_a_cluster_needs_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"auto: this machine has no token of the cluster; copy"), connected("auto"):
+    with (
+        pytest.raises(InputError, match=r"auto: this machine has no token of the cluster; copy"),
+        connect_cluster("auto"),
+    ):
         pass
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    with pytest.raises(MissingDependencyError, match=r"pip install 'sdt-erc\[cluster\]'"), connected("local"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'sdt-erc\[cluster\]'"), connect_cluster("local"):
         pass
 
 

@@ -66,7 +66,7 @@ def test_the_same_bytes_though_a_worker_is_killed(
         two = extracted(capsys, "two", "--cluster", head, "--workers", "2")
     assert len(killed) == 1
     assert two[:2] == one[:2]
-    assert two[2] == "sdt: minilm: utterance chat/5: its worker died, perhaps for lack of memory; begun again\n"
+    assert two[2] == "sdt: minilm: utterance chat/5: its worker crashed, possibly because of low memory; restarted\n"
     assert files("one").keys() == {"utterances.jsonl", "text.npz", "audio.npz", "problems.txt"}
     assert files("one") == files("two")
 
@@ -81,8 +81,8 @@ def test_a_chunk_of_a_model_that_ends_every_worker(
     code, out, err = extracted(capsys, "two", *options)
     assert (code, out) == (1, "")
     assert err.splitlines()[-1] == (
-        "sdt: given up after 1 tries: words:16: utterances chat/0 to chat/1: its worker died, perhaps for lack of "
-        "memory; the rest is done and kept in the cache"
+        "sdt: given up after 1 tries: words:16: utterances chat/0 to chat/1: its worker crashed, possibly because of "
+        "low memory; all other units are complete and stored in the cache"
     )
     assert not Path("two").exists()
     ALWAYS.unlink()

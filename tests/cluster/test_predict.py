@@ -27,9 +27,9 @@ def test_batches_whose_worker_is_killed_once_or_every_time(
         code, out, err = predicted(capsys, "two.jsonl", "--cluster", head, "--workers", "2")
     assert len(killed) == 1
     assert (code, out) == (1, "")
-    assert "sdt: conversation 'c': its worker died, perhaps for lack of memory; begun again\n" in err
+    assert "sdt: conversation 'c': its worker crashed, possibly because of low memory; restarted\n" in err
     assert err.splitlines()[-1] == (
-        "sdt: given up after 2 tries: conversation 'e': its worker died, perhaps for lack of memory; the rest is done "
+        "sdt: given up after 2 tries: conversation 'e': its worker crashed, possibly because of low memory; the "
         "and kept; run the same command to try again"
     )
     assert "Traceback" not in err

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sdt.cluster import work
-from sdt.cluster.connection import connected
-from sdt.cluster.work import Cluster, LostUnitsError, Unit
+from sdt.cluster.connection import connect_cluster
+from sdt.cluster.work import Cluster, LostUnitsError, WorkUnit
 from sdt.errors import InputError, MissingDependencyError
 from tests.cluster.units import ALWAYS, ASKED, VICTIM, killing, make_square, make_surroundings
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 @pytest.fixture(scope="module")
 def cluster(head: str) -> Iterator[Cluster]:
-    with connected(head) as connection:
+    with connect_cluster(head) as connection:
         yield connection
 
 
@@ -30,8 +30,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def units(*numbers: int) -> Iterator[Unit[int]]:
-    return (Unit(f"unit {number}", number) for number in numbers)
+def units(*numbers: int) -> Iterator[WorkUnit[int]]:
+    return (WorkUnit(f"unit {number}", number) for number in numbers)
 
 
 def test_every_unit_is_done_once_by_workers_that_stay(cluster: Cluster) -> None:
@@ -44,10 +44,10 @@ def test_every_unit_is_done_once_by_workers_that_stay(cluster: Cluster) -> None:
 def test_units_are_taken_as_they_are_needed(cluster: Cluster) -> None:
     taken: list[int] = []
 
-    def without_end() -> Iterator[Unit[int]]:
+    def without_end() -> Iterator[WorkUnit[int]]:
         for number in itertools.count():
             taken.append(number)
-            yield Unit(str(number), number)
+            yield WorkUnit(str(number), number)
 
     results = cluster.run(make_square, (0,), without_end())
     for _ in range(5):
@@ -65,7 +65,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(
     assert sorted(unit.content for unit, _ in done) == list(range(8))
     assert killed[0] not in [process for _, (_, process) in done[-4:]]
     said = capsys.readouterr()
-    assert said.err == "sdt: unit 3: its worker died, perhaps for lack of memory; begun again\n"
+    assert said.err == "sdt: unit 3: its worker crashed, possibly because of low memory; restarted\n"
     assert said.out == ""
 
 
@@ -74,13 +74,13 @@ def test_a_unit_that_ends_every_worker_is_given_up_and_named(
 ) -> None:
     ALWAYS.write_text("unit 2")
     done: list[int] = []
-    message = r"given up after 3 tries: unit 2: its worker died, .*; the rest is done"
+    message = r"given up after 3 tries: unit 2: its worker crashed, "
     with pytest.raises(LostUnitsError, match=message):  # noqa: PT012 - all others are done before
         for unit, _ in cluster.run(make_square, (0,), units(*range(5))):
             done.append(unit.content)
     assert sorted(done) == [0, 1, 3, 4]
     assert ASKED.read_text().count("unit 2\n") == work.TRIES == 3
-    assert capsys.readouterr().err.count("begun again") == work.TRIES - 1
+    assert capsys.readouterr().err.count("restarted") == work.TRIES - 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def _works(process: int) -> bool:
 
 def test_no_room_for_a_worker(head: str, cluster: Cluster) -> None:
     few = Cluster(cluster._ray, head, workers=None, threads=3, gpus=0)
-    with pytest.raises(InputError, match=r"no machine of it has 3 processor cores, which a worker takes"):
+    with pytest.raises(InputError, match=r"no machine has the 3 processor cores"):
         few.check_room()
     with pytest.raises(InputError, match=r"1 processor cores and 0\.5 GPUs"):
         Cluster(cluster._ray, head, workers=None, threads=1, gpus=0.5).check_room()

@@ -111,7 +111,7 @@ def test_a_corpus_of_format_1_opens_and_is_the_same(folder: Path, tmp_path: Path
     [
         ({"train": ["a", "z"]}, None, "split 'train' names conversation 'z', which is not in utterances.jsonl"),
         ({"train": ["a"], "test": ["a"]}, None, "conversation 'a' is in two splits"),
-        ({"train": 1}, None, "'train' is no list of texts"),
+        ({"train": 1}, None, "'train' is not a list"),
         (None, [0, 2, 1, 3, 4, 5], "line 3: the lines of conversation 'a'"),
         (None, [], "split 'train' names conversation 'a', which is not in utterances.jsonl"),
     ],

@@ -96,7 +96,7 @@ from tests.encoders.test_workers import dawdle
 if __name__ == "__main__":
     workers._encode = dawdle
     sources = [Source("c", Utterance(str(n), "A"), None) for n in range(4)]
-    with workers.shared(feature_encoder("prosody"), 2) as encoder:
+    with workers.worker_pool(feature_encoder("prosody"), 2) as encoder:
         encoder.encode(sources)
 """
 

@@ -17,7 +17,7 @@ from sdt.errors import InputError
 from sdt.evaluation.compatibility import check_fit
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.predicted import read_predicted
-from sdt.formats.records import answer
+from sdt.formats.records import prediction_record
 from sdt.models.inference import BatchPrediction, to_predictions
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
@@ -209,7 +209,7 @@ def test_nothing_is_said_for_what_is_not_there(corpus: Corpus, rows: list[tuple[
         assert len(said.probabilities) == (0 if said.emotion is None else len(LABELS))
         known = [weight for weight in said.weights.values() if weight is not None]
         assert sum(known) == pytest.approx(1 if any(has) else 0)
-        line = json.loads(json.dumps(answer(said)))
+        line = json.loads(json.dumps(prediction_record(said)))
         assert line["emotion"] == said.emotion
         assert ("inferred" in line) == said.inferred
         assert {m for m, branch in line["branches"].items() if branch is None} == {

@@ -86,7 +86,7 @@ def test_a_huge_line(tmp_path: Path) -> None:
 
 
 def test_half_a_utf16_character(tmp_path: Path) -> None:
-    assert "begins as UTF-16 but is not" in refused(tmp_path, "a.txt", "Ann: hi".encode("utf-16") + b"a")
+    assert "byte order mark of UTF-16" in refused(tmp_path, "a.txt", "Ann: hi".encode("utf-16") + b"a")
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdt.formats.names import believed_names, split_name
+from sdt.formats.names import detect_names, split_name
 
 
 @pytest.mark.parametrize(
@@ -76,33 +76,33 @@ def test_only_believed_names_are_split() -> None:
 
 
 def test_all_lines_with_a_name_are_believed() -> None:
-    assert believed_names(["joey: hey", "the other one: hi"]) == {"joey", "the other one"}
+    assert detect_names(["joey: hey", "the other one: hi"]) == {"joey", "the other one"}
 
 
 def test_recurring_names_bring_the_capitalised_ones() -> None:
     lines = ["Scene 1", "joey: hey", "Ross Geller: hi", "joey: how are you", "one thing: no", "fine", "really"]
-    assert believed_names(lines) == {"joey", "Ross Geller"}
+    assert detect_names(lines) == {"joey", "Ross Geller"}
 
 
 def test_half_capitalised_names_are_believed() -> None:
-    assert believed_names(["Ludwig van Beethoven: hm", "so", "Ann: ah", "yes"]) == {"Ludwig van Beethoven", "Ann"}
+    assert detect_names(["Ludwig van Beethoven: hm", "so", "Ann: ah", "yes"]) == {"Ludwig van Beethoven", "Ann"}
 
 
 def test_prose_has_no_speakers() -> None:
     lines = ["We met at noon.", "One word: no.", "Attention: this is new.", "It was late.", "Go on."]
-    assert believed_names(lines) == frozenset()
-    assert believed_names(["He said: no", "He said: yes"]) == frozenset()
+    assert detect_names(lines) == frozenset()
+    assert detect_names(["He said: no", "He said: yes"]) == frozenset()
 
 
 def test_capitals_are_believed_where_asked_for() -> None:
     lines = ["MONICA: Hi", "oh", "well", "A: no", "Attention: what", "no", "yes"]
-    assert believed_names(lines) == frozenset()
-    assert believed_names(lines, capitals=True) == {"MONICA"}
+    assert detect_names(lines) == frozenset()
+    assert detect_names(lines, capitals=True) == {"MONICA"}
 
 
 def rows(*lines: str) -> list[str | None]:
     """Whom a file of these lines names, line by line."""
-    names = believed_names(lines)
+    names = detect_names(lines)
     return [split_name(line, names)[0] for line in lines]
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sdt.formats.times import seconds
+from sdt.formats.times import parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from sdt.formats.times import seconds
     ],
 )
 def test_times(text: str, expected: float | None) -> None:
-    found = seconds(text)
+    found = parse_seconds(text)
     assert found == expected
     assert str(found) != "-0.0"
 
@@ -61,4 +61,4 @@ def test_times(text: str, expected: float | None) -> None:
 )
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
-        seconds(text)
+        parse_seconds(text)

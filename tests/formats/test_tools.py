@@ -255,7 +255,7 @@ def test_a_long_line_of_json(tmp_path: Path) -> None:
 def test_formats_that_are_not_read(tmp_path: Path, content: str, title: str, suffix: str) -> None:
     message = refused(tmp_path, f"a.{suffix}", content)
     assert title in message
-    assert "not read" in message
+    assert "not supported" in message
 
 
 def test_a_chat_about_formats_is_a_chat(tmp_path: Path) -> None:

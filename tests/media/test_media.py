@@ -206,7 +206,7 @@ def test_pictures_that_are_not_due_are_passed_over_and_change_nothing(
 
     monkeypatch.setattr(media_video, "frames", counted)
     found = sampled()
-    monkeypatch.setattr(media_video, "_passing_over", lambda packets, *_: packets)
+    monkeypatch.setattr(media_video, "_skip_unused", lambda packets, *_: packets)
     assert found == sampled()
     assert decoded[0] < decoded[2] == 150
 
@@ -216,7 +216,7 @@ def test_a_file_of_which_the_smaller_part_is_there_is_no_recording_of_an_utteran
     whole = write_clip(tmp_path / f"whole{kind}", noise(3.0)).read_bytes()
     path = tmp_path / f"a{kind}"
     path.write_bytes(whole[: len(whole) * 3 // 10])
-    with pytest.raises(MediaProblem, match=r"^cut off: 0\.\d\d of [23]\.\d\d s are there$"):
+    with pytest.raises(MediaProblem, match=r"0\.\d\d of [23]\.\d\d s"):
         decode_audio(Clip(path))
     assert decode_audio(Clip(path, 0.1, 0.4)).seconds == pytest.approx(0.3, abs=0.01)  # a stretch that is there
     path.write_bytes(whole[: len(whole) * 8 // 10])
@@ -259,8 +259,8 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         ("ends before 3.00 s", Clip(sound, 3, 4)),
         ("ends before 4.00 s", Clip(sound, 0.9, 4)),
         ("not after its start", Clip(sound, 0.5, 0.5)),
-        ("are no times", Clip(sound, -1, 1)),
-        ("are no times", Clip(sound, float("nan"), 1)),
+        ("are not valid", Clip(sound, -1, 1)),
+        ("are not valid", Clip(sound, float("nan"), 1)),
         ("longer than 10 minutes", Clip(sound, 0, LONGEST + 1)),
     ):
         with pytest.raises(MediaProblem, match=problem):

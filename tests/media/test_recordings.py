@@ -65,7 +65,7 @@ def test_a_transcript_without_times(tmp_path: Path) -> None:
         find_recordings([chat(length=2)], {}, file)
     with pytest.raises(InputError, match="is one recording, but there are 2 conversations; give a folder"):
         find_recordings([chat("a"), chat("b")], {}, file)
-    with pytest.raises(InputError, match=r"absent\.mp4: there is no such file or folder"):
+    with pytest.raises(InputError, match=r"absent\.mp4: no such file or folder"):
         find_recordings([chat()], {}, tmp_path / "absent.mp4")
 
 

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sdt.conversation import Conversation, Utterance
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.models.config import Architecture
 from sdt.prediction import Pipeline, StreamingPredictor
 from sdt.serving.predict_request import PredictRequest
@@ -30,7 +30,7 @@ def expected(conversation: str, words: list[str]) -> list[dict[str, Any]]:
     found = []
     for number, text in enumerate(words):
         said = Utterance(str(number), ("Ann", "Bob")[number % 2], text)
-        found.append(record(alone.add(said, conversation), said))
+        found.append(utterance_record(alone.add(said, conversation), said))
     return found
 
 
@@ -300,7 +300,7 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(tmp_path: Pa
                     for utterance in said.utterances[6 * part : 6 * part + 6]:
                         answers.append(await say(line, utterance.text, speaker=utterance.speaker))
             for answer, other, utterance in zip(answers, wanted, said.utterances, strict=True):
-                same(answer["prediction"], record(other, utterance))
+                same(answer["prediction"], utterance_record(other, utterance))
 
         await asyncio.gather(*map(one, "abc"))
 

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from sdt.conversation import Utterance
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.prediction import StreamingPredictor
 from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import LABELS, tiny_model
@@ -63,14 +63,14 @@ def clips_are_looked_at(service: Running, tmp_path: Path) -> None:
         assert json.loads(line.recv(60))["notes"] == ["audio: missing where no recording is given"]
         for number, recorded in enumerate((True, False, True)):
             said = Utterance(str(number), "Ann", f"{WORDS} {number}")
-            wanted = record(stream.add(said, "kitchen", clip=clip if recorded else None), said)
+            wanted = utterance_record(stream.add(said, "kitchen", clip=clip if recorded else None), said)
             sent = {"clip": {"base64": base64.b64encode(clip.read_bytes()).decode()}} if recorded else {}
             answer = say(line, speaker="Ann", text=said.text, **sent)
             assert answer["prediction"] == wanted
             assert (answer["prediction"]["weights"]["audio"] is not None) == recorded
         broken = say(line, speaker="Ann", text="Oh.", clip={"base64": "UklGRg=="})
         assert broken["prediction"]["weights"]["audio"] is None
-        assert broken["problems"] == ["kitchen/3: corrupt, or no media file (InvalidDataError)"]
+        assert broken["problems"] == ["kitchen/3: corrupt, or not a media file (InvalidDataError)"]
         assert say(line, seq=99)["error"]["code"] == "order"
 
 

@@ -118,11 +118,11 @@ def _extract(options: argparse.Namespace) -> None:
     with contextlib.closing(cache), connected_cluster(options) as cluster, progress_bars() as bars:
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
         if cluster:
-            from sdt.encoders.clustered import encoding_on, know_recordings
+            from sdt.encoders.clustered import cluster_encoding, hash_recordings
 
             reading = bars.add_task("recordings", total=None, visible=bool(recordings.clips))
             modalities = {encoder.modality for encoder in encoders.values()}
-            know_recordings(
+            hash_recordings(
                 cluster,
                 cache,
                 conversations,
@@ -137,7 +137,7 @@ def _extract(options: argparse.Namespace) -> None:
             cache,
             lambda name, done, total: bars.update(tasks[name], completed=done, total=total),
             options.jobs or usable_cores(),
-            encoding_on(cluster) if cluster else None,
+            cluster_encoding(cluster) if cluster else None,
         )
     if not any(table.present.any() for table in tables.values()):
         first = next(of[0] for of in problems.values() if of)

@@ -198,8 +198,8 @@ def connected_cluster(options: argparse.Namespace, threads: int = 1) -> Iterator
     if options.cluster is None:
         yield None
         return
-    from sdt.cluster.connection import connected
+    from sdt.cluster.connection import connect_cluster
 
     gpus = options.worker_gpus or 0.0
-    with connected(options.cluster, workers=options.workers, threads=threads, gpus=gpus) as cluster:
+    with connect_cluster(options.cluster, workers=options.workers, threads=threads, gpus=gpus) as cluster:
         yield cluster

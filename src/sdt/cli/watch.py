@@ -166,9 +166,9 @@ def _show(utterance: Utterance, prediction: Prediction) -> None:
 
         Console(highlight=False, markup=False).print(utterance_line(utterance, prediction))
         return
-    from sdt.formats.records import record
+    from sdt.formats.records import utterance_record
 
-    print(json.dumps(record(prediction, utterance), ensure_ascii=False), flush=True)
+    print(json.dumps(utterance_record(prediction, utterance), ensure_ascii=False), flush=True)
 
 
 def _typed() -> Iterator[bytes]:

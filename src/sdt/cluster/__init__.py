@@ -1,4 +1,4 @@
-"""Work on more machines than one, by Ray: `connection` reaches a cluster, `work` divides, `worker` is what runs there.
+"""Distributed work on a Ray cluster: `connection` connects to it, `work` distributes, `worker` runs on its machines.
 
-Nothing else of this program knows Ray.
+No other part of this program depends on Ray.
 """

@@ -1,4 +1,4 @@
-"""Reaching a Ray cluster, or starting a Ray on this machine for as long as a command runs."""
+"""Connection to a Ray cluster, or to a Ray that runs on this machine during a command."""
 
 from __future__ import annotations
 
@@ -23,30 +23,32 @@ from sdt.errors import InputError, MissingDependencyError
 LOCAL, AUTO = "local", "auto"
 _CLIENT = "ray://"
 _PATIENCE = 5.0
-"""Seconds in which a head must answer; Ray itself would wait for more than a minute."""
+"""The timeout of a connection to the head in seconds; that of Ray is more than a minute."""
 _LONGEST = 40
-"""Characters of a temporary folder's path: Ray's sockets lie in it, and their paths may have 107."""
+"""The longest path of a temporary folder; the paths of sockets in it can have at most 107 characters."""
 
 
 @contextlib.contextmanager
-def connected(address: str, *, workers: int | None = None, threads: int = 1, gpus: float = 0) -> Iterator[Cluster]:
-    """Be connected to a cluster within the block.
+def connect_cluster(
+    address: str, *, workers: int | None = None, threads: int = 1, gpus: float = 0
+) -> Iterator[Cluster]:
+    """Connect to a cluster within the block.
 
-    A Ray that was started here ends with the block. A cluster stays as it is.
+    A Ray that this function starts stops at the end of the block. An existing cluster keeps running.
 
     Args:
-        address: `local` starts a Ray on this machine; `auto` is the cluster that this machine belongs to; `HOST:PORT`
-            names the head of that cluster; `ray://HOST:PORT` reaches a cluster from a machine outside.
-        workers: How many units are worked on at a time; None for as many as there is room for.
-        threads: Of each worker, which are as many processor cores.
-        gpus: Of each worker; a fraction where several share one.
+        address: `local` starts a Ray on this machine; `auto` is the cluster of this machine; `HOST:PORT` is the head of
+            this cluster; `ray://HOST:PORT` is a cluster that this machine does not belong to.
+        workers: The number of parallel units of work; None uses all resources.
+        threads: The threads and processor cores of each worker.
+        gpus: The GPUs of each worker; a fraction if workers share one.
 
     Raises:
-        InputError: There is no such cluster, its token is not here, or no machine of it has room for a worker.
+        InputError: The cluster does not answer, its token is missing, or no machine has the resources for a worker.
         MissingDependencyError: Ray is not installed.
     """
     _check(address)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers what it is used for
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # disables usage reports
     _authenticate(address)
     ray = _ray()
     terminated = signal.getsignal(signal.SIGTERM)
@@ -56,7 +58,7 @@ def connected(address: str, *, workers: int | None = None, threads: int = 1, gpu
     try:
         _begin(ray, address, local if place else {})
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, terminated)  # Ray puts its own in its place
+            signal.signal(signal.SIGTERM, terminated)  # Ray replaces the handler
         cluster = Cluster(ray, address, workers=workers, threads=threads, gpus=gpus)
         cluster.check_room()
         yield cluster
@@ -73,7 +75,7 @@ def _ray() -> Any:  # noqa: ANN401 - a module
         raise MissingDependencyError(
             "--cluster needs Ray, which is not installed; install it with: pip install 'sdt-erc[cluster]'"
         ) from None
-    # Ray prints the death of every worker between the lines of the output, and has no option against it.
+    # Ray prints the failure of every worker into the output, and has no option to disable this.
     ray._private.worker.listen_error_messages = lambda *_: None
     return ray
 
@@ -81,33 +83,33 @@ def _ray() -> Any:  # noqa: ANN401 - a module
 def _begin(ray: Any, address: str, local: dict[str, Any]) -> None:  # noqa: ANN401
     try:
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False, **local)
-    except (Exception, SystemExit) as error:  # Ray ends the program where it gives up a cluster
+    except (Exception, SystemExit) as error:  # Ray exits if it cannot connect to a cluster
         why = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         hint = "" if local else "; is the token here that of the cluster, and is its Ray of the same version?"
         raise InputError(f"--cluster {address}: cannot be used: {why}{hint}") from None
 
 
 def _check(address: str) -> None:
-    """Refuse an address that nobody answers at."""
+    """Check the form of an address, and that the host answers."""
     if address in (LOCAL, AUTO):
         return
     named = re.fullmatch(r"(?:ray://)?\[?([\w.:-]+?)\]?:(\d{1,5})", address)
     if not named or int(named[2]) > 65535:
-        raise InputError(f"--cluster {address}: is no address; give local, auto, HOST:PORT or ray://HOST:PORT")
+        raise InputError(f"--cluster {address}: invalid address; give local, auto, HOST:PORT or ray://HOST:PORT")
     try:
         socket.create_connection((named[1], int(named[2])), timeout=_PATIENCE).close()
     except OSError as error:
         raise InputError(
-            f"--cluster {address}: nothing answers there ({error.strerror or error}); is it the address that "
+            f"--cluster {address}: no answer ({error.strerror or error}); is it the address that "
             "`ray start --head` printed?"
         ) from None
 
 
 def _authenticate(address: str) -> None:
-    """Let Ray use tokens: a new one for a Ray on this machine, else that of the cluster, which has to be here."""
+    """Enable token authentication: with a new token for a Ray on this machine, or with the token of the cluster."""
     if address == LOCAL:
         if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
-            # Ray would write one into the home folder, for everybody to read. This one ends with this process.
+            # Ray would write a world-readable token into the home folder. This one lives as long as this process.
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         return
     if "RAY_AUTH_MODE" in os.environ:
@@ -116,13 +118,13 @@ def _authenticate(address: str) -> None:
     if not named and not (Path.home() / ".ray" / "auth_token").is_file():
         raise InputError(
             f"--cluster {address}: this machine has no token of the cluster; copy the file ~/.ray/auth_token from its "
-            "head to the same place here. If the cluster has none, anyone who reaches it can run programs on it; to "
-            "use it nevertheless, set RAY_AUTH_MODE=disabled"
+            "head to the same path here. If the cluster has no token, anyone with network access can run programs on "
+            "it; to use it anyway, set RAY_AUTH_MODE=disabled"
         )
     os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def _temporary() -> Path:
-    """A folder for Ray's sockets and logs."""
+    """Make a temporary folder for the sockets and logs of Ray."""
     usual = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="sdt-ray-", dir=usual if len(usual) + 17 <= _LONGEST else "/tmp"))  # noqa: S108

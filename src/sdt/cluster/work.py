@@ -1,4 +1,4 @@
-"""Dividing work among the workers of a cluster: units, each of which is done whole by one worker."""
+"""Distribution of work units over the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sdt.cluster.worker import Mistake, Order, serve, versions
+from sdt.cluster.worker import Job, ReportedInputError, serve, versions
 from sdt.errors import InputError
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 TRIES = 3
-"""How often a unit is begun whose worker dies."""
+"""How often a unit is started if its workers fail."""
 _EVERY = 0.3
-"""Seconds between two looks at what else has happened, while no unit ends."""
+"""The interval in seconds at which `run` calls `between` while no unit completes."""
 
 
 @dataclass(frozen=True)
-class Unit(Generic[A]):
-    """A piece of the work."""
+class WorkUnit(Generic[A]):
+    """A part of the work that one worker completes."""
 
     name: str
-    """How messages name it: `utterances dia1/0 to dia3/12`."""
+    """The name in messages: `utterances dia1/0 to dia3/12`."""
     content: A
-    """What the worker gets; travels to it by Ray's pickling."""
+    """The input of the worker, pickled by Ray."""
 
 
 class LostUnitsError(RuntimeError):
-    """Some units ended their workers every time; all others are done.
+    """Some units failed repeatedly because their workers crashed; all others are complete.
 
     Args:
-        units: Those, each with the way in which its last worker ended.
+        units: The failed units, each with the reason of its last failure.
     """
 
-    def __init__(self, units: Sequence[tuple[Unit[Any], str]]) -> None:
-        said = "; ".join(f"{unit.name}: {how}" for unit, how in units[:5])
+    def __init__(self, units: Sequence[tuple[WorkUnit[Any], str]]) -> None:
+        reasons = "; ".join(f"{unit.name}: {how}" for unit, how in units[:5])
         more = f"; and {len(units) - 5} more" if len(units) > 5 else ""
-        super().__init__(f"given up after {TRIES} tries: {said}{more}; the rest is done and kept")
+        super().__init__(f"given up after {TRIES} tries: {reasons}{more}; all other units are complete and stored")
         self.lost = list(units)
 
 
@@ -56,144 +56,144 @@ class Cluster:
         self._looked, self._room = -60.0, 0
 
     def check_room(self) -> None:
-        """Refuse a cluster in which the work would wait for ever.
+        """Check that a machine of the cluster has the resources for a worker.
 
         Raises:
-            InputError: No machine of it has room for a worker.
+            InputError: No machine has them.
         """
-        if not self._places():
+        if not self._capacity():
             gpus = f" and {self._gpus:g} GPUs" if self._gpus else ""
             raise InputError(
-                f"--cluster {self.address}: no machine of it has {self.threads} processor cores{gpus}, which a worker "
-                "takes"
+                f"--cluster {self.address}: no machine has the {self.threads} processor cores{gpus} that a worker "
+                "requires"
             )
 
     def run(
         self,
         make: Callable[..., Callable[[A], R]],
         arguments: tuple[Any, ...],
-        units: Iterable[Unit[A]],
+        units: Iterable[WorkUnit[A]],
         *,
         between: Callable[[], object] = lambda: None,
         fresh: bool = False,
         patience: float = 3.0,
-    ) -> Generator[tuple[Unit[A], R], None, None]:
-        """Do units, some at a time. One whose worker or machine dies is begun again by another.
+    ) -> Generator[tuple[WorkUnit[A], R], None, None]:
+        """Run units in parallel. If a worker or machine fails, another one restarts the unit.
 
         Args:
-            make: Of a module that the workers can import; called there once with `arguments`. What it returns is called
-                with the content of each unit.
-            arguments: Of `make`; travel by Ray's pickling.
-            units: Taken only as they are begun.
-            between: Called several times a second.
-            fresh: Whether every unit has a new process.
-            patience: Seconds that workers have to stop by themselves when this is broken off.
+            make: A function of an importable module that each worker calls once with `arguments`. It returns the
+                function that processes the content of each unit.
+            arguments: The arguments of `make`, pickled by Ray.
+            units: The units; they are consumed when they start.
+            between: Called several times per second.
+            fresh: Whether every unit runs in a new process.
+            patience: Seconds for workers to stop by themselves if this generator is closed early.
 
         Yields:
-            Each unit and what came of it, in the order in which they end; each once.
+            Each unit and its result, in the order of completion.
 
         Raises:
-            InputError: A worker has found a user's mistake.
-            LostUnitsError: At the end: some units have ended their workers `TRIES` times.
+            InputError: A worker raised it.
+            LostUnitsError: After all other units: some units crashed their workers `TRIES` times.
         """
-        order = Order(uuid.uuid4().hex, make, arguments, self.threads, str(Path.cwd()), versions())
+        job = Job(uuid.uuid4().hex, make, arguments, self.threads, str(Path.cwd()), versions())
         remote = self._ray.remote(max_calls=1)(serve) if fresh else self._ray.remote(serve)
         task = remote.options(num_cpus=self.threads, num_gpus=self._gpus, max_retries=0)
-        told, waiting = self._ray.put(order), iter(units)
-        going: dict[Any, tuple[Unit[A], int]] = {}
-        lost: list[tuple[Unit[A], str]] = []
+        shared, waiting = self._ray.put(job), iter(units)
+        running: dict[Any, tuple[WorkUnit[A], int]] = {}
+        lost: list[tuple[WorkUnit[A], str]] = []
         try:
             while True:
-                for unit in _first(waiting, self._at_once() - len(going)):
-                    going[task.remote(told, unit.content)] = (unit, 1)
-                if not going:
+                for unit in _first(waiting, self._at_once() - len(running)):
+                    running[task.remote(shared, unit.content)] = (unit, 1)
+                if not running:
                     break
-                ended, _ = self._ray.wait(list(going), timeout=_EVERY)
+                ended, _ = self._ray.wait(list(running), timeout=_EVERY)
                 between()
                 for reference in ended:
-                    unit, tries = going.pop(reference)
+                    unit, tries = running.pop(reference)
                     death, result = self._result(reference)
                     if death is None:
                         yield unit, result
                         continue
                     if tries < TRIES:
-                        print(f"sdt: {unit.name}: {death}; begun again", file=sys.stderr)
-                        going[task.remote(told, unit.content)] = (unit, tries + 1)
+                        print(f"sdt: {unit.name}: {death}; restarted", file=sys.stderr)
+                        running[task.remote(shared, unit.content)] = (unit, tries + 1)
                     else:
                         lost.append((unit, death))
         finally:
-            self._stop(list(going), patience)
+            self._stop(list(running), patience)
         if lost:
             raise LostUnitsError(lost)
 
     def channel(self) -> Channel:
-        """A way for workers to say something while they work."""
+        """A channel for messages of workers."""
         return Channel()
 
     def _result(self, reference: Any) -> tuple[str | None, Any]:  # noqa: ANN401
-        """How the worker died, or None; and what came of the unit."""
+        """The reason why the worker failed, or None; and the result of the unit."""
         errors = self._ray.exceptions
         try:
             result = self._ray.get(reference)
         except errors.OutOfMemoryError:
-            return "its worker was stopped for lack of memory", None
+            return "its worker was stopped because of low memory", None
         except errors.WorkerCrashedError:
-            return "its worker died, perhaps for lack of memory", None
+            return "its worker crashed, possibly because of low memory", None
         except (errors.NodeDiedError, errors.ObjectLostError, errors.RaySystemError):
             return "its machine was lost", None
-        if isinstance(result, Mistake):
+        if isinstance(result, ReportedInputError):
             raise result.error()
         return None, result
 
     def _at_once(self) -> int:
-        """How many units are given away: one for each worker, and as many to begin with at once when these are done."""
-        return self.workers or 2 * max(1, self._places())
+        """The number of submitted units: one for each worker, and one more that starts without delay."""
+        return self.workers or 2 * max(1, self._capacity())
 
-    def _places(self) -> int:
-        """For how many workers there is room; machines come and go."""
+    def _capacity(self) -> int:
+        """The number of workers that the current machines have resources for."""
         if time.monotonic() - self._looked > 10:
             machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-            self._looked, self._room = time.monotonic(), sum(map(self._places_of, machines))
+            self._looked, self._room = time.monotonic(), sum(map(self._capacity_of, machines))
         return self._room
 
-    def _places_of(self, machine: dict[str, float]) -> int:
-        places = int(machine.get("CPU", 0) // self.threads)
-        return min(places, int(machine.get("GPU", 0) / self._gpus)) if self._gpus else places
+    def _capacity_of(self, machine: dict[str, float]) -> int:
+        workers = int(machine.get("CPU", 0) // self.threads)
+        return min(workers, int(machine.get("GPU", 0) / self._gpus)) if self._gpus else workers
 
-    def _stop(self, going: Sequence[Any], patience: float) -> None:
-        """End what still goes on."""
-        if not going:
+    def _stop(self, running: Sequence[Any], patience: float) -> None:
+        """Cancel the running units."""
+        if not running:
             return
-        with contextlib.suppress(Exception):  # a cluster that has gone needs no stopping
+        with contextlib.suppress(Exception):  # the cluster can be unreachable
             for force in (False, True):
-                for reference in going:
+                for reference in running:
                     self._ray.cancel(reference, force=force)
-                going = self._ray.wait(going, num_returns=len(going), timeout=patience)[1]
-                if not going:
+                running = self._ray.wait(running, num_returns=len(running), timeout=patience)[1]
+                if not running:
                     break
 
 
 class Channel:
-    """What workers say while they work; an actor on the cluster, which needs no core."""
+    """A queue of messages from workers; an actor on the cluster that uses no processor core."""
 
     def __init__(self) -> None:
         from ray.util.queue import Queue
 
         self._queue = Queue(actor_options={"num_cpus": 0})
 
-    def say(self, message: object) -> None:
-        """Say something; in a worker. Where nobody can hear it, nothing happens."""
+    def send(self, message: object) -> None:
+        """Send a message from a worker; it is dropped if nobody can receive it."""
         with contextlib.suppress(Exception):
             self._queue.put_nowait(message)
 
-    def heard(self) -> list[Any]:
-        """What has been said since the last call, in its order."""
+    def receive(self) -> list[Any]:
+        """The messages since the last call, in order."""
         try:
             return list(self._queue.get_nowait_batch(count)) if (count := self._queue.qsize()) else []
-        except Exception:  # the machine on which it was is lost: the work goes on untold
+        except Exception:  # the machine of the actor is lost; the work continues without messages
             return []
 
 
-def _first(units: Iterator[Unit[A]], count: int) -> Iterator[Unit[A]]:
+def _first(units: Iterator[WorkUnit[A]], count: int) -> Iterator[WorkUnit[A]]:
     for _, unit in zip(range(count), units, strict=False):
         yield unit

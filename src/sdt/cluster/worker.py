@@ -1,4 +1,4 @@
-"""What runs in a worker process of a cluster: it makes itself ready once, and then takes one unit after the other."""
+"""The program of a worker process: it initialises itself once, and then processes one unit after the other."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from typing import Any
 from sdt.errors import InputError, MissingDependencyError
 
 PACKAGES = ("sdt-erc", "torch", "numpy")
-"""What must be of the same version everywhere, if the same numbers are to come out."""
+"""Packages whose versions must be equal on all machines, so that results are reproducible."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 _ready: tuple[str, Callable[[Any], Any]] | None = None
-"""Of this process: the order that it is ready for, and what it does with a unit."""
+"""The job that this process is initialised for, and its function for units."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What every worker is told once."""
+class Job:
+    """The instructions for a worker."""
 
     id: str
     make: Callable[..., Callable[[Any], Any]]
-    """Called with `arguments` where the worker begins; returns what is then called with each unit's content."""
+    """Called once with `arguments`; returns the function that processes the content of each unit."""
     arguments: tuple[Any, ...]
     threads: int
     folder: str
-    """The working directory of the command, in which names of files begin."""
+    """The working directory of the command, which file names are relative to."""
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A user's mistake, which a worker has found."""
+class ReportedInputError:
+    """An `InputError` of a worker."""
 
     message: str
     dependency: bool
-    """Whether it is a package that is missing."""
+    """Whether it is a `MissingDependencyError`."""
 
     def error(self) -> InputError:
-        """As it would have been raised in one process."""
+        """The exception to raise."""
         return MissingDependencyError(self.message) if self.dependency else InputError(self.message)
 
 
@@ -59,38 +59,40 @@ def versions() -> dict[str, str]:
     return found
 
 
-def serve(order: Order, content: object) -> object:
-    """Do one unit of an order: what came of it, or a `Mistake`."""
+def serve(job: Job, content: object) -> object:
+    """Process one unit of a job; returns its result, or a `ReportedInputError`."""
     global _ready
     try:
-        if _ready is None or _ready[0] != order.id:
-            _ready = None  # what is there is let go before more is loaded
-            _ready = (order.id, _made(order))
+        if _ready is None or _ready[0] != job.id:
+            _ready = None  # free the previous job before loading the next
+            _ready = (job.id, _made(job))
         return _ready[1](content)
     except InputError as error:
-        return Mistake(str(error), isinstance(error, MissingDependencyError))
+        return ReportedInputError(str(error), isinstance(error, MissingDependencyError))
 
 
-def _made(order: Order) -> Callable[[Any], Any]:
+def _made(job: Job) -> Callable[[Any], Any]:
     here = versions()
-    for package, version in order.versions.items():
+    for package, version in job.versions.items():
         if here[package] != version:
             raise InputError(
                 f"{socket.gethostname()}: has {package} {here[package]}, and the command runs with {version}; install "
                 "the same versions on all machines of the cluster"
             )
     try:
-        os.chdir(order.folder)
+        os.chdir(job.folder)
     except OSError as error:
         raise InputError(
-            f"{socket.gethostname()}: the folder {order.folder}, in which the command was started, cannot be used "
+            f"{socket.gethostname()}: the folder {job.folder}, the working directory of the command, cannot be used "
             f"({error.strerror}); start it in a folder that all machines of the cluster share"
         ) from None
-    os.environ.update(dict.fromkeys(_THREADS, str(order.threads)), OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster begun in the background may have it ignored
-    work = order.make(*order.arguments)
-    if "torch" in sys.modules:  # it may have been there before the variables were
+    os.environ.update(dict.fromkeys(_THREADS, str(job.threads)), OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a cluster that was started in the background can ignore it
+    work = job.make(*job.arguments)
+    if "torch" in sys.modules:  # it can be imported before the variables are set
         import torch
 
-        torch.set_num_threads(order.threads)
+        torch.set_num_threads(job.threads)
     return work

@@ -1,4 +1,4 @@
-"""`opensmile:SET`: the feature sets of openSMILE that the field compares itself with.
+"""`opensmile:SET`: feature sets of openSMILE, common baselines in the field.
 
 | name                     | set                                                          | D    |
 |--------------------------|--------------------------------------------------------------|------|
@@ -6,7 +6,7 @@
 | `opensmile:eGeMAPSv02`   | extended Geneva minimalistic acoustic parameters             | 88   |
 | `opensmile:ComParE_2016` | INTERSPEECH computational paralinguistics, 2016              | 6373 |
 
-openSMILE comes as the package `opensmile` (extra `opensmile`). Its licence does not allow commercial use.
+openSMILE is in the package `opensmile` (extra `opensmile`). Its licence does not allow commercial use.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sdt.media.audio import decode_audio
 from sdt.media.clip import Clip, MediaProblem
 
 SETS = {"IS10": 1582, "eGeMAPSv02": 88, "ComParE_2016": 6373}
-"""Each set's width."""
+"""The width of each set."""
 IS10 = Path("core", "config", "is09-13", "IS10_paraling_compat.conf")
-"""Where openSMILE's package keeps the configuration of IS10, which it has no name for. By its own words the values are
-those of the original set but for jitter and shimmer, in which mistakes were put right."""
+"""The configuration of IS10 in the package, which has no name for this set. According to its documentation, the
+features equal those of the original set except for jitter and shimmer, which are corrected."""
 RATE = 16000
-"""Samples per second; what the sets' frequency bands are made for."""
+"""Samples per second that the frequency bands of the sets assume."""
 SHORTEST = 0.1
-"""Seconds; the longest frames are of 60 ms."""
+"""The shortest utterance in seconds; the longest frames have 60 ms."""
 
 
 class OpenSmile:
@@ -40,20 +40,20 @@ class OpenSmile:
         name: `opensmile:` and the name of a set.
 
     Raises:
-        InputError: There is no such set.
+        InputError: The set is unknown.
         MissingDependencyError: `opensmile` is not installed.
     """
 
     modality = "audio"
     licence_note = (
-        "openSMILE's licence allows private, research and educational use, no commercial one: "
+        "openSMILE's licence allows private, research and educational use, but no commercial use: "
         "see https://github.com/audeering/opensmile/blob/master/LICENSE"
     )
 
     def __init__(self, name: str) -> None:
-        chosen = name.partition(":")[2]
-        if chosen not in SETS:
-            raise InputError(f"feature encoder {name!r}: there is no such feature set{near_miss(chosen, SETS)}")
+        feature_set = name.partition(":")[2]
+        if feature_set not in SETS:
+            raise InputError(f"feature encoder {name!r}: unknown feature set{near_miss(feature_set, SETS)}")
         try:
             import opensmile
         except ImportError:
@@ -62,16 +62,16 @@ class OpenSmile:
                 "install it with: pip install 'sdt-erc[opensmile]'"
             ) from None
         self.name = name
-        self.width = SETS[chosen]
-        is_file = chosen == "IS10"
+        self.width = SETS[feature_set]
+        is_file = feature_set == "IS10"
         self._smile: Any = opensmile.Smile(
-            feature_set=str(Path(opensmile.__file__).parent / IS10) if is_file else opensmile.FeatureSet[chosen],
+            feature_set=str(Path(opensmile.__file__).parent / IS10) if is_file else opensmile.FeatureSet[feature_set],
             feature_level="func" if is_file else opensmile.FeatureLevel.Functionals,
         )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """[D] what openSMILE calls each feature."""
+        """[D] the names of the features in openSMILE."""
         return tuple(self._smile.feature_names)
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:

@@ -1,7 +1,7 @@
 """`speech:MODEL`: the mean of the last hidden layer of a Hugging Face speech encoder.
 
-`MODEL` is a folder or a pinned revision on the hub, as `sdt.encoders.pretrained` says. Any model of the library that
-takes sound of one channel will do: wav2vec 2.0, HuBERT, WavLM, Data2Vec, the encoder of Whisper.
+`MODEL` is a folder or a pinned revision on the hub; see `sdt.encoders.pretrained`. Every model of the library with
+single-channel sound as input is supported: wav2vec 2.0, HuBERT, WavLM, Data2Vec, the encoder of Whisper.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from sdt.media.audio import Samples, decode_audio
 from sdt.media.clip import Clip, MediaProblem
 
 SHORTEST = 0.1
-"""Seconds; below that some of these models have no frame at all."""
+"""The shortest utterance in seconds; some models have no frame for less."""
 LONGEST = 20.0
-"""Seconds looked at in one go. Longer utterances are cut into equal parts: memory grows with the square of this."""
+"""The longest input in seconds. Longer utterances are split into equal parts, since memory is quadratic in the
+length."""
 WHISPER_FRAMES = 50
-"""Frames per second of Whisper's encoder, which always looks at 30 seconds, most of them silence."""
+"""Frames per second of the encoder of Whisper, which pads all input to 30 seconds."""
 
 
 class Speech:
     """The feature encoder `speech:MODEL`.
 
-    Utterances go through the model one by one, so that no padding can change their values.
+    Utterances are encoded one by one, because padding would change their features.
 
     Raises:
-        InputError: There is no such model, it cannot be loaded, or it does not take sound.
+        InputError: The model does not exist, cannot be loaded, or does not process sound.
     """
 
     modality = "audio"
@@ -49,9 +50,9 @@ class Speech:
         self._rate = int(self._preprocess.sampling_rate)
         try:
             self.width = self._hidden(np.zeros(self._rate, dtype=np.float32)).shape[1]
-        except Exception as error:  # a model of text or pictures, or a preprocessor of another model
+        except Exception as error:  # a model of text or images, or the preprocessor of another model
             raise InputError(
-                f"feature encoder {self.name!r}: the model cannot listen to a second of sound "
+                f"feature encoder {self.name!r}: the model cannot process a second of sound "
                 f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
             ) from None
 
@@ -68,7 +69,7 @@ class Speech:
         return pooled
 
     def _hidden(self, samples: Samples) -> npt.NDArray[np.float32]:
-        """The last layer's frames [T, D]."""
+        """The frames of the last layer, [T, D]."""
         import torch
 
         inputs = self._preprocess(samples, sampling_rate=self._rate, return_tensors="pt")

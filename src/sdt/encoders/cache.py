@@ -1,8 +1,8 @@
-"""Features that were made before: kept on disk, found again by what they were made from.
+"""A cache of features on disk.
 
-The key of an utterance's features is the SHA-256 of the encoder's name, this program's version, and either the words
-(for text) or the recording's bytes with the times of the cut. So a changed recording, cut or encoder is a new key, and
-nothing has to be cleared by hand. What could not be encoded is kept, too: a broken clip is not tried twice.
+The key of a feature vector is the SHA-256 of the encoder's name, the version of this program, and either the text or
+the bytes of the recording with the times of the clip. A changed recording, clip or encoder has another key, so that
+the cache needs no invalidation. Failures are cached, too: a damaged clip is not decoded twice.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from sdt.files import sha256
 
 FILE = "features.sqlite"
 CUT = LONGEST - 16
-"""Bytes that a text had to exceed to be cut: a token has at least one, and a few tokens are special."""
+"""Texts with more bytes were truncated by earlier versions: a token has at least one byte, and some are special."""
 DECODED = 2
-"""Counts the ways in which recordings were decoded. From 2 on, channels are mixed by layout and seeks are exact."""
+"""The version of decoding. Since version 2, channels are mixed by layout, and seeks are exact."""
 WHOLE = "pieces"
-"""Marks features of a text that was read as a whole, in pieces if need be."""
+"""Marks features of a whole text, encoded in pieces if needed, instead of a truncated one."""
 
 
 def default_cache() -> Path:
-    """The user's cache folder: `$XDG_CACHE_HOME/sdt`, or `~/.cache/sdt`."""
+    """The default folder of the cache: `$XDG_CACHE_HOME/sdt`, or `~/.cache/sdt`."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "sdt"
 
 
 class FeatureCache:
-    """A folder of features; several processes may use it at once.
+    """A cache in a folder, which several processes can use at the same time.
 
     Args:
-        folder: Made where it does not exist.
+        folder: The folder; it is created if it does not exist.
 
     Raises:
-        InputError: It cannot be written, or what is in it is no cache.
+        InputError: The folder is not writable, or its file is not a cache.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._sums: dict[Path, str] = {}
-        with self._explained():
+        self._hashes: dict[Path, str] = {}
+        with self._errors():
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self._path, timeout=60)
             self._database.execute(
@@ -60,33 +60,33 @@ class FeatureCache:
             self._database.commit()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def key(self, encoder: FeatureEncoder, source: Source) -> str | None:
-        """The key of an utterance's features; None where there is nothing to make them from."""
+        """The key of the features of an utterance; None if there is no recording."""
         content: list[object]
         if encoder.modality == "text":
             text = source.utterance.text or ""
-            # What was kept of a longer text when texts were still cut is not taken any more.
+            # Excludes features of truncated texts, which earlier versions cached.
             content = [source.utterance.text, *([WHOLE] if len(text.encode()) > CUT else [])]
-        elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - any name may be asked for
+        elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - the name can be impossible
             return None
         else:
             path = source.clip.path
-            if path not in self._sums:  # one recording is cut into many utterances
-                self._sums[path] = sha256(path)
-            content = [DECODED, self._sums[path], source.clip.start, source.clip.end, source.clip.half]
+            if path not in self._hashes:  # many utterances share a recording
+                self._hashes[path] = sha256(path)
+            content = [DECODED, self._hashes[path], source.clip.start, source.clip.end, source.clip.half]
         whole = json.dumps([sdt.__version__, encoder.name, encoder.width, *content])
         return hashlib.sha256(whole.encode()).hexdigest()
 
-    def know(self, sums: Mapping[Path, str]) -> None:
-        """Be told the SHA-256 of recordings, which are then not read for it."""
-        self._sums.update(sums)
+    def register_hashes(self, hashes: Mapping[Path, str]) -> None:
+        """Register known SHA-256 of recordings, which are then not computed here."""
+        self._hashes.update(hashes)
 
     def get(self, key: str, width: int) -> Vector | str | None:
-        """Features [D], or why there are none; None where the key is not known."""
-        with self._explained():
+        """The features [D] of a key, or the reason why they are missing; None for an unknown key."""
+        with self._errors():
             row = self._database.execute("SELECT vector, problem FROM features WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
@@ -96,26 +96,26 @@ class FeatureCache:
         return vector if vector.shape == (width,) else None
 
     def put(self, keys: Sequence[str | None], encoded: Encoded, problems: Sequence[str | None]) -> None:
-        """Keep what was made of n utterances, all or none of it.
+        """Store the features of n utterances, atomically.
 
         Args:
-            keys: [n]; what has none is not kept.
-            encoded: Of n utterances.
-            problems: [n]; why an utterance is missing, without its name.
+            keys: [n] the keys; utterances without a key are not stored.
+            encoded: The features.
+            problems: [n] the reason why an utterance is missing, without its name.
         """
         rows = [
             (key, None if problem else features.astype("<f4").tobytes(), problem)
             for key, features, problem in zip(keys, encoded.features, problems, strict=True)
             if key is not None
         ]
-        with self._explained(), self._database:
+        with self._errors(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise InputError(
-                f"{self._path}: the cache cannot be used ({error}); name another folder with --cache, or delete it"
+                f"{self._path}: the cache cannot be used ({error}); give another folder with --cache, or delete it"
             ) from None

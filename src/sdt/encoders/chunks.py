@@ -1,4 +1,4 @@
-"""Encode many utterances: in chunks, each kept in the cache as soon as it is done."""
+"""Encoding of many utterances in chunks, each of which is cached when it is complete."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source
 from sdt.encoders.workers import CRASHED
 
 CHUNK = {"text": 512, "audio": 64, "visual": 64}
-"""Utterances that are encoded before the cache is written. Texts are sorted by length within a chunk."""
+"""The number of utterances of a chunk by modality. Texts are sorted by length within a chunk."""
 
 Report = Callable[[str, int, int], None]
-"""Called with (encoder, utterances done, utterances in all)."""
+"""Called with (encoder, utterances done, total)."""
 Rows = Sequence[int]
 
 
@@ -24,12 +24,12 @@ class Chunk:
     """Utterances that are encoded together."""
 
     rows: Rows
-    """Their places among all."""
+    """The positions of the utterances."""
     sources: Sequence[Source]
 
 
 EncodeChunks = Callable[[FeatureEncoder, Iterator[Chunk], Progress], Iterator[tuple[Rows, Encoded]]]
-"""Encodes all chunks, and gives them back in any order; the last argument is told how far it is within a chunk."""
+"""Encodes chunks and yields their results in any order; the last argument receives the progress within a chunk."""
 
 
 def encode_cached(
@@ -39,34 +39,36 @@ def encode_cached(
     report: Report | None = None,
     encode: EncodeChunks | None = None,
 ) -> Encoded:
-    """Encode n utterances, taking from the cache what is there.
+    """Encode n utterances that are not in the cache.
 
-    Which utterances are encoded together, on which the last bits of a text's features depend, follows from the sources
-    and from what the cache held before; not from who encodes them, nor in which order they are done.
+    The last bits of text features depend on the utterances of a chunk. Chunks depend on the sources and the previous
+    content of the cache only, not on the processes that encode them or on their order.
 
     Args:
-        encoder: Any.
+        encoder: The encoder.
         sources: The utterances.
-        cache: Where features are looked for and kept.
-        report: Told how far it is.
-        encode: Encodes the chunks; None for one after the other, here.
+        cache: Provides and stores features.
+        report: Receives the progress.
+        encode: Encodes the chunks; None encodes them one by one in this process.
 
     Returns:
-        As `FeatureEncoder.encode` would.
+        The same as `FeatureEncoder.encode`.
     """
     table = _Table(encoder, sources, cache, report)
-    for rows, encoded in (encode or _in_turn)(encoder, table.chunks(), table.told):
+    for rows, encoded in (encode or _sequentially)(encoder, table.chunks(), table.progress):
         table.take(rows, encoded)
     return table.whole()
 
 
-def _in_turn(encoder: FeatureEncoder, chunks: Iterator[Chunk], told: Progress) -> Iterator[tuple[Rows, Encoded]]:
+def _sequentially(
+    encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress
+) -> Iterator[tuple[Rows, Encoded]]:
     for chunk in chunks:
-        yield chunk.rows, encoder.encode(chunk.sources, told)
+        yield chunk.rows, encoder.encode(chunk.sources, progress)
 
 
 class _Table:
-    """The features of n utterances while they are made."""
+    """Collects the features of n utterances."""
 
     def __init__(
         self, encoder: FeatureEncoder, sources: Sequence[Source], cache: FeatureCache | None, report: Report | None
@@ -76,15 +78,15 @@ class _Table:
         self._present = np.zeros(len(sources), dtype=np.bool_)
         self._problems: dict[int, str] = {}
         self._keys: dict[int, str | None] = {}
-        """Of the rows that were given away in chunks and are not back yet."""
+        """The keys of rows in pending chunks."""
         self._planned: dict[str, int] = {}
-        """Key to the row by which it is made."""
+        """Key to the row that is encoded for it."""
         self._copies: dict[int, int] = {}
-        """Row to the earlier one, perhaps not made yet, that is the same."""
+        """Row to an earlier row with the same key, whose features can be pending."""
         self._done = 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """What has to be encoded; found out as it is asked for."""
+        """Yield the chunks to encode, lazily."""
         size = CHUNK.get(self._encoder.modality, 32)
         for first in range(0, len(self._sources), size):
             rows = range(first, min(first + size, len(self._sources)))
@@ -99,7 +101,7 @@ class _Table:
                 yield Chunk(todo, [self._sources[row] for row in todo])
 
     def _known(self, row: int, key: str | None) -> bool:
-        """Whether a row need not be encoded: it is in the cache, or in an earlier chunk."""
+        """Whether a row is in the cache or in an earlier chunk."""
         if key is None or self._cache is None:
             return False
         if key in self._planned:
@@ -113,41 +115,41 @@ class _Table:
         return found is not None
 
     def take(self, rows: Rows, encoded: Encoded) -> None:
-        """Take a chunk that was encoded, and keep it in the cache."""
+        """Store the results of a chunk, also in the cache."""
         reasons = _reasons([self._sources[row] for row in rows], encoded)
         keys = [self._keys.pop(row) for row in rows]
-        if self._cache:  # another time there may be more memory
+        if self._cache:  # a crash is not cached: there can be more memory next time
             lasting = [key if why != CRASHED else None for key, why in zip(keys, reasons, strict=True)]
             self._cache.put(lasting, encoded, reasons)
-        chosen = list(rows)
-        self._features[chosen], self._present[chosen] = encoded.features, encoded.present
+        indices = list(rows)
+        self._features[indices], self._present[indices] = encoded.features, encoded.present
         self._problems |= {row: reason for row, reason in zip(rows, reasons, strict=True) if reason}
         self._count(len(rows))
 
-    def told(self, done: int, _: int) -> None:
-        """Progress within a chunk."""
+    def progress(self, done: int, _: int) -> None:
+        """Report the progress within a chunk."""
         if self._report:
             self._report(self._encoder.name, self._done + done, len(self._sources))
 
     def _count(self, rows: int) -> None:
         self._done += rows
         if rows:
-            self.told(0, 0)
+            self.progress(0, 0)
 
     def whole(self) -> Encoded:
-        """All of it, when every chunk is there."""
+        """The result, after every chunk is complete."""
         for row, first in self._copies.items():
             self._features[row], self._present[row] = self._features[first], self._present[first]
             if first in self._problems:
                 self._problems[row] = self._problems[first]
-        said = [f"{self._sources[row].place}: {self._problems[row]}" for row in sorted(self._problems)]
-        return Encoded(self._features, self._present, said)
+        problems = [f"{self._sources[row].place}: {self._problems[row]}" for row in sorted(self._problems)]
+        return Encoded(self._features, self._present, problems)
 
 
 def _reasons(sources: Sequence[Source], encoded: Encoded) -> list[str | None]:
-    """Why each utterance is missing, without its name; None where it is not."""
-    said = iter(encoded.problems)
+    """The reason for each missing utterance, without its name; None for the others."""
+    problems = iter(encoded.problems)
     return [
-        None if there else next(said, "missing").removeprefix(f"{source.place}: ")
-        for source, there in zip(sources, encoded.present, strict=True)
+        None if present else next(problems, "missing").removeprefix(f"{source.place}: ")
+        for source, present in zip(sources, encoded.present, strict=True)
     ]

@@ -1,6 +1,6 @@
-"""Feature encoders on a cluster: chunks go to workers that keep the encoder loaded; the cache stays with the command.
+"""Feature encoding on a cluster: workers keep the encoder loaded and encode chunks; the command has the cache.
 
-Workers read the recordings themselves, and take their SHA-256, by which the cache knows them, too.
+Workers read the recordings and compute their SHA-256 for the keys of the cache.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sdt.cluster.work import Cluster, LostUnitsError, Unit
+from sdt.cluster.work import Cluster, LostUnitsError, WorkUnit
 from sdt.conversation import Conversation
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import Chunk, EncodeChunks, Rows
@@ -19,19 +19,20 @@ from sdt.files import sha256
 from sdt.media.recordings import Recordings
 
 FILES = 64
-"""Recordings of which one worker takes the sums before it is asked again."""
+"""The number of recordings that a worker hashes at a time."""
 
 
-def encoding_on(cluster: Cluster) -> EncodeChunks:
-    """What encodes chunks on a cluster; see `encode_cached`.
+def cluster_encoding(cluster: Cluster) -> EncodeChunks:
+    """Make a function for `encode_cached` that encodes chunks on a cluster.
 
-    What comes out is the same as without. An utterance that ends its worker every time is missing, where the encoder is
-    one of `workers.LIGHT`; with other encoders its chunk is lost: `LostUnitsError`, when all others are done.
+    The results are the same as without a cluster. An utterance that repeatedly crashes its worker is missing if the
+    encoder is one of `workers.LIGHT`. With other encoders its chunk is lost, which raises `LostUnitsError` after all
+    other chunks.
     """
 
-    def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], told: Progress) -> Iterator[tuple[Rows, Encoded]]:
-        del told  # chunks are counted when they are back
-        units = (Unit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
+    def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress) -> Iterator[tuple[Rows, Encoded]]:
+        del progress  # completed chunks are counted
+        units = (WorkUnit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
         try:
             yield from _encoded(cluster, encoder, units)
         except LostUnitsError as error:
@@ -44,12 +45,12 @@ def encoding_on(cluster: Cluster) -> EncodeChunks:
 
 
 def make_encoder(name: str) -> Callable[[Chunk], Encoded]:
-    """In a worker: load an encoder; returns what encodes a chunk."""
+    """In a worker: load an encoder, and return a function that encodes a chunk."""
     encoder = feature_encoder(name)
     return lambda chunk: encoder.encode(chunk.sources)
 
 
-def know_recordings(
+def hash_recordings(
     cluster: Cluster,
     cache: FeatureCache,
     conversations: Sequence[Conversation],
@@ -57,7 +58,7 @@ def know_recordings(
     modalities: Iterable[str],
     report: Progress,
 ) -> None:
-    """Let workers take the SHA-256 of all recordings that will be looked at, and tell the cache."""
+    """Hash all recordings of the conversations on the workers, and register the hashes with the cache."""
     found = (
         recordings.clip(conversation.id, utterance.id, modality)
         for modality in modalities
@@ -67,35 +68,37 @@ def know_recordings(
     )
     paths = list(dict.fromkeys(clip.path for clip in found if clip))
     groups = [paths[first : first + FILES] for first in range(0, len(paths), FILES)]
-    units = (Unit(f"recordings {group[0]} to {group[-1]}", group) for group in groups)
+    units = (WorkUnit(f"recordings {group[0]} to {group[-1]}", group) for group in groups)
     done = 0
-    for unit, sums in cluster.run(make_sums, (), units):
-        cache.know({path: of for path, of in zip(unit.content, sums, strict=True) if of})
-        done += len(sums)
+    for unit, hashes in cluster.run(make_hasher, (), units):
+        cache.register_hashes({path: of for path, of in zip(unit.content, hashes, strict=True) if of})
+        done += len(hashes)
         report(done, len(paths))
 
 
-def make_sums() -> Callable[[Sequence[Path]], list[str | None]]:
-    """In a worker: returns what takes the sums of files; None for one that is not there, or cannot be read."""
+def make_hasher() -> Callable[[Sequence[Path]], list[str | None]]:
+    """In a worker: return a function that hashes files; None for a file that cannot be read."""
 
-    def sum_of(path: Path) -> str | None:
+    def hash_of(path: Path) -> str | None:
         with contextlib.suppress(OSError):
             return sha256(path)
         return None
 
-    return lambda paths: [sum_of(path) for path in paths]
+    return lambda paths: [hash_of(path) for path in paths]
 
 
-def _encoded(cluster: Cluster, encoder: FeatureEncoder, units: Iterable[Unit[Chunk]]) -> Iterator[tuple[Rows, Encoded]]:
+def _encoded(
+    cluster: Cluster, encoder: FeatureEncoder, units: Iterable[WorkUnit[Chunk]]
+) -> Iterator[tuple[Rows, Encoded]]:
     for unit, encoded in cluster.run(make_encoder, (encoder.name,), units):
         yield unit.content.rows, encoded
 
 
 def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tuple[Rows, Encoded]:
-    """A chunk ends its workers: find out over which utterances, and go on with the others."""
+    """Encode a chunk that crashes workers utterance by utterance, so that only the cause is missing."""
     places = list(zip(chunk.rows, chunk.sources, strict=True))
     made = {row: Encoded.missing([source], encoder.width, CRASHED) for row, source in places}
-    units = (Unit(_named(encoder, [source]), Chunk([row], [source])) for row, source in places)
+    units = (WorkUnit(_named(encoder, [source]), Chunk([row], [source])) for row, source in places)
     with contextlib.suppress(LostUnitsError):
         for (row,), encoded in _encoded(cluster, encoder, units):
             made[row] = encoded

@@ -1,15 +1,15 @@
-"""Text encoders: a sentence becomes a vector. Nothing is ever fetched but a revision of the hub that is asked for.
+"""Text encoders, which turn a sentence into a vector. Only pinned revisions of the hub are downloaded.
 
-| name            | what it is                                                                           | width |
+| name            | encoder                                                                              | width |
 |-----------------|--------------------------------------------------------------------------------------|-------|
-| `minilm`        | the packaged all-MiniLM-L6-v2, mean over the last layer's tokens                     | 384   |
+| `minilm`        | the bundled all-MiniLM-L6-v2, mean over the tokens of the last layer                 | 384   |
 | `minilm:layers` | the same model, mean and maximum over the tokens of every layer, each standardised   | 5376  |
 | `words:D`       | hashed words and pairs of words, D buckets (`words` alone: 256); no model is needed  | D     |
-| a folder path   | a Hugging Face model on disk; the last layer's first token, as published for RoBERTa | its   |
-| `minilm+FOLDER` | the packaged model with a fine-tuned low-rank adapter                                | 384   |
+| a folder path   | a Hugging Face model; the first token of the last layer, as published for RoBERTa    | its   |
+| `minilm+FOLDER` | the bundled model with a fine-tuned low-rank adapter                                 | 384   |
 
-See `text_model` for all names of models: other pooling, and which weights a recorded name means. A text of more tokens
-than the model reads at once is read in overlapping pieces, and pooled over all of them; see `text_pieces`.
+See `text_model` for all names, pooling and pinned weights. A text that exceeds the length limit of the model is encoded
+in overlapping pieces and pooled over all of them; see `text_pieces`.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
-"""Called with (texts done, texts in all)."""
+"""Called with (texts done, total)."""
 
 WORDS_WIDTH = 256
 BATCH = 64
-"""Texts, or pieces of long ones, that a model reads together, at most."""
+"""The largest number of texts, or pieces of long texts, in a batch."""
 TOKENS = 4096
-"""Tokens that it reads together, at most, padding included: what bounds the memory that long texts take."""
+"""The largest number of tokens in a batch, including padding; limits the memory of long texts."""
 LONGEST = 256
-"""Tokens that a model reads at once, at most: what MiniLM was trained with."""
+"""The largest number of tokens in a piece; MiniLM was trained with this length."""
 
 
 class TextEncoder(Protocol):
-    """What every text encoder offers."""
+    """The interface of text encoders."""
 
     @property
     def name(self) -> str:
-        """The name that `text_encoder` makes this encoder from."""
+        """The name; `text_encoder` makes an equal encoder from it."""
 
     @property
     def width(self) -> int:
@@ -60,16 +60,16 @@ class TextEncoder(Protocol):
 
 
 def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
-    """Make the encoder of a name.
+    """Make a text encoder from its name.
 
     Args:
         name: `words`, `words:D`, or a name of `text_model`: `minilm`, `minilm:layers`, the path of a Hugging Face model
             folder, `minilm+ADAPTER`.
-        base: Where a relative path is looked for first: the folder of the model whose configuration holds the name.
+        base: The folder in which a relative path is looked up first: that of the model which records the name.
 
     Raises:
-        InputError: The name is none of these, or the folder holds no model that can be loaded, or not the one meant.
-        MissingDependencyError: `minilm` is asked for and its package is not installed.
+        InputError: The name is unknown, the model cannot be loaded, or its weights do not match the name.
+        MissingDependencyError: The name is `minilm`, and its package is not installed.
 
     Example:
         >>> text_encoder("words:64").encode(["Oh my God!", "What?"]).shape
@@ -82,12 +82,12 @@ def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
 def encode_conversations(
     encoder: TextEncoder, conversations: Sequence[Conversation], progress: Progress | None = None
 ) -> FeatureTable:
-    """Encode every utterance of some conversations; an utterance with no text is marked as missing.
+    """Encode the text of every utterance; utterances without text are marked as missing.
 
     Args:
         encoder: A text encoder.
-        conversations: N utterances in all.
-        progress: Called with (texts done, texts in all).
+        conversations: Conversations with N utterances in total.
+        progress: Called with (texts done, total).
 
     Returns:
         Features [N, D] and presence [N], rows in the order of the conversations.
@@ -101,20 +101,20 @@ def encode_conversations(
 
 
 class _Words:
-    """Hashed words and pairs of words; `!` and `?` count as words, since they speak of emotion."""
+    """Hashed words and pairs of words; `!` and `?` count as words, because they indicate emotion."""
 
     def __init__(self, width: int) -> None:
         self.name = f"words:{width}"
         self.width = width
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
-        """Encode n texts as float32 [n, D], each row of length 1 (or 0, for a text without any word)."""
+        """Encode n texts as float32 [n, D], each row of length 1 (or 0, for a text without words)."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
         vectorizer = HashingVectorizer(
             n_features=self.width,
             ngram_range=(1, 2),
-            token_pattern=r"\w+|[!?]",  # noqa: S106 - no password
+            token_pattern=r"\w+|[!?]",  # noqa: S106 - not a password
             norm="l2",
             dtype=np.float32,
         )
@@ -125,7 +125,7 @@ class _Words:
 
 
 class _Transformer:
-    """A Hugging Face encoder: one vector per text, pooled from the token vectors."""
+    """A Hugging Face encoder with pooled token vectors."""
 
     def __init__(self, text_model: TextModel) -> None:
         self.name = text_model.name
@@ -143,21 +143,21 @@ class _Transformer:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         with torch.inference_mode():
             for first in range(0, len(order), BATCH):
-                chosen = order[first : first + BATCH]
-                rows[chosen] = self._pooled([texts[index] for index in chosen]).cpu().numpy()
+                batch = order[first : first + BATCH]
+                rows[batch] = self._pooled([texts[index] for index in batch]).cpu().numpy()
                 if progress:
-                    progress(first + len(chosen), len(texts))
+                    progress(first + len(batch), len(texts))
         return rows
 
     def _pooled(self, texts: Sequence[str]) -> Tensor:
-        """Texts as [n, D]."""
+        """Encode a batch of texts as [n, D]."""
         import torch
 
         device = next(self._model.parameters()).device
-        divided = split_tokens(self._tokenizer, texts, self._longest)
-        pieces = [(number, piece) for number, of in enumerate(divided) for piece in of]
+        pieces_of = split_tokens(self._tokenizer, texts, self._longest)
+        pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
-        for part in _together(pieces):
+        for part in _batches(pieces):
             tokens, mask, counted = pack_batches([piece for _, piece in part], self._tokenizer.pad_token_id, device)
             layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
             for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
@@ -166,8 +166,8 @@ class _Transformer:
         return _finished(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
 
 
-def _together(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[int, Piece]]]:
-    """The pieces of some texts in batches of at most `BATCH` pieces and `TOKENS` tokens."""
+def _batches(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[int, Piece]]]:
+    """Group pieces into batches of at most `BATCH` pieces and `TOKENS` tokens."""
     first = width = 0
     for end, (_, piece) in enumerate(pieces):
         width = max(width, len(piece.tokens))
@@ -178,18 +178,27 @@ def _together(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[in
 
 
 def longest(config: object) -> int:
-    """The number of tokens that a model reads at once."""
-    # Some models count two positions more than they can take (RoBERTa's begin at 2).
+    """The largest number of tokens of a piece for a model."""
+    # Some models specify two positions more than they support (positions of RoBERTa start at 2).
     return min(LONGEST, getattr(config, "max_position_embeddings", LONGEST + 2) - 2)
 
 
 def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
-    """Token vectors of every layer, each [n, tokens, size], to [n, D]; `counted` [n, tokens] are those that count."""
+    """Pool token vectors.
+
+    Args:
+        how: The pooling.
+        layers: The token vectors of every layer, each [n, tokens, size].
+        counted: [n, tokens] the tokens to pool over.
+
+    Returns:
+        [n, D].
+    """
     return _finished(how, token_vectors(how, layers, counted))
 
 
 def token_vectors(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
-    """The same as [n, V, size]: the first token, the mean, or the means and then the maxima of all layers."""
+    """The pooled vectors as [n, V, size]: the first token, the mean, or the means and then the maxima of all layers."""
     import torch
 
     mask = counted.unsqueeze(-1).bool()  # [n, tokens, 1]
@@ -206,11 +215,11 @@ def token_vectors(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Te
 
 
 Pooled = tuple["Tensor", int]
-"""Vectors [V, size] of some tokens of a text, and how much they weigh in a mean: the tokens, or the first ones."""
+"""Pooled vectors [V, size] of a part of a text, and its weight in a mean: the number of tokens, or 1 for the first."""
 
 
 def _joined(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
-    """Two parts of a text, pooled."""
+    """Merge the pooled vectors of two parts of a text."""
     import torch
 
     (x, n), (y, m) = one, other
@@ -222,7 +231,7 @@ def _joined(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
 
 
 def _finished(how: Pooling, vectors: Tensor) -> Tensor:
-    """Vectors [n, V, size] to [n, D]; those of several layers standardised."""
+    """Flatten vectors [n, V, size] to [n, D]; several layers are standardised."""
     import torch
 
     if how == "layers":
@@ -234,5 +243,5 @@ def _words_width(name: str, width: str) -> int:
     if not width and ":" not in name:
         return WORDS_WIDTH
     if not (width.isascii() and width.isdigit() and 0 < int(width) <= 2**20):
-        raise InputError(f"text encoder {name!r}: after 'words:' comes a width from 1 to {2**20}, as in 'words:256'")
+        raise InputError(f"text encoder {name!r}: give a width from 1 to {2**20} after 'words:', as in 'words:256'")
     return int(width)

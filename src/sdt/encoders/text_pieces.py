@@ -1,7 +1,7 @@
-"""Texts that are longer than a model reads, in overlapping pieces.
+"""Division of long texts into overlapping pieces.
 
-Every token counts in one piece only, that in which it has more context; special tokens count once, too. Pooled over the
-pieces, a text is pooled over all of its tokens.
+Every token counts in one piece only, the one that gives it more context; special tokens count once, too. Pooling over
+the pieces is therefore pooling over all tokens of the text.
 
 Shapes: n pieces.
 """
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a model reads at once."""
+    """A part of a text that fits into the model."""
 
     tokens: Sequence[int]
-    """With the special tokens."""
+    """The tokens, including special tokens."""
     first: int
     """The first token that counts."""
     end: int
-    """The one after the last."""
+    """The token after the last one that counts."""
 
     @property
     def counted(self) -> int:
-        """How many tokens count."""
+        """The number of tokens that count."""
         return self.end - self.first
 
 
 def split_tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[Piece]]:  # noqa: ANN401 - has no types
-    """Divide texts into pieces; a text that fits is one piece.
+    """Divide texts into pieces; a text that fits into the model is one piece.
 
     Args:
-        tokenizer: Of the model.
-        texts: Any.
-        longest: Tokens of a piece, the special ones included.
+        tokenizer: The tokenizer of the model.
+        texts: The texts.
+        longest: The largest number of tokens of a piece, including special tokens.
     """
     encoded = tokenizer(list(texts), return_special_tokens_mask=True, verbose=False)
-    return [_divided(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
+    return [_divide(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
 
 
-def _divided(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
+def _divide(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
     if len(tokens) <= longest:
         return [Piece(tokens, 0, len(tokens))]
-    before, after = special.index(0), special[::-1].index(0)  # tokens that begin and end every piece
+    before, after = special.index(0), special[::-1].index(0)  # special tokens at the start and end of every piece
     words = tokens[before : len(tokens) - after]
     size = longest - before - after
     found = []
@@ -65,7 +65,7 @@ def _divided(tokens: Sequence[int], special: Sequence[int], longest: int) -> lis
 
 
 def pack_batches(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Pieces for a model: token numbers, which of them are no padding, and which count, each [n, tokens]."""
+    """Pad pieces to a batch: token numbers, attention mask, and the tokens that count, each [n, tokens]."""
     import torch
 
     rows = [torch.tensor(piece.tokens) for piece in pieces]

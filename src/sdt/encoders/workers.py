@@ -1,8 +1,8 @@
-"""Several utterances at a time: the encoders that keep one core busy run in processes of their own.
+"""Parallel encoding in several processes, for encoders that use one core.
 
-Threads would wait for each other: most of what `prosody`, `praat` or openSMILE do holds Python's lock. Every utterance
-is encoded alone, in whatever process, so that on one machine its values are the same bits for any number of processes.
-Encoders that are learned models are not meant here: they are large, and use all cores for one utterance.
+Processes are used instead of threads because `prosody`, `praat` and openSMILE mostly hold the global interpreter lock.
+Every utterance is encoded alone, so that its features are bit-identical for any number of processes on a machine.
+Neural encoders do not run in several processes: they are large, and use all cores for one utterance.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, conc
 from sdt.waiting import as_completed, without_interrupts
 
 LIGHT = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
-"""The encoders that are there in a moment and keep one core busy."""
+"""The encoders that load quickly and use one core."""
 CRASHED = "the encoder crashed, or ran out of memory"
-"""The reason given for an utterance that took its process with it."""
+"""The reason for an utterance whose process crashed."""
 
 _encoder: FeatureEncoder
-"""Of a worker process."""
+"""The encoder of a worker process."""
 
 
 @contextlib.contextmanager
 def worker_pool(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
-    """An encoder that makes the same values, several utterances at a time; the encoder itself where it is no use.
+    """An encoder with the same features that runs in several processes, if this is useful for it.
 
     Args:
-        encoder: Any.
-        jobs: How many utterances at a time, each in a process of its own; 1 for one after the other in this process.
+        encoder: The encoder.
+        jobs: The number of processes; 1 encodes in this process.
     """
     if encoder.name.partition(":")[0] not in LIGHT:
         yield encoder
@@ -50,7 +50,7 @@ def worker_pool(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
 
 
 class WorkerPool:
-    """A feature encoder in several processes, which are started when there is something to encode."""
+    """A feature encoder in several processes, which start with the first utterance."""
 
     def __init__(self, encoder: FeatureEncoder, jobs: int) -> None:
         self.name, self.modality, self.width = encoder.name, encoder.modality, encoder.width
@@ -60,7 +60,7 @@ class WorkerPool:
         self._lifeline: Connection | None = None
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        """Encode n utterances; one that ends its process is missing, too."""
+        """Encode n utterances; an utterance that crashes its process is missing."""
         made: dict[int, Encoded] = {}
         for row, encoded in self._encoded(sources):
             made[row] = encoded
@@ -69,7 +69,7 @@ class WorkerPool:
         return concatenate([made[row] for row in range(len(sources))], self.width)
 
     def close(self) -> None:
-        """End the processes."""
+        """Stop the processes after their current utterances."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
@@ -78,14 +78,14 @@ class WorkerPool:
             self._lifeline = None
 
     def stop(self) -> None:
-        """End the processes without waiting for what they are at."""
+        """Stop the processes immediately."""
         if self._lifeline is not None:
             self._lifeline.close()
             self._lifeline = None
         self.close()
 
     def _encoded(self, sources: Sequence[Source]) -> Iterator[tuple[int, Encoded]]:
-        """Each utterance by itself, with its row, in any order."""
+        """Yield each utterance's row and features, in any order."""
         if self._jobs == 1:
             yield from ((row, self._encoder.encode([source])) for row, source in enumerate(sources))
             return
@@ -101,7 +101,7 @@ class WorkerPool:
             yield from self._one_by_one(left)
 
     def _one_by_one(self, left: dict[int, Source]) -> Iterator[tuple[int, Encoded]]:
-        """A process has died: find out over which utterance, and go on with the others."""
+        """Encode the remaining utterances one by one after a crash, so that only its cause is missing."""
         for row, source in left.items():
             try:
                 (future,) = as_completed([self._started(1).submit(_encode, source)])
@@ -113,7 +113,7 @@ class WorkerPool:
 
     def _started(self, jobs: int) -> ProcessPoolExecutor:
         if self._pool is None:
-            # Not forked: a copy of a process that has threads may hang.
+            # Not "fork", since a copy of a process with threads can hang.
             context = multiprocessing.get_context("spawn")
             ours, self._lifeline = context.Pipe(duplex=False)
             self._pool = ProcessPoolExecutor(jobs, context, _prepare_worker, (self.name, ours))
@@ -121,16 +121,16 @@ class WorkerPool:
 
 
 def _prepare_worker(name: str, lifeline: Connection) -> None:
-    """Make a process ready: it has the encoder, leaves Ctrl-C to its parent, and ends when its parent does."""
+    """Initialise a process: it loads the encoder, ignores Ctrl-C, and exits with its parent."""
     global _encoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(lifeline,), daemon=True).start()
     _encoder = feature_encoder(name)
 
 
-def _end_with(lifeline: Connection) -> None:
+def _exit_with(lifeline: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
-        lifeline.recv()  # nothing is ever sent: it waits until the other end is closed, also by the parent's death
+        lifeline.recv()  # blocks until the other end closes, at the latest when the parent exits
     os._exit(1)
 
 

@@ -23,7 +23,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.compatibility import check_fit
 from sdt.files import atomic_file
-from sdt.formats.records import answer
+from sdt.formats.records import prediction_record
 from sdt.models.config import ModelConfig
 from sdt.models.inference import BatchPrediction, infer, to_predictions
 from sdt.windows import Windows
@@ -156,5 +156,5 @@ def write_predictions(
                 line["speaker"] = spoken.speaker
                 if spoken.label is not None:
                     line["label"] = spoken.label
-            line |= answer(prediction)
+            line |= prediction_record(prediction)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sdt.cluster.work import Channel, Cluster, LostUnitsError, Unit
+from sdt.cluster.work import Channel, Cluster, LostUnitsError, WorkUnit
 from sdt.experiments.plan import Job
 from sdt.experiments.workers import PATIENCE, Failure, Watcher, values_of
 
@@ -27,17 +27,17 @@ def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: Watcher, log: S
     """
     following = _Following({job.name: job for job in jobs}, watcher)
     channel = cluster.channel()
-    units = (Unit(job.name, (job.name, values_of(job, log))) for job in jobs)
+    units = (WorkUnit(job.name, (job.name, values_of(job, log))) for job in jobs)
     try:
         for unit, event in cluster.run(
             make_maker,
             (channel,),
             units,
-            between=lambda: following.hear(channel.heard()),
+            between=lambda: following.hear(channel.receive()),
             fresh=True,
             patience=PATIENCE,
         ):
-            following.hear(channel.heard())
+            following.hear(channel.receive())
             following.end(unit.name, event)
     except LostUnitsError as error:
         for unit, how in error.lost:
@@ -51,8 +51,8 @@ def make_maker(channel: Channel) -> Callable[[tuple[str, Event]], Event]:
 
     def run(given: tuple[str, Event]) -> Event:
         name, job = given
-        channel.say((name, {"kind": "begun"}))
-        return make(job, Reporter(lambda event: channel.say((name, event))))
+        channel.send((name, {"kind": "begun"}))
+        return make(job, Reporter(lambda event: channel.send((name, event))))
 
     return run
 

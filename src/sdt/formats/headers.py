@@ -21,8 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sdt.formats.names import beginning, believed_names, is_capitalised, split_name
-from sdt.formats.times import seconds
+from sdt.formats.names import detect_names, find_candidate, is_capitalised, split_name
+from sdt.formats.times import parse_seconds
 
 Lines = Sequence[tuple[int, str]]
 """Lines that are not blank, each with its number."""
@@ -101,7 +101,7 @@ def _same_time(line: str, time: str) -> bool:
     """Whether a line is or ends with a time, this one."""
     found = re.search(rf"(?:^|\s)({_TIME})$", line)
     try:
-        return found is not None and seconds(found[1]) == seconds(time)
+        return found is not None and parse_seconds(found[1]) == parse_seconds(time)
     except ValueError:
         return False
 
@@ -168,7 +168,7 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
 def _has_names(blocks: Sequence[Block]) -> bool:
     """Whether most lines begin with a speaker: then the times are of sections, as Meet writes them."""
     words = [text for block in blocks for _, text in block.lines]
-    names = believed_names(words)
+    names = detect_names(words)
     return 2 * sum(split_name(text, names)[0] is not None for text in words) > len(words)
 
 
@@ -223,13 +223,13 @@ def names_alone(lines: Sequence[str]) -> list[str] | None:
 def _name(text: str) -> str | None:
     """A whole text as a name, with nothing around it."""
     bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
-    found = beginning(f"{bare.strip().rstrip(':：')}: ")
+    found = find_candidate(f"{bare.strip().rstrip(':：')}: ")
     return found.name if found and not found.words and found.shape != "bracketed" else None
 
 
 def _block(line: int, name: str | None, when: re.Match[str]) -> Block | None:
     try:
-        start, end = seconds(when["start"]), seconds(when["end"] or "")
+        start, end = parse_seconds(when["start"]), parse_seconds(when["end"] or "")
     except ValueError:
         return None
     clock = bool(when["clock"] or when["date"])

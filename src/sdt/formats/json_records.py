@@ -1,4 +1,4 @@
-"""JSON objects: one on each line, or all in one array."""
+"""JSON objects, one per line or in an array."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sdt.formats.csv_lines import read_text
 
 
 def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield the number and the object of each line that is not blank.
+    """Yield the number and the object of each non-blank line.
 
     Raises:
-        InputError: A line is no JSON object.
+        InputError: A line is not a JSON object.
     """
     for line, text in enumerate(read_text(path, encoding=encoding).split("\n"), start=1):
         if not text.strip():
@@ -23,15 +23,15 @@ def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int
 
 
 def json_array(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield the number, from 1, and the object of each element of a JSON array; messages say `line` for the number.
+    """Yield the number, from 1, and each object of a JSON array; messages call the number a line.
 
     Raises:
-        InputError: It is no array of objects.
+        InputError: The text is not an array of objects.
     """
     try:
         elements = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); is the file cut off?") from None
+        raise InputError(f"{path}: not JSON ({error}); is the file truncated?") from None
     if not isinstance(elements, list):
         raise InputError(f"{path}: expected a JSON array of objects")
     for number, element in enumerate(elements, start=1):
@@ -39,15 +39,15 @@ def json_array(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object
 
 
 def json_line(path: Path, line: int, text: str) -> Mapping[str, object]:
-    """The object of a line.
+    """Parse the object of a line.
 
     Raises:
-        InputError: It is no JSON object.
+        InputError: The line is not a JSON object.
     """
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}, line {line}: not JSON ({error}); is the file cut off?") from None
+        raise InputError(f"{path}, line {line}: not JSON ({error}); is the file truncated?") from None
     return _object(path, line, record)
 
 

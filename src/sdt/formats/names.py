@@ -1,28 +1,28 @@
-r"""Is it a speaker, what stands before the colon? "Joey: Hey!" names one, "He said: no", "10:30" and "http://" do not.
+r"""Detection of speaker names before a colon: in "Joey: Hey!", but not in "He said: no", "10:30" or "http://".
 
-A line may begin with a name in one of these shapes. The colon is followed by a blank, the end of the line, a letter or
-an opening quote or bracket: not by a digit (10:30) or a slash (http://). A full-width colon needs nothing after it.
+A line can begin with a name in one of these shapes. The colon is followed by white space, the end of the line, a letter
+or an opening quote or bracket, but not by a digit (10:30) or a slash (http://). A full-width colon needs no successor.
 
-| shape       | example                                 | what it is                                               |
+| shape       | example                                 | description                                              |
 |-------------|-----------------------------------------|----------------------------------------------------------|
 | `plain`     | `Joey:`, `Man #2:`, `**Joey:**`         | at most 4 words, 30 characters, no signs but `'.-_&#/()` |
 | `unusual`   | `Lee, Ann:`, `+4917...:`, `Ann, Acme:`  | longer or with other signs, but no end of a sentence     |
 | `bracketed` | `[JOEY] Hey`, `(JOEY) Hey`              | a name in brackets or emphasised, with no colon          |
 
-Its last word is none that introduces speech or a remark ("He said:", "Note:"). Names are *believed* by what the whole
-file looks like:
+The last word must not introduce speech or a remark ("He said:", "Note:"). Candidates are accepted by their pattern in
+the whole file:
 
-- plain ones, if the beginning of every utterance has that shape;
-- else those that occur twice, if two names do so, or a third of the beginnings have one (half of them where
-  there is but one, not capitalised); or if half of the beginnings are capitalised names ("Monica Geller"). Other
-  capitalised names are then believed too. Unusual ones have to be capitalised, and to occur twice unless half of the
-  beginnings have a name;
-- bracketed ones, if half of the beginnings have one, and some occur twice or all beginnings have one. Descriptions of
-  sounds are none, and `<Joey>` counts as plain;
-- names that programs give (SPEAKER_01), always. In subtitles those all in capitals ("MONICA:") too: a name is often
-  given but once there, and no other cue depends on it.
+- plain names, if every utterance begins with one;
+- otherwise names that occur twice, if there are two of them, or if a third of the utterances begin with one (half of
+  them for a single name that is not capitalised); or if half of the utterances begin with a capitalised name ("Monica
+  Geller"). Other capitalised names are then accepted, too. Unusual names must be capitalised, and occur twice unless
+  half of the utterances begin with a name;
+- bracketed names, if half of the utterances begin with one, and some occur twice or all utterances begin with one.
+  Descriptions of sounds are not names, and `<Joey>` counts as plain;
+- names that programs assign (SPEAKER_01), always. In subtitles, names in capitals ("MONICA:"), too: they often occur
+  only once, and other cues do not depend on them.
 
-A remark in brackets after a name, "BEN (ON PHONE):", is left out where the name occurs without it, too.
+A remark in brackets after a name, "BEN (ON PHONE):", is removed if the name also occurs without it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAX_CHARACTERS = 30
 MAX_UNUSUAL = 60
 
 _COLON = r"""\s*(?::(?=\s|$|[^\W\d_]|["'“‘„«¿¡(\[♪…])|：)"""
-# The letters of some scripts are not all \w, so the name is told by what it does not hold.
+# In some scripts not all letters are \w, so that the pattern lists the characters that a name does not contain.
 _PLAIN = re.compile(rf"""([^\W_][^:：,;!?"“”„«»<>\[\]{{}}|=…\n]{{0,{MAX_CHARACTERS - 1}}}?){_COLON}""")
 _UNUSUAL = re.compile(rf"""((?:[^\W_]|[+~@#(])[^:：;!?"“”„«»<>{{}}=…\n]{{0,{MAX_UNUSUAL - 1}}}?){_COLON}""")
 _ENCLOSED = re.compile(
@@ -64,17 +64,17 @@ _SENTENCE = re.compile(r"\w{5,}\.\s")
 Shape = Literal["plain", "unusual", "bracketed"]
 
 
-class Beginning(NamedTuple):
-    """A line that may begin with a name."""
+class Candidate(NamedTuple):
+    """A candidate for a speaker name at the start of a line."""
 
     name: str
     words: str
-    """What is left of the line."""
+    """The rest of the line."""
     shape: Shape
 
 
-def beginning(line: str) -> Beginning | None:
-    """What may be a name at the beginning of a line that has no blanks before it."""
+def find_candidate(line: str) -> Candidate | None:
+    """Find a candidate for a speaker name at the start of a line without leading white space."""
     colon = True
     if found := _ENCLOSED.match(line):
         name = next(group for group in (found[1], found[2], found[3], found[5]) if group).strip()
@@ -89,67 +89,67 @@ def beginning(line: str) -> Beginning | None:
         found, shape = _UNUSUAL.match(line), "unusual"
     if not found or len(found[1].split()) > 2 * MAX_WORDS + 2 or _SENTENCE.search(found[1]):
         return None
-    name = " ".join(found[1].lstrip("~").split())  # as WhatsApp writes those who are no contacts
+    name = " ".join(found[1].lstrip("~").split())  # WhatsApp puts it before names that are not contacts
     if _SPEECH_OR_REMARK.fullmatch(name) or re.match(r"\d+[.)]\s", name) or not re.search(r"\w", name):
         return None
-    return Beginning(name, line[found.end() :].strip(), shape if colon else "bracketed")
+    return Candidate(name, line[found.end() :].strip(), shape if colon else "bracketed")
 
 
-def split_name(line: str, believed: Collection[str] | None = None) -> tuple[str | None, str]:
-    """Split a line into the speaker's name and the words.
+def split_name(line: str, accepted: Collection[str] | None = None) -> tuple[str | None, str]:
+    """Split a line into the name of the speaker and the words.
 
     Args:
-        line: With no blanks before it.
-        believed: The names to look for; None for everything that has the plain shape of one.
+        line: A line without leading white space.
+        accepted: The accepted names; None accepts every name of plain shape.
 
     Returns:
-        The name (None where there is none) and what is left of the line.
+        The name or None, and the rest of the line.
 
     Example:
         >>> split_name("Monica Geller: Hi!"), split_name("It's 10:30")
         (('Monica Geller', 'Hi!'), (None, "It's 10:30"))
     """
-    found = beginning(line)
-    if found is None or (believed is None and found.shape != "plain"):
+    found = find_candidate(line)
+    if found is None or (accepted is None and found.shape != "plain"):
         return None, line
-    for name in (found.name, bare(found.name)):
-        if believed is None or name in believed:
+    for name in (found.name, without_remark(found.name)):
+        if accepted is None or name in accepted:
             return name, found.words
     return None, line
 
 
-def bare(name: str) -> str:
-    """A name without the remark in brackets after it."""
+def without_remark(name: str) -> str:
+    """A name without a trailing remark in brackets."""
     return _REMARK.sub("", name) or name
 
 
 def is_capitalised(name: str) -> bool:
-    """Whether every word but "von" and the like begins with a capital, a digit, or a letter that has no case."""
-    words = (word.lstrip("(#'’+~@") for word in bare(name).split() if not _PARTICLE.fullmatch(word))
+    """Whether every word except particles such as "von" begins with a capital, a digit, or a letter without case."""
+    words = (word.lstrip("(#'’+~@") for word in without_remark(name).split() if not _PARTICLE.fullmatch(word))
     return not any(word[:1].islower() for word in words)
 
 
-class NamesSoFar:
-    """The speakers' names of what has no end yet: the rules for a file, for the lines so far."""
+class NameDetector:
+    """Detects the speaker names of a growing text, by the rules for a file applied to the lines so far."""
 
     def __init__(self) -> None:
         self._lines = 0
         self._found: dict[Shape, Counter[str]] = {"plain": Counter(), "unusual": Counter(), "bracketed": Counter()}
 
     def add(self, line: str) -> None:
-        """Take another beginning of an utterance into account."""
+        """Add the first line of an utterance."""
         self._lines += 1
-        if found := beginning(line):
+        if found := find_candidate(line):
             self._found[found.shape][found.name] += 1
 
-    def believed(self, *, capitals: bool = False) -> frozenset[str]:
-        """See `believed_names`."""
+    def accepted(self, *, capitals: bool = False) -> frozenset[str]:
+        """The accepted names; see `detect_names`."""
         names = self._colon() | self._bracketed()
         counts = self._found["plain"] + self._found["unusual"] + self._found["bracketed"]
         names |= {name for name in counts if _NUMBERED.fullmatch(name)}
         if capitals:
             names |= {name for name in self._found["plain"] if name.isupper() and len(name) > 1}
-        return frozenset(name for name in names if bare(name) == name or bare(name) not in names)
+        return frozenset(name for name in names if without_remark(name) == name or without_remark(name) not in names)
 
     def _colon(self) -> set[str]:
         plain, unusual = self._found["plain"], self._found["unusual"]
@@ -178,17 +178,17 @@ class NamesSoFar:
         return set(found)
 
 
-def believed_names(beginnings: Sequence[str], *, capitals: bool = False, changes: Sequence[str] = ()) -> frozenset[str]:
-    """The speakers' names of a file.
+def detect_names(beginnings: Sequence[str], *, capitals: bool = False, changes: Sequence[str] = ()) -> frozenset[str]:
+    """Detect the speaker names of a file.
 
     Args:
-        beginnings: The lines with which utterances begin, as far as one can tell.
-        capitals: Whether names all in capitals are always believed.
-        changes: Those of them before which the file says that somebody else speaks: capitalised names are believed.
+        beginnings: The first lines of the utterances.
+        capitals: Whether names in capitals are always accepted.
+        changes: The first lines after a marked change of speaker, where capitalised names are accepted.
     """
-    names = NamesSoFar()
+    names = NameDetector()
     for line in beginnings:
         if not is_sound(line):
             names.add(line)
-    told = (found.name for line in changes if (found := beginning(line)) and found.shape == "plain")
-    return names.believed(capitals=capitals) | {name for name in told if is_capitalised(name)}
+    marked = (found.name for line in changes if (found := find_candidate(line)) and found.shape == "plain")
+    return names.accepted(capitals=capitals) | {name for name in marked if is_capitalised(name)}

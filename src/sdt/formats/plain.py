@@ -23,9 +23,9 @@ from pathlib import Path
 from sdt.errors import InputError
 from sdt.formats.headers import Block, Headed, headed, header
 from sdt.formats.markup import changes_of_speaker
-from sdt.formats.names import NamesSoFar, beginning, believed_names, is_capitalised, split_name
+from sdt.formats.names import NameDetector, detect_names, find_candidate, is_capitalised, split_name
 from sdt.formats.notices import is_footer, is_omitted, is_sound, left_out, unedited, without_sounds
-from sdt.formats.times import seconds
+from sdt.formats.times import parse_seconds
 from sdt.formats.transcript import Turn, tidy
 
 _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
@@ -124,7 +124,7 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
         lines = [_line(path, number, text) for number, text in raw]
     timed = any(line.begins for line in lines)
     # In a file with times, an untimed line is where utterances go on: it says nothing about names.
-    names = believed_names(
+    names = detect_names(
         [line.words for line in lines if line.speaker is None and (not timed or line.begins)],
         changes=[line.words for line in lines if line.changed],
     )
@@ -164,7 +164,7 @@ class PlainLines:
     """
 
     def __init__(self) -> None:
-        self._names = NamesSoFar()
+        self._names = NameDetector()
         self._header: Block | None = None
 
     def turn(self, path: Path, number: int, text: str) -> Turn | None:
@@ -184,7 +184,7 @@ class PlainLines:
         self._header = None
         if line.speaker is None:
             self._names.add(line.words)
-        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.believed())
+        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.accepted())
         said = _time_in_words(line, words) if name else line
         silent = line.notice or is_omitted(said.words) or is_sound(tidy(said.words))
         return _turn(name, [replace(said, words="") if silent else said])
@@ -211,7 +211,7 @@ def _unnumbered(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tu
     ):
         return raw, []
     bare = [(n, text[match.end() :] if match else text) for (n, text), match in zip(raw, found, strict=True)]
-    names = Counter(begun.name for n, text in bare if (begun := beginning(_line(path, n, text).words)))
+    names = Counter(begun.name for n, text in bare if (begun := find_candidate(_line(path, n, text).words)))
     if max(names.values(), default=0) < 2:
         return raw, []
     return bare, [f"numbers before the lines left out: {len(numbers)}"]
@@ -241,7 +241,7 @@ def _line(path: Path, number: int, text: str) -> _Line:
         start, end = _times(path, number, bare[2])
         return _Line(number, line[bare.end() :], start, end)
     after = _AFTER_NAME.fullmatch(line)
-    if after and (named := beginning(f"{after['name']}: ")):
+    if after and (named := find_candidate(f"{after['name']}: ")):
         when: tuple[float | None, float | None] = (None, None)
         if not re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE):
             when = _times(path, number, after["time"])
@@ -253,7 +253,7 @@ def _line(path: Path, number: int, text: str) -> _Line:
 
 def _named(line: str) -> bool:
     """Whether a line most likely begins with a name."""
-    found = beginning(line)
+    found = find_candidate(line)
     return found is not None and (found.shape == "plain" or is_capitalised(found.name))
 
 
@@ -280,7 +280,7 @@ def _times(path: Path, number: int, said: str) -> tuple[float, float | None]:
 
 def _range(said: str) -> tuple[float, float | None]:
     times = _RANGE.split(said.strip())
-    start, end = (seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
+    start, end = (parse_seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
     if start is None or (len(times) == 2 and end is None):
         raise ValueError(said)
     return start, end

@@ -1,4 +1,4 @@
-"""An utterance and its prediction as the values of a JSON object."""
+"""An utterance and its prediction as a JSON object."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from sdt.conversation import Prediction, Utterance
 
 
-def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
-    """What was said and its emotion; `label` and `review` only where they are given. Times are rounded to 1 ms."""
+def utterance_record(prediction: Prediction, said: Utterance) -> dict[str, object]:
+    """The utterance and its prediction, with `label` and `review` if they are set. Times are rounded to 1 ms."""
     given = {name: value for name, value in (("label", said.label), ("review", said.review)) if value is not None}
     return {
         "conversation": prediction.conversation,
@@ -18,15 +18,15 @@ def record(prediction: Prediction, said: Utterance) -> dict[str, object]:
         "start": None if said.start is None else round(said.start, 3),
         "end": None if said.end is None else round(said.end, 3),
         **given,
-        **answer(prediction),
+        **prediction_record(prediction),
     }
 
 
-def answer(prediction: Prediction) -> dict[str, object]:
-    """The emotion alone; probabilities have six significant digits.
+def prediction_record(prediction: Prediction) -> dict[str, object]:
+    """The prediction; probabilities have six significant digits.
 
-    A modality that the utterance lacks is None, and so are emotion and probability where it has no modality.
-    `inferred` is there only where it is true; `branches` and `weights` only where the model has them.
+    Missing modalities are None; emotion and probability are None for an utterance without modalities. `inferred` is
+    included only if it is true, `branches` and `weights` only if the model has them.
     """
     branches = {m: None if b is None else _shortened(b) for m, b in prediction.branches.items()}
     weights = _shortened(prediction.weights)
@@ -40,17 +40,21 @@ def answer(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def flat(record: dict[str, object]) -> dict[str, object]:
-    """The probabilities as columns: `p_joy`, a branch's `text_p_joy`, a weight's `text_weight`.
+def flatten(record: dict[str, object]) -> dict[str, object]:
+    """Flatten a record to columns: `p_joy`, `text_p_joy` for branches, `text_weight` for weights.
 
-    What is missing is None; a record without an emotion leaves these columns out.
+    Missing values are None; a record without an emotion has none of these columns.
     """
     row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
-    probabilities, branches, weights = record["probabilities"], record.get("branches", {}), record.get("weights", {})
+    probabilities, branches, weights = (
+        record["probabilities"],
+        record.get("branches", {}),
+        record.get("weights", {}),
+    )
     assert isinstance(probabilities, dict)
     assert isinstance(branches, dict)
     assert isinstance(weights, dict)
-    if not probabilities:  # the labels, and so the columns, are those of the other records
+    if not probabilities:  # the other records have the labels, and so the columns
         return row
     row |= {f"p_{label}": p for label, p in probabilities.items()}
     row |= {f"{m}_p_{label}": branch and branch[label] for m, branch in branches.items() for label in probabilities}

@@ -1,6 +1,6 @@
-"""Captions that show the same words again: rolling lines, lines that grow word by word, and highlighted words.
+"""Removal of repeated words in captions: rolling lines, lines that grow word by word, and highlighted words.
 
-What is undone is a habit of the whole file, never a single cue that says the same as the one before: "No." "No." stays.
+Only a pattern of the whole file is removed, never a single repetition: "No." "No." stays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sdt.formats.markup import plain
 GAP = 0.05
 """The longest pause, in seconds, after which a cue continues the one before it."""
 _SHORT = 0.2
-"""Seconds: a longer cue that shows the same as the one before says it again."""
+"""Seconds; a longer cue with the same text is a repetition by the speaker."""
 _WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")
 _HIGHLIGHT = re.compile(r"<(u|b|font|c)\b[^<>]*>")
 
@@ -24,7 +24,7 @@ Lines = list[tuple[int, str]]
 
 @dataclass(slots=True)
 class Cue:
-    """A caption; `lines` are lines of the file, none of them empty, each with its number."""
+    """A caption; `lines` are its non-empty lines with their numbers in the file."""
 
     line: int
     id: str | None
@@ -39,18 +39,18 @@ class Cue:
 
     @property
     def shown(self) -> list[str]:
-        """The lines as they are seen."""
+        """The lines without markup."""
         return [text for _, line in self.lines if (text := " ".join(plain(line).split()))]
 
 
 def unroll(cues: list[Cue]) -> list[str]:
-    """Remove from captions what they show again.
+    """Remove repeated text from the captions of a file.
 
     Args:
-        cues: All of a file; changed, and those without new words removed.
+        cues: All cues of a file; they are modified in place, and cues without new words are removed.
 
     Returns:
-        Notes on what was removed.
+        Notes about the removed text.
     """
     for step, note in (
         (_highlighted, "captions with a highlighted word: cues joined into utterances"),

@@ -15,10 +15,10 @@ from pathlib import Path
 from sdt.errors import InputError, quoted
 from sdt.formats.headers import names_alone
 from sdt.formats.markup import changes_of_speaker, dialogue, plain, unmarked, voices
-from sdt.formats.names import bare, beginning, believed_names, split_name
+from sdt.formats.names import detect_names, find_candidate, split_name, without_remark
 from sdt.formats.notices import is_sound, left_out
 from sdt.formats.rolling import Cue, Lines, unroll
-from sdt.formats.times import seconds
+from sdt.formats.times import parse_seconds
 from sdt.formats.transcript import Turn, tidy
 
 _TIMING = re.compile(r"(\S+?)\s*-->\s*(\S+)(?:\s.*)?$")
@@ -109,7 +109,7 @@ def _cues(path: Path, blocks: Iterator[Lines] | Sequence[Lines], *, webvtt: bool
 def _times(path: Path, number: int, line: str) -> tuple[float, float]:
     found = _TIMING.match(line)
     try:
-        start, end = (seconds(found[side]) for side in (1, 2)) if found else (None, None)
+        start, end = (parse_seconds(found[side]) for side in (1, 2)) if found else (None, None)
     except ValueError:
         start = end = None
     if start is None or end is None:
@@ -127,7 +127,7 @@ def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
     notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
     _name_first_lines(cues)
     said = [part for cue in cues for part in _said(cue)]
-    names = believed_names(
+    names = detect_names(
         [part.lines[0] for part in said if part.speaker is None],
         capitals=True,
         changes=[part.lines[0] for part in said if part.changed],
@@ -197,8 +197,8 @@ def _named(said: _Said, names: Collection[str]) -> Iterator[tuple[Turn, bool]]:
     name: str | None
     for line in said.lines:
         if said.speaker is not None:  # who may be named in the words again
-            found = beginning(line)
-            again = found is not None and said.speaker in (found.name, bare(found.name))
+            found = find_candidate(line)
+            again = found is not None and said.speaker in (found.name, without_remark(found.name))
             name, words = (said.speaker, found.words if found and again else line)
         else:
             name, words = split_name(line, names)

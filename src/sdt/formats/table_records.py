@@ -1,7 +1,7 @@
-"""The records of a CSV or JSON Lines file, again and again: all of them in turn, or those between two places.
+"""Repeated access to the records of a table: all of them in order, or a range between two positions.
 
-A JSON Lines file in UTF-8 is mapped and never in memory as a whole; a CSV or Parquet file is, since only its reader
-knows where a record ends.
+JSON Lines files in UTF-8 are memory-mapped. CSV and Parquet files are in memory as a whole, because only their parser
+finds the end of a record.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ _PIECE = 1 << 20
 
 
 class Record(NamedTuple):
-    """One record and where it stands."""
+    """A record and its position."""
 
     line: int
-    """Of the file, from 1."""
+    """The line in the file, from 1."""
     values: Mapping[str, object]
     first: int
-    """The place where it begins; see `Records.between`."""
+    """The position of its start; see `Records.between`."""
     end: int
-    """The place after it."""
+    """The position of its end."""
 
 
 class Records(ABC):
     """The records of a file."""
 
     notes: Sequence[str] = ()
-    """How its encoding was understood, one line each."""
+    """Notes on the encoding, one line each."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Record]: ...
 
     @abstractmethod
     def between(self, first: int, end: int, line: int) -> Iterator[Record]:
-        """Those between two places; the first of them stands in this line."""
+        """The records between two positions; the first record is on this line."""
 
 
 class RowRecords(Records):
-    """Rows under the names of their columns; a place is a number of rows.
+    """Rows of a table with named columns; positions are row numbers.
 
     Args:
-        names: Of the columns.
-        rows: The number of the line of each, and its values.
+        names: The names of the columns.
+        rows: The line number and the values of each row.
         notes: See `Records`.
     """
 
@@ -68,21 +68,21 @@ class RowRecords(Records):
         return self.between(0, len(self._rows), 0)
 
     def between(self, first: int, end: int, line: int) -> Iterator[Record]:  # noqa: ARG002 - a row knows its line
-        """Those between two places."""
+        """The records between two positions."""
         for place in range(first, end):
             number, values = self._rows[place]
             yield Record(number, dict(zip(self._names, values, strict=True)), place, place + 1)
 
 
 class JsonRecords(Records):
-    """The objects of the lines that are not blank; a place is a byte.
+    """The objects of non-blank lines; positions are byte offsets.
 
     Args:
         path: The file.
-        encoding: Its encoding; None to tell it by the bytes.
+        encoding: The encoding; None detects it.
 
     Raises:
-        InputError: The file cannot be read or is no text; or, while it is read, a line is no JSON object.
+        InputError: The file cannot be read or is not text. During the iteration: a line is not a JSON object.
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
@@ -100,7 +100,7 @@ class JsonRecords(Records):
             raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
 
     def between(self, first: int, end: int, line: int) -> Iterator[Record]:
-        """Those between two places; the first of them stands in this line."""
+        """The records between two positions; the first record is on this line."""
         return self._of(io.BytesIO(self._content[first:end].tobytes()), first, line)
 
     @cached_property

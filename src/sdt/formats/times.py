@@ -1,11 +1,11 @@
-"""Times in annotation files."""
+"""Parsing of times in annotation files."""
 
 from __future__ import annotations
 
 import re
 
 LONGEST = 1e9
-"""Seconds; no recording is as long."""
+"""The largest time in seconds."""
 _NUMBER = r"\d{1,9}(?:[.,]\d{1,50})?"
 _TIME = re.compile(
     rf"(?:(?:(?P<hours>\d{{1,4}}):)?(?P<minutes>[0-5]?\d):(?P<seconds>{_NUMBER})"
@@ -14,16 +14,16 @@ _TIME = re.compile(
 )
 
 
-def seconds(text: str) -> float | None:
-    """The seconds in `12.5` or `HH:MM:SS,mmm` (a point for the comma too), to the microsecond; None for an empty text.
+def parse_seconds(text: str) -> float | None:
+    """Parse `12.5` or `HH:MM:SS,mmm` (also with a point) as seconds, to the microsecond; None for an empty text.
 
-    Seconds alone may have an exponent, and a minus where they are zero to the microsecond: sums of times end so.
+    Plain seconds can have an exponent, and a minus sign if they round to zero, as in sums of times.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is not a time.
 
     Example:
-        >>> seconds("00:16:16,059"), seconds("5.674666666666667"), seconds("1e-05"), seconds("")
+        >>> parse_seconds("00:16:16,059"), parse_seconds("5.674666666666667"), parse_seconds("1e-05"), parse_seconds("")
         (976.059, 5.674667, 1e-05, None)
     """
     text = text.strip()

@@ -1,4 +1,4 @@
-"""What every reader gives: turns as they stand in the file, made into conversations with speakers, ids and times."""
+"""The result of every reader: turns of a file, which `assemble` turns into conversations."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _CONTROL = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 @dataclass(frozen=True)
 class Transcript:
-    """Conversations that were read from a file or a folder."""
+    """The conversations of a file or a folder."""
 
     conversations: list[Conversation]
     clips: Mapping[tuple[str, str], Path]
-    """(conversation id, utterance id) to the media file of that utterance alone, where the transcript names one; not
-    looked for."""
+    """(conversation id, utterance id) to the media file that the transcript names for this utterance; its existence is
+    not checked."""
     notes: list[str]
-    """What was repaired or assumed, one line each."""
+    """Repairs and assumptions, one line each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One utterance as it stands in a file; what the file does not say is None."""
+    """One utterance of a file; unspecified values are None."""
 
     line: int
-    """Where it begins; the first line is 1."""
+    """The line of its start, from 1."""
     text: str | None
     speaker: str | None = None
     start: float | None = None
@@ -42,31 +42,31 @@ class Turn:
     conversation: str | None = None
     review: Review | None = None
     changed: bool = False
-    """Whether the file says that somebody else speaks than before, but not who."""
+    """Whether the file marks a change of speaker without a name."""
 
 
 def tidy(text: str) -> str:
-    r"""One line of repaired text: blanks, line breaks and control characters between words become single spaces.
+    r"""Repair text and join it in one line: white space and control characters become single spaces.
 
     Example:
         >>> tidy(" don\x92t\n go ")
         'don’t go'
     """
-    if not text.isprintable():  # what is to be repaired or replaced is not printable, and most text is
+    if not text.isprintable():  # most text is printable and needs no repair
         text = repair_windows1252(text).translate(_CONTROL)
     return " ".join(text.split())
 
 
 def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcript:
-    """Make turns into conversations.
+    """Turn the turns of a file into conversations.
 
-    A turn of no conversation belongs to the one named like the file. A turn of no speaker is spoken by the one before;
-    where there is none, by a speaker of a new name; where somebody else speaks, by who spoke before that one. An
-    utterance without an id gets its number in the conversation, from 0. Where a turn has a beginning and no end, it
-    lasts until the next one begins.
+    Turns without a conversation belong to the conversation with the name of the file. A turn without a speaker has the
+    speaker of the previous turn, or a new speaker if there is none; after a change of speaker without a name, it has
+    the speaker before the previous one. An utterance without an id gets its number in the conversation, from 0. A turn
+    with a start but no end lasts until the start of the next one.
 
     Raises:
-        InputError: There are no turns, two have the same id, or one ends before it starts.
+        InputError: There are no turns, two turns have the same id, or a turn ends before it starts.
     """
     if not turns:
         raise InputError(f"{path}: no utterances in this file{'; '.join(['', *notes])}")

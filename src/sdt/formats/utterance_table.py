@@ -36,7 +36,7 @@ from sdt.formats import parquet
 from sdt.formats.csv_lines import detect_text, number, read_csv
 from sdt.formats.json_records import json_array
 from sdt.formats.table_records import JsonRecords, Records, RowRecords
-from sdt.formats.times import seconds
+from sdt.formats.times import parse_seconds
 from sdt.splits import SPLITS, split_named
 from sdt.text import repair_windows1252
 
@@ -334,6 +334,6 @@ def cell_number(where: str, column: str, text: str | None) -> float | None:
 def cell_seconds(where: str, column: str, text: str | None) -> float | None:
     """The time in a cell, in seconds; None for an empty one."""
     try:
-        return seconds(text or "")
+        return parse_seconds(text or "")
     except ValueError:
         raise InputError(f"{where}: {column} {quoted(text)} is not a time; expected seconds or HH:MM:SS.mmm") from None

@@ -14,7 +14,7 @@ from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError, near_miss, quoted
 from sdt.files import atomic_file, write_text
 from sdt.formats.markup import escape_srt, escape_webvtt, mark
-from sdt.formats.records import flat, record
+from sdt.formats.records import flatten, utterance_record
 from sdt.formats.transcript import tidy
 
 LAST_CUE = 3.0
@@ -133,7 +133,7 @@ def _said(conversations: Sequence[Conversation], predictions: Iterable[Predictio
 
 def _lines(said: Sequence[Said]) -> Iterator[str]:
     for _conversation, utterance, prediction in said:
-        yield json.dumps(record(prediction, utterance), ensure_ascii=False)
+        yield json.dumps(utterance_record(prediction, utterance), ensure_ascii=False)
 
 
 def _write_jsonl(_: Path, said: Sequence[Said], file: TextIO) -> None:
@@ -171,7 +171,7 @@ def _cell(value: object) -> object:
 
 def _rows(said: Sequence[Said]) -> Iterator[dict[str, object]]:
     for _conversation, utterance, prediction in said:
-        yield {name: _cell(value) for name, value in flat(record(prediction, utterance)).items()}
+        yield {name: _cell(value) for name, value in flatten(utterance_record(prediction, utterance)).items()}
 
 
 def _names(rows: Iterable[dict[str, object]]) -> list[str]:

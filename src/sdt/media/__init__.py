@@ -1,1 +1,1 @@
-"""Sound and pictures out of recordings."""
+"""Decoding of sound and pictures from recordings."""

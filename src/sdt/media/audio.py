@@ -1,4 +1,4 @@
-"""Sound out of media files: decoded and cut by time."""
+"""Decoding of sound from media files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, stretch
+from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, time_range
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 Samples = npt.NDArray[np.float32]
 
 LONGEST = 600.0
-"""Seconds of sound decoded at once. No utterance is so long: a whole recording without times is meant."""
+"""The longest clip in seconds. Longer clips are whole recordings without times rather than utterances."""
 LARGEST = 2**28
-"""Samples decoded at once, all channels together (1 GiB)."""
+"""The largest number of samples of a clip over all channels (1 GiB)."""
 PREROLL = 0.5
-"""Seconds decoded before a cut: what a lossy codec needs to be in the state it would be in had it run from the start
-(Opus 80 ms, MP3's bit reservoir up to about 0.3 s)."""
+"""Seconds decoded before a clip, which lossy codecs need to reach their state (Opus 80 ms, the bit reservoir of MP3 up
+to about 0.3 s)."""
 GAP = 0.05
-"""Seconds by which time stamps must be off before they count as a gap in the sound; Matroska rounds them to 1 ms."""
+"""Time stamps that differ by more seconds are gaps in the sound; Matroska rounds time stamps to 1 ms."""
 SILENCE = 2.0**-15
-"""Samples below that, one step of 16 bits, are silence: that of a microphone that is off, never that of a room."""
+"""Samples below one step of 16 bits are digital silence, as from a microphone that is off."""
 ENOUGH = 0.5
-"""The share of the asked stretch that must be there: transcripts often end a little after the recording does."""
+"""The fraction of the clip that must exist, because transcripts often end a little after the recording."""
 CANCELLED = 0.1
-"""The power of a mix, as a share of its loudest channel's, below which the channels cancel each other: two unrelated
-channels of equal level give 0.5, one of two gives 0.25."""
+"""Channels cancel each other if the power of their mix is below this fraction of the power of the loudest channel. Two
+unrelated channels of equal level give 0.5, one of two gives 0.25."""
 GAINS = {"FL": 0.5, "FR": 0.5, "FC": 0.5**0.5, "LFE": 0.0, "LFE2": 0.0} | dict.fromkeys(
     ("BL", "BR", "SL", "SR", "BC", "FLC", "FRC"), 0.5**1.5
 )
-"""The share of each channel of surround sound in the mono mix: the mean of the two channels that ITU-R BS.775 mixes it
-down to. Speech from the centre is as loud as it is in the stereo mix."""
+"""The gain of each channel of surround sound in the mono mix: the mean of the stereo mix of ITU-R BS.775. Speech from
+the centre is as loud as in the stereo mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Audio:
     rate: int
     """Samples per second."""
     channels: tuple[str, ...] = ()
-    """[channels] where each is to be heard (`FL`, `FC`, `LFE`, ...); empty where the file does not say."""
+    """[channels] the position of each channel (`FL`, `FC`, `LFE`, ...); empty if the file does not specify it."""
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """The duration."""
         return float(self.samples.shape[1] / self.rate)
 
     def mono(self, rate: int | None = None) -> Samples:
-        """The channels mixed, resampled to `rate` where one is given: float32 [n].
+        """Mix the channels and resample to `rate`, if given: float32 [n].
 
-        Surround sound is mixed by its layout (see `GAINS`), other sound by the mean. Where the channels cancel each
-        other (opposite phase, or one microphone among many silent channels), the loudest channel is taken instead.
+        Surround sound is mixed by its layout (see `GAINS`), other sound by the mean. If the channels cancel each other
+        (opposite phase, or one microphone among many silent channels), the loudest channel is used instead.
         """
         mixed = self._mixed()
         if rate is None or rate == self.rate or not mixed.size:
@@ -87,24 +87,24 @@ class Audio:
 
 
 def decode_audio(clip: Clip) -> Audio:
-    """Decode a clip's sound, every channel, at the file's own rate.
+    """Decode all channels of a clip at the sampling rate of the file.
 
-    Sample 0 lies at the clip's start. Silence stands where the sound begins later than the recording or has a gap.
+    Sample 0 is at the start of the clip. Gaps, and the time before a late start of the sound, are filled with silence.
 
     Args:
-        clip: The file and the stretch of it.
+        clip: The file and the time range.
 
     Raises:
-        MediaProblem: There is no sound to be had: no such file, no audio track, nothing but digital silence, the file
-            is corrupt, ends before half of the stretch is over, or the stretch is longer than ten minutes.
+        MediaProblem: The file is missing, corrupt or has no audio track; the clip is digital silence, longer than ten
+            minutes, or more than half of it is missing.
         MissingDependencyError: PyAV is not installed.
     """
-    start, end = stretch(clip)
+    start, end = time_range(clip)
     length = LONGEST if end is None else end - start
     if length > LONGEST:
         raise MediaProblem(f"longer than {LONGEST / 60:.0f} minutes")
     sound = _read_sound(clip.path, start, length, seek=True) if start > PREROLL else None
-    if sound is None or sound.begins > GAP:  # the file cannot seek, or the seek went too far
+    if sound is None or sound.begins > GAP:  # the file is not seekable, or seeking went too far
         sound = _read_sound(clip.path, start, length, seek=False)
     if sound is None or not sound.pieces:
         raise MediaProblem(f"ends before {start:.2f} s" if start else "no sound in its audio track")
@@ -115,7 +115,7 @@ def decode_audio(clip: Clip) -> Audio:
     if sound.corrupt and heard < ENOUGH * samples.shape[1] / sound.rate:
         raise MediaProblem("corrupt")
     if end is None and heard < ENOUGH * (sound.stated - start) and not sound.estimated(start):
-        raise MediaProblem(f"cut off: {heard:.2f} of {sound.stated - start:.2f} s are there")
+        raise MediaProblem(f"truncated: {heard:.2f} of {sound.stated - start:.2f} s exist")
     if end is not None and samples.shape[1] < ENOUGH * length * sound.rate:
         raise MediaProblem(f"ends before {end:.2f} s")
     if np.abs(samples).max() < SILENCE:
@@ -125,42 +125,42 @@ def decode_audio(clip: Clip) -> Audio:
 
 @dataclass(slots=True)
 class _Sound:
-    """What was decoded of a stretch."""
+    """The decoded sound of a clip."""
 
     rate: int = 0
     pieces: list[tuple[int, Samples]] = field(default_factory=list)
-    """(first sample in the stretch, [channels, n]), in order, none overlapping."""
+    """(first sample in the clip, [channels, n]), in order, without overlap."""
     begins: float = math.inf
-    """Seconds from the stretch's start to the first sample decoded; negative where decoding began before it."""
+    """Seconds from the start of the clip to the first decoded sample; negative if decoding started before the clip."""
     complete: bool = False
-    """The whole stretch was decoded; False: the file ended before."""
+    """Whether the whole clip was decoded; False if the file ended before."""
     corrupt: bool = False
-    """Parts of the file could not be decoded."""
+    """Whether parts of the file could not be decoded."""
     stated: float = 0.0
-    """Seconds that the sound lasts as the file says, where it does."""
+    """The duration in seconds that the file specifies, or 0."""
     bit_rate: int = 0
-    """Bits per second as the file says, where it does."""
+    """The bits per second that the file specifies, or 0."""
     size: int = 0
-    """Bytes of the packets that were read."""
+    """The bytes of the packets that were read."""
     channels: tuple[str, ...] = ()
     """See `Audio.channels`."""
 
     def estimated(self, start: float) -> bool:
-        """Whether the stated duration is only the size by the bit rate of the first frame.
+        """Whether the specified duration is only the file size divided by the bit rate of the first frame.
 
-        So it is for MP3 with a variable bit rate and no header. Then it says nothing of what is missing.
+        This is the case for MP3 with a variable bit rate and no header. The duration is unreliable then.
         """
         estimate = 8 * self.size / self.bit_rate if self.bit_rate else math.inf
         return abs(self.stated - start - estimate) < 0.02 * self.stated + PREROLL
 
     def counted(self, packets: Iterator[Packet[Any] | None]) -> Iterator[Packet[Any] | None]:
-        """The packets, their bytes added to `size`."""
+        """Yield packets and add their bytes to `size`."""
         for packet in packets:
             self.size += packet.size if packet else 0
             yield packet
 
     def joined(self) -> Samples:
-        """[channels, n]: silence where there is no piece."""
+        """[channels, n], with silence between the pieces."""
         place, last = self.pieces[-1]
         whole = np.zeros((last.shape[0], place + last.shape[1]), dtype=np.float32)
         for place, piece in self.pieces:
@@ -169,7 +169,7 @@ class _Sound:
 
 
 def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Sound | None:
-    """Decode a stretch (in seconds); None: the file cannot seek."""
+    """Decode a time range (in seconds); None if the file is not seekable."""
     sound = _Sound()
     with open_media(path) as container:
         stream = cast("AudioStream | None", container.streams.best("audio"))
@@ -178,11 +178,11 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         zero = origin(container, stream) + start
         sound.bit_rate = stream.codec_context.bit_rate or 0
         sound.stated = float((stream.duration or 0) * (stream.time_base or 0))
-        if not sound.stated and len(container.streams) == 1:  # else it is how long the pictures last
+        if not sound.stated and len(container.streams) == 1:  # otherwise this is the duration of the pictures
             sound.stated = (container.duration or 0) / 1_000_000 - origin(container, stream)
         if seek and not seek_to(container, stream, zero - PREROLL):
             return None
-        place = 0  # where the next frame begins, in samples from the stretch's start
+        place = 0  # the start of the next frame, in samples from the start of the clip
         for frame in frames(sound.counted(packets(container, stream))):
             if frame is None:
                 sound.corrupt = True
@@ -217,7 +217,7 @@ def _scaled(frame: AudioFrame) -> Samples:
     """A frame's samples as float32 [channels, n] in [-1, 1]."""
     packed: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
-        packed = packed.reshape(-1, frame.layout.nb_channels).T  # the channels of one sample lie side by side
+        packed = packed.reshape(-1, frame.layout.nb_channels).T  # the channels of a sample are adjacent
     samples: Samples = np.ascontiguousarray(packed, dtype=np.float32)
     if packed.dtype == np.uint8:
         return (samples - 128) / np.float32(128)

@@ -1,8 +1,8 @@
-"""Media files, opened and read packet by packet; whatever goes wrong in them is a `MediaProblem`.
+"""Access to media files: clips, opening, seeking, packets and frames. Every failure is a `MediaProblem`.
 
-Everything is decoded by PyAV, which carries its own libraries; no ffmpeg program is needed. A stretch is reached by
-seeking, so that cutting a long recording into many utterances does not read it from the beginning every time.
-Time 0 is the beginning of the recording as a player shows it: streams whose first time stamp is not zero are shifted.
+PyAV decodes all files with its bundled libraries; the program ffmpeg is not needed. Clips are reached by seeking, so
+that cutting a long recording into many utterances does not read it from the start each time. Time 0 is the start of
+the recording as players show it: streams whose first time stamp is not zero are shifted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 FORMATS = (
     "wav,w64,flac,mp3,ogg,mov,mp4,matroska,webm,avi,aac,aiff,au,caf,amr,mpegts,mpeg,flv,asf,wv,ape,tta,ac3,eac3,mxf,dv"
 )
-"""Containers that are opened. Playlists, which name other files, are not; nor is text, which FFmpeg would show as a
-film of a terminal."""
+"""The supported containers. Playlists, which refer to other files, and text, which FFmpeg renders as video, are
+refused."""
 
 
 class MediaProblem(Exception):  # noqa: N818 - a condition to count and report, not an error of the program
-    """This clip cannot give what was asked; the modality is missing for its utterance."""
+    """A clip cannot be decoded; its utterance lacks the modality."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -39,37 +39,41 @@ class MediaProblem(Exception):  # noqa: N818 - a condition to count and report, 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A stretch of a media file."""
+    """A time range of a media file."""
 
     path: Path
     start: float | None = None
-    """Seconds from the beginning of the recording; None is the beginning."""
+    """Seconds from the start of the recording; None is the start."""
     end: float | None = None
-    """Seconds from the beginning of the recording; None is the end."""
+    """Seconds from the start of the recording; None is the end."""
     half: Literal["left", "right"] | None = None
-    """The half of the picture that is meant; None is all of it."""
+    """The half of the picture to use; None is the whole picture."""
 
 
 FindClip = Callable[[str, str, str], Clip | None]
-"""From conversation id, utterance id and modality to the recording; None where there is none."""
+"""Maps conversation id, utterance id and modality to the recording, or None."""
 
 
 def container_seconds(path: Path) -> float:
-    """How long a recording lasts by its own account; 0 where it says nothing.
+    """The duration that a recording specifies, in seconds; 0 if it does not.
 
     Raises:
-        MediaProblem: It cannot be opened.
+        MediaProblem: The file cannot be opened.
         MissingDependencyError: PyAV is not installed.
     """
     with open_media(path) as container:
         return max(0.0, (container.duration or 0) / 1_000_000)
 
 
-def stretch(clip: Clip) -> tuple[float, float | None]:
-    """Start and end in seconds, checked."""
+def time_range(clip: Clip) -> tuple[float, float | None]:
+    """The start and end of a clip in seconds.
+
+    Raises:
+        MediaProblem: They are not a valid time range.
+    """
     start = clip.start or 0.0
     if not (math.isfinite(start) and start >= 0 and (clip.end is None or math.isfinite(clip.end))):
-        raise MediaProblem(f"its times ({clip.start} to {clip.end}) are no times in a recording")
+        raise MediaProblem(f"its times ({clip.start} to {clip.end}) are not valid")
     if clip.end is not None and clip.end <= start:
         raise MediaProblem(f"ends at {clip.end:.2f} s, not after its start at {start:.2f} s")
     return start, clip.end
@@ -77,36 +81,36 @@ def stretch(clip: Clip) -> tuple[float, float | None]:
 
 @contextlib.contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open a file; whatever goes wrong inside, with whatever exception, is a `MediaProblem`."""
+    """Open a media file; every exception within the block becomes a `MediaProblem`."""
     try:
         import av
     except ImportError:
         raise MissingDependencyError("media files need PyAV; install it with: pip install 'sdt-erc[media]'") from None
-    # Not the methods of Path, which raise an error for names that no file can have.
+    # The methods of Path raise errors for impossible file names.
     if not os.path.isfile(path):  # noqa: PTH113
         raise MediaProblem("not a file" if os.path.exists(path) else "no such file")  # noqa: PTH110
     if not path.stat().st_size:
         raise MediaProblem("an empty file")
-    av.logging.set_level(None)  # libav's remarks on broken files are no business of the user's terminal
+    av.logging.set_level(None)  # suppress the messages of libav about damaged files
     safe = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     try:
         with av.open(f"file:{path}", container_options=safe, metadata_errors="replace") as container:
             yield container
     except MediaProblem:
         raise
-    except Exception as error:  # what strangers' files make a decoder raise is not ours to list
-        raise MediaProblem(f"corrupt, or no media file ({type(error).__name__})") from None
+    except Exception as error:  # damaged files make decoders raise any error
+        raise MediaProblem(f"corrupt, or not a media file ({type(error).__name__})") from None
 
 
 def origin(container: InputContainer, stream: AudioStream | VideoStream) -> float:
-    """The time stamp, in seconds, of the beginning of the recording: of its earliest stream."""
+    """The time stamp of the start of the recording in seconds: that of its earliest stream."""
     if container.start_time is not None:
         return container.start_time / 1_000_000
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def seek_to(container: InputContainer, stream: AudioStream | VideoStream, time: float) -> bool:
-    """Go to the last place at or before a time stamp (in seconds) from which decoding can begin; False: it cannot."""
+    """Seek to the last position before a time stamp (in seconds) at which decoding can start; False if not seekable."""
     import av
 
     try:
@@ -117,7 +121,7 @@ def seek_to(container: InputContainer, stream: AudioStream | VideoStream, time: 
 
 
 def packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet[Any] | None]:
-    """The stream's packets; a None at the end where the file cannot be read on."""
+    """Yield the packets of a stream, and None at the end if the rest of the file cannot be read."""
     import av
 
     packets = container.demux(stream)
@@ -133,7 +137,7 @@ def packets(container: InputContainer, stream: AudioStream | VideoStream) -> Ite
 
 
 def frames(packets: Iterator[Packet[Any] | None]) -> Iterator[Any]:
-    """The decoded frames of packets; None wherever something could not be decoded."""
+    """Yield the decoded frames of packets, and None for each packet that cannot be decoded."""
     import av
 
     for packet in packets:
@@ -145,6 +149,6 @@ def frames(packets: Iterator[Packet[Any] | None]) -> Iterator[Any]:
         except EOFError:
             return
         except av.FFmpegError:
-            yield None  # a broken packet; those after it may be whole
+            yield None  # a damaged packet; later ones can be intact
         else:
             yield from frames

@@ -1,4 +1,4 @@
-"""What could not be encoded, counted and listed in one line."""
+"""Summaries of missing utterances and their reasons in one line."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 REASONS, PLACES = 6, 5
-"""How many reasons, and utterances of each, a line lists."""
+"""The largest number of reasons in a summary, and of utterances for each."""
 
 
 class Tally:
-    """Problems that are counted rather than kept.
+    """Counts problems without storing all of them.
 
     Args:
-        problems: The first ones, as `dia1/0: no audio track`.
+        problems: The first problems, such as `dia1/0: no audio track`.
     """
 
     def __init__(self, problems: Iterable[str] = ()) -> None:
         self.count = 0
         self.first = ""
-        """The first problem; empty where there is none."""
+        """The first problem, or an empty string."""
         self._places: dict[str, list[str]] = {}
-        """Reason to the first places that have it."""
+        """Reason to the first utterances with it."""
         self._counts: Counter[str] = Counter()
         self.add(problems)
 
     def add(self, problems: Iterable[str]) -> None:
-        """Count some more."""
+        """Count more problems."""
         for problem in problems:
             place, _, reason = problem.partition(": ")
             self.first = self.first or problem
@@ -48,17 +48,17 @@ class Tally:
 
 
 def summarise_missing(modality: str, problems: Sequence[str], utterances: int) -> str:
-    """How many utterances lack a modality, and why.
+    """Summarise how many utterances lack a modality, and why.
 
     Example:
-        >>> lacking("audio", ["dia1/0: no audio track", "dia1/2: no audio track"], 9)
+        >>> summarise_missing("audio", ["dia1/0: no audio track", "dia1/2: no audio track"], 9)
         'audio: missing for 2 of 9 utterances: no audio track (dia1/0, dia1/2)'
     """
     return Tally(problems).line(modality, utterances)
 
 
 def summarise(items: Sequence[str], most: int = PLACES) -> str:
-    """The first items, and how many more there are."""
+    """The first items, and the number of the others."""
     return _abridged(items[:most], len(items))
 
 

@@ -1,15 +1,15 @@
-"""Which stretch of which recording belongs to an utterance.
+"""Finding the recording of each utterance.
 
 | given                 | the clip of an utterance                                                                     |
 |-----------------------|----------------------------------------------------------------------------------------------|
-| nothing               | the file that the table's own column `media` names; where several utterances name the same   |
-|                       | file, the stretch of it from the utterance's start to its end                                |
-| a file                | the stretch of it from the utterance's start to its end; all of it for a single utterance    |
+| nothing               | the file in the column `media` of the table; if several utterances name the same file, the   |
+|                       | part of it from the start to the end of the utterance                                        |
+| a file                | the part of it from the start to the end of the utterance; all of it for a single utterance  |
 | a folder              | the first of `diaD_uttU.*` (MELD; D and U are the numbers at the end of the ids),            |
-|                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (where no other        |
-|                       | conversation has the id) that is there; else a stretch of `CONVERSATION.*` or `diaD.*`       |
+|                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (if no other           |
+|                       | conversation has the id) that exists; or else a part of `CONVERSATION.*` or `diaD.*`         |
 
-Where there are several files of a name, sound is taken from the sound file and pictures from the film.
+If several files have the same name, sound comes from the audio file and pictures from the video file.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ SOUND = (
     "wav", "w64", "flac", "aif", "aiff", "au", "caf", "wv", "ape", "tta", "ogg", "oga", "opus", "weba", "mka",
     "mp3", "m4a", "m4b", "aac", "wma", "ac3", "eac3", "mp2", "spx", "amr", "awb",
 )
-"""Suffixes of recordings of sound, what loses least first."""
+"""Suffixes of audio files, in the order of their quality."""
 FILM = (
     "mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mts", "m2ts", "m2t", "mxf", "mpg", "mpeg", "vob", "dv",
     "flv", "f4v", "wmv", "asf", "ogv", "3gp", "3g2",
 )
-"""Suffixes of recordings that may hold sound and pictures."""
+"""Suffixes of files that can contain sound and pictures."""
 # fmt: on
 _SOUND_FIRST = (*SOUND, *FILM)
 _FILM_FIRST = (*FILM, *SOUND)
 
 
 OPENED = 20
-"""Films that are opened to see whether they have pictures."""
+"""The number of video files that are opened to check for pictures."""
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """The recordings of some conversations."""
+    """The recordings of conversations."""
 
     clips: Mapping[tuple[str, str], Sequence[Clip]] = field(default_factory=dict)
-    """(conversation id, utterance id) to its clips: the same moment in files of several kinds."""
+    """(conversation id, utterance id) to its clips: the same time range in files of several kinds."""
     notes: Sequence[str] = ()
-    """What the user should know, one line each: recordings of the folder that belong to no utterance."""
+    """Notes for the user, one line each: recordings of the folder without an utterance."""
 
     @property
-    def filmed(self) -> bool:
-        """Whether any of them shows pictures; see `show_pictures`."""
-        return show_pictures(clip.path for clips in self.clips.values() for clip in clips)
+    def has_pictures(self) -> bool:
+        """Whether any recording has pictures; see `any_pictures`."""
+        return any_pictures(clip.path for clips in self.clips.values() for clip in clips)
 
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
-        """The clip that an encoder of `audio` or `visual` should look at; None where there is no recording."""
+        """The clip of an utterance for an encoder of `audio` or `visual`; None without a recording."""
         order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
         clips = self.clips.get((conversation, utterance), ())
         ranks = {suffix: rank for rank, suffix in enumerate(order)}
@@ -70,17 +70,17 @@ class Recordings:
 
 
 def is_recording(path: Path) -> bool:
-    """Whether a file is a recording: by its suffix or, where that is unknown, by its content."""
+    """Whether a file is a recording, by its suffix or, for an unknown suffix, by its content."""
     return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file's suffix is that of a recording that may hold pictures."""
+    """Whether a file can contain pictures, by its suffix."""
     return _kind(path) in FILM
 
 
-def show_pictures(paths: Iterable[Path]) -> bool:
-    """Whether any of the first films among some recordings has a video track; `OPENED` of them are opened at most."""
+def any_pictures(paths: Iterable[Path]) -> bool:
+    """Whether one of the first `OPENED` video files has a video track."""
     films = dict.fromkeys(path for path in paths if is_film(path))
     return any(_has_video(path) for path in itertools.islice(films, OPENED))
 
@@ -96,7 +96,7 @@ def _has_video(path: Path) -> bool:
 def _holds_media(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            if b"\0" not in file.read(512):  # text: not worth opening
+            if b"\0" not in file.read(512):  # text
                 return False
         with open_media(path) as container:
             return bool(container.streams.audio or container.streams.video)
@@ -110,52 +110,52 @@ def find_recordings(
     """Find the recordings of conversations.
 
     Args:
-        conversations: What was said.
+        conversations: The conversations.
         named: (conversation id, utterance id) to the recording that the transcript names.
-        media: A recording or a folder of them, instead of what the transcript names; or None.
+        media: A recording or a folder of recordings, which replaces those that the transcript names; or None.
 
     Raises:
-        InputError: A recording cannot be divided among the utterances, or the folder holds none of them.
+        InputError: A recording cannot be divided into utterances, or the folder has no recording of any utterance.
     """
     finder = Finder(media)
-    finder.see(conversations, named)
+    finder.register(conversations, named)
     clips: dict[tuple[str, str], list[Clip]] = {}
     for conversation in conversations:
         clips |= finder.find(conversation, named)
     if not clips:
-        finder.refuse_nothing()
+        finder.require_recordings()
     return Recordings(clips, finder.unused())
 
 
 class Finder:
-    """Finds recordings one conversation at a time, when it has seen all of them once.
+    """Finds recordings conversation by conversation, after all conversations were registered.
 
     Args:
         media: See `find_recordings`.
 
     Raises:
-        InputError: `media` is not there.
+        InputError: `media` does not exist.
     """
 
     def __init__(self, media: Path | None) -> None:
         if media is not None and not media.exists():
-            raise InputError(f"{media}: there is no such file or folder")
+            raise InputError(f"{media}: no such file or folder")
         self._media = media
         self._known = _recordings_in(media) if media is not None and media.is_dir() else None
         self._owners: Counter[str] = Counter()
-        """Utterance id to how many conversations have it."""
+        """Utterance id to the number of conversations with this id."""
         self._sharing: Counter[Path] = Counter()
-        """Recording that a transcript names to how many utterances it is of."""
+        """Recording that a transcript names to the number of its utterances."""
         self._used: set[Path] = set()
-        """Recordings of the folder that belong to an utterance."""
+        """Recordings of the folder with an utterance."""
         self._first: Conversation | None = None
         self._seen = 0
 
-    def see(self, conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]) -> None:
-        """Get to know some of the conversations.
+    def register(self, conversations: Sequence[Conversation], named: Mapping[tuple[str, str], Path]) -> None:
+        """Register conversations.
 
         Raises:
-            InputError: There are several, for one recording.
+            InputError: There are several conversations for one recording.
         """
         self._first = self._first or next(iter(conversations), None)
         self._seen += len(conversations)
@@ -172,7 +172,7 @@ class Finder:
     def find(
         self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
     ) -> dict[tuple[str, str], list[Clip]]:
-        """The clips of a conversation, which was seen before; see `find_recordings`."""
+        """The clips of a registered conversation; see `find_recordings`."""
         if self._known is not None:
             found = dict(self._in_folder(conversation, self._known))
             self._used.update(clip.path for clips in found.values() for clip in clips)
@@ -182,30 +182,30 @@ class Finder:
         return dict(self._named(conversation, named))
 
     def unused(self) -> list[str]:
-        """A line that names the folder's recordings which `find` gave to no utterance; none where there are none."""
+        """A note about the recordings of the folder that `find` did not assign to an utterance, if any."""
         files = [file for files in (self._known or {}).values() for file in files]
         left = [file.name for file in files if file not in self._used]
         if not left:
             return []
-        return [f"{self._media}: {len(left)} of {len(files)} recordings belong to no utterance: {summarise(left)}"]
+        return [f"{self._media}: {len(left)} of {len(files)} recordings have no utterance: {summarise(left)}"]
 
-    def refuse_nothing(self) -> None:
-        """Say that no conversation has a recording, if there should be one.
+    def require_recordings(self) -> None:
+        """Raise an error if the folder has no recording of any utterance.
 
         Raises:
-            InputError: A folder was given, and none of its recordings belongs to an utterance.
+            InputError: No recording of the folder has an utterance.
         """
         if self._known is None or self._first is None:
             return
         first = self._first
         names = [*clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
         looked = ", ".join(f"{name}.*" for name in names)
-        raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and so on")
+        raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and others")
 
     def _named(
         self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
     ) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
-        """The files that a table names: clips of one utterance each, or recordings of several, cut by their times."""
+        """The clips of the files that a table names: whole files, or parts of files with several utterances."""
         for utterance in conversation.utterances:
             path = named.get((conversation.id, utterance.id))
             if path is None:
@@ -236,7 +236,7 @@ class Finder:
 
 
 def _recordings_in(folder: Path) -> dict[str, list[Path]]:
-    """Name without suffix, below the folder, to the recordings of that name."""
+    """Relative name without suffix to the recordings with this name."""
     known: dict[str, list[Path]] = defaultdict(list)
     for file in sorted([*folder.glob("*"), *folder.glob("*/*")]):
         if is_recording(file) and file.is_file():
@@ -245,7 +245,7 @@ def _recordings_in(folder: Path) -> dict[str, list[Path]]:
 
 
 def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
-    """Cut a conversation's recording (perhaps there in files of several kinds) by the utterances' times."""
+    """Cut the recording of a conversation, in files of one or more kinds, by the times of the utterances."""
     if all(utterance.start is None for utterance in conversation.utterances):
         if len(conversation) > 1:
             raise InputError(
@@ -265,12 +265,12 @@ def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
 
 
 def clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
-    """What the file of an utterance alone may be called, without the suffix.
+    """The possible names of the file of one utterance, without the suffix.
 
     Args:
         conversation: The id of its conversation.
         utterance: The utterance.
-        unique: Whether no other conversation has an utterance of this id, which then is a name, too.
+        unique: Whether no other conversation has an utterance with this id, so that the id alone is a name, too.
     """
     names = [f"{conversation}_{utterance.id}", f"{conversation}/{utterance.id}"]
     dialogue, number = _number(conversation), _number(utterance.id)

@@ -1,4 +1,4 @@
-"""Pictures out of media files: decoded and cut by time."""
+"""Decoding of pictures from media files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, stretch
+from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, time_range
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 Picture = npt.NDArray[np.uint8]
 
 REORDERED = 16
-"""Packets by which a picture's place in the file may differ from its place on the screen; no codec knows more."""
+"""The largest distance in packets between the decoding order and the display order of a picture, over all codecs."""
 
 
 def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Picture]]:
-    """Decode a clip's pictures, at most `per_second` of them per second, evenly spread.
+    """Decode at most `per_second` evenly spaced pictures per second of a clip.
 
-    Whenever a picture is due, the one then on display is given; none is given twice, so that a film with few or
-    irregularly spaced pictures gives fewer. The file is closed when the iteration ends or is given up.
+    At each due time, the picture on display is yielded; no picture is yielded twice, so that films with a low or
+    irregular frame rate yield fewer. The file is closed when the iteration ends or is abandoned.
 
     Args:
-        clip: The file and the stretch of it.
+        clip: The file and the time range.
         per_second: Pictures per second.
 
     Yields:
-        Seconds from the clip's start at which the picture came on display (at least 0), and RGB uint8 [H, W, 3].
+        Seconds from the start of the clip to the display of the picture (at least 0), and RGB uint8 [H, W, 3].
 
     Raises:
-        MediaProblem: While iterating: no such file, no video track, corrupt, or the film ends before the clip begins.
+        MediaProblem: During the iteration: the file is missing, corrupt, has no video track, or ends before the clip.
         MissingDependencyError: PyAV is not installed.
     """
-    start, end = stretch(clip)
+    start, end = time_range(clip)
     length = math.inf if end is None else end - start
     due = 0  # the next picture is due at due / per_second
     with open_media(clip.path) as container:
@@ -55,9 +55,9 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
 
 
 def _picture(frame: VideoFrame, half: str | None) -> Picture:
-    """A frame as a player shows it, upright if the camera says how it was held: RGB uint8 [H, W, 3]."""
+    """A frame as players show it, rotated as its metadata specifies: RGB uint8 [H, W, 3]."""
     picture = cast(Picture, frame.to_ndarray(format="rgb24"))
-    if frame.rotation:  # degrees against the clock
+    if frame.rotation:  # degrees, counterclockwise
         picture = np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
     if half is None:
         return picture
@@ -66,14 +66,14 @@ def _picture(frame: VideoFrame, half: str | None) -> Picture:
 
 
 def _displayed(container: InputContainer, start: float, per_second: float) -> Iterator[tuple[float, float, VideoFrame]]:
-    """Pictures with the time of their coming on and going off display, in seconds from `start`, from `start` on.
+    """Yield the pictures from `start` on, with the start and end of their display in seconds from `start`.
 
-    Of pictures that no other picture is made from, only those are decoded that may be on display when one is due.
+    Pictures that no other picture refers to are decoded only if they can be on display at a due time.
     """
     from av.stream import Disposition
 
     stream = cast("VideoStream | None", container.streams.best("video"))
-    if stream is None or stream.disposition & Disposition.attached_pic:  # the cover of a record is no film
+    if stream is None or stream.disposition & Disposition.attached_pic:  # the cover of a record
         raise MediaProblem("no video track")
     stream.thread_type = "AUTO"
     zero = origin(container, stream) + start
@@ -92,14 +92,14 @@ def _displayed(container: InputContainer, start: float, per_second: float) -> It
 def _frames_around(
     container: InputContainer, stream: VideoStream, start: float, zero: float, per_second: float
 ) -> Iterator[VideoFrame]:
-    """Decoded frames in order, from at or before the time stamp `zero` (`start` seconds into the recording).
+    """Yield decoded frames in order, from a time stamp at or before `zero` (`start` seconds into the recording).
 
-    Containers without an index (MPEG-TS) seek to some packet near the time; decoding begins only at the next key frame,
-    which may be later. Then the seek is repeated further back.
+    Containers without an index (MPEG-TS) seek to a nearby packet, and decoding starts at the next key frame, which
+    can be later. The seek is then repeated further back.
     """
 
     def decoded() -> Iterator[VideoFrame | None]:
-        return frames(_passing_over(packets(container, stream), stream.codec_context, zero, per_second))
+        return frames(_skip_unused(packets(container, stream), stream.codec_context, zero, per_second))
 
     back = 0.0
     while back < start and seek_to(container, stream, zero - back):
@@ -116,13 +116,13 @@ def _frames_around(
     yield from (frame for frame in found if frame is not None)
 
 
-def _passing_over(
+def _skip_unused(
     packets: Iterator[Packet[Any] | None], codec: VideoCodecContext, zero: float, per_second: float
 ) -> Iterator[Packet[Any] | None]:
-    """The packets, the decoder told of each whether it may pass over its picture: not if one is due while it is shown.
+    """Yield packets, and let the decoder skip pictures that are not on display at a due time.
 
-    Only pictures that no other is made from are passed over. How long one is on display shows in the time stamps around
-    it; the durations that files state are often those of the usual picture.
+    Only pictures that no other refers to are skipped. Display times follow from the neighbouring time stamps, because
+    the durations in files are often those of an average picture.
     """
     before: deque[Packet[Any]] = deque(maxlen=REORDERED)
     ahead = deque(itertools.islice(packets, REORDERED))
@@ -137,7 +137,7 @@ def _passing_over(
 
 
 def _may_be_due(packet: Packet[Any], around: Sequence[Packet[Any] | None], zero: float, per_second: float) -> bool:
-    """Whether a picture is due, at a multiple of 1 / `per_second` s after `zero`, while this one is on display."""
+    """Whether a multiple of 1 / `per_second` s after `zero` falls into the display time of this picture."""
     stamps = [other.pts for other in around if other is not None and other.pts is not None]
     following = min((stamp for stamp in stamps if packet.pts is not None and stamp > packet.pts), default=None)
     if packet.pts is None or packet.time_base is None or following is None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from sdt.cluster.work import Cluster, Unit
+from sdt.cluster.work import Cluster, WorkUnit
 from sdt.cluster.worker import versions
 from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName
@@ -147,7 +147,7 @@ def predict_on(
     parts = BatchResults(output, origin)
     done = 0
 
-    def units() -> Iterator[Unit[tuple[str, Batch]]]:
+    def units() -> Iterator[WorkUnit[tuple[str, Batch]]]:
         nonlocal done
         for batch, recordings in survey.batches():
             key = parts.key(content(batch, recordings))
@@ -155,7 +155,7 @@ def predict_on(
                 done += sum(map(len, batch))
                 progress(done, survey.utterances)
             else:
-                yield Unit(_named(batch), (key, (batch, recordings)))
+                yield WorkUnit(_named(batch), (key, (batch, recordings)))
 
     told = (loading, survey.recorded, begun, sums)
     for unit, part in cluster.run(make_predictor, told, units()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
-from sdt.formats.records import flat, record
+from sdt.formats.records import flatten, utterance_record
 from sdt.formats.writers import write_predictions
 from sdt.media.problems import summarise_missing
 from sdt.prediction.extraction import Missing
@@ -86,7 +86,7 @@ class Predictions(Sequence[Prediction]):
         except ImportError:
             raise MissingDependencyError("to_pandas() needs pandas; install it with: pip install pandas") from None
         said = [utterance for conversation in self.conversations for utterance in conversation.utterances]
-        return pandas.DataFrame([flat(record(p, u)) for p, u in zip(self._predictions, said, strict=True)])
+        return pandas.DataFrame([flatten(utterance_record(p, u)) for p, u in zip(self._predictions, said, strict=True)])
 
     def write(self, path: str | Path, format: str | None = None) -> None:
         """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.formats.write_predictions`."""

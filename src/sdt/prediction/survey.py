@@ -40,7 +40,7 @@ class Survey:
         """The first (conversation id, utterance id) that has no start."""
         for part in self._parts():
             self.notes += part.notes
-            self._finder.see(part.conversations, part.clips)
+            self._finder.register(part.conversations, part.clips)
             for conversation in part.conversations:
                 self._count(conversation)
         self.recorded, self.filmed = self._look_for_recordings()
@@ -62,9 +62,9 @@ class Survey:
         for part in self._parts():  # all of them: a recording that cannot be cut is said before the work
             for conversation in part.conversations:
                 clips = self._find(part, conversation)
-                found, filmed = found or bool(clips), filmed or Recordings(clips).filmed
+                found, filmed = found or bool(clips), filmed or Recordings(clips).has_pictures
         if not found:
-            self._finder.refuse_nothing()
+            self._finder.require_recordings()
         self.notes += self._finder.unused()
         return found, filmed
 

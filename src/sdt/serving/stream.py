@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.prediction.stream_features import StreamInput
 from sdt.serving.access import SUBPROTOCOL
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
@@ -166,7 +166,7 @@ class _Connection:
             {
                 "type": "prediction",
                 "seq": number,
-                "prediction": record(result.prediction, utterance),
+                "prediction": utterance_record(result.prediction, utterance),
                 "problems": problems + result.problems,
             }
         )

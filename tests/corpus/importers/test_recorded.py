@@ -96,7 +96,7 @@ def test_features_of_files_give_way_and_text_comes_first(mine: Path, tmp_path: P
         (ImportOptions(audio_encoder="faces"), "--audio-encoder faces: encodes visual, not audio"),
         (ImportOptions(visual_encoder="face"), "'face'.*; did you mean 'faces'"),
         (ImportOptions(media=Path("x.mp4")), "--media x.mp4: "),
-        (ImportOptions(audio_encoder="prosody", media=Path("x.mp4")), "x.mp4: there is no such file or folder"),
+        (ImportOptions(audio_encoder="prosody", media=Path("x.mp4")), "x.mp4: no such file or folder"),
     ],
 )
 def test_what_cannot_be_done(mine: Path, options: ImportOptions, says: str) -> None:

@@ -24,7 +24,7 @@ from sdt.errors import InputError, join_names, quoted
 from sdt.feature_table import FeatureTable
 from sdt.formats.csv_lines import Line, read_csv
 from sdt.formats.tables import is_meld
-from sdt.formats.times import seconds
+from sdt.formats.times import parse_seconds
 from sdt.speakers import Speakers
 from sdt.splits import SPLITS, split_named
 
@@ -137,7 +137,7 @@ def _integer(path: Path, line: Line, column: str, cell: str) -> int:
 
 def _time(path: Path, line: Line, cell: str) -> float | None:
     try:
-        return seconds(cell)
+        return parse_seconds(cell)
     except ValueError:
         raise InputError(f"{path}, line {line.number}: {quoted(cell)} is not a time; expected HH:MM:SS,mmm") from None
 
