@@ -29,8 +29,8 @@ def test_batches_whose_worker_is_killed_once_or_every_time(
     assert (code, out) == (1, "")
     assert "sdt: conversation 'c': its worker crashed, possibly because of low memory; restarted\n" in err
     assert err.splitlines()[-1] == (
-        "sdt: given up after 2 tries: conversation 'e': its worker crashed, possibly because of low memory; the "
-        "and kept; run the same command to try again"
+        "sdt: given up after 2 tries: conversation 'e': its worker crashed, possibly because of low memory; all other "
+        "units are complete and stored; run the same command to try again"
     )
     assert "Traceback" not in err
     assert not Path("two.jsonl").exists()

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from sdt.conversation import Conversation
 from sdt.errors import printable
 from sdt.formats import Transcript
-from sdt.formats.records import record
+from sdt.formats.records import utterance_record
 from sdt.prediction.predictions import Predictions
 from sdt.serving.errors import APIError
 from sdt.serving.predict_request import PredictRequest
@@ -80,7 +80,7 @@ def prediction_json(found: Predictions) -> bytes:
 
 def _records(found: Predictions) -> list[dict[str, object]]:
     utterances = [utterance for conversation in found.conversations for utterance in conversation.utterances]
-    return [record(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
+    return [utterance_record(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
 
 
 def transcript_json(transcript: Transcript) -> bytes:
