@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.analysis.explanation.explain import HIGH, LOW, Explanation
+from sdt.analysis.explanation.explanation import HIGH, LOW, Explanation
 from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, number_rows, title, words
 from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches
 from sdt.models.config import FUSED

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.occlusion import NOTHING
 from sdt.analysis.explanation.utterance_rows import shortened, speakers
 from sdt.conversation import Conversation

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.conversation import Conversation
 from sdt.evaluation.figure import FAINT, INK, fitted
 
