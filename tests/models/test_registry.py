@@ -161,7 +161,7 @@ class Wrong(Model):
     """Promises a head that it does not give."""
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
         del config
         return ("fused", "text")
 

@@ -17,7 +17,7 @@ from sdt.corpus.store import Corpus, write_corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, run_model
-from sdt.evaluation.scores import score_heads
+from sdt.evaluation.scores import score_classifiers
 from sdt.models.sdt.model import SDT
 from sdt.prediction import StreamingPredictor
 from sdt.training.display import Display
@@ -110,7 +110,7 @@ def test_the_saved_model_is_the_best_and_has_the_saved_scores(finished: Path, co
     values, splits = RunFolder(finished).read_scores()
     assert splits.keys() == {"dev", "test"}
     for split, heads in splits.items():
-        again = score_heads(run_model(model, corpus, corpus.split(split)), corpus.labels)
+        again = score_classifiers(run_model(model, corpus, corpus.split(split)), corpus.labels)
         assert {h: s.to_dict() for h, s in again.items()} == {h: s.to_dict() for h, s in heads.items()}
     best = next(line for line in metrics(finished) if line["epoch"] == values["epoch"])
     assert splits["dev"]["fused"].weighted_f1 == best["dev"]["fused"]["weighted_f1"]

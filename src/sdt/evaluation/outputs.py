@@ -86,7 +86,7 @@ def run_model(
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     shape = (size, len(config.modalities))
-    probabilities = {head: np.empty((size, len(config.labels)), dtype=np.float32) for head in model.heads}
+    probabilities = {head: np.empty((size, len(config.labels)), dtype=np.float32) for head in model.classifier_names}
     label = np.full(size, UNLABELLED, dtype=np.int64)
     weights, has_weights = np.empty(shape, dtype=np.float32), False
     present = np.empty(shape, dtype=np.bool_)

@@ -144,7 +144,7 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     )
 
 
-def score_heads(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
+def score_classifiers(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
     """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
 
     Raises:

@@ -147,15 +147,15 @@ class Model(nn.Module):
         return self_distillation(output.logits, label, objective, class_weights, whole)
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
         """The names of the logits: `"fused"`, which predicts, and perhaps modalities with a classifier of their own."""
         del config
         return (FUSED,)
 
     @property
-    def heads(self) -> tuple[str, ...]:
+    def classifier_names(self) -> tuple[str, ...]:
         """The names of this model's logits, in order."""
-        return self.heads_of(self.config)
+        return self.classifier_names_for(self.config)
 
     @property
     def fusion_weights(self) -> str:
@@ -165,7 +165,7 @@ class Model(nn.Module):
     @property
     def trained_terms(self) -> tuple[str, ...]:
         """The terms of the objective that trained the parameters; all of the class' where nothing is recorded."""
-        return tuple(self.config.provenance.get("terms", self.terms if len(self.heads) > 1 else ("task",)))
+        return tuple(self.config.provenance.get("terms", self.terms if len(self.classifier_names) > 1 else ("task",)))
 
     @classmethod
     def called(cls) -> str:
@@ -182,7 +182,7 @@ class Model(nn.Module):
         for term in objective.terms:
             if term not in OBJECTIVE_TERMS:
                 raise InputError(f"objective.terms: unknown term {term!r}{near_miss(term, list(OBJECTIVE_TERMS))}")
-        used = cls.terms if len(cls.heads_of(config)) > 1 else ("task",)
+        used = cls.terms if len(cls.classifier_names_for(config)) > 1 else ("task",)
         usual, name = Objective(), cls.called()
         off: dict[str, Any] = {}
         for term in ("hard", "soft"):

@@ -12,7 +12,7 @@ from sdt.corpus.store import Corpus
 from sdt.escaping import markdown_code, markdown_table, markdown_text
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
-from sdt.evaluation.table import class_cells, heads_columns, metric_cells
+from sdt.evaluation.table import class_cells, metric_cells, metric_columns
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.models.registry import SDT_NAME, label_of
@@ -130,7 +130,7 @@ def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[st
     title = f"### {split}" + (f" ({note})" if note else "")
     fused = heads[FUSED]
     by_head = markdown_table(
-        heads_columns(),
+        metric_columns(),
         [(head, *metric_cells(scores)) for head, scores in heads.items()],
     )
     by_class = markdown_table(

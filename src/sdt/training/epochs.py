@@ -18,7 +18,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
 from sdt.evaluation.outputs import SplitOutputs, run_model
-from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
     State,
@@ -153,7 +153,7 @@ class Run:
         )
         trained_at = time.perf_counter()
         outputs = self.outputs(protocol.choose)
-        scores = score_heads(outputs, self.corpus.labels)
+        scores = score_classifiers(outputs, self.corpus.labels)
         score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # the first chooses
         better = score > self.state.best_score
         if better:

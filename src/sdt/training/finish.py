@@ -13,7 +13,7 @@ from sdt.encoders.text_model import carried_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
-from sdt.evaluation.scores import Scores, score_heads
+from sdt.evaluation.scores import Scores, score_classifiers
 from sdt.models.base import Model
 from sdt.training.card import model_card
 from sdt.training.epochs import Run
@@ -35,7 +35,7 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
         outputs = run.outputs(run.corpus.split(split))
         processes.by_first(partial(_write_predictions, run, split, outputs))
         if split in protocol.reported:
-            scores[split] = score_heads(outputs, model.config.labels)
+            scores[split] = score_classifiers(outputs, model.config.labels)
             errors[split] = calibration_errors(outputs, model.config.temperature)
     processes.by_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
 

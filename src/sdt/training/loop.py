@@ -137,7 +137,7 @@ class Trainer:
         self.objective = model.objective_for(model.config, objective)
         self.terms: tuple[str, ...] = ()
         """Names of the losses, `total` last; known after the first batch."""
-        self.students = tuple(head for head in model.heads if head != FUSED)
+        self.students = tuple(head for head in model.classifier_names if head != FUSED)
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
@@ -169,7 +169,7 @@ class Trainer:
         self.model.train()
         epoch = Epoch()
         names = self.model.config.labels
-        confusions = torch.zeros(len(self.model.heads), len(names), len(names), dtype=torch.int64)
+        confusions = torch.zeros(len(self.model.classifier_names), len(names), len(names), dtype=torch.int64)
         waiting: list[tuple[Tensor, Batch, Tensor, Tensor]] = []
         # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
         patience = 1 if self.device.type == "cpu" else 8

@@ -111,7 +111,7 @@ def _notes(
         notes.append(f"the weights of the fusion are not learned: {model.fusion_weights}")
     if not model.supports_attention_weights:
         notes.append(f"the attention of {model.called()} cannot be shown")
-    if len(model.heads) > 1 and not {"hard", "soft"} & set(model.trained_terms):
+    if len(model.classifier_names) > 1 and not {"hard", "soft"} & set(model.trained_terms):
         notes.append("the classifiers of the branches were not trained; their predictions mean nothing")
     for m, name in enumerate(config.modalities):
         lacking = int((~present[:, m]).sum())
