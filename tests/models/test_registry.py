@@ -1,4 +1,4 @@
-"""Models by name, and code of one's own: only where it is named."""
+"""Models by name, and custom code: only where it is named."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
         with pytest.raises(InputError, match="fine-tuning has not finished" if after == 15 else "holds no weights"):
             text_encoder(str(output))
-    with pytest.raises(InputError, match="unfinished fine-tuning; go on with --resume"):
+    with pytest.raises(InputError, match="unfinished fine-tuning; resume it with --resume"):
         finetune(corpus, output, settings)
     with pytest.raises(InputError, match="other settings: the run has batch 4, not 5"):
         finetune(corpus, output, replace(settings, batch=5), resume=True)

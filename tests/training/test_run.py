@@ -139,7 +139,7 @@ def test_the_model_card(finished: Path, corpus: Corpus) -> None:
 
 
 def test_a_causal_run(recipe: Recipe, corpus: Corpus, tmp_path: Path) -> None:
-    """It is evaluated as it will be used: its predictions on test are those of conversations that go on."""
+    """It is evaluated as it will be used: its predictions on test are those of running conversations."""
     causal = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, context="window(2)"))
     train(with_training(causal, epochs=1), tmp_path / "run", display=quiet())
     assert load_recipe(tmp_path / "run" / "recipe.yaml").model.context == "window(2)"
@@ -210,7 +210,7 @@ def test_resume_of_a_finished_run_leaves_it(finished: Path, recipe: Recipe) -> N
 
 
 def test_a_folder_that_is_taken(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a finished run; go on with --resume, replace it with --overwrite"):
+    with pytest.raises(InputError, match="a finished run; resume it with --resume, replace it with --overwrite"):
         train(recipe, finished, display=quiet())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -235,7 +235,7 @@ def test_resume_with_other_settings_names_them(finished: Path, recipe: Recipe, t
     with pytest.raises(InputError, match=r"training\.learning_rate 0\.003, asked for is 1\.0"):
         train(other, finished, resume=True, display=quiet())
     write_corpus(make_draft(seed=9), tmp_path / "other")
-    with pytest.raises(InputError, match="cannot go on with another corpus"):
+    with pytest.raises(InputError, match="cannot resume with another corpus"):
         train(dataclasses.replace(recipe, corpus=str(tmp_path / "other")), finished, resume=True, display=quiet())
 
 

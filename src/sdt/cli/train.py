@@ -129,7 +129,7 @@ def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
     if processes.size == 1:
         return load_recipe(options.recipe, overrides(options))
     values = processes.by_first(lambda: flat(load_recipe(options.recipe, overrides(options))))
-    return unflat(processes.told(lambda: values))
+    return unflat(processes.broadcast(lambda: values))
 
 
 def _print_scores(run_folder: RunFolder, console: Console) -> None:

@@ -71,7 +71,7 @@ class Counts:
             weights: [B, K] how often each conversation counts, B times.
 
         Returns:
-            [B, R, measures]; NaN where no utterance counts.
+            [B, R, measures]; NaN if no utterance counts.
         """
         K, R, C = self.right.shape
         right = (weights @ self.right.reshape(K, R * C)).reshape(-1, R, C)

@@ -112,7 +112,7 @@ def run_model(
                 seen = batch if modalities is None else batch.only(modalities)
                 seen = change(seen) if change else seen
                 found = infer(model, seen, windows, device)
-                for head in model.heads:
+                for head in model.classifier_names:
                     probabilities[head][rows] = found.probabilities[head]
                 if found.weights is not None:
                     weights[rows], has_weights = found.weights, True

@@ -27,9 +27,9 @@ class ClassScores:
     """The scores of one class; fractions from 0 to 1."""
 
     precision: float
-    """0 where the class was never predicted."""
+    """0 if the class was never predicted."""
     recall: float
-    """0 where the class does not occur."""
+    """0 if the class does not occur."""
     f1: float
     support: int
     """Utterances of this class."""
@@ -90,13 +90,13 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
     """Score predicted class numbers.
 
     Args:
-        true: [N] annotated class numbers; negative where an utterance is not annotated: it is left out.
+        true: [N] annotated class numbers; negative if an utterance is not annotated: it is left out.
         predicted: [N] predicted class numbers.
         labels: The C label names in the order of their numbers.
 
     Raises:
         InputError: No utterance is annotated.
-        ValueError: The two arrays differ in length, or hold a number that is no class.
+        ValueError: The two arrays differ in length, or hold a number that is not a class.
     """
     true, predicted = np.asarray(true), np.asarray(predicted)
     if true.shape != predicted.shape or true.ndim != 1:

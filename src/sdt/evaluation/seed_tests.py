@@ -31,7 +31,7 @@ class SeedTest:
     """The outcome of a test over seeds."""
 
     p: float | None
-    """Two-sided; None where the test says nothing."""
+    """Two-sided; None if the test says nothing."""
     pairs: int
     """Seeds that both groups have."""
     note: str = ""

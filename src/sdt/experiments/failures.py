@@ -16,7 +16,7 @@ FILE = "failures.json"
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty where none did.
+    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty if none did.
 
     Raises:
         InputError: The file is damaged.

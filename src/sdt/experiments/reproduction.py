@@ -38,7 +38,7 @@ def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
         folder: Where the corpus is kept.
 
     Raises:
-        InputError: There is no such file, it is damaged, it holds something else, or the folder holds another corpus.
+        InputError: The file does not exist, it is damaged, it holds something else, or the folder holds another corpus.
     """
     path = published.find(place)
     if (folder / "corpus.json").is_file():

@@ -51,7 +51,7 @@ def begin(plan: Plan, folder: Path, corpus: Corpus, command: str) -> Plan:
         surroundings = values["environment"]
         if surroundings["corpus_sha256"] != corpus.fingerprint:
             raise InputError(
-                f"{folder}: cannot go on with another corpus: the experiment's has the fingerprint "
+                f"{folder}: cannot resume with another corpus: the experiment's has the fingerprint "
                 f"{surroundings['corpus_sha256'][:12]}, {corpus.folder} has {corpus.fingerprint[:12]}"
             )
         if plan == before:

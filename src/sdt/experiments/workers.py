@@ -73,7 +73,7 @@ def make_runs(
         log: Trackers of each run, see `sdt.training.trackers`.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C. The processes have stopped then, and every run can go on from its checkpoint.
+        KeyboardInterrupt: Ctrl-C. The processes have stopped then, and every run can resume from its checkpoint.
     """
     waiting = list(jobs)
     failures: list[Failure] = []

@@ -35,7 +35,7 @@ class Output:
     """`"fused"` and every further head of the model to [N, C]."""
     weights: Tensor | None = None
     """[N, M, d]; how much each modality weighs in the fusion: in sum 1 over the modalities that an utterance has, 0 for
-    the others. None where the model has no such weights."""
+    the others. None if the model has no such weights."""
     states: dict[str, Tensor] = field(default_factory=dict)
     """Representations by name, [N, d]; whatever the model wants to show."""
 
@@ -66,7 +66,7 @@ class Model(nn.Module):
     title: ClassVar[str] = ""
     """What the model is called in sentences; the class' name if empty."""
     source: ClassVar[str] = ""
-    """Where it was published; empty where it was not."""
+    """Where it was published; empty if it was not."""
     terms: ClassVar[tuple[str, ...]] = ("task",)
     """The terms of the objective that it is trained by: `task`; with heads of modalities also `hard`, their
     cross-entropies, and `soft`, their divergence from the fused head."""
@@ -213,11 +213,11 @@ class Model(nn.Module):
         """Load a model, in evaluation mode.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: Of a model on the hub: a branch, tag or commit.
 
         Raises:
-            InputError: There is no such model, or its files are damaged; see `sdt.models.hub` and `sdt.models.saved`.
+            InputError: The model does not exist, or its files are damaged; see `sdt.models.hub` and `sdt.models.saved`.
                 Or it is a model of another class; `Model.from_pretrained` takes any.
         """
         model = saved.load(find_model(name, revision))
@@ -249,7 +249,7 @@ def checked(model: Model, output: Output, size: int) -> Output:
         InputError: A head is missing, or something has another shape; says what was expected.
     """
     wanted = (size, len(model.config.labels))
-    for head in model.heads:
+    for head in model.classifier_names:
         found = output.logits.get(head)
         if found is None or tuple(found.shape) != wanted:
             what = "no logits" if found is None else f"logits of the shape {list(found.shape)}"

@@ -11,7 +11,7 @@ from sdt.errors import InputError, near_miss
 FILES = ("config.json", "model.safetensors", "README.md")
 """What a model folder holds."""
 DEFAULT = "meld-text-audio-small"
-"""The model in the box that is used where none is named."""
+"""The bundled model that is used where none is named."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -22,11 +22,11 @@ def find_model(name: str | Path, revision: str | None = None) -> Path:
     path does not ask the network; a `Path` never is.
 
     Args:
-        name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+        name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
         revision: Of a model on the hub: a branch, tag or commit.
 
     Raises:
-        InputError: There is no such model; or the hub cannot be reached or has none of this name.
+        InputError: The model does not exist; or the hub cannot be reached or has none of this name.
     """
     path = Path(name)
     remote = isinstance(name, str) and HUB_ID.fullmatch(name) is not None and not path.parent.exists()
@@ -49,12 +49,12 @@ def model_folder(path: Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     if (path / "checkpoint").is_dir():
-        raise InputError(f"{path}: this run is not finished; go on with it: sdt train RECIPE --resume")
+        raise InputError(f"{path}: this run is not finished; resume it: sdt train RECIPE --resume")
     raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
 
 
 def box() -> dict[str, Path]:
-    """The models in the box: name to folder."""
+    """The bundled models: name to folder."""
     folder = Path(str(resources.files("sdt"))) / "models" / "bundled"
     return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
 
@@ -65,7 +65,7 @@ def _in_box(name: str) -> Path:
         return models[name]
     if name == DEFAULT:
         raise InputError(f"model {name!r}: is not in this installation; name a model folder or a run with --model")
-    raise InputError(f"model {name!r}: neither a folder here nor a model in the box{near_miss(name, models)}")
+    raise InputError(f"model {name!r}: neither a folder here nor a bundled model{near_miss(name, models)}")
 
 
 def _downloaded(name: str, revision: str | None) -> Path:

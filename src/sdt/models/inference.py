@@ -35,7 +35,7 @@ class BatchPrediction:
     """The probabilities that a model predicts for N utterances."""
 
     probabilities: dict[str, npt.NDArray[np.float32]]
-    """Classifier (`fused`, then the modalities that have a classifier) to calibrated probabilities [N, C]; rows sum to 1."""
+    """Classifier (`fused`, then modalities) to calibrated probabilities [N, C]; rows sum to 1."""
     weights: npt.NDArray[np.float32] | None
     """Fusion weights [N, M], averaged over the model's dimensions; None if the model has no fusion weights."""
     present: npt.NDArray[np.bool_]

@@ -99,7 +99,7 @@ class Loading:
 
     model: str
     code: tuple[str, ...] = ()
-    """Of models of one's own, see `--code`."""
+    """Of custom models, see `--code`."""
     device: DeviceName = "cpu"
     window: int | None = None
     overlap: int | None = None
@@ -133,7 +133,7 @@ def predict_on(
         progress: Called with (utterances done, utterances in all).
 
     Returns:
-        What the user should know, one line each; as `Pipeline` has it in its notes.
+        Notes for the user, one line each; as `Pipeline` has it in its notes.
 
     Raises:
         InputError: See `Pipeline`; or a machine of the cluster has another model.

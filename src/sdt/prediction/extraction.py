@@ -219,7 +219,7 @@ class Extractor:
             filmed: Whether any of them is a film.
 
         Returns:
-            What the user should know, one line each: which modalities are left out, and why, and what of the
+            Notes for the user, one line each: which modalities are left out, and why, and what of the
             recordings the model does not use.
 
         Raises:

@@ -87,14 +87,14 @@ class Pipeline:
         """Load a model.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: Of a model on the hub: a branch, tag or commit.
             device: Where the model computes: `auto`, `cpu` or `cuda`.
             window: See the class.
             overlap: See the class.
 
         Raises:
-            InputError: There is no such model, it is damaged, or see the class.
+            InputError: The model does not exist, is damaged, or see the class.
         """
         Windows.of(window, overlap)  # before the work
         folder = find_model(name, revision)

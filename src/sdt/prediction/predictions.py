@@ -23,7 +23,7 @@ class Predictions(Sequence[Prediction]):
     Args:
         conversations: What was said.
         predictions: One for each utterance, in their order.
-        notes: What the user should know, one line each.
+        notes: Notes for the user, one line each.
         missing: Modality to the utterances that lack it, see `Missing`.
 
     Example:
@@ -45,7 +45,7 @@ class Predictions(Sequence[Prediction]):
         """Modality to every utterance that lacks it and why: `dia1/3: no audio track`. A modality that was left out
         altogether is not here but in the notes."""
         self.notes = [*notes, *missing_notes(missing)]
-        """What the user should know, one line each: what was assumed, left out, or is missing."""
+        """Notes for the user, one line each: what was assumed, left out, or is missing."""
         self._predictions = tuple(predictions)
 
     def __len__(self) -> int:

@@ -24,12 +24,12 @@ from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker, unused_notes
 
 Given = Mapping[str, npt.ArrayLike | None]
-"""Modality to an utterance's features [D_m], normalised as in training; None where it lacks the modality."""
+"""Modality to an utterance's features [D_m], normalised as in training; None if it lacks the modality."""
 
 
 @dataclass(frozen=True)
 class StreamInput:
-    """An utterance of a conversation that goes on."""
+    """An utterance of a running conversation."""
 
     utterance: Utterance
     """Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number."""
@@ -189,5 +189,5 @@ def _vector(one: StreamInput, modality: str, given: npt.ArrayLike, width: int) -
     if vector.shape != (width,):
         raise InputError(f"{where} have the shape {list(vector.shape)}; expected [{width}]")
     if not np.isfinite(vector).all():
-        raise InputError(f"{where} hold a value that is not finite; give None where they are missing")
+        raise InputError(f"{where} hold a value that is not finite; give None if they are missing")
     return vector

@@ -29,7 +29,7 @@ HISTORY = 64
 
 @dataclass
 class ConversationState:
-    """What is known of a conversation that goes on."""
+    """What is known of a running conversation."""
 
     ids: set[str] = field(default_factory=set)
     """Of its utterances."""
@@ -44,7 +44,7 @@ class ConversationState:
 
 
 class StreamingPredictor:
-    """A model and its feature encoders, for conversations that go on.
+    """A model and its feature encoders, for running conversations.
 
     A prediction is final: what is said later does not change it. A causal SDT (`model.context` is `past` or
     `window(k)`) keeps keys and values of what was said, computes each utterance once, and says what it says of the
@@ -109,14 +109,14 @@ class StreamingPredictor:
         """Load a model.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: Of a model on the hub: a branch, tag or commit.
             device: Where the model computes: `auto`, `cpu` or `cuda`.
             history: See the class.
             max_conversations: See the class.
 
         Raises:
-            InputError: There is no such model, or it is damaged.
+            InputError: The model does not exist, or it is damaged.
         """
         folder = find_model(name, revision)
         return cls(
@@ -157,7 +157,7 @@ class StreamingPredictor:
             utterance: Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number
                 in the conversation, from 0.
             conversation: The id of its conversation; one that is not known begins with it.
-            features: Modality to features [D_m] that are there already, normalised as in training; None where the
+            features: Modality to features [D_m] that are there already, normalised as in training; None if the
                 utterance lacks the modality. What is not named is made from the words and the clip.
             clip: A recording of this utterance alone.
 

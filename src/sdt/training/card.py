@@ -87,7 +87,7 @@ def _trained(model: Model, heads: Mapping[str, Scores]) -> dict[str, Scores]:
 
 
 def _use(model: Model) -> str:
-    """A few lines of Python; a model of one's own needs its code."""
+    """A few lines of Python; a custom model needs its code."""
     label = label_of(type(model))
     name = "SDT" if label == SDT_NAME else "Model"
     own = f'find("{label}")\n' if ":" in label else ""
@@ -204,7 +204,7 @@ def _context(model: Model) -> list[str]:
     context = model.attention_context
     reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
     return [
-        f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "
+        f"An utterance reads itself and {reads}, nothing that comes later: of a running conversation it says at "
         "once what it says in the end."
     ]
 

@@ -203,7 +203,7 @@ class Run:
         if idle > 0 and self.recipe.training.batch_utterances is None:
             self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
         if self.state.epoch:
-            self.display.say(f"going on after epoch {self.state.epoch}")
+            self.display.say(f"resuming after epoch {self.state.epoch}")
         if note := caveat(self.provenance()):
             self.display.say(note)
         elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:

@@ -130,7 +130,7 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
         if not resume:
             state = "a finished" if finished else "an unfinished"
             raise InputError(
-                f"{output}: holds {state} fine-tuning; go on with --resume, or replace it with --overwrite"
+                f"{output}: holds {state} fine-tuning; resume it with --resume, or replace it with --overwrite"
             )
         if finished:
             return True
@@ -144,7 +144,7 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: damaged ({error}); start anew with --overwrite") from None
         if changed:
-            raise InputError(f"{output}: cannot go on with other settings: the run has {changed[0]}")
+            raise InputError(f"{output}: cannot resume with other settings: the run has {changed[0]}")
         return False
     with atomic_folder(output, overwrite=True) as aside:
         (aside / SETTINGS).write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
@@ -180,7 +180,7 @@ class _Run:
     def train(self, checkpoints: Path) -> State:
         state = load_checkpoint(checkpoints, self.model, self.optimizer)
         if state.epoch:
-            self.display.say(f"goes on after epoch {state.epoch} of {self.settings.epochs}")
+            self.display.say(f"resuming after epoch {state.epoch} of {self.settings.epochs}")
         with self.display.running(self.settings.epochs, state.epoch):
             for epoch in range(state.epoch + 1, self.settings.epochs + 1):
                 started = time.perf_counter()

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class LostProcessError(RuntimeError):
-    """Another process of the run has ended, or cannot be reached; the run can go on from its checkpoint.
+    """Another process of the run has ended, or cannot be reached; the run can resume from its checkpoint.
 
     Args:
         what: What happened.

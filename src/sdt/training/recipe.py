@@ -25,7 +25,7 @@ __all__ = ["Recipe", "Training", "changed", "dump_recipe", "flat", "load_recipe"
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
-    The settings of a model of one's own are kept as they are: its code is not imported for reading a recipe, which may
+    The settings of a custom model are kept as they are: its code is not imported for reading a recipe, which may
     be that of somebody else's run. `resolved` imports it and judges them.
 
     Args:
@@ -44,7 +44,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for option, text in options:
         key = option.removeprefix("--")
         if find_setting(key) is None and key.partition(".")[0] not in own:
-            raise InputError(f"{option} is no setting{near_key(key)}")
+            raise InputError(f"{option} is not a setting{near_key(key)}")
         given[key] = Given(_option_value(key, text), "")
     values = {}
     for key, at in given.items():
@@ -87,7 +87,7 @@ def flat(recipe: Recipe) -> dict[str, object]:
 def unflat(values: Mapping[str, object]) -> Recipe:
     """The opposite of `flat`; also of what JSON made of it. Settings that are not named have their default.
 
-    Settings of groups that nobody knows are kept as they are: they may be of code of one's own that is not imported.
+    Settings of groups that nobody knows are kept as they are: they may be of custom code that is not imported.
 
     Raises:
         InputError: A key or a value is wrong.
@@ -98,10 +98,10 @@ def unflat(values: Mapping[str, object]) -> Recipe:
 def resolved(recipe: Recipe) -> Recipe:
     """The recipe with its model imported, and the model's settings checked and complete.
 
-    Whoever calls this runs the code that the recipe names, if it names code of one's own.
+    Whoever calls this runs the code that the recipe names, if it names custom code.
 
     Raises:
-        InputError: There is no such model, or a setting is none of its or has no such value.
+        InputError: The model does not exist, or a setting is none of its or has no such value.
     """
     find(recipe.architecture)
     return unflat(flat(recipe))
@@ -123,11 +123,11 @@ def setting_value(key: str, value: object) -> object:
     """A value in the type of its setting.
 
     Raises:
-        InputError: There is no such setting, or it has no such value.
+        InputError: The setting does not exist, or it has no such value.
     """
     setting = find_setting(key)
     if setting is None:
-        raise InputError(f"{key} is no setting{near_key(key)}")
+        raise InputError(f"{key} is not a setting{near_key(key)}")
     found = typed(setting, _names(value) if key == "modalities" else value)
     if key == "model.fusion":
         check_fusion(found)
@@ -168,7 +168,7 @@ def _options(overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
     rest = iter(overrides)
     for option in rest:
         if not option.startswith("--"):
-            raise InputError(f"{option!r} is no option; settings are given as --training.epochs 5")
+            raise InputError(f"{option!r} is not an option; settings are given as --training.epochs 5")
         name, equals, value = option.partition("=")
         if not equals:
             following = next(rest, None)

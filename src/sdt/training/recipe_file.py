@@ -57,7 +57,7 @@ def _shipped() -> Path:
 
 
 def own_groups(references: Sequence[str]) -> set[str]:
-    """The groups of settings of code of one's own that is not imported."""
+    """The groups of settings of custom code that is not imported."""
     groups = {group(reference) for reference in references if ":" in reference}
     return {name for name in groups if settings_of_group(name) is None}
 
@@ -112,7 +112,7 @@ def _flatten(
         name = str(key_node.value)
         where = f"{path}, line {key_node.start_mark.line + 1}: "
         if name not in hints or name not in values:
-            raise InputError(f"{where}{prefix}{name} is no setting{near_key(prefix + name, hints)}")
+            raise InputError(f"{where}{prefix}{name} is not a setting{near_key(prefix + name, hints)}")
         if name in seen:
             raise InputError(f"{where}{prefix}{name} is set twice")
         seen.add(name)

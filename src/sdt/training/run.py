@@ -53,8 +53,8 @@ def train(
 
     Raises:
         InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
-        KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
-        LostProcessError: A process that trained with this one has ended; the run can go on from its checkpoint.
+        KeyboardInterrupt: Ctrl-C; the run can resume from its checkpoint.
+        LostProcessError: A process that trained with this one has ended; the run can resume from its checkpoint.
     """
     recipe, corpus = processes.barrier(lambda: _read(recipe))
     _check_same_corpus(corpus, processes)

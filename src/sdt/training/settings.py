@@ -79,7 +79,7 @@ class Training:
 
 
 _TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
-"""Keys of a recipe that no group of one's own model can have."""
+"""Keys of a recipe that no group of a custom model can have."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Recipe:
     """The training's settings."""
     own: Mapping[str, Any] = field(default_factory=dict, metadata={"setting": False})
     """Settings of other models than SDT by their group, the name of the model's file: its frozen dataclass of
-    settings; or, while code of one's own is not imported, a mapping. In a file a group stands beside `model`."""
+    settings; or, while custom code is not imported, a mapping. In a file a group stands beside `model`."""
 
     def __post_init__(self) -> None:
         check_reference(self.architecture)
@@ -120,5 +120,5 @@ class Recipe:
 
     @property
     def settings_of_model(self) -> Any:  # noqa: ANN401 - every model has settings of its own
-        """The settings of the architecture; see `own`. None where they are all defaults and nobody has named them."""
+        """The settings of the architecture; see `own`. None if they are all defaults and nobody has named them."""
         return self.model if self.architecture == SDT_NAME else self.own.get(group(self.architecture))

@@ -29,7 +29,7 @@ class Asked:
     name: str | None
     """What the user calls it."""
     files: tuple[Path, ...]
-    """The files of predictions that it means; empty where it means runs."""
+    """The files of predictions that it means; empty if it means runs."""
 
     @classmethod
     def of(cls, argument: str) -> Asked:

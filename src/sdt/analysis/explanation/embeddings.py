@@ -250,7 +250,7 @@ def _perplexity(n: int) -> float:
 
 
 def _values(of: Separation) -> Mapping[str, float | int | None]:
-    """JSON values; null where there is no number."""
+    """JSON values; null if there is no number."""
     return {name: None if value != value else value for name, value in asdict(of).items()}
 
 

@@ -37,7 +37,7 @@ class Weights:
     """What each modality weighs in the fusion, each [T, M]; there may be one weight for each of d dimensions."""
 
     mean: Floats
-    """They sum to 1 over the modalities; 0 where an utterance lacks one. Without meaning where it lacks all."""
+    """They sum to 1 over the modalities; 0 if an utterance lacks one. Without meaning where it lacks all."""
     deviation: Floats
     """The standard deviation over the dimensions."""
     low: Floats
@@ -64,7 +64,7 @@ class Explanation:
     probabilities: Mapping[str, Floats]
     """Head (`fused`, then each modality's branch) to calibrated probabilities [T, C]."""
     weights: Weights | None
-    """None where the model's fusion has none."""
+    """None if the model's fusion has none."""
     fusion_weights: str
     """What the weights are: `learned`, or as the fusion states."""
     attention: Sequence[Maps]

@@ -29,7 +29,7 @@ def write_representations(path: Path, points: Embeddings, title: str = "") -> No
     """Draw to a file; see `figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, figure(points, title))
 

@@ -73,7 +73,7 @@ def from_transcript(
         config: The model's.
         path: A transcript, a folder of them, or a recording.
         media: The recording or a folder of recordings.
-        conversation: Its id; None where there is only one.
+        conversation: Its id; None if there is only one.
         model: The model's folder, in which its encoders may have parts.
         encoding: The transcript's encoding; None to tell it.
 

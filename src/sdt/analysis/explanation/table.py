@@ -79,7 +79,7 @@ def conversations_table(conversations: Sequence[Conversation], splits: Mapping[s
 
     Args:
         conversations: In their order.
-        splits: Split to conversation ids; empty where there are none.
+        splits: Split to conversation ids; empty if there are none.
     """
     split = {id: name for name, ids in splits.items() for id in ids}
     table = Table(box=box.SIMPLE_HEAD)

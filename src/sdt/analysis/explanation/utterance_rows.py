@@ -33,7 +33,7 @@ class UtteranceRows:
     height: float
     """Inches of all."""
     font: float
-    """Points of what stands in a row; 0 where there is no room."""
+    """Points of what stands in a row; 0 if there is no room."""
 
     @classmethod
     def of(cls, utterances: int, row: float = _ROW, tallest: float = _TALLEST) -> UtteranceRows:

@@ -18,7 +18,7 @@ def write_curves(path: Path, groups: Sequence[Robustness], title: str) -> None:
     """Draw the curves to a file; see `curves_figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, curves_figure(groups, title))
 

@@ -57,7 +57,7 @@ class Contrast:
     difference: float
     """Of the accuracies, the mean over the runs."""
     low: float
-    """NaN where there is no interval."""
+    """NaN if there is no interval."""
     high: float
     note: str = ""
     """Why there is no interval."""

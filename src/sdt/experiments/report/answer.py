@@ -39,7 +39,7 @@ def answer(study: Study) -> Section:
 
 
 def remarks(study: Study) -> Section | None:
-    """What is odd about the scores; None where nothing is."""
+    """What is odd about the scores; None if nothing is."""
     found = [Note(f"{_begun(study, remark.text)}.") for remark in found_remarks(study.rows)]
     return Section("Remarks", found) if found else None
 

@@ -20,7 +20,7 @@ _HOW_TO_READ = (
 
 
 def differences(study: Study) -> Section | None:
-    """None where nothing is compared."""
+    """None if nothing is compared."""
     found = study.comparisons
     if not found:
         return None

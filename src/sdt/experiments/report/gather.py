@@ -136,7 +136,7 @@ def _result(name: str, runs: Sequence[Run]) -> RowResult | None:
 
 
 def _environment(run: Path) -> dict[str, Any]:
-    """environment.json of a run; empty where it is missing.
+    """environment.json of a run; empty if it is missing.
 
     Raises:
         InputError: It is damaged.

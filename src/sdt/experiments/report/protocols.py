@@ -14,7 +14,7 @@ _TITLE = "Both protocols: the price of choosing on test"
 
 
 def protocols(study: Study) -> Section | None:
-    """None where no run is finished or says anything of it."""
+    """None if no run is finished or says anything of it."""
     priced = [row for row in study.rows if row.price]
     if not study.rows:
         return None

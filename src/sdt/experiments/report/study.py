@@ -29,7 +29,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """In words; empty where it is finished."""
+        """In words; empty if it is finished."""
         if self.folder.finished:
             return ""
         epochs = max(len(self.folder.read_metrics()), self.folder.epochs_done)
@@ -53,7 +53,7 @@ class Source:
     recipe: Recipe
     recipe_file: str | None
     environment: Mapping[str, Any]
-    """Of the experiment, or of the first run; empty where it is not known."""
+    """Of the experiment, or of the first run; empty if it is not known."""
     command: str | None
     """What made it."""
 
@@ -74,7 +74,7 @@ class Row:
     runs: tuple[Run, ...]
     """All that were asked for."""
     result: RowResult | None
-    """Of the finished ones; None where there is none."""
+    """Of the finished ones; None if there is none."""
 
     @property
     def unfinished(self) -> list[Run]:

@@ -41,7 +41,7 @@ class Graph:
 
     layout: Padded
     within: Tensor
-    """[M, B, T, T]; P within each modality; 0 where there is no utterance."""
+    """[M, B, T, T]; P within each modality; 0 if there is no utterance."""
     across: Tensor
     """[M, M, N]; P between the modalities of each utterance; 0 for a modality and itself."""
 

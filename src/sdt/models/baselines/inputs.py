@@ -18,7 +18,7 @@ EDGE_NUMBERS = 1 << 28
 
 
 def features(batch: Batch, modality: str) -> Tensor:
-    """The features of one modality, [N, D_m]; zero where missing."""
+    """The features of one modality, [N, D_m]; zero if missing."""
     return batch.features[modality] * batch.present[modality][:, None]
 
 
