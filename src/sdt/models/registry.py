@@ -41,7 +41,7 @@ MODELS: dict[str, str] = {
 
 ENTRY_POINTS = "sdt.models"
 _BASE = "sdt.models.base:Model"
-"""What all of them derive from."""
+"""The base class."""
 _registered: dict[str, type[Model]] = {}
 """Name to the class that a package registers; filled when a name is used."""
 _own: dict[str, type[Model]] = {}
@@ -88,15 +88,15 @@ def find(reference: str) -> type[Model]:
 
 
 def known(reference: str) -> type[Model] | None:
-    """The same, but never imports custom code; None if that has not been named in this process."""
+    """As `find`, but never imports custom code: returns None if this process has not imported it yet."""
     return find(reference) if is_named(reference) else _own.get(label(reference))
 
 
 def check_reference(reference: str) -> None:
-    """Refuse what can be no model; imports nothing.
+    """Check the form of a reference; imports nothing.
 
     Raises:
-        InputError: It is neither a name nor has the form of a reference.
+        InputError: It is neither a known name nor of the form FILE.py:CLASS or MODULE:CLASS.
     """
     module, colon, name = reference.rpartition(":")
     if is_named(reference):
