@@ -1,4 +1,4 @@
-"""How much a score, or the difference of two, would change with another test set: the bootstrap over conversations.
+"""The bootstrap over conversations: intervals and p-values for other test sets.
 
 Whole conversations are drawn with replacement, as many as the test set has, and everything is scored on what was drawn;
 10,000 times. Utterances must not be drawn by themselves: those of a conversation depend on each other, and intervals

@@ -1,4 +1,4 @@
-"""Whether a model's probabilities mean what they say, and one number that makes them.
+"""Calibration: the expected calibration error, and temperature scaling.
 
 Guo, Pleiss, Sun, Weinberger: "On Calibration of Modern Neural Networks", ICML 2017 (temperature scaling, section 4.2;
 expected calibration error, section 2).

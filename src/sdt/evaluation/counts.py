@@ -1,4 +1,4 @@
-"""Counts of correct and predicted utterances per conversation: the scores of any choice of conversations are sums.
+"""Counts of correct and predicted utterances per conversation, summed to scores.
 
 Shapes: K conversations, N utterances, R runs (seeds), C classes.
 """

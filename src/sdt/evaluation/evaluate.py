@@ -1,4 +1,4 @@
-"""A model, scored on one split of a corpus: everything that is said of it, and the files that keep it."""
+"""Evaluates a model on a split of a corpus and writes scores, predictions and figures."""
 
 from __future__ import annotations
 

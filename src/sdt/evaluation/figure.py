@@ -1,4 +1,4 @@
-"""Pictures in files, and the confusion matrix as one.
+"""Writes figures to files; the figure of a confusion matrix.
 
 Shapes: C classes.
 """

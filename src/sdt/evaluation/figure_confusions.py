@@ -1,4 +1,4 @@
-"""Confusion matrices side by side: the reference, another system, and what the other does differently.
+"""Figure of confusion matrices side by side: the reference, another system, and their difference.
 
 Shapes: C classes, R runs.
 """

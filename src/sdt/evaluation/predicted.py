@@ -1,4 +1,4 @@
-"""Predictions read back from a file: of a run, or of any other program.
+"""Reads predictions from files of runs or of other programs.
 
 | column         |          | what it holds                                         |
 |----------------|----------|-------------------------------------------------------|

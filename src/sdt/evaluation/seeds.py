@@ -1,4 +1,4 @@
-"""Scores over several runs that differ in nothing but their seed: mean and standard deviation."""
+"""Mean and standard deviation of scores over runs that differ only in their seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is one system better than another? Differences with their intervals and p, from predictions alone.
+"""Compares systems by their predictions: differences with confidence intervals and p-values.
 
 Three questions are asked of every difference, and each has an answer of its own:
 - could another test set turn it round? The paired bootstrap over conversations (`bootstrap`);

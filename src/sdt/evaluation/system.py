@@ -1,4 +1,4 @@
-"""What is compared: a system, that is one model or several that differ in their seed, and what it says of a test set.
+"""Systems to compare: the predictions of one model, or of several that differ only in their seed.
 
 Shapes: N annotated utterances, R runs (seeds), K conversations, C classes.
 """

@@ -1,4 +1,4 @@
-"""Scores as tables for a terminal, in percent with two decimals as the field prints them."""
+"""Tables of scores for terminals, Markdown and LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison says, as values and in words that claim no more than the numbers do."""
+"""Verdicts of a comparison, as values and as sentences that state the limits of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs of an experiment on a cluster: each in a process of its own on some machine, in the folder they share."""
+"""Runs of an experiment on a cluster: each in its own process, in a shared folder."""
 
 from __future__ import annotations
 

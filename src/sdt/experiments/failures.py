@@ -1,4 +1,4 @@
-"""Why runs of an experiment failed: `failures.json` beside `experiment.json`, so that a report can say it later."""
+"""Records why runs of an experiment failed, in `failures.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment consists of: rows of settings, each run with the same seeds.
+"""The plan of an experiment: rows of settings, each run with the same seeds.
 
     EXPERIMENT/experiment.json   question, recipe, rows with their overrides, seeds, command, environment
     EXPERIMENT/ROW/seed-N/       a run folder

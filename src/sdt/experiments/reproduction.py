@@ -1,4 +1,4 @@
-"""The published experiment again: from the feature file to the paper's table under both protocols.
+"""Reproduces the published experiment: from the feature file to the table of the paper.
 
 OUTPUT/corpus/                    the feature file as a corpus
 OUTPUT/runs/                      an experiment with the rows `validation` and `published`

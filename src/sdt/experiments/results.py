@@ -1,4 +1,4 @@
-"""What an experiment came to: scores of every row under both protocols, and each row against the reference."""
+"""Results of an experiment: scores of every row under both protocols, and comparisons."""
 
 from __future__ import annotations
 

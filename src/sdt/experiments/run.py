@@ -1,4 +1,4 @@
-"""Making an experiment: what is there is kept, what is broken off goes on, what fails is named at the end."""
+"""Runs an experiment: keeps finished runs, resumes interrupted ones, and lists failures at the end."""
 
 from __future__ import annotations
 

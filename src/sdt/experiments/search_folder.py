@@ -1,4 +1,4 @@
-"""What a search keeps besides its trials: what was asked for, and what came of it."""
+"""The files of a search besides its trials: its settings and its results."""
 
 from __future__ import annotations
 

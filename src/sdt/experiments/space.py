@@ -1,4 +1,4 @@
-"""What a search looks through: a range or some values for each of some settings."""
+"""The search space: ranges or lists of values of settings."""
 
 from __future__ import annotations
 

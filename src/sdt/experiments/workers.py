@@ -1,4 +1,4 @@
-"""Several runs at once, each in a process of its own with its share of the processor's cores."""
+"""Trains several runs at a time, each in its own process with its share of the CPU cores."""
 
 from __future__ import annotations
 

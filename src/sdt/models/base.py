@@ -1,4 +1,4 @@
-"""What every model of this program is: a configuration in, a packed batch in, named logits out.
+"""The base class of all models: a configuration and a packed batch in, named logits out.
 
 SDT (`sdt.models.sdt`), the baselines (`sdt.models.baselines`) and a researcher's own model derive from `Model`. So they
 are trained, scored, saved and used by the same code, on the same batches. docs/baselines.md shows how to write one.

@@ -1,4 +1,4 @@
-"""What can be chosen of SDT (`Architecture`) and of the loss (`Objective`), and what the data dictate on top.
+"""Configuration: the settings of SDT (`Architecture`) and of the loss (`Objective`), and the data they depend on.
 
 `ModelConfig` is the configuration of any model, `SDTConfig` that of SDT.
 

@@ -1,4 +1,4 @@
-"""Features of new conversations, made and normalised as those that a model was trained on.
+"""Features of new conversations, computed and normalised as in training.
 
 A model's configuration names the encoder of every modality, with what was done to its features afterwards:
 `voice8|z:conversation` are eight measurements of the voice as z-scores within each conversation (see

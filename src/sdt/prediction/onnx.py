@@ -1,4 +1,4 @@
-"""SDT as an ONNX file: one graph for any number of utterances and conversations.
+"""Export to ONNX: one graph for any number of utterances and conversations.
 
 Inputs, for N utterances of any number of conversations, end to end:
 

@@ -1,4 +1,4 @@
-"""What of a transcript's words a model cannot be expected to read: other languages, and text without letters."""
+"""Detects text that a model cannot read: other languages, and text without letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: what a model is, where it comes from and how good it is, written by the run that made it."""
+"""Writes the model card: data, licence, settings, scores and limits of a trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run between two epochs, on disk: safetensors and JSON, never a pickle.
+"""Checkpoints of a run between epochs, as safetensors and JSON, never as pickles.
 
     checkpoint/best-0005.safetensors           the parameters of the best epoch so far, named by the epoch
     checkpoint/epoch-0007/model.safetensors    the parameters after the epoch

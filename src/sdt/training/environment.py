@@ -1,4 +1,4 @@
-"""Where a run was made: versions, machine, corpus; and how to make it repeatable."""
+"""Records versions, machine and corpus of a run, and makes runs repeatable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training run in progress: epoch after epoch, until it is enough."""
+"""A training run in progress: trains and scores epochs until a stopping criterion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tune a text encoder on single utterances, as the published text features were made before SDT sees them.
+"""Fine-tunes a text encoder on single utterances, as was done for the published text features.
 
 The encoder's pooled vector goes through dropout and a linear classifier; both learn from the train split. The epoch is
 the one with the highest weighted F1 on dev, and test is looked at once, with that epoch's weights. What is kept is the

@@ -1,4 +1,4 @@
-"""The model that is fine-tuned: an encoder with a linear classifier, its texts, its parameters and its files."""
+"""The fine-tuned model: an encoder with a linear classifier, its texts, parameters and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a training run: its best parameters, what they predict, and the files that make the run folder whole."""
+"""Finishes a training run: scores and predictions of the best parameters, and the saved model."""
 
 from __future__ import annotations
 

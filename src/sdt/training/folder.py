@@ -1,4 +1,4 @@
-"""A run on disk: what lies where, how a run begins, and when one may go on.
+"""The folder of a run: its files, and whether a run may start or resume in it.
 
 recipe.yaml        every setting
 environment.json   corpus, versions, device, command

@@ -1,4 +1,4 @@
-"""A group: finished runs that differ in nothing but their seed.
+"""A group of finished runs that differ only in their seed.
 
 A group is named by a run folder, by a folder whose subfolders are such runs (`runs/full` with `seed-1/`, `seed-2/`), or
 by a pattern (`'runs/full-*'`, in quotes).

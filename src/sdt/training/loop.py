@@ -1,4 +1,4 @@
-"""One epoch of training, by one process or by several that divide every batch."""
+"""One epoch of training, in one process or in several that share every batch."""
 
 from __future__ import annotations
 

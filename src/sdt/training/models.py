@@ -1,4 +1,4 @@
-"""Which model a recipe means, and its configuration on a corpus."""
+"""Builds the model class and configuration that a recipe names for a corpus."""
 
 from __future__ import annotations
 

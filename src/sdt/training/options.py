@@ -1,4 +1,4 @@
-"""Every setting of a recipe in a flat list: its key, type, default and help, and a command-line option for it."""
+"""The settings of recipes as a flat list, and as options of the command line."""
 
 from __future__ import annotations
 

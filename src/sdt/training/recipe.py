@@ -1,4 +1,4 @@
-"""Recipes as YAML files: reading, overriding, writing.
+"""Recipes as YAML files: reading, overriding and writing them.
 
 The keys are checked here, so that a wrong one is named with its line and its near miss; jsonargparse checks the types.
 """

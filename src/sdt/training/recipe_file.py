@@ -1,4 +1,4 @@
-"""Recipe files: finding one by its name, and reading its settings with the lines on which they are set."""
+"""Finds recipe files by name and reads their settings with line numbers."""
 
 from __future__ import annotations
 

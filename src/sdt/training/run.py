@@ -1,4 +1,4 @@
-"""A whole training run, from a recipe to a finished run folder."""
+"""Trains a model: from a recipe to a finished run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a user names on the command line to systems that can be compared.
+"""Finds the systems that a user names on the command line.
 
 `runs/full`, `full=runs/full`, `'runs/full-*'` name runs (see `group`); `mine.jsonl`, `mine=predictions.csv`,
 `'mine-*.csv'` name files of predictions, of whatever program (see `sdt.evaluation.predicted`).

@@ -1,4 +1,4 @@
-"""Processes that torchrun has started, on one machine or several, and that train one model together.
+"""Several processes, started by torchrun, that train one model together.
 
 Everything goes through `torch.distributed`: gloo for numbers and messages, and for the gradients gloo on a CPU or nccl
 on GPUs, by `DistributedDataParallel`. No pickle: what is sent are tensors, JSON and safetensors.

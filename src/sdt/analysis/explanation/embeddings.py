@@ -1,4 +1,4 @@
-"""The spaces in which a model sees utterances, before and after fusion, each drawn onto a plane by t-SNE.
+"""Embeddings of utterances before and after fusion, projected to two dimensions by t-SNE.
 
 Van der Maaten, Hinton: "Visualizing Data using t-SNE", Journal of Machine Learning Research 9 (2008).
 

@@ -1,4 +1,4 @@
-"""All attention maps of one layer as a picture: a grid of target by source modality.
+"""Figure of all attention maps of one layer: a grid of target by source modality.
 
 Shapes: T utterances; M modalities.
 """

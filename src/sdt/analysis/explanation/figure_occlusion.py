@@ -1,4 +1,4 @@
-"""What changes when something is removed, as a picture: utterances by utterances, and utterances by modalities.
+"""Figure of occlusion effects: utterances by utterances, and utterances by modalities.
 
 Shapes: T utterances; M modalities.
 """

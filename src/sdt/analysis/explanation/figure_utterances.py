@@ -1,4 +1,4 @@
-"""The fusion's weights and the branches' opinions over a conversation, as pictures.
+"""Figures of a conversation: the fusion weights and the predictions of the branches.
 
 Shapes: T utterances; M modalities; C labels.
 """

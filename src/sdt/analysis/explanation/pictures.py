@@ -1,4 +1,4 @@
-"""An explanation in a folder: `explanation.json` and its pictures."""
+"""Writes an explanation to a folder: `explanation.json` and its figures."""
 
 from __future__ import annotations
 

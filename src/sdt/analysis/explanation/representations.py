@@ -1,4 +1,4 @@
-"""The spaces before and after fusion as one picture: above the features, below what the model makes of them.
+"""Figure and table of the embedding spaces: features above, the model's representations below.
 
 points = sdt.analysis.explanation.embeddings.embed(model, corpus, corpus.split("test"))
 figure(points, "MELD, split test").savefig("representations.png")

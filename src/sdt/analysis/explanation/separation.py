@@ -1,4 +1,4 @@
-"""How far apart the emotions lie in a space, in numbers that need no picture.
+"""Measures how well emotions are separated in an embedding space.
 
 Shapes: N utterances; D dimensions of the space.
 """

@@ -1,4 +1,4 @@
-"""The conversation that is explained, packed for the model: one of a corpus, or a transcript and its recording."""
+"""Packs the conversation to explain: from a corpus, or from a transcript and its recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An explanation as a short table for a terminal."""
+"""Summary of an explanation as a table for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pictures of a conversation share: a row for each utterance, its name beside it, and sane sizes.
+"""Layout shared by the figures of a conversation: one row per utterance, with its speaker and text.
 
 Shapes: T utterances.
 """

@@ -1,4 +1,4 @@
-"""Robustness curves as a picture: a panel for each disturbance, a line for each group of models."""
+"""Figure of robustness curves: a panel per disturbance, a line per group of models."""
 
 from __future__ import annotations
 

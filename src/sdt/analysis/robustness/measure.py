@@ -1,4 +1,4 @@
-"""What groups of models say under every disturbance.
+"""Predicts with groups of models under every disturbance.
 
 Shapes: N annotated utterances, R runs.
 """

@@ -1,4 +1,4 @@
-"""Every disturbed prediction, kept in a file as soon as it is made, so that work goes on where it stopped.
+"""A file of the predictions made so far, so that an interrupted measurement resumes.
 
 Shapes: N annotated utterances.
 """

@@ -1,4 +1,4 @@
-"""Rare classes, and classes that are taken for each other.
+"""Scores of rare classes and of classes that are confused with each other.
 
 Shapes: N annotated utterances, K conversations, R runs, C classes, B draws.
 """

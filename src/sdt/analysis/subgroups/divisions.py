@@ -1,4 +1,4 @@
-"""The test set divided in the ways that papers of this field divide it, and the scores of every part.
+"""Divisions of the test set into the subgroups of the literature, and the scores of each subgroup.
 
 A score of a part is that of its utterances alone: the F1 of a class counts false alarms only where they fall into the
 part. Classes are not equally frequent in all parts, so that the parts' F1 differ for that reason too.

@@ -1,4 +1,4 @@
-"""What the corpus says of every annotated utterance and its place in the conversation."""
+"""Facts about each annotated utterance: previous labels, position, length and missing modalities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Analyses as pictures: scores of the parts of the test set, and of limited context."""
+"""Figures of the scores of subgroups and of limited context."""
 
 from __future__ import annotations
 

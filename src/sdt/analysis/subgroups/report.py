@@ -1,4 +1,4 @@
-"""The whole analysis of one system, its tables and its JSON values."""
+"""The subgroup analysis of one system, as tables and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The question, the answer in sentences, and what is missing from it."""
+"""Sections on the question, the conclusions, remarks and missing runs."""
 
 from __future__ import annotations
 

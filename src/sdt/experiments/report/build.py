@@ -1,4 +1,4 @@
-"""A study as a document, and the document as files."""
+"""Builds the document of a study and writes it to files."""
 
 from __future__ import annotations
 

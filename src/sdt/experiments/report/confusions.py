@@ -1,4 +1,4 @@
-"""What is taken for what: the reference's confusion matrix, and how the other rows differ from it.
+"""Section on confusion matrices: the reference, and the differences of the other rows.
 
 Shapes: C classes.
 """

@@ -1,4 +1,4 @@
-"""How training went: losses and scores over the epochs, of the fused prediction and of the branches.
+"""Section on training curves: losses and scores over the epochs.
 
 Shapes: R runs, E epochs.
 """

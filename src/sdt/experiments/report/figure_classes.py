@@ -1,4 +1,4 @@
-"""The F1 of every class, row beside row."""
+"""Figure of the F1 of every class, by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the folders that a user names to a study."""
+"""Reads the folders that a user names into a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both protocols, and the price of choosing the epoch on test."""
+"""Section on both protocols: the price of selecting the epoch on test."""
 
 from __future__ import annotations
 

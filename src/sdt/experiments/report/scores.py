@@ -1,4 +1,4 @@
-"""The scores: every row, every class, every head."""
+"""Section on scores: every row, class and classifier."""
 
 from __future__ import annotations
 

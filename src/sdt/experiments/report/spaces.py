@@ -1,4 +1,4 @@
-"""How emotions lie before and after fusion; made when asked for, since the model has to be run.
+"""Optional section on embeddings before and after fusion; it runs the model.
 
 See `sdt.analysis.explanation.embeddings`.
 """

@@ -1,4 +1,4 @@
-"""Where the leading rows are right and where they are wrong; see `sdt.analysis.subgroups`."""
+"""Section on the subgroups of the leading rows; see `sdt.analysis.subgroups`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report is about: runs in rows, with what they differ in, what became of them, and how they compare."""
+"""The data of a report: rows of runs, their states, results and comparisons."""
 
 from __future__ import annotations
 

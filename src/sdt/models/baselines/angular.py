@@ -1,4 +1,4 @@
-"""The graph of MMGCN and MM-DFN: a vertex for each modality of each utterance, angles between their states as weights.
+"""The graph of MMGCN and MM-DFN: a node per modality of each utterance, edge weights by angular similarity.
 
 Within a modality all vertices of a conversation are connected; across modalities those of the same utterance:
 

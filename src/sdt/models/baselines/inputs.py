@@ -1,4 +1,4 @@
-"""What baselines read of a batch. A feature that an utterance lacks is zero, whatever the batch holds there.
+"""Inputs of the baselines. Missing features are zero, whatever the batch holds there.
 
 Shapes: N utterances of the batch; D_m features of modality m.
 """

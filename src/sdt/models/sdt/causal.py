@@ -1,4 +1,4 @@
-"""What a causal context lets each utterance read, in blocks of queries with their neighbourhood of keys.
+"""Attention in a causal context, in blocks of queries with the keys before them.
 
 In blocks, the time and memory of a window grow with the conversation's length, not with its square.
 
