@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ POINTS = {
 
 
 @pytest.fixture
-def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site = tmp_path_factory.mktemp("site")
     sources = {"extra_metric": METRIC, "extra_fusion": FUSION, "extra_term": TERM, "extra_model": MODEL}
     install_plugin(site, monkeypatch, "extra-package", POINTS, **sources)

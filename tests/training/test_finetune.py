@@ -26,7 +26,8 @@ from sdt.models.inference import to_predictions
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
-from sdt.training.finetune import Classifier, Texts, _Run, finetune
+from sdt.training.finetune import _Run, finetune
+from sdt.training.finetune_model import Classifier, Texts
 from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
 from sdt.training.run import train
 from sdt.training.settings import Recipe, Training

@@ -16,7 +16,7 @@ from sdt.device import choose_device
 from sdt.errors import InputError
 from sdt.experiments.clustered import make_runs_on
 from sdt.experiments.display import Board
-from sdt.experiments.failures import Noting
+from sdt.experiments.failures import FailureRecorder
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
 from sdt.experiments.workers import Failure, make_runs
@@ -94,8 +94,8 @@ def run(
     try:
         with board.showing():
             if cluster is None:
-                return make_runs(jobs, at_once, plan.threads, Noting(board, folder), log=log)
-            return make_runs_on(cluster, jobs, Noting(board, folder), log)
+                return make_runs(jobs, at_once, plan.threads, FailureRecorder(board, folder), log=log)
+            return make_runs_on(cluster, jobs, FailureRecorder(board, folder), log)
     finally:
         Results(folder).write()
 

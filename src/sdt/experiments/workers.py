@@ -33,7 +33,7 @@ class Failure:
     """What the process said, where the error is not the user's."""
 
 
-class Watcher(Protocol):
+class RunListener(Protocol):
     """Who is told how the runs go."""
 
     def started(self, job: Job) -> None:
@@ -51,7 +51,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def values_of(job: Job, log: Sequence[str]) -> dict[str, Any]:
+def job_values(job: Job, log: Sequence[str]) -> dict[str, Any]:
     """What a worker is told of a job, as JSON values; see `worker.make`."""
     return {"recipe": flat(job.recipe), "folder": str(job.folder), "command": job.command, "log": list(log)}
 
@@ -60,7 +60,7 @@ def make_runs(
     jobs: Sequence[Job],
     at_once: int,
     threads: int,
-    watcher: Watcher,
+    watcher: RunListener,
     log: Sequence[str] = (),
 ) -> list[Failure]:
     """Make runs, some at once. One that fails does not stop the others.
@@ -164,7 +164,7 @@ class _Process:
         self.job = job
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(values_of(job, log)) + "\n")
+            self._process.stdin.write(json.dumps(job_values(job, log)) + "\n")
             self._process.stdin.flush()
 
     def dismiss(self) -> None:

@@ -94,7 +94,7 @@ Batch = tuple[Sequence[Conversation], Recordings]
 
 
 @dataclass(frozen=True)
-class Loading:
+class ModelLoading:
     """How every worker loads the model."""
 
     model: str
@@ -120,7 +120,7 @@ class Loading:
 
 
 def predict_on(
-    cluster: Cluster, loading: Loading, survey: Survey, output: Path, format_: str, progress: Progress
+    cluster: Cluster, loading: ModelLoading, survey: Survey, output: Path, format_: str, progress: Progress
 ) -> list[str]:
     """Predict the emotion of every utterance, and write it as it would be without a cluster.
 
@@ -171,7 +171,7 @@ def predict_on(
 
 
 def make_predictor(
-    loading: Loading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
+    loading: ModelLoading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
 ) -> Callable[[tuple[str, Batch]], BatchResult]:
     """In a worker: load the model; returns what predicts on a batch.
 

@@ -42,7 +42,7 @@ from sdt.training.trackers import Tracker
 from sdt.training.weights import class_weights
 
 
-class Run:
+class TrainingRun:
     """One run: model, optimizer and what has happened so far."""
 
     def __init__(

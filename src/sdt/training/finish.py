@@ -16,10 +16,10 @@ from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, t
 from sdt.evaluation.scores import Scores, score_classifiers
 from sdt.models.base import Model
 from sdt.training.card import model_card
-from sdt.training.epochs import Run
+from sdt.training.epochs import TrainingRun
 
 
-def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
+def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
     """Take the best parameters, score the reported splits, write model, predictions and scores.
 
     Args:
@@ -40,7 +40,9 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
     processes.by_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
 
 
-def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]) -> list[Remark]:
+def _remarks(
+    run: TrainingRun, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]
+) -> list[Remark]:
     """What is odd about the scores, and about the temperature on the last split that is scored."""
     name = run.model.called()
     found = list(score_remarks(name, [scores], run.terms))
@@ -51,20 +53,20 @@ def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str
     return found
 
 
-def _temperatures(run: Run) -> dict[str, float]:
+def _temperatures(run: TrainingRun) -> dict[str, float]:
     """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
     if run.protocol.chosen_on != "dev":
         return {}
     return fit_temperatures(run.outputs(run.protocol.choose))
 
 
-def _write_predictions(run: Run, split: str, outputs: SplitOutputs) -> None:
+def _write_predictions(run: TrainingRun, split: str, outputs: SplitOutputs) -> None:
     predictions = outputs.predictions(run.model.config)
     write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
 
 
 def _write(
-    run: Run, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
+    run: TrainingRun, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
 ) -> None:
     """Write model and scores, which finishes the run."""
     seconds = sum(sum(line["seconds"].values()) for line in run.state.history)

@@ -13,7 +13,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
-from sdt.training.epochs import Run
+from sdt.training.epochs import TrainingRun
 from sdt.training.finish import finish
 from sdt.training.folder import RunFolder
 from sdt.training.processes import ALONE, Processes
@@ -62,7 +62,7 @@ def train(
     if not processes.first:
         display, trackers = Display(Console(quiet=True)), ()
     run = processes.barrier(
-        partial(Run, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
+        partial(TrainingRun, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
     )
     surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
     begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)

@@ -170,7 +170,11 @@ def _by(facts: Sequence[Fact], name: str, meaning: str, key: Callable[[Fact], st
 
 
 def _binned(
-    facts: Sequence[Fact], name: str, meaning: str, key: Callable[[Fact], int], begins: Sequence[int]
+    facts: Sequence[Fact],
+    name: str,
+    meaning: str,
+    key: Callable[[Fact], int],
+    begins: Sequence[int],
 ) -> Division:
     """Parts by a number; each begins at one of `begins` and ends before the next."""
     ends = [following - 1 for following in begins[1:]]

@@ -19,7 +19,7 @@ from sdt.training.settings import Recipe
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """A run that was made, or that is to be made."""
 
     seed: int
@@ -71,13 +71,13 @@ class Row:
     source: Source
     changes: Mapping[str, object]
     """Setting to value, where it differs from the source's recipe."""
-    runs: tuple[Run, ...]
+    runs: tuple[PlannedRun, ...]
     """All that were asked for."""
     result: RowResult | None
     """Of the finished ones; None if there is none."""
 
     @property
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[PlannedRun]:
         """The others."""
         return [run for run in self.runs if run.state]
 
