@@ -69,7 +69,7 @@ class Ours:
         self.model.eval()
         with torch.inference_mode(), autocast(self.device, self.precision):
             output = self.model(batch.to(self.device))
-            for head in self.model.heads:
+            for head in self.model.classifier_names:
                 calibrated(output.logits[head], self.config, head).cpu().numpy()
             if output.weights is not None:
                 output.weights.float().mean(dim=-1).cpu().numpy()

@@ -23,7 +23,7 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.evaluate import evaluate
 from sdt.models.config import Architecture
 from sdt.training.display import Display
-from sdt.training.epochs import Run
+from sdt.training.epochs import TrainingRun
 from sdt.training.folder import RunFolder
 from sdt.training.loop import Step
 from sdt.training.settings import Recipe, Training
@@ -54,16 +54,16 @@ def evaluated(folder: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begun, "utterances": found.scores["fused"].utterances}
 
 
-def _run(folder: str) -> Run:
+def _run(folder: str) -> TrainingRun:
     corpus = Corpus.open(folder)
     corpus.verify(lines=False)
     training = Training(learning_rate=1e-3, class_weights="inverse", device="cpu")
     recipe = Recipe(corpus=folder, model=Architecture(width=64, heads=4), training=training)
     place = RunFolder(Path(tempfile.gettempdir()) / "nothing-is-written")
-    return Run(recipe, corpus, torch.device("cpu"), place, Display(Console(quiet=True)))
+    return TrainingRun(recipe, corpus, torch.device("cpu"), place, Display(Console(quiet=True)))
 
 
-def _batches(run: Run) -> Iterator[Batch]:
+def _batches(run: TrainingRun) -> Iterator[Batch]:
     """Those of epoch after epoch."""
     for epoch in itertools.count():
         yield from split_batches(

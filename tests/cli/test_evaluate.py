@@ -11,7 +11,7 @@ import pytest
 from sdt.__main__ import main
 from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
-from sdt.evaluation.scores import score_heads
+from sdt.evaluation.scores import score_classifiers
 from sdt.training.models import model_for
 from sdt.training.settings import Recipe
 from tests.evaluation.small import small_corpus, small_model
@@ -86,7 +86,7 @@ def test_json_is_all_that_is_printed_and_holds_the_scores(home: Home, capsys: py
     found = json.loads(out)
     corpus = Corpus.open(home.corpus)
     model = small_model(corpus)
-    expected = score_heads(run_model(model, corpus, corpus.split("test")), corpus.labels)
+    expected = score_classifiers(run_model(model, corpus, corpus.split("test")), corpus.labels)
     assert found["scores"] == {head: scores.to_dict() for head, scores in expected.items()}
     assert (found["corpus"], found["corpus_sha256"], found["split"]) == ("small", corpus.fingerprint, "test")
     assert sum(found["weights"].values()) == pytest.approx(1)

@@ -89,7 +89,7 @@ def test_the_papers_tables_are_planned(
         (["none.yaml"], "no such file"),
         (["ablation", "tiny.yaml"], "unknown table 'ablation'; did you mean 'ablations'?"),
         (["ablations", "tiny.yaml", "--grid", "model.width=8"], "cannot be combined with ablations"),
-        (["tiny.yaml", "--seeds", "3-1"], "'3-1' is no seed and no range"),
+        (["tiny.yaml", "--seeds", "3-1"], "'3-1' is not a seed and no range"),
         (["tiny.yaml", "--seed", "3"], "did you mean '--seeds'?"),
         (["tiny.yaml", "--grid", "model.widt=8"], "did you mean 'model.width'?"),
         (["tiny.yaml", "--grid", "model.heads=2,3"], "row heads=3: model.heads: 3 heads do not divide"),
@@ -129,4 +129,4 @@ def test_another_corpus_is_refused(
     write_corpus(make_builder(seed=9), place / "other")
     assert main(["experiment", "tiny.yaml"]) == 0
     assert main(["experiment", "tiny.yaml", "--corpus", "other"]) == 2
-    assert "cannot go on with another corpus" in capsys.readouterr().err
+    assert "cannot resume with another corpus" in capsys.readouterr().err

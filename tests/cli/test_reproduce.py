@@ -15,7 +15,8 @@ from sdt.experiments import published as published_module
 from sdt.experiments.published import PUBLISHED, Published
 from sdt.formats.pickles import reader as unpickle
 from sdt.splits import IEMOCAP_DEV
-from sdt.training.recipe import load_recipe, shipped_recipe
+from sdt.training.recipe import load_recipe
+from sdt.training.recipe_file import shipped_recipe
 from tests.corpus.importers import layouts
 
 SMALL = replace(

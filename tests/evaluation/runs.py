@@ -11,7 +11,7 @@ import torch
 
 from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model, write_predictions
-from sdt.evaluation.scores import score_heads
+from sdt.evaluation.scores import score_classifiers
 from sdt.files import write_text
 from sdt.models.config import Architecture, SDTConfig
 from sdt.models.sdt.model import SDT
@@ -40,7 +40,7 @@ def make_run(folder: Path, corpus: Corpus, seed: int, *, protocol: str = "valida
         conversations = corpus.split(split)
         outputs = run_model(model, corpus, conversations)
         write_predictions(folder / "predictions" / f"{split}.jsonl", outputs.predictions(model.config), conversations)
-        scores[split] = {head: of.to_dict() for head, of in score_heads(outputs, corpus.labels).items()}
+        scores[split] = {head: of.to_dict() for head, of in score_classifiers(outputs, corpus.labels).items()}
     model.save_pretrained(folder / "model")
     write_text(folder / "recipe.yaml", dump_recipe(recipe))
     write_text(folder / "environment.json", json.dumps({"corpus": str(corpus.folder)}))

@@ -18,7 +18,7 @@ from sklearn.metrics import (
 
 from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs
-from sdt.evaluation.scores import caveat, score, score_heads
+from sdt.evaluation.scores import caveat, score, score_classifiers
 
 LABELS = ("a", "b", "c")
 
@@ -122,7 +122,7 @@ def test_every_head_is_scored() -> None:
         present=np.ones((3, 1), dtype=np.bool_),
         utterance_keys=(("c", "1"), ("c", "2"), ("c", "3")),
     )
-    scores = score_heads(outputs, LABELS)
+    scores = score_classifiers(outputs, LABELS)
     assert list(scores) == ["fused", "smell"]
     assert (scores["fused"].accuracy, scores["smell"].accuracy) == (1, 0.5)
 

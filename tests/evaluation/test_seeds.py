@@ -25,8 +25,8 @@ def test_summary_and_markdown() -> None:
         {"fused": score(true, [0, 0, 1, 0], LABELS), "text": score(true, [0, 0, 0, 0], LABELS)},
     ]
     summary = Summary.of(runs)
-    assert summary.heads["fused"]["accuracy"].mean == pytest.approx(0.875)
-    assert summary.heads["text"]["accuracy"].deviation == 0
+    assert summary.classifiers["fused"]["accuracy"].mean == pytest.approx(0.875)
+    assert summary.classifiers["text"]["accuracy"].deviation == 0
     assert summary.classes["cross"].mean == pytest.approx((1 + 2 / 3) / 2)
     page = markdown(summary)
     assert "| fused | 87.50 ± 17.68 |" in page

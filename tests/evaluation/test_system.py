@@ -81,7 +81,7 @@ def test_a_system_is_numbered_by_the_truth() -> None:
 def test_what_a_system_must_say() -> None:
     with pytest.raises(InputError, match=r"no prediction of 1 of 3 .* utterance '0' of conversation 'b'"):
         System.of("mine", [predicted(a0="calm", a1="cross")], TRUTH)
-    with pytest.raises(InputError, match=r"'croos' is no label; did you mean 'cross'\?"):
+    with pytest.raises(InputError, match=r"'croos' is not a label; did you mean 'cross'\?"):
         System.of("mine", [predicted(a0="calm", a1="croos", b0="calm")], TRUTH)
     with pytest.raises(InputError, match="annotated 'glad'"):
         System.of("mine", [predicted(a0="calm")], Truth(("calm", "cross"), {("a", "0"): "glad"}))

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sdt.evaluation.scores import score
-from sdt.evaluation.table import classes_table, heads_table, percent
+from sdt.evaluation.table import classes_table, classifiers_table, percent
 
 LABELS = ("calm [sic]", "an emotion with a remarkably long name", "[bold]glad")
 SCORES = score([0] * 2000 + [1] * 20 + [2] * 4, [0] * 1500 + [1] * 520 + [2] * 4, LABELS)
@@ -20,7 +20,7 @@ def rendered(table: object, width: int = 80) -> list[str]:
 
 
 def test_heads() -> None:
-    lines = rendered(heads_table({"fused": SCORES, "smell": SCORES}, TITLE))
+    lines = rendered(classifiers_table({"fused": SCORES, "smell": SCORES}, TITLE))
     assert lines[:2] == TITLE.split("\n")
     (row,) = [line for line in lines if "smell" in line]
     assert row.split() == ["smell", percent(SCORES.accuracy), percent(SCORES.weighted_f1), percent(SCORES.macro_f1)]

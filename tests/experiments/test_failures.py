@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdt.errors import InputError
-from sdt.experiments.failures import FILE, Noting, read_failures
+from sdt.experiments.failures import FILE, FailureRecorder, read_failures
 from sdt.experiments.plan import Row
 from sdt.experiments.workers import Failure
 from tests.experiments.conftest import MakePlan
@@ -17,7 +17,7 @@ from tests.experiments.test_workers import Notes
 def test_noted_and_struck_out(make_plan: MakePlan, tmp_path: Path) -> None:
     one, two = make_plan(Row("full", {}), seeds=(0, 1)).jobs(tmp_path)
     heard = Notes()
-    notes = Noting(heard, tmp_path)
+    notes = FailureRecorder(heard, tmp_path)
     for job in (one, two):
         notes.started(job)
         notes.event(job, {"kind": "epoch"})

@@ -108,7 +108,7 @@ def test_push(remote: Hub) -> None:
         ("owner/name", False, True),
         ("owner/name", ["config.json", "model.safetensors"]),
     ]
-    with pytest.raises(InputError, match="'name' is no hub id"):
+    with pytest.raises(InputError, match="'name' is not a hub id"):
         small_model().push_to_hub("name")
 
 

@@ -73,7 +73,7 @@ def test_what_is_no_longer_than_a_window_stays_as_it_was_to_the_last_bit() -> No
     with torch.inference_mode():
         whole, uncut, cut = (infer(model, batch, windows) for windows in (None, Windows(40, 10), Windows(9, 2)))
     short = np.r_[0:3, 43:52]
-    for head in model.heads:
+    for head in model.classifier_names:
         assert (uncut.probabilities[head] == whole.probabilities[head]).all()
         assert (cut.probabilities[head][short] == whole.probabilities[head][short]).all()
         assert not np.allclose(cut.probabilities[head], whole.probabilities[head], atol=1e-4)

@@ -1,4 +1,4 @@
-"""Models by name, and code of one's own: only where it is named."""
+"""Models by name, and custom code: only where it is named."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Wrong(Model):
     """Promises a head that it does not give."""
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
         del config
         return ("fused", "text")
 

@@ -1,4 +1,4 @@
-"""The model in the box: small, without machine paths, and good enough to tell a joy from an anger."""
+"""The bundled model: small, without machine paths, and good enough to tell a joy from an anger."""
 
 from __future__ import annotations
 

@@ -276,7 +276,7 @@ def test_no_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_strangers_to_a_model_that_knows_its_speakers() -> None:
     pipeline = Pipeline(tiny_model(speakers=Speakers("identity", 2, ("Ann", "Cy"))))
-    assert pipeline(chat()).notes == ["the model knows its speakers by name, and 1 of 2 here are strangers to it"]
+    assert pipeline(chat()).notes == ["1 of 2 speakers were not seen in training"]
 
 
 def test_a_model_whose_numbers_are_not_finite() -> None:

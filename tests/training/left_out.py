@@ -1,4 +1,4 @@
-"""A model of somebody's own, not all of whose parameters take part in every step."""
+"""A custom model, not all of whose parameters take part in every step."""
 
 from __future__ import annotations
 

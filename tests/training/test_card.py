@@ -36,7 +36,7 @@ def card(corpus: Corpus, folder: Path, terms: list[str]) -> str:
     provenance = {"protocol": "validation", "epoch": 1, "terms": terms}
     model = SDT(replace(SDTConfig.for_corpus(corpus, Architecture(width=8, heads=2)), provenance=provenance))
     labels = corpus.labels
-    scores = {"test": {head: score(np.array([0, 1]), np.array([0, 2]), labels) for head in model.heads}}
+    scores = {"test": {head: score(np.array([0, 1]), np.array([0, 2]), labels) for head in model.classifier_names}}
     remarks = [Remark("dev and test differ", "SDT", {}, f"{labels[0]}: odd")]
     return model_card(model, make_recipe(folder), corpus, scores, SURROUNDINGS, 1.0, remarks)
 

@@ -28,7 +28,8 @@ from sdt.models.inference import to_predictions
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
-from sdt.training.finetune import Classifier, Texts, _Run, finetune
+from sdt.training.finetune import _Run, finetune
+from sdt.training.finetune_model import Classifier, Texts
 from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
 from sdt.training.run import train
 from sdt.training.settings import Recipe, Training
@@ -130,7 +131,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
         with pytest.raises(InputError, match="fine-tuning is not finished" if after == 15 else "has no weights"):
             text_encoder(str(output))
-    with pytest.raises(InputError, match="unfinished fine-tuning; go on with --resume"):
+    with pytest.raises(InputError, match="unfinished fine-tuning; resume it with --resume"):
         finetune(corpus, output, settings)
     with pytest.raises(InputError, match="other settings: the run has batch 4, not 5"):
         finetune(corpus, output, replace(settings, batch=5), resume=True)

@@ -30,7 +30,7 @@ def test_folders_and_patterns(home: Path, name: str) -> None:
     group = Group.find(str(home / name))
     assert group.seeds == ((1, 10) if "1*" in name else (1, 2, 10))  # by number, not by name
     assert group.unfinished == ()
-    assert group.summary("test").heads["fused"]["accuracy"].mean > 0
+    assert group.summary("test").classifiers["fused"]["accuracy"].mean > 0
 
 
 def test_one_run_is_a_group(home: Path) -> None:

@@ -18,7 +18,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, run_model
-from sdt.evaluation.scores import score_heads
+from sdt.evaluation.scores import score_classifiers
 from sdt.models.sdt.model import SDT
 from sdt.prediction import StreamingPredictor
 from sdt.training.display import Display
@@ -111,7 +111,7 @@ def test_the_saved_model_is_the_best_and_has_the_saved_scores(finished: Path, co
     values, splits = RunFolder(finished).read_scores()
     assert splits.keys() == {"dev", "test"}
     for split, heads in splits.items():
-        again = score_heads(run_model(model, corpus, corpus.split(split)), corpus.labels)
+        again = score_classifiers(run_model(model, corpus, corpus.split(split)), corpus.labels)
         assert {h: s.to_dict() for h, s in again.items()} == {h: s.to_dict() for h, s in heads.items()}
     best = next(line for line in metrics(finished) if line["epoch"] == values["epoch"])
     assert splits["dev"]["fused"].weighted_f1 == best["dev"]["fused"]["weighted_f1"]
@@ -140,7 +140,7 @@ def test_the_model_card(finished: Path, corpus: Corpus) -> None:
 
 
 def test_a_causal_run(recipe: Recipe, corpus: Corpus, tmp_path: Path) -> None:
-    """It is evaluated as it will be used: its predictions on test are those of conversations that go on."""
+    """It is evaluated as it will be used: its predictions on test are those of running conversations."""
     causal = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, context="window(2)"))
     train(with_training(causal, epochs=1), tmp_path / "run", display=quiet())
     assert load_recipe(tmp_path / "run" / "recipe.yaml").model.context == "window(2)"
@@ -211,7 +211,7 @@ def test_resume_of_a_finished_run_leaves_it(finished: Path, recipe: Recipe) -> N
 
 
 def test_a_folder_that_is_taken(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a finished run; go on with --resume, replace it with --overwrite"):
+    with pytest.raises(InputError, match="a finished run; resume it with --resume, replace it with --overwrite"):
         train(recipe, finished, display=quiet())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -236,7 +236,7 @@ def test_resume_with_other_settings_names_them(finished: Path, recipe: Recipe, t
     with pytest.raises(InputError, match=r"training\.learning_rate 0\.003, asked for is 1\.0"):
         train(other, finished, resume=True, display=quiet())
     write_corpus(make_builder(seed=9), tmp_path / "other")
-    with pytest.raises(InputError, match="cannot go on with another corpus"):
+    with pytest.raises(InputError, match="cannot resume with another corpus"):
         train(dataclasses.replace(recipe, corpus=str(tmp_path / "other")), finished, resume=True, display=quiet())
 
 

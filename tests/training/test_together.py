@@ -164,7 +164,7 @@ def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, 
     assert words[:5] == ["torchrun", "--standalone", "--nproc-per-node", "2", "-m"]
     gone_on = torchrun(place, *words[4:])
     assert gone_on.code == 0, gone_on.errors
-    assert "going on after epoch 2" in gone_on.out[0]
+    assert "resuming after epoch 2" in gone_on.out[0]
     assert gone_on.out[1] == gone_on.errors[1] == gone_on.errors[0] == ""
     assert_same_run(two / "dropout", place / "killed")
 

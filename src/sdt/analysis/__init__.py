@@ -1,1 +1,1 @@
-"""What a model does, and why: subgroups, robustness, explanations."""
+"""Analysis of trained models: subgroups, robustness and explanation."""

@@ -23,7 +23,7 @@ from sdt.errors import InputError
 if TYPE_CHECKING:
     from sdt.analysis.subgroups.report import Analysis
     from sdt.corpus.store import Corpus
-    from sdt.training.systems import Found
+    from sdt.training.systems import NamedSystem
 
 FILES = ("analysis.json", "analysis.md", "analysis.tex", "parts.png", "context.png")
 
@@ -57,13 +57,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.analysis.subgroups.report import analyse
     from sdt.corpus.store import Corpus
     from sdt.files import check_folder
-    from sdt.training.systems import find
+    from sdt.training.systems import find_named_systems
 
     import_code(options)
     if options.output:
         check_folder(options.output, FILES.__contains__, "an analysis", overwrite=options.overwrite)
     given = Corpus.open(options.corpus) if options.corpus else None
-    found = find(options.systems, options.split, given)
+    found = find_named_systems(options.systems, options.split, given)
     corpora = [_corpus(of, given) for of in found]
     analyses = analyse([of.system for of in found], corpora, resampling_of(options))
     if options.context:
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _corpus(found: Found, given: Corpus | None) -> Corpus:
+def _corpus(found: NamedSystem, given: Corpus | None) -> Corpus:
     if found.group is not None:
         return found.group.checked(given) if given else found.group.corpus()
     if given is None:
@@ -86,7 +86,7 @@ def _corpus(found: Found, given: Corpus | None) -> Corpus:
 
 
 def _with_context(
-    analyses: Sequence[Analysis], found: Sequence[Found], corpora: Sequence[Corpus], options: argparse.Namespace
+    analyses: Sequence[Analysis], found: Sequence[NamedSystem], corpora: Sequence[Corpus], options: argparse.Namespace
 ) -> list[Analysis]:
     """Run the models with each length of context."""
     from sdt.analysis.subgroups.context import limited, name

@@ -113,11 +113,11 @@ def run(options: argparse.Namespace) -> int | None:
 def _print(evaluation: Evaluation, output: Path | None) -> None:
     from rich.console import Console
 
-    from sdt.evaluation.table import classes_table, heads_table, percent
+    from sdt.evaluation.table import classes_table, classifiers_table, percent
     from sdt.models.config import FUSED
 
     console = Console(highlight=False, markup=False)
-    console.print(heads_table(evaluation.scores, evaluation.title))
+    console.print(classifiers_table(evaluation.scores, evaluation.title))
     console.print(classes_table(evaluation.scores[FUSED], f"fused prediction by class\n{evaluation.title}"))
     if evaluation.weights:
         shares = (f"{modality} {percent(weight)} %" for modality, weight in evaluation.weights.items())

@@ -23,7 +23,7 @@ from sdt.cli.options import add_code_option, add_device_option, add_encoding_opt
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.analysis.explanation.source import Subject
+    from sdt.analysis.explanation.source import PackedConversation
     from sdt.models.config import ModelConfig
 
 
@@ -98,7 +98,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("name a conversation with --conversation ID; --list shows all of them")
 
 
-def _subject(config: ModelConfig, folder: Path, options: argparse.Namespace) -> Subject:
+def _subject(config: ModelConfig, folder: Path, options: argparse.Namespace) -> PackedConversation:
     from sdt.analysis.explanation.source import from_corpus, from_transcript
     from sdt.cli.paths import open_corpus
 

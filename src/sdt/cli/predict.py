@@ -136,11 +136,11 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     try:
         with connected_cluster(options) as cluster, _progress(survey.utterances) as progress:
             from sdt.models.hub import DEFAULT
-            from sdt.prediction.clustered import Loading, predict_on
+            from sdt.prediction.clustered import ModelLoading, predict_on
 
             assert cluster is not None
             code = tuple(options.code)
-            loading = Loading(
+            loading = ModelLoading(
                 options.model or DEFAULT, code, options.device, window=options.window, overlap=options.overlap
             )
             notes = predict_on(cluster, loading, survey, output, format_, progress)

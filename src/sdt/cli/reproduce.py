@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.experiments.reproduction import ROWS, comparison, published_corpus
     from sdt.experiments.results import Results
     from sdt.files import check_writable, write_text
-    from sdt.training.recipe import load_recipe, shipped_recipe
+    from sdt.training.recipe import load_recipe
+    from sdt.training.recipe_file import shipped_recipe
 
     published = PUBLISHED[options.published]
     output: Path = options.output or Path(f"runs/reproduce-{options.published}")

@@ -24,7 +24,7 @@ from sdt.cli.options import add_bootstrap_options, add_code_option, add_device_o
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from sdt.analysis.robustness.measure import Subject, Trial
+    from sdt.analysis.robustness.measure import RobustnessTrial, TestedGroup
     from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.analysis.robustness.report import Robustness
 
@@ -77,36 +77,38 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _subjects(options: argparse.Namespace) -> list[Subject]:
-    from sdt.analysis.robustness.measure import Subject
+def _subjects(options: argparse.Namespace) -> list[TestedGroup]:
+    from sdt.analysis.robustness.measure import TestedGroup
     from sdt.corpus.store import Corpus
     from sdt.evaluation.significance import align
-    from sdt.training.systems import find
+    from sdt.training.systems import find_named_systems
 
     given = Corpus.open(options.corpus) if options.corpus else None
-    found = find(options.systems, options.split, given)
+    found = find_named_systems(options.systems, options.split, given)
     subjects = []
     for of, system in zip(found, align([of.system for of in found], other_features=True), strict=True):
         if of.group is None:
             raise InputError(f"{system.name}: a file of predictions has no model to run again; name runs")
         corpus = of.group.checked(given) if given else of.group.corpus()
-        subjects.append(Subject(of.group, system, corpus, options.split))
+        subjects.append(TestedGroup(of.group, system, corpus, options.split))
     return subjects
 
 
-def _trials(subjects: Sequence[Subject], options: argparse.Namespace) -> list[Trial]:
+def _trials(subjects: Sequence[TestedGroup], options: argparse.Namespace) -> list[RobustnessTrial]:
     """The trials of each group."""
-    from sdt.analysis.robustness.measure import Levels, trials
+    from sdt.analysis.robustness.measure import Levels, plan_trials
 
     levels = Levels(options.missing, options.noise, options.speakers, options.words)
-    found = trials(subjects, levels, options.seed)
+    found = plan_trials(subjects, levels, options.seed)
     notes = [note for of in found for note in of.notes]
     if not any(of.disturbances for of in found):
         raise InputError(f"no degradation can be applied{': ' if notes else ''}{'; '.join(notes)}")
     return found
 
 
-def _measure(trials: Sequence[Trial], points: PredictionCache, options: argparse.Namespace) -> list[Robustness]:
+def _measure(
+    trials: Sequence[RobustnessTrial], points: PredictionCache, options: argparse.Namespace
+) -> list[Robustness]:
     """Run and score every group."""
     from sdt.analysis.robustness.measure import measure
     from sdt.analysis.robustness.report import Robustness, score_curve
@@ -140,7 +142,7 @@ def _print(groups: Sequence[Robustness], options: argparse.Namespace) -> None:
         console.print(f"note: {printable(note)}", soft_wrap=True)
 
 
-def _write(groups: Sequence[Robustness], first: Subject, options: argparse.Namespace) -> None:
+def _write(groups: Sequence[Robustness], first: TestedGroup, options: argparse.Namespace) -> None:
     from sdt.analysis.robustness.figure import write_curves
     from sdt.analysis.robustness.report import grids
     from sdt.escaping import latex_comment, markdown_command, markdown_paragraph

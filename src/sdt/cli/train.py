@@ -133,13 +133,13 @@ def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
 
 def _print_scores(run_folder: RunFolder, console: Console) -> None:
     from sdt.evaluation.scores import caveat
-    from sdt.evaluation.table import heads_table
+    from sdt.evaluation.table import classifiers_table
     from sdt.training.test_monitor import TestSelection
 
     values, splits = run_folder.read_scores()
     note = caveat(values)
     for split, heads in splits.items():
-        console.print(heads_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
+        console.print(classifiers_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
     if "test_chosen" in values:
         price = TestSelection.from_dict(values["test_chosen"]).price(splits["test"])
         console.print(price, markup=False, highlight=False, soft_wrap=True)

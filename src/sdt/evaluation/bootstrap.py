@@ -1,4 +1,4 @@
-"""How much a score, or the difference of two, would change with another test set: the bootstrap over conversations.
+"""The bootstrap over conversations: intervals and p-values for other test sets.
 
 Whole conversations are drawn with replacement, as many as the test set has, and everything is scored on what was drawn;
 10,000 times. Utterances must not be drawn by themselves: those of a conversation depend on each other, and intervals
@@ -82,11 +82,11 @@ class Interval(NamedTuple):
     """A percentile interval, or the reason why there is none."""
 
     low: float
-    """NaN where there is none."""
+    """NaN if there is none."""
     high: float
-    """NaN where there is none."""
+    """NaN if there is none."""
     note: str = ""
-    """Why there is none; empty where there is one."""
+    """Why there is none; empty if there is one."""
 
 
 def interval(drawn: npt.NDArray[np.float64], level: float, conversations: int) -> Interval:
@@ -127,11 +127,11 @@ def two_sided_p(differences: npt.NDArray[np.float64], conversations: int) -> flo
     without any difference counts on both sides, and one draw more is counted on each, so that p is never 0.
 
     Args:
-        differences: [B] differences of two systems on the same draws; NaN where nothing to score was drawn.
+        differences: [B] differences of two systems on the same draws; NaN if nothing to score was drawn.
         conversations: How many conversations have anything that is scored.
 
     Returns:
-        None where the test is undefined: fewer than six conversations, or the same difference, not 0, in every draw.
+        None if the test is undefined: fewer than six conversations, or the same difference, not 0, in every draw.
     """
     known = differences[~np.isnan(differences)]
     if conversations < FEWEST_CONVERSATIONS or (np.ptp(known) < _NOTHING and abs(known[0]) >= _NOTHING):

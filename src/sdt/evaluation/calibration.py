@@ -1,4 +1,4 @@
-"""Whether a model's probabilities mean what they say, and one number that makes them.
+"""Calibration: the expected calibration error, and temperature scaling.
 
 Guo, Pleiss, Sun, Weinberger: "On Calibration of Modern Neural Networks", ICML 2017 (temperature scaling, section 4.2;
 expected calibration error, section 2).
@@ -34,7 +34,7 @@ class Reliability:
     count: npt.NDArray[np.int64]
     """[bins] utterances."""
     confidence: npt.NDArray[np.float64]
-    """[bins]; the mean of the highest probability, NaN where there is no utterance."""
+    """[bins]; the mean of the highest probability, NaN if there is no utterance."""
     accuracy: npt.NDArray[np.float64]
     """[bins]; the share that is right, NaN likewise."""
 
@@ -46,7 +46,7 @@ def fit_temperatures(outputs: SplitOutputs) -> dict[str, float]:
         outputs: Of a model whose temperatures are all 1, on utterances that it was not trained on.
 
     Returns:
-        Head to temperature; empty where no utterance is labelled.
+        Head to temperature; empty if no utterance is labelled.
     """
     if (outputs.label < 0).all():
         return {}
@@ -60,7 +60,7 @@ def fit_temperature(probabilities: npt.NDArray[np.float32], label: npt.NDArray[n
 
     Args:
         probabilities: [N, C], by T = 1; their logarithms are the logits up to a constant that softmax ignores.
-        label: [N] class numbers; negative where there is none, at least one is not.
+        label: [N] class numbers; negative if there is none, at least one is not.
     """
     labelled = label >= 0
     logits = _logarithm(probabilities[labelled])
@@ -81,7 +81,7 @@ def cross_entropy(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.
 
     Args:
         probabilities: [N, C].
-        label: [N] class numbers; negative where there is none, at least one is not.
+        label: [N] class numbers; negative if there is none, at least one is not.
     """
     labelled = label >= 0
     return float(-_logarithm(probabilities[labelled, label[labelled]]).mean())
@@ -91,12 +91,12 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     """The expected calibration error: how far confidence is from accuracy.
 
     The utterances are divided by their highest probability into 15 bins of equal width, (0, 1/15], (1/15, 2/15] and so
-    on. The error is the mean of |accuracy - mean confidence| over the bins, weighted by their utterances: 0 where of
+    on. The error is the mean of |accuracy - mean confidence| over the bins, weighted by their utterances: 0 if of
     the utterances predicted with 70 % every 70 in 100 are right.
 
     Args:
         probabilities: [N, C].
-        label: [N] class numbers; negative where there is none, at least one is not.
+        label: [N] class numbers; negative if there is none, at least one is not.
 
     Returns:
         A fraction from 0 to 1.

@@ -1,4 +1,4 @@
-"""Comparisons as tables and as one JSON object."""
+"""Comparisons of systems as tables and JSON."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def check_fit(config: ModelConfig, corpus: Corpus) -> list[str]:
     """Whether a model can be run on a corpus. A corpus may have more modalities than the model, but no fewer.
 
     Returns:
-        What the user should know, one line each: features that another encoder made than the model's.
+        Notes for the user, one line each: features that another encoder made than the model's.
 
     Raises:
         InputError: The corpus lacks a modality of the model, has it in another width, or has labels that the model

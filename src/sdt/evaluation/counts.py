@@ -1,4 +1,4 @@
-"""Counts of correct and predicted utterances per conversation: the scores of any choice of conversations are sums.
+"""Counts of correct and predicted utterances per conversation, summed to scores.
 
 Shapes: K conversations, N utterances, R runs (seeds), C classes.
 """
@@ -71,7 +71,7 @@ class Counts:
             weights: [B, K] how often each conversation counts, B times.
 
         Returns:
-            [B, R, measures]; NaN where no utterance counts.
+            [B, R, measures]; NaN if no utterance counts.
         """
         K, R, C = self.right.shape
         right = (weights @ self.right.reshape(K, R * C)).reshape(-1, R, C)

@@ -1,4 +1,4 @@
-"""A model, scored on one split of a corpus: everything that is said of it, and the files that keep it."""
+"""Evaluates a model on a split of a corpus and writes scores, predictions and figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.metrics import metrics
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks
-from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.files import atomic_folder, check_folder, write_text
 from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
@@ -146,7 +146,7 @@ def evaluate(
         device=device,
         progress=progress,
     )
-    scores = score_heads(outputs, model.config.labels)
+    scores = score_classifiers(outputs, model.config.labels)
     remarks = list(score_remarks(name, [{split: scores}], model.trained_terms))
     before, after = calibration_errors(outputs, model.config.temperature)
     remarks += calibration_remarks(name, split, [model.config.temperature], [before], [after])

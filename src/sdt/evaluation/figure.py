@@ -1,4 +1,4 @@
-"""Pictures in files, and the confusion matrix as one.
+"""Writes figures to files; the figure of a confusion matrix.
 
 Shapes: C classes.
 """
@@ -73,7 +73,7 @@ def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequen
         title: Stands above; may have several lines, of which the first is the heading.
 
     Raises:
-        InputError: The suffix is none of these.
+        InputError: The suffix is not one of these.
     """
     check_picture(path)
     save_figure(path, confusion_figure(confusion, labels, title))
@@ -83,7 +83,7 @@ def check_picture(path: Path) -> None:
     """Refuse a file name that no picture can have.
 
     Raises:
-        InputError: Its suffix is none of .png, .svg and .pdf.
+        InputError: Its suffix is not one of .png, .svg and .pdf.
     """
     if path.suffix.lower().removeprefix(".") not in _METADATA:
         raise InputError(f"{path}: a picture's name ends in .png, .svg or .pdf")
@@ -145,7 +145,7 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
 
 
 def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale: float) -> None:
-    """Write a cell's share in percent and its count; only a faint 0 where there is nothing."""
+    """Write a cell's share in percent and its count; only a faint 0 if there is nothing."""
     # The layout need not measure what lies inside the matrix anyway: with many classes that takes long.
     style: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
     if count == 0:

@@ -1,4 +1,4 @@
-"""Confusion matrices side by side: the reference, another system, and what the other does differently.
+"""Figure of confusion matrices side by side: the reference, another system, and their difference.
 
 Shapes: C classes, R runs.
 """
@@ -37,7 +37,7 @@ def write_confusions(path: Path, reference: System, others: Sequence[System], ti
         title: Stands above.
 
     Raises:
-        InputError: The suffix is none of these.
+        InputError: The suffix is not one of these.
     """
     save_figure(path, confusions_figure(reference, others, title))
 

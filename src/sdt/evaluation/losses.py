@@ -1,4 +1,4 @@
-"""What the same models lose when something about their input changes.
+"""Scores that the same models lose when their input changes.
 
 Shapes: R runs, B draws, C classes.
 """

@@ -55,7 +55,7 @@ class Metric:
     title: str
     """Its name in tables and sentences: `weighted F1`."""
     function: Callable[[ClassCounts], Floats]
-    """Returns [...]; NaN where there is no utterance."""
+    """Returns [...]; NaN if there is no utterance."""
     scale: float = 100.0
     """Tables show the value times this; 100 for percent."""
     decimals: int = 2
@@ -122,7 +122,7 @@ def measure(name: str) -> Metric:
 
 
 def measure_values(counts: ClassCounts) -> Floats:
-    """All measures, [..., number of metrics + C], in the order of `measure_names`; NaN where there is no utterance."""
+    """All measures, [..., number of metrics + C], in the order of `measure_names`; NaN if there is no utterance."""
     shape = counts.correct.shape[:-1]
     values = np.stack([np.broadcast_to(metric.function(counts), shape) for metric in metrics().values()], axis=-1)
     return np.concatenate([values, counts.f1], axis=-1)

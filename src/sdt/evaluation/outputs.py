@@ -86,7 +86,7 @@ def run_model(
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     shape = (size, len(config.modalities))
-    probabilities = {head: np.empty((size, len(config.labels)), dtype=np.float32) for head in model.heads}
+    probabilities = {head: np.empty((size, len(config.labels)), dtype=np.float32) for head in model.classifier_names}
     label = np.full(size, UNLABELLED, dtype=np.int64)
     weights, has_weights = np.empty(shape, dtype=np.float32), False
     present = np.empty(shape, dtype=np.bool_)
@@ -112,7 +112,7 @@ def run_model(
                 seen = batch if modalities is None else batch.only(modalities)
                 seen = change(seen) if change else seen
                 found = infer(model, seen, windows, device)
-                for head in model.heads:
+                for head in model.classifier_names:
                     probabilities[head][rows] = found.probabilities[head]
                 if found.weights is not None:
                     weights[rows], has_weights = found.weights, True

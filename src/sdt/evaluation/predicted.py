@@ -1,11 +1,11 @@
-"""Predictions read back from a file: of a run, or of any other program.
+"""Reads predictions from files of runs or of other programs.
 
 | column         |          | what it holds                                         |
 |----------------|----------|-------------------------------------------------------|
 | `conversation` | required | the conversation's id                                 |
 | `utterance`    | required | its id in the conversation                            |
 | `emotion`      | required | what was predicted                                    |
-| `label`        |          | the annotated emotion; empty where there is none      |
+| `label`        |          | the annotated emotion; empty if there is none      |
 
 JSON Lines (.jsonl, .ndjson), a JSON array (.json) or CSV; further columns are left aside.
 """
@@ -35,7 +35,7 @@ class Predicted:
     path: Path
     emotions: Mapping[Place, str]
     annotated: Mapping[Place, str]
-    """What the file itself says of the annotation; empty where it has no `label`."""
+    """What the file itself says of the annotation; empty if it has no `label`."""
     labels: tuple[str, ...] | None
     """The model's labels in their order, where the file has its probabilities."""
 

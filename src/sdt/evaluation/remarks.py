@@ -1,4 +1,4 @@
-"""Remarks: what is odd about some scores, found by rule and stated with its numbers."""
+"""Remarks: rules that detect unusual scores and report them with their numbers."""
 
 from __future__ import annotations
 

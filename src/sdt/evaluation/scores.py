@@ -1,4 +1,4 @@
-"""Scores of predicted emotions, by scikit-learn's definitions.
+"""Scores of predicted emotions, by the definitions of scikit-learn.
 
 Shapes: N utterances, C classes.
 """
@@ -24,12 +24,12 @@ _NONE = "no labelled utterances to score: the annotation is needed"
 
 @dataclass(frozen=True)
 class ClassScores:
-    """The scores of one class; fractions from 0 to 1."""
+    """Scores of one class, between 0 and 1."""
 
     precision: float
-    """0 where the class was never predicted."""
+    """0 if the class was never predicted."""
     recall: float
-    """0 where the class does not occur."""
+    """0 if the class does not occur."""
     f1: float
     support: int
     """Utterances of this class."""
@@ -37,12 +37,12 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How well predictions agree with the annotation; fractions from 0 to 1."""
+    """Scores of predictions against the annotation."""
 
     metrics: Mapping[str, float]
     """The value of each metric of `sdt.evaluation.metrics.METRICS`, by name."""
     classes: Mapping[str, ClassScores]
-    """By label name, in the model's order."""
+    """Label to scores, in the order of the labels."""
     confusion: npt.NDArray[np.int64]
     """[C, C] counts; a row is an annotated class, a column a predicted one."""
 
@@ -68,12 +68,12 @@ class Scores:
 
     @property
     def absent(self) -> list[str]:
-        """The classes that no scored utterance has; their recall and F1 are 0 by convention."""
+        """Classes without annotated utterances; their recall and F1 are 0 by convention."""
         return [label for label, of in self.classes.items() if not of.support]
 
     @property
     def utterances(self) -> int:
-        """How many labelled utterances were scored."""
+        """The number of scored utterances."""
         return int(self.confusion.sum())
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,13 +90,13 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
     """Score predicted class numbers.
 
     Args:
-        true: [N] annotated class numbers; negative where an utterance is not annotated: it is left out.
+        true: [N] annotated class numbers; negative if an utterance is not annotated: it is left out.
         predicted: [N] predicted class numbers.
         labels: The C label names in the order of their numbers.
 
     Raises:
         InputError: No utterance is annotated.
-        ValueError: The two arrays differ in length, or hold a number that is no class.
+        ValueError: The arrays differ in length or contain an invalid class number.
     """
     true, predicted = np.asarray(true), np.asarray(predicted)
     if true.shape != predicted.shape or true.ndim != 1:
@@ -112,7 +112,7 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
 
 
 def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> Scores:
-    """Score predictions that were counted already, the same numbers as from the predictions themselves.
+    """Score a confusion matrix.
 
     Args:
         confusion: [C, C] counts; a row is an annotated class, a column a predicted one.
@@ -144,8 +144,8 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     )
 
 
-def score_heads(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
-    """Score the fused prediction and every branch's; keyed and ordered like `outputs.probabilities`.
+def score_classifiers(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:
+    """Score the predictions of every classifier, keyed like `outputs.probabilities`.
 
     Raises:
         InputError: No utterance is annotated.
@@ -154,7 +154,7 @@ def score_heads(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Score
 
 
 def caveat(provenance: Mapping[str, Any]) -> str | None:
-    """What has to stand beside every score of a model whose epoch was chosen on the test set; None for others.
+    """The caveat for scores of a model whose epoch was selected on the test set; None for other models.
 
     Args:
         provenance: `SDTConfig.provenance`.

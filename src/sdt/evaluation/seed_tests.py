@@ -1,4 +1,4 @@
-"""Whether two groups of runs differ by more than their seeds: tests over runs, paired by seed; and Holm's correction.
+"""Paired tests over seeds between two groups of runs, and Holm's correction.
 
 Dror, Baumer, Shlomov, Reichart: "The Hitchhiker's Guide to Testing Statistical Significance in Natural Language
 Processing", ACL 2018 (sections 3.1 and 3.2: the paired t-test for differences that are about normal, Wilcoxon's signed
@@ -31,7 +31,7 @@ class SeedTest:
     """The outcome of a test over seeds."""
 
     p: float | None
-    """Two-sided; None where the test says nothing."""
+    """Two-sided; None if the test says nothing."""
     pairs: int
     """Seeds that both groups have."""
     note: str = ""

@@ -1,4 +1,4 @@
-"""Scores over several runs that differ in nothing but their seed: mean and standard deviation."""
+"""Mean and standard deviation of scores over runs that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Spread:
 class Summary:
     """What R runs came to on one split."""
 
-    heads: Mapping[str, Mapping[str, Spread]]
+    classifiers: Mapping[str, Mapping[str, Spread]]
     """Head to the spread of each metric, by name."""
     classes: Mapping[str, Spread]
     """Label to the fused prediction's F1."""
@@ -51,7 +51,7 @@ class Summary:
     def of(cls, runs: Sequence[Mapping[str, Scores]]) -> Summary:
         """Summarise runs, each a mapping from head to scores; all have the same heads and labels."""
         return cls(
-            heads={
+            classifiers={
                 head: {name: Spread.of([scores[head].metrics[name] for scores in runs]) for name in metrics()}
                 for head in runs[0]
             },
@@ -77,7 +77,7 @@ def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]
 
     columns = ("head", *(metric.title for metric in metrics().values()))
     heads: list[tuple[str, ...]] = [
-        (head, *(shown(spreads[name], name) for name in metrics())) for head, spreads in summary.heads.items()
+        (head, *(shown(spreads[name], name) for name in metrics())) for head, spreads in summary.classifiers.items()
     ]
     classes: list[tuple[str, ...]] = [
         (label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()

@@ -1,4 +1,4 @@
-"""Is one system better than another? Differences with their intervals and p, from predictions alone.
+"""Compares systems by their predictions: differences with confidence intervals and p-values.
 
 Three questions are asked of every difference, and each has an answer of its own:
 - could another test set turn it round? The paired bootstrap over conversations (`bootstrap`);
@@ -52,10 +52,10 @@ class Estimate:
     spread: Spread
     """Mean and standard deviation over its runs."""
     low: float
-    """The interval of the mean over the runs, by the bootstrap over conversations; NaN where it is not estimable."""
+    """The interval of the mean over the runs, by the bootstrap over conversations; NaN if it is not estimable."""
     high: float
     note: str = ""
-    """Why there is no interval; empty where there is one."""
+    """Why there is no interval; empty if there is one."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -81,12 +81,12 @@ class Difference:
     value: float
     """The difference of the means over the runs."""
     low: float
-    """The interval, by the paired bootstrap over conversations; NaN where it is not estimable."""
+    """The interval, by the paired bootstrap over conversations; NaN if it is not estimable."""
     high: float
     note: str
-    """Why there is no interval; empty where there is one."""
+    """Why there is no interval; empty if there is one."""
     p: float | None
-    """Two-sided, by the same bootstrap; None where the test is undefined."""
+    """Two-sided, by the same bootstrap; None if the test is undefined."""
     t: SeedTest
     wilcoxon: SeedTest
     p_holm: float | None = None

@@ -1,4 +1,4 @@
-"""What is compared: a system, that is one model or several that differ in their seed, and what it says of a test set.
+"""Systems to compare: the predictions of one model, or of several that differ only in their seed.
 
 Shapes: N annotated utterances, R runs (seeds), K conversations, C classes.
 """
@@ -64,7 +64,7 @@ class System:
     predicted: npt.NDArray[np.int64]
     """[R, N] predicted class numbers."""
     seeds: tuple[int | None, ...]
-    """[R]; None where nobody knows."""
+    """[R]; None if nobody knows."""
     corpus_sha256: str | None = None
     """The fingerprint of the corpus, where it is known."""
     caveats: tuple[str, ...] = ()
@@ -80,27 +80,27 @@ class System:
             name: What to call the system.
             predicted: Of R runs.
             truth: The annotation. What a file says of further utterances is left aside.
-            seeds: [R]; None where nobody knows.
+            seeds: [R]; None if nobody knows.
 
         Raises:
-            InputError: An annotated utterance has no prediction, a prediction or an annotation is no label, or a file
-                holds another annotation.
+            InputError: An annotated utterance has no prediction, a prediction or an annotation is not a label, or a
+                file holds another annotation.
         """
         number = {label: index for index, label in enumerate(truth.labels)}
         for place, label in truth.annotated.items():
             if label not in number:
-                raise InputError(f"{name}: {_said(place)} is annotated {label!r}{near_miss(label, truth.labels)}")
-        places = tuple(truth.annotated)
-        if not places:
+                raise InputError(f"{name}: {_named(place)} is annotated {label!r}{near_miss(label, truth.labels)}")
+        utterance_keys = tuple(truth.annotated)
+        if not utterance_keys:
             raise InputError(f"{name}: no annotated utterance; scores need the annotation")
         for of in predicted:
             _check_annotation(of, truth)
         return cls(
             name=name,
             labels=truth.labels,
-            utterance_keys=places,
-            true=np.array([number[truth.annotated[place]] for place in places], dtype=np.int64),
-            predicted=np.array([_numbers(of, places, number) for of in predicted], dtype=np.int64),
+            utterance_keys=utterance_keys,
+            true=np.array([number[truth.annotated[place]] for place in utterance_keys], dtype=np.int64),
+            predicted=np.array([_numbers(of, utterance_keys, number) for of in predicted], dtype=np.int64),
             seeds=tuple(seeds) if seeds is not None else (None,) * len(predicted),
         )
 
@@ -165,25 +165,27 @@ class System:
         )
 
 
-def _numbers(predicted: Predicted, places: Sequence[Place], number: Mapping[str, int]) -> list[int]:
-    missing = [place for place in places if place not in predicted.emotions]
+def _numbers(predicted: Predicted, utterance_keys: Sequence[Place], number: Mapping[str, int]) -> list[int]:
+    missing = [place for place in utterance_keys if place not in predicted.emotions]
     if missing:
         raise InputError(
-            f"{predicted.path}: no prediction of {len(missing)} of {len(places)} annotated utterances, the first is "
-            f"{_said(missing[0])}; a comparison needs all of them"
+            f"{predicted.path}: no prediction of {len(missing)} of {len(utterance_keys)} annotated utterances, "
+            f"the first is {_named(missing[0])}; a comparison needs all of them"
         )
-    for place in places:
+    for place in utterance_keys:
         emotion = predicted.emotions[place]
         if emotion not in number:
-            raise InputError(f"{predicted.path}: {_said(place)}: {emotion!r} is no label{near_miss(emotion, number)}")
-    return [number[predicted.emotions[place]] for place in places]
+            raise InputError(
+                f"{predicted.path}: {_named(place)}: {emotion!r} is not a label{near_miss(emotion, number)}"
+            )
+    return [number[predicted.emotions[place]] for place in utterance_keys]
 
 
 def _check_annotation(predicted: Predicted, truth: Truth) -> None:
     for place, label in predicted.annotated.items():
         if label != truth.annotated.get(place, label):
             raise InputError(
-                f"{predicted.path}: {_said(place)} is annotated {label!r}, elsewhere {truth.annotated[place]!r}; the "
+                f"{predicted.path}: {_named(place)} is annotated {label!r}, elsewhere {truth.annotated[place]!r}; the "
                 "test sets are not the same"
             )
 
@@ -199,15 +201,15 @@ def _check_same_test(one: System, other: System) -> None:
         where = one.name if min(only) in mine else other.name
         raise InputError(
             f"{one.name} and {other.name} were tested on different utterances: {len(only)} are annotated in one alone, "
-            f"such as {_said(min(only))} in {where}; compare runs on the same test set"
+            f"such as {_named(min(only))} in {where}; compare runs on the same test set"
         )
     if changed := sorted(place for place in mine if mine[place] != theirs[place]):
         place = changed[0]
         raise InputError(
             f"{one.name} and {other.name} were tested with different annotations; {len(changed)} differ, such as "
-            f"{_said(place)}, {mine[place]!r} and {theirs[place]!r}"
+            f"{_named(place)}, {mine[place]!r} and {theirs[place]!r}"
         )
 
 
-def _said(place: Place) -> str:
+def _named(place: Place) -> str:
     return f"utterance {place[1]!r} of conversation {place[0]!r}"

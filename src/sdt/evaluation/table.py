@@ -1,4 +1,4 @@
-"""Scores as tables for a terminal, in percent with two decimals as the field prints them."""
+"""Tables of scores for terminals, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ class Grid:
         return "\n".join(lines) + "\n"
 
 
-def heads_table(scores: Mapping[str, Scores], title: str) -> Group:
+def classifiers_table(scores: Mapping[str, Scores], title: str) -> Group:
     """One row for each head, one column for each metric.
 
     Args:
         scores: Head (`fused`, then each modality) to its scores.
         title: What was scored, with the caveat where there is one (`scores.caveat`); stands above the table.
     """
-    table = plain_table(*heads_columns())
+    table = plain_table(*metric_columns())
     for head, of in scores.items():
         table.add_row(Text(head), *metric_cells(of), style="bold" if head == FUSED else None)
     return Group(Text(title, style="bold"), table)
 
 
-def heads_columns() -> tuple[str, ...]:
+def metric_columns() -> tuple[str, ...]:
     """The columns of a table with one row for each head: `head`, then the metrics."""
     return ("head", *(metric.title for metric in metrics().values()))
 
@@ -79,7 +79,7 @@ def classes_table(scores: Scores, title: str) -> Group:
 
     Args:
         scores: The scores of one head.
-        title: As in `heads_table`.
+        title: As in `classifiers_table`.
     """
     table = plain_table("class", "precision", "recall", "F1", "support")
     for label, of in scores.classes.items():

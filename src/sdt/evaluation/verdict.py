@@ -1,4 +1,4 @@
-"""What a comparison says, as values and in words that claim no more than the numbers do."""
+"""Verdicts of a comparison, as values and as sentences that state the limits of the test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Verdict:
 
 
 class HasInterval(Protocol):
-    """An estimate with a percentile interval, whose ends are NaN where it is not estimable."""
+    """An estimate with a percentile interval, whose ends are NaN if it is not estimable."""
 
     @property
     def low(self) -> float:
@@ -69,7 +69,7 @@ def interval_text(of: HasInterval, form: str, to: str = " to ", scale: float = 1
 
 
 def corrected_for(sizes: Family) -> str:
-    """For how many comparisons p are corrected, each test by its name where they differ; empty where none is."""
+    """For how many comparisons p are corrected, each test by its name where they differ; empty if none is."""
     if max(sizes) <= 1:
         return ""
     if len(set(sizes)) == 1:

@@ -1,1 +1,1 @@
-"""Experiments: many runs that answer one question, in one folder; the paper's tables; the search for settings."""
+"""Experiments: many runs for one question, in one folder; the tables of the paper; hyperparameter search."""

@@ -1,4 +1,4 @@
-"""The runs of an experiment on a cluster: each in a process of its own on some machine, in the folder they share."""
+"""Runs of an experiment on a cluster: each in its own process, in a shared folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from sdt.cluster.work import Channel, Cluster, LostUnitsError, WorkUnit
 from sdt.experiments.plan import Job
-from sdt.experiments.workers import PATIENCE, Failure, Watcher, values_of
+from sdt.experiments.workers import PATIENCE, Failure, RunListener, job_values
 
 Event = Mapping[str, Any]
 
 
-def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: Watcher, log: Sequence[str] = ()) -> list[Failure]:
+def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: RunListener, log: Sequence[str] = ()) -> list[Failure]:
     """Make runs, some at once. One that fails does not stop the others; one whose machine is lost goes on elsewhere.
 
     Args:
@@ -27,7 +27,7 @@ def make_runs_on(cluster: Cluster, jobs: Sequence[Job], watcher: Watcher, log: S
     """
     following = _Following({job.name: job for job in jobs}, watcher)
     channel = cluster.channel()
-    units = (WorkUnit(job.name, (job.name, values_of(job, log))) for job in jobs)
+    units = (WorkUnit(job.name, (job.name, job_values(job, log))) for job in jobs)
     try:
         for unit, event in cluster.run(
             make_maker,
@@ -60,7 +60,7 @@ def make_maker(channel: Channel) -> Callable[[tuple[str, Event]], Event]:
 class _Following:
     """Tells a watcher of what it hears of runs."""
 
-    def __init__(self, jobs: Mapping[str, Job], watcher: Watcher) -> None:
+    def __init__(self, jobs: Mapping[str, Job], watcher: RunListener) -> None:
         self._jobs, self._watcher = jobs, watcher
         self._going: set[str] = set()
         self.failures: list[Failure] = []

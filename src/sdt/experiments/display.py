@@ -1,4 +1,4 @@
-"""What an experiment shows while it runs: a bar for each run that goes on and one for all, or plain lines."""
+"""Progress of an experiment: a bar per active run and one for all, or plain lines."""
 
 from __future__ import annotations
 

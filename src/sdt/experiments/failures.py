@@ -1,4 +1,4 @@
-"""Why runs of an experiment failed: `failures.json` beside `experiment.json`, so that a report can say it later."""
+"""Records why runs of an experiment failed, in `failures.json`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from sdt.errors import InputError
 from sdt.experiments.plan import Job
-from sdt.experiments.workers import Failure, Watcher
+from sdt.experiments.workers import Failure, RunListener
 from sdt.files import write_text
 
 FILE = "failures.json"
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty where none did.
+    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty if none did.
 
     Raises:
         InputError: The file is damaged.
@@ -31,7 +31,7 @@ def read_failures(folder: Path) -> dict[str, str]:
         raise InputError(f"{path}: damaged ({error}); remove it, and the reasons of failed runs are unknown") from None
 
 
-class Noting:
+class FailureRecorder:
     """A watcher that writes failures down as they happen, and strikes them out when the run is tried again.
 
     Args:
@@ -39,7 +39,7 @@ class Noting:
         folder: The experiment's folder.
     """
 
-    def __init__(self, watcher: Watcher, folder: Path) -> None:
+    def __init__(self, watcher: RunListener, folder: Path) -> None:
         self._watcher, self._folder = watcher, folder
 
     def started(self, job: Job) -> None:

@@ -23,7 +23,7 @@ def grid(texts: Sequence[str]) -> ExperimentRows:
         texts: `KEY=VALUE,VALUE`; values are YAML, so that a list in brackets is one value.
 
     Raises:
-        InputError: A text is not of this form, a key is no setting, or a value is none of the setting's.
+        InputError: A text is not of this form, a key is not a setting, or a value is none of the setting's.
     """
     values: dict[str, list[object]] = {}
     for text in texts:
@@ -61,12 +61,12 @@ def listed_values(key: str, text: str, where: str) -> list[object]:
         where: What an error message begins with.
 
     Raises:
-        InputError: There is no such setting, no value, or one that is none of the setting's.
+        InputError: The setting does not exist, no value, or one that is none of the setting's.
     """
     try:
         found = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError:
-        raise InputError(f"{where}: {text!r} is no list of values") from None
+        raise InputError(f"{where}: {text!r} is not a list of values") from None
     if not found:
         raise InputError(f"{where}: there is no value")
     if key == "modalities":

@@ -1,4 +1,4 @@
-"""What an experiment consists of: rows of settings, each run with the same seeds.
+"""The plan of an experiment: rows of settings, each run with the same seeds.
 
     EXPERIMENT/experiment.json   question, recipe, rows with their overrides, seeds, command, environment
     EXPERIMENT/ROW/seed-N/       a run folder
@@ -55,7 +55,7 @@ class ExperimentRows:
         """Some of the rows, and the reference.
 
         Raises:
-            InputError: There is no such row.
+            InputError: The row does not exist.
         """
         known = [row.name for row in self.rows]
         for name in names:
@@ -94,7 +94,7 @@ class Plan:
     threads: int
     """Of each run."""
     reference: str | None
-    """The row with which the others are compared; None where there is but one."""
+    """The row with which the others are compared; None if there is but one."""
     recipe_file: str
     """Where the recipe was read from, for commands that repeat a run."""
     options: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Plan:
         """The settings of a run.
 
         Raises:
-            InputError: An override is no setting, or contradicts another.
+            InputError: An override is not a setting, or contradicts another.
         """
         try:
             recipe = changed(self.recipe, row.overrides)
@@ -216,7 +216,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise InputError(f"--seeds {text}: {part!r} is no seed and no range; expected such as 0-9 or 1,2,5")
+            raise InputError(f"--seeds {text}: {part!r} is not a seed and no range; expected such as 0-9 or 1,2,5")
         first, last = int(match[1]), int(match[2] or match[1])
         if last - first >= 10_000:
             raise InputError(f"--seeds {text}: these are {last - first + 1} runs of every row")
@@ -244,6 +244,6 @@ def option_text(value: object) -> str:
 
 def _differs(where: Path, what: str, mine: object, asked: object) -> InputError:
     return InputError(
-        f"{where}: cannot go on with other settings: the experiment has {what} {json.dumps(mine)}, asked for is "
+        f"{where}: cannot resume with other settings: the experiment has {what} {json.dumps(mine)}, asked for is "
         f"{json.dumps(asked)}; give the experiment's settings, or name another folder with --output"
     )

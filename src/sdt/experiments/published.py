@@ -1,4 +1,4 @@
-"""What was published of SDT: the feature files, as they must be for its numbers to be repeated, and the numbers.
+"""The published results of SDT: the scores, and the checksums of the feature files that repeat them.
 
 Source: Ma et al., IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494, section IV; the files of the released
 program. The scores are the mean of ten runs, each with the epoch chosen on the test set.

@@ -1,4 +1,4 @@
-"""The published experiment again: from the feature file to the paper's table under both protocols.
+"""Reproduces the published experiment: from the feature file to the table of the paper.
 
 OUTPUT/corpus/                    the feature file as a corpus
 OUTPUT/runs/                      an experiment with the rows `validation` and `published`
@@ -38,7 +38,7 @@ def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
         folder: Where the corpus is kept.
 
     Raises:
-        InputError: There is no such file, it is damaged, it holds something else, or the folder holds another corpus.
+        InputError: The file does not exist, it is damaged, it holds something else, or the folder holds another corpus.
     """
     path = published.find(place)
     if (folder / "corpus.json").is_file():

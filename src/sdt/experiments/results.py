@@ -1,4 +1,4 @@
-"""What an experiment came to: scores of every row under both protocols, and each row against the reference."""
+"""Results of an experiment: scores of every row under both protocols, and comparisons."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class RowResult:
     """Seeds without a finished run."""
 
     def measured(self, split: str) -> Measured | None:
-        """With the parameters that each run chose; None where a run has no scores of the split."""
+        """With the parameters that each run chose; None if a run has no scores of the split."""
         found = [run.read_scores()[1].get(split) for run in self.group.runs]
         return _over(found)
 
     @property
     def chosen_on_test(self) -> Measured | None:
-        """With each run's epoch chosen on test; None where a run's sealed scores are missing."""
+        """With each run's epoch chosen on test; None if a run's sealed scores are missing."""
         return _over(self.group.test_selections)
 
     @property

@@ -1,4 +1,4 @@
-"""Making an experiment: what is there is kept, what is broken off goes on, what fails is named at the end."""
+"""Runs an experiment: keeps finished runs, resumes interrupted ones, and lists failures at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdt.device import choose_device
 from sdt.errors import InputError
 from sdt.experiments.clustered import make_runs_on
 from sdt.experiments.display import Board
-from sdt.experiments.failures import Noting
+from sdt.experiments.failures import FailureRecorder
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
 from sdt.experiments.workers import Failure, make_runs
@@ -51,7 +51,7 @@ def begin(plan: Plan, folder: Path, corpus: Corpus, command: str) -> Plan:
         surroundings = values["environment"]
         if surroundings["corpus_sha256"] != corpus.fingerprint:
             raise InputError(
-                f"{folder}: cannot go on with another corpus: the experiment's has the fingerprint "
+                f"{folder}: cannot resume with another corpus: the experiment's has the fingerprint "
                 f"{surroundings['corpus_sha256'][:12]}, {corpus.folder} has {corpus.fingerprint[:12]}"
             )
         if plan == before:
@@ -94,8 +94,8 @@ def run(
     try:
         with board.showing():
             if cluster is None:
-                return make_runs(jobs, at_once, plan.threads, Noting(board, folder), log=log)
-            return make_runs_on(cluster, jobs, Noting(board, folder), log)
+                return make_runs(jobs, at_once, plan.threads, FailureRecorder(board, folder), log=log)
+            return make_runs_on(cluster, jobs, FailureRecorder(board, folder), log)
     finally:
         Results(folder).write()
 

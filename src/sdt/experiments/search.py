@@ -1,4 +1,4 @@
-"""The search for settings: Optuna proposes, dev decides, test is never read.
+"""Hyperparameter search: Optuna proposes settings, dev scores select them, test is never read.
 
     SEARCH/search.json        recipe, space, seeds, command, environment
     SEARCH/study.sqlite       Optuna's record of the trials

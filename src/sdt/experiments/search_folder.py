@@ -1,4 +1,4 @@
-"""What a search keeps besides its trials: what was asked for, and what came of it."""
+"""The files of a search besides its trials: its settings and its results."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def begin_search(
     for key, mine, wanted in (*pairs, ("the corpus with the fingerprint", *corpora)):
         if mine != wanted:
             raise InputError(
-                f"{folder}: cannot go on with another search: it has {key} {json.dumps(mine)}, asked for is "
+                f"{folder}: cannot resume with another search: it has {key} {json.dumps(mine)}, asked for is "
                 f"{json.dumps(wanted)}; give the same, or name another folder with --output"
             )
 

@@ -1,4 +1,4 @@
-"""What a search looks through: a range or some values for each of some settings."""
+"""The search space: ranges or lists of values of settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Choice:
         return self.values[texts.index(trial.suggest_categorical(self.key, texts))]
 
     def parameter(self, value: object) -> object | None:
-        """How Optuna calls a value; None where it is none of these."""
+        """How Optuna calls a value; None if it is none of these."""
         found = list(value) if isinstance(value, tuple) else value
         return option_text(found) if found in self.values else None
 
@@ -64,7 +64,7 @@ def parse_space(texts: Sequence[str]) -> tuple[Dimension, ...]:
     """`KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE`, each as a dimension.
 
     Raises:
-        InputError: A text is not of this form, a key is no setting, or a value is none of the setting's.
+        InputError: A text is not of this form, a key is not a setting, or a value is none of the setting's.
     """
     found: dict[str, Dimension] = {}
     for text in texts:
@@ -88,7 +88,7 @@ def _dimension(text: str) -> Dimension:
         return Choice(key, tuple(found))
     numbers, colon, scale = values.partition(":")
     if colon and scale != "log":
-        raise InputError(f"--space {text}: {scale!r} is no scale; expected LOW..HIGH or LOW..HIGH:log")
+        raise InputError(f"--space {text}: {scale!r} is not a scale; expected LOW..HIGH or LOW..HIGH:log")
     low, high = (_number(key, end, text) for end in numbers.split("..", 1))
     if not low < high or (scale and low <= 0):
         why = "a logarithmic range begins above 0" if scale and low <= 0 else "the range is empty"
@@ -99,7 +99,7 @@ def _dimension(text: str) -> Dimension:
 def _number(key: str, text: str, where: str) -> float:
     value = setting_value(key, text if _whole(key) else _float(text))
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise InputError(f"--space {where}: {text!r} is no number, which a range needs; list the values instead")
+        raise InputError(f"--space {where}: {text!r} is not a number, which a range needs; list the values instead")
     return value
 
 

@@ -1,4 +1,4 @@
-"""An experiment's results as tables and as a page; percent, as the field prints scores."""
+"""Results of an experiment as tables and as a Markdown page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that makes runs for an experiment: `python -m sdt.experiments.worker THREADS`.
+"""The worker process of an experiment: `python -m sdt.experiments.worker THREADS`.
 
 It reads jobs from standard input, one JSON object a line, and writes what happens to standard output in the same way.
 When its input ends while it trains, whoever gave the job has gone or wants it to stop: it stops as by Ctrl-C, and the

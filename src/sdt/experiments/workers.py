@@ -1,4 +1,4 @@
-"""Several runs at once, each in a process of its own with its share of the processor's cores."""
+"""Trains several runs at a time, each in its own process with its share of the CPU cores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Failure:
     """What the process said, where the error is not the user's."""
 
 
-class Watcher(Protocol):
+class RunListener(Protocol):
     """Who is told how the runs go."""
 
     def started(self, job: Job) -> None:
@@ -51,7 +51,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def values_of(job: Job, log: Sequence[str]) -> dict[str, Any]:
+def job_values(job: Job, log: Sequence[str]) -> dict[str, Any]:
     """What a worker is told of a job, as JSON values; see `worker.make`."""
     return {"recipe": flat(job.recipe), "folder": str(job.folder), "command": job.command, "log": list(log)}
 
@@ -60,7 +60,7 @@ def make_runs(
     jobs: Sequence[Job],
     at_once: int,
     threads: int,
-    watcher: Watcher,
+    watcher: RunListener,
     log: Sequence[str] = (),
 ) -> list[Failure]:
     """Make runs, some at once. One that fails does not stop the others.
@@ -73,7 +73,7 @@ def make_runs(
         log: Trackers of each run, see `sdt.training.trackers`.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C. The processes have stopped then, and every run can go on from its checkpoint.
+        KeyboardInterrupt: Ctrl-C. The processes have stopped then, and every run can resume from its checkpoint.
     """
     waiting = list(jobs)
     failures: list[Failure] = []
@@ -164,7 +164,7 @@ class _Process:
         self.job = job
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(values_of(job, log)) + "\n")
+            self._process.stdin.write(json.dumps(job_values(job, log)) + "\n")
             self._process.stdin.flush()
 
     def dismiss(self) -> None:

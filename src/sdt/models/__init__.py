@@ -1,1 +1,1 @@
-"""SDT: its configuration, encoders, fusion, objective, and checkpoints of the published program."""
+"""Models: SDT and the baselines, their configuration, registry, saved folders and inference."""

@@ -1,4 +1,4 @@
-"""What every model of this program is: a configuration in, a packed batch in, named logits out.
+"""The base class of all models: a configuration and a packed batch in, named logits out.
 
 SDT (`sdt.models.sdt`), the baselines (`sdt.models.baselines`) and a researcher's own model derive from `Model`. So they
 are trained, scored, saved and used by the same code, on the same batches. docs/baselines.md shows how to write one.
@@ -29,47 +29,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """What a model says of a batch."""
+    """The output of a model for a batch of N utterances."""
 
     logits: dict[str, Tensor]
-    """`"fused"` and every further head of the model to [N, C]."""
+    """Classifier to logits [N, C]: `"fused"` and the other `classifier_names` of the model."""
     weights: Tensor | None = None
-    """[N, M, d]; how much each modality weighs in the fusion: in sum 1 over the modalities that an utterance has, 0 for
-    the others. None where the model has no such weights."""
+    """[N, M, d] weights of the fusion: they sum to 1 over the modalities that an utterance has and are 0 for the
+    others. None if the model has no fusion weights."""
     states: dict[str, Tensor] = field(default_factory=dict)
-    """Representations by name, [N, d]; whatever the model wants to show."""
+    """Representations to show in reports, by name, [N, d]."""
 
 
 @dataclass(frozen=True)
 class NoSettings:
-    """The settings of a model that has none."""
+    """Settings of a model without settings."""
 
 
 class Model(nn.Module):
-    """Logits of every utterance of a packed batch.
+    """Base class of the models: computes the logits of every utterance of a packed batch.
 
-    A model reads the batch's features by the names in `config.modalities`. Conversations must not see each other, and
-    where `batch.present` is False the value of a feature must not matter.
+    A model reads the features of the batch by the names in `config.modalities`. It must keep conversations separate and
+    ignore features where `batch.present` is False.
 
     Args:
         config: Modalities, labels, speakers, and the model's own settings in `config.architecture`.
 
     Raises:
-        InputError: A modality's name cannot be used.
+        InputError: The name of a modality cannot be used.
     """
 
     settings: ClassVar[type[Any]] = NoSettings
-    """The class of `config.architecture`: a frozen dataclass. Its fields are settings of recipes, their docstrings the
-    help."""
+    """The class of `config.architecture`: a frozen dataclass. Its fields are settings of recipes; their docstrings are
+    the help of the command line."""
     config_class: ClassVar[type[ModelConfig]] = ModelConfig
     """The class of `config`."""
     title: ClassVar[str] = ""
-    """What the model is called in sentences; the class' name if empty."""
+    """The name of the model in texts; the name of the class if empty."""
     source: ClassVar[str] = ""
-    """Where it was published; empty where it was not."""
+    """Reference of the publication; empty if there is none."""
     terms: ClassVar[tuple[str, ...]] = ("task",)
-    """The terms of the objective that it is trained by: `task`; with heads of modalities also `hard`, their
-    cross-entropies, and `soft`, their divergence from the fused head."""
+    """The terms of the objective that train it: `task`; with a classifier per modality also `hard`, their
+    cross-entropies, and `soft`, their divergence from the fused classifier."""
 
     config: ModelConfig
 
@@ -81,7 +81,7 @@ class Model(nn.Module):
         self.config = config
 
     def forward(self, batch: Batch) -> Output:
-        """Read a batch that has every modality of the model."""
+        """Compute the output of a batch that has every modality of the model."""
         raise NotImplementedError
 
     def forward_with_layout(self, batch: Batch, layout: Layout) -> Output:
@@ -147,15 +147,15 @@ class Model(nn.Module):
         return self_distillation(output.logits, label, objective, class_weights, whole)
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
-        """The names of the logits: `"fused"`, which predicts, and perhaps modalities with a classifier of their own."""
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The names of the classifiers: `"fused"`, which predicts, and modalities that have their own classifier."""
         del config
         return (FUSED,)
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        """The names of this model's logits, in order."""
-        return self.heads_of(self.config)
+    def classifier_names(self) -> tuple[str, ...]:
+        """The names of the classifiers of this model, in the order of its logits."""
+        return self.classifier_names_for(self.config)
 
     @property
     def fusion_weights(self) -> str:
@@ -164,25 +164,25 @@ class Model(nn.Module):
 
     @property
     def trained_terms(self) -> tuple[str, ...]:
-        """The terms of the objective that trained the parameters; all of the class' where nothing is recorded."""
-        return tuple(self.config.provenance.get("terms", self.terms if len(self.heads) > 1 else ("task",)))
+        """The terms of the objective that trained the parameters; `terms` if the configuration does not say."""
+        return tuple(self.config.provenance.get("terms", self.terms if len(self.classifier_names) > 1 else ("task",)))
 
     @classmethod
     def called(cls) -> str:
-        """What the model is called in sentences."""
+        """The name of the model in texts."""
         return cls.title or cls.__name__
 
     @classmethod
     def objective_for(cls, config: ModelConfig, objective: Objective) -> Objective:
-        """The objective that this model is trained by: what it has no heads or no use for weighs nothing.
+        """The objective with weight 0 for the terms that this model does not have.
 
         Raises:
-            InputError: A setting asks for what cannot be.
+            InputError: A setting contradicts the model, or a term is unknown.
         """
         for term in objective.terms:
             if term not in OBJECTIVE_TERMS:
                 raise InputError(f"objective.terms: unknown term {term!r}{near_miss(term, list(OBJECTIVE_TERMS))}")
-        used = cls.terms if len(cls.heads_of(config)) > 1 else ("task",)
+        used = cls.terms if len(cls.classifier_names_for(config)) > 1 else ("task",)
         usual, name = Objective(), cls.called()
         off: dict[str, Any] = {}
         for term in ("hard", "soft"):
@@ -205,7 +205,7 @@ class Model(nn.Module):
         return replace(objective, **off) if off else objective
 
     def save_pretrained(self, folder: str | Path, card: str = "", parts: Mapping[str, Path] | None = None) -> None:
-        """Write `config.json`, `model.safetensors` and the model card to a folder; see `sdt.models.saved.save`."""
+        """Save `config.json`, `model.safetensors` and the model card to a folder; see `sdt.models.saved.save`."""
         saved.save(self, Path(folder), card, parts)
 
     @classmethod
@@ -213,12 +213,12 @@ class Model(nn.Module):
         """Load a model, in evaluation mode.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
-            revision: Of a model on the hub: a branch, tag or commit.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
+            revision: A branch, tag or commit of a model on the hub.
 
         Raises:
-            InputError: There is no such model, or its files are damaged; see `sdt.models.hub` and `sdt.models.saved`.
-                Or it is a model of another class; `Model.from_pretrained` takes any.
+            InputError: The model does not exist or its files are damaged (see `sdt.models.hub`, `sdt.models.saved`), or
+                it is a model of another class; `Model.from_pretrained` loads models of any class.
         """
         model = saved.load(find_model(name, revision))
         if not isinstance(model, cls):
@@ -226,34 +226,36 @@ class Model(nn.Module):
         return model
 
     def push_to_hub(self, repo_id: str, card: str = "", *, private: bool = False) -> str:
-        """Upload to the Hugging Face hub, by the login that `hf auth login` made.
+        """Upload to the Hugging Face hub with the login of `hf auth login`.
 
         Args:
-            repo_id: `owner/name`; made if it is not there.
-            card: The model card, the text of README.md; without one a card that is there stays.
-            private: Whether a repository that is made is private.
+            repo_id: `owner/name`; created if it does not exist.
+            card: The text of README.md, the model card; an existing card is kept if this is empty.
+            private: Whether a new repository is private.
 
         Returns:
-            The address of the repository.
+            The URL of the repository.
 
         Raises:
-            InputError: The id is none, or the hub cannot be reached or refuses.
+            InputError: The id is invalid, or the hub cannot be reached or refuses the upload.
         """
         return saved.push(self, repo_id, card, private=private)
 
 
 def checked(model: Model, output: Output, size: int) -> Output:
-    """The output of a batch of so many utterances, if it is what a model promises.
+    """Check the shapes of the output of a batch of `size` utterances and return it.
 
     Raises:
-        InputError: A head is missing, or something has another shape; says what was expected.
+        InputError: Logits are missing, or a tensor has an unexpected shape.
     """
     wanted = (size, len(model.config.labels))
-    for head in model.heads:
+    for head in model.classifier_names:
         found = output.logits.get(head)
         if found is None or tuple(found.shape) != wanted:
             what = "no logits" if found is None else f"logits of the shape {list(found.shape)}"
-            raise InputError(f"the model {model.called()} gives {what} for the head {head!r}; expected {list(wanted)}")
+            raise InputError(
+                f"the model {model.called()} gives {what} for the classifier {head!r}; expected {list(wanted)}"
+            )
     weights = output.weights
     if weights is not None and (weights.dim() != 3 or tuple(weights.shape[:2]) != (size, len(model.config.modalities))):
         raise InputError(

@@ -1,4 +1,4 @@
-"""What can be chosen of SDT (`Architecture`) and of the loss (`Objective`), and what the data dictate on top.
+"""Configuration: the settings of SDT (`Architecture`) and of the loss (`Objective`), and the data they depend on.
 
 `ModelConfig` is the configuration of any model, `SDTConfig` that of SDT.
 
@@ -158,7 +158,7 @@ class ModelConfig:
     """Head (`fused` and each modality) to the temperature by which its logits are divided before they become
     probabilities; fitted on dev (see `sdt.evaluation.calibration`). A head that is not named has 1."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes of the languages of the words that it was trained on; empty where they are unknown."""
+    """ISO 639-1 codes of the languages of the words that it was trained on; empty if they are unknown."""
 
     def __post_init__(self) -> None:
         if not self.modalities:

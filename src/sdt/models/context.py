@@ -1,4 +1,4 @@
-"""How much of its conversation an utterance reads: `model.context` in words.
+"""The setting `model.context`: how much of its conversation an utterance attends to.
 
 | `context`   | an utterance reads, itself included                                            |
 |-------------|--------------------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers cost little on a CPU.
+"""Dropout with random numbers that are fast on a CPU.
 
 PyTorch draws a CPU's Bernoulli numbers one by one, some 13 ns each, which makes a tenth of a training step of the
 published size. Here four of them come out of every 64 random bits of the same generator, so that `torch.manual_seed`

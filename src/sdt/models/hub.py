@@ -1,4 +1,4 @@
-"""Where a model's name leads: to a folder, into the box that comes with this program, or to the Hugging Face hub."""
+"""Finds a model by its name: a folder, a bundled model, or a model on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from sdt.errors import InputError, near_miss
 
 FILES = ("config.json", "model.safetensors", "README.md")
-"""What a model folder holds."""
+"""The files of a model folder."""
 DEFAULT = "meld-text-audio-small"
-"""The model in the box that is used where none is named."""
+"""The bundled model that is used by default."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
 def find_model(name: str | Path, revision: str | None = None) -> Path:
-    """The model folder that a name means.
+    """Find the folder of a model; downloads it from the hub if necessary.
 
-    Only a text `owner/name` is looked for on the hub, and only where no folder `owner` is here, so that a misspelt
-    path does not ask the network; a `Path` never is.
+    A string `owner/name` is looked up on the hub only if there is no local folder `owner`, so that a misspelt path
+    causes no network request. A `Path` is never looked up.
 
     Args:
-        name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
-        revision: Of a model on the hub: a branch, tag or commit.
+        name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
+        revision: A branch, tag or commit of a model on the hub.
 
     Raises:
-        InputError: There is no such model; or the hub cannot be reached or has none of this name.
+        InputError: The model does not exist, or the hub cannot be reached.
     """
     path = Path(name)
     remote = isinstance(name, str) and HUB_ID.fullmatch(name) is not None and not path.parent.exists()
     if revision is not None and not remote:
-        raise InputError(f"{name}: a revision is of a model on the hub (owner/name), and this is none")
+        raise InputError(f"{name}: --revision needs a model on the hub (owner/name)")
     if remote:
         return _downloaded(str(name), revision)
     if not path.exists() and len(path.parts) == 1:
@@ -40,21 +40,21 @@ def find_model(name: str | Path, revision: str | None = None) -> Path:
 
 
 def model_folder(path: Path) -> Path:
-    """The model folder that a path means: the folder itself, or `model` inside a run folder.
+    """Find the model folder of a path: the folder itself, or `model` inside a run folder.
 
     Raises:
-        InputError: It is neither.
+        InputError: The path is neither.
     """
     for folder in (path, path / "model"):
         if (folder / "config.json").is_file():
             return folder
     if (path / "checkpoint").is_dir():
-        raise InputError(f"{path}: this run is not finished; go on with it: sdt train RECIPE --resume")
+        raise InputError(f"{path}: this run is not finished; resume it: sdt train RECIPE --resume")
     raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
 
 
 def box() -> dict[str, Path]:
-    """The models in the box: name to folder."""
+    """The bundled models: name to folder."""
     folder = Path(str(resources.files("sdt"))) / "models" / "bundled"
     return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
 
@@ -64,26 +64,24 @@ def _in_box(name: str) -> Path:
     if name in models:
         return models[name]
     if name == DEFAULT:
-        raise InputError(f"model {name!r}: is not in this installation; name a model folder or a run with --model")
-    raise InputError(f"model {name!r}: neither a folder here nor a model in the box{near_miss(name, models)}")
+        raise InputError(f"model {name!r}: not part of this installation; name a model folder or a run with --model")
+    raise InputError(f"model {name!r}: neither a folder nor a bundled model{near_miss(name, models)}")
 
 
 def _downloaded(name: str, revision: str | None) -> Path:
-    """The model's folder in the hub's cache; downloads it if it is not there yet."""
+    """The folder of a model in the cache of the hub; downloads it on first use."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    # A model may carry parts of its feature encoders in folders of its own.
+    # Subfolders hold parts of feature encoders, such as adapters.
     wanted = [*FILES, *(f"*/*.{suffix}" for suffix in ("safetensors", "json", "txt"))]
     try:
         return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=wanted)))
     except (HfHubHTTPError, HFValidationError) as error:
-        raise InputError(
-            f"model {name!r}: there is no such folder, and not on the hub either ({first_line(error)})"
-        ) from None
+        raise InputError(f"model {name!r}: no such folder, and not on the hub ({first_line(error)})") from None
     except (LocalEntryNotFoundError, OSError) as error:
         raise InputError(
-            f"model {name!r}: there is no such folder, and the hub cannot be reached ({type(error).__name__}); go "
+            f"model {name!r}: no such folder, and the hub cannot be reached ({type(error).__name__}); go "
             "online, or name a model folder on this machine"
         ) from None
 

@@ -35,7 +35,7 @@ class BatchPrediction:
     """The probabilities that a model predicts for N utterances."""
 
     probabilities: dict[str, npt.NDArray[np.float32]]
-    """Head (`fused`, then the modalities that have a classifier) to calibrated probabilities [N, C]; rows sum to 1."""
+    """Classifier (`fused`, then modalities) to calibrated probabilities [N, C]; rows sum to 1."""
     weights: npt.NDArray[np.float32] | None
     """Fusion weights [N, M], averaged over the model's dimensions; None if the model has no fusion weights."""
     present: npt.NDArray[np.bool_]
@@ -51,12 +51,15 @@ class BatchPrediction:
             present: [N, M]; see the field.
 
         Raises:
-            InputError: A head is missing, or a tensor has an unexpected shape.
+            InputError: The logits of a classifier are missing, or a tensor has an unexpected shape.
         """
         checked(model, output, len(present))
         weights = output.weights
         return BatchPrediction(
-            {head: calibrated(output.logits[head], model.config, head).cpu().numpy() for head in model.heads},
+            {
+                head: calibrated(output.logits[head], model.config, head).cpu().numpy()
+                for head in model.classifier_names
+            },
             None if weights is None else weights.float().mean(dim=-1).cpu().numpy(),
             present,
         )
@@ -141,7 +144,10 @@ def infer(
     order = np.concatenate([np.arange(len(batch))[rows] for rows, _ in parts]).argsort()
     weights = [part.weights for _, part in parts if part.weights is not None]
     return BatchPrediction(
-        {head: np.concatenate([part.probabilities[head] for _, part in parts])[order] for head in model.heads},
+        {
+            head: np.concatenate([part.probabilities[head] for _, part in parts])[order]
+            for head in model.classifier_names
+        },
         np.concatenate(weights)[order] if weights else None,
         present,
     )
@@ -163,7 +169,7 @@ def forward_windows(
         Rows of the batch and their output. Every row occurs exactly once, in no particular order.
 
     Raises:
-        InputError: A head is missing, or a tensor has an unexpected shape.
+        InputError: The logits of a classifier are missing, or a tensor has an unexpected shape.
     """
     device = device or next(model.parameters()).device
     if windows is None or batch.longest <= windows.size:
@@ -190,7 +196,7 @@ def forward_windows(
 
 
 def calibrated(logits: Tensor, config: ModelConfig, head: str) -> Tensor:
-    """Divide the logits [N, C] of a head by its temperature and apply softmax, in float32."""
+    """Divide the logits [N, C] of a classifier by its temperature and apply softmax, in float32."""
     return (logits.float() / config.temperatures.get(head, 1.0)).softmax(dim=-1)
 
 

@@ -41,11 +41,11 @@ MODELS: dict[str, str] = {
 
 ENTRY_POINTS = "sdt.models"
 _BASE = "sdt.models.base:Model"
-"""What all of them derive from."""
+"""The base class."""
 _registered: dict[str, type[Model]] = {}
 """Name to the class that a package registers; filled when a name is used."""
 _own: dict[str, type[Model]] = {}
-"""Label of a class of one's own, `my_model.py:MyModel` or `package.module:MyModel`, to the class; of this process."""
+"""Label of a custom class, `my_model.py:MyModel` or `package.module:MyModel`, to the class; of this process."""
 _files: dict[str, Path] = {}
 """Label to the file that it was read from."""
 
@@ -62,7 +62,7 @@ def find(reference: str) -> type[Model]:
         reference: A name in `MODELS` or of an installed package, `FILE.py:CLASS` or `MODULE:CLASS`.
 
     Raises:
-        InputError: There is no such model, or the code cannot be imported.
+        InputError: The model does not exist, or the code cannot be imported.
     """
     check_reference(reference)
     if reference in MODELS:
@@ -88,15 +88,15 @@ def find(reference: str) -> type[Model]:
 
 
 def known(reference: str) -> type[Model] | None:
-    """The same, but never imports code of one's own; None where that has not been named in this process."""
+    """As `find`, but never imports custom code: returns None if this process has not imported it yet."""
     return find(reference) if is_named(reference) else _own.get(label(reference))
 
 
 def check_reference(reference: str) -> None:
-    """Refuse what can be no model; imports nothing.
+    """Check the form of a reference; imports nothing.
 
     Raises:
-        InputError: It is neither a name nor has the form of a reference.
+        InputError: It is neither a known name nor of the form FILE.py:CLASS or MODULE:CLASS.
     """
     module, colon, name = reference.rpartition(":")
     if is_named(reference):
@@ -132,7 +132,7 @@ def group(reference: str) -> str:
 
 
 def settings_of_group(name: str) -> type[Any] | None:
-    """The class of settings of a group other than `model`; None where no model that is known has it."""
+    """The class of settings of a group other than `model`; None if no model that is known has it."""
     if name != SDT_NAME and is_named(name):
         return find(name).settings
     own = [model.settings for reference, model in _own.items() if group(reference) == name]
@@ -144,7 +144,7 @@ def _place(model: type) -> str:
 
 
 def _import(reference: str) -> type[Model]:
-    """Run code of one's own, and take the class."""
+    """Run custom code, and take the class."""
     module_name, _, name = reference.rpartition(":")
     module = _file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
     found = getattr(module, name, None)
@@ -164,7 +164,7 @@ def _is_model(value: object) -> bool:
 
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a model of one's own is named FILE.py:CLASS")
+        raise InputError(f"{path}: no such file; a custom model is named FILE.py:CLASS")
     if not path.stem.isidentifier():
         raise InputError(f"{path}: a file's name names its settings, so it has to be an identifier such as my_model.py")
     name = f"sdt_own_{path.stem}"

@@ -63,7 +63,7 @@ def push(model: Model, repo_id: str, card: str, *, private: bool) -> str:
     from huggingface_hub.errors import HfHubHTTPError
 
     if not HUB_ID.fullmatch(repo_id):
-        raise InputError(f"{repo_id!r} is no hub id; expected owner/name")
+        raise InputError(f"{repo_id!r} is not a hub id; expected owner/name")
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / "model"
         save(model, folder, card)
@@ -83,7 +83,7 @@ def load(path: Path) -> Model:
 
     Raises:
         InputError: There is no model, or its files are damaged, contradict each other or are of another format; or its
-            class is code of somebody's own that was not named in this process (see `sdt.models.registry`).
+            class is custom code that was not named in this process (see `sdt.models.registry`).
     """
     folder = model_folder(path)
     file, weights = folder / "config.json", folder / "model.safetensors"
@@ -119,7 +119,7 @@ def _unreadable(weights: Path, error: Exception) -> InputError:
 
 
 def _class_of(name: str) -> type[Model]:
-    """The class that a configuration names; code of somebody's own is never imported for it."""
+    """The class that a configuration names; custom code is never imported for it."""
     if name == "SDT":
         name = SDT_NAME
     kind = known(name)
@@ -145,20 +145,20 @@ def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
         ValueError: Says which key holds something else than it should.
     """
     for name, width in get_dict("modalities", values).items():
-        require(is_size(width), f"the width of {quoted(name)} is no positive number")
+        require(is_size(width), f"the width of {quoted(name)} is not a positive number")
         name.encode("utf-8")
     labels = get_strings("labels", values)
     require(0 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 1 to {MOST_LABELS} different ones")
     speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
-    require(is_size(speakers.get("count")), "'count' of 'speakers' is no positive number")
+    require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")
     get_strings("names", speakers)
     get_dict("provenance", values)
     for name, encoder in get_dict("encoders", values).items():
-        require(isinstance(encoder, str), f"the encoder of {quoted(name)} is no text")
+        require(isinstance(encoder, str), f"the encoder of {quoted(name)} is not a text")
     check_statistics(values)
     for name, temperature in get_dict("temperatures", {"temperatures": {}, **values}).items():
-        require(is_finite(temperature), f"the temperature of {quoted(name)} is no finite number")
+        require(is_finite(temperature), f"the temperature of {quoted(name)} is not a finite number")
     _check_settings(get_dict("architecture", values), settings)
 
 

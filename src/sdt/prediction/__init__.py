@@ -1,4 +1,4 @@
-"""From a conversation to emotions: `Pipeline.from_pretrained("meld-text-audio-small")("chat.txt")`."""
+"""Prediction: `Pipeline.from_pretrained("meld-text-audio-small")("chat.txt")`."""
 
 from __future__ import annotations
 

@@ -94,12 +94,12 @@ Batch = tuple[Sequence[Conversation], Recordings]
 
 
 @dataclass(frozen=True)
-class Loading:
+class ModelLoading:
     """How every worker loads the model."""
 
     model: str
     code: tuple[str, ...] = ()
-    """Of models of one's own, see `--code`."""
+    """Of custom models, see `--code`."""
     device: DeviceName = "cpu"
     window: int | None = None
     overlap: int | None = None
@@ -120,7 +120,7 @@ class Loading:
 
 
 def predict_on(
-    cluster: Cluster, loading: Loading, survey: Survey, output: Path, format_: str, progress: Progress
+    cluster: Cluster, loading: ModelLoading, survey: Survey, output: Path, format_: str, progress: Progress
 ) -> list[str]:
     """Predict the emotion of every utterance, and write it as it would be without a cluster.
 
@@ -133,7 +133,7 @@ def predict_on(
         progress: Called with (utterances done, utterances in all).
 
     Returns:
-        What the user should know, one line each; as `Pipeline` has it in its notes.
+        Notes for the user, one line each; as `Pipeline` has it in its notes.
 
     Raises:
         InputError: See `Pipeline`; or a machine of the cluster has another model.
@@ -171,7 +171,7 @@ def predict_on(
 
 
 def make_predictor(
-    loading: Loading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
+    loading: ModelLoading, recorded: bool, begun: Sequence[str], sums: Mapping[str, str]
 ) -> Callable[[tuple[str, Batch]], BatchResult]:
     """In a worker: load the model; returns what predicts on a batch.
 

@@ -1,4 +1,4 @@
-"""Features of new conversations, made and normalised as those that a model was trained on.
+"""Features of new conversations, computed and normalised as in training.
 
 A model's configuration names the encoder of every modality, with what was done to its features afterwards:
 `voice8|z:conversation` are eight measurements of the voice as z-scores within each conversation (see
@@ -222,7 +222,7 @@ class Extractor:
             filmed: Whether any of them is a film.
 
         Returns:
-            What the user should know, one line each: which modalities are left out, and why, and what of the
+            Notes for the user, one line each: which modalities are left out, and why, and what of the
             recordings the model does not use.
 
         Raises:

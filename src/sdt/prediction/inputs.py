@@ -1,4 +1,4 @@
-"""What can be predicted on: transcripts, recordings, folders of either, or utterances and conversations in Python."""
+"""Inputs of a prediction: transcripts, recordings, folders of either, or Python objects."""
 
 from __future__ import annotations
 

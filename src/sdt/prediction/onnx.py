@@ -1,17 +1,17 @@
-"""SDT as an ONNX file: one graph for any number of utterances and conversations.
+"""Export to ONNX: one graph for any number of utterances and conversations.
 
 Inputs, for N utterances of any number of conversations, end to end:
 
 | name                | type           | what it is                                                                  |
 |---------------------|----------------|-----------------------------------------------------------------------------|
-| `features_MODALITY` | float32 [N, D] | normalised as in training; zero where missing                               |
+| `features_MODALITY` | float32 [N, D] | normalised as in training; zero if missing                               |
 | `present_MODALITY`  | bool [N]       | whether the utterance has the modality                                      |
 | `conversation`      | int64 [N]      | the number of its conversation: equal numbers see each other, others do not |
 | `position`          | int64 [N]      | its place in its conversation, from 0                                       |
 | `speaker`           | int64 [N]      | the number of its speaker, see `sdt.speakers`                               |
 
 Outputs: `fused` and each modality's `branch_MODALITY`, calibrated log-probabilities [N, C]; `weights` [N, M]. They are
-NaN where the utterance lacks the modality, and `fused` where it lacks all. The model's `config.json` is in the file's
+NaN if the utterance lacks the modality, and `fused` where it lacks all. The model's `config.json` is in the file's
 metadata, under the key `config`.
 
 Attention is computed over all N utterances with a mask that keeps conversations apart: the same numbers as with

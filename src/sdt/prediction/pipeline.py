@@ -1,4 +1,4 @@
-"""From raw text, sound and pictures to emotions: a model with the encoders that its configuration names."""
+"""Pipeline: predicts emotions from text, audio and video with a model and the encoders of its configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sdt.speakers import Speakers
 from sdt.windows import Windows
 
 UTTERANCES = 512
-"""Utterances that are computed together, if they are of several conversations: features, and slots of attention."""
+"""Maximum size of a batch of several conversations, in utterances after padding."""
 
 Progress = Callable[[int, int], None]
 """Called with (utterances done, utterances in all)."""
@@ -38,15 +38,15 @@ class Pipeline:
 
     Args:
         model: Its configuration names the encoders.
-        name: What to call it in messages.
-        folder: Where it was loaded from: files that its encoders' names refer to are looked for there first.
-        device: Where the model computes: `auto`, `cpu` or `cuda`.
-        window: Utterances that the model reads together at most; a longer conversation is cut into windows of so many,
-            each read as a conversation of its own. None for whole conversations.
-        overlap: Utterances that two windows share; None for a quarter of the window.
+        name: Its name in messages.
+        folder: The folder of the model; files of its encoders are looked up there first.
+        device: Device of the model: `auto`, `cpu` or `cuda`.
+        window: Maximum number of utterances per forward pass; longer conversations are cut into windows of this size,
+            and the model runs on each window as on a conversation. None for whole conversations.
+        overlap: Number of utterances that two windows share; None for a quarter of the window.
 
     Raises:
-        InputError: The overlap is not less than the window, or there is no window that it could be of.
+        InputError: The overlap is not less than the window, or is given without a window.
 
     Example:
         >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
@@ -66,11 +66,11 @@ class Pipeline:
     ) -> None:
         if not isinstance(model, Model):
             raise InputError(
-                f"Pipeline({quoted(model)}): this is no model; load one by its name, and call it: "
+                f"Pipeline({quoted(model)}): not a model; load one by its name and call it: "
                 "Pipeline.from_pretrained(NAME)(conversations)"
             )
         self.windows = Windows.of(window, overlap)
-        """How longer conversations are cut; None for not at all."""
+        """How long conversations are cut into windows; None for whole conversations."""
         self.model = model.to(choose_device(device)).eval()
         self._extractor = Extractor(model.config, name, folder)
 
@@ -87,14 +87,14 @@ class Pipeline:
         """Load a model.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
-            revision: Of a model on the hub: a branch, tag or commit.
-            device: Where the model computes: `auto`, `cpu` or `cuda`.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
+            revision: A branch, tag or commit of a model on the hub.
+            device: Device of the model: `auto`, `cpu` or `cuda`.
             window: See the class.
             overlap: See the class.
 
         Raises:
-            InputError: There is no such model, it is damaged, or see the class.
+            InputError: The model does not exist, is damaged, or see the class.
         """
         Windows.of(window, overlap)  # before the work
         folder = find_model(name, revision)
@@ -110,18 +110,17 @@ class Pipeline:
     ) -> Predictions:
         """Predict the emotion of every utterance.
 
-        Conversations are computed in batches, each as a whole or, where it is longer, in windows.
-        A modality that cannot be had for an utterance is missing there; what is missing is counted in the notes.
+        Conversations are computed in batches, and in windows if they are longer than `window`. A modality that cannot
+        be extracted for an utterance is missing; the notes count missing modalities.
 
         Args:
-            conversations: The path of a transcript, of a recording, or of a folder of either; conversations; or a list
-                of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
+            conversations: The path of a transcript, a recording or a folder of either; `Conversation` objects; or a
+                list of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
             media: The recording of the conversation, or a folder of recordings; see `sdt.media.recordings`.
-            progress: Called with (utterances done, utterances in all).
+            progress: Called with (utterances done, total number of utterances).
 
         Raises:
-            InputError: The transcript or the recordings cannot be used; or the model cannot work on any modality of
-                this input.
+            InputError: The transcript or the recordings cannot be used, or the input has no modality of the model.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
         transcript = read_input(conversations)
@@ -144,18 +143,18 @@ class Pipeline:
         return Predictions(chosen, found, notes, missing)
 
     def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
-        """Load the encoders that an input needs, before `predict_batch`; see `Extractor.begin`."""
+        """Load the encoders that an input needs; call it before `predict_batch`. See `Extractor.begin`."""
         return self._extractor.begin(recorded=recorded, filmed=filmed)
 
     @property
     def reads(self) -> bool:
-        """Whether it reads words, once it has begun."""
+        """Whether the model reads text; known after `begin`."""
         return self._extractor.reads
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
     ) -> BatchResult:
-        """Predict on one batch: features and model see these conversations together, and no others."""
+        """Predict one batch; features and predictions do not depend on other batches."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.make(conversations, recordings, missing, progress)
         return BatchResult(self.from_features(conversations, features), missing)
@@ -163,15 +162,15 @@ class Pipeline:
     def from_features(
         self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
     ) -> list[Prediction]:
-        """Predict on features that are there already, in one batch.
+        """Predict from given features, in one batch.
 
         Args:
-            conversations: N utterances in all.
-            features: Every modality to (features [N, D_m] float32, normalised as in training, present [N] bool), rows
+            conversations: With N utterances in total.
+            features: Each modality to (features [N, D_m] float32, normalised as in training, present [N] bool), rows
                 in the order of the conversations.
 
         Raises:
-            InputError: What comes out is not finite.
+            InputError: The output is not finite.
         """
         batch = pack(conversations, features, self.config.labels, self.config.speakers)
         utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
@@ -185,7 +184,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of one batch."""
+    """The predictions of one batch."""
 
     predictions: list[Prediction]
     """One for each utterance, in order."""
@@ -194,7 +193,7 @@ class BatchResult:
 
 
 def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
-    """Divide conversations into batches: attention pads all of a batch to its longest one."""
+    """Divide conversations into batches: attention pads the conversations of a batch to the longest."""
     group: list[Conversation] = []
     for conversation in conversations:
         slots = (len(group) + 1) * max(len(c) for c in [*group, conversation])
@@ -207,41 +206,41 @@ def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation
 
 
 def _shifted(progress: Progress | None, done: int, size: int) -> Progress | None:
-    """Progress over all batches from that within one; several modalities go over the same utterances."""
+    """Progress over all batches from the progress within one."""
     return progress and (lambda within, _: progress(done + within, size))
 
 
 def speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
-    """What the user should know where a model tells its speakers by name."""
+    """Notes about speakers that a model with speaker identities was not trained on."""
     names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}
     return stranger_notes(speakers, names)
 
 
 def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
-    """The same of the names of all who speak."""
+    """As `speaker_notes`, from the names of the speakers."""
     if speakers.mode != "identity":
         return []
     unknown = sorted(names - set(speakers.names))
     if not unknown:
         return []
-    return [f"the model knows its speakers by name, and {len(unknown)} of {len(names)} here are strangers to it"]
+    return [f"{len(unknown)} of {len(names)} speakers were not seen in training"]
 
 
 def count_bare(predictions: Iterable[Prediction]) -> int:
-    """How many utterances have no modality, and so no emotion."""
+    """The number of utterances without any modality, which have no emotion."""
     return sum(prediction.emotion is None for prediction in predictions)
 
 
 def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[str]:
-    """What the user should know of utterances without any modality.
+    """Notes about utterances without any modality.
 
     Args:
-        utterances: How many there are.
-        bare: How many of them have none.
+        utterances: Number of utterances.
+        bare: Number of utterances without any modality.
         problems: Modality to the first reason why it is missing.
 
     Raises:
-        InputError: All of them.
+        InputError: No utterance has a modality.
     """
     if utterances and bare == utterances:
         why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())

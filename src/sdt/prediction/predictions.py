@@ -1,4 +1,4 @@
-"""What came out of a pipeline: predictions in a sequence, by conversation, or as a data frame."""
+"""The result of a pipeline: predictions as a sequence, by conversation, or as a data frame."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Predictions(Sequence[Prediction]):
-    """One prediction for each utterance, in the order of the conversations.
+    """One prediction per utterance, in the order of the conversations.
 
     Args:
-        conversations: What was said.
-        predictions: One for each utterance, in their order.
-        notes: What the user should know, one line each.
+        conversations: The conversations.
+        predictions: One per utterance, in their order.
+        notes: Notes for the user, one line each.
         missing: Modality to the utterances that lack it, see `Missing`.
 
     Example:
-        >>> said = Conversation("chat", ())
-        >>> len(Predictions([said], [], [], {}))
+        >>> conversation = Conversation("chat", ())
+        >>> len(Predictions([conversation], [], [], {}))
         0
     """
 
@@ -40,12 +40,12 @@ class Predictions(Sequence[Prediction]):
         missing: Mapping[str, Missing],
     ) -> None:
         self.conversations = tuple(conversations)
-        """What was said."""
+        """The conversations."""
         self.missing = {modality: tuple(of.problems) for modality, of in missing.items()}
-        """Modality to every utterance that lacks it and why: `dia1/3: no audio track`. A modality that was left out
-        altogether is not here but in the notes."""
+        """Modality to the utterances that lack it, with the reason: `dia1/3: no audio track`. The notes name modalities
+        that were left out completely."""
         self.notes = [*notes, *missing_notes(missing)]
-        """What the user should know, one line each: what was assumed, left out, or is missing."""
+        """Notes for the user, one line each: what was assumed, left out, or is missing."""
         self._predictions = tuple(predictions)
 
     def __len__(self) -> int:
@@ -85,8 +85,10 @@ class Predictions(Sequence[Prediction]):
             import pandas
         except ImportError:
             raise MissingDependencyError("to_pandas() needs pandas; install it with: pip install pandas") from None
-        said = [utterance for conversation in self.conversations for utterance in conversation.utterances]
-        return pandas.DataFrame([flatten(utterance_record(p, u)) for p, u in zip(self._predictions, said, strict=True)])
+        utterances = [utterance for conversation in self.conversations for utterance in conversation.utterances]
+        return pandas.DataFrame(
+            [flatten(utterance_record(p, u)) for p, u in zip(self._predictions, utterances, strict=True)]
+        )
 
     def write(self, path: str | Path, format: str | None = None) -> None:
         """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.formats.write_predictions`."""
@@ -94,5 +96,5 @@ class Predictions(Sequence[Prediction]):
 
 
 def missing_notes(missing: Mapping[str, Missing]) -> list[str]:
-    """How many utterances lack a modality, and why, one line for each modality."""
+    """The number of utterances that lack a modality and the first reasons, one line per modality."""
     return [summarise_missing(modality, of.problems, of.utterances) for modality, of in missing.items() if of.problems]

@@ -1,4 +1,4 @@
-"""What of a transcript's words a model cannot be expected to read: other languages, and text without letters."""
+"""Detects text that a model cannot read: other languages, and text without letters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Readability:
     """Looks through conversations.
 
     Args:
-        languages: What the model reads, as ISO 639-1 codes; empty where that is unknown.
+        languages: What the model reads, as ISO 639-1 codes; empty if that is unknown.
     """
 
     def __init__(self, languages: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class Readability:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know, one line each."""
+        """Notes for the user, one line each."""
         notes = []
         if self._foreign:
             share = f"{len(self._foreign)} of {self._conversations} conversations"

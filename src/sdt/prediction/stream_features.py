@@ -1,7 +1,7 @@
-"""Features of utterances as they come, made and normalised as those that a model was trained on, or given.
+"""Features of streamed utterances: computed and normalised as in training, or given.
 
-What is normalised over a whole conversation (an encoder's name that ends in `|z:conversation`) cannot be made while
-the conversation goes on: it is missing unless it is given.
+Features that are normalised over a whole conversation (encoders whose name ends in `|z:conversation`) cannot be
+computed while the conversation is running; they are missing unless they are given.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker, unused_notes
 
 Given = Mapping[str, npt.ArrayLike | None]
-"""Modality to an utterance's features [D_m], normalised as in training; None where it lacks the modality."""
+"""Modality to an utterance's features [D_m], normalised as in training; None if it lacks the modality."""
 
 
 @dataclass(frozen=True)
 class StreamInput:
-    """An utterance of a conversation that goes on."""
+    """A new utterance of a running conversation."""
 
     utterance: Utterance
-    """Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number."""
+    """An empty speaker stands for the last speaker, an empty id for the number of the utterance."""
     conversation: str = ""
     """The id of its conversation."""
     features: Given | None = None
-    """Features that are there already; a modality that is not named is made from words and clip, as without."""
+    """Given features; other modalities are computed from the text and the clip."""
     clip: Path | None = None
     """A recording of this utterance alone."""
 
@@ -47,13 +47,13 @@ class StreamInput:
 
 
 class StreamFeatures:
-    """Makes what a model needs of each utterance, as far as it can be made; encoders are loaded when first needed.
+    """Computes the features of new utterances; loads each encoder when it is first needed.
 
     Args:
-        config: The model's.
-        name: What the user calls the model.
+        config: The configuration of the model.
+        name: The name of the model in messages.
         base: See `ModalityMaker`.
-        makers: Modality to its maker, where there is one already.
+        makers: Modality to its feature maker, if it is loaded already.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class StreamFeatures:
         self._known: list[ModalityMaker] = []
         """Those of all modalities, also of those whose features a stream cannot make."""
         self.notes: list[str] = []
-        """What the user should know, each once."""
+        """Notes for the user, each once."""
         for modality in config.modalities:
             try:
                 maker = (makers or {}).get(modality) or ModalityMaker(config, modality, base)
@@ -189,5 +189,5 @@ def _vector(one: StreamInput, modality: str, given: npt.ArrayLike, width: int) -
     if vector.shape != (width,):
         raise InputError(f"{where} have the shape {list(vector.shape)}; expected [{width}]")
     if not np.isfinite(vector).all():
-        raise InputError(f"{where} hold a value that is not finite; give None where they are missing")
+        raise InputError(f"{where} hold a value that is not finite; give None if they are missing")
     return vector

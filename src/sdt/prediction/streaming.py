@@ -1,4 +1,4 @@
-"""Emotions while a conversation goes on: `StreamingPredictor.add(utterance)`, for several conversations at once."""
+"""Streaming: predicts each utterance of running conversations as it arrives; `StreamingPredictor.add(utterance)`."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from sdt.prediction.stream_readers import CachingReader, EncodedUtterance, Reade
 from sdt.speakers import FIRST_SPEAKER
 
 WORDS = 500
-"""Characters at the beginning of a conversation by which its language is told."""
+"""Number of characters at the beginning of a conversation that are used to detect its language."""
 HISTORY = 64
-"""Utterances that a model is given which is not causal, the newest included."""
+"""Default number of utterances, including the newest, that a model without streaming support is run on."""
 
 
 @dataclass
 class ConversationState:
-    """What is known of a conversation that goes on."""
+    """The state of a running conversation."""
 
     ids: set[str] = field(default_factory=set)
-    """Of its utterances."""
+    """Ids of its utterances."""
     speakers: dict[str, int] = field(default_factory=dict)
-    """Who spoke, with their numbers."""
+    """Speaker to number."""
     last: str = FIRST_SPEAKER
-    """Who spoke last."""
+    """The last speaker."""
     words: str = ""
-    """The first words, by which the language is told."""
-    told: set[str] = field(default_factory=set)
-    """What was said of the words already."""
+    """The first words, used to detect the language."""
+    warned: set[str] = field(default_factory=set)
+    """Warnings about its words that were reported already."""
 
 
 class StreamingPredictor:
-    """A model and its feature encoders, for conversations that go on.
+    """A model and its feature encoders, for running conversations.
 
-    A prediction is final: what is said later does not change it. A causal SDT (`model.context` is `past` or
-    `window(k)`) keeps keys and values of what was said, computes each utterance once, and says what it says of the
-    whole conversation at once. Another model (SDT with the context `full`, or a baseline) reads the last `history`
-    utterances again for every new one, as if they were a conversation.
+    A prediction is final; later utterances do not change it. A model that supports streaming (SDT with the context
+    `past` or `window(k)`) computes each utterance once, with cached keys and values, and predicts the same as for the
+    whole conversation. Any other model (SDT with the context `full`, or a baseline) is run on the last `history`
+    utterances for every new one.
 
     Args:
         model: Its configuration names the encoders.
-        name: What to call it in messages.
-        folder: Where it was loaded from: files that its encoders' names refer to are looked for there first.
-        device: Where the model computes: `auto`, `cpu` or `cuda`.
-        history: How many utterances a model that is not causal reads, the newest included.
-        max_conversations: How many conversations are remembered; for a new one the one that has been silent longest is
-            forgotten. None for no limit.
-        makers: Modality to what makes its features, where they are there already; encoders take memory.
+        name: Its name in messages.
+        folder: The folder of the model; files of its encoders are looked up there first.
+        device: Device of the model: `auto`, `cpu` or `cuda`.
+        history: Number of utterances, including the newest, for a model without streaming support.
+        max_conversations: Number of conversations that are kept; a new one replaces the least recently used. None for
+            no limit.
+        makers: Modality to its feature maker, to share encoders that are loaded already.
 
     Raises:
         InputError: `history` or `max_conversations` is less than 1.
@@ -88,13 +88,13 @@ class StreamingPredictor:
         self._features = StreamFeatures(model.config, name, folder, makers)
         self._reader: Reader = CachingReader(model) if model.supports_streaming else RereadingReader(model, history)
         self._limit = max_conversations
-        self._talks: dict[str, ConversationState] = {}
-        """Conversation to what is known of it, the one that spoke last at the end."""
+        self._states: dict[str, ConversationState] = {}
+        """Conversation to its state, least recently used first."""
         self._memories: dict[str, Any] = {}
-        """Conversation to what the reader remembers of it."""
+        """Conversation to the memory of the reader."""
         self.problems: list[str] = []
-        """Why utterances of the last call lack modalities that they might have had, a line each; and, once in a
-        conversation, what of its words the model cannot read."""
+        """Why utterances of the last call lack modalities, one line each; and, once per conversation, which of its
+        words the model cannot read."""
 
     @classmethod
     def from_pretrained(
@@ -109,14 +109,14 @@ class StreamingPredictor:
         """Load a model.
 
         Args:
-            name: A model folder, a run folder, the name of a model in the box, or a hub id `owner/name`.
+            name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: Of a model on the hub: a branch, tag or commit.
-            device: Where the model computes: `auto`, `cpu` or `cuda`.
+            device: Device of the model: `auto`, `cpu` or `cuda`.
             history: See the class.
             max_conversations: See the class.
 
         Raises:
-            InputError: There is no such model, or it is damaged.
+            InputError: The model does not exist, or it is damaged.
         """
         folder = find_model(name, revision)
         return cls(
@@ -135,18 +135,18 @@ class StreamingPredictor:
 
     @property
     def causal(self) -> bool:
-        """Whether each utterance is computed once; otherwise the last ones are read again for every new one."""
+        """Whether each utterance is computed once, with cached keys and values."""
         return self.model.supports_streaming
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know by now, one line each: what is left out, and why."""
+        """Notes for the user, one line each: what is left out, and why."""
         return list(self._features.notes)
 
     @property
     def conversations(self) -> tuple[str, ...]:
-        """The conversations that are remembered; the one that spoke last is the last."""
-        return tuple(self._talks)
+        """Ids of the conversations that are kept, least recently used first."""
+        return tuple(self._states)
 
     def add(
         self, utterance: Utterance, conversation: str = "", *, features: Given | None = None, clip: Path | None = None
@@ -154,44 +154,44 @@ class StreamingPredictor:
         """Predict the newest utterance of a conversation.
 
         Args:
-            utterance: Where its speaker is empty, it is of who spoke before; where its id is empty, it gets its number
-                in the conversation, from 0.
-            conversation: The id of its conversation; one that is not known begins with it.
-            features: Modality to features [D_m] that are there already, normalised as in training; None where the
-                utterance lacks the modality. What is not named is made from the words and the clip.
+            utterance: An empty speaker stands for the last speaker; an empty id for the number of the utterance in the
+                conversation, from 0.
+            conversation: The id of its conversation; an unknown id starts a conversation.
+            features: Modality to given features [D_m], normalised as in training; None if the utterance lacks the
+                modality. Other modalities are computed from the text and the clip.
             clip: A recording of this utterance alone.
 
         Raises:
-            InputError: The conversation has an utterance of this id already, the features do not fit, nothing of the
-                utterance can be read, or the model's output is not finite. The conversation stays as it was.
+            InputError: The conversation already has an utterance with this id, the features do not fit, the model has
+                no modality of the utterance, or its output is not finite. The conversation does not change.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
         (prediction,) = self.add_all([StreamInput(utterance, conversation, features, clip)])
         return prediction
 
     def add_all(self, items: Iterable[StreamInput]) -> list[Prediction]:
-        """Predict new utterances of several conversations, computed together; those of one conversation in order.
+        """Predict new utterances of several conversations in one forward pass; those of one conversation in order.
 
         Args:
-            items: What was said; see `add`.
+            items: The utterances; see `add`.
 
         Returns:
             One prediction for each, in their order.
 
         Raises:
-            InputError: See `add`. All conversations stay as they were.
+            InputError: See `add`. No conversation changes.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
-        talks: dict[str, ConversationState] = {}
+        states: dict[str, ConversationState] = {}
         spoken, places = [], []
         for item in items:
-            one, position, speaker = self._enter(item, talks)
+            one, position, speaker = self._enter(item, states)
             spoken.append(one)
             places.append((position, speaker))
         if not spoken:
             return []
         features, problems = self._features.make(spoken)
-        problems += [problem for one in spoken for problem in self._unread(one, talks[one.conversation])]
+        problems += [problem for one in spoken for problem in self._unread(one, states[one.conversation])]
         turns = [
             EncodedUtterance(
                 one.conversation,
@@ -205,35 +205,35 @@ class StreamingPredictor:
         ]
         found, memories = self._reader.read(self._memories, turns)
         self._memories.update(memories)
-        self._remember(talks)
+        self._remember(states)
         self.problems = problems
         return [prediction.of(one.utterance) for prediction, one in zip(found, spoken, strict=True)]
 
     def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
-        """What `add` takes an utterance to be: with the speaker and the id that were left out."""
-        talk = self._talks.get(conversation, ConversationState())
-        return replace(utterance, id=utterance.id or str(len(talk.ids)), speaker=utterance.speaker or talk.last)
+        """The utterance with the speaker and the id that `add` gives it."""
+        state = self._states.get(conversation, ConversationState())
+        return replace(utterance, id=utterance.id or str(len(state.ids)), speaker=utterance.speaker or state.last)
 
     def forget(self, conversation: str) -> None:
-        """Forget a conversation; one that is not known is none to forget."""
-        self._talks.pop(conversation, None)
+        """Forget a conversation; unknown ids are ignored."""
+        self._states.pop(conversation, None)
         self._memories.pop(conversation, None)
 
     def reset(self) -> None:
         """Forget all conversations."""
-        self._talks.clear()
+        self._states.clear()
         self._memories.clear()
 
-    def _enter(self, item: StreamInput, talks: dict[str, ConversationState]) -> tuple[StreamInput, int, int]:
+    def _enter(self, item: StreamInput, states: dict[str, ConversationState]) -> tuple[StreamInput, int, int]:
         """An utterance filled in, its position and its speaker's number.
 
         Args:
             item: What was said.
-            talks: What becomes of the conversations when all have been predicted: what this call adds to them.
+            states: What becomes of the conversations when all have been predicted: what this call adds to them.
         """
-        known = self._talks.get(item.conversation, ConversationState())
-        begun = ConversationState(set(), dict(known.speakers), known.last, known.words, set(known.told))
-        new = talks.setdefault(item.conversation, begun)
+        known = self._states.get(item.conversation, ConversationState())
+        begun = ConversationState(set(), dict(known.speakers), known.last, known.words, set(known.warned))
+        new = states.setdefault(item.conversation, begun)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
         if id_ in known.ids or id_ in new.ids:
@@ -245,25 +245,25 @@ class StreamingPredictor:
         number = self.config.speakers.number(speaker, new.speakers)
         return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
 
-    def _unread(self, one: StreamInput, talk: ConversationState) -> Iterator[str]:
-        """What of an utterance's words the model cannot read, unless it was told in its conversation before."""
+    def _unread(self, one: StreamInput, state: ConversationState) -> Iterator[str]:
+        """Warnings about words that the model cannot read, unless the conversation had the same warning before."""
         text, languages = one.utterance.text or "", self.config.languages
         if not self._features.reads(one):
             return
-        if "wordless" not in talk.told and is_wordless(text):
-            talk.told.add("wordless")
+        if "wordless" not in state.warned and is_wordless(text):
+            state.warned.add("wordless")
             yield f"{one.place}: no letter in it, and the model can read little of emoji and punctuation"
-        if "foreign" not in talk.told and len(talk.words) < WORDS:
-            talk.words = f"{talk.words} {text}"
-            if code := foreign_language(talk.words, languages):
-                talk.told.add("foreign")
+        if "foreign" not in state.warned and len(state.words) < WORDS:
+            state.words = f"{state.words} {text}"
+            if code := foreign_language(state.words, languages):
+                state.warned.add("foreign")
                 yield foreign_note(one.place, [code], languages)
 
-    def _remember(self, talks: dict[str, ConversationState]) -> None:
+    def _remember(self, states: dict[str, ConversationState]) -> None:
         """Keep what a call has added, and forget who has been silent longest."""
-        for conversation, new in talks.items():
-            known = self._talks.pop(conversation, ConversationState())
+        for conversation, new in states.items():
+            known = self._states.pop(conversation, ConversationState())
             known.ids |= new.ids
-            self._talks[conversation] = replace(new, ids=known.ids)
-        while self._limit is not None and len(self._talks) > self._limit:
-            self.forget(next(iter(self._talks)))
+            self._states[conversation] = replace(new, ids=known.ids)
+        while self._limit is not None and len(self._states) > self._limit:
+            self.forget(next(iter(self._states)))

@@ -1,4 +1,4 @@
-"""What has to be known of all the input before its first conversation is predicted on, without keeping it in memory."""
+"""Surveys an input before prediction: counts and speakers, without keeping it in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: what a model is, where it comes from and how good it is, written by the run that made it."""
+"""Writes the model card: data, licence, settings, scores and limits of a trained model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdt.corpus.store import Corpus
 from sdt.escaping import markdown_code, markdown_table, markdown_text
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
-from sdt.evaluation.table import class_cells, heads_columns, metric_cells
+from sdt.evaluation.table import class_cells, metric_cells, metric_columns
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.models.registry import SDT_NAME, label_of
@@ -87,7 +87,7 @@ def _trained(model: Model, heads: Mapping[str, Scores]) -> dict[str, Scores]:
 
 
 def _use(model: Model) -> str:
-    """A few lines of Python; a model of one's own needs its code."""
+    """A few lines of Python; a custom model needs its code."""
     label = label_of(type(model))
     name = "SDT" if label == SDT_NAME else "Model"
     own = f'find("{label}")\n' if ":" in label else ""
@@ -130,7 +130,7 @@ def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[st
     title = f"### {split}" + (f" ({note})" if note else "")
     fused = heads[FUSED]
     by_head = markdown_table(
-        heads_columns(),
+        metric_columns(),
         [(head, *metric_cells(scores)) for head, scores in heads.items()],
     )
     by_class = markdown_table(
@@ -204,7 +204,7 @@ def _context(model: Model) -> list[str]:
     context = model.attention_context
     reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
     return [
-        f"An utterance reads itself and {reads}, nothing that comes later: of a conversation that goes on it says at "
+        f"An utterance reads itself and {reads}, nothing that comes later: of a running conversation it says at "
         "once what it says in the end."
     ]
 

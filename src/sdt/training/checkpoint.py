@@ -1,4 +1,4 @@
-"""The state of a run between two epochs, on disk: safetensors and JSON, never a pickle.
+"""Checkpoints of a run between epochs, as safetensors and JSON, never as pickles.
 
     checkpoint/best-0005.safetensors           the parameters of the best epoch so far, named by the epoch
     checkpoint/epoch-0007/model.safetensors    the parameters after the epoch
@@ -84,7 +84,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     try:
         values = json.loads((current / "state.json").read_text(encoding="utf-8"))
         best_epoch, history = values["best_epoch"], values["history"]
-        require(is_size(best_epoch) and is_finite(values["best_score"]), "best_epoch or best_score is no number")
+        require(is_size(best_epoch) and is_finite(values["best_score"]), "best_epoch or best_score is not a number")
         require(
             len(history) == epoch and all(isinstance(line, dict) for line in history),
             f"history is not of {epoch} epochs",

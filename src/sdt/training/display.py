@@ -1,4 +1,4 @@
-"""What a run shows while it trains: progress bars on a terminal, one plain line per epoch elsewhere."""
+"""Progress of a training run: bars on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 

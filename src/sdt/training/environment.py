@@ -1,4 +1,4 @@
-"""Where a run was made: versions, machine, corpus; and how to make it repeatable."""
+"""Records versions, machine and corpus of a run, and makes runs repeatable."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def commit() -> str | None:
     """The git commit of the checkout that the program runs from, `-dirty` where files of it were changed since.
 
     Returns:
-        None where it runs from no checkout of its own, or git is not there.
+        None if it runs from no checkout of its own, or git is not there.
     """
     package = Path(sdt.__file__).parent
     root = package.parent.parent

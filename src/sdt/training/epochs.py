@@ -1,4 +1,4 @@
-"""A training run in progress: epoch after epoch, until it is enough."""
+"""A training run in progress: trains and scores epochs until a stopping criterion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
 from sdt.evaluation.outputs import SplitOutputs, run_model
-from sdt.evaluation.scores import Scores, caveat, score_heads
+from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
     State,
@@ -41,7 +41,7 @@ from sdt.training.trackers import Tracker
 from sdt.training.weights import class_weights
 
 
-class Run:
+class TrainingRun:
     """One run: model, optimizer and what has happened so far."""
 
     def __init__(
@@ -152,7 +152,7 @@ class Run:
         )
         trained_at = time.perf_counter()
         outputs = self.outputs(protocol.choose)
-        scores = score_heads(outputs, self.corpus.labels)
+        scores = score_classifiers(outputs, self.corpus.labels)
         score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # the first chooses
         better = score > self.state.best_score
         if better:
@@ -202,7 +202,7 @@ class Run:
         if idle > 0 and self.recipe.training.batch_utterances is None:
             self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
         if self.state.epoch:
-            self.display.say(f"going on after epoch {self.state.epoch}")
+            self.display.say(f"resuming after epoch {self.state.epoch}")
         if note := caveat(self.provenance()):
             self.display.say(note)
         elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:

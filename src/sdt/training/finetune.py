@@ -1,4 +1,4 @@
-"""Fine-tune a text encoder on single utterances, as the published text features were made before SDT sees them.
+"""Fine-tunes a text encoder on single utterances, as was done for the published text features.
 
 The encoder's pooled vector goes through dropout and a linear classifier; both learn from the train split. The epoch is
 the one with the highest weighted F1 on dev, and test is looked at once, with that epoch's weights. What is kept is the
@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,54 +29,21 @@ from torch import Tensor, nn
 import sdt
 from sdt.corpus.store import Corpus
 from sdt.device import autocast
-from sdt.encoders.pretrained import quiet_transformers, weights_sha256
-from sdt.encoders.text import longest, pool
-from sdt.encoders.text_model import ADAPTER_WEIGHTS, RECORD, TextModel, find_text_model
-from sdt.encoders.text_pieces import Piece, pack_batches, split_tokens
-from sdt.errors import InputError, MissingDependencyError
+from sdt.encoders.pretrained import weights_sha256
+from sdt.encoders.text import longest
+from sdt.encoders.text_model import RECORD, find_text_model
+from sdt.encoders.text_pieces import Piece, pack_batches
+from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
-from sdt.text import is_blank
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
 from sdt.training.display import Display
 from sdt.training.environment import hardware, repeatable
+from sdt.training.finetune_model import Classifier, Texts, adaptable, parameter_groups, save_encoder, split_texts
 from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
 from sdt.training.loop import epoch_seeds
 
 SETTINGS = "settings.json"
-
-
-@dataclass
-class Texts:
-    """The labelled utterances of a split that have text."""
-
-    pieces: list[list[Piece]]
-    """Of each text."""
-    label: Tensor
-    """[n] class numbers."""
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each text's longest piece."""
-        return [len(of[0].tokens) for of in self.pieces]
-
-
-class Classifier(nn.Module):
-    """An encoder, pooling, dropout and a linear map to the classes."""
-
-    def __init__(self, encoder: nn.Module, text_model: TextModel, classes: int, settings: FineTuning) -> None:
-        super().__init__()
-        config: Any = encoder.config
-        self.encoder = encoder
-        self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(int(config.hidden_size), classes)
-        self.pooling = text_model.pooling
-
-    def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
-        """Token numbers, mask and which tokens count, each [n, tokens], to logits [n, C]."""
-        last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
-        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
-        return logits
 
 
 def finetune(
@@ -125,9 +90,9 @@ def finetune(
     with repeatable():
         torch.manual_seed(settings.seed)
         tokenizer, encoder = text_model.load()
-        model = Classifier(_adaptable(encoder, settings), text_model, len(corpus.labels), settings).to(device)
+        model = Classifier(adaptable(encoder, settings), text_model, len(corpus.labels), settings).to(device)
         texts = {
-            split: _texts(corpus, split, tokenizer, min(settings.tokens, longest(model.encoder.config)))
+            split: split_texts(corpus, split, tokenizer, min(settings.tokens, longest(model.encoder.config)))
             for split in ("train", "dev", "test")
             if corpus.splits.get(split)
         }
@@ -148,7 +113,7 @@ def finetune(
         "made_with": {"sdt": sdt.__version__, "torch": torch.__version__, "hardware": hardware(device)},
     }
     with atomic_folder(output, overwrite=True) as aside:
-        _save(model.encoder, tokenizer, settings, aside)
+        save_encoder(model.encoder, tokenizer, settings, aside)
         record["sha256"] = weights_sha256(aside)
         (aside / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return record
@@ -166,7 +131,7 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
         if not resume:
             state = "a finished" if finished else "an unfinished"
             raise InputError(
-                f"{output}: holds {state} fine-tuning; go on with --resume, or replace it with --overwrite"
+                f"{output}: holds {state} fine-tuning; resume it with --resume, or replace it with --overwrite"
             )
         if finished:
             return True
@@ -180,50 +145,11 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: damaged ({error}); start anew with --overwrite") from None
         if changed:
-            raise InputError(f"{output}: cannot go on with other settings: the run has {changed[0]}")
+            raise InputError(f"{output}: cannot resume with other settings: the run has {changed[0]}")
         return False
     with atomic_folder(output, overwrite=True) as aside:
         (aside / SETTINGS).write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
     return False
-
-
-def _adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
-    """The encoder with the parameters that shall learn; with low-rank matrices beside its linear maps, if wanted."""
-    if settings.lora:
-        try:
-            import peft
-        except ImportError:
-            raise MissingDependencyError(
-                "--lora needs peft; install it with: pip install 'sdt-erc[finetune]'"
-            ) from None
-        linear = [
-            name
-            for name, module in encoder.named_modules()
-            if isinstance(module, nn.Linear) and not name.startswith("pooler")
-        ]
-        config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=linear)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers; nothing that a user can do
-            adapted: nn.Module = peft.get_peft_model(encoder, config)
-        return adapted
-    for name, parameter in encoder.named_parameters():
-        # What lies behind the last layer has no part in the pooled vector, so it would never see a gradient.
-        parameter.requires_grad_(not name.startswith("pooler"))
-    return encoder
-
-
-def _texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
-    found = [
-        (utterance.text, corpus.labels.index(utterance.label))
-        for conversation in corpus.split(split)
-        for utterance in conversation.utterances
-        if utterance.label is not None and utterance.text and not is_blank(utterance.text)
-    ]
-    if not found:
-        raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
-    return Texts(
-        split_tokens(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
-    )
 
 
 class _Run:
@@ -241,7 +167,9 @@ class _Run:
         self.model, self.texts, self.labels, self.settings = model, texts, labels, settings
         self.pad, self.display = pad, display
         self.device = model.head.weight.device
-        self.optimizer = torch.optim.AdamW(_groups(model, settings), weight_decay=settings.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(model, settings), weight_decay=settings.weight_decay, fused=True
+        )
         train = texts["train"]
         weights = None
         if settings.class_weights:
@@ -253,7 +181,7 @@ class _Run:
     def train(self, checkpoints: Path) -> State:
         state = load_checkpoint(checkpoints, self.model, self.optimizer)
         if state.epoch:
-            self.display.say(f"goes on after epoch {state.epoch} of {self.settings.epochs}")
+            self.display.say(f"resuming after epoch {state.epoch} of {self.settings.epochs}")
         with self.display.running(self.settings.epochs, state.epoch):
             for epoch in range(state.epoch + 1, self.settings.epochs + 1):
                 started = time.perf_counter()
@@ -324,41 +252,3 @@ class _Run:
 
 def _brief(scores: Scores) -> dict[str, float]:
     return dict(scores.metrics)
-
-
-def _groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:
-    """Parameters by their highest learning rate, in the model's order, which the checkpoints rely on."""
-    config: Any = model.encoder.config
-    layers = int(config.num_hidden_layers)
-    groups: list[dict[str, Any]] = []
-    for name, parameter in trained(model).items():
-        layer = re.search(r"\.layers?\.(\d+)\.", name)
-        below = layers - 1 - int(layer[1]) if layer else layers  # what is in no layer are the embeddings
-        rate = settings.head_learning_rate if name.startswith("head.") else settings.rate * settings.layer_decay**below
-        if not groups or groups[-1]["highest"] != rate:
-            groups.append({"params": [], "highest": rate, "lr": rate})
-        groups[-1]["params"].append(parameter)
-    return groups
-
-
-def _save(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path) -> None:  # noqa: ANN401
-    """Write the adapter alone, or the model and its tokenizer."""
-    if settings.lora:
-        import peft
-        from safetensors.torch import save
-
-        adapter: Any = encoder
-        tensors = peft.get_peft_model_state_dict(adapter, save_embedding_layers=False)
-        # Not peft's own writer: it adds a page about nothing, and asks the hub about the base model.
-        (folder / ADAPTER_WEIGHTS).write_bytes(save({name: t.cpu().contiguous() for name, t in tensors.items()}))
-        config = adapter.peft_config["default"]
-        config.base_model_name_or_path, config.inference_mode = settings.encoder, True
-        config.save_pretrained(folder)
-        return
-    with quiet_transformers():
-        model: Any = encoder
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    # The weights come out readable by their owner only.
-    for path in folder.iterdir():
-        path.chmod((folder / "config.json").stat().st_mode)

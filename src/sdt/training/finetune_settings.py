@@ -1,4 +1,4 @@
-"""The settings of fine-tuning a text encoder, and the batches that an epoch goes through."""
+"""Settings of fine-tuning a text encoder, and the batches of an epoch."""
 
 from __future__ import annotations
 

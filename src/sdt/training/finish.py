@@ -1,4 +1,4 @@
-"""The end of a training run: its best parameters, what they predict, and the files that make the run folder whole."""
+"""Finishes a training run: scores and predictions of the best parameters, and the saved model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sdt.encoders.text_model import carried_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
-from sdt.evaluation.scores import Scores, score_heads
+from sdt.evaluation.scores import Scores, score_classifiers
 from sdt.models.base import Model
 from sdt.training.card import model_card
-from sdt.training.epochs import Run
+from sdt.training.epochs import TrainingRun
 
 
-def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
+def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
     """Take the best parameters, score the reported splits, write model, predictions and scores.
 
     Args:
@@ -35,12 +35,14 @@ def finish(run: Run, surroundings: Mapping[str, Any]) -> None:
         outputs = run.outputs(run.corpus.split(split))
         processes.by_first(partial(_write_predictions, run, split, outputs))
         if split in protocol.reported:
-            scores[split] = score_heads(outputs, model.config.labels)
+            scores[split] = score_classifiers(outputs, model.config.labels)
             errors[split] = calibration_errors(outputs, model.config.temperature)
     processes.by_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
 
 
-def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]) -> list[Remark]:
+def _remarks(
+    run: TrainingRun, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]
+) -> list[Remark]:
     """What is odd about the scores, and about the temperature on the last split that is scored."""
     name = run.model.called()
     found = list(score_remarks(name, [scores], run.terms))
@@ -51,20 +53,20 @@ def _remarks(run: Run, scores: dict[str, dict[str, Scores]], errors: Mapping[str
     return found
 
 
-def _temperatures(run: Run) -> dict[str, float]:
+def _temperatures(run: TrainingRun) -> dict[str, float]:
     """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
     if run.protocol.chosen_on != "dev":
         return {}
     return fit_temperatures(run.outputs(run.protocol.choose))
 
 
-def _write_predictions(run: Run, split: str, outputs: SplitOutputs) -> None:
+def _write_predictions(run: TrainingRun, split: str, outputs: SplitOutputs) -> None:
     predictions = outputs.predictions(run.model.config)
     write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
 
 
 def _write(
-    run: Run, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
+    run: TrainingRun, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
 ) -> None:
     """Write model and scores, which finishes the run."""
     seconds = sum(sum(line["seconds"].values()) for line in run.state.history)

@@ -1,4 +1,4 @@
-"""A run on disk: what lies where, how a run begins, and when one may go on.
+"""The folder of a run: its files, and whether a run may start or resume in it.
 
 recipe.yaml        every setting
 environment.json   corpus, versions, device, command
@@ -71,7 +71,7 @@ class RunFolder:
 
         Raises:
             InputError: There is a run and neither `resume` nor `overwrite` is given; or the run to go on with has
-                other settings or another corpus; or the folder is no run.
+                other settings or another corpus; or the folder is not a run.
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: is a file; name a folder with --output")
@@ -87,7 +87,7 @@ class RunFolder:
             if not overwrite:
                 state = "a finished run" if self.finished else f"an unfinished run ({self.epochs_done} epochs done)"
                 raise InputError(
-                    f"{self.path}: holds {state}; go on with --resume, replace it with --overwrite, "
+                    f"{self.path}: holds {state}; resume it with --resume, replace it with --overwrite, "
                     "or name another folder with --output"
                 )
         with atomic_folder(self.path, overwrite=True) as aside:
@@ -147,8 +147,9 @@ class RunFolder:
         for key in wanted | saved:
             if key not in _NOT_COMPARED and saved.get(key) != wanted.get(key):
                 raise InputError(
-                    f"{self.path}: cannot go on with other settings: the run has {key} {_shown(saved.get(key))}, asked "
-                    f"for is {_shown(wanted.get(key))}; give the run's settings, or name another folder with --output"
+                    f"{self.path}: cannot resume with other settings: the run has {key} {_shown(saved.get(key))}, "
+                    f"asked for is {_shown(wanted.get(key))}; give the run's settings, or name another folder with "
+                    "--output"
                 )
         file = self.path / "environment.json"
         try:
@@ -158,7 +159,7 @@ class RunFolder:
             raise InputError(f"{file}: missing or damaged ({error}); start the run anew with --overwrite") from None
         if fingerprint != environment["corpus_sha256"]:
             raise InputError(
-                f"{self.path}: cannot go on with another corpus: the run's has the fingerprint {fingerprint[:12]}, "
+                f"{self.path}: cannot resume with another corpus: the run's has the fingerprint {fingerprint[:12]}, "
                 f"{environment['corpus']} has {environment['corpus_sha256'][:12]}"
             )
         return before

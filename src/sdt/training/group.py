@@ -1,4 +1,4 @@
-"""A group: finished runs that differ in nothing but their seed.
+"""A group of finished runs that differ only in their seed.
 
 A group is named by a run folder, by a folder whose subfolders are such runs (`runs/full` with `seed-1/`, `seed-2/`), or
 by a pattern (`'runs/full-*'`, in quotes).
@@ -69,12 +69,12 @@ class Group:
         """The group of some run folders, all of them finished.
 
         Raises:
-            InputError: One is no finished run; two have the same seed; or something else than the seed differs.
+            InputError: One is not a finished run; two have the same seed; or something else than the seed differs.
         """
         folders = [RunFolder(path) for path in runs]
         for folder in folders:
             if not folder.finished:
-                advice = "go on with it: sdt train RECIPE --resume" if (folder.path / "recipe.yaml").is_file() else ""
+                advice = "resume it: sdt train RECIPE --resume" if (folder.path / "recipe.yaml").is_file() else ""
                 raise InputError(f"{folder.path}: no finished run{advice and f'; {advice}'}")
         seeds = {folder.path: folder.read_scores()[0]["seed"] for folder in folders}
         group = cls(name, tuple(sorted(folders, key=lambda folder: (seeds[folder.path], folder.path))))
@@ -249,7 +249,7 @@ def corpus_of_run(run: Path) -> Path:
     """The corpus folder that a run folder's environment.json names.
 
     Raises:
-        InputError: There is no such file, it is damaged, or the corpus is not there any more.
+        InputError: The file does not exist, it is damaged, or the corpus is not there any more.
     """
     path = run / "environment.json"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""One epoch of training, by one process or by several that divide every batch."""
+"""One epoch of training, in one process or in several that share every batch."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ class Trainer:
         self.objective = model.objective_for(model.config, objective)
         self.terms: tuple[str, ...] = ()
         """Names of the losses, `total` last; known after the first batch."""
-        self.students = tuple(head for head in model.heads if head != FUSED)
+        self.classifiers = model.classifier_names
+        self.students = tuple(name for name in self.classifiers if name != FUSED)
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
@@ -169,7 +170,7 @@ class Trainer:
         self.model.train()
         epoch = Epoch()
         names = self.model.config.labels
-        confusions = torch.zeros(len(self.model.heads), len(names), len(names), dtype=torch.int64)
+        confusions = torch.zeros(len(self.classifiers), len(names), len(names), dtype=torch.int64)
         waiting: list[tuple[Tensor, Batch, Tensor, Tensor]] = []
         # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
         patience = 1 if self.device.type == "cpu" else 8
@@ -198,7 +199,7 @@ class Trainer:
         if waiting:
             look()
         found = self.processes.sum(confusions).numpy()
-        epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.model.heads, found, strict=True)}
+        epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.classifiers, found, strict=True)}
         return epoch
 
     def _step(self, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
@@ -232,7 +233,9 @@ class Trainer:
         losses = self.model.loss(output, batch.label, self.objective, self.class_weights, whole)
         self.terms = (*losses.terms, "total")
         terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])
-        classes = torch.stack([output.logits[head].detach().argmax(dim=1) for head in self.model.heads])  # [heads, n]
+        classes = torch.stack(
+            [output.logits[head].detach().argmax(dim=1) for head in self.model.classifier_names]
+        )  # [heads, n]
         total = losses.total if whole is None else losses.total * self.processes.size
         return total, terms, losses.students.flatten(), classes
 

@@ -1,4 +1,4 @@
-"""Which model a recipe means, and its configuration on a corpus."""
+"""Builds the model class and configuration that a recipe names for a corpus."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
     """The class and the configuration; imports the code that the recipe names, see `resolved`.
 
     Raises:
-        InputError: There is no such model, a setting is none of its, a setting of the objective contradicts it, or the
-            corpus lacks a modality.
+        InputError: The model does not exist or does not have a setting, the objective contradicts it, or the corpus
+            lacks a modality.
     """
     recipe = resolved(recipe)
     kind = find(recipe.architecture)

@@ -1,4 +1,4 @@
-"""The optimizer, and how it is applied: after the backward pass, or parameter by parameter within it."""
+"""The optimizer, its learning rate schedule, and its steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting of a recipe in a flat list: its key, type, default and help, and a command-line option for it."""
+"""The settings of recipes as a flat list, and as options of the command line."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def settings_of_model(group: str) -> dict[str, Setting]:
     """The settings of another model than SDT by their keys, `bc_lstm.width`; imports the model's file.
 
     Args:
-        group: What a recipe calls them, see `sdt.models.registry.group`; empty where no model that is known has it.
+        group: What a recipe calls them, see `sdt.models.registry.group`; empty if no model that is known has it.
     """
     kind = settings_of_group(group)
     return {} if kind is None else {setting.key: setting for setting in _settings_of(kind, f"{group}.")}
 
 
 def find_setting(key: str) -> Setting | None:
-    """The setting of this key, of whichever model; None where there is none."""
+    """The setting of this key, of whichever model; None if there is none."""
     return settings().get(key) or settings_of_model(key.partition(".")[0]).get(key)
 
 

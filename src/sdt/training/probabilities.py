@@ -1,4 +1,4 @@
-"""The fused probabilities of finished runs, read back from their predictions.
+"""Reads the fused probabilities of finished runs from their predictions.
 
 Shapes: N utterances, C classes.
 """

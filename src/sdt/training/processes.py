@@ -1,10 +1,10 @@
-"""The processes that train one model: this one alone, or with others that torchrun has started.
+"""The processes that train one model together; this file implements the case of a single process.
 
-What a run has to say to the other processes goes through `Processes`, whose methods do nothing where there is one
-process only. `sdt.training.together` is the other kind. No torch here, so that a wrong command is refused at once.
+A run communicates through `Processes`. Its methods do nothing in a single process; `sdt.training.together` implements
+them with `torch.distributed`. This file does not import torch, so that wrong commands fail immediately.
 
-Every process runs the same program on the same recipe; what one of them reads, writes or shows alone is asked of
-`first`. Methods marked *together* have to be called by all processes in the same order.
+Every process runs the same program on the same recipe; the `first` process alone reads, writes and displays. Methods
+marked *together* must be called by all processes in the same order.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ T = TypeVar("T")
 
 
 class LostProcessError(RuntimeError):
-    """Another process of the run has ended, or cannot be reached; the run can go on from its checkpoint.
+    """Another process of the run has ended or cannot be reached; the run can resume from its checkpoint.
 
     Args:
-        what: What happened.
-        telling: Whether this process is the one to tell the user; the others of the run say nothing.
+        what: The message.
+        telling: Whether this process reports the error to the user.
     """
 
     def __init__(self, what: str, *, telling: bool = True) -> None:
@@ -41,42 +41,43 @@ class LostProcessError(RuntimeError):
 
 
 class Processes:
-    """One process alone: what there is without torchrun."""
+    """A single process, without torchrun."""
 
     rank = 0
-    """The number of this process."""
+    """The rank of this process."""
     size = 1
-    """How many there are."""
+    """The number of processes."""
     backend: str | None = None
-    """What carries the gradients: gloo, nccl, or nothing."""
+    """The backend of torch.distributed: gloo or nccl; None for a single process."""
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that reads, writes and shows what is there once."""
+        """Whether this is the process that reads, writes and displays."""
         return self.rank == 0
 
     def device(self, name: DeviceName) -> torch.device:
-        """Where this process computes; together.
+        """The device of this process; together.
 
         Raises:
-            InputError: There is no such device, or none for this process, or others compute elsewhere.
+            InputError: The device does not exist, or there is none for this process, or other processes use another
+                type of device.
         """
         from sdt.device import choose_device
 
         return choose_device(name)
 
     def barrier(self, work: Callable[[], T], *, patiently: bool = True) -> T:
-        """Do something that may fail, and go on only if all could; together.
+        """Run something that may fail, and continue only if it succeeded in all processes; together.
 
         Args:
-            work: What to do; no method that is called together.
-            patiently: Whether it may take one process much longer than the others.
+            work: A function that calls no method marked *together*.
+            patiently: Whether it may take much longer in one process than in the others.
 
         Raises:
-            InputError: And whatever else `work` raises; in the processes that are not to tell it,
-                `sdt.errors.ReportedElsewhereError`.
-            KeyboardInterrupt: One of them was stopped meanwhile.
-            LostProcessError: One of them is not there any more.
+            InputError: Or any other error of `work`; `sdt.errors.ReportedElsewhereError` in the processes that do
+                not report it.
+            KeyboardInterrupt: A process was stopped.
+            LostProcessError: A process was lost.
         """
         del patiently
         return work()
@@ -86,42 +87,42 @@ class Processes:
         return self.barrier(lambda: work() if self.first else None)
 
     def refuse(self, error: Exception) -> NoReturn:
-        """Raise what every process has found by itself, such that it is told once."""
+        """Raise an error that all processes detect, such that only one process reports it."""
         raise error from None
 
     def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
-        """JSON values of the first process, in all; together."""
+        """Send JSON values from the first process to all; together."""
         return values()
 
     def broadcast_tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Tensors of the first process, in all; together. On the CPU where they were sent."""
+        """Send tensors from the first process to all; together. Received tensors are on the CPU."""
         return tensors()
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum over the processes, of equal shape in each; together. On the CPU where it was sent.
+        """The sum of a tensor over the processes; together. A received tensor is on the CPU.
 
         Raises:
-            KeyboardInterrupt: One of them shall stop; in all at the same call.
-            LostProcessError: One of them is not there any more.
+            KeyboardInterrupt: A process is to stop; raised in all processes at the same call.
+            LostProcessError: A process was lost.
         """
         return tensor
 
     def averaging(self, module: nn.Module) -> nn.Module:
-        """The module such that its gradient is the mean over the processes; together.
+        """Wrap a module such that gradients are averaged over the processes; together.
 
-        Its parameters are then those of the first process.
+        All processes start with the parameters of the first.
         """
         return module
 
     def watching(self) -> contextlib.AbstractContextManager[object]:
-        """A context in which the loss of another process is a `LostProcessError`."""
+        """A context in which losing another process raises `LostProcessError`."""
         return contextlib.nullcontext()
 
     def raise_if_stopping(self, _: object = None) -> None:
-        """Stop here if this process shall; within `barrier`, where others do not wait for each step.
+        """Check within `barrier` whether this process is to stop.
 
         Raises:
-            KeyboardInterrupt: It shall.
+            KeyboardInterrupt: It is.
         """
 
 
@@ -129,13 +130,13 @@ ALONE = Processes()
 
 
 def launched() -> int:
-    """How many processes torchrun has started for this program; 1 where it was not started by torchrun."""
+    """The number of processes that torchrun started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 @contextlib.contextmanager
 def output_once() -> Iterator[None]:
-    """Let only the first process say what all of them would, since they were started with the same words."""
+    """Suppress the output of all processes but the first."""
     if launched() == 1 or os.environ.get("RANK") == "0":
         yield
         return

@@ -1,4 +1,4 @@
-"""How the epoch is chosen, and so which conversations a run may see.
+"""Protocols: how the epoch is selected, and which conversations a run uses.
 
 `validation`: trains on train, chooses by dev; test has no say in it. `published`: trains on train and dev and chooses
 by test itself, as the published numbers of SDT and of most systems of the field were made; its scores are too good, and

@@ -1,4 +1,4 @@
-"""Recipes as YAML files: reading, overriding, writing.
+"""Recipes as YAML files: reading, overriding and writing them.
 
 The keys are checked here, so that a wrong one is named with its line and its near miss; jsonargparse checks the types.
 """
@@ -6,66 +6,26 @@ The keys are checked here, so that a wrong one is named with its line and its ne
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
 
-from sdt.errors import InputError, near_miss, quoted
+from sdt.errors import InputError
 from sdt.models.config import check_fusion
 from sdt.models.registry import SDT_NAME, find, group, is_named, settings_of_group
-from sdt.training.options import find_setting, settings, settings_of_model, typed
+from sdt.training.options import find_setting, settings, typed
+from sdt.training.recipe_file import Given, find_recipe, near_key, own_groups, read_settings
 from sdt.training.settings import Recipe, Training
 
 __all__ = ["Recipe", "Training", "changed", "dump_recipe", "flat", "load_recipe", "resolved", "setting_value", "unflat"]
 
 
-@dataclass(frozen=True)
-class _Given:
-    """A value as the user wrote it."""
-
-    value: object
-    where: str
-    """What an error message begins with: file and line; empty for an option, whose name says it."""
-
-
-def shipped_recipe(name: str) -> Path:
-    """The path of a recipe that the package brings along: `iemocap.yaml`, say."""
-    return _shipped() / name
-
-
-def find_recipe(name: Path) -> Path:
-    """The path of a recipe that a user names: a file, or a shipped recipe with or without its folder and suffix.
-
-    `puppets`, `puppets.yaml` and `recipes/puppets.yaml` all name the shipped recipe where there is no such file.
-
-    Raises:
-        InputError: It is neither.
-    """
-    # Not the methods of Path, which raise an error for names that no file can have.
-    if os.path.isfile(name):  # noqa: PTH113
-        return name
-    shipped = {path.stem: path for path in sorted(_shipped().glob("*.yaml"))}
-    if name.parent in (Path(), Path("recipes")) and name.suffix in ("", ".yaml") and name.stem in shipped:
-        return shipped[name.stem]
-    if os.path.exists(name):  # noqa: PTH110
-        raise InputError(f"{name}: a folder; name a recipe file")
-    raise InputError(f"{quoted(str(name))}: no such file, and no shipped recipe{near_miss(name.stem, shipped)}")
-
-
-def _shipped() -> Path:
-    package = Path(__file__).parents[1]
-    installed = package / "recipes"
-    return installed if installed.is_dir() else package.parents[1] / "recipes"  # a checkout
-
-
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
-    The settings of a model of one's own are kept as they are: its code is not imported for reading a recipe, which may
+    The settings of a custom model are kept as they are: its code is not imported for reading a recipe, which may
     be that of somebody else's run. `resolved` imports it and judges them.
 
     Args:
@@ -78,14 +38,14 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = find_recipe(path)
     options = list(_options(overrides))
-    given = _read(path, [text for option, text in options if option == "--architecture"])
-    own = _own_groups([str(given["architecture"].value)] if "architecture" in given else [])
-    own |= _own_groups([text for option, text in options if option == "--architecture"])
+    given = read_settings(path, [text for option, text in options if option == "--architecture"])
+    own = own_groups([str(given["architecture"].value)] if "architecture" in given else [])
+    own |= own_groups([text for option, text in options if option == "--architecture"])
     for option, text in options:
         key = option.removeprefix("--")
         if find_setting(key) is None and key.partition(".")[0] not in own:
-            raise InputError(f"{option} is no setting{_near_key(key)}")
-        given[key] = _Given(_option_value(key, text), "")
+            raise InputError(f"{option} is not a setting{near_key(key)}")
+        given[key] = Given(_option_value(key, text), "")
     values = {}
     for key, at in given.items():
         try:
@@ -127,7 +87,7 @@ def flat(recipe: Recipe) -> dict[str, object]:
 def unflat(values: Mapping[str, object]) -> Recipe:
     """The opposite of `flat`; also of what JSON made of it. Settings that are not named have their default.
 
-    Settings of groups that nobody knows are kept as they are: they may be of code of one's own that is not imported.
+    Settings of groups that nobody knows are kept as they are: they may be of custom code that is not imported.
 
     Raises:
         InputError: A key or a value is wrong.
@@ -138,10 +98,10 @@ def unflat(values: Mapping[str, object]) -> Recipe:
 def resolved(recipe: Recipe) -> Recipe:
     """The recipe with its model imported, and the model's settings checked and complete.
 
-    Whoever calls this runs the code that the recipe names, if it names code of one's own.
+    Whoever calls this runs the code that the recipe names, if it names custom code.
 
     Raises:
-        InputError: There is no such model, or a setting is none of its or has no such value.
+        InputError: The model does not exist, or a setting is none of its or has no such value.
     """
     find(recipe.architecture)
     return unflat(flat(recipe))
@@ -154,7 +114,7 @@ def changed(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
         InputError: A key or a value is wrong, or contradicts another.
     """
     architecture = overrides.get("architecture", recipe.architecture)
-    own = _own_groups([str(architecture)]) | {name for name in recipe.own if settings_of_group(name) is None}
+    own = own_groups([str(architecture)]) | {name for name in recipe.own if settings_of_group(name) is None}
     new = {k: value if k.partition(".")[0] in own else setting_value(k, value) for k, value in overrides.items()}
     return _recipe(flat(recipe) | new)
 
@@ -163,11 +123,11 @@ def setting_value(key: str, value: object) -> object:
     """A value in the type of its setting.
 
     Raises:
-        InputError: There is no such setting, or it has no such value.
+        InputError: The setting does not exist, or it has no such value.
     """
     setting = find_setting(key)
     if setting is None:
-        raise InputError(f"{key} is no setting{_near_key(key)}")
+        raise InputError(f"{key} is not a setting{near_key(key)}")
     found = typed(setting, _names(value) if key == "modalities" else value)
     if key == "model.fusion":
         check_fusion(found)
@@ -198,98 +158,17 @@ def _own_settings(recipe: Recipe) -> dict[str, dict[str, object]]:
     return {name: dict(of) if isinstance(of, Mapping) else dataclasses.asdict(of) for name, of in own.items()}
 
 
-def _own_groups(references: Sequence[str]) -> set[str]:
-    """The groups of settings of code of one's own that is not imported."""
-    groups = {group(reference) for reference in references if ":" in reference}
-    return {name for name in groups if settings_of_group(name) is None}
-
-
 def _foreign(key: str) -> bool:
     """Whether a key is of a group that nobody knows."""
     name, dot, _ = key.partition(".")
     return bool(dot) and name not in get_type_hints(Recipe) and settings_of_group(name) is None
 
 
-def _read(path: Path, architectures: Sequence[str]) -> dict[str, _Given]:
-    """The settings in a file, flat, with their places.
-
-    Args:
-        path: The file.
-        architectures: Which models are meant besides the one that the file names.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        values, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: a recipe is a mapping of settings, such as 'seed: 1'")
-    own = _own_groups([*architectures, str(values.get("architecture", SDT_NAME))])
-    groups: dict[str, Any] = dict.fromkeys(own, Mapping)
-    for name in values:
-        if isinstance(name, str) and (kind := settings_of_group(name)):
-            groups[name] = kind
-    return dict(_flatten(values, node, path, get_type_hints(Recipe) | groups, ""))
-
-
-def _flatten(
-    values: Any,  # noqa: ANN401 - whatever YAML made
-    node: Any,  # noqa: ANN401
-    path: Path,
-    hints: Mapping[str, Any],
-    prefix: str,
-) -> Iterator[tuple[str, _Given]]:
-    """Walk the values beside YAML's node tree, which knows the lines.
-
-    Args:
-        values: A mapping.
-        node: Its node.
-        path: The file.
-        hints: Name to what is expected there: the type of a setting, the class of a group, or `Mapping` for a group
-            that nobody knows.
-        prefix: What the keys begin with.
-    """
-    seen: set[str] = set()
-    for key_node, value_node in node.value:
-        name = str(key_node.value)
-        where = f"{path}, line {key_node.start_mark.line + 1}: "
-        if name not in hints or name not in values:
-            raise InputError(f"{where}{prefix}{name} is no setting{_near_key(prefix + name, hints)}")
-        if name in seen:
-            raise InputError(f"{where}{prefix}{name} is set twice")
-        seen.add(name)
-        value, hint = values[name], hints[name]
-        if not (dataclasses.is_dataclass(hint) or hint is Mapping):
-            yield prefix + name, _Given(value, where)
-        elif isinstance(value, dict):
-            within = dict.fromkeys(map(str, value), object) if hint is Mapping else get_type_hints(hint)
-            yield from _flatten(value, value_node, path, within, f"{prefix}{name}.")
-        elif value is not None:
-            raise InputError(f"{where}{prefix}{name} is a group of settings, not {value!r}")
-
-
-def _near_key(key: str, siblings: Mapping[str, object] | None = None) -> str:
-    """What a wrong key should have been: the same name in another group, or a name like it."""
-    name, _, last = key.rpartition(".")
-    if of_model := settings_of_model(name):
-        return near_miss(key, of_model)
-    for known in settings():
-        if known.rpartition(".")[2] == last:
-            return f"; did you mean {known!r}?"
-    return near_miss(last, siblings) if siblings else near_miss(key, settings())
-
-
 def _options(overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
     rest = iter(overrides)
     for option in rest:
         if not option.startswith("--"):
-            raise InputError(f"{option!r} is no option; settings are given as --training.epochs 5")
+            raise InputError(f"{option!r} is not an option; settings are given as --training.epochs 5")
         name, equals, value = option.partition("=")
         if not equals:
             following = next(rest, None)

@@ -1,4 +1,4 @@
-"""A whole training run, from a recipe to a finished run folder."""
+"""Trains a model: from a recipe to a finished run folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.display import Display
 from sdt.training.environment import environment, repeatable
-from sdt.training.epochs import Run
+from sdt.training.epochs import TrainingRun
 from sdt.training.finish import finish
 from sdt.training.folder import RunFolder
 from sdt.training.processes import ALONE, Processes
@@ -53,8 +53,8 @@ def train(
 
     Raises:
         InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
-        KeyboardInterrupt: Ctrl-C; the run can go on from its checkpoint.
-        LostProcessError: A process that trained with this one has ended; the run can go on from its checkpoint.
+        KeyboardInterrupt: Ctrl-C; the run can resume from its checkpoint.
+        LostProcessError: A process that trained with this one has ended; the run can resume from its checkpoint.
     """
     recipe, corpus = processes.barrier(lambda: _read(recipe))
     _check_same_corpus(corpus, processes)
@@ -62,7 +62,7 @@ def train(
     if not processes.first:
         display, trackers = Display(Console(quiet=True)), ()
     run = processes.barrier(
-        partial(Run, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
+        partial(TrainingRun, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
     )
     surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
     begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)

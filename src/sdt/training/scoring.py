@@ -1,4 +1,4 @@
-"""What a model says of conversations, each process running it over some of them.
+"""Runs a model on conversations that are divided among the processes.
 
 Shapes: N utterances, M modalities, C classes.
 """

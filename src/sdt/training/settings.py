@@ -1,6 +1,6 @@
-"""What a recipe holds: every setting of a training run.
+"""The settings of a training run: the content of a recipe.
 
-The attribute docstrings are the help of the command line; no torch here.
+The attribute docstrings are the help of the command line. This file does not import torch.
 """
 
 from __future__ import annotations
@@ -19,46 +19,47 @@ ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 
 @dataclass(frozen=True)
 class Training:
-    """How the parameters are learned; the defaults are the published IEMOCAP setting but for the class weights."""
+    """Training settings; the defaults are those published for IEMOCAP, except for the class weights."""
 
     epochs: int = 150
-    """Passes over the training conversations, at most."""
+    """Maximum number of passes over the training conversations."""
     batch_conversations: int = 16
-    """Conversations in a batch."""
+    """Number of conversations per batch."""
     batch_utterances: int | None = None
-    """Instead, so many utterances in a batch at most, of conversations of like length; batches of like size."""
+    """Maximum number of utterances per batch, instead of a number of conversations; groups conversations of similar
+    length."""
     learning_rate: float = 1e-4
-    """The highest learning rate of the schedule."""
+    """Peak learning rate of the schedule."""
     weight_decay: float = 1e-5
     """L2 penalty (adam: added to the gradient, as published; adamw: decoupled from it)."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """The optimizer."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the learning rate goes on after the warm-up: it stays, or falls to 0 at the last step."""
+    """Learning rate after the warm-up: constant, or decreasing to 0 at the last step."""
     warmup: float = 0.0
-    """Share of all steps in which the learning rate rises linearly to its height."""
+    """Fraction of all steps in which the learning rate increases linearly to its peak."""
     clip: float | None = None
-    """Largest norm of the gradient of a step; a longer one is shortened to it."""
+    """Maximum norm of the gradient; larger gradients are scaled down."""
     early_stopping: int | None = None
-    """Stop after so many epochs without a better score."""
+    """Stop after this number of epochs without a better score."""
     class_weights: ClassWeights = "none"
-    """Weights of the classes in the cross-entropies: none; inverse, training utterances / utterances of the class; a
-    number for every label in the corpus' order; or a mapping from label to number."""
+    """Class weights of the cross-entropies: none; inverse, training utterances / utterances of the class; a list of
+    numbers in the order of the labels; or a mapping from label to number."""
     modality_dropout: float = 0.0
-    """Probability that a training batch lacks a whole modality of a conversation; one modality always stays."""
+    """Probability of dropping a modality of a whole conversation in a training batch; one modality is always kept."""
     protocol: Literal["validation", "published"] = "validation"
-    """How the epoch is chosen: validation, by the weighted F1 on dev; published, by the weighted F1 on test itself,
-    training on train and dev, as the published numbers were made."""
+    """Selection of the epoch: validation, by the weighted F1 on dev; published, by the weighted F1 on test, training on
+    train and dev, as the published numbers were made."""
     test: Literal["sealed", "once", "never"] = "sealed"
-    """When the protocol validation scores test: sealed, after every epoch, into a file that nothing reads until the
-    parameters are chosen, which tells what choosing on test would have given; once, with the chosen parameters;
-    never. The chosen parameters do not depend on it."""
+    """When the protocol validation scores test: sealed, after every epoch, recorded separately and never used for
+    selection, to report what selecting on test would have given; once, with the selected parameters; or never. The
+    selected parameters do not depend on it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a CUDA device if there is one."""
+    """Device; auto uses a CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the matrix products; auto takes bfloat16 where that is fast."""
+    """Precision of matrix products; auto uses bfloat16 where it is fast."""
     checkpoint_every: int = 1
-    """Epochs between two checkpoints; a killed run repeats at most these. The results do not depend on it."""
+    """Number of epochs between checkpoints: the most that a killed run repeats. Results do not depend on it."""
 
     def __post_init__(self) -> None:
         at_least_one = ("epochs", "batch_conversations", "batch_utterances", "checkpoint_every", "early_stopping")
@@ -79,32 +80,32 @@ class Training:
 
 
 _TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
-"""Keys of a recipe that no group of one's own model can have."""
+"""Keys of a recipe that no group of a custom model can have."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run's numbers, together with the corpus' content and the machine."""
+    """All settings of a run. Together with the corpus and the machine they determine its results."""
 
     corpus: str | None = None
     """The corpus folder."""
     output: str | None = None
     """The run folder; null for runs/RECIPE-seedSEED."""
     seed: int = 0
-    """Seed of the initial parameters, the order of the conversations and every dropout."""
+    """Seed of the initial parameters, the order of the conversations and dropout."""
     modalities: tuple[str, ...] | None = None
-    """Modalities to train on, by comma; null for all of the corpus."""
+    """Modalities to train on, separated by commas; null for all modalities of the corpus."""
     architecture: str = SDT_NAME
     """The model: sdt, a baseline (sdt models lists them), or your own as FILE.py:CLASS or MODULE:CLASS."""
     model: Architecture = field(default_factory=Architecture)
-    """SDT's settings."""
+    """Settings of SDT."""
     objective: Objective = field(default_factory=Objective)
-    """The loss' settings."""
+    """Settings of the loss."""
     training: Training = field(default_factory=Training)
-    """The training's settings."""
+    """Settings of the training."""
     own: Mapping[str, Any] = field(default_factory=dict, metadata={"setting": False})
     """Settings of other models than SDT by their group, the name of the model's file: its frozen dataclass of
-    settings; or, while code of one's own is not imported, a mapping. In a file a group stands beside `model`."""
+    settings; or, while custom code is not imported, a mapping. In a file a group stands beside `model`."""
 
     def __post_init__(self) -> None:
         check_reference(self.architecture)
@@ -120,5 +121,5 @@ class Recipe:
 
     @property
     def settings_of_model(self) -> Any:  # noqa: ANN401 - every model has settings of its own
-        """The settings of the architecture; see `own`. None where they are all defaults and nobody has named them."""
+        """The settings of the architecture; see `own`. None if they are all defaults and nobody has named them."""
         return self.model if self.architecture == SDT_NAME else self.own.get(group(self.architecture))

@@ -1,4 +1,4 @@
-"""From what a user names on the command line to systems that can be compared.
+"""Finds the systems that a user names on the command line.
 
 `runs/full`, `full=runs/full`, `'runs/full-*'` name runs (see `group`); `mine.jsonl`, `mine=predictions.csv`,
 `'mine-*.csv'` name files of predictions, of whatever program (see `sdt.evaluation.predicted`).
@@ -21,7 +21,7 @@ from sdt.training.group import Group
 
 
 @dataclass(frozen=True)
-class Asked:
+class SystemArgument:
     """One argument of the command line."""
 
     path: str
@@ -29,10 +29,10 @@ class Asked:
     name: str | None
     """What the user calls it."""
     files: tuple[Path, ...]
-    """The files of predictions that it means; empty where it means runs."""
+    """The files of predictions that it means; empty if it means runs."""
 
     @classmethod
-    def of(cls, argument: str) -> Asked:
+    def of(cls, argument: str) -> SystemArgument:
         """Take `NAME=PATH` apart; a path that exists may hold a `=` itself."""
         name, equals, path = argument.partition("=")
         if Path(argument).exists() or not (equals and name and path) or "/" in name:
@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class NamedSystem:
     """What an argument led to."""
 
     system: System
@@ -50,19 +50,19 @@ class Found:
     """The runs; None for files of predictions."""
 
 
-def find(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[Found]:
+def find_named_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[NamedSystem]:
     """Read the predictions of every system, in the order of the arguments.
 
     Args:
         arguments: Paths or patterns of runs or of files of predictions, each perhaps as `NAME=PATH`.
         split: Of the runs, `dev` or `test`.
-        corpus: Where files of predictions find their annotation; without it they take that of the first run, or the
-            first file's own where no run is named.
+        corpus: The annotation for files of predictions; without it they use that of the first run or, if no run is
+            named, that of the first file.
 
     Raises:
         InputError: There is nothing at a path, it cannot be read, or a file of predictions has no annotation.
     """
-    asked = [Asked.of(argument) for argument in arguments]
+    asked = [SystemArgument.of(argument) for argument in arguments]
     titles = _titles(asked)
     groups = {index: Group.find(of.path) for index, of in enumerate(asked) if not of.files}
     systems = {index: group.system(split, titles[index]) for index, group in groups.items()}
@@ -74,15 +74,15 @@ def find(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> 
             predicted = [read_predicted(path) for path in of.files]
             truth = truth or Truth.of_file(predicted[0])
             systems[index] = System.of(titles[index], predicted, truth, _seeds(of.files))
-    return [Found(systems[index], groups.get(index)) for index in range(len(asked))]
+    return [NamedSystem(systems[index], groups.get(index)) for index in range(len(asked))]
 
 
 def find_systems(arguments: Sequence[str], split: str, corpus: Corpus | None = None) -> list[System]:
-    """The systems alone; see `find`."""
-    return [found.system for found in find(arguments, split, corpus)]
+    """The systems alone; see `find_named_systems`."""
+    return [found.system for found in find_named_systems(arguments, split, corpus)]
 
 
-def _titles(asked: Sequence[Asked]) -> list[str]:
+def _titles(asked: Sequence[SystemArgument]) -> list[str]:
     """What each is called: its name, else the last part of its path where no other ends in the same."""
     last = [of.name or Path(of.path).name for of in asked]
     count = Counter(last)

@@ -22,7 +22,7 @@ from typing import Any
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import SplitOutputs, run_model
-from sdt.evaluation.scores import Scores, score_heads
+from sdt.evaluation.scores import Scores, score_classifiers
 from sdt.evaluation.table import percent
 from sdt.files import atomic_file
 from sdt.models.base import Model
@@ -110,7 +110,7 @@ class TestMonitor:
         self._processes.by_first(partial(self._write, epoch, outputs))
 
     def _write(self, epoch: int, outputs: SplitOutputs) -> None:
-        scores = score_heads(outputs, self._corpus.labels)
+        scores = score_classifiers(outputs, self._corpus.labels)
         line = {
             "epoch": epoch,
             "scores": {head: of_head.to_dict() for head, of_head in scores.items()},

@@ -1,4 +1,4 @@
-"""Processes that torchrun has started, on one machine or several, and that train one model together.
+"""Several processes, started by torchrun, that train one model together.
 
 Everything goes through `torch.distributed`: gloo for numbers and messages, and for the gradients gloo on a CPU or nccl
 on GPUs, by `DistributedDataParallel`. No pickle: what is sent are tensors, JSON and safetensors.
@@ -167,7 +167,7 @@ class Together(Processes):
 
     def averaging(self, module: nn.Module) -> nn.Module:
         """See `Processes`."""
-        # A model of somebody's own may leave parameters out of a step. Looking for those also keeps PyTorch from
+        # A custom model may leave parameters out of a step. Looking for those also keeps PyTorch from
         # arranging the gradients anew after the first step, so that a run that goes on sums as one that was never
         # broken off.
         with self.watching(only=True):

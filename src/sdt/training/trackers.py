@@ -1,4 +1,4 @@
-"""Where metrics can go besides metrics.jsonl: TensorBoard, MLflow, Weights & Biases, each by its own package.
+"""Experiment trackers: TensorBoard, MLflow and Weights & Biases.
 
 They get what metrics.jsonl holds, epoch by epoch, and the final scores; never the sealed scores of test, by which
 nobody should choose. Nothing leaves the machine unless their own variables say so (`MLFLOW_TRACKING_URI`,

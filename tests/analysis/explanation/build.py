@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from sdt.analysis.explanation.explain import Explanation, explain
+from sdt.analysis.explanation.explain import explain
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.batch import Batch
 from sdt.conversation import Conversation
 from sdt.models.sdt.model import SDT

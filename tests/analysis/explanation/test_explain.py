@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sdt.analysis.explanation import explain as module
+from sdt.analysis.explanation import explanation
 from sdt.analysis.explanation.explain import explain
 from sdt.analysis.explanation.pictures import write_explanation
 from sdt.batch import Batch
@@ -170,7 +171,8 @@ def test_modes_come_back_and_gradients_are_not_kept() -> None:
 
 
 def test_long_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEADS_UP_TO", 5)
+    for home in (module, explanation):
+        monkeypatch.setattr(home, "HEADS_UP_TO", 5)
     monkeypatch.setattr(module, "LONGEST", 8)
     found, model, *_ = explained(6)
     values = found.to_dict()

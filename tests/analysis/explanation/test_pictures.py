@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sdt.analysis.explanation.attention import readable
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.figure_attention import attention_figure
 from sdt.analysis.explanation.figure_occlusion import occlusion_figure
 from sdt.analysis.explanation.figure_utterances import branches_figure, weights_figure

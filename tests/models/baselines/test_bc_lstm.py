@@ -65,7 +65,7 @@ def test_two_levels() -> None:
 
 def test_one_level() -> None:
     bc_lstm, batch = model(fusion="concatenation"), random_batch(LENGTHS)
-    assert bc_lstm.heads == ("fused",)
+    assert bc_lstm.classifier_names == ("fused",)
     with torch.no_grad():
         found = bc_lstm(batch).logits["fused"]
         for rows in torch.arange(11).split(LENGTHS):
@@ -75,7 +75,7 @@ def test_one_level() -> None:
 
 def test_one_modality_has_level_1_alone() -> None:
     unimodal = contract.build(BcLSTM, {"width": 12, "dense": 7}, {"text": 6})
-    assert unimodal.heads == ("fused",)
+    assert unimodal.classifier_names == ("fused",)
     assert not any("unimodal" in name for name, _ in unimodal.named_parameters())
 
 

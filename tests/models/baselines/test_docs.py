@@ -87,7 +87,7 @@ def test_loading_it_in_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_wrong_settings_of_it_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "recipes/puppets.yaml", "--model", REFERENCE]
     assert main([*command, "--my_model.widht", "3"]) == 2
-    assert "my_model.widht is no setting; did you mean 'my_model.width'?" in capsys.readouterr().err
+    assert "my_model.widht is not a setting; did you mean 'my_model.width'?" in capsys.readouterr().err
     assert main([*command, "--my_model.width=wide"]) == 2
     assert "my_model.width: 'wide' is not a whole number" in capsys.readouterr().err
 

@@ -66,7 +66,7 @@ def test_a_run_learns_and_leaves_what_it_has(name: str, recipe: Recipe, corpus: 
     lines = metrics(folder)
     assert max(line["dev"]["fused"]["weighted_f1"] for line in lines) > 0.6  # three classes
     assert lines[-1]["losses"]["task"] < lines[0]["losses"]["task"]
-    heads = find(name).heads_of(model_for(of, corpus)[1])
+    heads = find(name).classifier_names_for(model_for(of, corpus)[1])
     assert lines[0]["dev"].keys() == set(heads)
     assert "students" not in lines[0]
     assert lines[0].get("branches", {}).keys() == set(heads) - {"fused"}

@@ -1,1 +1,1 @@
-"""Why a model says what it says: of one conversation, and of the space in which it sees a whole split."""
+"""Explanations of one conversation, and the embedding spaces of a split."""

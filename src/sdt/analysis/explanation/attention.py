@@ -1,4 +1,4 @@
-"""What attention weighs: the weights of every encoder, which the model's own layouts compute but never hold.
+"""Attention weights of every encoder, recorded with a layout that keeps them.
 
 Shapes: T utterances of one conversation; E encoders; H heads of an encoder; d model width.
 """

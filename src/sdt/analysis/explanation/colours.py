@@ -1,4 +1,4 @@
-"""Emotions on paper: the colours that they have in the terminal, in shades that can be told apart on white."""
+"""Colours of emotions in figures: those of the terminal, in shades that are legible on white."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spaces in which a model sees utterances, before and after fusion, each drawn onto a plane by t-SNE.
+"""Embeddings of utterances before and after fusion, projected to two dimensions by t-SNE.
 
 Van der Maaten, Hinton: "Visualizing Data using t-SNE", Journal of Machine Learning Research 9 (2008).
 
@@ -250,7 +250,7 @@ def _perplexity(n: int) -> float:
 
 
 def _values(of: Separation) -> Mapping[str, float | int | None]:
-    """JSON values; null where there is no number."""
+    """JSON values; null if there is no number."""
     return {name: None if value != value else value for name, value in asdict(of).items()}
 
 

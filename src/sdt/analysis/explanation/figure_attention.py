@@ -1,4 +1,4 @@
-"""All attention maps of one layer as a picture: a grid of target by source modality.
+"""Figure of all attention maps of one layer: a grid of target by source modality.
 
 Shapes: T utterances; M modalities.
 """
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from sdt.analysis.explanation.attention import Maps
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, speakers, title
 from sdt.evaluation.figure import FAINT, INK, fitted
 

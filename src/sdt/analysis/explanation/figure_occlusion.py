@@ -1,4 +1,4 @@
-"""What changes when something is removed, as a picture: utterances by utterances, and utterances by modalities.
+"""Figure of occlusion effects: utterances by utterances, and utterances by modalities.
 
 Shapes: T utterances; M modalities.
 """
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, number_rows, title, words
 from sdt.evaluation.figure import FAINT, INK, fitted, inches
 

@@ -1,4 +1,4 @@
-"""The fusion's weights and the branches' opinions over a conversation, as pictures.
+"""Figures of a conversation: the fusion weights and the predictions of the branches.
 
 Shapes: T utterances; M modalities; C labels.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.analysis.explanation.explain import HIGH, LOW, Explanation
+from sdt.analysis.explanation.explanation import HIGH, LOW, Explanation
 from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, heading, number_rows, title, words
 from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches
 from sdt.models.config import FUSED

@@ -1,4 +1,4 @@
-"""What changes when something is not there: a modality, or an utterance.
+"""Occlusion: how predictions change without a modality or without an utterance.
 
 What is removed is removed from the input, and the model reads the conversation again. An utterance that is removed
 lacks all modalities: it can still be seen that somebody spoke there (the others keep their positions and speakers), but

@@ -1,4 +1,4 @@
-"""An explanation in a folder: `explanation.json` and its pictures."""
+"""Writes an explanation to a folder: `explanation.json` and its figures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.figure_attention import attention_figure
 from sdt.analysis.explanation.figure_occlusion import occlusion_figure
 from sdt.analysis.explanation.figure_utterances import branches_figure, weights_figure

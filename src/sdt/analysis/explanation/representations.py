@@ -1,4 +1,4 @@
-"""The spaces before and after fusion as one picture: above the features, below what the model makes of them.
+"""Figure and table of the embedding spaces: features above, the model's representations below.
 
 points = sdt.analysis.explanation.embeddings.embed(model, corpus, corpus.split("test"))
 figure(points, "MELD, split test").savefig("representations.png")
@@ -29,7 +29,7 @@ def write_representations(path: Path, points: Embeddings, title: str = "") -> No
     """Draw to a file; see `figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, figure(points, title))
 

@@ -1,4 +1,4 @@
-"""How far apart the emotions lie in a space, in numbers that need no picture.
+"""Measures how well emotions are separated in an embedding space.
 
 Shapes: N utterances; D dimensions of the space.
 """
@@ -18,11 +18,11 @@ _CHUNK = 512
 
 @dataclass(frozen=True)
 class Separation:
-    """Of the emotions in one space; NaN where there are too few utterances or emotions."""
+    """Of the emotions in one space; NaN if there are too few utterances or emotions."""
 
     silhouette: float
-    """The mean silhouette: 1 where every utterance lies among its own emotion and far from the others, 0 where the
-    emotions lie over each other, negative where utterances lie nearer to another emotion than to their own."""
+    """The mean silhouette: 1 where every utterance lies among its own emotion and far from the others, 0 if the
+    emotions lie over each other, negative if utterances lie nearer to another emotion than to their own."""
     purity: float
     """The mean share of an utterance's k nearest neighbours that have its emotion."""
     purity_elsewhere: float

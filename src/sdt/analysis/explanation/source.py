@@ -1,4 +1,4 @@
-"""The conversation that is explained, packed for the model: one of a corpus, or a transcript and its recording."""
+"""Packs the conversation to explain: from a corpus, or from a transcript and its recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LISTED = 12
 
 
 @dataclass(frozen=True)
-class Subject:
+class PackedConversation:
     """A conversation and its features."""
 
     conversation: Conversation
@@ -33,7 +33,7 @@ class Subject:
     """What a reader of the explanation should know, one line each."""
 
 
-def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subject:
+def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> PackedConversation:
     """A conversation of a corpus, in whatever split it is.
 
     Args:
@@ -55,7 +55,7 @@ def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> Subje
     batch = corpus_batch(
         corpus, [chosen], modalities=tuple(config.modalities), labels=config.labels, speakers=config.speakers
     )
-    return Subject(chosen, batch, notes)
+    return PackedConversation(chosen, batch, notes)
 
 
 def from_transcript(
@@ -66,14 +66,14 @@ def from_transcript(
     *,
     model: Path,
     encoding: str | None = None,
-) -> Subject:
+) -> PackedConversation:
     """A conversation of a transcript, its features made as `sdt predict` makes them.
 
     Args:
         config: The model's.
         path: A transcript, a folder of them, or a recording.
         media: The recording or a folder of recordings.
-        conversation: Its id; None where there is only one.
+        conversation: Its id; None if there is only one.
         model: The model's folder, in which its encoders may have parts.
         encoding: The transcript's encoding; None to tell it.
 
@@ -92,7 +92,7 @@ def from_transcript(
     missing = {modality: Missing() for modality in config.modalities}
     features = extractor.make([chosen], recordings, missing)
     notes += missing_notes(missing)
-    return Subject(chosen, pack([chosen], features, config.labels, config.speakers), notes)
+    return PackedConversation(chosen, pack([chosen], features, config.labels, config.speakers), notes)
 
 
 def _chosen(conversations: Sequence[Conversation], conversation: str | None, path: Path) -> Conversation:

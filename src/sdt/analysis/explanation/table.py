@@ -1,4 +1,4 @@
-"""An explanation as a short table for a terminal."""
+"""Summary of an explanation as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.occlusion import NOTHING
 from sdt.analysis.explanation.utterance_rows import shortened, speakers
 from sdt.conversation import Conversation
@@ -79,7 +79,7 @@ def conversations_table(conversations: Sequence[Conversation], splits: Mapping[s
 
     Args:
         conversations: In their order.
-        splits: Split to conversation ids; empty where there are none.
+        splits: Split to conversation ids; empty if there are none.
     """
     split = {id: name for name, ids in splits.items() for id in ids}
     table = Table(box=box.SIMPLE_HEAD)

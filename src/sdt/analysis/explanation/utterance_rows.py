@@ -1,4 +1,4 @@
-"""What the pictures of a conversation share: a row for each utterance, its name beside it, and sane sizes.
+"""Layout shared by the figures of a conversation: one row per utterance, with its speaker and text.
 
 Shapes: T utterances.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.analysis.explanation.explain import Explanation
+from sdt.analysis.explanation.explanation import Explanation
 from sdt.conversation import Conversation
 from sdt.evaluation.figure import FAINT, INK, fitted
 
@@ -33,7 +33,7 @@ class UtteranceRows:
     height: float
     """Inches of all."""
     font: float
-    """Points of what stands in a row; 0 where there is no room."""
+    """Points of what stands in a row; 0 if there is no room."""
 
     @classmethod
     def of(cls, utterances: int, row: float = _ROW, tallest: float = _TALLEST) -> UtteranceRows:

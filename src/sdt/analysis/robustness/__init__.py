@@ -1,1 +1,1 @@
-"""What becomes of scores when the input gets worse: missing modalities, noise, unknown speakers, wrong words."""
+"""Robustness: scores with missing modalities, noise, unknown speakers and wrong words."""

@@ -1,4 +1,4 @@
-"""Ways to make a model's input worse, each by a level.
+"""Disturbances of the input of a model, each with a level.
 
 What happens to a conversation is drawn from its id, so that all runs and systems meet the same disturbance; and the
 draws of a lower level are part of those of a higher one, so that a curve shows the level and not the luck of its draws.

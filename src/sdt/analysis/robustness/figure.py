@@ -1,4 +1,4 @@
-"""Robustness curves as a picture: a panel for each disturbance, a line for each group of models."""
+"""Figure of robustness curves: a panel per disturbance, a line per group of models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_curves(path: Path, groups: Sequence[Robustness], title: str) -> None:
     """Draw the curves to a file; see `curves_figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, curves_figure(groups, title))
 

@@ -1,4 +1,4 @@
-"""What groups of models say under every disturbance.
+"""Predicts with groups of models under every disturbance.
 
 Shapes: N annotated utterances, R runs.
 """
@@ -51,8 +51,10 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A group of models that is disturbed."""
+class TestedGroup:
+    """A group of models whose input is disturbed."""
+
+    __test__ = False  # not a test, despite its name
 
     group: Group
     system: System
@@ -88,10 +90,10 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RobustnessTrial:
     """A group and the disturbances that can be tried on it."""
 
-    subject: Subject
+    subject: TestedGroup
     disturbances: Sequence[Disturbance]
     notes: Sequence[str]
     """Which of those that were asked for cannot be tried, and why, one line each."""
@@ -102,7 +104,7 @@ class Trial:
         return len(self.subject.conversations) * times * len(disturbance.levels)
 
 
-def trials(subjects: Sequence[Subject], levels: Levels, seed: int) -> list[Trial]:
+def plan_trials(subjects: Sequence[TestedGroup], levels: Levels, seed: int) -> list[RobustnessTrial]:
     """Find the disturbances that can be tried on groups.
 
     Args:
@@ -114,7 +116,9 @@ def trials(subjects: Sequence[Subject], levels: Levels, seed: int) -> list[Trial
     return [_trial(subject, levels, seed, made) for subject in subjects]
 
 
-def _trial(subject: Subject, levels: Levels, seed: int, made: dict[tuple[str, str], OtherFeatures]) -> Trial:
+def _trial(
+    subject: TestedGroup, levels: Levels, seed: int, made: dict[tuple[str, str], OtherFeatures]
+) -> RobustnessTrial:
     config, found, notes = subject.config, list[Disturbance](), list[str]()
     if levels.missing:
         found += [Missing(modality, levels.missing, seed) for modality in config.modalities]
@@ -133,11 +137,11 @@ def _trial(subject: Subject, levels: Levels, seed: int, made: dict[tuple[str, st
             found.append(made[key])
         except InputError as error:
             notes.append(f"{subject.system.name}: words wrong: left out: {error}")
-    return Trial(subject, found, notes)
+    return RobustnessTrial(subject, found, notes)
 
 
 def measure(
-    subject: Subject,
+    subject: TestedGroup,
     disturbance: Disturbance,
     points: PredictionCache,
     seed: int,
@@ -152,7 +156,7 @@ def measure(
         points: What was made before is taken from there, what is made is kept there.
         seed: Of the disturbance.
         device: Where to compute.
-        progress: Called with the number of conversations done; see `Trial.conversations`.
+        progress: Called with the number of conversations done; see `RobustnessTrial.conversations`.
 
     Raises:
         InputError: A model cannot be loaded.
@@ -169,7 +173,7 @@ def measure(
 
 
 def _level(
-    subject: Subject,
+    subject: TestedGroup,
     disturbance: Disturbance,
     keys: Sequence[PredictionKey],
     points: PredictionCache,

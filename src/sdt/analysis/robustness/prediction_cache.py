@@ -1,4 +1,4 @@
-"""Every disturbed prediction, kept in a file as soon as it is made, so that work goes on where it stopped.
+"""A file of the predictions made so far, so that an interrupted measurement resumes.
 
 Shapes: N annotated utterances.
 """
@@ -55,7 +55,7 @@ class PredictionCache:
             path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
 
     def get(self, key: PredictionKey, size: int) -> npt.NDArray[np.int64] | None:
-        """The class numbers [N] that were predicted; None where they were not yet, or of another test set."""
+        """The class numbers [N] that were predicted; None if they were not yet, or of another test set."""
         found = self._made.get(key)
         return found if found is not None and len(found) == size else None
 

@@ -1,4 +1,4 @@
-"""Robustness curves as tables and JSON values."""
+"""Robustness curves as tables and JSON."""
 
 from __future__ import annotations
 

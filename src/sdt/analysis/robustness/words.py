@@ -1,4 +1,4 @@
-"""Words wrong at the rates of speech recognition, and the features that a text encoder makes of them.
+"""Word errors at the rates of speech recognition, and their text features.
 
 At a word error rate r every word has an error with probability r, as recognisers make them: in 6 of 10 errors another
 word is heard, in 2 the word is lost, in 2 a word is added behind it. What is heard instead is drawn from the running

@@ -1,1 +1,1 @@
-"""Where a model is right and where it is wrong: by emotion shift, position, length, class, and context."""
+"""Scores of subgroups of the test set: by emotion shift, position, length, class and context."""

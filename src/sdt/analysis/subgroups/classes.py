@@ -1,4 +1,4 @@
-"""Rare classes, and classes that are taken for each other.
+"""Scores of rare classes and of classes that are confused with each other.
 
 Shapes: N annotated utterances, K conversations, R runs, C classes, B draws.
 """
@@ -31,7 +31,7 @@ class ClassSubgroup:
     """One class, or the mean over some."""
 
     share: float | None
-    """Of the annotated utterances of train; None where there is no train split."""
+    """Of the annotated utterances of train; None if there is no train split."""
     support: int
     """Annotated utterances in the test set."""
     f1: Estimate
@@ -47,7 +47,7 @@ class Pair:
 
     classes: tuple[str, str]
     first_as_second: float | None
-    """Share of the first one's utterances that are predicted as the second, the mean over the runs; None where the
+    """Share of the first one's utterances that are predicted as the second, the mean over the runs; None if the
     first does not occur."""
     second_as_first: float | None
     mutual: Estimate
@@ -69,7 +69,7 @@ class Pair:
 
 
 def class_shares(corpus: Corpus) -> dict[str, float]:
-    """The share of every label among the annotated utterances of train; empty where there are none."""
+    """The share of every label among the annotated utterances of train; empty if there are none."""
     if "train" not in corpus.splits:
         return {}
     counts = label_counts(corpus.split("train"), corpus.labels).tolist()

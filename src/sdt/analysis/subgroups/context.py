@@ -1,4 +1,4 @@
-"""How much of the conversation a model needs: every utterance predicted from the k utterances before it, and no more.
+"""Scores with limited context: every utterance predicted from the k utterances before it.
 
 For each utterance a conversation of its own is made, of the k utterances before it and itself; the model reads it like
 any other, and only what it says of the last utterance counts. So the model sees no future, as in a conversation that is

@@ -1,4 +1,4 @@
-"""The test set divided in the ways that papers of this field divide it, and the scores of every part.
+"""Divisions of the test set into the subgroups of the literature, and the scores of each subgroup.
 
 A score of a part is that of its utterances alone: the F1 of a class counts false alarms only where they fall into the
 part. Classes are not equally frequent in all parts, so that the parts' F1 differ for that reason too.
@@ -57,7 +57,7 @@ class Contrast:
     difference: float
     """Of the accuracies, the mean over the runs."""
     low: float
-    """NaN where there is no interval."""
+    """NaN if there is no interval."""
     high: float
     note: str = ""
     """Why there is no interval."""
@@ -170,7 +170,11 @@ def _by(facts: Sequence[Fact], name: str, meaning: str, key: Callable[[Fact], st
 
 
 def _binned(
-    facts: Sequence[Fact], name: str, meaning: str, key: Callable[[Fact], int], begins: Sequence[int]
+    facts: Sequence[Fact],
+    name: str,
+    meaning: str,
+    key: Callable[[Fact], int],
+    begins: Sequence[int],
 ) -> Division:
     """Parts by a number; each begins at one of `begins` and ends before the next."""
     ends = [following - 1 for following in begins[1:]]

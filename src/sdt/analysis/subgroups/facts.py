@@ -1,4 +1,4 @@
-"""What the corpus says of every annotated utterance and its place in the conversation."""
+"""Facts about each annotated utterance: previous labels, position, length and missing modalities."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Fact:
 
     label: str
     own_before: str | None
-    """The label of the same speaker's last annotated utterance before it; None where there is none."""
+    """The label of the same speaker's last annotated utterance before it; None if there is none."""
     before: str | None
     """The label of the last annotated utterance before it, whoever spoke."""
     position: int
     """From 1; utterances without annotation count too."""
     words: int
-    """Of its text, at white space; 0 where it has none."""
+    """Of its text, at white space; 0 if it has none."""
     speakers: int
     """Of the whole conversation."""
     lacks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Analyses as pictures: scores of the parts of the test set, and of limited context."""
+"""Figures of the scores of subgroups and of limited context."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_parts(path: Path, analyses: Sequence[Analysis], title: str) -> None:
     """Draw the scores of all parts, a panel for each division; see `parts_figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, parts_figure(analyses, title))
 
@@ -32,7 +32,7 @@ def write_context(path: Path, analyses: Sequence[Analysis], title: str) -> None:
     """Draw the scores of limited context; see `context_figure`.
 
     Raises:
-        InputError: The picture's suffix is none of .png, .svg and .pdf.
+        InputError: The picture's suffix is not one of .png, .svg and .pdf.
     """
     save_figure(path, context_figure(analyses, title))
 

@@ -1,4 +1,4 @@
-"""The whole analysis of one system, its tables and its JSON values."""
+"""The subgroup analysis of one system, as tables and JSON."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Analysis:
     classes: Mapping[str, ClassSubgroup]
     pairs: Sequence[Pair]
     context: Mapping[str, Changed]
-    """By length of context in words; empty where it was not asked for."""
+    """By length of context in words; empty if it was not asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

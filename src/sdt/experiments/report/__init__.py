@@ -1,1 +1,1 @@
-"""A report of runs and experiments: one document, written as a page for a browser, as Markdown, and as LaTeX tables."""
+"""Reports of runs and experiments, written as HTML, Markdown and LaTeX tables."""

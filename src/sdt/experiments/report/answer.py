@@ -1,4 +1,4 @@
-"""The question, the answer in sentences, and what is missing from it."""
+"""Sections on the question, the conclusions, remarks and missing runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def answer(study: Study) -> Section:
 
 
 def remarks(study: Study) -> Section | None:
-    """What is odd about the scores; None where nothing is."""
+    """What is odd about the scores; None if nothing is."""
     found = [Note(f"{_begun(study, remark.text)}.") for remark in found_remarks(study.rows)]
     return Section("Remarks", found) if found else None
 

@@ -1,4 +1,4 @@
-"""A study as a document, and the document as files."""
+"""Builds the document of a study and writes it to files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sdt.files import atomic_folder, write_text
 
 FILES = ("report.html", "report.md", "tables.tex", FIGURES)
 SectionBuilder = Callable[[Study], Section | None]
-"""Makes a section; None where there is nothing to say."""
+"""Makes a section; None if there is nothing to say."""
 SECTIONS: tuple[SectionBuilder, ...] = (
     answer,
     remarks,
@@ -89,4 +89,4 @@ def _today() -> str:
     try:
         return datetime.datetime.fromtimestamp(int(fixed), datetime.UTC).date().isoformat()
     except (ValueError, OverflowError, OSError):
-        raise InputError(f"SOURCE_DATE_EPOCH: {fixed!r} is no number of seconds since 1970") from None
+        raise InputError(f"SOURCE_DATE_EPOCH: {fixed!r} is not a number of seconds since 1970") from None

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, before and after the temperature."""
+"""Section on calibration, before and after temperature scaling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken for what: the reference's confusion matrix, and how the other rows differ from it.
+"""Section on confusion matrices: the reference, and the differences of the other rows.
 
 Shapes: C classes.
 """
@@ -34,7 +34,7 @@ _NARROWEST = 2.4
 
 
 def confusions(study: Study) -> Section | None:
-    """None where no row has predictions."""
+    """None if no row has predictions."""
     found = {name: system for name, system in study.systems.items() if isinstance(system, System)}
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""How training went: losses and scores over the epochs, of the fused prediction and of the branches.
+"""Section on training curves: losses and scores over the epochs.
 
 Shapes: R runs, E epochs.
 """
@@ -83,7 +83,7 @@ class Band:
             keys: Where the number stands in a line.
 
         Returns:
-            None where a line lacks it.
+            None if a line lacks it.
         """
         try:
             runs = [[_number(line, keys) for line in history] for history in histories]
@@ -99,7 +99,7 @@ class Band:
 
 
 def curves(study: Study) -> Section | None:
-    """None where no run has finished an epoch."""
+    """None if no run has finished an epoch."""
     rows = study.leading or list(study.planned[:1])
     parts = []
     for number, row in enumerate(rows, start=1):

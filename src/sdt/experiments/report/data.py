@@ -1,4 +1,4 @@
-"""What the runs were trained and tested on."""
+"""Section on the corpora that the runs were trained and tested on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each row against the reference: how large the difference is, and whether it is more than noise."""
+"""Section on the differences between each row and the reference, and their significance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOW_TO_READ = (
 
 
 def differences(study: Study) -> Section | None:
-    """None where nothing is compared."""
+    """None if nothing is compared."""
     found = study.comparisons
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""What a report consists of, whatever it is written as.
+"""The elements of a report, independent of the output format.
 
 A document is sections of blocks; `html`, `markdown` and `latex` write the same document in their languages. All text is
 plain: a renderer escapes it, so that nothing a user called `<b>` or `a_b` can mean anything to a browser or to LaTeX.

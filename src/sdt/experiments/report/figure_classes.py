@@ -1,4 +1,4 @@
-"""The F1 of every class, row beside row."""
+"""Figure of the F1 of every class, by row."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def class_figure(study: Study) -> Figure:
 
 
 def _best(measured: dict[str, Measured], measure: str) -> str:
-    """The rows with the highest mean, and the mean; empty where it is 0."""
+    """The rows with the highest mean, and the mean; empty if it is 0."""
     highest = max(of[measure].mean for of in measured.values())
     names = [name for name, of in measured.items() if of[measure].mean == highest]
     return f"{' and '.join(names)} with {100 * highest:.1f}" if highest else ""

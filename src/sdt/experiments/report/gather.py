@@ -1,4 +1,4 @@
-"""From the folders that a user names to a study."""
+"""Reads the folders that a user names into a study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdt.errors import InputError, near_miss
 from sdt.evaluation.bootstrap import Resampling
 from sdt.experiments.failures import read_failures
 from sdt.experiments.plan import FILE, read_plan
-from sdt.experiments.report.study import Row, Run, Source, Study, check_names
+from sdt.experiments.report.study import PlannedRun, Row, Source, Study, check_names
 from sdt.experiments.results import RowResult
 from sdt.training.folder import RunFolder
 from sdt.training.group import Group
@@ -105,7 +105,7 @@ def _experiment(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str |
     rows = []
     for row in plan.rows:
         runs = tuple(
-            Run(seed, RunFolder(path / row.name / f"seed-{seed}"), failures.get(f"{row.name}/seed-{seed}"))
+            PlannedRun(seed, RunFolder(path / row.name / f"seed-{seed}"), failures.get(f"{row.name}/seed-{seed}"))
             for seed in plan.seeds
         )
         rows.append(Row(titles[row.name], source, row.overrides, runs, _result(titles[row.name], runs)))
@@ -115,14 +115,16 @@ def _experiment(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str |
 def _runs(name: str, path: Path, kind: str, folders: Sequence[Path]) -> Row:
     """One run, or some that differ in their seed."""
     recipes = {at: load_recipe(at / "recipe.yaml") for at in folders}
-    runs = tuple(sorted((Run(recipe.seed, RunFolder(at)) for at, recipe in recipes.items()), key=lambda run: run.seed))
+    runs = tuple(
+        sorted((PlannedRun(recipe.seed, RunFolder(at)) for at, recipe in recipes.items()), key=lambda run: run.seed)
+    )
     environment = _environment(runs[0].folder.path)
     command = environment.get("command") or None
     source = Source(name, path, kind, f"How good is {name}?", recipes[runs[0].folder.path], None, environment, command)
     return Row(name, source, {}, runs, _result(name, runs))
 
 
-def _result(name: str, runs: Sequence[Run]) -> RowResult | None:
+def _result(name: str, runs: Sequence[PlannedRun]) -> RowResult | None:
     finished = [run for run in runs if run.folder.finished]
     if not finished:
         return None
@@ -136,7 +138,7 @@ def _result(name: str, runs: Sequence[Run]) -> RowResult | None:
 
 
 def _environment(run: Path) -> dict[str, Any]:
-    """environment.json of a run; empty where it is missing.
+    """environment.json of a run; empty if it is missing.
 
     Raises:
         InputError: It is damaged.

@@ -1,4 +1,4 @@
-"""A document as one page for a browser.
+"""Renders a document as one HTML page.
 
 Nothing is fetched and no script runs: the page's own Content-Security-Policy forbids both. It prints, and it follows
 the reader's choice of light or dark.

@@ -1,4 +1,4 @@
-"""Both protocols, and the price of choosing the epoch on test."""
+"""Section on both protocols: the price of selecting the epoch on test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TITLE = "Both protocols: the price of choosing on test"
 
 
 def protocols(study: Study) -> Section | None:
-    """None where no run is finished or says anything of it."""
+    """None if no run is finished or says anything of it."""
     priced = [row for row in study.rows if row.price]
     if not study.rows:
         return None

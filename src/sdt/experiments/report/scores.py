@@ -1,4 +1,4 @@
-"""The scores: every row, every class, every head."""
+"""Section on scores: every row, class and classifier."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _overview(study: Study) -> Table:
 
 def _heads(study: Study) -> Table:
     """The fused prediction and every trained branch; students only where all rows that have branches are distilled."""
-    summaries = {row.name: row.group.summary(study.split).heads for row in study.rows}
+    summaries = {row.name: row.group.summary(study.split).classifiers for row in study.rows}
     heads = list(dict.fromkeys(head for row in study.rows for head in (FUSED, *row.group.branches)))
     distilled = all(row.group.distilled for row in study.rows if row.group.branches)
     return Table(
@@ -141,7 +141,7 @@ def _closely(study: Study, row: Row, number: int) -> Section:
                 *(score_text(result, of, name=name) for name, of in spreads.items()),
                 *(range_text(of, name) for name, of in spreads.items() if several),
             )
-            for head, spreads in summary.heads.items()
+            for head, spreads in summary.classifiers.items()
             if head in (FUSED, *branches)
         ),
         f"{_how(result)} {_choice(study)}{(_TAUGHT if distilled else _BESIDE) if branches else ''}",

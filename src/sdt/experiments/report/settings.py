@@ -8,7 +8,7 @@ from typing import Any
 
 from sdt.experiments.plan import option_text, spoken_seeds
 from sdt.experiments.report.document import Block, Code, Note, Paragraph, Section, Table
-from sdt.experiments.report.study import Run, Source, Study
+from sdt.experiments.report.study import PlannedRun, Source, Study
 from sdt.models.registry import known
 from sdt.training.recipe import flat
 
@@ -145,7 +145,7 @@ def _environments(study: Study, source: Source | None = None) -> Iterator[tuple[
                 yield f"{row.name}, seed {run.seed}", dict(values)
 
 
-def _read(run: Run) -> Mapping[str, Any]:
+def _read(run: PlannedRun) -> Mapping[str, Any]:
     try:
         values = json.loads((run.folder.path / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

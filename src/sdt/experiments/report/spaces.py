@@ -1,4 +1,4 @@
-"""How emotions lie before and after fusion; made when asked for, since the model has to be run.
+"""Optional section on embeddings before and after fusion; it runs the model.
 
 See `sdt.analysis.explanation.embeddings`.
 """
@@ -19,7 +19,7 @@ _AT_MOST = 1000
 
 
 def spaces(study: Study) -> Section | None:
-    """Of the first run of each leading row; None where no row has one."""
+    """Of the first run of each leading row; None if no row has one."""
     title = "Before and after fusion"
     parts = [_part(row, f"-{n}" if n > 1 else "") for n, row in enumerate(study.leading, start=1) if row.result]
     if not parts:

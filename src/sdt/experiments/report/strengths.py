@@ -1,4 +1,4 @@
-"""Where the leading rows are right and where they are wrong; see `sdt.analysis.subgroups`."""
+"""Section on the subgroups of the leading rows; see `sdt.analysis.subgroups`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdt.experiments.report.study import Row, Study
 
 
 def strengths(study: Study) -> Section | None:
-    """None where no row has predictions."""
+    """None if no row has predictions."""
     parts = [
         _part(study, row, system, "" if number == 1 else f"-{number}")
         for number, row in enumerate(study.leading, start=1)

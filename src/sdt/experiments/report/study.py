@@ -1,4 +1,4 @@
-"""What a report is about: runs in rows, with what they differ in, what became of them, and how they compare."""
+"""The data of a report: rows of runs, their states, results and comparisons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sdt.training.settings import Recipe
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """A run that was made, or that is to be made."""
 
     seed: int
@@ -29,7 +29,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """In words; empty where it is finished."""
+        """In words; empty if it is finished."""
         if self.folder.finished:
             return ""
         epochs = max(len(self.folder.read_metrics()), self.folder.epochs_done)
@@ -53,7 +53,7 @@ class Source:
     recipe: Recipe
     recipe_file: str | None
     environment: Mapping[str, Any]
-    """Of the experiment, or of the first run; empty where it is not known."""
+    """Of the experiment, or of the first run; empty if it is not known."""
     command: str | None
     """What made it."""
 
@@ -71,13 +71,13 @@ class Row:
     source: Source
     changes: Mapping[str, object]
     """Setting to value, where it differs from the source's recipe."""
-    runs: tuple[Run, ...]
+    runs: tuple[PlannedRun, ...]
     """All that were asked for."""
     result: RowResult | None
-    """Of the finished ones; None where there is none."""
+    """Of the finished ones; None if there is none."""
 
     @property
-    def unfinished(self) -> list[Run]:
+    def unfinished(self) -> list[PlannedRun]:
         """The others."""
         return [run for run in self.runs if run.state]
 

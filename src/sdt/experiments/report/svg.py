@@ -1,4 +1,4 @@
-"""Figures as SVG that may lie in a page: small, the same bytes every time, and in colours that a page can change.
+"""SVG figures for HTML pages: small, reproducible, and in colours that the page controls.
 
 Figures are drawn in the colours of `PALETTE`. A file of its own keeps them, on white; inside a page each becomes a
 variable of its style sheet, so that a figure is readable on a light and on a dark ground.

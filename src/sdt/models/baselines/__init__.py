@@ -1,1 +1,1 @@
-"""Models that SDT is compared with, one file each; see docs/baselines.md."""
+"""The baselines that SDT is compared with, one file each; see docs/baselines.md."""

@@ -1,4 +1,4 @@
-"""The graph of MMGCN and MM-DFN: a vertex for each modality of each utterance, angles between their states as weights.
+"""The graph of MMGCN and MM-DFN: a node per modality of each utterance, edge weights by angular similarity.
 
 Within a modality all vertices of a conversation are connected; across modalities those of the same utterance:
 
@@ -41,7 +41,7 @@ class Graph:
 
     layout: Padded
     within: Tensor
-    """[M, B, T, T]; P within each modality; 0 where there is no utterance."""
+    """[M, B, T, T]; P within each modality; 0 if there is no utterance."""
     across: Tensor
     """[M, M, N]; P between the modalities of each utterance; 0 for a modality and itself."""
 

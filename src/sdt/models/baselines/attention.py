@@ -1,4 +1,4 @@
-"""Bilinear attention within each conversation, as DialogueRNN and DialogueGCN have it before their classifiers.
+"""Bilinear attention within each conversation, as in DialogueRNN and DialogueGCN before the classifier.
 
 beta_i = softmax over the utterances j of the conversation of x_i^T W x_j, and x~_i = sum over j of beta_ij x_j.
 

@@ -96,7 +96,7 @@ class BcLSTM(Model):
         super().__init__(config)
         settings: BcLSTMConfig = config.architecture
         labels, sizes = len(config.labels), config.modalities
-        self.hierarchical = len(self.heads) > 1
+        self.hierarchical = len(self.classifier_names) > 1
         self.unimodal = nn.ModuleDict(
             {name: ContextualLSTM(size, settings, labels) for name, size in sizes.items()} if self.hierarchical else {}
         )
@@ -104,7 +104,7 @@ class BcLSTM(Model):
         self.multimodal = ContextualLSTM(size, settings, labels)
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
         """Level 2, and level 1 of each modality where there are two levels."""
         levels = len(config.modalities) > 1 and config.architecture.fusion == "hierarchical"
         return (FUSED, *config.modalities) if levels else (FUSED,)
@@ -116,7 +116,7 @@ class BcLSTM(Model):
         Raises:
             InputError: It would not; or see `Model.objective_for`.
         """
-        if len(cls.heads_of(config)) > 1 and objective.hard == 0 and not config.architecture.end_to_end:
+        if len(cls.classifier_names_for(config)) > 1 and objective.hard == 0 and not config.architecture.end_to_end:
             raise InputError("objective.hard: 0, but level 1 of bc_lstm learns from nothing else; give "
                              "bc_lstm.end_to_end true")  # fmt: skip
         return super().objective_for(config, objective)

@@ -1,4 +1,4 @@
-"""What baselines read of a batch. A feature that an utterance lacks is zero, whatever the batch holds there.
+"""Inputs of the baselines. Missing features are zero, whatever the batch holds there.
 
 Shapes: N utterances of the batch; D_m features of modality m.
 """
@@ -18,7 +18,7 @@ EDGE_NUMBERS = 1 << 28
 
 
 def features(batch: Batch, modality: str) -> Tensor:
-    """The features of one modality, [N, D_m]; zero where missing."""
+    """The features of one modality, [N, D_m]; zero if missing."""
     return batch.features[modality] * batch.present[modality][:, None]
 
 

@@ -7,7 +7,7 @@ side by side, so that what is small is computed together.
 Three layouts compute the same. `Ragged` (on a CPU) goes from conversation to conversation and pads nothing, so that its
 time follows the utterances there are and not the longest conversation. `Padded` (on a GPU) gives all conversations one
 length, since there a few large operations are faster than many small ones. ONNX files have a third, in
-`sdt.prediction.onnx`, and conversations that go on a fourth, in `sdt.models.sdt.kv_cache`.
+`sdt.prediction.onnx`, and running conversations a fourth, in `sdt.models.sdt.kv_cache`.
 
 Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of one of them, or of the longest;
 E encoders; H heads of an encoder; G = E * H; d model width.
@@ -39,7 +39,7 @@ class Keys:
     """[N] bool. All True in a conversation without any that is read as a whole: softmax needs a key, and `has_context`
     masks the result."""
     has_context: Tensor
-    """[N, 1]; 1.0 where the utterance's context has a key at all, else 0.0."""
+    """[N, 1]; 1.0 if the utterance's context has a key at all, else 0.0."""
     complete: bool
     """Whether every utterance is known to have the modality, so that nothing has to be masked."""
 

@@ -1,4 +1,4 @@
-"""The branches of SDT: what each modality gathers from all modalities (paper, sections III-C and III-D).
+"""The branches of SDT: each modality gathers from all modalities (paper, sections III-C and III-D).
 
 A branch is the intra- and inter-modal encoders of a modality and then its unimodal fusion. Branches do not depend on
 each other, nor do the encoders of one: in training on a CPU they are computed in threads, elsewhere side by side.

@@ -1,4 +1,4 @@
-"""What a causal context lets each utterance read, in blocks of queries with their neighbourhood of keys.
+"""Attention in a causal context, in blocks of queries with the keys before them.
 
 In blocks, the time and memory of a window grow with the conversation's length, not with its square.
 
@@ -77,7 +77,7 @@ class Readable:
     window: int | None
     """How many utterances, itself included; None for all before."""
     present: Tensor | None = None
-    """[K, E] bool; None where every utterance has every source."""
+    """[K, E] bool; None if every utterance has every source."""
     has_context: Tensor | None = None
     """[Q, E] bool; whether a query may read any key at all. One that may not reads whatever there is: softmax needs
     something, and `Keys.has_context` takes the result away."""

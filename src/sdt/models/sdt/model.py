@@ -121,7 +121,7 @@ class SDT(base.Model):
         self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
 
     @classmethod
-    def heads_of(cls, config: ModelConfig) -> tuple[str, ...]:
+    def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
         """The teacher, and a student for each modality."""
         return (FUSED, *config.modalities)
 

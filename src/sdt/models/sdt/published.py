@@ -1,4 +1,4 @@
-"""Checkpoints of the published SDT program, into our model and back.
+"""Conversion of checkpoints from and to the published SDT program.
 
 The program writes its nine encoders and gates out by hand. In its names `t_a` is the encoder with keys and values from
 text and queries from audio; modalities are called t, a, v. It also saves what we do not have: nine layer norms that it

@@ -1,4 +1,4 @@
-"""Attention of packed conversations with its gradient written out: conversations are read and written where they lie.
+"""Attention of packed conversations with an explicit gradient, without padding or copies.
 
 Shapes: N utterances of the batch; s queries and t keys of a block, which is a conversation or a part of one; G heads of
 all encoders.

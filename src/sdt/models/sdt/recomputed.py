@@ -1,4 +1,4 @@
-"""Attention of long conversations with its gradient: weights are never held, but computed again when they are needed.
+"""Attention of long conversations with an explicit gradient: weights are recomputed, never stored.
 
 The same mathematics as `ragged`, in which the weights of a conversation of T utterances are T^2 numbers for every head
 of every encoder. Here it is a part of them at a time, for one more product in the backward pass. Dropout is drawn

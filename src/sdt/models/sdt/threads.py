@@ -1,4 +1,4 @@
-"""Parts of a model in threads, each on a core of its own, forwards and backwards.
+"""Runs parts of a model in threads, one per core, in the forward and the backward pass.
 
 PyTorch divides every operation among the cores and waits for all of them after each. At the size of a conversation the
 waiting takes as long as many an operation. Parts that are computed on one core each wait for what they read, and for

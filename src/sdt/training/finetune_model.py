@@ -1,0 +1,137 @@
+"""The fine-tuned model: an encoder with a linear classifier, its texts, parameters and files."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdt.corpus.store import Corpus
+from sdt.encoders.pretrained import quiet_transformers
+from sdt.encoders.text import pool
+from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
+from sdt.encoders.text_pieces import Piece, split_tokens
+from sdt.errors import InputError, MissingDependencyError
+from sdt.text import is_blank
+from sdt.training.checkpoint import trained
+from sdt.training.finetune_settings import FineTuning
+
+
+@dataclass
+class Texts:
+    """The labelled utterances of a split that have text."""
+
+    pieces: list[list[Piece]]
+    """Of each text."""
+    label: Tensor
+    """[n] class numbers."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each text's longest piece."""
+        return [len(of[0].tokens) for of in self.pieces]
+
+
+class Classifier(nn.Module):
+    """An encoder, pooling, dropout and a linear map to the classes."""
+
+    def __init__(self, encoder: nn.Module, text_model: TextModel, classes: int, settings: FineTuning) -> None:
+        super().__init__()
+        config: Any = encoder.config
+        self.encoder = encoder
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(int(config.hidden_size), classes)
+        self.pooling = text_model.pooling
+
+    def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+        """Token numbers, mask and which tokens count, each [n, tokens], to logits [n, C]."""
+        last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
+        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
+        return logits
+
+
+def adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
+    """The encoder with the parameters that shall learn; with low-rank matrices beside its linear maps, if wanted."""
+    if settings.lora:
+        try:
+            import peft
+        except ImportError:
+            raise MissingDependencyError(
+                "--lora needs peft; install it with: pip install 'sdt-erc[finetune]'"
+            ) from None
+        linear = [
+            name
+            for name, module in encoder.named_modules()
+            if isinstance(module, nn.Linear) and not name.startswith("pooler")
+        ]
+        config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=linear)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers; nothing that a user can do
+            adapted: nn.Module = peft.get_peft_model(encoder, config)
+        return adapted
+    for name, parameter in encoder.named_parameters():
+        # What lies behind the last layer has no part in the pooled vector, so it would never see a gradient.
+        parameter.requires_grad_(not name.startswith("pooler"))
+    return encoder
+
+
+def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
+    """The utterances of a split that have text and a label.
+
+    Raises:
+        InputError: There are none.
+    """
+    found = [
+        (utterance.text, corpus.labels.index(utterance.label))
+        for conversation in corpus.split(split)
+        for utterance in conversation.utterances
+        if utterance.label is not None and utterance.text and not is_blank(utterance.text)
+    ]
+    if not found:
+        raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
+    return Texts(
+        split_tokens(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+    )
+
+
+def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:
+    """Parameters by their highest learning rate, in the model's order, which the checkpoints rely on."""
+    config: Any = model.encoder.config
+    layers = int(config.num_hidden_layers)
+    groups: list[dict[str, Any]] = []
+    for name, parameter in trained(model).items():
+        layer = re.search(r"\.layers?\.(\d+)\.", name)
+        below = layers - 1 - int(layer[1]) if layer else layers  # what is in no layer are the embeddings
+        rate = settings.head_learning_rate if name.startswith("head.") else settings.rate * settings.layer_decay**below
+        if not groups or groups[-1]["highest"] != rate:
+            groups.append({"params": [], "highest": rate, "lr": rate})
+        groups[-1]["params"].append(parameter)
+    return groups
+
+
+def save_encoder(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path) -> None:  # noqa: ANN401
+    """Write the adapter alone, or the model and its tokenizer."""
+    if settings.lora:
+        import peft
+        from safetensors.torch import save
+
+        adapter: Any = encoder
+        tensors = peft.get_peft_model_state_dict(adapter, save_embedding_layers=False)
+        # Not peft's own writer: it adds a page about nothing, and asks the hub about the base model.
+        (folder / ADAPTER_WEIGHTS).write_bytes(save({name: t.cpu().contiguous() for name, t in tensors.items()}))
+        config = adapter.peft_config["default"]
+        config.base_model_name_or_path, config.inference_mode = settings.encoder, True
+        config.save_pretrained(folder)
+        return
+    with quiet_transformers():
+        model: Any = encoder
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    # The weights come out readable by their owner only.
+    for path in folder.iterdir():
+        path.chmod((folder / "config.json").stat().st_mode)
