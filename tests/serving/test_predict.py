@@ -19,6 +19,7 @@ from sdt.models.inference import calibrated
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from tests.encoders.clips import noise, write_clip
+from tests.faults import FAULTS
 from tests.prediction.models import LABELS
 from tests.serving.conftest import SRT
 from tests.serving.running import Running
@@ -75,6 +76,18 @@ def test_labels_and_reviews_are_handed_through(service: Running) -> None:
         assert ["review" in one for one in said] == [True, True, False, False, False]
     rows[0]["review"] = "yes"
     assert service.post({"utterances": rows}).status == 422
+
+
+def test_the_encoding_of_a_transcript(service: Running) -> None:
+    part = ("transcript", "gb.srt", (FAULTS / "transcripts" / "gb.srt").read_bytes())
+    for path in ("/v1/predict", "/v1/transcript"):
+        refused = service.post_parts(part, path=path)
+        error = refused.json["error"]
+        assert (refused.status, error["code"]) == (422, "encoding")
+        assert [one["message"] for one in error["details"]] == ["cp949", "gb18030"]
+        assert "--" not in error["message"]
+        assert service.post_parts(part, ("encoding", None, b"gb18030"), path=path).status == 200
+        assert service.post_parts(part, ("encoding", None, b"no-such"), path=path).json["error"]["code"] == "invalid"
 
 
 def test_the_conversations_of_a_transcript(service: Running) -> None:

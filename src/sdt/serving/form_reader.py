@@ -27,8 +27,9 @@ from sdt.serving.predict_request import (
     safe_file_name,
 )
 from sdt.speakers import FIRST_SPEAKER
+from sdt.text import UnknownEncodingError, check_encoding
 
-PARTS = ("conversation", "transcript", "media", "format")
+PARTS = ("conversation", "transcript", "media", "format", "encoding")
 """The named parts of a multipart body; any other part is the clip of the utterance that refers to it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
 LINES, VALUES = 50, 600
@@ -102,7 +103,7 @@ class FormReader:
         if "conversation" in parts:
             request = self._json_part(parts, usage)
         elif "transcript" in parts:
-            request = self._transcript(parts["transcript"], parts.get("format"), usage)
+            request = self._transcript(parts, usage)
         elif media is not None:
             request = _recording(media)
         else:
@@ -148,11 +149,9 @@ class FormReader:
         file.file.seek(0)
         return file.file.read()
 
-    def _transcript(
-        self, part: str | UploadFile, format_: str | UploadFile | None, usage: RequestUsage
-    ) -> PredictRequest:
+    def _transcript(self, parts: Mapping[str, str | UploadFile], usage: RequestUsage) -> PredictRequest:
         """A transcript of one conversation; media files that it names are ignored, since they would be local."""
-        name, transcript = self._read(part, format_, "utterances")
+        name, transcript = self._read(parts, "utterances")
         if len(transcript.conversations) > 1:
             raise invalid_request(
                 f"{name}: has {len(transcript.conversations)} conversations; send one, or convert it to JSON with "
@@ -169,16 +168,19 @@ class FormReader:
             APIError: The part is missing, cannot be read, or exceeds a limit.
         """
         parts = self._named(form)
-        if "transcript" not in parts or not parts.keys() <= {"transcript", "format"}:
-            raise invalid_request("send a part 'transcript', optionally 'format', and no other part")
-        _, transcript = self._read(parts["transcript"], parts.get("format"), "request_utterances")
+        if "transcript" not in parts or not parts.keys() <= {"transcript", "format", "encoding"}:
+            raise invalid_request("send a part 'transcript', optionally 'format' and 'encoding', and no other part")
+        _, transcript = self._read(parts, "request_utterances")
         usage.add_utterances(sum(map(len, transcript.conversations)))
         return transcript
 
-    def _read(self, part: str | UploadFile, format_: str | UploadFile | None, limit: str) -> tuple[str, Transcript]:
+    def _read(self, parts: Mapping[str, str | UploadFile], limit: str) -> tuple[str, Transcript]:
         """The name and content of a transcript in any format; the limit of this name bounds its utterances."""
+        part, format_, encoding = parts["transcript"], parts.get("format"), parts.get("encoding")
         if isinstance(format_, UploadFile):
             raise invalid_request("part 'format': is a file; send txt, csv, jsonl, json, srt or vtt")
+        if isinstance(encoding, UploadFile):
+            raise invalid_request("part 'encoding': is a file; send a name such as gb18030")
         content = part.encode() if isinstance(part, str) else self._small(part, "transcript_bytes")
         self._bound(content, limit)
         upload = Upload.from_bytes(
@@ -187,7 +189,15 @@ class FormReader:
         try:
             with named_path(upload) as path:
                 try:
-                    transcript = read_transcript(path, format=format_)
+                    transcript = read_transcript(path, format=format_, encoding=encoding and check_encoding(encoding))
+                except UnknownEncodingError as error:
+                    raise APIError(
+                        422,
+                        "encoding",
+                        f"{upload.name}: is not UTF-8, and its encoding cannot be detected; send its name as part "
+                        f"'encoding'{', for example ' if error.likely else ''}{', '.join(error.likely)}",
+                        details=[{"place": "encoding", "message": name} for name in error.likely],
+                    ) from None
                 except InputError as error:
                     raise invalid_request(str(error).replace(f"{path.parent}/", "")) from None
         finally:

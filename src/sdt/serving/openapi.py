@@ -55,6 +55,12 @@ _FORMAT = {
     "enum": ["txt", "csv", "jsonl", "json", "srt", "vtt"],
     "description": "the format of the transcript; default: detected by name or content",
 }
+_ENCODING = {
+    "type": "string",
+    "example": "gb18030",
+    "description": "the encoding of the transcript; default: detected. Where it cannot be, the error has the code "
+    "`encoding` and its details name those that are likely",
+}
 _PREDICT_FORM = {
     "type": "object",
     "properties": {
@@ -64,6 +70,7 @@ _PREDICT_FORM = {
         },
         "media": {**_FILE, "description": "the recording; the times of the transcript split it into utterances"},
         "format": _FORMAT,
+        "encoding": _ENCODING,
         "conversation": {**_reference(schemas.ConversationInput), "description": "instead of a transcript"},
     },
     "additionalProperties": {**_FILE, "description": "the clip of the utterance that refers to this part"},
@@ -73,6 +80,7 @@ _TRANSCRIPT_FORM = {
     "properties": {
         "transcript": {**_FILE, "description": "a transcript with one conversation or several"},
         "format": _FORMAT,
+        "encoding": _ENCODING,
     },
     "required": ["transcript"],
 }

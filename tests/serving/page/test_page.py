@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.faults import FAULTS
 from tests.serving.page.browser import Tab
 from tests.serving.page.doing import LABELS, LINES, NEEDED, SAID, example, labels, talk, upload
 from tests.serving.running import Running
@@ -97,6 +98,29 @@ def test_errors_are_shown_and_nothing_else_is_lost(tab: Tab, page_service: Runni
     tab.write("Ann: Hi!\nBob: Hello, Ann.")
     tab.click("#ask button[type=submit]")
     tab.until("document.querySelectorAll('.utterance').length === 2")
+
+
+def test_the_encoding_is_chosen_where_it_cannot_be_detected(tab: Tab, tmp_path: Path) -> None:
+    upload(tab, FAULTS / "transcripts" / "gb.srt")
+    tab.until("!document.querySelector('#encoding-choice').hidden")
+    assert "--" not in tab.text("#error")  # an option of the command line
+    names = tab.evaluate("[...document.querySelectorAll('#encoding option')].map((one) => one.value)")
+    assert names[:3] == ["", "cp949", "gb18030"]
+    tab.complaints[:] = [line for line in tab.complaints if "422" not in line]
+    tab.evaluate("document.querySelector('#encoding').value = 'gb18030'")
+    tab.click("#ask button[type=submit]")
+    tab.until("document.querySelectorAll('.utterance').length > 0")
+    assert any("你好" in words for words in tab.texts(".utterance .words"))
+
+
+def test_times_of_day_begin_at_the_left(tab: Tab) -> None:
+    upload(tab, FAULTS / "transcripts" / "zoom_cc.txt")
+    tab.until("document.querySelectorAll('.utterance').length === 3")
+    assert tab.texts(".tick")[0] == "10:32:00"
+    places = tab.evaluate("[...document.querySelectorAll('.utterance')].map((box) => box.getBoundingClientRect().x)")
+    assert all(0 < x < 1280 for x in places)
+    marks = tab.evaluate("[...document.querySelectorAll('svg .mark')].map((one) => Number(one.getAttribute('x')))")
+    assert max(marks) > 2 * min(marks)
 
 
 def test_dropped_files(tab: Tab) -> None:

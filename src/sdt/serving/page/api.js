@@ -10,7 +10,7 @@ export class ApiError extends Error {
    */
   constructor(status, error) {
     super(errorMessage(status, error));
-    [this.status, this.code] = [status, error.code];
+    [this.status, this.code, this.details] = [status, error.code, error.details ?? []];
   }
 }
 
@@ -33,11 +33,13 @@ export async function model() {
  * Convert a transcript with one conversation or several to JSON.
  * @param {File} file
  * @param {AbortSignal} signal Cancels the request; the error has the code `cancelled`.
+ * @param {string} encoding Of the file; empty if the service is to detect it.
  * @returns {Promise<{conversations: object[], notes: string[]}>} Conversations in the format of `predict`.
  */
-export async function transcript(file, signal) {
+export async function transcript(file, signal, encoding = "") {
   const body = new FormData();
   body.append("transcript", file, file.name);
+  if (encoding) body.append("encoding", encoding);
   return request("v1/transcript", { method: "POST", body, signal });
 }
 

@@ -3,11 +3,14 @@
 import { predict, transcript } from "./api.js";
 import { FileInputs } from "./files.js";
 import { Conversation } from "./conversation.js";
-import { announce, byId } from "./dom.js";
+import { announce, byId, h } from "./dom.js";
 import { EXAMPLE } from "./example.js";
 import { Picker } from "./picker.js";
 import { View } from "./view.js";
 import { withProgress } from "./progress.js";
+
+/** Common encodings of transcripts that are not Unicode. */
+const ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949", "mac_roman"];
 
 /** The form and its result. */
 export class PredictForm {
@@ -26,7 +29,14 @@ export class PredictForm {
       this.submit();
     });
     byId("example").addEventListener("click", () => this.ask(EXAMPLE, null));
-    byId("clear").addEventListener("click", () => (this.inputs.clear(), (byId("pasted").value = ""), this.fail("")));
+    byId("clear").addEventListener("click", () => this.clear());
+  }
+
+  clear() {
+    this.inputs.clear();
+    byId("pasted").value = byId("encoding").value = "";
+    byId("encoding-choice").hidden = true;
+    this.fail("");
   }
 
   submit() {
@@ -39,6 +49,7 @@ export class PredictForm {
       return this.fail("Choose or paste a transcript, or load the example.");
     const form = new FormData();
     if (words) form.append("transcript", words, words.name);
+    if (words && byId("encoding").value) form.append("encoding", byId("encoding").value);
     if (recording && this.listens) form.append("media", recording, recording.name);
     return this.ask(form, recording);
   }
@@ -48,7 +59,7 @@ export class PredictForm {
     if (this.busy || !this.leave()) return null;
     const file = body instanceof FormData ? body.get("transcript") : null;
     return this.work(async () => {
-      const read = file && (await this.answer((_, signal) => transcript(file, signal)));
+      const read = file && (await this.answer((_, signal) => transcript(file, signal, body.get("encoding"))));
       if (read?.conversations.length > 1) return this.pick(file, read, recording);
       const { predictions, notes, missing } = await this.answer((onProgress, signal) => predict(body, onProgress, signal));
       const conversation = new Conversation(predictions[0].conversation, this.model.labels, predictions, missing);
@@ -77,6 +88,7 @@ export class PredictForm {
     try {
       await action();
     } catch (error) {
+      if (error.code === "encoding") this.offerEncodings(error.details.map(({ message }) => message));
       if (error.code !== "cancelled") this.fail(error.message);
       else announce("Cancelled");
     } finally {
@@ -112,6 +124,16 @@ export class PredictForm {
 
   get unsaved() {
     return this.shown?.unsaved ?? false;
+  }
+
+  /** Let the user choose the encoding of the transcript, the likely ones first. */
+  offerEncodings(likely) {
+    const names = [...new Set([...likely, ...ENCODINGS])];
+    byId("encoding").replaceChildren(
+      h("option", { value: "" }, "Detect"),
+      ...names.map((name) => h("option", { value: name }, name)),
+    );
+    byId("encoding-choice").hidden = false;
   }
 
   fail(message) {

@@ -27,6 +27,7 @@ const LIMITS = {
 const CODES = {
   unreachable: "The service cannot be reached. Check that it is running, then try again.",
   cancelled: "Cancelled.",
+  encoding: "The characters of this file cannot be read with certainty. Choose its encoding below, or save it as UTF-8.",
   unknown: "The response is not from the service, but perhaps from a proxy. Try again later.",
   internal: "Internal error of the service. Try again; if it happens again, tell its administrator.",
   stopping: "The service is stopping. Try again in a minute.",

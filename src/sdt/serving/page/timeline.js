@@ -11,6 +11,7 @@ import { weightBar } from "./weights.js";
 const [BOX, NARROW, SLIVER, GAP] = [138, 74, 22, 3];
 const [LEAST, MOST] = [0.05, 600];
 const TICK = 84;
+const LATE = 600; // seconds: a first utterance as late is not shown behind an empty stretch
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
 /** The timeline is `element`; it follows the conversation. */
@@ -25,6 +26,7 @@ export class Timeline {
     this.lanes = new Map(); // speaker to {track, rows}
     this.byTime = conversation.timed;
     this.whole = 1; // its length in seconds or utterances
+    this.origin = 0; // the time at its left end
     this.axis = h("div", { class: "ticks" });
     this.element = h(
       "div",
@@ -108,8 +110,9 @@ export class Timeline {
   /** Position the boxes. */
   place() {
     const { items } = this.conversation;
+    this.origin = this.byTime ? beginning(items) : 0;
     this.whole = this.byTime
-      ? items.reduce((most, item) => Math.max(most, item.start + duration(item)), 1)
+      ? items.reduce((most, item) => Math.max(most, item.start + duration(item) - this.origin), 1)
       : Math.max(items.length, 1);
     const width = `${Math.ceil(this.whole * this.scale)}px`;
     for (const [speaker, lane] of this.lanes) {
@@ -126,9 +129,9 @@ export class Timeline {
 
   /** Position a box; `next` follows in its row. */
   put(item, row, next) {
-    const start = this.byTime ? item.start : item.place;
+    const start = this.byTime ? item.start - this.origin : item.place;
     let width = (this.byTime ? duration(item) : 1) * this.scale - GAP;
-    const room = ((this.byTime && next ? next.start : this.whole) - start) * this.scale - 1;
+    const room = ((this.byTime && next ? next.start - this.origin : this.whole) - start) * this.scale - 1;
     width = Math.max(Math.min(Math.max(width, SLIVER), room), 2);
     const { style, dataset } = this.of(item);
     [style.left, style.width] = [`${start * this.scale}px`, `${width}px`];
@@ -139,7 +142,7 @@ export class Timeline {
   *ticks() {
     const step = this.byTime ? (STEPS.find((one) => one * this.scale >= TICK) ?? 7200) : Math.ceil(40 / this.scale);
     for (let at = 0; at < this.whole; at += step) {
-      const tick = h("span", { class: "tick" }, this.byTime ? clock(at) : at + 1);
+      const tick = h("span", { class: "tick" }, this.byTime ? clock(this.origin + at) : at + 1);
       tick.style.left = `${at * this.scale}px`;
       yield tick;
     }
@@ -166,6 +169,12 @@ export class Timeline {
     if (reached) this.of(reached).tabIndex = 0;
     if (current) this.of(current).setAttribute("aria-current", "true");
   }
+}
+
+/** Where time begins: at 0, or, for times of day, at the full minute before the first utterance. */
+export function beginning(items) {
+  const first = Math.min(...items.map((item) => item.start));
+  return Number.isFinite(first) && first >= LATE ? first - (first % 60) : 0;
 }
 
 function duration(item) {

@@ -4,6 +4,7 @@ import { shownEmotion } from "./conversation.js";
 import { h, s } from "./dom.js";
 import { count } from "./format.js";
 import { paint } from "./palette.js";
+import { beginning } from "./timeline.js";
 
 const [WIDTH, ROW, LEAST] = [1000, 14, 3];
 /** Less probable emotions are not drawn. */
@@ -41,7 +42,8 @@ function strip(conversation, speaker, colour, chosen) {
   const rows = conversation.labels.filter((label) => conversation.items.some((item) => share(item, label) >= FAINT));
   const [from, to] = span(conversation);
   const end = to(conversation.items.reduce((last, item) => (to(item) > to(last) ? item : last)));
-  const x = (value) => (WIDTH * value) / end;
+  const origin = conversation.timed ? beginning(conversation.items) : 0;
+  const x = (value) => (WIDTH * (value - origin)) / (end - origin);
   const marks = said.flatMap((item) =>
     rows
       .filter((label) => share(item, label) >= FAINT)
@@ -65,7 +67,7 @@ function strip(conversation, speaker, colour, chosen) {
   );
   picture.addEventListener("click", (event) => {
     const box = picture.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * end;
+    const at = origin + ((event.clientX - box.left) / box.width) * (end - origin);
     const distance = (item) => Math.max(from(item) - at, at - to(item));
     chosen(said.reduce((best, item) => (distance(item) < distance(best) ? item : best)));
   });
