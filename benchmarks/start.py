@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.evaluation.table import plain_table
 from sdt.feature_table import FeatureTable
 from sdt.puppets.emotions import EMOTIONS
@@ -81,7 +80,7 @@ def puppet_corpus(folder: Path, conversations: int) -> None:
         for name, width in (("text", 256), ("audio", 174), ("visual", 322))
     }
     speakers = Speakers.of(talks, "appearance")
-    write_corpus(Draft("puppets", talks, tuple(EMOTIONS), splits, tables, speakers), folder)
+    write_corpus(CorpusBuilder("puppets", talks, tuple(EMOTIONS), splits, tables, speakers), folder)
 
 
 def results(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool]) -> dict[str, Any]:

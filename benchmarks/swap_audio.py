@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.normalise import normalise
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.audio_voice8 import NAMES, measure
 from sdt.errors import InputError
 from sdt.evaluation.outputs import run_model
@@ -98,7 +98,7 @@ def disturbed(corpus: Corpus, disturbance: Array, folder: Path) -> Corpus:
         if name == "audio":
             rows = np.where(present[:, None], rows + disturbance, 0).astype(np.float32)
         tables[name] = FeatureTable(rows, present, modality.encoder)
-    draft = Draft(
+    builder = CorpusBuilder(
         corpus.name,
         conversations,
         corpus.labels,
@@ -106,8 +106,8 @@ def disturbed(corpus: Corpus, disturbance: Array, folder: Path) -> Corpus:
         tables,
         corpus.speakers,
     )
-    normalise(draft, {"audio": "conversation"})
-    return write_corpus(draft, folder)
+    normalise(builder, {"audio": "conversation"})
+    return write_corpus(builder, folder)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdt.language import foreign_language, languages_of
+from sdt.language import detect_languages, foreign_language
 from tests.shared import SHARED_DATA, needs_meld
 
 
@@ -44,11 +44,11 @@ def test_short_english_slang_and_names_are_not_another_language(text: str) -> No
 def test_the_languages_of_many_texts() -> None:
     english = ["I got the job, can you believe it? We have to celebrate tonight."] * 40
     german = ["Ich habe die Stelle bekommen, kannst du das glauben? Wir müssen heute feiern."] * 40
-    assert languages_of(english) == ("en",)
-    assert languages_of([*english, *german]) == ("de", "en")
-    assert languages_of([*english, german[0]]) == ("en",)
-    assert languages_of(["Hi."]) == ()
-    assert languages_of([]) == ()
+    assert detect_languages(english) == ("en",)
+    assert detect_languages([*english, *german]) == ("de", "en")
+    assert detect_languages([*english, german[0]]) == ("en",)
+    assert detect_languages(["Hi."]) == ()
+    assert detect_languages([]) == ()
 
 
 @needs_meld

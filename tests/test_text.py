@@ -28,6 +28,16 @@ ENCODED = {
     "Arabic": ("آنا: حصلت على الوظيفة!\nبن: حقا؟\n", ["cp1256"]),
     "Thai": ("แอน: ฉันได้งานแล้ว!\nเบน: จริงเหรอ\n", ["tis_620"]),
     "Polish": ("Ania: Dostałam tę pracę!\nŁukasz: Świetnie, gratuluję, bardzo się cieszę.\n", ["cp1250", "iso8859_2"]),
+    "Turkish": ("Ann: Türkiye'de yaşıyorum, çok teşekkür ederim\nBen: İyi akşamlar!\n", ["cp1254"]),
+    "short Turkish": ("Ann: Teşekkürler\nBen: Nasılsın?\n", ["cp1254"]),
+    "Czech": ("Ann: Dobrý den, jak se máte?\nBen: Děkuji, jsem unavený. Přijdu večer.\n", ["cp1250"]),
+    "Hungarian": ("Ann: Jó napot, hogy vagy?\nBen: Köszönöm, jól. Később jövök, jó időt!\n", ["cp1250"]),
+    "Romanian": ("Ann: Bună ziua, ce mai faci?\nBen: Totul este în regulă, mulţumesc.\n", ["cp1250"]),
+    "Icelandic": ("Ann: Góðan daginn, hvað segir þú?\nBen: Allt gott, þakka þér fyrir.\n", ["cp1252"]),
+    "Portuguese": ("Ann: Não sei, não estou bem\nBen: Então vamos à praia amanhã. Coração.\n", ["cp1252"]),
+    "Finnish": ("Ann: Hyvää päivää, mitä kuuluu?\n", ["cp1252"]),
+    "short German": ("Ann: Müller\nBen: Größe\n", ["cp1252", "mac_roman"]),
+    "Japanese with few words": ("アン: 仕事が決まったよ!\nベン: 本当に、すごい、おめでとう。\n", ["cp932"]),
     "French": ("Zoë: J’ai été embauchée…\nBenoît: Ça alors, c’est génial, très bien.\n", ["cp1252", "mac_roman"]),
     "German": ("JÖRG: “Ä”\nKäthe: Schön, großartig, ich freue mich — für dich.\n", ["cp1252"]),
     "English": ("Ann: I don’t believe it.\nBen: “You” are kidding… – “É”\n", ["cp1252", "mac_roman"]),
@@ -61,6 +71,11 @@ def test_encodings_are_told_or_refused_but_never_wrong(language: str, encoding: 
     assert found.text == text
     assert decode("a.txt", text.encode(encoding), encoding).text == text
     assert text.encode(encoding).decode(found.encoding) == text or found.encoding == "latin-1"
+
+
+def test_a_short_text_that_may_be_in_several_encodings_is_refused() -> None:
+    with pytest.raises(InputError, match=r"--encoding, cp1250,"):
+        decode("a.txt", "Ann: Ako sa máš? Ďakujem, dobre. Ľúbim ťa.\n".encode("cp1250"))
 
 
 def test_an_ambiguous_encoding_is_refused_with_the_way_on() -> None:

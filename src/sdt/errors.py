@@ -19,7 +19,7 @@ class MissingDependencyError(InputError, ImportError):
     """An optional part was used without the packages it needs; the message names the extra to install."""
 
 
-class ToldElsewhereError(InputError):
+class ReportedElsewhereError(InputError):
     """Another process that trains together with this one has failed and says why; nothing is left to say here."""
 
 
@@ -37,10 +37,10 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word[:_MOST], choices, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {quoted(close[0])}?"
-    return f"; known are: {listed(choices)}" if choices else ""
+    return f"; known are: {join_names(choices)}" if choices else ""
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names in one printable line: the first 20, each of at most 40 characters, and how many more there are."""
     shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])
     return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
@@ -80,7 +80,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     r"""Another library's error in one printable line: its type, and at most 160 characters of its message.
 
     Example:
@@ -101,7 +101,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def reason(error: OSError) -> str:
+def os_error_reason(error: OSError) -> str:
     """What the system refused and for which file, in one line without the error's number.
 
     Example:

@@ -1,4 +1,4 @@
-"""One modality's features for every utterance of some conversations, in memory or read piece by piece from a file.
+"""The features of one modality for every utterance of a corpus, in memory or streamed from a file.
 
 Shapes: N utterances, D features.
 """
@@ -13,29 +13,29 @@ import numpy as np
 import numpy.typing as npt
 
 Read = Callable[[slice], npt.NDArray[np.float32]]
-"""From a range of utterances to their features, [rows, D]."""
-PIECE_VALUES = 1 << 19
-"""Numbers of a piece, about: two megabytes in single precision."""
+"""Reads the features of a range of utterances, [rows, D]."""
+CHUNK_VALUES = 1 << 19
+"""Approximate number of values in a chunk: two megabytes in single precision."""
 
 
-def row_pieces(shape: Sequence[int]) -> Iterator[slice]:
-    """The ranges of rows of the pieces of a matrix [N, D], in order."""
-    rows = max(1, PIECE_VALUES // max(1, shape[1]))
+def row_chunks(shape: Sequence[int]) -> Iterator[slice]:
+    """Split the rows of a matrix [N, D] into ranges of about `CHUNK_VALUES` values."""
+    rows = max(1, CHUNK_VALUES // max(1, shape[1]))
     return (slice(first, min(first + rows, shape[0])) for first in range(0, shape[0], rows))
 
 
 @dataclass
 class FeatureTable:
-    """One modality's features: a row for every utterance of the corpus, in the order of the conversations."""
+    """The features of one modality: one row per utterance, in the order of the conversations."""
 
     features: npt.NDArray[np.float32]
     """[N, D]; rows of missing utterances are zero."""
     present: npt.NDArray[np.bool_]
     """[N]; whether the utterance has this modality."""
     encoder: str
-    """The name of the feature encoder with its settings, `minilm` say; `unknown` where nobody knows."""
+    """The name of the feature encoder with its settings, such as `words:64`; `unknown` if it is not known."""
     source: str = ""
-    """Where the values came from (a file name), for error messages and provenance."""
+    """The file that the values come from, for error messages and provenance."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -43,35 +43,38 @@ class FeatureTable:
         return self.features.shape
 
     def rows(self, rows: slice) -> npt.NDArray[np.float32]:
-        """The features of a range of utterances, [rows, D]; zero where they are missing."""
+        """The features of a range of utterances, [rows, D]; zero for missing utterances."""
         features: npt.NDArray[np.float32] = np.where(self.present[rows, None], self.features[rows], 0)
         return features.astype(np.float32, copy=False)
 
-    def marked(self, present: npt.NDArray[np.bool_]) -> FeatureTable:
-        """The same with another presence; what it says to be missing is zero."""
+    def with_presence(self, present: npt.NDArray[np.bool_]) -> FeatureTable:
+        """A copy with another `present` [N]; features of missing utterances are zero."""
         features = np.where(present[:, None], self.features, 0).astype(np.float32)
         return FeatureTable(features, present, self.encoder, self.source)
 
-    def changed(self, change: Callable[[Read], Read], encoder: str) -> FeatureTable:
-        """The same with something done to the features, in place.
+    def transform(self, change: Callable[[Read], Read], encoder: str) -> FeatureTable:
+        """Transform the features in place.
 
         Args:
-            change: From what reads a range of rows to what reads it changed.
-            encoder: The name of the encoder with what was done.
+            change: Turns the function that reads a range of rows into one that reads them transformed.
+            encoder: The new name of the encoder, which describes the transformation.
+
+        Returns:
+            The table with the new name.
         """
         self.features[:] = change(lambda rows: self.features[rows])(slice(0, len(self.features)))
         return FeatureTable(self.features, self.present, encoder, source=self.source)
 
 
 class StreamedTable(FeatureTable):
-    """A feature table that is not in memory.
+    """A feature table that is read from a file on access.
 
     Args:
-        read: Gives the rows; whatever it likes where the utterance lacks the modality.
+        read: Reads a range of rows; the values of missing utterances are ignored.
         shape: (N, D).
-        present: [N]; see `FeatureTable`.
-        encoder: Likewise.
-        source: Likewise.
+        present: [N] whether the utterance has this modality.
+        encoder: The name of the feature encoder with its settings.
+        source: The file that the values come from.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class StreamedTable(FeatureTable):
         self.present, self.encoder, self.source = present, encoder, source
 
     @cached_property
-    def features(self) -> npt.NDArray[np.float32]:  # type: ignore[override] # whoever asks for all of it gets it
+    def features(self) -> npt.NDArray[np.float32]:  # type: ignore[override] # reads the whole table
         """[N, D], read as a whole."""
         return self.rows(slice(0, self._shape[0]))
 
@@ -91,13 +94,13 @@ class StreamedTable(FeatureTable):
         return self._shape
 
     def rows(self, rows: slice) -> npt.NDArray[np.float32]:
-        """The features of a range of utterances, [rows, D]; zero where they are missing."""
+        """The features of a range of utterances, [rows, D]; zero for missing utterances."""
         return np.where(self.present[rows, None], self._read(rows), np.float32(0))
 
-    def marked(self, present: npt.NDArray[np.bool_]) -> StreamedTable:
-        """The same with another presence."""
+    def with_presence(self, present: npt.NDArray[np.bool_]) -> StreamedTable:
+        """A table of the same file with another `present` [N]."""
         return StreamedTable(self._read, self._shape, present, self.encoder, self.source)
 
-    def changed(self, change: Callable[[Read], Read], encoder: str) -> StreamedTable:
-        """The same with something done to what is read."""
+    def transform(self, change: Callable[[Read], Read], encoder: str) -> StreamedTable:
+        """A table whose rows are transformed when they are read."""
         return StreamedTable(change(self._read), self._shape, self.present, encoder, self.source)

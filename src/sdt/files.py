@@ -60,7 +60,7 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot be written, since nothing may be written to {nearest}")
 
 
-def beside(path: Path, name: str) -> Path:
+def resolve_beside(path: Path, name: str) -> Path:
     r"""The file that another file names, from its own folder; a backslash separates folders, as Windows writes it.
 
     Example:

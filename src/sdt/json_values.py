@@ -31,7 +31,7 @@ def is_finite(value: object) -> bool:
         return False
 
 
-def dictionary(key: str, values: Mapping[str, object]) -> dict[str, object]:
+def get_dict(key: str, values: Mapping[str, object]) -> dict[str, object]:
     """The dictionary under a key; raises `ValueError` where there is none."""
     value = values.get(key)
     if not isinstance(value, dict):
@@ -39,7 +39,7 @@ def dictionary(key: str, values: Mapping[str, object]) -> dict[str, object]:
     return value
 
 
-def texts(key: str, values: Mapping[str, object]) -> list[str]:
+def get_strings(key: str, values: Mapping[str, object]) -> list[str]:
     """The list of texts under a key; raises `ValueError` where there is none, or a text is not valid Unicode."""
     value = values.get(key)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -55,7 +55,7 @@ def check_statistics(values: Mapping[str, object]) -> None:
     Raises:
         ValueError: It is something else.
     """
-    for name, of in dictionary("normalisation", {"normalisation": {}, **values}).items():
+    for name, of in get_dict("normalisation", {"normalisation": {}, **values}).items():
         for key in ("mean", "deviation"):
             numbers = of.get(key) if isinstance(of, dict) else None
             found = isinstance(numbers, list) and all(map(is_finite, numbers))

@@ -41,7 +41,13 @@ def foreign_language(text: str, known: Collection[str]) -> str | None:
     return None if any(code in known and p >= SURE for code, p in ranks) else str(ranks[0][0])
 
 
-def languages_of(texts: Iterable[str]) -> tuple[str, ...]:
+def most_likely(text: str) -> tuple[str, float]:
+    """The ISO 639-1 code of a text's most likely language, and its probability."""
+    code, probability = _identifier().rank(text[:LONGEST])[0]
+    return str(code), float(probability)
+
+
+def detect_languages(texts: Iterable[str]) -> tuple[str, ...]:
     """The ISO 639-1 codes of the languages of at least a tenth of some texts; empty where there is too little text."""
     whole = " ".join(texts)
     parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]

@@ -20,7 +20,7 @@ _FURTHER = (100, 10_000_000)
 """Tensors and numbers that a model may have beyond those in its file: parts that the file's task had no use for."""
 
 
-def sizes_of_tensors(weights: Path) -> list[int]:
+def tensor_sizes(weights: Path) -> list[int]:
     """How many numbers each tensor of a safetensors file has; reads the header alone.
 
     Raises:
@@ -31,7 +31,7 @@ def sizes_of_tensors(weights: Path) -> list[int]:
 
 
 @contextlib.contextmanager
-def parameters_limited(sizes: list[int]) -> Iterator[None]:
+def limit_parameters(sizes: list[int]) -> Iterator[None]:
     """While this lasts, no model can be built in this thread that is far larger than these sizes of tensors.
 
     Raises:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from sdt.errors import InputError, described, printable, quoted
+from sdt.errors import InputError, describe_error, printable, quoted
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Plugin:
             value = self.point.load()
         except Exception as error:  # a third-party module can raise anything when it is imported
             raise InputError(
-                f"{where} cannot be loaded ({described(error)}); update or uninstall the package"
+                f"{where} cannot be loaded ({describe_error(error)}); update or uninstall the package"
             ) from error
         if not isinstance(value, kind):
             raise InputError(f"{where} is a {type(value).__name__}, not a {kind.__name__}; update the package")

@@ -26,6 +26,8 @@ _NOT_LATIN = (
 )  # fmt: skip
 """Encodings of alphabets other than Latin, as files in use have them."""
 _LATIN = ("cp1250", "iso8859_2", "cp1254", "cp1257", "mac_roman", "cp850", "cp437", "cp852")
+_BY_LANGUAGE = {"cp1254": ("tr", "az"), "cp1250": ("pl", "cs", "sk", "hu", "ro", "hr", "sl", "bs", "sq")}
+"""Encodings that differ from Windows-1252 in a few letters, and the languages (ISO 639-1) that need these."""
 _TYPOGRAPHIC = b"\x85\x91\x92\x93\x94\x95\x96\x97"
 """Quotes, dashes and the ellipsis in Windows-1252 and its like."""
 _SAMPLE = 1 << 16
@@ -99,6 +101,20 @@ def check_names(what: str, names: Iterable[str]) -> None:
             raise InputError(f"{what} {quoted(name)} holds control characters; remove them")
 
 
+class UnknownEncodingError(InputError):
+    """The encoding of a text cannot be told.
+
+    Args:
+        where: The file.
+        likely: Encodings that it may have.
+    """
+
+    def __init__(self, where: str, likely: Sequence[str]) -> None:
+        self.where, self.likely = where, tuple(likely)
+        say = f"name it with --encoding, {', '.join(likely)} for example" if likely else "name it with --encoding"
+        super().__init__(f"{where}: is not UTF-8, and its encoding cannot be detected; {say}")
+
+
 class DecodedText(NamedTuple):
     """Text, and how its bytes were understood."""
 
@@ -124,7 +140,8 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
         encoding: What the user says it is.
 
     Raises:
-        InputError: The encoding is unknown; the bytes are not in it; or it cannot be told.
+        InputError: The encoding is unknown, or the bytes are not in it.
+        UnknownEncodingError: None is given, and it cannot be detected.
     """
     if encoding is not None:
         return DecodedText(_as_asked(where, data, check_encoding(encoding)), encoding, None)
@@ -190,15 +207,34 @@ def _guessed(where: str, data: bytes) -> DecodedText:
     sample = b"\n".join(line for line in data[: 16 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
     runs = re.findall(rb"[\x80-\xff]+", sample.translate(None, _TYPOGRAPHIC))
     is_latin = 2 * sum(len(run) > 1 for run in runs) < max(1, len(runs))
+    # In words of another alphabet, letters outside of ASCII stand beside their like.
+    beside = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]+|[\x80-\xff]+(?=[a-z])", sample.translate(None, _TYPOGRAPHIC)))
+    is_latin = is_latin or 3 * beside > 2 * len(runs)
     if is_latin and not _odd(latin[: 16 * _SAMPLE]):
-        return DecodedText(latin, "latin-1", "not UTF-8: read as Windows-1252; if words are wrong, give --encoding")
-    likely = _likely(sample, _LATIN if is_latin else _NOT_LATIN)
+        name = _by_language(sample)
+        text = repair_windows1252(latin) if name == "cp1252" else data.decode(name, "replace")
+        known = "Windows-1252" if name == "cp1252" else name
+        note = f"not UTF-8: read as {known}; if words are wrong, name the encoding"
+        return DecodedText(text, "latin-1" if name == "cp1252" else name, note)
+    kinds = (_LATIN, _MULTIBYTE) if is_latin else (_NOT_LATIN, _LATIN)
+    likely = _likely(sample, kinds[0]) or _likely(sample, kinds[1])
     if len(likely) == 1:
         with contextlib.suppress(UnicodeDecodeError):
-            note = f"not UTF-8: read as {likely[0]}; if words are wrong, give --encoding"
+            note = f"not UTF-8: read as {likely[0]}; if words are wrong, name the encoding"
             return DecodedText(data.decode(likely[0]), likely[0], note)
-    say = f"say which one with --encoding, {', '.join(likely)} for example" if likely else "say it with --encoding"
-    raise InputError(f"{where}: is not UTF-8, and its encoding cannot be told; {say}")
+    raise UnknownEncodingError(where, likely)
+
+
+def _by_language(sample: bytes) -> str:
+    """The encoding of a Latin alphabet, by the language that the words are of: Turkish and those of central Europe."""
+    from sdt.language import most_likely  # most files never need it
+
+    language, probability = most_likely(sample.decode("cp1252", "replace"))
+    for encoding, languages in _BY_LANGUAGE.items():
+        other, share = most_likely(sample.decode(encoding, "replace"))
+        if other in languages and share >= 0.5 and (language in languages or share > probability):
+            return encoding
+    return "cp1252"
 
 
 def _likely(sample: bytes, encodings: Sequence[str]) -> list[str]:

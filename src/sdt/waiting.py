@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -19,14 +21,14 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Future[Any])
 
 
-def taken(items: queue.SimpleQueue[T]) -> T:
+def get(items: queue.SimpleQueue[T]) -> T:
     """The next item of a queue, once there is one."""
     while True:
         with contextlib.suppress(queue.Empty):
             return items.get(timeout=LIMIT)
 
 
-def ended(futures: Iterable[F]) -> Iterator[F]:
+def as_completed(futures: Iterable[F]) -> Iterator[F]:
     """Futures in the order in which they end, by a result, an error or a cancellation; each once.
 
     What `concurrent.futures.as_completed` gives, with waits that Ctrl-C ends.
@@ -36,4 +38,20 @@ def ended(futures: Iterable[F]) -> Iterator[F]:
     for future in waiting:
         future.add_done_callback(found.put)  # type: ignore[arg-type]  # of this very future
     for _ in waiting:
-        yield taken(found)
+        yield get(found)
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that this thread starts in the block; the main process ends them.
+
+    A terminal sends it to all processes; one that has only begun would end with a traceback of its imports.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -20,7 +20,6 @@ from sdt.models.sdt.model import SDT
 from sdt.models.sdt.published import LAYER, LETTERS, PROJECTIONS, to_published
 from tests.benchmarks.small import small_setting
 from tests.models.golden import FILES, Golden
-from tests.models.test_golden import pytestmark as needs_golden
 
 MODALITIES = dict(zip(LETTERS, ("text", "audio", "visual"), strict=True))
 
@@ -74,14 +73,12 @@ def golden_model(golden: Golden) -> TextbookSDT:
     return from_published(state, heads=settings["heads"], dropout=settings["dropout"], learned_gates=learned)
 
 
-@needs_golden
 def test_golden_log_probabilities(golden: Golden) -> None:
     for head, x in golden_model(golden)(golden_batch(golden)).items():
         found = golden.valid(x.log_softmax(dim=-1))
         assert_close(found, golden.valid(golden.tensors[f"output/log_prob_{head}"]), head)
 
 
-@needs_golden
 def test_golden_losses_and_steps(golden: Golden) -> None:
     settings, model, batch = golden.settings, golden_model(golden), golden_batch(golden)
     tau = settings["temperature"]

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from sdt.__main__ import main
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from tests.evaluation.runs import make_run
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    corpus = write_corpus(make_draft(test=15), folder / "tiny")
+    corpus = write_corpus(make_builder(test=15), folder / "tiny")
     for seed in range(2):
         make_run(folder / "full" / f"seed-{seed}", corpus, seed)
     make_run(folder / "other", corpus, 7)
@@ -79,12 +80,12 @@ def test_files_of_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     mine.write_text("conversation,utterance,emotion\n" + "".join(f"{c},{u},glad\n" for c, u in rows), encoding="utf-8")
     assert main(["analyse", str(mine), "--corpus", "tiny", "--draws", "100"]) == 0
     assert "mine.csv, length" not in capsys.readouterr().out  # every utterance is as long as every other
-    assert "a file of predictions has none" in refused(capsys, str(mine), "--corpus", "tiny", "--context", "1")
-    assert "say which with --corpus" in refused(capsys, "full", str(mine))
+    assert "--context needs models" in refused(capsys, str(mine), "--corpus", "tiny", "--context", "1")
+    assert "name it with --corpus" in refused(capsys, "full", str(mine))
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = write_corpus(make_draft(test=15, seed=1), tmp_path / "corpus")
+    other = write_corpus(make_builder(test=15, seed=1), tmp_path / "corpus")
     assert "not the corpus of" in refused(capsys, "full", "--corpus", str(other.folder))
     make_run(tmp_path / "run", other, 1)
     assert "different" in refused(capsys, "full", str(tmp_path / "run"))

@@ -11,17 +11,18 @@ import pytest
 
 from sdt.__main__ import main
 from sdt.cli import build_parser
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from tests.evaluation.runs import make_run
 from tests.shared import ROOT
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny`, and the groups `full` and `other` of six runs each."""
     folder = tmp_path_factory.mktemp("home")
-    corpus = write_corpus(make_draft(test=40), folder / "tiny")
+    corpus = write_corpus(make_builder(test=40), folder / "tiny")
     for group, first in (("full", 0), ("other", 50)):
         for seed in range(6):
             make_run(folder / group / f"seed-{seed}", corpus, first + seed, learning_rate=1e-3 + first * 1e-5)
@@ -106,7 +107,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "nowhere: no run" in refused(capsys, "full", "nowhere")
     assert "no predictions of the split 'tset'" in refused(capsys, "full", "other", "--split", "tset")
     assert "ends in .png" in refused(capsys, "full", "other", "--figure", "c.jpeg")
-    other = write_corpus(make_draft(test=40, seed=1), tmp_path / "corpus")
+    other = write_corpus(make_builder(test=40, seed=1), tmp_path / "corpus")
     make_run(tmp_path / "foreign", other, 1)
     assert "different corpora" in refused(capsys, "full", str(tmp_path / "foreign"))
     assert "different" in refused(capsys, "full", str(tmp_path / "foreign"), "--other-features")

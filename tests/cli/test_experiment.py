@@ -66,7 +66,7 @@ def test_ctrl_c_names_the_command_that_goes_on(
     monkeypatch.setattr(run_module, "make_runs", interrupted)
     assert main(["experiment", "ablations", "tiny.yaml", "--output", "a folder"]) == 130
     assert capsys.readouterr().err == (
-        "sdt: stopped; go on with: sdt experiment ablations tiny.yaml --output 'a folder'\n"
+        "sdt: stopped; resume with: sdt experiment ablations tiny.yaml --output 'a folder'\n"
     )
 
 
@@ -87,7 +87,7 @@ def test_the_papers_tables_are_planned(
     ("arguments", "expected"),
     [
         (["none.yaml"], "no such file"),
-        (["ablation", "tiny.yaml"], "'ablation' is no table; did you mean 'ablations'?"),
+        (["ablation", "tiny.yaml"], "unknown table 'ablation'; did you mean 'ablations'?"),
         (["ablations", "tiny.yaml", "--grid", "model.width=8"], "cannot be combined with ablations"),
         (["tiny.yaml", "--seeds", "3-1"], "'3-1' is not a seed and no range"),
         (["tiny.yaml", "--seed", "3"], "did you mean '--seeds'?"),
@@ -122,11 +122,11 @@ def test_two_at_once_in_one_folder(place: Path, capsys: pytest.CaptureFixture[st
 def test_another_corpus_is_refused(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sdt.corpus.store import write_corpus
-    from tests.training.conftest import make_draft
+    from sdt.corpus.builder import write_corpus
+    from tests.training.conftest import make_builder
 
     monkeypatch.setattr(run_module, "make_runs", lambda *_, **__: [])
-    write_corpus(make_draft(seed=9), place / "other")
+    write_corpus(make_builder(seed=9), place / "other")
     assert main(["experiment", "tiny.yaml"]) == 0
     assert main(["experiment", "tiny.yaml", "--corpus", "other"]) == 2
     assert "cannot resume with another corpus" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_export(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(onnx_module, "export_onnx", write)
     file = model.parent / "m.onnx"
     assert main(["export", "onnx", str(model), "--output", str(file)]) == 0
-    assert capsys.readouterr().out == f"written to {file}: 1.0 MiB, at most 3e-07 from PyTorch's numbers\n"
+    assert capsys.readouterr().out == f"written to {file}: 1.0 MiB, maximum difference from PyTorch 3e-07\n"
 
 
 def test_refusals(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

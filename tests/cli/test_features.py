@@ -9,7 +9,8 @@ import pytest
 pytest.importorskip("av")
 
 from sdt.__main__ import main
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.text import text_encoder
 from sdt.prediction.inputs import read_input, recordings_of
 from tests.encoders.clips import noise, write_clip
@@ -66,8 +67,8 @@ def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) 
         ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither transcripts nor recordings"),
         ([*extract, "spoken", "--encoder", "prosodi", "--output", "x"], "did you mean 'prosody'"),
         ([*extract, "spoken", "--encoder", "prosody", "--output", "x"], "needs recordings"),
-        ([*extract, "spoken", "--encoder", "words", "--encoder", "words:8", "--output", "x"], "is made already"),
-        ([*extract, "clips", "--encoder", "words", "--output", "x"], "not one utterance could be encoded"),
+        ([*extract, "spoken", "--encoder", "words", "--encoder", "words:8", "--output", "x"], "duplicate modality"),
+        ([*extract, "clips", "--encoder", "words", "--output", "x"], "no utterance could be encoded"),
     ]
     for arguments, message in cases:
         assert main(arguments) == 2
@@ -137,7 +138,7 @@ def test_an_interruption_says_how_to_go_on(
     monkeypatch.setattr("sdt.encoders.audio_prosody.Prosody.encode", stop)
     command = ["features", "extract", "clips", "--encoder", "prosody", "--jobs", "1", "--output", "made"]
     assert main(command) == 130
-    assert "goes on with what is in the cache" in capsys.readouterr().err
+    assert "resume with the cache" in capsys.readouterr().err
     assert not (place / "made").exists()
     monkeypatch.setattr("sdt.training.display.Display.batch_done", stop)
     tune = ["features", "finetune-text", "spoken", "--encoder", "bert", "--output", "t", "--device", "cpu"]
@@ -164,7 +165,7 @@ def test_transcripts_beside_recordings_are_what_is_read(place: Path, capsys: pyt
     (place / "clips" / "alone.txt").write_text("Ann: Hi\n")
     command = ["features", "extract", "clips", "--encoder", "prosody", "--output", "made"]
     assert main(command) == 2
-    assert "say where they are with --media" in capsys.readouterr().err
+    assert "name them with --media" in capsys.readouterr().err
     assert main([*command, "--media", "clips"]) == 0
     line = json.loads((place / "made" / "utterances.jsonl").read_text())
     assert (line["conversation"], line["speaker"], line["text"]) == ("alone", "Ann", "Hi")

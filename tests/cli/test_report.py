@@ -38,7 +38,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_an_experiment_is_reported_into_its_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "parts", "--draws", "200"]) == 0
     out = capsys.readouterr().out
-    assert "note: 1 runs are not finished; the report names them" in out
+    assert "note: 1 unfinished runs" in out
     assert "written to parts/report: report.html, report.md, tables.tex, figures" in out
     page = (place / "parts/report/report.md").read_text(encoding="utf-8")
     assert page.startswith("# Does the voice suffice?\n")

@@ -140,7 +140,7 @@ def test_both_protocols_beside_the_published_numbers(
     command += ["--training.epochs", "1", "--model.width", "16", "--model.heads", "2"]
     assert main(command) == 0
     table = (tmp_path / "out/reproduction.md").read_text(encoding="utf-8")
-    assert capsys.readouterr().out.rstrip().endswith("written to out: reproduction.md; every run is in out/runs")
+    assert capsys.readouterr().out.rstrip().endswith("written to out: reproduction.md; the runs are in out/runs")
     lines = [line for line in table.splitlines() if line.startswith("| weighted F1 |")]
     cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
     scores = {

@@ -11,18 +11,19 @@ import pytest
 
 import sdt.analysis.robustness.measure as measure_module
 from sdt.__main__ import main
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
 from sdt.evaluation.scores import score
 from sdt.models.sdt.model import SDT
-from tests.analysis.robustness.test_words import spoken_draft
+from tests.analysis.robustness.test_words import spoken_builder
 from tests.evaluation.runs import make_run
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    corpus = write_corpus(spoken_draft(), folder / "tiny")
+    corpus = write_corpus(spoken_builder(), folder / "tiny")
     for seed in range(2):
         make_run(folder / "full" / f"seed-{seed}", corpus, seed)
     make_run(folder / "other", corpus, 7)
@@ -124,7 +125,7 @@ def test_what_cannot_be_tried_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out")
     nothing = ("--missing", "none", "--noise", "none", "--speakers", "none", "--words", "none")
-    assert "nothing is left to try" in refused(capsys, "full", "--output", out, *nothing)
+    assert "no degradation can be applied" in refused(capsys, "full", "--output", out, *nothing)
     file = "full/seed-0/predictions/test.jsonl"
     assert "name runs" in refused(capsys, file, "--output", out)
     assert "contradict each other" in refused(capsys, "full", "--output", out, "--resume", "--overwrite")
@@ -139,4 +140,4 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_levels_that_are_none(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["robustness", "full", "--output", "out", f"--missing={value}"])
-    assert "is neither 'none' nor numbers above 0 up to 100" in capsys.readouterr().err
+    assert "numbers above 0 up to 100" in capsys.readouterr().err

@@ -10,16 +10,16 @@ import pytest
 import sdt.training.display as display_module
 import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
-from sdt.corpus.store import write_corpus
+from sdt.corpus.builder import write_corpus
 from sdt.training.recipe import dump_recipe
-from tests.training.conftest import make_draft, make_recipe
+from tests.training.conftest import make_builder, make_recipe
 from tests.training.test_run import PUBLISHED, assert_same_run, metrics
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the tiny corpus and `tiny.yaml`."""
-    write_corpus(make_draft(), tmp_path / "tiny")
+    write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -81,7 +81,7 @@ def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
     assert last.startswith("sdt: stopped after epoch 1 of 2" if batch == 5 else "sdt: stopped before the first epoch")
     assert "Traceback" not in captured.err
     assert not [path.name for path in (place / "a run").rglob(".*")]
-    command = shlex.split(last.partition("go on with: ")[2])
+    command = shlex.split(last.partition("resume with: ")[2])
     assert command[0] == "sdt"
     assert "--overwrite" not in command
     assert main(command[1:]) == 0
@@ -130,7 +130,7 @@ def test_a_disk_that_is_full(place: Path, capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setattr(epochs_module, "save_checkpoint", full)
     assert main(["train", "tiny.yaml"]) == 2
     error = capsys.readouterr().err
-    assert "runs/tiny-seed0: cannot be written ([Errno 28] No space left on device); then go on with --resume" in error
+    assert "runs/tiny-seed0: cannot be written ([Errno 28] No space left on device); then resume with --resume" in error
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

@@ -62,7 +62,7 @@ def test_lines(
     assert err.splitlines() == [
         "note: audio: left out: 'prosody' is compared within the whole conversation, which a stream does not know; "
         "give its features",
-        "note: standard input, line 7: no words, left out",
+        "note: standard input, line 7: no text, skipped",
     ]
     (tmp_path / "chat.txt").write_text("Ann: Hello!\nBob: Go away.\nBob: stay\n")
     assert main(["predict", str(tmp_path / "chat.txt"), "--model", str(folder), "--format", "jsonl"]) == 0

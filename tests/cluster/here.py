@@ -27,5 +27,5 @@ class Here:
 
     @contextlib.contextmanager
     def asked(self, *_: object) -> Iterator[Here]:
-        """In place of `sdt.cli.cluster.asked_cluster`."""
+        """In place of `sdt.cli.options.connected_cluster`."""
         yield self

@@ -30,7 +30,7 @@ def test_batches_whose_worker_is_killed_once_or_every_time(
     assert "sdt: conversation 'c': its worker died, perhaps for lack of memory; begun again\n" in err
     assert err.splitlines()[-1] == (
         "sdt: given up after 2 tries: conversation 'e': its worker died, perhaps for lack of memory; the rest is done "
-        "and kept: the same command goes on"
+        "and kept; run the same command to try again"
     )
     assert "Traceback" not in err
     assert not Path("two.jsonl").exists()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdt.corpus.batch_order import batch_order
+from sdt.corpus.batches import batch_order
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -10,8 +10,8 @@ import torch
 
 from sdt.conversation import UNLABELLED, Conversation, Utterance
 from sdt.corpus.batches import corpus_batch, split_batches
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 
@@ -24,7 +24,7 @@ def corpus(tmp_path: Path) -> Corpus:
         Conversation("c", tuple(Utterance(str(i), "Cid", "so", "calm") for i in range(3))),
     ]
     features = np.arange(12, dtype=np.float32).reshape(6, 2)
-    draft = Draft(
+    builder = CorpusBuilder(
         "tiny",
         talks,
         ("calm", "cross"),
@@ -32,7 +32,7 @@ def corpus(tmp_path: Path) -> Corpus:
         {"audio": FeatureTable(features, np.array([True, False, True, True, True, True]), "unknown")},
         Speakers.of(talks, "identity"),
     )
-    return write_corpus(draft, tmp_path / "corpus")
+    return write_corpus(builder, tmp_path / "corpus")
 
 
 def test_a_batch_holds_what_the_corpus_holds(corpus: Corpus) -> None:

@@ -7,19 +7,19 @@ import pytest
 
 from sdt import feature_table
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.normalise import moments, normalise, streamed_moments
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.speakers import Speakers
 
 
-def draft_of(x: list[list[float]], present: list[bool]) -> Draft:
+def builder_of(x: list[list[float]], present: list[bool]) -> CorpusBuilder:
     """Two conversations of three utterances, the first in train, the second in test."""
     conversations = [Conversation(c, tuple(Utterance(str(n), "A", label="joy") for n in range(3))) for c in "ab"]
     table = FeatureTable(np.array(x, dtype=np.float32), np.array(present), "praat8")
     splits = {"train": ["a"], "test": ["b"]}
-    return Draft("d", conversations, ("joy", "anger"), splits, {"audio": table}, Speakers("appearance", 1))
+    return CorpusBuilder("d", conversations, ("joy", "anger"), splits, {"audio": table}, Speakers("appearance", 1))
 
 
 X = [[1.0, 5.0], [3.0, 5.0], [100.0, 5.0], [10.0, 0.0], [20.0, 2.0], [30.0, 4.0]]
@@ -27,9 +27,9 @@ PRESENT = [True, True, False, True, True, True]
 
 
 def test_within_the_conversation_over_present_rows() -> None:
-    draft = draft_of(X, PRESENT)
-    normalise(draft, {"audio": "conversation"})
-    table = draft.features["audio"]
+    builder = builder_of(X, PRESENT)
+    normalise(builder, {"audio": "conversation"})
+    table = builder.features["audio"]
     np.testing.assert_allclose(table.features[:2], [[-1, 0], [1, 0]])  # what does not vary becomes 0
     np.testing.assert_array_equal(table.features[2], X[2])  # missing: not looked at, not touched
     np.testing.assert_allclose(table.features[3:].mean(axis=0), 0, atol=1e-6)
@@ -38,47 +38,54 @@ def test_within_the_conversation_over_present_rows() -> None:
 
 
 def test_over_the_corpus_by_its_train_split_only() -> None:
-    draft = draft_of(X, PRESENT)
-    normalise(draft, {"audio": "corpus"})
-    table = draft.features["audio"]
+    builder = builder_of(X, PRESENT)
+    normalise(builder, {"audio": "corpus"})
+    table = builder.features["audio"]
     np.testing.assert_allclose(table.features[[0, 1, 3]], [[-1, 0], [1, 0], [8, 0]])
     assert table.encoder == "praat8|z:corpus"
-    assert draft.provenance["normalisation"] == {"audio": {"mean": [2.0, 5.0], "deviation": [1.0, 0.0]}}
+    assert builder.provenance["normalisation"] == {"audio": {"mean": [2.0, 5.0], "deviation": [1.0, 0.0]}}
 
 
 @pytest.mark.parametrize("how", ["conversation", "corpus"])
 def test_a_bad_value_spoils_no_other_row_and_stays_to_be_found(how: Literal["conversation", "corpus"]) -> None:
     x = [row[:] for row in X]
     x[0][1], x[4][0] = np.nan, np.inf
-    draft = draft_of(x, PRESENT)
-    normalise(draft, {"audio": how})
-    assert np.isfinite(draft.features["audio"].features).all(axis=1).tolist() == [False, True, True, True, False, True]
+    builder = builder_of(x, PRESENT)
+    normalise(builder, {"audio": how})
+    assert np.isfinite(builder.features["audio"].features).all(axis=1).tolist() == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
     with pytest.raises(InputError, match="2 NaN or infinite values in 2 utterances"):
-        draft.check()
+        builder.check()
 
 
 def test_equal_values_are_no_deviation_whatever_their_size() -> None:
-    draft = draft_of([[0.1, 1e30]] * 6, [True] * 6)
-    normalise(draft, {"audio": "conversation"})
-    assert not draft.features["audio"].features.any()
+    builder = builder_of([[0.1, 1e30]] * 6, [True] * 6)
+    normalise(builder, {"audio": "conversation"})
+    assert not builder.features["audio"].features.any()
 
 
 def test_none_changes_nothing() -> None:
-    draft = draft_of(X, PRESENT)
-    normalise(draft, {"audio": "none"})
-    np.testing.assert_array_equal(draft.features["audio"].features, np.array(X, dtype=np.float32))
-    assert draft.features["audio"].encoder == "praat8"
+    builder = builder_of(X, PRESENT)
+    normalise(builder, {"audio": "none"})
+    np.testing.assert_array_equal(builder.features["audio"].features, np.array(X, dtype=np.float32))
+    assert builder.features["audio"].encoder == "praat8"
 
 
 def test_a_modality_that_is_not_there() -> None:
-    with pytest.raises(InputError, match="no modality 'audoi'; did you mean 'audio'"):
-        normalise(draft_of(X, PRESENT), {"audoi": "corpus"})
+    with pytest.raises(InputError, match="unknown modality 'audoi'; did you mean 'audio'"):
+        normalise(builder_of(X, PRESENT), {"audoi": "corpus"})
 
 
 def test_the_corpus_needs_train_rows() -> None:
-    draft = draft_of(X, [False] * 3 + [True] * 3)
-    with pytest.raises(InputError, match="needs utterances of the train split"):
-        normalise(draft, {"audio": "corpus"})
+    builder = builder_of(X, [False] * 3 + [True] * 3)
+    with pytest.raises(InputError, match="requires train utterances"):
+        normalise(builder, {"audio": "corpus"})
 
 
 @pytest.mark.parametrize("sizes", [[50], [1, 49], [7, 0, 20, 23], [1] * 50])
@@ -107,15 +114,15 @@ def test_features_that_are_read_in_pieces_become_the_same(
 ) -> None:
     x = [row[:] for row in X]
     x[4][0] = np.inf
-    whole, streamed = draft_of(x, PRESENT), draft_of(x, PRESENT)
+    whole, streamed = builder_of(x, PRESENT), builder_of(x, PRESENT)
     table = streamed.features["audio"]
     streamed.features["audio"] = StreamedTable(lambda at: table.features[at], (6, 2), table.present, table.encoder)
-    monkeypatch.setattr(feature_table, "PIECE_VALUES", 2 * rows)
-    for draft in (whole, streamed):
-        normalise(draft, {"audio": how})
-        draft.check(treat_as_missing=True)
+    monkeypatch.setattr(feature_table, "CHUNK_VALUES", 2 * rows)
+    for builder in (whole, streamed):
+        normalise(builder, {"audio": how})
+        builder.check(treat_as_missing=True)
     found = streamed.features["audio"]
-    parts = [found.rows(at) for at in feature_table.row_pieces(found.shape)]
+    parts = [found.rows(at) for at in feature_table.row_chunks(found.shape)]
     assert len(parts) == -(-6 // rows)
     np.testing.assert_allclose(np.concatenate(parts), whole.features["audio"].features, rtol=1e-6)
     np.testing.assert_array_equal(found.features, np.concatenate(parts))
@@ -126,7 +133,7 @@ def test_features_that_are_read_in_pieces_become_the_same(
         np.testing.assert_allclose(_statistics(streamed), _statistics(whole), rtol=1e-12)
 
 
-def _statistics(draft: Draft) -> list[list[float]]:
-    kept = draft.provenance["normalisation"]
+def _statistics(builder: CorpusBuilder) -> list[list[float]]:
+    kept = builder.provenance["normalisation"]
     assert isinstance(kept, dict)
     return [kept["audio"]["mean"], kept["audio"]["deviation"]]

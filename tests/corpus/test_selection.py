@@ -7,54 +7,54 @@ import pytest
 
 from sdt.corpus import selection
 from sdt.corpus.batches import corpus_batch
-from sdt.corpus.lengths import lengths_of
-from sdt.corpus.selection import Selection, chosen, label_counts, labelled, places_of
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.selection import Selection, conversation_lengths, has_labels, label_counts, select, utterance_keys
+from sdt.corpus.store import Corpus
 from sdt.speakers import Speakers
-from tests.corpus.test_store import small_draft
+from tests.corpus.test_store import small_builder
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    return write_corpus(small_draft(), tmp_path / "corpus")
+    return write_corpus(small_builder(), tmp_path / "corpus")
 
 
 def test_a_split_is_a_sequence_of_conversations(corpus: Corpus) -> None:
-    train, everything = corpus.split("train"), small_draft().conversations
+    train, everything = corpus.split("train"), small_builder().conversations
     assert len(train) == 2
     assert train == [everything[0], everything[2]]
     assert train != [everything[0], everything[1]]
     assert list(train[::-1]) == [everything[2], everything[0]]
     assert train[-1] == everything[2]
     assert corpus.split("test") + train == [everything[1], everything[0], everything[2]]
-    assert corpus.everything() == everything
+    assert corpus.all_conversations() == everything
     with pytest.raises(IndexError):
         train[2]
 
 
 def test_what_the_index_says_is_what_the_conversations_say(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_TOGETHER", 2)
-    mapped = corpus.everything()[::-1]
+    monkeypatch.setattr(selection, "_BLOCK", 2)
+    mapped = corpus.all_conversations()[::-1]
     read = list(mapped)
     assert isinstance(mapped, Selection)
-    assert lengths_of(mapped).tolist() == lengths_of(read).tolist() == [3, 1, 2]
+    assert conversation_lengths(mapped).tolist() == conversation_lengths(read).tolist() == [3, 1, 2]
     assert label_counts(mapped, corpus.labels).tolist() == label_counts(read, corpus.labels).tolist() == [4, 1]
     assert label_counts(mapped, ("glad", "sad")).tolist() == [1, 0]
-    assert places_of(mapped) == places_of(read)
-    assert [places_of(mapped)[row] for row in range(6)] == list(places_of(read))
-    assert places_of(mapped)[1:3] == places_of(read)[1:3]
-    assert chosen(mapped, [2, 0]) == chosen(read, [2, 0])
-    assert labelled(mapped)
-    assert labelled(read)
+    assert utterance_keys(mapped) == utterance_keys(read)
+    assert [utterance_keys(mapped)[row] for row in range(6)] == list(utterance_keys(read))
+    assert utterance_keys(mapped)[1:3] == utterance_keys(read)[1:3]
+    assert select(mapped, [2, 0]) == select(read, [2, 0])
+    assert has_labels(mapped)
+    assert has_labels(read)
     with pytest.raises(IndexError):
-        places_of(mapped)[6]
+        utterance_keys(mapped)[6]
 
 
 def test_nothing_at_all(corpus: Corpus) -> None:
-    none = corpus.everything()[:0]
-    assert list(places_of(none)) == []
-    assert not labelled(none)
-    assert len(chosen(none, [])) == 0
+    none = corpus.all_conversations()[:0]
+    assert list(utterance_keys(none)) == []
+    assert not has_labels(none)
+    assert len(select(none, [])) == 0
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_nothing_at_all(corpus: Corpus) -> None:
 def test_a_batch_from_the_index_is_the_one_from_the_conversations(
     corpus: Corpus, labels: tuple[str, ...], speakers: Speakers
 ) -> None:
-    some = corpus.everything()[::-1]
+    some = corpus.all_conversations()[::-1]
     batches = [
         corpus_batch(corpus, them, modalities=("text", "audio"), labels=labels, speakers=speakers)
         for them in (some, list(some))

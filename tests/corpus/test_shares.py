@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED
-from sdt.corpus.shares import divided, share_of
+from sdt.corpus.batches import partition, shard
 
 
 def batch_of(lengths: list[int]) -> Batch:
@@ -28,16 +28,16 @@ def batch_of(lengths: list[int]) -> Batch:
 
 
 def test_the_longest_first_to_whoever_has_least() -> None:
-    assert divided([3, 9, 2, 5, 4], 2) == [[0, 1], [2, 3, 4]]
-    assert divided([5, 5, 5, 5], 3) == [[0, 3], [1], [2]]
-    assert divided([7], 3) == [[0], [], []]
-    assert divided([], 2) == [[], []]
+    assert partition([3, 9, 2, 5, 4], 2) == [[0, 1], [2, 3, 4]]
+    assert partition([5, 5, 5, 5], 3) == [[0, 3], [1], [2]]
+    assert partition([7], 3) == [[0], [], []]
+    assert partition([], 2) == [[], []]
 
 
 @settings(max_examples=60, deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), max_size=30), parts=st.integers(1, 8))
 def test_all_conversations_once_and_no_part_much_larger(lengths: list[int], parts: int) -> None:
-    found = divided(lengths, parts)
+    found = partition(lengths, parts)
     assert sorted(index for part in found for index in part) == list(range(len(lengths)))
     sizes = [sum(lengths[index] for index in part) for part in found]
     assert max(sizes) - min(sizes) <= max(lengths, default=0)
@@ -47,7 +47,7 @@ def test_all_conversations_once_and_no_part_much_larger(lengths: list[int], part
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=9), parts=st.integers(1, 5))
 def test_the_shares_are_the_batch(lengths: list[int], parts: int) -> None:
     batch = batch_of(lengths)
-    shares = [share_of(batch, part, parts) for part in range(parts)]
+    shares = [shard(batch, part, parts) for part in range(parts)]
     rows = torch.cat([share.rows for share in shares])
     assert sorted(rows.tolist()) == list(range(len(batch)))
     for share in shares:
@@ -68,7 +68,7 @@ def test_the_shares_are_the_batch(lengths: list[int], parts: int) -> None:
 
 def test_a_process_without_a_share_computes_the_shortest_conversation_for_nothing() -> None:
     batch = batch_of([4, 2, 3])
-    idle = share_of(batch, 3, 4)
+    idle = shard(batch, 3, 4)
     assert idle.batch.conversations == ("c1",)
     assert idle.batch.label.tolist() == [UNLABELLED, UNLABELLED]
     assert len(idle.rows) == 0
@@ -77,4 +77,4 @@ def test_a_process_without_a_share_computes_the_shortest_conversation_for_nothin
 
 def test_one_process_has_the_batch_itself() -> None:
     batch = batch_of([4, 2])
-    assert share_of(batch, 0, 1).batch is batch
+    assert shard(batch, 0, 1).batch is batch

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.corpus.summary import summarise
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
@@ -23,7 +23,7 @@ from sdt.models.config import Architecture, SDTConfig
 from sdt.speakers import Speakers
 
 
-def small_draft() -> Draft:
+def small_builder() -> CorpusBuilder:
     """Three conversations of 2, 1 and 3 utterances, two modalities, some of it missing."""
     conversations = [
         Conversation("a", (Utterance("0", "Ann", "Hi", "glad", 0.0, 1.5), Utterance("1", "Bob", None, None))),
@@ -37,41 +37,41 @@ def small_draft() -> Draft:
         "audio": FeatureTable(random.standard_normal((6, 3)).astype(np.float32), np.ones(6, dtype=np.bool_), "praat8"),
     }
     splits = {"train": ["a", "c"], "test": ["b"]}
-    return Draft(
+    return CorpusBuilder(
         "small", conversations, ("calm", "glad"), splits, features, Speakers("appearance", 2), "CC0-1.0", {"by": "me"}
     )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_corpus(small_draft(), tmp_path / "corpus")
+    write_corpus(small_builder(), tmp_path / "corpus")
     return tmp_path / "corpus"
 
 
 def test_what_is_written_comes_back(folder: Path) -> None:
-    draft, corpus = small_draft(), Corpus.open(folder)
+    builder, corpus = small_builder(), Corpus.open(folder)
     corpus.verify()
-    assert list(corpus.conversations.values()) == draft.conversations
+    assert list(corpus.conversations.values()) == builder.conversations
     assert (corpus.name, corpus.labels, corpus.licence) == ("small", ("calm", "glad"), "CC0-1.0")
-    assert corpus.speakers == draft.speakers
+    assert corpus.speakers == builder.speakers
     assert corpus.provenance == {"by": "me"}
     assert [c.id for c in corpus.split("train")] == ["a", "c"]
     assert corpus.size == 6
     assert corpus.rows("c") == slice(3, 6)
-    np.testing.assert_array_equal(corpus.modalities["audio"].rows(slice(3, 6)), draft.features["audio"].features[3:])
+    np.testing.assert_array_equal(corpus.modalities["audio"].rows(slice(3, 6)), builder.features["audio"].features[3:])
     assert corpus.modalities["text"].present.tolist() == [True, False, True, True, True, True]
     assert not corpus.modalities["text"].rows(slice(1, 2)).any()  # whatever lay in a missing row
 
 
-def test_the_same_draft_makes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    write_corpus(small_draft(), tmp_path / "again")
+def test_the_same_corpus_makes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    write_corpus(small_builder(), tmp_path / "again")
     for path in folder.iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
     assert Corpus.open(folder).fingerprint == Corpus.open(tmp_path / "again").fingerprint
 
 
 def test_a_folder_is_replaced_only_when_asked(folder: Path) -> None:
-    other = small_draft()
+    other = small_builder()
     other.name = "other"
     with pytest.raises(InputError, match="exists already"):
         write_corpus(other, folder)
@@ -80,15 +80,15 @@ def test_a_folder_is_replaced_only_when_asked(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["corpus"]
 
 
-def test_a_bad_draft_leaves_nothing_behind(tmp_path: Path) -> None:
-    draft = small_draft()
-    draft.features["my audio"] = draft.features["audio"]
+def test_an_invalid_corpus_leaves_nothing_behind(tmp_path: Path) -> None:
+    builder = small_builder()
+    builder.features["my audio"] = builder.features["audio"]
     with pytest.raises(InputError, match="modality name 'my audio'"):
-        write_corpus(draft, tmp_path / "corpus")
-    draft = small_draft()
-    draft.features["audio"].features[2, 1] = np.nan
+        write_corpus(builder, tmp_path / "corpus")
+    builder = small_builder()
+    builder.features["audio"].features[2, 1] = np.nan
     with pytest.raises(InputError, match=r"'b', utterance '0', column 1 \(nan\)"):
-        write_corpus(draft, tmp_path / "corpus")
+        write_corpus(builder, tmp_path / "corpus")
     assert not list(tmp_path.iterdir())
 
 
@@ -109,22 +109,22 @@ def test_a_bad_draft_leaves_nothing_behind(tmp_path: Path) -> None:
         ({"splits": {"tain": ["a"]}}, "split 'tain' is unknown; did you mean 'train'"),
     ],
 )
-def test_drafts_that_are_no_corpus(change: dict[str, Any], message: str) -> None:
-    draft = small_draft()
+def test_invalid_corpora_are_refused(change: dict[str, Any], message: str) -> None:
+    builder = small_builder()
     for name, value in change.items():
-        setattr(draft, name, value)
+        setattr(builder, name, value)
     with pytest.raises(InputError, match=message):
-        draft.check()
+        builder.check()
 
 
 def test_tables_of_the_wrong_size() -> None:
-    draft = small_draft()
-    draft.features["audio"].features = np.zeros((5, 3), dtype=np.float32)
+    builder = small_builder()
+    builder.features["audio"].features = np.zeros((5, 3), dtype=np.float32)
     with pytest.raises(InputError, match="5 rows for 6 utterances"):
-        draft.check()
-    draft.features["audio"].features = np.zeros((6, 0), dtype=np.float32)
+        builder.check()
+    builder.features["audio"].features = np.zeros((6, 0), dtype=np.float32)
     with pytest.raises(InputError, match="expected a matrix"):
-        draft.check()
+        builder.check()
 
 
 def test_no_such_folder_or_split(folder: Path, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_width_that_no_features_have_builds_no_model(folder: Path) -> None:
         ({"features": np.zeros((5, 3), np.float32)}, r"shape \(5, 3\) does not fit 6 utterances of width 3"),
         ({"features": np.zeros((6, 2), np.float32)}, r"shape \(6, 2\) does not fit"),
         ({"features": np.full((6, 3), np.inf, np.float32)}, "NaN or infinite values in conversation 'a'"),
-        ({"present": np.ones(6, np.float32)}, "'present' is of type float32"),
+        ({"present": np.ones(6, np.float32)}, "'present' has type float32"),
         ({"present": np.ones(5, np.bool_)}, "does not fit"),
     ],
 )
@@ -272,7 +272,7 @@ def test_summary(folder: Path) -> None:
 
 
 def test_summary_counts_what_is_in_no_split(tmp_path: Path) -> None:
-    draft = small_draft()
-    draft.splits = {"train": ["a"]}
-    summary = summarise(write_corpus(draft, tmp_path / "c"))
+    builder = small_builder()
+    builder.splits = {"train": ["a"]}
+    summary = summarise(write_corpus(builder, tmp_path / "c"))
     assert summary["splits"]["none"]["conversations"] == 2

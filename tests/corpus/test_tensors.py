@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from sdt.corpus.tensors import Pieces, map_tensors, write_tensors
+from sdt.corpus.tensors import TensorChunks, map_tensors, write_tensors
 from sdt.errors import InputError
 from sdt.files import sha256
 
@@ -33,7 +33,10 @@ def test_the_bytes_are_those_of_the_library(tmp_path: Path) -> None:
 
 def test_what_is_written_in_pieces_is_the_same(tmp_path: Path) -> None:
     x = TENSORS["features"]
-    parts = {**TENSORS, "features": Pieces(np.float32, x.shape, (x[first : first + 2] for first in range(0, 7, 2)))}
+    parts = {
+        **TENSORS,
+        "features": TensorChunks(np.float32, x.shape, (x[first : first + 2] for first in range(0, 7, 2))),
+    }
     write_tensors(tmp_path / "x.safetensors", parts)
     assert (tmp_path / "x.safetensors").read_bytes() == save(TENSORS)
 
@@ -41,7 +44,7 @@ def test_what_is_written_in_pieces_is_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("piece", [np.zeros((6, 3), np.float32), np.zeros((7, 4), np.float32)])
 def test_pieces_that_are_not_of_the_shape(tmp_path: Path, piece: Any) -> None:
     with pytest.raises(ValueError, match="tensor 'x'"):
-        write_tensors(tmp_path / "x.safetensors", {"x": Pieces(np.float32, (7, 3), [piece])})
+        write_tensors(tmp_path / "x.safetensors", {"x": TensorChunks(np.float32, (7, 3), [piece])})
 
 
 def test_tensors_are_mapped(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sdt.encoders.audio_measures import frame_times, harmonicity, intensity
-from sdt.encoders.audio_syllables import count_syllables, peaks_before_dips, speech
+from sdt.encoders.audio_measures import count_syllables, frame_times, harmonicity, intensity, peaks_before_dips, speech
 from tests.encoders.voices import RATE, syllables, vowel
 
 Samples = npt.NDArray[np.float64]

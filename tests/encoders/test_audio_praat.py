@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdt.encoders.audio_praat import Praat
-from sdt.encoders.audio_voice8 import NAMES
+from sdt.encoders.audio_voice8 import NAMES, Praat
 from sdt.media.audio import Audio
 from sdt.media.clip import MediaProblem
 from tests.encoders.meld_clips import AGREEMENT, differences, real_clip, table_row

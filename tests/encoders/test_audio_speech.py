@@ -115,7 +115,7 @@ def test_a_pinned_revision_is_fetched(wav2vec2: Path, monkeypatch: pytest.Monkey
 
 
 def test_other_weights_under_the_same_name_are_refused(wav2vec2: Path) -> None:
-    with pytest.raises(InputError, match="are others"):
+    with pytest.raises(InputError, match="have another SHA-256"):
         Speech(f"speech:{wav2vec2}@00000000")
 
 

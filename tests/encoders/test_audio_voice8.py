@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Utterance
-from sdt.encoders.audio_praat import Praat
-from sdt.encoders.audio_voice8 import NAMES, Voice8, measure
+from sdt.encoders.audio_voice8 import NAMES, Praat, Voice8, measure
 from sdt.encoders.encoder import Source
 from sdt.media.audio import Audio
 from sdt.media.clip import Clip, MediaProblem

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.build import build
-from sdt.corpus.encoding import extended, extract, summarise_problems, write_tables
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.encoding import extract_features, summarise_problems, with_features, write_features
 from sdt.corpus.importers import ImportOptions
-from sdt.corpus.store import write_corpus
+from sdt.corpus.importing import import_corpus
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import CHUNK, encode_cached
 from sdt.encoders.encoder import Source
@@ -77,25 +77,25 @@ def talks() -> list[Conversation]:
 def test_what_is_written_is_imported_with_its_encoders(tmp_path: Path) -> None:
     clips = {("a/b", "0"): Clip(tmp_path / "a.wav", 1.0, 4.0)}
     encoders = {"text": Counting("text", "words:2"), "sound": Counting("audio", "count:9", bad=["1"])}
-    tables, problems = extract(talks(), encoders, lambda c, u, _: clips.get((c, u)))
+    tables, problems = extract_features(talks(), encoders, lambda c, u, _: clips.get((c, u)))
     assert tables["sound"].features.tolist() == [[5, 3], [0, 0], [3, 0], [2, 0]]
     assert problems == {"text": [], "sound": ["a/b/1: broken"]}
-    write_tables(tmp_path / "out", talks(), tables, problems)
+    write_features(tmp_path / "out", talks(), tables, problems)
     assert (tmp_path / "out" / "problems.txt").read_text() == "sound: a/b/1: broken\n"
     files = [tmp_path / "out" / name for name in ("utterances.jsonl", "text.npz", "sound.npz")]
-    draft = build(files, ImportOptions())
-    assert draft.conversations == talks()
+    builder = import_corpus(files, ImportOptions())
+    assert builder.conversations == talks()
     for modality, encoder in (("text", "words:2"), ("sound", "count:9")):
-        assert draft.features[modality].encoder == encoder
-        np.testing.assert_array_equal(draft.features[modality].features, tables[modality].features)
-        assert draft.features[modality].present.tolist() == tables[modality].present.tolist()
+        assert builder.features[modality].encoder == encoder
+        np.testing.assert_array_equal(builder.features[modality].features, tables[modality].features)
+        assert builder.features[modality].present.tolist() == tables[modality].present.tolist()
 
 
 def test_a_corpus_gains_and_replaces_modalities(tmp_path: Path) -> None:
     corpus = write_corpus(make_spoken(), tmp_path / "spoken")
     encoders = {"voice": Counting("text", "new"), "text": Counting("text", "words:2")}
-    tables, _ = extract(list(corpus.conversations.values()), encoders, lambda *_: None)
-    new = write_corpus(extended(corpus, tables), tmp_path / "new")
+    tables, _ = extract_features(list(corpus.conversations.values()), encoders, lambda *_: None)
+    new = write_corpus(with_features(corpus, tables), tmp_path / "new")
     assert {name: modality.encoder for name, modality in new.modalities.items()} == {"voice": "new", "text": "words:2"}
     assert new.conversations == corpus.conversations
     assert (new.splits, new.labels, new.speakers, new.licence) == (
@@ -105,13 +105,13 @@ def test_a_corpus_gains_and_replaces_modalities(tmp_path: Path) -> None:
         corpus.licence,
     )
     assert new.provenance["extracted"] == {"modalities": ["text", "voice"], "from_corpus_sha256": corpus.fingerprint}
-    kept = write_corpus(extended(corpus, {"text": tables["text"]}), tmp_path / "kept")
+    kept = write_corpus(with_features(corpus, {"text": tables["text"]}), tmp_path / "kept")
     assert kept.modalities["voice"].encoder == "made"
 
 
 def test_missing_utterances_are_counted_and_some_are_named() -> None:
     conversation = Conversation("c", tuple(Utterance(str(n), "A", "x") for n in range(12)))
     encoders = {"text": Counting("text"), "sound": Counting("audio", bad=[str(n) for n in range(11)])}
-    tables, problems = extract([conversation], encoders, lambda *_: None)
+    tables, problems = extract_features([conversation], encoders, lambda *_: None)
     (note,) = summarise_problems(tables, problems)
     assert note == "sound: missing for 11 of 12 utterances: broken (c/0, c/1, c/2, c/3, c/4 and 6 more)"

@@ -62,7 +62,7 @@ def test_the_name_pins_the_weights(vit: Path) -> None:
     assert path == f"face-model:{vit}"
     assert len(digits) == 8
     assert feature_encoder(name).name == name
-    with pytest.raises(InputError, match=r"the weights in .* are others"):
+    with pytest.raises(InputError, match=r"the weights in .* have another SHA-256"):
         FaceModel(f"face-model:{vit}@{'0' * 8}")
 
 
@@ -145,7 +145,7 @@ def test_a_preprocessor_file_that_says_nothing_is_refused(said: str, tmp_path: P
 
 @pytest.mark.parametrize("model", ["", "no/such", "owner/name", "owner/name@main", "owner/name@abc"])
 def test_a_model_that_is_not_here_and_not_pinned_is_refused(model: str) -> None:
-    with pytest.raises(InputError, match="neither a folder that exists nor a pinned revision"):
+    with pytest.raises(InputError, match="neither an existing folder nor a pinned revision"):
         feature_encoder(f"face-model:{model}")
 
 

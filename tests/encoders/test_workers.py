@@ -18,7 +18,7 @@ from sdt.encoders import workers
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import encode_cached
 from sdt.encoders.encoder import Encoded, Source, feature_encoder
-from sdt.encoders.workers import CRASHED, Workers, shared
+from sdt.encoders.workers import CRASHED, WorkerPool, worker_pool
 from sdt.media.clip import Clip
 from tests.encoders.clips import noise, write_clip
 from tests.encoders.counting import Counting
@@ -40,7 +40,7 @@ def test_any_number_of_processes_makes_the_same_bits(sources: list[Source], name
     encoder = feature_encoder(name)
     told: list[tuple[int, int]] = []
     alone = encoder.encode(sources)
-    with shared(encoder, 1) as one, shared(encoder, 2) as two:
+    with worker_pool(encoder, 1) as one, worker_pool(encoder, 2) as two:
         made = [one.encode(sources), two.encode(sources, lambda *progress: told.append(progress))]
         made.append(two.encode(sources))  # the same processes again
     for encoded in made:
@@ -53,12 +53,12 @@ def test_any_number_of_processes_makes_the_same_bits(sources: list[Source], name
 
 def test_a_model_is_not_shared() -> None:
     encoder = Counting("audio", "speech:somewhere")
-    with shared(encoder, 2) as workers_:
+    with worker_pool(encoder, 2) as workers_:
         assert workers_ is encoder
 
 
 def test_nothing_to_encode_starts_no_process() -> None:
-    encoder = Workers(feature_encoder("prosody"), 2)
+    encoder = WorkerPool(feature_encoder("prosody"), 2)
     assert encoder.encode([]).features.shape == (0, 174)
     assert encoder._pool is None
 
@@ -76,7 +76,7 @@ def test_an_utterance_that_ends_its_process_is_missing_and_tried_again_another_t
     encoder, cache = feature_encoder("prosody"), FeatureCache(tmp_path / "cache")
     with monkeypatch.context() as changed:
         changed.setattr(workers, "_encode", _encode_or_die)
-        with shared(encoder, 2) as dying:
+        with worker_pool(encoder, 2) as dying:
             encoded = encode_cached(dying, sources, cache)
     assert encoded.present.tolist() == [True, True, False, False, True]
     assert encoded.problems[0] == f"c/2: {CRASHED}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 
@@ -37,7 +37,7 @@ def write_bert(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def make_spoken(sizes: dict[str, int] | None = None) -> Draft:
+def make_spoken(sizes: dict[str, int] | None = None) -> CorpusBuilder:
     """Conversations of three utterances, each with one telling word; a few without label or text."""
     random = np.random.default_rng(0)
     splits: dict[str, list[str]] = {}
@@ -54,4 +54,4 @@ def make_spoken(sizes: dict[str, int] | None = None) -> Draft:
             splits.setdefault(split, []).append(f"{split}{index}")
     n = sum(map(len, conversations))
     table = FeatureTable(np.ones((n, 2), np.float32), np.ones(n, np.bool_), "made")
-    return Draft("spoken", conversations, tuple(TELLING), splits, {"voice": table}, Speakers("appearance", 2))
+    return CorpusBuilder("spoken", conversations, tuple(TELLING), splits, {"voice": table}, Speakers("appearance", 2))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.feature_table import FeatureTable
 from sdt.models.config import Architecture, SDTConfig
 from sdt.models.sdt.model import SDT
@@ -47,8 +47,8 @@ def small_corpus(
         )
         for name, width in widths.items()
     }
-    draft = Draft("small", conversations, labels, splits, features, Speakers.of(conversations, "identity"))
-    return write_corpus(draft, folder)
+    builder = CorpusBuilder("small", conversations, labels, splits, features, Speakers.of(conversations, "identity"))
+    return write_corpus(builder, folder)
 
 
 def small_model(corpus: Corpus, modalities: tuple[str, ...] | None = None, /, **provenance: Any) -> SDT:

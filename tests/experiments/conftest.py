@@ -39,11 +39,11 @@ def make_plan(recipe: Recipe) -> MakePlan:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with the tiny corpus and `tiny.yaml`, two epochs."""
-    from sdt.corpus.store import write_corpus
+    from sdt.corpus.builder import write_corpus
     from sdt.training.recipe import dump_recipe
-    from tests.training.conftest import make_draft, make_recipe
+    from tests.training.conftest import make_builder, make_recipe
 
-    write_corpus(make_draft(), tmp_path / "tiny")
+    write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

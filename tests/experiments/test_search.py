@@ -15,7 +15,8 @@ from rich.console import Console
 import sdt.training.epochs as epochs_module
 import sdt.training.test_monitor as sealed_module
 from sdt.conversation import Conversation
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.experiments.search import Search, Trial
@@ -26,7 +27,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 from tests.training.test_run import quiet
 
 SPACE = ("training.learning_rate=1e-5..1e-1:log", "model.width=8,16")
@@ -104,11 +105,11 @@ def test_an_interrupted_search_makes_the_same_trials(
 def test_test_is_never_read(
     recipe: Recipe, tmp_path: Path, searches: list[Search], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft = make_draft()
-    first = sum(len(c) for c in draft.conversations if not c.id.startswith("test"))
-    for table in draft.features.values():
+    builder = make_builder()
+    first = sum(len(c) for c in builder.conversations if not c.id.startswith("test"))
+    for table in builder.features.values():
         table.features[first:] = np.where(table.present[first:, None], 1e9, 0.0)
-    write_corpus(draft, tmp_path / "changed")
+    write_corpus(builder, tmp_path / "changed")
     other = dataclasses.replace(recipe, corpus=str(tmp_path / "changed"))
 
     def spy(model: SDT, corpus: Corpus, conversations: list[Conversation], **options: Any) -> SplitOutputs:

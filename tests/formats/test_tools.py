@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,81 @@ def test_formats_that_are_not_read(tmp_path: Path, content: str, title: str, suf
 def test_a_chat_about_formats_is_a_chat(tmp_path: Path) -> None:
     content = "Ann: <Begin> with @Begin and {0}{1}\nBen: SPEAKER f 1 0.0 1.0\nAnn: text: hi, speaker: me\n"
     assert [name for name, _ in said(read(tmp_path, "a.txt", content))] == ["Ann", "Ben", "Ann"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["[10:05 AM] Ann Lee: {}", "[10:09 AM] Ben: {}", "[10:15 AM] Ann Lee: {}"],
+        ["Ann Lee (10:05 AM): {}", "Ben (10:09 AM): {}", "Ann Lee (10:15 AM): {}"],
+        ["[Ann Lee] 10:05 AM: {}", "[Ben] 10:09 AM: {}", "[Ann Lee] 10:15 AM: {}"],
+        ["Ann Lee\n10:05 AM\n{}\n", "Ben\n10:09 AM\n{}\n", "Ann Lee\n10:15 AM\n{}"],
+        ["10:05 AM\nAnn Lee\n{}", "10:09 AM\nBen\n{}", "10:15 PM\nAnn Lee\n{}"],
+        [
+            "10:05:22 From Ann Lee to Everyone:\n\t{}",
+            "10:05:29 From Ben to Ann Lee:\n\t{}",
+            "10:06:02 From Ann Lee:\n\t{}",
+        ],
+        ["10:05:22\t From Ann Lee : {}", "10:05:29\t From Ben to Everyone : {}", "10:06:02\t From Ann Lee : {}"],
+        ["Talk\nAnn Lee, Ben\n\n00:00:00\n\nAnn Lee: {}", "Ben: {}\n\n00:05:00\n", "Ann Lee: {}"],
+    ],
+)
+def test_times_of_day_and_of_sections_are_no_times_of_the_recording(tmp_path: Path, lines: list[str]) -> None:
+    content = "\n".join(line.format(words) for line, (_, words) in zip(lines, TALK, strict=True))
+    transcript = read(tmp_path, "a.txt", content)
+    assert said(transcript) == TALK
+    assert times(transcript) == [(None, None)] * 3
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Ann Lee   0 minutes 5 seconds\n{}", "Ben   0 minutes 9 seconds\n{}", "Ann Lee   1 hour 2 minutes\n{}"],
+        ["Ann Lee\n5 seconds\n0:05\n{}", "Ben\n9 seconds\n0:09\n{}", "Ann Lee\n1 hour 2 minutes\n1:02:00\n{}"],
+        ["[Ann Lee] 0:05: {}", "[Ben] 0:09: {}", "[Ann Lee] 1:02:00: {}"],
+    ],
+)
+def test_times_in_words(tmp_path: Path, lines: list[str]) -> None:
+    content = "\n".join(line.format(words) for line, (_, words) in zip(lines, TALK, strict=True))
+    transcript = read(tmp_path, "a.txt", content)
+    assert said(transcript) == TALK
+    assert [start for start, _ in times(transcript)] == [5, 9, 3720]
+
+
+def test_names_in_the_identifiers_of_cues(tmp_path: Path) -> None:
+    blocks = [
+        f'{n} "{name}" ({n}{n})\n00:00:0{n}.000 --> 00:00:0{n + 1}.000\n{words}\n'
+        for n, (name, words) in enumerate(TALK)
+    ]
+    assert said(read(tmp_path, "a.vtt", "WEBVTT\n\n" + "\n".join(blocks))) == TALK
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ann: Hello\nBen: Hi\n(laughs)\n[crosstalk]\nAnn: Bye\n",
+        "Ann  0:01\nHello\n\nBen  0:02\nHi\n[music]\n\nAnn  0:03\nBye\n",
+    ],
+)
+def test_a_line_of_sounds_belongs_to_nobody(tmp_path: Path, content: str) -> None:
+    assert said(read(tmp_path, "a.txt", content)) == [("Ann", "Hello"), ("Ben", "Hi"), ("Ann", "Bye")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([(0, 1, "Hi"), (None, None, "No")], [(0, 1), (None, None)]),
+        ([(0, 30, "Yes."), (30, 60, "No.")], [(0, 30), (30, 60)]),
+        ([(0, 2, ""), (2, 4, "")], [(0, 2), (2, 4)]),
+        ([(0, 900, "Yes."), (900, 2500, "No, no.")], [(0, 0.9), (0.9, 2.5)]),
+        ([(0, 900, "Yes."), (None, None, "No, no.")], [(0, 0.9), (None, None)]),
+    ],
+)
+def test_whole_seconds_and_milliseconds(
+    tmp_path: Path, rows: list[tuple[int | None, int | None, str]], expected: list[tuple[float | None, float | None]]
+) -> None:
+    records = [{"speaker": "Ann", "start": start, "end": end, "text": text} for start, end, text in rows]
+    assert times(read(tmp_path, "a.jsonl", "".join(json.dumps(record) + "\n" for record in records))) == expected
+    lines = ["" if start is None else f"{start}" for start, _, _ in rows], [f"{end or ''}" for _, end, _ in rows]
+    cells = [f'Ann,{start},{end},"{row[2]}"' for row, start, end in zip(rows, *lines, strict=True)]
+    assert times(read(tmp_path, "a.csv", "\n".join(["speaker,start,end,text", *cells]))) == expected

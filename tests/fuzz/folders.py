@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.models import saved
 from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint
 from tests.fuzz.mutations import json_bytes, mutate_bytes, mutate_json
 from tests.models.build import random_batch, small_model
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 
 @functools.cache
@@ -24,7 +25,7 @@ def _seeds() -> dict[str, dict[str, bytes]]:
         folder = Path(aside)
         model = small_model()
         saved.save(model, folder / "model", "card")
-        write_corpus(make_draft(3, 1, 1), folder / "corpus")
+        write_corpus(make_builder(3, 1, 1), folder / "corpus")
         optimizer = torch.optim.Adam(model.parameters())
         model(random_batch([2])).logits["fused"].sum().backward()
         optimizer.step()

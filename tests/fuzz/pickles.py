@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sdt.corpus.build import build
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.feature_tables import read_table
+from sdt.corpus.importing import import_corpus
 from sdt.errors import InputError
 from tests.corpus.importers import layouts
 from tests.fuzz.mutations import NUMBERS, TEXTS, mutate_bytes
@@ -90,11 +90,11 @@ def check(folder: Path) -> None:
     """Read it as a feature file of a published layout, and as a table of vectors."""
     path = folder / "f.pkl"
     try:
-        draft = build([path], ImportOptions())
+        builder = import_corpus([path], ImportOptions())
     except InputError:
         read_table(path)
     else:
-        draft.check()
+        builder.check()
 
 
 def _replace(draw: random.Random, value: Any) -> Any:

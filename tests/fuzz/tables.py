@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from sdt.corpus.build import build
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.feature_tables import SUFFIXES
+from sdt.corpus.importing import import_corpus
 from tests.fuzz.mutations import TEXTS, mutate_bytes, mutate_lines
 
 _ROWS = [
@@ -155,5 +155,5 @@ def make(draw: random.Random) -> dict[str, bytes]:
 def check(folder: Path) -> None:
     """Import them as a corpus."""
     table = next(folder.glob("u*"))
-    draft = build([table], ImportOptions(), features={"audio": [next(folder.glob("audio.*"))]})
-    draft.check()
+    builder = import_corpus([table], ImportOptions(), features={"audio": [next(folder.glob("audio.*"))]})
+    builder.check()

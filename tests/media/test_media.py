@@ -15,7 +15,7 @@ import pytest
 from sdt.media import clip as media
 from sdt.media import video as media_video
 from sdt.media.audio import LONGEST, Audio, decode_audio
-from sdt.media.clip import Clip, MediaProblem, stated_seconds
+from sdt.media.clip import Clip, MediaProblem, container_seconds
 from sdt.media.video import decode_frames
 from tests.encoders.clips import RATE, noise, number_of, numbered, tone, write_clip
 from tests.shared import FAULTS, SHARED_DATA, needs_faults
@@ -173,7 +173,7 @@ def test_a_silent_beginning_does_not_make_an_mp3_look_cut_off(tmp_path: Path, ra
     """Without a header its duration is estimated from the bit rate of the first frames, here of silence."""
     sound = np.concatenate([noise(4, rate) * 0, noise(4, rate)], axis=1)
     path = write_clip(tmp_path / "a.mp3", sound, rate=rate, options={"write_xing": "0"}, quality=0)
-    assert stated_seconds(path) > 2 * 8.1
+    assert container_seconds(path) > 2 * 8.1
     assert decode_audio(Clip(path)).seconds == pytest.approx(8, abs=0.11)
     assert decode_audio(Clip(path, 3.0)).seconds == pytest.approx(5, abs=0.11)
 

@@ -15,9 +15,11 @@ from torch import Tensor
 from sdt.batch import Batch
 from tests.shared import ROOT
 
+HERE = ROOT / "tests" / "data" / "golden"
 NAMED = os.environ.get("SDT_GOLDEN")
 FOLDER = Path(NAMED) if NAMED else ROOT.parent / "shared" / "golden"
-FILES = sorted(FOLDER.glob("*.safetensors")) if FOLDER.is_dir() else []
+"""Files of larger widths, where there are any."""
+FILES = [*{path.name: path for folder in (FOLDER, HERE) for path in sorted(folder.glob("*.safetensors"))}.values()]
 
 
 @dataclass(frozen=True)

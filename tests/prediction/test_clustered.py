@@ -17,7 +17,7 @@ from tests.prediction.models import TEXT_AUDIO, tiny_model
 @pytest.fixture(autouse=True)
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Here:
     here = Here()
-    monkeypatch.setattr(predict, "asked_cluster", here.asked)
+    monkeypatch.setattr(predict, "connected_cluster", here.asked)
     return here
 
 

@@ -13,9 +13,8 @@ import torch
 
 from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.normalise import normalise
-from sdt.corpus.store import write_corpus
 from sdt.encoders.encoder import FeatureEncoder, Source, feature_encoder
 from sdt.encoders.text import text_encoder
 from sdt.errors import InputError, MissingDependencyError
@@ -58,9 +57,9 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
     rows = text_encoder("words:16").encode(texts)
     table = FeatureTable(rows, np.ones(len(rows), dtype=bool), "words:16")
     splits = {"train": ["c0", "c1"], "test": ["c2", "c3"]}
-    draft = Draft("made", conversations, LABELS, splits, {"text": table}, Speakers("appearance", 3))
-    normalise(draft, {"text": how})  # type: ignore[dict-item]
-    corpus = write_corpus(draft, tmp_path / "corpus")
+    builder = CorpusBuilder("made", conversations, LABELS, splits, {"text": table}, Speakers("appearance", 3))
+    normalise(builder, {"text": how})  # type: ignore[dict-item]
+    corpus = write_corpus(builder, tmp_path / "corpus")
     config = SDTConfig.for_corpus(corpus, tiny_model().config.architecture)
     assert config.encoders == {"text": f"words:16|z:{how}"}
     assert config.normalisation.keys() == ({"text"} if how == "corpus" else set())

@@ -16,12 +16,12 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from sdt.prediction import StreamInput
-from sdt.serving.admission import Admission
-from sdt.serving.app import Service
+from sdt.serving.access import AccessControl
+from sdt.serving.batching import StepResult
+from sdt.serving.config import ServingConfig
 from sdt.serving.predictor import Predictor
-from sdt.serving.server import bound, configuration
-from sdt.serving.settings import Settings
-from sdt.serving.steps import Found
+from sdt.serving.server import bind, uvicorn_config
+from sdt.serving.service import Service
 from tests.prediction.models import tiny_model
 
 
@@ -52,21 +52,21 @@ class Inside:
         asked = "" if conversation is None else f"?conversation={conversation}"
         return connect(f"ws://127.0.0.1:{self.port}/v1/stream{asked}", proxy=None, **options)
 
-    def steps_by(self, predict: Callable[..., Awaitable[Any]]) -> None:
+    def predict_steps_with(self, predict: Callable[..., Awaitable[Any]]) -> None:
         """Have utterances predicted by something else."""
-        self.service.steps.__dict__["predict"] = predict
+        self.service.stream_batcher.__dict__["predict"] = predict
 
     def hold(self) -> Hold:
         """Compute no utterance until the hold is set."""
         hold = Hold()
-        predict = self.service.steps.predict
+        predict = self.service.stream_batcher.predict
 
-        async def slowly(spoken: StreamInput, number: int) -> Found:
+        async def slowly(spoken: StreamInput, number: int) -> StepResult:
             hold.begun.set()
             await hold.wait()
             return await predict(spoken, number)
 
-        self.steps_by(slowly)
+        self.predict_steps_with(slowly)
         return hold
 
 
@@ -80,10 +80,12 @@ async def inside(
 ) -> AsyncIterator[Inside]:
     """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
-    service = Service(predictor(model), Settings(batch_wait_ms=1.0, **limits), admission=Admission(token, (), origins))
+    service = Service(
+        predictor(model), ServingConfig(batch_wait_ms=1.0, **limits), access=AccessControl(token, (), origins)
+    )
     service.warm_up()
-    with bound("127.0.0.1", 0) as listening:
-        configured = configuration(service)
+    with bind("127.0.0.1", 0) as listening:
+        configured = uvicorn_config(service)
         if pings is not None:
             configured.ws_ping_interval = configured.ws_ping_timeout = pings
         server = uvicorn.Server(configured)
@@ -92,7 +94,7 @@ async def inside(
             await asyncio.sleep(0.01)
         try:
             yield Inside(service, listening.getsockname()[1])
-            service.talks.stop()
+            service.sessions.close_connections()
         finally:
             server.should_exit = True
             await running

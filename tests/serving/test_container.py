@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from sdt.cli import serve
-from sdt.serving.settings import Settings
+from sdt.serving.config import ServingConfig
 from tests.serving.running import Running
 from tests.shared import ROOT
 
@@ -63,8 +63,8 @@ def served(command: list[str]) -> argparse.Namespace:
     return parser.parse_args(command[1:])
 
 
-def settings(options: argparse.Namespace) -> Settings:
-    return Settings(**{option.name: getattr(options, option.name) for option in fields(Settings)})
+def settings(options: argparse.Namespace) -> ServingConfig:
+    return ServingConfig(**{option.name: getattr(options, option.name) for option in fields(ServingConfig)})
 
 
 def test_the_image_runs_as_a_user_of_no_rights(final: list[tuple[str, str]]) -> None:

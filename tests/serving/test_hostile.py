@@ -13,8 +13,8 @@ import pytest
 from benchmarks.hostile_bodies import Hostile, kinds
 from benchmarks.hostile_requests import answered
 from sdt.serving import validation
-from sdt.serving.memory import MemoryBudget
-from sdt.serving.settings import Settings
+from sdt.serving.config import ServingConfig
+from sdt.serving.limits import MemoryBudget
 from tests.serving.inside import Inside, run
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -48,13 +48,13 @@ def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> No
 
     def parse(model: type[Any], part: bytes, where: str = "") -> Any:
         parsed.append(part)
-        return validation.parsed(model, part, where)
+        return validation.validate(model, part, where)
 
     def count(budget: MemoryBudget, size: int) -> None:
         add(budget, size)
         held.append(budget.bytes)
 
-    monkeypatch.setattr("sdt.serving.from_json.parsed", parse)
+    monkeypatch.setattr("sdt.serving.json_reader.validate", parse)
     monkeypatch.setattr(MemoryBudget, "add", count)
 
     async def use(service: Inside) -> None:
@@ -72,6 +72,6 @@ def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> No
     assert answers["JSON: items that are numbers"] == "422 limit_utterances"
     assert longest[0] < 0.2, "the event loop did something else for so long"
     # The parser, which nothing interrupts, sees little at a time.
-    assert max(map(len, parsed)) < 12 * Settings().characters + 64_000
+    assert max(map(len, parsed)) < 12 * ServingConfig().characters + 64_000
     assert max(part.count(b",") for part in parsed) < 3000
-    assert 0 < max(held) <= Settings().held_bytes
+    assert 0 < max(held) <= ServingConfig().held_bytes

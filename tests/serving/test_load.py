@@ -100,7 +100,7 @@ def stays_flat_over_streams(rounds: int, length: int) -> None:
             if turn == rounds - 1:
                 before = resident()
         assert resident() - before < GROWTH
-        assert len(service.service.talks) <= 8
+        assert len(service.service.sessions) <= 8
 
     run(use, seconds=900, streams=8)
 

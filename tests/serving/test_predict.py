@@ -90,7 +90,7 @@ def test_the_conversations_of_a_transcript(service: Running) -> None:
         },
         {"id": "b", "utterances": [{"id": "0", "speaker": "Bob", "text": "No."}]},
     ]
-    assert any("are not looked at" in note for note in answer.json["notes"])
+    assert any("are ignored" in note for note in answer.json["notes"])
     found = service.post({"conversations": answer.json["conversations"]}, "/v1/predict/batch").json["results"]
     assert [one["predictions"][0]["conversation"] for one in found] == ["a", "b"]
     refused = service.post_parts(part)
@@ -215,7 +215,7 @@ def test_files_of_the_server_are_not_read(service: Running, home: Path) -> None:
     answer = service.post_parts(("transcript", "t.csv", table.encode()))
     assert answer.status == 200
     assert all(prediction["weights"]["audio"] is None for prediction in answer.json["predictions"])
-    assert any("are not looked at" in note for note in answer.json["notes"])
+    assert any("are ignored" in note for note in answer.json["notes"])
 
 
 @pytest.mark.parametrize("name", ["talk.srt", "../../talk.srt", "C:\\x\\talk.srt", "/talk.srt"])

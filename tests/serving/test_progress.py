@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdt.serving.progress import Courses
+from sdt.serving.monitoring import ProgressRegistry
 from tests.encoders.clips import noise, write_clip
 from tests.serving.running import Running
 
@@ -54,18 +54,18 @@ def test_a_long_recording(service: Running, tmp_path: Path) -> None:
 
 
 def test_an_id_that_could_be_guessed_is_not_remembered() -> None:
-    courses = Courses()
+    registry = ProgressRegistry()
     for id in (None, "", "short", "a" * 65, "with blanks and more", "0123456789abcde\n"):
-        with courses.begun(id):
-            assert courses.told(id or "")["stage"] == "unknown"
+        with registry.track(id):
+            assert registry.get(id or "")["stage"] == "unknown"
 
 
 def test_of_two_requests_with_one_id_the_later_is_found_until_it_ends() -> None:
-    courses = Courses()
-    with courses.begun(ID) as first:
+    registry = ProgressRegistry()
+    with registry.track(ID) as first:
         first.decoding("audio", 1, 2)
-        with courses.begun(ID) as second:
+        with registry.track(ID) as second:
             second.waiting()
-            assert courses.told(ID)["stage"] == "waiting"
-        assert courses.told(ID)["stage"] == "unknown"
-        assert first.told()["done"] == 1
+            assert registry.get(ID)["stage"] == "waiting"
+        assert registry.get(ID)["stage"] == "unknown"
+        assert first.to_dict()["done"] == 1

@@ -14,7 +14,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.formats.records import record
 from sdt.models.config import Architecture
 from sdt.prediction import Pipeline, StreamingPredictor
-from sdt.serving.asked import Asked
+from sdt.serving.predict_request import PredictRequest
 from sdt.serving.stream import log
 from tests.prediction.models import LABELS, chat, tiny_model
 from tests.serving.inside import Inside, closed, heard, inside, predictor, run, say
@@ -122,7 +122,7 @@ def test_utterances_without_words_and_features_that_are_given() -> None:
         ('{"type": "utterance", "seq": 1.5}', None, "invalid", "utterance.seq"),
         ('{"type": "utterance", "seq": true}', None, "invalid", "utterance.seq"),
         ('{"type": "utterance", "seq": 99999999999999999999}', 99999999999999999999, "order", "next one is 1"),
-        ('{"type": "utterance", "seq": 2}', 2, "order", "utterance 2 has come, and the next one is 1"),
+        ('{"type": "utterance", "seq": 2}', 2, "order", "the next one is 1"),
         ('{"type": "utterance", "start": 2, "end": 1}', 1, "invalid", "utterance in place 2: end 1"),
         ('{"type": "utterance", "clip": {"part": "a"}}', 1, "invalid", "base64"),
         ('{"type": "utterance", "clip": {"base64": "?"}}', 1, "invalid", "not base64"),
@@ -219,7 +219,7 @@ def test_many_take_over_from_each_other() -> None:
             assert (await closed(line))[0] == 4001
         await heard(lines[-1])
         assert (await say(lines[-1], "Hello."))["seq"] == 0
-        assert service.service.talks.connected == 1
+        assert service.service.sessions.connected == 1
         await lines[-1].close()
 
     run(use)
@@ -246,13 +246,13 @@ def test_a_hundred_streams_at_once() -> None:
     computed: list[int] = []
 
     async def use(service: Inside) -> None:
-        told = service.service.metrics.step
+        told = service.service.metrics.observe_step
 
         def counted(utterances: int, *others: Any) -> None:
             computed.append(utterances)
             told(utterances, *others)
 
-        service.service.steps._batcher._told = counted
+        service.service.stream_batcher._batcher._on_batch = counted
 
         async def one(name: str) -> list[Any]:
             async with service.connect(name) as line:
@@ -268,7 +268,7 @@ def test_a_hundred_streams_at_once() -> None:
             wanted = expected(name, [f"{name}: {text}" for text in WORDS[:length]])
             for prediction, other in zip(found[number], wanted, strict=True):
                 same(prediction, other)
-        numbers = service.service.metrics.text().decode()
+        numbers = service.service.metrics.render().decode()
         assert f"sdt_stream_utterances_total {streams * length}.0" in numbers
         assert f'sdt_requests_total{{route="/v1/stream",status="101"}} {streams}.0' in numbers
 
@@ -284,7 +284,7 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(tmp_path: Pa
     pipeline = Pipeline.from_pretrained(tmp_path, device="cpu")
 
     async def use(service: Inside) -> None:
-        assert service.service.steps._stream.causal
+        assert service.service.stream_batcher._stream.causal
 
         async def one(name: str) -> None:
             said = chat(name, 12)
@@ -312,10 +312,10 @@ def test_streams_and_requests_share_the_model() -> None:
 
     async def use(service: Inside) -> None:
         said = Conversation("c", tuple(Utterance(str(n), "Ann", text) for n, text in enumerate(WORDS)))
-        alone = await service.service.predict(Asked(said))
+        alone = await service.service.predict(PredictRequest(said))
         async with service.connect("kitchen") as line:
             await heard(line)
-            requests = [asyncio.create_task(service.service.predict(Asked(said))) for _ in range(20)]
+            requests = [asyncio.create_task(service.service.predict(PredictRequest(said))) for _ in range(20)]
             for number, wanted in enumerate(expected("kitchen", WORDS)):
                 same((await say(line, WORDS[number], speaker=("Ann", "Bob")[number % 2]))["prediction"], wanted)
             others = await asyncio.gather(*requests)
@@ -366,13 +366,13 @@ def test_idle_connections_are_closed_and_their_conversations_kept_for_a_while() 
         line = await service.connect("a")
         await heard(line)
         await say(line, "Hello.")
-        assert await closed(line) == (4002, "nothing was said for too long")
+        assert await closed(line) == (4002, "no message for too long")
         async with service.connect("a") as line:
             assert (await heard(line))["next"] == 1
         await asyncio.sleep(2.7)
         async with service.connect("a") as line:
             assert (await heard(line))["next"] == 0
-        assert service.service.steps._stream.conversations == ()
+        assert service.service.stream_batcher._stream.conversations == ()
 
     run(use, stream_idle_seconds=1.0, stream_keep_seconds=2.5)
 
@@ -416,8 +416,8 @@ def test_when_it_stops(caplog: pytest.LogCaptureFixture) -> None:
             for _ in range(2):
                 await busy.send('{"type": "utterance", "text": "Hello."}')
             await slow.begun.wait()
-            service.service.doors.stopping = True
-            service.service.talks.stop()
+            service.service.limiter.stopping = True
+            service.service.sessions.close_connections()
             assert await closed(idle) == (1012, "the service is stopping")
             status, error = await refused(service)
             assert (status, error["code"]) == (503, "stopping")
@@ -435,7 +435,7 @@ def test_a_failure_inside_closes_the_stream_and_is_logged_without_words(caplog: 
 
         async with service.connect() as line:
             await heard(line)
-            service.steps_by(fails)
+            service.predict_steps_with(fails)
             await line.send(json.dumps({"type": "utterance", "text": SECRET}))
             assert await closed(line) == (1011, "internal")
 
@@ -459,7 +459,7 @@ def test_nobody_waits_for_who_has_gone() -> None:
                 await line.send('{"type": "utterance", "text": "Hello."}')
             line.transport.abort()
         async with asyncio.timeout(20):
-            while service.service.talks.connected:
+            while service.service.sessions.connected:
                 await asyncio.sleep(0.02)
 
     run(use)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sdt.serving.uploads import Upload, named, plain_name
+from sdt.serving.predict_request import Upload, named_path, safe_file_name
 from tests.encoders.clips import noise, write_clip
 from tests.serving.conftest import SRT
 from tests.serving.running import TERMINATED, Answer, Running, running
@@ -158,13 +158,13 @@ def test_nothing_stays_when_the_service_is_killed(home: Path, tmp_path: Path, lo
     ],
 )
 def test_plain_names(given: str, expected: str) -> None:
-    assert plain_name(given) == expected
+    assert safe_file_name(given) == expected
 
 
 def test_an_upload_is_opened_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    upload = Upload.of_bytes(b"Ann: Hi", "../chat.txt")
-    with named(upload) as path:
+    upload = Upload.from_bytes(b"Ann: Hi", "../chat.txt")
+    with named_path(upload) as path:
         assert (path.name, path.read_bytes(), path.read_bytes()) == ("chat.txt", b"Ann: Hi", b"Ann: Hi")
         assert path.is_symlink()
     upload.close()

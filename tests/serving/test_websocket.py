@@ -144,7 +144,7 @@ def test_rubbish_never_fails_inside(caplog: pytest.LogCaptureFixture) -> None:
                     raw.writer.write(generator.randbytes(70_000))
                 await raw.ended()
         async with asyncio.timeout(10):
-            while service.service.talks.connected:
+            while service.service.sessions.connected:
                 await asyncio.sleep(0.01)
 
     with caplog.at_level("ERROR"):
@@ -189,7 +189,7 @@ def test_who_does_not_read_is_cut_off_and_keeps_nobody_waiting(monkeypatch: pyte
             async with service.connect() as line:
                 await heard(line)
                 answered = 0
-                while service.service.talks.connected == 2:
+                while service.service.sessions.connected == 2:
                     assert (await say(line, "Hello."))["type"] == "prediction"
                     answered += 1
             flood.cancel()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.feature_table import FeatureTable
 from sdt.models.config import Architecture
 from sdt.speakers import Speakers
@@ -18,7 +18,7 @@ from sdt.training.settings import Recipe, Training
 LABELS = ("calm", "cross", "glad")
 
 
-def make_draft(train: int = 12, dev: int = 4, test: int = 4, *, seed: int = 0) -> Draft:
+def make_builder(train: int = 12, dev: int = 4, test: int = 4, *, seed: int = 0) -> CorpusBuilder:
     """Conversations of 2 to 5 utterances; each modality tells part of the label, some utterances lack one."""
     random = np.random.default_rng(seed)
     conversations, truth = [], []
@@ -41,12 +41,12 @@ def make_draft(train: int = 12, dev: int = 4, test: int = 4, *, seed: int = 0) -
         present = random.random(len(label)) > 0.1
         values = (centres[label] + noise * random.normal(size=(len(label), width))) * present[:, None]
         features[modality] = FeatureTable(values.astype(np.float32), present, f"made-{modality}")
-    return Draft("tiny", conversations, LABELS, splits, features, Speakers("appearance", 2), licence="CC0-1.0")
+    return CorpusBuilder("tiny", conversations, LABELS, splits, features, Speakers("appearance", 2), licence="CC0-1.0")
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(make_draft(), tmp_path_factory.mktemp("corpora") / "tiny")
+    return write_corpus(make_builder(), tmp_path_factory.mktemp("corpora") / "tiny")
 
 
 @pytest.fixture

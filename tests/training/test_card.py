@@ -11,13 +11,14 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import score
 from sdt.models.config import Architecture, SDTConfig
 from sdt.models.sdt.model import SDT
 from sdt.training.card import model_card
-from tests.experiments.report.conftest import HOSTILE, hostile_draft
+from tests.experiments.report.conftest import HOSTILE, hostile_builder
 from tests.training.conftest import make_recipe
 
 SURROUNDINGS = {
@@ -28,7 +29,7 @@ SURROUNDINGS = {
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(hostile_draft(), tmp_path_factory.mktemp("card") / "corpus")
+    return write_corpus(hostile_builder(), tmp_path_factory.mktemp("card") / "corpus")
 
 
 def card(corpus: Corpus, folder: Path, terms: list[str]) -> str:

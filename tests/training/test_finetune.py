@@ -13,11 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import feature_encoder
+from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import encode_conversations, text_encoder
-from sdt.encoders.text_model import find_text_model, weights_sha256
-from sdt.encoders.text_pieces import pieces_of
+from sdt.encoders.text_model import find_text_model
+from sdt.encoders.text_pieces import split_tokens
 from sdt.errors import InputError
 from sdt.evaluation.compatibility import check_fit
 from sdt.evaluation.outputs import run_model
@@ -127,7 +129,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         with pytest.raises(KeyboardInterrupt):
             finetune(corpus, output, settings, resume=True, display=Stop(after))
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
-        with pytest.raises(InputError, match="fine-tuning has not finished" if after == 15 else "holds no weights"):
+        with pytest.raises(InputError, match="fine-tuning is not finished" if after == 15 else "has no weights"):
             text_encoder(str(output))
     with pytest.raises(InputError, match="unfinished fine-tuning; resume it with --resume"):
         finetune(corpus, output, settings)
@@ -169,15 +171,15 @@ def test_an_adapter_is_named_with_its_model(adapter: Path, bert: Path, tmp_path:
     shutil.copytree(adapter, tmp_path / "model" / "text-adapter")
     inside = feature_encoder(f"{bert}+text-adapter@{digits}", base=tmp_path / "model")
     assert inside.name == f"{bert}+text-adapter@{digits}"
-    with pytest.raises(InputError, match="holds an adapter; name it with its model"):
+    with pytest.raises(InputError, match="contains an adapter"):
         text_encoder(str(adapter))
 
 
 def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert: Path, tmp_path: Path) -> None:
     elsewhere = shutil.copytree(adapter, tmp_path / "elsewhere")
-    draft = make_spoken()
-    draft.features = {"text": encode_conversations(text_encoder(f"{bert}+{elsewhere}"), draft.conversations)}
-    corpus = write_corpus(draft, tmp_path / "corpus")
+    builder = make_spoken()
+    builder.features = {"text": encode_conversations(text_encoder(f"{bert}+{elsewhere}"), builder.conversations)}
+    corpus = write_corpus(builder, tmp_path / "corpus")
     recipe = Recipe(str(corpus.folder), model=Architecture(width=8, heads=2), training=Training(epochs=1))
     run = train(recipe, tmp_path / "run")
     shutil.rmtree(elsewhere)
@@ -186,8 +188,8 @@ def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert
     assert model.config.encoders == {"text": f"{bert}+text-adapter@{digits}"}
     assert str(elsewhere) not in (run.model / "README.md").read_text()
     assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
-    said = Pipeline.from_pretrained(run.model)(draft.conversations[:2])
-    outputs = run_model(model, corpus, draft.conversations[:2])
+    said = Pipeline.from_pretrained(run.model)(builder.conversations[:2])
+    outputs = run_model(model, corpus, builder.conversations[:2])
     expected = to_predictions(outputs, model.config, outputs.utterance_keys)
     for one, other in zip(said, expected, strict=True):
         assert one.emotion == other.emotion
@@ -208,7 +210,7 @@ def test_scores_pool_all_pieces_of_a_long_text(bert: Path, settings: FineTuning,
         model.head.bias.copy_(-model.head.weight @ vectors.mean(dim=0))  # so that not all are of one class
         label = model.head(vectors).argmax(dim=1)
     assert len(label.unique()) > 1
-    of = Texts(pieces_of(tokenizer, texts, 10), label)
+    of = Texts(split_tokens(tokenizer, texts, 10), label)
     run = _Run(model, {"train": of}, ("a", "b", "c"), settings, tokenizer.pad_token_id, Display())
     assert run.evaluate(of).accuracy == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdt.__main__ import main
-from sdt.errors import InputError, ToldElsewhereError
+from sdt.errors import InputError, ReportedElsewhereError
 from sdt.training import together
 from sdt.training.processes import ALONE, LostProcessError, launched
 
@@ -28,8 +28,8 @@ def code_of(arguments: list[str]) -> object:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["corpus", "show", "mine"], "sdt: 'sdt corpus show' is done by one process; start it without torchrun"),
-        (["experiment", "x.yaml"], "is done by one process"),
+        (["corpus", "show", "mine"], "start it without torchrun"),
+        (["experiment", "x.yaml"], "start it without torchrun"),
         (["train", "x.yaml", "--training.epoch", "3"], "did you mean '--training.epochs'?"),
         (["train", "x.yaml", "--log", "nothing"], "invalid choice"),
     ],
@@ -74,7 +74,7 @@ def test_what_another_process_tells_is_not_told_here(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(arguments: list[str]) -> int:
-        raise ToldElsewhereError("process 0 tells why")
+        raise ReportedElsewhereError("process 0 tells why")
 
     monkeypatch.setattr("sdt.cli.run", fails)
     assert main(["train"]) == 2

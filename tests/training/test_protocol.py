@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.protocol import Protocol, protocol_for
 from sdt.training.settings import Training
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 
 def divided(corpus: Corpus, **training: object) -> Protocol:
@@ -18,17 +19,17 @@ def divided(corpus: Corpus, **training: object) -> Protocol:
 
 def without(split: str, folder: Path, *, only_labels: bool = False) -> Corpus:
     """The tiny corpus without a split, or without its labels."""
-    draft = make_draft()
-    gone = draft.splits[split]
+    builder = make_builder()
+    gone = builder.splits[split]
     if not only_labels:
-        del draft.splits[split]
-    conversations = list(draft.conversations)
+        del builder.splits[split]
+    conversations = list(builder.conversations)
     for index, conversation in enumerate(conversations):
         if conversation.id in gone:
             bare = tuple(dataclasses.replace(u, label=None) for u in conversation.utterances)
             conversations[index] = dataclasses.replace(conversation, utterances=bare)
-    draft.conversations = conversations
-    return write_corpus(draft, folder / "corpus")
+    builder.conversations = conversations
+    return write_corpus(builder, folder / "corpus")
 
 
 def test_validation_trains_on_train_and_chooses_by_dev(corpus: Corpus) -> None:

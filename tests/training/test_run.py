@@ -13,7 +13,8 @@ from rich.console import Console
 
 import sdt.training.epochs as epochs_module
 from sdt.conversation import Conversation
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, run_model
@@ -25,7 +26,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.recipe import load_recipe
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 PUBLISHED = "epoch chosen on test (protocol 'published')"
 
@@ -234,13 +235,13 @@ def test_resume_with_other_settings_names_them(finished: Path, recipe: Recipe, t
     other = with_training(recipe, learning_rate=1.0)
     with pytest.raises(InputError, match=r"training\.learning_rate 0\.003, asked for is 1\.0"):
         train(other, finished, resume=True, display=quiet())
-    write_corpus(make_draft(seed=9), tmp_path / "other")
+    write_corpus(make_builder(seed=9), tmp_path / "other")
     with pytest.raises(InputError, match="cannot resume with another corpus"):
         train(dataclasses.replace(recipe, corpus=str(tmp_path / "other")), finished, resume=True, display=quiet())
 
 
 def test_resume_with_the_corpus_moved(recipe: Recipe, corpus: Corpus, finished: Path, tmp_path: Path) -> None:
-    moved = write_corpus(make_draft(), tmp_path / "moved")
+    moved = write_corpus(make_builder(), tmp_path / "moved")
     assert moved.fingerprint == corpus.fingerprint
     train(dataclasses.replace(recipe, corpus=str(moved.folder)), finished, resume=True, display=quiet())
 
@@ -280,11 +281,11 @@ def test_what_chooses_never_runs_on_test_before_the_end(
 def test_test_features_have_no_influence_on_training(
     finished: Path, recipe: Recipe, corpus: Corpus, tmp_path: Path
 ) -> None:
-    draft = make_draft()
+    builder = make_builder()
     first = sum(len(conversation) for conversation in corpus.split("train") + corpus.split("dev"))
-    for table in draft.features.values():
+    for table in builder.features.values():
         table.features[first:] = np.where(table.present[first:, None], 100.0, 0.0)
-    changed = write_corpus(draft, tmp_path / "changed")
+    changed = write_corpus(builder, tmp_path / "changed")
     train(dataclasses.replace(recipe, corpus=str(changed.folder)), tmp_path / "run", display=quiet())
     assert metrics(tmp_path / "run") == metrics(finished)
     model = "model/model.safetensors"
@@ -313,7 +314,7 @@ def test_published_says_so_everywhere(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_a_corpus_without_test(recipe: Recipe, tmp_path: Path) -> None:
-    small = write_corpus(make_draft(test=0), tmp_path / "corpus")
+    small = write_corpus(make_builder(test=0), tmp_path / "corpus")
     console = Console(file=io.StringIO(), width=200)
     train(dataclasses.replace(recipe, corpus=str(small.folder)), tmp_path / "run", display=Display(console))
     assert "only dev will be scored" in console.file.getvalue()  # type: ignore[attr-defined]
@@ -322,10 +323,10 @@ def test_a_corpus_without_test(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite(recipe: Recipe, tmp_path: Path) -> None:
-    draft = make_draft()
-    table = draft.features["words"]
+    builder = make_builder()
+    table = builder.features["words"]
     table.features[5], table.present[5] = 1e38, True
-    write_corpus(draft, tmp_path / "corpus")
+    write_corpus(builder, tmp_path / "corpus")
     with pytest.raises(InputError, match=r"epoch 1, batch \d: .*conversations train.* keeps the state after epoch 0"):
         train(dataclasses.replace(recipe, corpus=str(tmp_path / "corpus")), tmp_path / "run", display=quiet())
 
@@ -353,7 +354,7 @@ def test_what_does_not_fit_the_corpus_leaves_nothing(recipe: Recipe, tmp_path: P
 
 
 def test_a_corpus_that_was_changed_is_refused(recipe: Recipe, tmp_path: Path) -> None:
-    changed = write_corpus(make_draft(), tmp_path / "corpus")
+    changed = write_corpus(make_builder(), tmp_path / "corpus")
     with changed.modalities["voice"].path.open("rb+") as file:
         file.seek(-1, io.SEEK_END)
         file.write(b"\x7f")

@@ -13,7 +13,8 @@ import pytest
 import sdt.training.epochs as epochs_module
 import sdt.training.test_monitor as sealed_module
 from sdt.conversation import Conversation
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import score
@@ -23,7 +24,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.run import train
 from sdt.training.settings import Recipe
 from sdt.training.test_monitor import CAVEAT
-from tests.training.conftest import LABELS, make_draft, make_recipe
+from tests.training.conftest import LABELS, make_builder, make_recipe
 from tests.training.test_run import assert_same_run, metrics, quiet, with_training
 
 
@@ -73,18 +74,18 @@ def test_the_unsealed_result_is_the_best_on_test(finished: Path, corpus: Corpus)
 
 
 def test_labels_and_features_of_test_choose_nothing(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
-    draft = make_draft()
-    test = set(draft.splits["test"])
-    conversations = list(draft.conversations)
+    builder = make_builder()
+    test = set(builder.splits["test"])
+    conversations = list(builder.conversations)
     for index, conversation in enumerate(conversations):
         if conversation.id in test:
             changed = tuple(dataclasses.replace(u, label="calm") for u in conversation.utterances)
             conversations[index] = dataclasses.replace(conversation, utterances=changed)
-    draft.conversations = conversations
-    first = sum(len(c) for c in draft.conversations if c.id not in test)
-    for table in draft.features.values():
+    builder.conversations = conversations
+    first = sum(len(c) for c in builder.conversations if c.id not in test)
+    for table in builder.features.values():
         table.features[first:] = np.where(table.present[first:, None], 100.0, 0.0)
-    write_corpus(draft, tmp_path / "changed")
+    write_corpus(builder, tmp_path / "changed")
     train(dataclasses.replace(recipe, corpus=str(tmp_path / "changed")), tmp_path / "run", display=quiet())
     assert sealed_lines(tmp_path / "run") != sealed_lines(finished)
     assert_same_choice(tmp_path / "run", finished)

@@ -19,11 +19,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sdt.corpus.store import write_corpus
+from sdt.corpus.builder import write_corpus
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import dump_recipe
 from sdt.training.run import train
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 from tests.training.test_run import assert_same_run, metrics, quiet
 from tests.training.together_driver import BATCHES, STOPPED, recipes, with_dropout
 
@@ -72,16 +72,16 @@ def torchrun(place: Path, *words: str) -> Said:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of 13 training conversations, some of whose utterances have no label."""
     folder = tmp_path_factory.mktemp("together")
-    draft = make_draft(train=13, dev=5, test=3)
-    conversations = list(draft.conversations)
+    builder = make_builder(train=13, dev=5, test=3)
+    conversations = list(builder.conversations)
     for index, conversation in enumerate(conversations[:6]):
         utterances = tuple(
             dataclasses.replace(u, label=None) if index == 2 or number % 3 == 1 else u
             for number, u in enumerate(conversation.utterances)
         )
         conversations[index] = dataclasses.replace(conversation, utterances=utterances)
-    draft.conversations = conversations
-    write_corpus(draft, folder / "tiny")
+    builder.conversations = conversations
+    write_corpus(builder, folder / "tiny")
     (folder / "tiny.yaml").write_text(dump_recipe(with_dropout(Path("tiny"))), encoding="utf-8")
     return folder
 
@@ -156,7 +156,7 @@ def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, 
     assert died.out[1] == died.errors[1] == ""
     (message,) = died.errors[0].splitlines()
     assert message.startswith("sdt: another process of the run has ended or cannot be reached (")
-    stopped, _, again = message.partition("; go on with: ")
+    stopped, _, again = message.partition("; resume with: ")
     assert stopped.endswith("stopped after epoch 2 of 5")
     assert len(metrics(place / "killed")) == 2
 

@@ -1,9 +1,8 @@
-"""Where a model is right and where it is wrong, as papers of this field ask it.
+"""Analyse the errors of models: emotion shift, position, utterance length, speakers, missing modalities, classes.
 
-Scores where the speaker's emotion changed and where it stayed, by place in the conversation, length of the utterance,
-number of speakers and missing modalities; rare classes; classes that are taken for each other. From the predictions of
-finished runs, with intervals by the bootstrap over conversations. With --context the models are run again, seeing no
-more than so many utterances before each one.
+Scores are computed for subgroups of utterances, such as those where the speaker's emotion changes, from the predictions
+of finished runs, with confidence intervals by the bootstrap over conversations. Rare classes and confused classes are
+listed. With --context the models are run again with a limited number of previous utterances as context.
 
   sdt analyse runs/full
   sdt analyse runs/full no-speakers=runs/ablation --output build/analysis
@@ -18,8 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, use_code
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, add_code_option, add_device_option, import_code, resampling_of
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,20 +33,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "systems", nargs="+", metavar="[NAME=]SYSTEM", help="runs, groups of runs or files of predictions"
     )
-    parser.add_argument("--split", default="test", metavar="NAME", help="of the runs: dev or test; default: test")
-    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the runs used")
     parser.add_argument(
-        "--context", type=_lengths, metavar="K,...", help="limit the context, too: 0,1,2,5,10,all utterances before"
+        "--split", default="test", metavar="NAME", help="the split of the runs: dev or test; default: test"
     )
-    add_resampling(parser)
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the runs")
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="write the tables as JSON, Markdown and LaTeX, and the pictures"
+        "--context",
+        type=_lengths,
+        metavar="K,...",
+        help="also limit the context to K previous utterances: 0,1,2,5,10,all",
+    )
+    add_bootstrap_options(parser)
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write the tables as JSON, Markdown and LaTeX, and the figures"
     )
     add_code_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier analysis in --output")
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="for --context; default: auto"
-    )
+    add_device_option(parser, "for --context; ")
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -58,16 +59,16 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.files import check_folder
     from sdt.training.systems import find_named_systems
 
-    use_code(options)
+    import_code(options)
     if options.output:
         check_folder(options.output, FILES.__contains__, "an analysis", overwrite=options.overwrite)
     given = Corpus.open(options.corpus) if options.corpus else None
     found = find_named_systems(options.systems, options.split, given)
     corpora = [_corpus(of, given) for of in found]
-    analyses = analyse([of.system for of in found], corpora, resampling(options))
+    analyses = analyse([of.system for of in found], corpora, resampling_of(options))
     if options.context:
         analyses = _with_context(analyses, found, corpora, options)
-    if options.output:  # first, since what reads the tables may stop reading
+    if options.output:  # before printing, since the reader of a pipe may stop
         _write(analyses, options)
     _print(analyses)
     if options.output:
@@ -80,14 +81,14 @@ def _corpus(found: NamedSystem, given: Corpus | None) -> Corpus:
     if found.group is not None:
         return found.group.checked(given) if given else found.group.corpus()
     if given is None:
-        raise InputError(f"{found.system.name}: a file of predictions names no corpus; say which with --corpus FOLDER")
+        raise InputError(f"{found.system.name}: a file of predictions names no corpus; name it with --corpus FOLDER")
     return given
 
 
 def _with_context(
     analyses: Sequence[Analysis], found: Sequence[NamedSystem], corpora: Sequence[Corpus], options: argparse.Namespace
 ) -> list[Analysis]:
-    """Run the models with every length of context."""
+    """Run the models with each length of context."""
     from sdt.analysis.subgroups.context import limited, name
     from sdt.analysis.subgroups.report import with_context
     from sdt.cli.progress import bar
@@ -95,7 +96,9 @@ def _with_context(
 
     for of in found:
         if of.group is None:
-            raise InputError(f"{of.system.name}: --context runs the models again, and a file of predictions has none")
+            raise InputError(
+                f"{of.system.name}: --context runs the models again, and a file of predictions has no model"
+            )
     runs = sum(of.group.size for of in found if of.group)
     device, names = choose_device(options.device), [name(before) for before in options.context]
     made = []
@@ -103,7 +106,7 @@ def _with_context(
         for analysis, of, corpus in zip(analyses, found, corpora, strict=True):
             assert of.group is not None
             systems = limited(analysis.system, of.group, corpus, options.context, device=device, progress=progress)
-            made.append(with_context(analysis, dict(zip(names, systems, strict=True)), resampling(options)))
+            made.append(with_context(analysis, dict(zip(names, systems, strict=True)), resampling_of(options)))
     return made
 
 

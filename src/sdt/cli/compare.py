@@ -1,9 +1,8 @@
-"""Is one system better than another? Differences with intervals and p, from the predictions of finished runs.
+"""Compare systems by the predictions of finished runs: differences with confidence intervals and p-values.
 
-A system is a run, a group of runs that differ in their seed (a folder that holds them, or a pattern in quotes), or a
-file of predictions of any other program: CSV or JSON Lines with the columns conversation, utterance and emotion. The
-first one is the reference. No model is run. Scores and differences are in percent; docs/comparing.md says how to read
-them.
+A system is a run, a group of runs with different seeds (a folder that contains them, or a pattern in quotes), or a file
+of predictions of another program: CSV or JSON Lines with the columns conversation, utterance and emotion. The first
+system is the reference. No model is run. Scores and differences are in percent; docs/comparing.md explains them.
 
   sdt compare runs/full runs/no-speakers
   sdt compare full='runs/meld-both-*' text='runs/meld-text-*' --figure build/confusions.png
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, resampling_of
 from sdt.errors import InputError, near_miss, printable
 
 if TYPE_CHECKING:
@@ -34,24 +33,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", metavar="NAME", help="the system the others are compared with; default: the first"
     )
-    parser.add_argument("--split", default="test", metavar="NAME", help="of the runs: dev or test; default: test")
-    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="where files of predictions find the annotation")
+    parser.add_argument(
+        "--split", default="test", metavar="NAME", help="the split of the runs: dev or test; default: test"
+    )
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the annotation for files of predictions")
     parser.add_argument(
         "--other-features",
         action="store_true",
-        help="the systems may come from corpus folders that differ in their features, with the same test set",
+        help="allow systems from corpora with the same test set but different features",
     )
     parser.add_argument(
         "--measure",
         default="weighted_f1",
         metavar="NAME",
-        help="of the sentences: accuracy, weighted_f1 (default), macro_f1 or another metric",
+        help="the metric of the conclusions: accuracy, weighted_f1 (default), macro_f1 or another metric",
     )
-    add_resampling(parser)
+    add_bootstrap_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables and sentences for a page")
-    parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables for a paper (package booktabs)")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the confusion matrices side by side (.png)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables and conclusions as Markdown")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="write the tables as LaTeX (package booktabs)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="plot the confusion matrices side by side (.png)")
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -63,17 +64,17 @@ def run(options: argparse.Namespace) -> int | None:
 
     if options.measure not in metrics():
         raise InputError(f"--measure {options.measure}: unknown metric{near_miss(options.measure, metrics())}")
-    if options.figure:  # before the work rather than after it; drawing takes a while to import
+    if options.figure:  # report errors before the work
         from sdt.evaluation.figure import check_picture
 
         check_picture(options.figure)
     corpus = Corpus.open(options.corpus) if options.corpus else None
     systems = find_systems(options.systems, options.split, corpus)
     if len(systems) < 2:
-        raise InputError("name two systems or more; see 'sdt summarise' for the scores of one")
+        raise InputError("name two systems or more; for the scores of one see 'sdt summarise'")
     reference, others = _reference(systems, options.reference)
-    comparisons = compare(reference, others, how=resampling(options), other_features=options.other_features)
-    _write(comparisons, options)  # first, since what reads the tables may stop reading
+    comparisons = compare(reference, others, how=resampling_of(options), other_features=options.other_features)
+    _write(comparisons, options)  # before printing, since the reader of a pipe may stop
     _print(comparisons, options.measure)
     _say_written(options)
     return None
@@ -89,7 +90,7 @@ def _reference(systems: Sequence[System], name: str | None) -> tuple[System, lis
 
 
 def sentences(comparisons: Sequence[Comparison], measure: str) -> list[str]:
-    """What to say below the tables: a sentence for each comparison, then the notes, each once."""
+    """The lines below the tables: a conclusion for each comparison, then the notes."""
     notes = dict.fromkeys(note for comparison in comparisons for note in comparison.notes)
     return [
         *(comparison.sentence(measure) for comparison in comparisons),

@@ -1,4 +1,4 @@
-"""Verify a corpus folder: every file's SHA-256, every size, line and value. Exits with 2 if anything is wrong."""
+"""Verify a corpus folder: every file's SHA-256, every size, line and value. Exit code 2: an error was found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Verify, and say so file by file."""
+    """Verify and list the files."""
     from sdt.corpus.store import Corpus
 
     corpus = Corpus.open(options.folder)

@@ -1,16 +1,16 @@
-"""Make a corpus folder from files.
+"""Create a corpus folder from files.
 
-What the files are shows in their structure and is said aloud: published pickles of features; MELD's own
-{train,dev,test}_sent_emo.csv; or one CSV, JSON Lines or Parquet file of utterances (columns conversation, speaker,
-label and, if you have them, utterance, order, split, text, start, end, media) with one matrix of features per modality
-(.npy, .safetensors, .npz, CSV, Parquet, .pkl, .joblib, .pt, or a folder with a .npy file per utterance).
+The layout of the files is detected and printed: published pickles of features; MELD's {train,dev,test}_sent_emo.csv; or
+one CSV, JSON Lines or Parquet file of utterances (columns conversation, speaker, label and optionally utterance, order,
+split, text, start, end, media) with one matrix of features per modality (.npy, .safetensors, .npz, CSV, Parquet, .pkl,
+.joblib, .pt, or a folder with a .npy file per utterance).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus
     sdt corpus import {train,dev,test}_sent_emo.csv --features audio=train.csv,dev.csv,test.csv --output meld
 
-Recordings are encoded: those that the column media names, or those of --media (a file, cut by start and end, or a
-folder, as in sdt predict); or the folder of an original release, IEMOCAP_full_release or MELD.Raw, with its own.
+Encoders extract features from recordings: those in the column media, those of --media (a file that is split by start
+and end, or a folder, as in sdt predict), or those of an original release, IEMOCAP_full_release or MELD.Raw.
 
     sdt corpus import utterances.csv --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output mine
     sdt corpus import MELD.Raw --text-encoder minilm --audio-encoder prosody --visual-encoder faces --output meld
@@ -24,14 +24,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_encoding_option, count
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import add_encoding_option, positive_int
+from sdt.cli.paths import check_new_folder
 from sdt.cores import usable_cores
 from sdt.errors import InputError, printable
-from sdt.files import check_writable
 
 if TYPE_CHECKING:
-    from sdt.corpus.draft import Draft
+    from sdt.corpus.builder import CorpusBuilder
     from sdt.corpus.importers import ImportOptions
     from sdt.encoders.cache import FeatureCache
 
@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="annotation, feature files, pickles; or a release"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="annotation, feature files, pickles, or a release folder",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the corpus is written")
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the corpus folder to create")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
     parser.add_argument(
         "--features",
         action="append",
@@ -50,66 +54,64 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE[,FILE...]",
         help="the feature files of one modality; repeat it for others",
     )
-    parser.add_argument("--layout", metavar="NAME", help="how to read the files, instead of recognising it")
-    parser.add_argument("--name", help="the corpus' name")
+    parser.add_argument("--layout", metavar="NAME", help="the layout of the files; default: detected")
+    parser.add_argument("--name", help="the name of the corpus")
     parser.add_argument("--labels", metavar="A,B,...", help="the label names, in the order of their numbers")
-    parser.add_argument("--speakers", metavar="HOW", help="speaker numbers by `identity` or `appearance`")
+    parser.add_argument("--speakers", metavar="HOW", help="number speakers by `identity` or `appearance`")
     parser.add_argument(
-        "--dev", metavar="HOW", help="which train conversations become dev: `usual`, `session4` or `share`"
+        "--dev", metavar="HOW", help="the train conversations that become dev: `usual`, `session4` or `share`"
     )
-    parser.add_argument("--dev-share", type=float, default=0.1, metavar="X", help="the share for --dev share (0.1)")
-    parser.add_argument("--seed", type=int, default=0, help="what a share is drawn with (0)")
+    parser.add_argument("--dev-share", type=float, default=0.1, metavar="X", help="for --dev share; default: 0.1")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of --dev share; default: 0")
     parser.add_argument(
-        "--text-encoder", metavar="NAME", help="make text features: `minilm`, `words:256`, or a model folder's path"
+        "--text-encoder", metavar="NAME", help="the text encoder: `minilm`, `words:256`, or a model folder"
     )
-    parser.add_argument("--audio-encoder", metavar="NAME", help="encode the recordings' sound: `prosody`, say")
-    parser.add_argument("--visual-encoder", metavar="NAME", help="encode the recordings' pictures: `faces`, say")
+    parser.add_argument("--audio-encoder", metavar="NAME", help="the audio encoder, such as `prosody`")
+    parser.add_argument("--visual-encoder", metavar="NAME", help="the video encoder, such as `faces`")
     parser.add_argument(
-        "--media", type=Path, metavar="FILE_OR_FOLDER", help="the recordings, where no column media names them"
+        "--media", type=Path, metavar="FILE_OR_FOLDER", help="the recordings, if the files have no column media"
     )
-    add_encoding_option(parser, "the files that say who spoke what")
+    add_encoding_option(parser, "the annotation")
     parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
+        "--cache", type=Path, metavar="FOLDER", help="the cache of encoded utterances; default: ~/.cache/sdt"
     )
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="utterances encoded at a time (as many as there are processor cores)"
+        "--jobs",
+        type=positive_int,
+        metavar="N",
+        help="utterances encoded at a time; default: the number of CPU cores",
     )
     parser.add_argument(
         "--normalise",
         action="append",
         default=[],
         metavar="NAME=HOW",
-        help="z-scores of a modality within each `conversation` or over the `corpus`",
+        help="z-score a modality within each `conversation` or over the `corpus`",
     )
     parser.add_argument(
         "--take",
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="which file a modality comes from, where several hold it",
+        help="the file of a modality, if several contain it",
     )
     parser.add_argument(
         "--treat-as-missing",
         action="store_true",
-        help="utterances whose features hold NaN or infinite values lack the modality, instead of an error",
+        help="treat features with NaN or infinite values as missing; default: an error",
     )
     parser.add_argument("--licence", metavar="TEXT", help="the licence of the data")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Import the files, say how they were understood, and show the corpus."""
+    """Import the files, print notes, and show the corpus."""
     from sdt.cli.corpus_show import show
+    from sdt.corpus.builder import write_corpus
     from sdt.corpus.importers import ImportOptions
-    from sdt.corpus.store import write_corpus
     from sdt.encoders.cache import FeatureCache, default_cache
 
     output: Path = options.output
-    # Said before the work; atomic_folder would say it after.
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; name a folder")
-    if output.is_dir() and any(output.iterdir()) and not options.overwrite:
-        raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
-    check_writable(output)
+    check_new_folder(output, overwrite=options.overwrite)
     features: dict[str, list[Path]] = {}
     for modality, value in _pairs("--features", options.features):
         features.setdefault(modality, []).extend(Path(name) for name in value.split(","))
@@ -133,16 +135,16 @@ def run(options: argparse.Namespace) -> int | None:
     recorded = options.files[0].is_dir() or options.audio_encoder or options.visual_encoder
     cache = FeatureCache(options.cache or default_cache()) if recorded else None
     try:
-        draft = _read(options, settings, features, cache)
+        builder = _read(options, settings, features, cache)
     except KeyboardInterrupt as stopped:
-        kept = "; the same command goes on with what is in the cache" if cache else ""
+        kept = "; run the same command to resume with the cache" if cache else ""
         print(f"sdt: stopped{kept}", file=sys.stderr)
         return exit_code(stopped)
     finally:
         if cache:
             cache.close()
-    corpus = write_corpus(draft, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
-    for note in draft.notes:
+    corpus = write_corpus(builder, output, overwrite=options.overwrite, treat_as_missing=options.treat_as_missing)
+    for note in builder.notes:
         print(printable(note))
     show(corpus)
     print(f"written to {output}")
@@ -151,18 +153,18 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _read(
     options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
-) -> Draft:
+) -> CorpusBuilder:
     """Read and encode, with a bar where someone watches."""
-    from sdt.cli.progress import standard
-    from sdt.corpus.build import build
+    from sdt.cli.progress import progress_bars
+    from sdt.corpus.importing import import_corpus
 
-    with standard() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("encoding text", total=None, visible=False)
 
         def show_bar(name: str, done: int, total: int) -> None:
             bars.update(task, description=name, completed=done, total=total, visible=True)
 
-        return build(
+        return import_corpus(
             options.files,
             settings,
             features=features,

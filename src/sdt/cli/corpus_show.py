@@ -1,4 +1,4 @@
-"""What is in a corpus: splits, labels and their counts, speakers, modalities with their missing share, lengths."""
+"""Show a corpus: splits, label counts, speakers, modalities with the share of missing utterances, lengths."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the corpus folder")
-    parser.add_argument("--json", action="store_true", help="print the same as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Open the corpus and print what is in it."""
+    """Open the corpus and print its summary."""
     from sdt.corpus.store import Corpus
     from sdt.corpus.summary import summarise
 
@@ -33,12 +33,12 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def show(corpus: Corpus) -> None:
-    """Print tables of what is in a corpus."""
+    """Print the summary of a corpus as tables."""
     from rich.console import Console
 
     from sdt.corpus.summary import summarise
 
-    # No markup: names and labels are anybody's text.
+    # No markup: names and labels are arbitrary text.
     console = Console(markup=False, highlight=False, emoji=False)
     summary = summarise(corpus)
     console.print(
@@ -83,7 +83,12 @@ def _split_table(summary: dict[str, Any]) -> Any:  # noqa: ANN401 - rich is impo
 def _modality_table(summary: dict[str, Any]) -> Any:  # noqa: ANN401 - rich is imported late
     splits = summary["splits"]
     table = _table(
-        "modality", "encoder", "width", *splits, title="modalities, and where they are missing", numbers=1 + len(splits)
+        "modality",
+        "encoder",
+        "width",
+        *splits,
+        title="modalities and their missing share",
+        numbers=1 + len(splits),
     )
     for name, modality in summary["modalities"].items():
         missing = (f"{share:.1%}" for share in modality["missing_by_split"].values())
@@ -96,7 +101,7 @@ def _share(count: int, total: int) -> str:
 
 
 def _provenance(provenance: dict[str, Any]) -> list[str]:
-    """A line for the importer and for each file; whoever wrote the corpus may have kept other things."""
+    """A line for the importer and for each file; other programs may have recorded other fields."""
     files = provenance.get("files")
     names = [file.get("name") for file in files if isinstance(file, dict)] if isinstance(files, list) else []
     lines = [f"importer     {provenance['importer']}"] if "importer" in provenance else []

@@ -1,9 +1,8 @@
 """Score a model on one split of a corpus.
 
-Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch, then
-precision, recall, F1 and support of every class, all in percent and by scikit-learn's definitions; and the expected
-calibration error, that is how far the probabilities are from the share of correct predictions. Utterances without a
-label are left out.
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch; precision, recall, F1
+and support of every class, in percent as defined by scikit-learn; and the expected calibration error, the difference
+between predicted probabilities and the share of correct predictions. Utterances without a label are skipped.
 
   sdt evaluate runs/puppets
   sdt evaluate runs/puppets/model --corpus build/puppets --split dev
@@ -18,7 +17,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, add_window_options, count, use_code, windows
+from sdt.cli.options import (
+    add_code_option,
+    add_device_option,
+    add_window_options,
+    import_code,
+    positive_int,
+    windows_of,
+)
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -32,37 +38,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         metavar="MODEL_OR_RUN",
-        help="a model folder, the folder of a run, or the name of a model in the box",
+        help="a model folder, a run folder, or the name of a bundled model",
     )
-    parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the same, as an option")
-    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
+    parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the model, as an option")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the run")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
-        "--modalities", metavar="NAME,...", help="show the model these alone, as if the others were missing"
+        "--modalities", metavar="NAME,...", help="the modalities that the model may use; others count as missing"
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="also write scores.json, predictions.jsonl and a picture of every confusion matrix there",
+        help="write scores.json, predictions.jsonl and plots of the confusion matrices",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation in --output")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_window_options(parser)
     add_code_option(parser)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device_option(parser)
     parser.add_argument(
         "--batch-conversations",
-        type=count,
+        type=positive_int,
         default=32,
         metavar="B",
-        help="conversations that are computed together; default: 32",
+        help="conversations of a batch; default: 32",
     )
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Load, score, print, write."""
-    from sdt.cli.models import check_finished
+    """Load, score, print and write."""
+    from sdt.cli.paths import check_finished
     from sdt.cli.progress import bar
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
@@ -72,11 +78,11 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.training.group import corpus_of_run
 
     if (options.model is None) == (options.named is None):
-        raise InputError("which model? name one: sdt evaluate MODEL_OR_RUN")
+        raise InputError("name one model: sdt evaluate MODEL_OR_RUN")
     options.model = options.model or options.named
-    cut = windows(options)
-    use_code(options)
-    if options.output:  # before the work rather than after it
+    cut = windows_of(options)
+    import_code(options)
+    if options.output:  # report errors before the work
         check_output(options.output, overwrite=options.overwrite)
     folder = box().get(str(options.model)) or model_folder(options.model)
     check_finished(options.model)

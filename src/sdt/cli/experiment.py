@@ -1,15 +1,14 @@
-"""Many runs that answer one question, in one folder: seeds, grids of settings, the paper's tables.
+"""Train many models for one experiment: seeds, grids of settings, the tables of the paper.
 
   sdt experiment recipes/puppets.yaml --seeds 0-9 --jobs 2
   sdt experiment recipes/puppets.yaml --seeds 0-4 --grid model.width=32,64 --grid training.learning_rate=1e-3,4e-3
-  sdt experiment ablations recipes/puppets.yaml --seeds 0-4     each part of the model removed, one at a time
-  sdt experiment modalities recipes/puppets.yaml --seeds 0-4    every choice of modalities
+  sdt experiment ablations recipes/puppets.yaml --seeds 0-4     remove each part of the model in turn
+  sdt experiment modalities recipes/puppets.yaml --seeds 0-4    every subset of modalities
   sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
 
-The same command goes on where it was stopped (Ctrl-C), makes failed runs again, and adds seeds and rows. The numbers do
-not depend on --jobs: the threads of a run are fixed when the experiment begins. With --cluster the machines of a Ray
-cluster make the runs; they need the corpus and the experiment's folder in the same places. Exit code 1: some runs
-failed.
+The same command resumes a stopped experiment, repeats failed runs, and adds seeds and rows. The results do not depend
+on --jobs: the threads of a run are fixed when the experiment starts. With --cluster a Ray cluster trains; its machines
+need the corpus and the experiment's folder under the same paths. Exit code 1: some runs failed.
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import count
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import add_cluster_options, check_cluster_options, connected_cluster, positive_int
 from sdt.cli.train import add_tracker_option
 from sdt.errors import InputError, near_miss
 from sdt.training.options import add_options, overrides
@@ -40,7 +38,10 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "what", nargs="+", metavar="[TABLE] RECIPE", help="a recipe, perhaps after ablations, modalities or fusion"
+        "what",
+        nargs="+",
+        metavar="[TABLE] RECIPE",
+        help="a recipe, optionally after ablations, modalities or fusion",
     )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="such as 0-9 or 1,2,5; default: 0-4")
     parser.add_argument(
@@ -49,37 +50,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="KEY=V,V",
-        help="every combination of these values; the first one is the reference",
+        help="train every combination of these values; the first one is the reference",
     )
-    parser.add_argument("--rows", metavar="NAME,...", help="these rows of the table alone (and the reference)")
+    parser.add_argument("--rows", metavar="NAME,...", help="only these rows of the table, and the reference")
     add_run_options(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-TABLE")
-    parser.add_argument("--question", metavar="TEXT", help="what the experiment is to answer, for its report")
+    parser.add_argument("--question", metavar="TEXT", help="the research question, for the report")
     add_options(parser, without=("seed", "output"))
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """How the runs of an experiment are made: how many at once, and who is told."""
-    parser.add_argument("--jobs", type=count, metavar="J", help="runs at the same time; default: 1")
+    """Declare the options for the runs of an experiment."""
+    parser.add_argument("--jobs", type=positive_int, metavar="J", help="concurrent runs; default: 1")
     parser.add_argument(
         "--threads",
-        type=count,
+        type=positive_int,
         metavar="T",
-        help="of each run, fixed when the experiment begins; default: the machine's cores / J; with --cluster: 1",
+        help="threads of each run, fixed when the experiment starts; default: CPU cores / J; with --cluster: 1",
     )
     add_cluster_options(parser, "runs")
     add_tracker_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Plan, run, and print the tables."""
+    """Plan the runs, train, and print the tables."""
     from sdt.experiments.paper_tables import TABLES
     from sdt.experiments.plan import parse_seeds
     from sdt.training.recipe import load_recipe, resolved
 
     *table, file = options.what
     if len(table) > 1 or (table and table[0] not in TABLES):
-        raise InputError(f"{table[0]!r} is no table{near_miss(table[0], TABLES)}")
+        raise InputError(f"unknown table {table[0]!r}{near_miss(table[0], TABLES)}")
     if table and options.grid:
         raise InputError(f"--grid: cannot be combined with {table[0]}; give one of them")
     seeds = parse_seeds(options.seeds)
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namespace) -> int | None:
-    """Make what is left of an experiment's runs, print its tables, name what failed; returns the exit code."""
+    """Train the remaining runs of an experiment, print its tables and failures; returns the exit code."""
     from rich.console import Console
 
     from sdt.experiments.run import begin, check, locked
@@ -104,21 +105,21 @@ def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namesp
 
     console = Console()
     check(plan, corpus)
-    with asked_cluster(options, plan.threads) as cluster, locked(folder):
+    with connected_cluster(options, plan.threads) as cluster, locked(folder):
         plan = begin(plan, folder, corpus, options.command_line)
         jobs = options.jobs or 1
         _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)
         try:
             failures = make(plan, folder, jobs, console, options.log, cluster)
         except KeyboardInterrupt as stopped:
-            print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
+            print(f"sdt: stopped; resume with: {options.command_line}", file=sys.stderr)
             return exit_code(stopped)
     _print(folder, console)
     return _report(failures, folder)
 
 
 def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Sequence[int], folder: Path) -> Plan:
-    """What the options ask for."""
+    """The plan that the options describe."""
     from sdt.experiments.plan import Plan
 
     rows = _rows(options, recipe, corpus)
@@ -135,7 +136,7 @@ def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Se
 
 
 def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
-    """As asked for; else as the experiment has begun; else the machine's cores divided among the jobs.
+    """The given number of threads; else that of the existing experiment; else the CPU cores divided among the jobs.
 
     Raises:
         InputError: The options of a cluster contradict the others.
@@ -145,7 +146,7 @@ def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
 
     check_cluster_options(options)
     if options.cluster is not None and options.jobs is not None:
-        raise InputError("--jobs: is for this machine alone; with --cluster, say --workers")
+        raise InputError("--jobs: not with --cluster; use --workers")
     if options.threads is not None:
         return int(options.threads)
     if (folder / FILE).is_file():
@@ -180,7 +181,7 @@ def _announce(plan: Plan, folder: Path, how: str, console: Console) -> None:
     console.print(
         f"{folder}: {many(len(plan.rows), 'row')}, seeds {spoken_seeds(plan.seeds)}, "
         f"{many(len(plan.rows) * len(plan.seeds), 'run')}; {how}, {many(plan.threads, 'thread')} each "
-        "(fixed in experiment.json, so that the numbers do not depend on --jobs)",
+        "(fixed in experiment.json, so that results do not depend on --jobs)",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -196,12 +197,12 @@ def _print(folder: Path, console: Console) -> None:
         return
     for grid in overview(results):
         console.print(grid.rich())
-    for line in [*conclusions(results), f"everything is in {folder}/results.md"]:
+    for line in [*conclusions(results), f"results: {folder}/results.md"]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _report(failures: Sequence[Failure], folder: Path) -> int:
-    """Name what failed; returns the exit code."""
+    """Print the failures; returns the exit code."""
     for failure in failures:
         if failure.details:
             print(failure.details, file=sys.stderr)
@@ -209,8 +210,8 @@ def _report(failures: Sequence[Failure], folder: Path) -> int:
         print(f"sdt: {failure.job.name} failed: {failure.error}", file=sys.stderr)
     if failures:
         print(
-            f"sdt: {len(failures)} runs failed; the same command tries them again; remove a run's folder in {folder} "
-            "to begin it anew",
+            f"sdt: {len(failures)} runs failed; run the same command to try again; remove a run's folder in {folder} "
+            "to restart it",
             file=sys.stderr,
         )
     return FAILED if failures else 0

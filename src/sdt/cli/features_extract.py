@@ -1,15 +1,15 @@
-"""Make features from words, sound and picture with named encoders.
+"""Extract features from text, audio and video with feature encoders.
 
-SOURCE is a folder of clips (their names say conversation and utterance, as in dia1_utt0.mp4 or talk_3.wav), a
-transcript or a folder of transcripts, or a corpus folder. Recordings of the last two are found with --media, as in
-sdt predict. What cannot be encoded is missing, counted, and listed at the end.
+SOURCE is a folder of clips (named by conversation and utterance, such as dia1_utt0.mp4 or talk_3.wav), a transcript or
+a folder of transcripts, or a corpus folder. --media names the recordings of transcripts and corpora, as in sdt predict.
+Utterances that cannot be encoded are missing, and are listed at the end.
 
-A corpus becomes another corpus with the modalities added or replaced. Everything else becomes a folder with
+The output for a corpus is a corpus with added or replaced modalities. For other sources it is a folder with
 utterances.jsonl and one .npz per modality, which `sdt corpus import FOLDER/*.jsonl FOLDER/*.npz` reads.
 
-Finished utterances are kept in a cache, so that the same command goes on where it was interrupted. With --cluster the
-machines of a Ray cluster encode them; they need the recordings and encoders in the same places. The features are the
-same. Exit code 1: some utterances ended their workers again and again.
+Encoded utterances are cached, so that the same command resumes a stopped one. With --cluster a Ray cluster encodes; its
+machines need the recordings and encoders under the same paths. Exit code 1: some utterances crashed their workers
+repeatedly.
 
     sdt features extract talk.srt --media talk.mp4 --encoder minilm --encoder prosody --encoder faces --output features
     sdt features extract meld --encoder minilm+adapter --output meld-finetuned
@@ -25,12 +25,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import add_encoding_option, count
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import (
+    add_cluster_options,
+    add_encoding_option,
+    check_cluster_options,
+    connected_cluster,
+    positive_int,
+)
+from sdt.cli.paths import check_new_folder
 from sdt.cores import usable_cores
 from sdt.errors import InputError, printable
-from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.encoders.encoder import FeatureEncoder
@@ -45,39 +50,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         required=True,
         dest="encoders",
         metavar="NAME",
-        help="a feature encoder (minilm, prosody, faces, ...), or MODALITY=NAME; repeat it for others",
+        help="a feature encoder (minilm, prosody, faces, ...), or MODALITY=NAME; can be repeated",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the features are written")
-    parser.add_argument("--overwrite", action="store_true", help="replace a folder that is there already")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the folder to create")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
     add_encoding_option(parser)
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="utterances at a time (as many as there are processor cores)"
+        "--jobs", type=positive_int, metavar="N", help="utterances at a time; default: the number of CPU cores"
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="where finished utterances are kept (~/.cache/sdt)"
+        "--cache", type=Path, metavar="FOLDER", help="the cache of encoded utterances; default: ~/.cache/sdt"
     )
     add_cluster_options(parser, "chunks of utterances")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Encode, write, and list what is missing."""
+    """Encode, write, and list missing utterances."""
     from sdt.cluster.work import LostUnitsError
 
-    output: Path = options.output
     check_cluster_options(options)
     if options.cluster is not None and options.jobs is not None:
-        raise InputError("--jobs: is for this machine alone; with --cluster, say --workers")
-    # Said before the work; atomic_folder would say it after.
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; name a folder")
-    if output.is_dir() and any(output.iterdir()) and not options.overwrite:
-        raise InputError(f"{output}: exists already; give another folder, or --overwrite to replace it")
-    check_writable(output)
+        raise InputError("--jobs: not with --cluster; use --workers")
+    check_new_folder(options.output, overwrite=options.overwrite)
     try:
         _extract(options)
     except KeyboardInterrupt as stopped:
-        print("sdt: stopped; the same command goes on with what is in the cache", file=sys.stderr)
+        print("sdt: stopped; run the same command to resume with the cache", file=sys.stderr)
         return exit_code(stopped)
     except LostUnitsError as error:
         print(f"sdt: {error} in the cache", file=sys.stderr)
@@ -86,16 +85,17 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _extract(options: argparse.Namespace) -> None:
-    from sdt.cli.progress import standard
-    from sdt.corpus.encoding import extended, extract, summarise_problems, write_tables
-    from sdt.corpus.store import Corpus, write_corpus
+    from sdt.cli.progress import progress_bars
+    from sdt.corpus.builder import write_corpus
+    from sdt.corpus.encoding import extract_features, summarise_problems, with_features, write_features
+    from sdt.corpus.store import Corpus
     from sdt.encoders.cache import FeatureCache, default_cache
     from sdt.media.recordings import Recordings, find_recordings
     from sdt.prediction.inputs import read_input, recordings_of
 
     source: Path = options.source
     if not source.exists():
-        raise InputError(f"{source}: there is no such file or folder")
+        raise InputError(f"{source}: no such file or folder")
     corpus = Corpus.open(source) if (source / "corpus.json").is_file() else None
     if corpus is not None:
         conversations = list(corpus.conversations.values())
@@ -111,11 +111,11 @@ def _extract(options: argparse.Namespace) -> None:
     encoders = named_encoders(options.encoders)
     for encoder in encoders.values():
         if encoder.modality != "text" and not recordings.clips:
-            raise InputError(f"--encoder {encoder.name}: needs recordings; say where they are with --media")
+            raise InputError(f"--encoder {encoder.name}: needs recordings; name them with --media")
         if encoder.licence_note:
             print(encoder.licence_note)
     cache = FeatureCache(options.cache or default_cache())
-    with contextlib.closing(cache), asked_cluster(options) as cluster, standard() as bars:
+    with contextlib.closing(cache), connected_cluster(options) as cluster, progress_bars() as bars:
         tasks = {encoder.name: bars.add_task(encoder.name, total=None) for encoder in encoders.values()}
         if cluster:
             from sdt.encoders.clustered import encoding_on, know_recordings
@@ -130,7 +130,7 @@ def _extract(options: argparse.Namespace) -> None:
                 sorted(modalities),
                 lambda done, total: bars.update(reading, completed=done, total=total),
             )
-        tables, problems = extract(
+        tables, problems = extract_features(
             conversations,
             encoders,
             recordings.clip,
@@ -141,11 +141,11 @@ def _extract(options: argparse.Namespace) -> None:
         )
     if not any(table.present.any() for table in tables.values()):
         first = next(of[0] for of in problems.values() if of)
-        raise InputError(f"{source}: not one utterance could be encoded; the first problem: {first}")
+        raise InputError(f"{source}: no utterance could be encoded; the first problem: {first}")
     if corpus is not None:
-        write_corpus(extended(corpus, tables), options.output, overwrite=options.overwrite)
+        write_corpus(with_features(corpus, tables), options.output, overwrite=options.overwrite)
     else:
-        write_tables(options.output, conversations, tables, problems, overwrite=options.overwrite)
+        write_features(options.output, conversations, tables, problems, overwrite=options.overwrite)
     for modality, table in tables.items():
         n, width = table.features.shape
         print(f"{modality}: {table.encoder}, {width} wide, {int(table.present.sum())} of {n} utterances")
@@ -158,16 +158,16 @@ def named_encoders(names: Sequence[str]) -> Mapping[str, FeatureEncoder]:
     """Modality to encoder.
 
     Raises:
-        InputError: Two encoders would make the same modality, or one is not known.
+        InputError: Two encoders extract the same modality, or one is unknown.
     """
     from sdt.encoders.encoder import feature_encoder
 
     encoders: dict[str, FeatureEncoder] = {}
     for name in names:
-        said = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)=(.+)", name)
-        encoder = feature_encoder(said[2] if said else name)
-        modality = said[1] if said else encoder.modality
+        match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)=(.+)", name)
+        encoder = feature_encoder(match[2] if match else name)
+        modality = match[1] if match else encoder.modality
         if modality in encoders:
-            raise InputError(f"--encoder {name}: {modality} is made already; name it otherwise: --encoder NAME={name}")
+            raise InputError(f"--encoder {name}: duplicate modality {modality}; use --encoder MODALITY={name}")
         encoders[modality] = encoder
     return encoders

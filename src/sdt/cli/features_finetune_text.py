@@ -1,6 +1,6 @@
-"""Fine-tune the text encoder on single utterances of a corpus' train split, for the corpus' labels.
+"""Fine-tune the text encoder on the single utterances and labels of a corpus' train split.
 
-The epoch is chosen on dev; test is scored once. Import or extract with the result afterwards:
+The epoch is chosen on dev; test is scored once. Then use the encoder to import or extract:
 
     sdt features finetune-text meld --output minilm-meld
     sdt corpus import {train,dev,test}_sent_emo.csv --text-encoder minilm-meld --output meld-finetuned
@@ -14,21 +14,21 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.training.finetune_settings import FineTuning
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="a corpus folder whose utterances have text")
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the encoder is written")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the folder of the encoder")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with the run in the output folder, if there is one")
-    again.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
+    again.add_argument("--resume", action="store_true", help="resume the run in the output folder, if there is one")
+    again.add_argument("--overwrite", action="store_true", help="replace the output folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     add, default = parser.add_argument, FineTuning()
     add("--encoder", default=default.encoder, metavar="NAME", help="`minilm`, or a Hugging Face model folder (minilm)")
-    add("--lora", action="store_true", help="train a low-rank adapter and keep it alone (needs peft)")
+    add("--lora", action="store_true", help="train and save only a low-rank adapter (needs peft)")
     add("--rank", type=int, default=default.rank, metavar="N", help=f"the adapter's rank ({default.rank})")
     add("--alpha", type=int, default=default.alpha, metavar="N", help=f"the adapter's scale ({default.alpha})")
     add("--epochs", type=int, default=default.epochs, metavar="N", help=f"({default.epochs})")
@@ -90,10 +90,10 @@ def run(options: argparse.Namespace) -> int | None:
             display=Display(console),
         )
     except KeyboardInterrupt as stopped:
-        print("sdt: stopped; give the same command with --resume to go on after the last whole epoch", file=sys.stderr)
+        print("sdt: stopped; add --resume to the command to resume after the last complete epoch", file=sys.stderr)
         return exit_code(stopped)
     except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error}); then go on with --resume") from None
+        raise InputError(f"{output}: cannot be written ({error}); then resume with --resume") from None
     for split, of_split in record["scores"].items():
         scores = scores_from_dict(of_split)
         title = f"{split}: the encoder alone, epoch {record['epoch']}: weighted F1 {percent(scores.weighted_f1)}"

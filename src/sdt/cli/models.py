@@ -1,55 +1,63 @@
-"""The model and the corpus that a command is given."""
+"""List the models that can be trained, or describe one with its settings.
+
+  sdt models                          list all models and their publications
+  sdt models bc_lstm                  describe a model and its settings with their defaults
+  sdt models my_model.py:MyModel      describe a custom model; imports its code
+
+`sdt train RECIPE --model NAME` trains a model; its settings are options such as `--bc_lstm.width 64`, or a group
+`bc_lstm` in the recipe.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from sdt.errors import InputError
-
-if TYPE_CHECKING:
-    from sdt.corpus.store import Corpus
+import argparse
+import inspect
 
 
-def finished_model(name: str) -> Path:
-    """The folder of a model.
-
-    Args:
-        name: A model folder, a run folder, the name of a model in the box, or a hub id.
-
-    Raises:
-        InputError: There is no such model, or training was stopped between its last epoch and scores.json.
-    """
-    from sdt.models.hub import find_model
-
-    check_finished(Path(name))
-    return find_model(name)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="a name, FILE.py:CLASS or MODULE:CLASS")
 
 
-def check_finished(run: Path) -> None:
-    """Refuse a run whose training has not ended.
+def run(options: argparse.Namespace) -> int | None:
+    """Print the list, or one model."""
+    if options.name is None:
+        _list()
+    else:
+        _describe(options.name)
+    return None
 
-    Raises:
-        InputError: Training was stopped between its last epoch and scores.json.
-    """
-    if (run / "checkpoint").is_dir() and not (run / "scores.json").is_file():
-        raise InputError(f"{run}: this run is not finished; go on with it: sdt train RECIPE --resume")
+
+def _list() -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from sdt.models.registry import ENTRY_POINTS, MODELS, find
+    from sdt.plugins import plugins
+
+    table = Table("name", "model", "source", box=box.SIMPLE_HEAD)
+    for name in [*MODELS, *plugins(ENTRY_POINTS)]:
+        model = find(name)
+        table.add_row(name, Text(model.called()), Text(model.source or "none"))
+    Console(highlight=False, markup=False).print(table)
 
 
-def corpus_for(name: str, folder: Path | None, otherwise: str = "") -> Corpus:
-    """The corpus in a folder, or the one that a run used.
+def _describe(name: str) -> None:
+    from sdt.models.registry import SDT_NAME, find, group
+    from sdt.training.options import settings, settings_of_model
 
-    Args:
-        name: The model.
-        folder: The corpus; None for the run's.
-        otherwise: What else can be done where the model is none of a run folder, as the end of a sentence.
+    model = find(name)
+    module = inspect.getmodule(model)
+    print(inspect.cleandoc((module and module.__doc__) or model.__doc__ or ""))
+    of = group(name)
+    found = settings_of_model(of) if name != SDT_NAME else settings()
+    print("\nsettings:")
+    for setting in found.values():
+        if setting.key.startswith(f"{of}."):
+            print(f"  --{setting.key} (default: {_shown(setting.default)})\n      {setting.help}")
 
-    Raises:
-        InputError: The model names no corpus, or there is none in that folder.
-    """
-    from sdt.corpus.store import Corpus
-    from sdt.training.group import corpus_of_run
 
-    if folder is None and not (Path(name) / "environment.json").is_file():
-        raise InputError(f"{name}: is no run folder that names its corpus; give one with --corpus FOLDER{otherwise}")
-    return Corpus.open(folder or corpus_of_run(Path(name)))
+def _shown(default: object) -> str:
+    return "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,10 +1,10 @@
-"""Predict the emotion of every utterance of a conversation, from its words, sound and pictures.
+"""Predict the emotion of every utterance of a conversation from its text, audio and video.
 
-TRANSCRIPT is plain text ("Speaker: words"), CSV, TSV, JSON Lines, SRT or WebVTT; a folder of such files; a recording,
-which is then one utterance; or a folder of recordings, one for each utterance. Recordings of a transcript are given
-with --media: one for the whole conversation, cut by the transcript's times, or a folder with one clip for each
-utterance, named dia1_utt0.mp4 as MELD's are, CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. What a recording cannot give
-is missing, and is counted. An utterance with nothing in it has no emotion.
+TRANSCRIPT is a transcript (plain text with lines "Speaker: words", CSV, TSV, JSON Lines, SRT or WebVTT), a folder of
+transcripts, a recording, which counts as one utterance, or a folder of recordings, one for each utterance. --media
+names the recording of the whole conversation, which is split by the times of the transcript, or a folder with one clip
+for each utterance: dia1_utt0.mp4 (as in MELD), CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. Modalities that cannot be
+extracted are missing; the number of such utterances is printed. An utterance without any modality has no emotion.
 
   sdt predict chat.txt
   sdt predict talk.srt --media talk.mp4
@@ -12,9 +12,9 @@ is missing, and is counted. An utterance with nothing in it has no emotion.
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
   sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
 
-With --cluster the machines of a Ray cluster predict; they need the recordings and the model in the same places. The
-output is the same, the input may be larger than memory, and the same command goes on where it was stopped. Exit code 1:
-some conversations ended their workers again and again.
+With --cluster a Ray cluster predicts; its machines need the recordings and the model under the same paths. The output
+is the same, the input may be larger than memory, and the same command resumes a stopped one. Exit code 1: some
+conversations crashed their workers repeatedly.
 
   sdt predict transcripts/ --cluster local --output emotions.jsonl
 """
@@ -29,9 +29,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.cluster import add_cluster_options, asked_cluster, check_cluster_options
-from sdt.cli.options import add_code_option, add_encoding_option, add_window_options, use_code, windows
-from sdt.cli.stopping import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import (
+    add_cluster_options,
+    add_code_option,
+    add_device_option,
+    add_encoding_option,
+    add_model_option,
+    add_window_options,
+    check_cluster_options,
+    connected_cluster,
+    import_code,
+    windows_of,
+)
 from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
@@ -48,43 +58,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "transcript", type=Path, metavar="TRANSCRIPT", help="a transcript, a recording, or a folder of either"
     )
     parser.add_argument("--media", type=Path, metavar="FILE_OR_FOLDER", help="the recording, or a folder of recordings")
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="a model folder, a run, a hub id, or a model in the box; default: meld-text-audio-small",
-    )
+    add_model_option(parser)
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="write there, by the suffix: .jsonl (or .ndjson), .json, .csv, .vtt or .srt; subtitles of several "
-        "conversations become a folder",
+        help="the output file; its suffix selects the format: .jsonl (or .ndjson), .json, .csv, .vtt or .srt; a folder "
+        "for subtitles of several conversations",
     )
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="write in this format, whatever the suffix; without --output, print it instead of a table",
+        help="the output format, whatever the suffix; without --output, printed instead of a table",
     )
     add_encoding_option(parser)
     add_window_options(parser)
     add_code_option(parser)
     add_cluster_options(parser, "batches of conversations")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Read, predict, show or write."""
+    """Read, predict, print or write."""
     from rich.console import Console
 
     from sdt.prediction.inputs import read_input
 
-    windows(options)  # a mistake in them is said before the work
+    windows_of(options)  # report errors before the work
     check_cluster_options(options)
-    use_code(options)
+    import_code(options)
     if options.cluster is not None:
         return _on_cluster(options)
     format_ = _format(options.output, options.format)
-    transcript = read_input(options.transcript, encoding=options.encoding)  # before anything that takes longer
+    transcript = read_input(options.transcript, encoding=options.encoding)  # before the model is loaded
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
         from sdt.models.hub import DEFAULT
@@ -105,8 +111,8 @@ def run(options: argparse.Namespace) -> int | None:
     else:
         from sdt.prediction.display import predictions_table
 
-        if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
-            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+        if isinstance(sys.stdout, io.TextIOWrapper):  # not if output is captured
+            sys.stdout.reconfigure(errors="replace")  # terminals without a character show a question mark
         console.print(predictions_table(found))
     for note in found.notes:
         console.print(f"note: {printable(note)}", soft_wrap=True)
@@ -114,7 +120,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _on_cluster(options: argparse.Namespace) -> int | None:
-    """The same on a cluster: the input is read as it is needed, and the output written as it is done."""
+    """Predict on a cluster; input and output are streamed."""
     from rich.console import Console
 
     from sdt.cluster.work import LostUnitsError
@@ -122,13 +128,13 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
 
     output: Path | None = options.output
     if output is None:
-        raise InputError("--cluster: say with --output which file the predictions are to be written to")
+        raise InputError("--cluster: requires an output file; name it with --output")
     format_ = _format(output, options.format)
     assert format_
     survey = Survey(options.transcript, options.media, encoding=options.encoding)
     _check_output(output, format_, survey.conversations, survey.without_time)
     try:
-        with asked_cluster(options) as cluster, _progress(survey.utterances) as progress:
+        with connected_cluster(options) as cluster, _progress(survey.utterances) as progress:
             from sdt.models.hub import DEFAULT
             from sdt.prediction.clustered import ModelLoading, predict_on
 
@@ -141,10 +147,10 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
     except KeyboardInterrupt as stopped:
-        print("sdt: stopped; the same command goes on", file=sys.stderr)
+        print("sdt: stopped; run the same command to resume", file=sys.stderr)
         return exit_code(stopped)
     except LostUnitsError as error:
-        print(f"sdt: {error}: the same command goes on", file=sys.stderr)
+        print(f"sdt: {error}; run the same command to try again", file=sys.stderr)
         return FAILED
     console = Console(highlight=False, markup=False)
     console.print(f"written to {output}: {survey.utterances:,} utterances", soft_wrap=True)
@@ -154,7 +160,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
 
 
 def _format(output: Path | None, asked: str | None) -> str | None:
-    """The format that was asked for, or that the suffix of the output names."""
+    """The given format, or that of the output's suffix."""
     from sdt.formats.writers import format_of
 
     if output is None or asked is not None:
@@ -164,23 +170,23 @@ def _format(output: Path | None, asked: str | None) -> str | None:
     except InputError as error:
         if output.is_dir():
             raise InputError(f"{output}: is a folder; name a file") from None
-        raise InputError(f"{error}; or choose with --format: {', '.join(FORMATS)}") from None
+        raise InputError(f"{error}; or choose one with --format: {', '.join(FORMATS)}") from None
 
 
 def _without_time(conversations: Sequence[Conversation]) -> tuple[str, str] | None:
-    """The first (conversation id, utterance id) that has no start."""
+    """The first utterance without a start time, as (conversation id, utterance id)."""
     return next(((c.id, u.id) for c in conversations for u in c.utterances if u.start is None), None)
 
 
 def _check_output(
     output: Path | None, format_: str | None, conversations: int, without_time: tuple[str, str] | None
 ) -> None:
-    """Refuse what could not be written, before the work rather than after it."""
+    """Refuse an output that cannot be written, before the work."""
     from sdt.formats.writers import SUBTITLES
 
     if format_ in SUBTITLES:
         if output is None and conversations > 1:
-            raise InputError(f"--format {format_}: there are several conversations; name a folder with --output")
+            raise InputError(f"--format {format_}: the input has several conversations; name a folder with --output")
         if without_time:
             raise InputError(
                 f"{output or '--format'}: {format_} needs times, and utterance {without_time[1]!r} of conversation "
@@ -218,9 +224,9 @@ def _print(found: Predictions, format_: str) -> None:
 
 @contextmanager
 def _progress(utterances: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, only where someone watches, and gone at the end."""
-    from sdt.cli.progress import standard
+    """A temporary progress bar on standard error, if that is a terminal."""
+    from sdt.cli.progress import progress_bars
 
-    with standard() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("loading the model", total=None)
         yield lambda done, _: bars.update(task, description="utterances", completed=done, total=utterances)

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, which several commands share."""
+"""Progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """One bar; see `bars`.
+def bar(unit: str, total: int) -> Iterator[Callable[[int], object]]:
+    """Show one bar; see `bars`.
 
     Args:
-        what: What is counted, in the plural.
-        total: How many there are.
+        unit: What is counted, in the plural.
+        total: Their number.
 
     Returns:
-        A function that is told how many more are done.
+        A function to call with the number of further finished units.
     """
-    with bars({what: total}) as advance:
-        yield lambda done: advance(what, done)
+    with bars({unit: total}) as advance:
+        yield lambda done: advance(unit, done)
 
 
 @contextmanager
 def bars(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], object]]:
-    """Show how much is done, how fast it goes and how long it will take; only where someone watches, gone at the end.
+    """Show a bar for each unit until the end of the block; see `progress_bars`.
 
     Args:
-        totals: What is counted, in the plural, to how many there are; a bar each.
+        totals: What is counted, in the plural, to their number.
 
     Returns:
-        A function that is told of what how many more are done.
+        A function to call with a unit and the number of further finished ones.
     """
-    with standard() as shown:
-        tasks = {what: shown.add_task(what, total=total) for what, total in totals.items()}
-        yield lambda what, done: shown.advance(tasks[what], done)
+    with progress_bars() as shown:
+        tasks = {unit: shown.add_task(unit, total=total) for unit, total in totals.items()}
+        yield lambda unit, done: shown.advance(tasks[unit], done)
 
 
-def standard() -> Progress:
-    """Bars that show how much is done, how fast it goes and how long it will take, where someone watches."""
+def progress_bars() -> Progress:
+    """Temporary bars with done and total units, rate and remaining time, if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.progress import TimeRemainingColumn as Left

@@ -1,12 +1,12 @@
-"""Generate the built-in corpus: recorded conversations of puppets, to try every command with no data of your own.
+"""Generate the built-in corpus of puppet conversations, to try every command without data.
 
-OUT gets utterances.jsonl and, for each conversation, a film with sound (or one of the two) and subtitles. It needs the
-extra `media`. Make a corpus folder of it with:
+Writes utterances.jsonl to OUT and, for each conversation, a recording (video, audio or both) and subtitles. Needs the
+extra `media`. Create a corpus folder from it with:
 
     sdt corpus import OUT/utterances.jsonl --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2
         --normalise audio=corpus --normalise visual=corpus --output build/puppets
 
-A score on it says that the program works, and nothing else.
+Scores on it show that the program works; they say nothing about real conversations.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.puppets import CONVERSATIONS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder for the files")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another corpus (default: %(default)s)")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder to create")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the corpus; default: %(default)s")
     parser.add_argument(
-        "--conversations", type=int, default=CONVERSATIONS, metavar="N", help="how many (default: %(default)s)"
+        "--conversations",
+        type=int,
+        default=CONVERSATIONS,
+        metavar="N",
+        help="their number; default: %(default)s",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Generate, record, say what there is now."""
+    """Generate, record, and print the size."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -52,7 +56,7 @@ def run(options: argparse.Namespace) -> int | None:
 
             write(scenes, options.out, overwrite=options.overwrite, processes=usable_cores(), progress=show)
     except KeyboardInterrupt as stopped:
-        print(f"sdt: stopped; {options.out} is as it was", file=sys.stderr)
+        print(f"sdt: stopped; {options.out} is unchanged", file=sys.stderr)
         return exit_code(stopped)
     size = sum(len(scene.conversation) for scene in scenes)
     minutes = sum(scene.seconds for scene in scenes) / 60

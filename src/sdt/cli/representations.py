@@ -1,9 +1,8 @@
-"""How emotions lie in the spaces before and after fusion: a picture by t-SNE, and numbers that do not depend on it.
+"""Plot the embeddings of utterances before and after fusion with t-SNE, and measure how well emotions separate.
 
-For each modality the features that its encoder made and H_m, what the model has gathered before fusion; and F after
-fusion. Colours are the annotated emotions. A picture by t-SNE alone proves nothing, so that for every space there are
-also the mean silhouette and how many of an utterance's nearest neighbours have its emotion, measured in the space
-itself.
+The embeddings are the features of each modality, its representation H_m before fusion, and the representation F after
+fusion; colours are the annotated emotions. Since t-SNE can mislead, the mean silhouette and the share of an utterance's
+nearest neighbours with its emotion are computed for each embedding.
 
   sdt representations runs/puppets --output build/spaces
   sdt representations runs/puppets/model --corpus build/puppets --split dev --output build/spaces
@@ -17,7 +16,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, count, use_code
+from sdt.cli.options import add_code_option, add_device_option, import_code, positive_int
 from sdt.errors import printable
 
 if TYPE_CHECKING:
@@ -28,36 +27,36 @@ FILES = ("representations.json", "representations.csv", "representations.png")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", help="a run, a model folder, a model in the box, or a hub id")
-    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the run used")
+    parser.add_argument("model", metavar="MODEL", help="a run, a model folder, a bundled model, or a hub id")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the run")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the files go")
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier ones in --output")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="of t-SNE and of the draw; default: 0")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the output folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier files in --output")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="seed of t-SNE and the sample; default: 0")
     parser.add_argument(
         "--at-most",
-        type=count,
+        type=positive_int,
         default=3000,
         metavar="N",
-        help="draw so many utterances if there are more; default: 3000",
+        help="use a random sample of N utterances if there are more; default: 3000",
     )
     add_code_option(parser)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Run the model, lay out its spaces, write, print."""
+    """Run the model, project its embeddings, write and print."""
     from sdt.analysis.explanation.embeddings import embed, spaces
-    from sdt.cli.models import corpus_for, finished_model
+    from sdt.cli.paths import model_path, open_corpus
     from sdt.cli.progress import bar
     from sdt.device import choose_device
     from sdt.files import check_folder
     from sdt.models.base import Model
 
-    use_code(options)
+    import_code(options)
     check_folder(options.output, FILES.__contains__, "representations", overwrite=options.overwrite)
-    folder, device = finished_model(options.model), choose_device(options.device)
-    corpus = corpus_for(options.model, options.corpus)
+    folder, device = model_path(options.model), choose_device(options.device)
+    corpus = open_corpus(options.model, options.corpus)
     model = Model.from_pretrained(folder)
     with bar("spaces", spaces(model)) as progress:
         found = embed(
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int | None:
             progress=progress,
         )
     title = f"{corpus.name}, split {options.split}, {len(found.utterance_keys):,} utterances"
-    _write(found, title, options)  # first, since what reads the table may stop reading
+    _write(found, title, options)  # before printing, since the reader of a pipe may stop
     _print(found, title)
     print(f"written to {options.output}: {', '.join(FILES)}")
     return None

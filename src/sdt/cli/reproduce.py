@@ -1,12 +1,12 @@
-"""The published experiment again, from the published feature file to the paper's table under both protocols.
+"""Reproduce the published experiment from the published feature file, under both protocols.
 
-  sdt reproduce iemocap FOLDER --seeds 0-9     FOLDER holds iemocap_multimodal_features.pkl
-  sdt reproduce meld FOLDER --seeds 0-9        FOLDER holds meld_multimodal_features.pkl
-  sdt reproduce meld FOLDER --check            only look whether the file holds what it should
+  sdt reproduce iemocap FOLDER --seeds 0-9     FOLDER contains iemocap_multimodal_features.pkl
+  sdt reproduce meld FOLDER --seeds 0-9        FOLDER contains meld_multimodal_features.pkl
+  sdt reproduce meld FOLDER --check            check the feature file only
 
-Conversations, utterances, labels and widths are checked before anything is trained. Every seed is run twice: with the
-epoch chosen on dev, and by the published protocol, which trains on train and dev and chooses the epoch on test. The
-same command goes on where it was stopped. See docs/reproduce.md for what to expect.
+Conversations, utterances, labels and widths are checked before training. Every seed is trained twice: with the epoch
+chosen on dev, and by the published protocol, which trains on train and dev and chooses the epoch on test. The same
+command resumes a stopped one. docs/reproduce.md lists the expected scores.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ CORPORA = ("iemocap", "meld")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("published", choices=CORPORA, metavar="CORPUS", help=f"{' or '.join(CORPORA)}")
-    parser.add_argument("features", type=Path, metavar="FOLDER", help="where the feature file is, or the file itself")
+    parser.add_argument("features", type=Path, metavar="FOLDER", help="the feature file, or its folder")
     parser.add_argument("--seeds", default="0-9", metavar="SEEDS", help="such as 0-9 or 1,2,5; default: 0-9")
-    parser.add_argument("--check", action="store_true", help="check the feature file, and train nothing")
+    parser.add_argument("--check", action="store_true", help="check the feature file without training")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/reproduce-CORPUS")
     add_run_options(parser)
     add_options(parser, without=("seed", "output", "corpus", "modalities", "training.protocol"))
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Check, import, run, and print the table beside the published one."""
+    """Check, import, train, and print the scores next to the published ones."""
     from rich.console import Console
 
     from sdt.experiments.plan import Plan, parse_seeds
@@ -76,5 +76,5 @@ def run(options: argparse.Namespace) -> int | None:
 
         page = [f"# {ROWS.question}", markdown_command(options.command_line), table.markdown()]
         write_text(output / "reproduction.md", "\n\n".join(page))
-        print(f"written to {output}: reproduction.md; every run is in {folder}")
+        print(f"written to {output}: reproduction.md; the runs are in {folder}")
     return code

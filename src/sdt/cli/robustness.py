@@ -1,9 +1,9 @@
-"""What becomes of a model's scores when its input gets worse.
+"""Score models on degraded input.
 
-Every modality missing at a share of the utterances, Gaussian noise on its features, speakers unknown, words wrong at
-the rates of speech recognition: the trained models are run again on each, and the scores drawn as curves. Several
-groups of models (trained with and without modality dropout, say) become several lines. Undisturbed scores are those of
-the runs. Every prediction is kept in the output folder at once; a stopped command goes on with --resume.
+The trained models are run again with each modality missing for a share of the utterances, with Gaussian noise on its
+features, with unknown speakers, and with wrong words at the rates of speech recognition. The scores are plotted as
+curves, one for each group of models (such as those trained with and without modality dropout). The scores on unchanged
+input are those of the runs. Predictions are saved as they are computed; --resume resumes a stopped command.
 
   sdt robustness runs/full --output build/robustness
   sdt robustness runs/full dropout=runs/full-dropout --output build/robustness --noise 0.5,1,2
@@ -20,8 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, use_code
-from sdt.cli.resampling import add_resampling, resampling
+from sdt.cli.options import add_bootstrap_options, add_code_option, add_device_option, import_code, resampling_of
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -35,34 +34,34 @@ FILES = (POINTS, "robustness.json", "robustness.md", "robustness.tex", "robustne
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("systems", nargs="+", metavar="[NAME=]RUNS", help="runs or groups of runs, a line each")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the results go")
-    parser.add_argument("--resume", action="store_true", help="go on with, or add to, the results in --output")
+    parser.add_argument("systems", nargs="+", metavar="[NAME=]RUNS", help="runs or groups of runs, one curve each")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the output folder")
+    parser.add_argument("--resume", action="store_true", help="resume, or add to, the results in --output")
     parser.add_argument("--overwrite", action="store_true", help="replace the results in --output")
     parser.add_argument("--split", default="test", metavar="NAME", help="dev or test; default: test")
-    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the one the runs used")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the runs")
     for option, kind, default, of in (
-        ("--missing", _shares, "20,40,60,80,100", "modality missing at these percentages of the utterances"),
-        ("--noise", _strengths, "0.5,1,2,4", "noise of so many standard deviations of each feature"),
-        ("--speakers", _shares, "50,100", "speaker unknown at these percentages of the utterances"),
-        ("--words", _shares, "10,20,30,40,50", "words wrong at these error rates, in percent"),
+        ("--missing", _shares, "20,40,60,80,100", "modality missing for these percentages of utterances"),
+        ("--noise", _strengths, "0.5,1,2,4", "noise with these multiples of each feature's standard deviation"),
+        ("--speakers", _shares, "50,100", "speaker unknown for these percentages of utterances"),
+        ("--words", _shares, "10,20,30,40,50", "wrong words at these error rates in percent"),
     ):
         parser.add_argument(
             option, type=kind, default=default, metavar="X,...", help=f"{of}, or none; default: {default}"
         )
-    add_resampling(parser)
+    add_bootstrap_options(parser)
     add_code_option(parser)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Run the models, score, print, write."""
+    """Run the models, score, print and write."""
     from sdt.analysis.robustness.prediction_cache import PredictionCache
     from sdt.files import check_folder
 
     if options.resume and options.overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
-    use_code(options)
+    import_code(options)
     check_folder(
         options.output, FILES.__contains__, "robustness results", overwrite=options.overwrite or options.resume
     )
@@ -72,7 +71,7 @@ def run(options: argparse.Namespace) -> int | None:
         for name in FILES:
             (options.output / name).unlink(missing_ok=True)
     groups = _measure(trials, PredictionCache(options.output / POINTS), options)
-    _write(groups, trials[0].subject, options)  # first, since what reads the tables may stop reading
+    _write(groups, trials[0].subject, options)  # before printing, since the reader of a pipe may stop
     _print(groups, options)
     print(f"written to {options.output}: {', '.join(FILES)}")
     return None
@@ -89,21 +88,21 @@ def _subjects(options: argparse.Namespace) -> list[TestedGroup]:
     subjects = []
     for of, system in zip(found, align([of.system for of in found], other_features=True), strict=True):
         if of.group is None:
-            raise InputError(f"{system.name}: a file of predictions; the models have to be run again, so name runs")
+            raise InputError(f"{system.name}: a file of predictions has no model to run again; name runs")
         corpus = of.group.checked(given) if given else of.group.corpus()
         subjects.append(TestedGroup(of.group, system, corpus, options.split))
     return subjects
 
 
 def _trials(subjects: Sequence[TestedGroup], options: argparse.Namespace) -> list[RobustnessTrial]:
-    """What can be tried on every group."""
+    """The trials of each group."""
     from sdt.analysis.robustness.measure import Levels, plan_trials
 
     levels = Levels(options.missing, options.noise, options.speakers, options.words)
     found = plan_trials(subjects, levels, options.seed)
     notes = [note for of in found for note in of.notes]
     if not any(of.disturbances for of in found):
-        raise InputError(f"nothing is left to try{': ' if notes else ''}{'; '.join(notes)}")
+        raise InputError(f"no degradation can be applied{': ' if notes else ''}{'; '.join(notes)}")
     return found
 
 
@@ -116,7 +115,7 @@ def _measure(
     from sdt.cli.progress import bars
     from sdt.device import choose_device
 
-    device, how, groups = choose_device(options.device), resampling(options), []
+    device, how, groups = choose_device(options.device), resampling_of(options), []
     for of in trials:
         system = of.subject.system
         bar = {d.name: f"{system.name}, {d.name}" for d in of.disturbances}
@@ -172,7 +171,7 @@ def _strengths(text: str) -> list[float]:
 
 
 def _numbers(text: str, *, highest: float) -> list[float]:
-    """Levels by comma, from weak to strong, each once; none for `none`."""
+    """Comma-separated levels, sorted and unique; empty for `none`."""
     if text == "none":
         return []
     try:
@@ -181,5 +180,5 @@ def _numbers(text: str, *, highest: float) -> list[float]:
         found = [math.nan]
     if not all(0 < level <= highest and math.isfinite(level) for level in found):
         limit = f" up to {highest:g}" if math.isfinite(highest) else ""
-        raise argparse.ArgumentTypeError(f"{text!r} is neither 'none' nor numbers above 0{limit}, by comma")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'none' nor comma-separated numbers above 0{limit}")
     return found

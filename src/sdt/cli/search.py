@@ -1,11 +1,10 @@
-"""Search for settings: Optuna proposes them, dev decides, test is never read.
+"""Search settings with Optuna by the score on dev; test is not read.
 
   sdt search recipes/puppets.yaml --space training.learning_rate=1e-4..1e-2:log model.width=32,64,128 --trials 30
   sdt train runs/puppets-search/best.yaml
 
-The objective is the best weighted F1 on dev, the mean over --seeds. Trials that do worse than the median of the others
-at the same epoch are stopped. The same command goes on where it was stopped; more --trials add to those that are there.
-Needs the extra [search].
+The objective is the best weighted F1 on dev, averaged over --seeds. Trials below the median of the others at the same
+epoch are stopped. The same command resumes a stopped search; a higher --trials adds trials. Needs the extra [search].
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import count
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import positive_int
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="what all trials have in common")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="the settings that all trials share")
     parser.add_argument(
         "--space",
         nargs="+",
@@ -40,15 +39,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=SPACE",
         help="LOW..HIGH, LOW..HIGH:log or VALUE,VALUE",
     )
-    parser.add_argument("--trials", type=count, default=20, metavar="N", help="in all; default: 20")
-    parser.add_argument("--seconds", type=count, metavar="S", help="begin no trial after so long in this call")
+    parser.add_argument("--trials", type=positive_int, default=20, metavar="N", help="trials in total; default: 20")
+    parser.add_argument("--seconds", type=positive_int, metavar="S", help="start no trial after S seconds")
     parser.add_argument("--seeds", default="0", metavar="SEEDS", help="runs of each trial, such as 0-2; default: 0")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: runs/RECIPE-search")
     add_options(parser, without=("seed", "output", "training.test"))
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Make the trials that are missing, and print the best."""
+    """Run the remaining trials, and print the best ones."""
     from sdt.experiments.plan import parse_seeds
     from sdt.experiments.space import parse_space
     from sdt.training.recipe import load_recipe, resolved
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> int | None:
     if recipe.corpus is None:
         raise InputError("the recipe names no corpus: give --corpus FOLDER")
     corpus, console = Corpus.open(recipe.corpus), Console()
-    corpus.verify()  # once, before every trial would find it
+    corpus.verify()  # once, rather than in every trial
     model_for(recipe, corpus)
     surroundings = environment(corpus, choose_device(recipe.training.device), shlex.split(options.command_line))
     with locked(folder, FILE):
@@ -80,10 +79,10 @@ def run(options: argparse.Namespace) -> int | None:
         try:
             _search(search, options, console)
         except KeyboardInterrupt as stopped:
-            print(f"sdt: stopped; go on with: {options.command_line}", file=sys.stderr)
+            print(f"sdt: stopped; resume with: {options.command_line}", file=sys.stderr)
             return exit_code(stopped)
         except OSError as error:
-            raise InputError(f"{folder}: cannot be written ({error}); then give the same command again") from None
+            raise InputError(f"{folder}: cannot be written ({error}); then run the same command again") from None
         finally:
             search.close()
     return 0
@@ -96,12 +95,12 @@ def _search(search: Search, options: argparse.Namespace, console: Console) -> No
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     ended, began = search.ended, time.perf_counter()
-    say(f"{search.folder}: {len(ended)} of {options.trials} trials have ended")
+    say(f"{search.folder}: {len(ended)} of {options.trials} trials are done")
     before = len(ended)
     while len(ended) < options.trials:
         gone = time.perf_counter() - began
         if options.seconds and gone >= options.seconds:
-            say(f"the time is over (--seconds {options.seconds})")
+            say(f"time limit reached (--seconds {options.seconds})")
             break
         trial = search.trial(_display(console))
         ended = search.ended
@@ -113,12 +112,12 @@ def _search(search: Search, options: argparse.Namespace, console: Console) -> No
         return
     console.print(trials_table(search, ended).rich())
     say(f"budget: {budget(ended)}")
-    say("the score on dev chose the settings, so it is too good; test was not read")
-    say(f"the best settings are in {search.folder}/best.yaml")
+    say("the settings were selected on dev, so their dev score is optimistic; test was not read")
+    say(f"best settings: {search.folder}/best.yaml")
 
 
 def _line(search: Search, trial: Trial, trials: int, left: float) -> str:
-    """What to say of a trial that has ended."""
+    """The line of a finished trial."""
     from sdt.evaluation.table import percent
     from sdt.experiments.display import time_left
 
@@ -140,7 +139,7 @@ def _short(value: object) -> str:
 
 
 def _display(console: Console) -> Display:
-    """Bars on a terminal; elsewhere the line of each trial says enough."""
+    """Progress bars on a terminal; elsewhere the lines of the trials suffice."""
     from sdt.training.display import Display
 
     class Bars(Display):

@@ -1,4 +1,4 @@
-"""Mean and standard deviation over runs that differ in nothing but their seed.
+"""Print the mean and standard deviation of the scores of runs that differ only in their seed.
 
 sdt summarise runs/meld-seed1 runs/meld-seed2 runs/meld-seed3
 sdt summarise runs/meld-seed* --split dev --markdown
@@ -15,11 +15,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="finished runs, or a folder of them")
     parser.add_argument("--split", default="test", metavar="NAME", help="dev or test; default: test")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown instead of tables for a terminal")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Read the runs' scores, compare their settings, print."""
+    """Read the scores of the runs, compare their settings, and print."""
     from rich.console import Console
 
     from sdt.escaping import markdown_paragraph
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int | None:
     if group.caveat:
         title += f"; {group.caveat}"
     if group.unfinished:
-        title += f"; unfinished runs are left out: {', '.join(map(str, group.unfinished))}"
+        title += f"; skipped unfinished runs: {', '.join(map(str, group.unfinished))}"
     notes = [f"note: {remark.text}" for remark in group.remarks]
     if options.markdown:
         page = [markdown_paragraph(title), markdown(summary).rstrip(), *map(markdown_paragraph, notes)]

@@ -1,9 +1,9 @@
-"""Train a model, SDT or another, by a recipe and keep the run: settings, metrics by epoch, model, predictions, scores.
+"""Train SDT or another model by a recipe; the run folder contains settings, metrics, model, predictions and scores.
 
-A recipe is a YAML file of settings, or the name of a shipped one (iemocap, meld, puppets, ...); every setting is an
-option, too. The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, also
-when the run was interrupted and resumed. Started by torchrun, several processes train one model together:
-torchrun --nproc-per-node 2 -m sdt train RECIPE, see docs/scaling.md.
+A recipe is a YAML file of settings, or the name of a shipped recipe (iemocap, meld, puppets, ...); every setting is
+also an option. The same recipe, corpus, machine, versions and number of threads give bit-identical results, also for a
+resumed run. Several processes train one model under torchrun: torchrun --nproc-per-node 2 -m sdt train RECIPE; see
+docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
 from sdt.training.processes import ALONE, LostProcessError, Processes, launched
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sdt.training.settings import Recipe
 
 LOST = 1
-"""The exit code of a process that has lost another one."""
+"""The exit code of a process after another one has died."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "recipe",
         type=Path,
         metavar="RECIPE",
-        help="a YAML file of settings, or the name of a shipped recipe: puppets, say",
+        help="a YAML file of settings, or the name of a shipped recipe, such as puppets",
     )
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with the run in the run folder, if there is one")
+    again.add_argument("--resume", action="store_true", help="resume the run in the run folder, if there is one")
     again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     add_tracker_option(parser)
     add_options(parser)
@@ -53,12 +53,12 @@ def add_tracker_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=("tensorboard", "mlflow", "wandb"),
-        help="send the metrics there, too (metrics.jsonl is always written); can be given several times",
+        help="log the metrics there, besides metrics.jsonl; can be repeated",
     )
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Train, and print the scores."""
+    """Train and print the scores."""
     if launched() == 1:
         return _run(options, ALONE)
     from sdt.training.together import joined
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _run(options: argparse.Namespace, processes: Processes) -> int:
-    """Train, in one of these processes."""
+    """Train in one of the processes."""
     recipe = _recipe(options, processes)
     folder = Path(recipe.output or f"runs/{options.recipe.stem}-seed{recipe.seed}")
 
@@ -109,11 +109,10 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
         raise LostProcessError(f"{error}; {stopped}", telling=error.telling) from None
     except torch.cuda.OutOfMemoryError:
         raise InputError(
-            "the GPU's memory is too small for this: lower training.batch_conversations or model.width, or give "
-            "--device cpu"
+            "out of GPU memory: lower training.batch_conversations or model.width, or use --device cpu"
         ) from None
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot be written ({error}); then go on with --resume") from None
+        raise InputError(f"{folder}: cannot be written ({error}); then resume with --resume") from None
     if not processes.first:
         return 0
     if was_finished:
@@ -123,7 +122,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
 
 
 def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
-    """The recipe; that of the first process, since elsewhere the file could be another one."""
+    """The recipe of the first process; other machines may have another file."""
     from sdt.training.recipe import flat, load_recipe, unflat
 
     if processes.size == 1:
@@ -154,10 +153,10 @@ def _stopped(run_folder: RunFolder, epochs: int, command: list[str], processes: 
     after = f"after epoch {done} of {epochs}" if done else "before the first epoch was saved"
     again = shlex.join([*command, "--resume"])
     if processes.size == 1:
-        return f"stopped {after}; go on with: {again}"
+        return f"stopped {after}; resume with: {again}"
     here = os.environ["LOCAL_WORLD_SIZE"]
     if int(here) == processes.size:
-        return f"stopped {after}; go on with: torchrun --standalone --nproc-per-node {here} -m {again}"
-    if not run_folder.path.is_dir():  # it is where the first process is
+        return f"stopped {after}; resume with: torchrun --standalone --nproc-per-node {here} -m {again}"
+    if not run_folder.path.is_dir():  # it is on the machine of the first process
         after = "here"
-    return f"stopped {after}; go on with the same torchrun on every machine, and: {again}"
+    return f"stopped {after}; resume with the same torchrun on every machine, and: {again}"

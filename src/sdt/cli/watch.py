@@ -1,9 +1,9 @@
-"""The emotion of every utterance as it is typed, or as it comes through a pipe.
+"""Predict the emotion of every utterance as it is typed, or as it arrives through a pipe.
 
-A line is an utterance: "Speaker: words", or a JSON object with the keys of transcripts (text, speaker, conversation,
-utterance, start, end, media). A line without a speaker is of who spoke before; in plain lines, a line of three dashes
-begins another conversation. To a terminal a line is shown for each, anywhere else a JSON object is written at once, of
-the form that sdt predict --format jsonl has. Ctrl-D or Ctrl-C ends it. See docs/streaming.md.
+Each line is an utterance: "Speaker: words", or a JSON object with the keys of transcripts (text, speaker, conversation,
+utterance, start, end, media). A line without a speaker has the speaker of the previous one; among plain lines, three
+dashes start a new conversation. A terminal shows a line for each utterance; otherwise each prediction is written at
+once as a JSON object in the format of sdt predict --format jsonl. Ctrl-D or Ctrl-C ends it. See docs/streaming.md.
 
   sdt watch
   tail -f chat.txt | sdt watch
@@ -19,8 +19,15 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sdt.cli.options import add_code_option, add_encoding_option, count, use_code
-from sdt.cli.stopping import exit_code
+from sdt.cli.exit_codes import exit_code
+from sdt.cli.options import (
+    add_code_option,
+    add_device_option,
+    add_encoding_option,
+    add_model_option,
+    import_code,
+    positive_int,
+)
 from sdt.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -30,38 +37,34 @@ if TYPE_CHECKING:
 
 SOURCE = "standard input"
 LONGEST = 1 << 20
-"""Bytes of a line that are read at once; a longer one is refused anyway."""
+"""Bytes of a line; longer ones are refused."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_model_option(parser)
     parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="a model folder, a run, a hub id, or a model in the box; default: meld-text-audio-small",
-    )
-    parser.add_argument(
-        "--format", choices=("lines", "json"), help="what a line is; default: told by the first one, which may be {...}"
+        "--format", choices=("lines", "json"), help="the format of lines; default: detected by the first line"
     )
     parser.add_argument(
         "--history",
-        type=count,
+        type=positive_int,
         metavar="N",
-        help="utterances that a model reads which is not causal, the newest included; default: 64",
+        help="utterances that a model that is not causal reads for each prediction, the new one included; default: 64",
     )
-    add_encoding_option(parser, "lines from a pipe")
+    add_encoding_option(parser, "piped lines")
     add_code_option(parser)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    add_device_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Read lines and say their emotions until there are no more."""
+    """Read lines and predict their emotions until the input ends."""
     from sdt.formats.live import LiveTranscript
 
-    use_code(options)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # not so where it is captured
+    import_code(options)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not if output is captured
         if sys.stdout.isatty():
-            sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark
+            sys.stdout.reconfigure(errors="replace")  # terminals without a character show a question mark
         else:
             sys.stdout.reconfigure(encoding="utf-8")
     typed = sys.stdin.isatty()
@@ -74,9 +77,9 @@ def run(options: argparse.Namespace) -> int | None:
             try:
                 turn, plain = transcript.turn(raw), transcript.form == "lines"
                 if turn is not None and plain and not turn.text:
-                    print(f"note: {transcript.place}: no words, left out", file=sys.stderr, flush=True)
+                    print(f"note: {transcript.place}: no text, skipped", file=sys.stderr, flush=True)
                 elif turn is not None:
-                    watch.say(turn, transcript.place, divided=plain)
+                    watch.add(turn, transcript.place, divided=plain)
             except InputError as error:
                 if not typed:
                     raise
@@ -87,13 +90,13 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 class Watch:
-    """Predicts and shows; loads the model when it is needed."""
+    """Predicts utterances and prints them; loads the model on first use."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._stream: StreamingPredictor | None = None
-        self._told = 0
-        """Notes that have been shown."""
+        self._notes_shown = 0
+        """How many notes have been printed."""
         self._last: str | None = None
         """The conversation of the last utterance."""
 
@@ -112,7 +115,7 @@ class Watch:
         return self._stream
 
     def get_ready(self) -> None:
-        """Load everything, so that the first answer comes as fast as the others."""
+        """Load everything, so that the first prediction is as fast as the others."""
         from rich.console import Console
 
         from sdt.conversation import Utterance
@@ -121,15 +124,15 @@ class Watch:
             self.stream.add(Utterance("", "", "Hello."))
             self.stream.reset()
         self._note([])
-        print("type utterances as Speaker: words; --- begins another conversation; Ctrl-D ends", file=sys.stderr)
+        print("type utterances as Speaker: words; --- starts a new conversation; Ctrl-D ends", file=sys.stderr)
 
-    def say(self, turn: Turn, place: str, *, divided: bool) -> None:
-        """Predict an utterance and show it.
+    def add(self, turn: Turn, place: str, *, divided: bool) -> None:
+        """Predict an utterance and print it.
 
         Args:
             turn: The utterance.
             place: Its line, for messages.
-            divided: Whether a conversation is over when another begins.
+            divided: Whether a conversation ends when another one starts.
         """
         from sdt.conversation import Utterance
 
@@ -137,37 +140,39 @@ class Watch:
         if divided and self._last not in (None, conversation):
             stream.forget(self._last or "")
         self._last = conversation
-        said = Utterance(turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end, turn.review)
+        utterance = Utterance(
+            turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end, turn.review
+        )
         try:
-            said = stream.filled_in(said, conversation)
-            prediction = stream.add(said, conversation, clip=turn.clip)
+            utterance = stream.filled_in(utterance, conversation)
+            prediction = stream.add(utterance, conversation, clip=turn.clip)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
-        _show(said, prediction)
+        _show(utterance, prediction)
         self._note(stream.problems)
 
     def _note(self, problems: list[str]) -> None:
         notes = self.stream.notes
-        for note in (*notes[self._told :], *problems):
+        for note in (*notes[self._notes_shown :], *problems):
             print(f"note: {printable(note)}", file=sys.stderr, flush=True)
-        self._told = len(notes)
+        self._notes_shown = len(notes)
 
 
-def _show(said: Utterance, prediction: Prediction) -> None:
+def _show(utterance: Utterance, prediction: Prediction) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
 
         from sdt.prediction.display import utterance_line
 
-        Console(highlight=False, markup=False).print(utterance_line(said, prediction))
+        Console(highlight=False, markup=False).print(utterance_line(utterance, prediction))
         return
     from sdt.formats.records import record
 
-    print(json.dumps(record(prediction, said), ensure_ascii=False), flush=True)
+    print(json.dumps(record(prediction, utterance), ensure_ascii=False), flush=True)
 
 
 def _typed() -> Iterator[bytes]:
-    """Lines that somebody types, with the keys that edit them where this Python has them."""
+    """Typed lines, with line editing if this Python supports it."""
     import contextlib
 
     with contextlib.suppress(ImportError):
@@ -181,6 +186,6 @@ def _typed() -> Iterator[bytes]:
 
 
 def _piped() -> Iterator[bytes]:
-    """Lines from a pipe or a file, each as soon as it is there."""
+    """Lines from a pipe or a file, each as soon as it arrives."""
     while raw := sys.stdin.buffer.readline(LONGEST):
         yield raw

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from sdt.conversation import Conversation
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.store import Corpus
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import EncodeChunks, Report, encode_cached
 from sdt.encoders.encoder import FeatureEncoder, Source
-from sdt.encoders.workers import shared
+from sdt.encoders.workers import worker_pool
 from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.files import atomic_folder
 from sdt.media.clip import FindClip
-from sdt.media.problems import lacking
+from sdt.media.problems import summarise_missing
 
 
-def extract(
+def extract_features(
     conversations: Sequence[Conversation],
     encoders: Mapping[str, FeatureEncoder],
     clip: FindClip,
@@ -60,7 +60,7 @@ def extract(
         if encode is not None:
             encoded = encode_cached(encoder, sources, cache, report, encode)
         else:
-            with shared(encoder, jobs) as workers:
+            with worker_pool(encoder, jobs) as workers:
                 encoded = encode_cached(workers, sources, cache, report)
         tables[modality] = FeatureTable(encoded.features, encoded.present, encoder.name, source=encoder.name)
         problems[modality] = encoded.problems
@@ -69,10 +69,10 @@ def extract(
 
 def summarise_problems(tables: Mapping[str, FeatureTable], problems: Mapping[str, Sequence[str]]) -> list[str]:
     """One line for each modality that some utterances lack."""
-    return [lacking(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
+    return [summarise_missing(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
 
 
-def write_tables(
+def write_features(
     folder: Path,
     conversations: Sequence[Conversation],
     tables: Mapping[str, FeatureTable],
@@ -113,7 +113,7 @@ def write_tables(
             (aside / "problems.txt").write_text("".join(said), encoding="utf-8")
 
 
-def extended(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> Draft:
+def with_features(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> CorpusBuilder:
     """A corpus with modalities added or replaced; what it keeps is read when it is written."""
     features = {
         name: StreamedTable(
@@ -122,9 +122,9 @@ def extended(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> Draft:
         for name, modality in corpus.modalities.items()
         if name not in tables
     }
-    return Draft(
+    return CorpusBuilder(
         name=corpus.name,
-        conversations=corpus.everything(),
+        conversations=corpus.all_conversations(),
         labels=corpus.labels,
         splits={split: list(ids) for split, ids in corpus.splits.items()},
         features={**features, **tables},

@@ -1,24 +1,26 @@
-"""Where everything of a corpus lies, and what training has to know of every utterance, as arrays of numbers.
+"""The index of a corpus: offsets of conversations, and labels and speakers of utterances as numbers.
 
-    byte    [K+1] int64  where each conversation begins in utterances.jsonl; the last is the file's size
+    byte    [K+1] int64  byte offset of each conversation in utterances.jsonl; the last is the file's size
     row     [K+1] int64  the first row of each conversation in the feature matrices; the last is N
-    id_byte [K+1] int64  where each conversation's id begins in `ids`; the last is its size
-    ids     [bytes] uint8  the ids of the conversations end to end, UTF-8
-    by_id   [K] int64    the numbers of the conversations in the order of their ids (of the bytes)
-    label   [N] int32    the number of each utterance's label, -1 where there is none
+    id_byte [K+1] int64  byte offset of each conversation's id in `ids`; the last is the size of `ids`
+    ids     [bytes] uint8  the ids of the conversations, concatenated, UTF-8
+    by_id   [K] int64    the numbers of the conversations, sorted by the bytes of their ids
+    label   [N] int32    the number of each utterance's label; -1 if it has no label
     speaker [N] int32    the number of each utterance's speaker, see `Speakers.numbers`
     split.X [..] int64   the numbers of the conversations of split X, in its order
 
-Of a corpus on disk they are mapped from `index.safetensors`: opening reads those of K conversations, once and in
-passing, to see that they make sense; what an utterance has is read when it is asked for.
+The arrays of a corpus on disk are memory-mapped from `index.safetensors`. Opening a corpus reads and checks the arrays
+of length K; the arrays of length N are read on access.
 
 Shapes: N utterances, K conversations, C labels.
+
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import UNLABELLED
+from sdt.conversation import UNLABELLED, Conversation
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, described, listed, quoted
+from sdt.errors import InputError, describe_error, join_names, quoted
+from sdt.speakers import Speakers
 from sdt.splits import SPLITS
 
-FILE = "index.safetensors"
+INDEX_FILE = "index.safetensors"
 Integers = npt.NDArray[np.int64]
 _TYPES = {
     **dict.fromkeys(("byte", "row", "id_byte", "by_id"), np.int64),
@@ -41,16 +44,16 @@ _TYPES = {
 
 
 def label_numbers(labels: Sequence[str]) -> dict[str | None, int]:
-    """Label name to its number; None to `UNLABELLED`."""
+    """Map each label name to its number, and None to `UNLABELLED`."""
     return {None: UNLABELLED, **{label: number for number, label in enumerate(labels)}}
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The arrays; see above."""
+    """The arrays of an index; see the module for their meaning."""
 
     path: Path
-    """Of the file, for messages."""
+    """The file, for error messages."""
     byte: Integers
     row: Integers
     id_byte: Integers
@@ -62,10 +65,10 @@ class Index:
 
     @classmethod
     def open(cls, path: Path) -> Index:
-        """Map an index.
+        """Memory-map an index file.
 
         Raises:
-            InputError: It is missing or damaged, or its arrays do not fit each other.
+            InputError: The file is missing or damaged, or its arrays are inconsistent.
         """
         if not path.is_file():
             raise InputError(f"{path}: missing; import the corpus again")
@@ -75,28 +78,28 @@ class Index:
             raise InputError(f"{error}; import the corpus again") from None
         splits = {name: tensors.pop(f"split.{name}") for name in SPLITS if f"split.{name}" in tensors}
         if set(tensors) != set(_TYPES):
-            raise _damaged(path, f"it holds {listed(sorted(tensors))}")
-        for name, array in {**tensors, **splits}.items():
-            if array.dtype != _TYPES.get(name, np.int64) or array.ndim != 1:
-                raise _damaged(path, f"{name!r} is of type {array.dtype} and shape {array.shape}")
+            raise _damaged(path, f"it holds {join_names(sorted(tensors))}")
+        for name, values in {**tensors, **splits}.items():
+            if values.dtype != _TYPES.get(name, np.int64) or values.ndim != 1:
+                raise _damaged(path, f"{name!r} has type {values.dtype} and shape {values.shape}")
         index = cls(path, splits=splits, **tensors)
         index.check_conversations()
         return index
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """By the names that they have in the file."""
+        """The arrays by their names in the file."""
         return {
             **{name: getattr(self, name) for name in _TYPES},
             **{f"split.{name}": numbers for name, numbers in self.splits.items()},
         }
 
     def __len__(self) -> int:
-        """K."""
+        """K, the number of conversations."""
         return len(self.row) - 1
 
     @property
     def size(self) -> int:
-        """N."""
+        """N, the number of utterances."""
         return len(self.label)
 
     def id(self, number: int) -> str:
@@ -104,50 +107,54 @@ class Index:
         try:
             return self._id(number).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _damaged(self.path, f"the id of conversation {number}: {described(error)}") from None
+            raise _damaged(self.path, f"the id of conversation {number}: {describe_error(error)}") from None
 
     def _id(self, number: int) -> bytes:
         return self.ids[self.id_byte[number] : self.id_byte[number + 1]].tobytes()
 
     def find(self, id: str) -> int | None:
-        """The number of a conversation; None where there is none of this id."""
+        """The number of the conversation with this id; None if the corpus has no such conversation."""
         wanted = id.encode("utf-8", "surrogatepass")
-        place = bisect.bisect_left(range(len(self)), wanted, key=lambda n: self._id(int(self.by_id[n])))
-        if place == len(self) or self._id(int(self.by_id[place])) != wanted:
+        rank = bisect.bisect_left(range(len(self)), wanted, key=lambda n: self._id(int(self.by_id[n])))
+        if rank == len(self) or self._id(int(self.by_id[rank])) != wanted:
             return None
-        return int(self.by_id[place])
+        return int(self.by_id[rank])
 
     def rows(self, number: int) -> slice:
-        """The rows of a conversation."""
+        """The feature rows of a conversation."""
         return slice(int(self.row[number]), int(self.row[number + 1]))
 
     def rows_of(self, numbers: Integers) -> Integers:
-        """The rows of several conversations, end to end."""
+        """The feature rows of several conversations, concatenated."""
         first = self.row[numbers]
         lengths = self.row[numbers + 1] - first
-        gap = first - (np.cumsum(lengths) - lengths)  # how far each conversation's rows lie from their place in the end
+        gap = first - (np.cumsum(lengths) - lengths)  # offset of each conversation's rows in the result
         return np.repeat(gap, lengths) + np.arange(int(lengths.sum()))
 
     def labels(self, rows: slice | Integers, count: int) -> npt.NDArray[np.int32]:
-        """The label numbers of some rows, all of them below `count`.
+        """The label numbers of some rows.
+
+        Args:
+            rows: The rows.
+            count: C, the number of labels.
 
         Raises:
-            InputError: One is not.
+            InputError: A number is not a label number.
         """
         label = self.label[rows]
         if len(label) and not UNLABELLED <= label.min() <= label.max() < count:
             raise _damaged(self.path, f"a number in 'label' is outside of {UNLABELLED} to {count - 1}")
         return label
 
-    def place(self, row: int) -> int:
+    def conversation_of(self, row: int) -> int:
         """The number of the conversation that a row belongs to."""
         return int(np.searchsorted(self.row, row, side="right")) - 1
 
     def check_conversations(self) -> None:
-        """Whether what stands there of every conversation can be so; K numbers of each array are read.
+        """Check the arrays of length K: offsets rise and conversation numbers are in range.
 
         Raises:
-            InputError: Says which array cannot.
+            InputError: An array is inconsistent; the message names it.
         """
         K = len(self.by_id)
         if K == 0:
@@ -162,17 +169,17 @@ class Index:
             raise _damaged(self.path, f"{len(self.speaker)} speakers of {len(self.label)} utterances")
         for name, numbers in (("by_id", self.by_id), *((f"split.{of}", some) for of, some in self.splits.items())):
             if len(numbers) and not 0 <= numbers.min() <= numbers.max() < K:
-                raise _damaged(self.path, f"{name!r} names a conversation that is none of {K}")
+                raise _damaged(self.path, f"{name!r} names a conversation outside of the {K} of this corpus")
 
     def check_utterances(self, labels: int, speakers: int) -> None:
-        """Whether what stands there of every utterance, and the order of the ids, can be so; reads all of the index.
+        """Check the arrays of length N and the order of the ids; this reads the whole index.
 
         Args:
-            labels: C.
-            speakers: How many speaker numbers there are; one more stands for an unknown speaker.
+            labels: C, the number of labels.
+            speakers: The number of known speakers; this number itself stands for an unknown speaker.
 
         Raises:
-            InputError: Says what cannot.
+            InputError: An array is inconsistent; the message names it.
         """
         self.labels(slice(None), labels)
         if not 0 <= self.speaker.min() <= self.speaker.max() <= speakers:
@@ -182,7 +189,7 @@ class Index:
             id = self._id(int(number))
             if before is not None and id <= before:
                 twice = id.decode("utf-8", "replace")
-                raise _damaged(self.path, f"the ids are out of order, or {quoted(twice)} is there twice")
+                raise _damaged(self.path, f"the ids are out of order, or {quoted(twice)} occurs twice")
             before = id
         everything = np.concatenate([*self.splits.values(), np.empty(0, np.int64)])
         if len(np.unique(everything)) != len(everything):
@@ -191,3 +198,57 @@ class Index:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(f"{path}: damaged ({reason}); import the corpus again")
+
+
+class IndexBuilder:
+    """Builds an index conversation by conversation; holds eight bytes per utterance and the conversation ids."""
+
+    def __init__(self, labels: Sequence[str], speakers: Speakers) -> None:
+        self._labels = label_numbers(labels)
+        self._speakers = speakers
+        self._byte, self._row, self._id_byte = array("q", [0]), array("q", [0]), array("q", [0])
+        self._label, self._speaker = array("i"), array("i")
+        self._ids = bytearray()
+        self._number: dict[str, int] = {}
+
+    def __contains__(self, id: object) -> bool:
+        """Whether a conversation with this id was added."""
+        return id in self._number
+
+    def add(self, conversation: Conversation, size: int) -> None:
+        """Add the next conversation.
+
+        Args:
+            conversation: A conversation with a new id and known labels.
+            size: The bytes of its lines in utterances.jsonl.
+        """
+        self._number[conversation.id] = len(self._number)
+        self._label.extend(self._labels[utterance.label] for utterance in conversation.utterances)
+        self._speaker.extend(self._speakers.numbers(conversation))
+        self._ids += conversation.id.encode("utf-8")
+        self._byte.append(self._byte[-1] + size)
+        self._row.append(len(self._label))
+        self._id_byte.append(len(self._ids))
+
+    def build(self, path: Path, splits: Mapping[str, Sequence[str]]) -> Index:
+        """The index of the added conversations.
+
+        Args:
+            path: The index file, for error messages.
+            splits: Split name to the ids of its conversations.
+
+        Raises:
+            KeyError: A split names a conversation that was not added.
+        """
+        by_id = sorted(self._number, key=lambda id: id.encode("utf-8"))
+        return Index(
+            path=path,
+            byte=np.array(self._byte, dtype=np.int64),
+            row=np.array(self._row, dtype=np.int64),
+            id_byte=np.array(self._id_byte, dtype=np.int64),
+            ids=np.frombuffer(bytes(self._ids), dtype=np.uint8),
+            by_id=np.array([self._number[id] for id in by_id], dtype=np.int64),
+            label=np.array(self._label, dtype=np.int32),
+            speaker=np.array(self._speaker, dtype=np.int32),
+            splits={split: np.array([self._number[id] for id in ids], dtype=np.int64) for split, ids in splits.items()},
+        )

@@ -1,7 +1,7 @@
-"""Z-scores of features, within each conversation or over the corpus.
+"""Z-scores of features, within each conversation or over the training set.
 
-Within the conversation they take away what differs between recordings (a microphone's level, an episode's mixing);
-over the corpus they only bring all features to one scale.
+Z-scores within a conversation remove differences between recordings (the level of a microphone, the mixing of an
+episode); z-scores over the training set only scale all features alike.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft
-from sdt.corpus.lengths import Named, lengths_of
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.selection import HasIds, conversation_lengths
 from sdt.errors import InputError, near_miss
-from sdt.feature_table import FeatureTable, Read, StreamedTable, row_pieces
+from sdt.feature_table import FeatureTable, Read, StreamedTable, row_chunks
 
 Matrix = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -25,69 +25,75 @@ Statistic = npt.NDArray[np.float64]
 """[D]."""
 
 Normalisation = Literal["conversation", "corpus", "none"]
-"""What the mean and the deviation of a feature are taken over; the corpus means its train split."""
+"""The utterances that mean and standard deviation are computed over; `corpus` is the train split."""
 
 
-def normalise(draft: Draft, choices: Mapping[str, Normalisation]) -> None:
-    """Replace features of a draft by their z-scores: in place, or while they are read.
+def normalise(builder: CorpusBuilder, choices: Mapping[str, Normalisation]) -> None:
+    """Replace features of a corpus by their z-scores: in place, or when they are read.
 
-    Statistics are taken over utterances that have the modality, with finite values only; other rows stay as they are.
-    A feature that does not vary becomes 0. The encoder's name then says what was done: `praat8|z:conversation`; the
-    mean and deviation over the corpus are kept in the provenance, because new input needs them.
+    Statistics are computed over the utterances that have the modality, with finite values only; other rows do not
+    change. A constant feature becomes 0. The name of the encoder records the normalisation: `praat8|z:conversation`.
+    Mean and deviation over the train split are stored in the provenance, because new input is scaled by them.
 
     Args:
-        draft: The corpus.
-        choices: Modality to `conversation` (mean and deviation of each conversation by itself), `corpus` (of the train
-            split) or `none`.
+        builder: The corpus.
+        choices: Modality to `conversation` (mean and deviation of each conversation), `corpus` (of the train split) or
+            `none`.
 
     Raises:
-        InputError: The draft lacks such a modality or, for `corpus`, no train utterance has it.
+        InputError: The corpus lacks the modality or, for `corpus`, no train utterance has it.
     """
     for modality, how in choices.items():
-        if modality not in draft.features:
+        if modality not in builder.features:
             raise InputError(
-                f"{draft.name}: normalise: there is no modality {modality!r}{near_miss(modality, draft.features)}"
+                f"{builder.name}: normalise: unknown modality {modality!r}{near_miss(modality, builder.features)}"
             )
         if how == "none":
             continue
-        table = draft.features[modality]
+        table = builder.features[modality]
         encoder = f"{table.encoder}|z:{how}"
         usable = _usable(table)
         if how == "conversation":
-            bounds = np.concatenate([[0], np.cumsum(lengths_of(draft.conversations))])
-            draft.features[modality] = table.changed(partial(_by_conversation, usable=usable, bounds=bounds), encoder)
+            bounds = np.concatenate([[0], np.cumsum(conversation_lengths(builder.conversations))])
+            builder.features[modality] = table.transform(
+                partial(_by_conversation, usable=usable, bounds=bounds), encoder
+            )
             continue
-        train = usable & _train_rows(draft)
+        train = usable & _train_rows(builder)
         if not train.any():
             raise InputError(
-                f"{draft.name}: normalise: {modality}=corpus needs utterances of the train split that have "
-                f"{modality!r}, and there are none"
+                f"{builder.name}: normalise: {modality}=corpus requires train utterances with this modality, but there "
+                "are none"
             )
         mean, deviation = _moments_of(table, train)
         change = partial(_by_corpus, usable=usable, mean=mean, deviation=deviation)
-        draft.features[modality] = table.changed(change, encoder)
-        kept = draft.provenance.setdefault("normalisation", {})
+        builder.features[modality] = table.transform(change, encoder)
+        kept = builder.provenance.setdefault("normalisation", {})
         assert isinstance(kept, dict)
         kept[modality] = {"mean": mean.tolist(), "deviation": deviation.tolist()}
 
 
 def _usable(table: FeatureTable) -> Mask:
-    """[N]; whether each utterance has the modality, with finite values only."""
+    """[N] whether each utterance has the modality, with finite values only."""
     usable = table.present.copy()
-    for rows in row_pieces(table.shape):
+    for rows in row_chunks(table.shape):
         usable[rows] &= np.isfinite(table.rows(rows)).all(axis=1)
     return usable
 
 
-def _train_rows(draft: Draft) -> Mask:
-    """[N]; whether each utterance is in the train split."""
-    train = set(draft.splits.get("train", ()))
-    ids = draft.conversations.ids if isinstance(draft.conversations, Named) else (c.id for c in draft.conversations)
-    return np.repeat([id in train for id in ids], lengths_of(draft.conversations))
+def _train_rows(builder: CorpusBuilder) -> Mask:
+    """[N] whether each utterance is in the train split."""
+    train = set(builder.splits.get("train", ()))
+    ids = (
+        builder.conversations.ids
+        if isinstance(builder.conversations, HasIds)
+        else (c.id for c in builder.conversations)
+    )
+    return np.repeat([id in train for id in ids], conversation_lengths(builder.conversations))
 
 
 def _by_conversation(read: Read, *, usable: Mask, bounds: npt.NDArray[np.int64]) -> Read:
-    """Z-scores within each conversation; they lie between `bounds` [K + 1]."""
+    """Z-scores within each conversation; `bounds` [K + 1] are the first rows of the conversations."""
 
     def scaled(rows: slice) -> Matrix:
         first = int(np.searchsorted(bounds, rows.start, side="right")) - 1
@@ -95,16 +101,16 @@ def _by_conversation(read: Read, *, usable: Mask, bounds: npt.NDArray[np.int64])
         begin = int(bounds[first])
         x = read(slice(begin, int(bounds[last]))).copy()  # whole conversations
         for start, end in itertools.pairwise(bounds[first : last + 1].tolist()):
-            chosen = start - begin + np.flatnonzero(usable[start:end])
-            if len(chosen):
-                x[chosen] = z_scores(x[chosen], *moments(x[chosen]))
+            of = start - begin + np.flatnonzero(usable[start:end])
+            if len(of):
+                x[of] = z_scores(x[of], *moments(x[of]))
         return x[rows.start - begin : rows.stop - begin]
 
     return scaled
 
 
 def _by_corpus(read: Read, *, usable: Mask, mean: Statistic, deviation: Statistic) -> Read:
-    """Z-scores by given statistics."""
+    """Z-scores with the given statistics."""
 
     def scaled(rows: slice) -> Matrix:
         x = read(rows).copy()
@@ -114,22 +120,22 @@ def _by_corpus(read: Read, *, usable: Mask, mean: Statistic, deviation: Statisti
     return scaled
 
 
-def _moments_of(table: FeatureTable, chosen: Mask) -> tuple[Statistic, Statistic]:
-    """Mean and deviation of the chosen rows, each read once."""
+def _moments_of(table: FeatureTable, selected: Mask) -> tuple[Statistic, Statistic]:
+    """Mean and deviation of the selected rows, in one pass."""
     if not isinstance(table, StreamedTable):
-        return moments(table.features[chosen])
-    return streamed_moments(table.rows(rows)[chosen[rows]] for rows in row_pieces(table.shape))
+        return moments(table.features[selected])
+    return streamed_moments(table.rows(rows)[selected[rows]] for rows in row_chunks(table.shape))
 
 
 def moments(x: Matrix) -> tuple[Statistic, Statistic]:
-    """Mean [D] and deviation [D] of some rows [n, D]."""
+    """Mean [D] and standard deviation [D] of rows [n, D]."""
     return streamed_moments([x])
 
 
 def streamed_moments(parts: Iterable[Matrix]) -> tuple[Statistic, Statistic]:
-    """Mean [D] and deviation [D] of the rows of several matrices [n, D], at least one row in all.
+    """Mean [D] and standard deviation [D] of the rows of several matrices [n, D], at least one row in total.
 
-    Computed in one pass in double precision: the mean and the sum of squared differences from it, joined part by part.
+    Computed in one pass in double precision: the mean and the sum of squared differences are merged part by part.
 
     References:
         Chan, Golub, LeVeque: "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979.
@@ -153,12 +159,12 @@ def streamed_moments(parts: Iterable[Matrix]) -> tuple[Statistic, Statistic]:
         squares = squares + of_squares + gap**2 * (size * len(wide) / total)
         size = total
     deviation = np.sqrt(squares / size)
-    # Equal values can differ from their rounded mean in the last place: that is no deviation.
+    # Equal values can differ from their rounded mean in the last place.
     deviation[~varies] = 0
     return mean, deviation
 
 
 def z_scores(x: Matrix, mean: Statistic, deviation: Statistic) -> Matrix:
-    """(x - mean) / deviation [n, D]; 0 where the deviation is 0."""
+    """(x - mean) / deviation, [n, D]; 0 for a deviation of 0."""
     scaled = np.divide(x - mean, deviation, out=np.zeros(x.shape), where=deviation > 0)
     return scaled.astype(np.float32)

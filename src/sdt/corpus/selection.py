@@ -1,7 +1,7 @@
-"""Some conversations of a corpus by their numbers, and what a computation needs of very many of them.
+"""Selections of conversations of a corpus, with their lengths, labels and ids from the index.
 
-Lengths, labels and ids come from the index, as arrays. The functions at the end take any conversations and read the
-index where they can.
+The functions of this module accept any sequence of conversations; for a `Selection` they read the index only, so that
+the conversations of a large corpus stay on disk.
 
 Shapes: N utterances, K conversations, C labels.
 """
@@ -9,26 +9,55 @@ Shapes: N utterances, K conversations, C labels.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from sdt.conversation import UNLABELLED, Conversation
 from sdt.corpus.conversations import Conversations
 from sdt.corpus.index import Integers
 
-Place = tuple[str, str]
+
+@runtime_checkable
+class HasLengths(Protocol):
+    """A sequence of conversations that knows their lengths."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """[K] the number of utterances of each conversation."""
+        ...
+
+
+@runtime_checkable
+class HasIds(Protocol):
+    """A sequence of conversations that knows their ids."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """[K] the id of each conversation."""
+        ...
+
+
+def conversation_lengths(conversations: Sequence[Conversation]) -> npt.NDArray[np.int64]:
+    """[K] the number of utterances of each conversation."""
+    if isinstance(conversations, HasLengths):
+        return conversations.lengths
+    return np.array([len(conversation) for conversation in conversations], dtype=np.int64)
+
+
+UtteranceKey = tuple[str, str]
 """(conversation id, utterance id)."""
-_TOGETHER = 4096
-"""Conversations whose utterances are looked at together."""
+_BLOCK = 4096
+"""Conversations in a block of rows."""
 
 
 class Selection(Sequence[Conversation]):
-    """Some conversations of a corpus in some order, by their numbers.
+    """Conversations of a corpus in a given order, by their numbers.
 
     Args:
         source: All conversations of the corpus.
-        numbers: Whichever.
+        numbers: [K] the numbers of the selected conversations.
     """
 
     def __init__(self, source: Conversations, numbers: Integers) -> None:
@@ -50,7 +79,7 @@ class Selection(Sequence[Conversation]):
         return self.source.at(int(self.numbers[index]))
 
     def __add__(self, other: Selection) -> Selection:
-        """These and then the others."""
+        """The two selections concatenated."""
         return Selection(self.source, np.concatenate([self.numbers, other.numbers]))
 
     def __eq__(self, other: object) -> bool:
@@ -63,14 +92,14 @@ class Selection(Sequence[Conversation]):
 
     @property
     def lengths(self) -> Integers:
-        """[K] the utterances of each."""
+        """[K] the number of utterances of each conversation."""
         row = self.source.index.row
         lengths: Integers = row[self.numbers + 1] - row[self.numbers]
         return lengths
 
     @property
     def label_counts(self) -> Integers:
-        """[1 + C] the utterances without a label, and those of each."""
+        """[1 + C] the number of utterances without a label, then with each label."""
         index, counts = self.source.index, np.zeros(1 + len(self.source.labels), dtype=np.int64)
         for rows in self.blocks():
             label = index.labels(rows, len(self.source.labels))
@@ -78,13 +107,13 @@ class Selection(Sequence[Conversation]):
         return counts
 
     def blocks(self) -> Iterator[Integers]:
-        """The rows of all of them, some thousand conversations at a time."""
-        for first in range(0, len(self), _TOGETHER):
-            yield self.source.index.rows_of(self.numbers[first : first + _TOGETHER])
+        """The feature rows, a few thousand conversations at a time."""
+        for first in range(0, len(self), _BLOCK):
+            yield self.source.index.rows_of(self.numbers[first : first + _BLOCK])
 
 
 class Ids(Sequence[str]):
-    """The ids of some conversations of a corpus."""
+    """The ids of the conversations of a selection."""
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
@@ -115,8 +144,8 @@ class Ids(Sequence[str]):
     __hash__ = None  # type: ignore[assignment] # like a list
 
 
-class Places(Sequence[Place]):
-    """(conversation id, utterance id) of every utterance of some conversations."""
+class UtteranceKeys(Sequence[UtteranceKey]):
+    """(conversation id, utterance id) of every utterance of a selection."""
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
@@ -125,41 +154,44 @@ class Places(Sequence[Place]):
     def __len__(self) -> int:
         return int(self._end[-1]) if len(self._end) else 0
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[UtteranceKey]:
         return ((conversation.id, u.id) for conversation in self._selection for u in conversation.utterances)
 
     @overload
-    def __getitem__(self, index: int) -> Place: ...
+    def __getitem__(self, index: int) -> UtteranceKey: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[Place, ...]: ...
-    def __getitem__(self, index: int | slice) -> Place | tuple[Place, ...]:
+    def __getitem__(self, index: slice) -> tuple[UtteranceKey, ...]: ...
+    def __getitem__(self, index: int | slice) -> UtteranceKey | tuple[UtteranceKey, ...]:
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
-        row = range(len(self))[index]  # refuses what is outside
-        place = int(np.searchsorted(self._end, row, side="right"))
-        conversation = self._selection[place]
-        return conversation.id, conversation.utterances[row - int(self._end[place])].id
+        row = range(len(self))[index]  # raises IndexError out of range
+        number = int(np.searchsorted(self._end, row, side="right"))
+        conversation = self._selection[number]
+        return conversation.id, conversation.utterances[row - int(self._end[number])].id
 
     def __eq__(self, other: object) -> bool:
-        """Whether another sequence holds the same places."""
+        """Whether another sequence holds the same keys."""
         return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # like a list
 
 
-def places_of(conversations: Sequence[Conversation]) -> Sequence[Place]:
-    """The ids of every utterance."""
+def utterance_keys(conversations: Sequence[Conversation]) -> Sequence[UtteranceKey]:
+    """(conversation id, utterance id) of every utterance, in order."""
     if isinstance(conversations, Selection):
-        return Places(conversations)
+        return UtteranceKeys(conversations)
     return tuple((c.id, utterance.id) for c in conversations for utterance in c.utterances)
 
 
 def label_counts(conversations: Sequence[Conversation], labels: Sequence[str]) -> Integers:
-    """[C] the utterances that have each label.
+    """Count the utterances with each label.
 
     Args:
-        conversations: Whichever; a label that is not among `labels` is not counted.
-        labels: The label names; where the conversations are a corpus', its own.
+        conversations: The conversations.
+        labels: The C label names; other labels are not counted.
+
+    Returns:
+        [C] the counts.
     """
     if isinstance(conversations, Selection) and conversations.source.labels == tuple(labels):
         return conversations.label_counts[1:]
@@ -168,15 +200,15 @@ def label_counts(conversations: Sequence[Conversation], labels: Sequence[str]) -
     return np.bincount(np.array(found, dtype=np.int64), minlength=len(labels))
 
 
-def labelled(conversations: Sequence[Conversation]) -> bool:
-    """Whether any utterance is annotated."""
+def has_labels(conversations: Sequence[Conversation]) -> bool:
+    """Whether any utterance has a label."""
     if isinstance(conversations, Selection):
         return bool(conversations.label_counts[1:].any())
     return any(utterance.label is not None for c in conversations for utterance in c.utterances)
 
 
-def chosen(conversations: Sequence[Conversation], indices: Iterable[int]) -> Sequence[Conversation]:
-    """Those at some places, in this order."""
+def select(conversations: Sequence[Conversation], indices: Iterable[int]) -> Sequence[Conversation]:
+    """The conversations at these indices, in this order."""
     if isinstance(conversations, Selection):
         return Selection(conversations.source, conversations.numbers[np.fromiter(indices, dtype=np.int64)])
     return [conversations[index] for index in indices]

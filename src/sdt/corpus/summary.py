@@ -1,4 +1,4 @@
-"""What is in a corpus, in numbers."""
+"""Statistics of a corpus, as `sdt corpus show` prints them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from sdt.corpus.modality import Modality
 from sdt.corpus.selection import Selection
-from sdt.corpus.store import Corpus
+from sdt.corpus.store import Corpus, Modality
 from sdt.errors import InputError
 
 
 def summarise(corpus: Corpus) -> dict[str, Any]:
-    """Count what a corpus holds; JSON values only.
+    """Summarise a corpus in JSON values.
 
     Returns:
-        `name`, `licence`, `provenance`, `speakers` (mode and count), `splits` (conversations, utterances, unlabelled
-        and how often each label occurs; `none` holds the conversations outside of all splits, if there are any),
-        `modalities` (width, encoder, missing share in all and by split) and `lengths` (utterances of a conversation:
-        min, median, max).
+        `name`, `licence`, `provenance`, `speakers` (mode and count), `splits` (the numbers of conversations,
+        utterances, unlabelled utterances and utterances with each label; `none` stands for conversations outside of
+        all splits), `modalities` (width, encoder, share of missing utterances in total and by split) and `lengths`
+        (minimum, median and maximum number of utterances per conversation).
     """
     splits = {split: corpus.split(split) for split in corpus.splits}
     outside = np.ones(len(corpus.index), dtype=np.bool_)
     for selection in splits.values():
         outside[selection.numbers] = False
     if outside.any():
-        splits["none"] = Selection(corpus.everything().source, np.flatnonzero(outside))
-    lengths = corpus.everything().lengths
+        splits["none"] = Selection(corpus.all_conversations().source, np.flatnonzero(outside))
+    lengths = corpus.all_conversations().lengths
     return {
         "name": corpus.name,
         "folder": str(corpus.folder),
@@ -57,7 +56,7 @@ def _split(corpus: Corpus, selection: Selection) -> dict[str, Any]:
 def _modality(corpus: Corpus, name: str, splits: Mapping[str, Selection]) -> dict[str, Any]:
     modality = corpus.modalities[name]
     if modality.present.shape != (corpus.size,):
-        raise InputError(f"{modality.path}: does not have {corpus.size} utterances; import the corpus again")
+        raise InputError(f"{modality.path}: does not fit {corpus.size} utterances; import the corpus again")
     return {
         "width": modality.width,
         "encoder": modality.encoder,
@@ -67,6 +66,6 @@ def _modality(corpus: Corpus, name: str, splits: Mapping[str, Selection]) -> dic
 
 
 def _missing(modality: Modality, selection: Selection) -> float:
-    """The share of utterances that lack a modality."""
+    """The share of utterances without a modality."""
     total = int(selection.lengths.sum())
     return sum(int((~modality.present[rows]).sum()) for rows in selection.blocks()) / max(1, total)

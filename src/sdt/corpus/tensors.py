@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file, never whole in memory: mapped where they are read, written piece by piece."""
+"""Safetensors files that are larger than memory: memory-mapped for reading, written in chunks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from sdt.errors import InputError, described, quoted
+from sdt.errors import InputError, describe_error, quoted
 
-# In the order in which the library lays tensors out backwards: the widest first, so that all are aligned.
+# The library writes tensors in the reverse of this order: the widest type first, so that all tensors are aligned.
 _KINDS = {
     "BOOL": np.dtype(np.bool_),
     "U8": np.dtype(np.uint8),
@@ -30,34 +30,34 @@ _ALIGNMENT = 8
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """A tensor that is made while it is written."""
+class TensorChunks:
+    """A tensor whose values are produced while it is written."""
 
     dtype: npt.DTypeLike
     shape: tuple[int, ...]
-    pieces: Iterable[npt.NDArray[Any]]
-    """Along the first axis, in order; together they have this shape."""
+    chunks: Iterable[npt.NDArray[Any]]
+    """Parts of the tensor along the first axis, in order."""
 
 
 def map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Map the tensors of a file; none is read.
+    """Memory-map the tensors of a file, without reading their values.
 
     Returns:
-        Tensor name to an array that cannot be written to.
+        Tensor name to a read-only array.
 
     Raises:
-        InputError: The file is missing, damaged or cut off, or holds a tensor of an unusual type.
+        InputError: The file is missing, damaged or truncated, or has a tensor of an unsupported type.
     """
     try:
         with safe_open(path, framework="np"):
-            pass  # the library refuses a header that contradicts itself or the size of the file
+            pass  # the library checks that the header is consistent and fits the file size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length))
         raw = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))[8 + length :]
         return {name: _view(raw, entry) for name, entry in header.items() if name != "__metadata__"}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else described(error)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else describe_error(error)
         raise InputError(f"{path}: cannot be read ({why})") from None
 
 
@@ -68,21 +68,21 @@ def _view(raw: npt.NDArray[np.uint8], entry: Mapping[str, Any]) -> npt.NDArray[A
     return raw[first:end].view(_KINDS[entry["dtype"]]).reshape(entry["shape"])
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Pieces | npt.NDArray[Any]]) -> str:
-    """Write tensors to a file, byte for byte as safetensors' own `save` would.
+def write_tensors(path: Path, tensors: Mapping[str, TensorChunks | npt.NDArray[Any]]) -> str:
+    """Write tensors to a file; the bytes are those that `safetensors.numpy.save_file` writes.
 
     Args:
-        path: The file, which is not there yet.
-        tensors: By name.
+        path: The new file.
+        tensors: Tensor name to tensor.
 
     Returns:
         The file's SHA-256, in hexadecimal.
 
     Raises:
-        ValueError: The pieces of a tensor are not of its shape.
+        ValueError: The chunks of a tensor do not have its shape.
     """
     parts = {
-        name: tensor if isinstance(tensor, Pieces) else Pieces(tensor.dtype, tensor.shape, (tensor,))
+        name: tensor if isinstance(tensor, TensorChunks) else TensorChunks(tensor.dtype, tensor.shape, (tensor,))
         for name, tensor in tensors.items()
     }
     kinds = {name: _kind(np.dtype(part.dtype)) for name, part in parts.items()}
@@ -106,22 +106,24 @@ def _kind(dtype: np.dtype[Any]) -> str:
     return next(name for name, known in _KINDS.items() if known == dtype)
 
 
-def _size(part: Pieces) -> int:
+def _size(part: TensorChunks) -> int:
     return math.prod(part.shape) * np.dtype(part.dtype).itemsize
 
 
-def _write(file: HashedFile, name: str, part: Pieces, dtype: np.dtype[Any]) -> None:
+def _write(file: HashedFile, name: str, part: TensorChunks, dtype: np.dtype[Any]) -> None:
     begun = file.size
-    for piece in part.pieces:
-        if piece.shape[1:] != part.shape[1:]:
-            raise ValueError(f"tensor {name!r}: a piece of shape {piece.shape} in one of shape {part.shape}")
-        file.write(np.ascontiguousarray(piece, dtype=dtype).tobytes())
+    for chunk in part.chunks:
+        if chunk.shape[1:] != part.shape[1:]:
+            raise ValueError(f"tensor {name!r}: a chunk of shape {chunk.shape} in one of shape {part.shape}")
+        file.write(np.ascontiguousarray(chunk, dtype=dtype).tobytes())
     if file.size - begun != _size(part):
-        raise ValueError(f"tensor {name!r}: its pieces have {file.size - begun} bytes, not those of {part.shape}")
+        raise ValueError(
+            f"tensor {name!r}: its chunks have {file.size - begun} bytes, which does not fit the shape {part.shape}"
+        )
 
 
 class HashedFile:
-    """A new file that knows its SHA-256 when it is closed, so that nobody has to read it again."""
+    """A file that computes its SHA-256 while it is written."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
@@ -130,14 +132,14 @@ class HashedFile:
         """Bytes written."""
 
     def write(self, data: bytes) -> None:
-        """Append."""
+        """Append bytes."""
         self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
 
     @property
     def sha256(self) -> str:
-        """Of what was written, in hexadecimal."""
+        """The SHA-256 of the bytes written so far, in hexadecimal."""
         return self._hash.hexdigest()
 
     def __enter__(self) -> HashedFile:

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.encoders.pretrained import find_model
-from sdt.encoders.text_model import silence
+from sdt.encoders.pretrained import find_model, quiet_transformers
 from sdt.errors import InputError
 from sdt.media.audio import Samples, decode_audio
 from sdt.media.clip import Clip, MediaProblem
@@ -88,7 +87,7 @@ def _preprocessor(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformer
 
     extractor: Any = transformers.AutoFeatureExtractor  # its functions are not typed
     try:
-        with silence():
+        with quiet_transformers():
             preprocessor = extractor.from_pretrained(folder, local_files_only=True)
         if not isinstance(preprocessor.sampling_rate, int):
             raise ValueError("it names no sampling rate")

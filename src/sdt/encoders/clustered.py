@@ -13,7 +13,7 @@ from sdt.cluster.work import Cluster, LostUnitsError, Unit
 from sdt.conversation import Conversation
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import Chunk, EncodeChunks, Rows
-from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, feature_encoder, joined
+from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, concatenate, feature_encoder
 from sdt.encoders.workers import CRASHED, LIGHT
 from sdt.files import sha256
 from sdt.media.recordings import Recordings
@@ -99,7 +99,7 @@ def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tupl
     with contextlib.suppress(LostUnitsError):
         for (row,), encoded in _encoded(cluster, encoder, units):
             made[row] = encoded
-    return chunk.rows, joined([made[row] for row in chunk.rows], encoder.width)
+    return chunk.rows, concatenate([made[row] for row in chunk.rows], encoder.width)
 
 
 def _named(encoder: FeatureEncoder, sources: Sequence[Source]) -> str:

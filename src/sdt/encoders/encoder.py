@@ -1,7 +1,7 @@
-"""The one protocol of all feature encoders, and the table of their names.
+"""The interface of feature encoders, and the table of their names.
 
-An encoder turns utterances, with the stretch of media they were cut from, into one row of numbers each. Its name, with
-its settings, is written into every corpus and model, so that the same numbers can be made again from new recordings.
+A feature encoder turns each utterance, with the part of the recording that contains it, into a feature vector. Its name
+and settings are stored in every corpus and model, so that new recordings are encoded in the same way.
 """
 
 from __future__ import annotations
@@ -19,59 +19,60 @@ from sdt.conversation import Utterance
 from sdt.encoders.text_model import names_text_model
 from sdt.errors import InputError, near_miss
 from sdt.media.clip import Clip, MediaProblem
+from sdt.plugins import Registry
 from sdt.text import is_blank
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
-"""Called with (utterances done, utterances in all)."""
+"""Called with (utterances done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What an encoder may look at for one utterance."""
+    """The input of an encoder for one utterance."""
 
     conversation: str
     """The id of its conversation."""
     utterance: Utterance
     clip: Clip | None = None
-    """None: there is no recording of this utterance."""
+    """None if there is no recording of this utterance."""
 
     @property
     def place(self) -> str:
-        """How messages name it: `dia1/utt3`."""
+        """The name of the utterance in messages: `dia1/utt3`."""
         return f"{self.conversation}/{self.utterance.id}"
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One modality of n utterances."""
+    """The features of one modality of n utterances."""
 
     features: Matrix
-    """[n, D]; zero where missing."""
+    """[n, D]; zero for missing utterances."""
     present: npt.NDArray[np.bool_]
-    """[n]; False where the utterance lacks the modality."""
+    """[n]; False if the utterance lacks the modality."""
     problems: list[str]
-    """Why, one short phrase for each missing one: `dia1/utt3: no face in view`."""
+    """The reason for each missing utterance: `dia1/utt3: no face in view`."""
 
     @classmethod
     def missing(cls, sources: Sequence[Source], width: int, reason: str) -> Encoded:
-        """Utterances that all lack the modality for one reason."""
+        """The result for utterances that all lack the modality for the same reason."""
         absent = np.zeros(len(sources), dtype=np.bool_)
         problems = [f"{source.place}: {reason}" for source in sources]
         return cls(np.zeros((len(sources), width), dtype=np.float32), absent, problems)
 
 
 class FeatureEncoder(Protocol):
-    """What every feature encoder offers."""
+    """The interface of feature encoders."""
 
     @property
     def name(self) -> str:
-        """The name, with its settings, that `feature_encoder` makes this encoder from."""
+        """The name with settings; `feature_encoder` makes an equal encoder from it."""
 
     @property
     def modality(self) -> str:
-        """`text`, `audio` or `visual`: what its features are usually called in a corpus."""
+        """`text`, `audio` or `visual`: the usual name of its modality in a corpus."""
 
     @property
     def width(self) -> int:
@@ -79,51 +80,55 @@ class FeatureEncoder(Protocol):
 
     @property
     def licence_note(self) -> str | None:
-        """One line that commands print where this encoder is chosen, if its licence asks for care."""
+        """One line that commands print if the licence of the encoder restricts its use."""
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        """Encode n utterances; one that cannot be encoded is missing, never an exception."""
+        """Encode n utterances; an utterance that cannot be encoded is marked as missing."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the table of encoders."""
+class EncoderEntry:
+    """One line of the table of encoders.
+
+    A package registers its own in the group `sdt.encoders`, under the first word of the name.
+    """
 
     name: str
-    """As it is typed; capital letters stand for settings."""
+    """The name that users type; capital letters stand for settings: `opensmile:SET`."""
     modality: str
-    factory: str
-    """`module:function`, the function of the whole name; imported only when the encoder is asked for."""
+    factory: str | Callable[[str], FeatureEncoder]
+    """Makes the encoder from the name with settings. `module:function` names a module of `sdt.encoders`, which is
+    imported when the encoder is used."""
     summary: str
 
 
-TABLE = (
-    Entry("minilm", "text", f"{__name__}:TextSource", "the packaged MiniLM sentence encoder; offline"),
-    Entry("words:D", "text", f"{__name__}:TextSource", "hashed words, D wide; needs no model"),
-    Entry("prosody", "audio", "sdt.encoders.audio_prosody:Prosody", "statistics of voice and spectrum; offline"),
-    Entry("voice8", "audio", "sdt.encoders.audio_voice8:Voice8", "the eight measurements of MELD's tables; offline"),
-    Entry("praat", "audio", "sdt.encoders.audio_praat:Praat", "the same by Praat itself"),
-    Entry("opensmile:SET", "audio", "sdt.encoders.audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
-    Entry("speech:MODEL", "audio", "sdt.encoders.audio_speech:Speech", "a Hugging Face speech encoder"),
-    Entry("faces", "visual", "sdt.encoders.visual:Faces", "the speaker's face: edges, texture, motion; offline"),
-    Entry("face-model:MODEL", "visual", "sdt.encoders.visual_model:FaceModel", "a Hugging Face model looks at it"),
+_BUILTIN = (
+    EncoderEntry("minilm", "text", "encoder:TextSource", "the bundled MiniLM sentence encoder; offline"),
+    EncoderEntry("words:D", "text", "encoder:TextSource", "D hashed words; needs no model"),
+    EncoderEntry("prosody", "audio", "audio_prosody:Prosody", "statistics of voice and spectrum; offline"),
+    EncoderEntry("voice8", "audio", "audio_voice8:Voice8", "the eight measurements of MELD's tables; offline"),
+    EncoderEntry("praat", "audio", "audio_voice8:Praat", "the same measurements by Praat"),
+    EncoderEntry("opensmile:SET", "audio", "audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
+    EncoderEntry("speech:MODEL", "audio", "audio_speech:Speech", "a Hugging Face speech encoder"),
+    EncoderEntry("faces", "visual", "visual:Faces", "the speaker's face: edges, texture, motion; offline"),
+    EncoderEntry("face-model:MODEL", "visual", "visual_model:FaceModel", "a Hugging Face image encoder of the face"),
 )
-"""Every encoder. A path is the name of a text encoder too: of that model folder."""
-ENCODERS = {entry.name.partition(":")[0]: entry for entry in TABLE}
-"""The table by the first word of the names."""
+ENCODERS = Registry("sdt.encoders", EncoderEntry, {entry.name.partition(":")[0]: entry for entry in _BUILTIN})
+"""Every encoder by the first word of its name. The path of a model folder also names a text encoder."""
 STAND_INS = {"praat8": "voice8"}
-"""Encoders of tables that others made, to those of this program that make nearly the same features."""
+"""Encoders of published tables to the encoders of this program that make nearly the same features."""
 
 
 def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
-    """Make the encoder of a name.
+    """Make an encoder from its name.
 
     Args:
-        name: A name of `ENCODERS` with its settings, as in `opensmile:IS10`, or the path of a Hugging Face text model.
-        base: Where a text model's relative path is looked for first.
+        name: A name of `ENCODERS` with its settings, such as `opensmile:IS10`, or the path of a Hugging Face text
+            model.
+        base: The folder in which the relative path of a text model is looked up first.
 
     Raises:
-        InputError: No encoder has this name, or its settings cannot be used.
+        InputError: The name is unknown, or its settings are invalid.
         MissingDependencyError: The encoder needs a package that is not installed.
 
     Example:
@@ -131,20 +136,23 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
         64
     """
     kind = name.partition(":")[0]
-    if kind in ENCODERS:
-        module, _, factory = ENCODERS[kind].factory.partition(":")
-        make: Callable[[str], FeatureEncoder] = getattr(importlib.import_module(module), factory)
-        return make(name)
-    if names_text_model(name, base):
+    if kind not in ENCODERS.builtin and names_text_model(name, base):
         return TextSource(name, base)
-    raise InputError(
-        f"feature encoder {name!r}: there is none of this name{near_miss(kind, ENCODERS)} "
-        "(a text encoder may also be the path of a model folder)"
-    )
+    if kind not in ENCODERS:
+        raise InputError(
+            f"unknown feature encoder {name!r}{near_miss(kind, ENCODERS)} (a text encoder can also be the path of a "
+            "model folder)"
+        )
+    make = ENCODERS[kind].factory
+    if isinstance(make, str):
+        module, _, function = make.partition(":")
+        make = getattr(importlib.import_module(f"sdt.encoders.{module}"), function)
+    encoder: FeatureEncoder = make(name)
+    return encoder
 
 
-def joined(parts: Sequence[Encoded], width: int) -> Encoded:
-    """What was encoded in parts, in their order."""
+def concatenate(parts: Sequence[Encoded], width: int) -> Encoded:
+    """Concatenate the results of several batches of utterances."""
     return Encoded(
         np.concatenate([np.zeros((0, width), dtype=np.float32), *(part.features for part in parts)]),
         np.concatenate([np.zeros(0, dtype=np.bool_), *(part.present for part in parts)]),
@@ -155,12 +163,12 @@ def joined(parts: Sequence[Encoded], width: int) -> Encoded:
 def encode_each(
     sources: Sequence[Source], width: int, describe: Callable[[Clip], Vector], progress: Progress | None = None
 ) -> Encoded:
-    """Encode the clips of n utterances one after the other, so that none can change another's values.
+    """Encode the clips of n utterances one by one, so that the features of each are independent of the others.
 
     Args:
         sources: The utterances.
-        width: D.
-        describe: A clip's features [D]; raises `MediaProblem` where it has none.
+        width: D, the number of features.
+        describe: Computes the features [D] of a clip; raises `MediaProblem` if it has none.
         progress: Called after each utterance.
     """
     features = np.zeros((len(sources), width), dtype=np.float32)
@@ -182,7 +190,7 @@ def encode_each(
 
 
 class TextSource:
-    """A text encoder as a feature encoder: of an utterance it looks at the words only."""
+    """A text encoder as a feature encoder: it encodes the text of an utterance."""
 
     modality = "text"
     licence_note = None
@@ -195,11 +203,11 @@ class TextSource:
         self.width: int = self._encoder.width
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        """Encode the words of n utterances; one without words is missing."""
+        """Encode the text of n utterances; an utterance without text is missing."""
         texts = [source.utterance.text or "" for source in sources]
         present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
         features = np.zeros((len(texts), self.width), dtype=np.float32)
         if present.any():
             features[present] = self._encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
-        problems = [f"{source.place}: no words" for source, there in zip(sources, present, strict=True) if not there]
+        problems = [f"{source.place}: no words" for source, has in zip(sources, present, strict=True) if not has]
         return Encoded(features, present, problems)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
-from sdt.encoders.text_pieces import Piece, packed, pieces_of
+from sdt.encoders.text_pieces import Piece, pack_batches, split_tokens
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
 from sdt.text import is_blank
@@ -154,11 +154,11 @@ class _Transformer:
         import torch
 
         device = next(self._model.parameters()).device
-        divided = pieces_of(self._tokenizer, texts, self._longest)
+        divided = split_tokens(self._tokenizer, texts, self._longest)
         pieces = [(number, piece) for number, of in enumerate(divided) for piece in of]
         whole: dict[int, Pooled] = {}
         for part in _together(pieces):
-            tokens, mask, counted = packed([piece for _, piece in part], self._tokenizer.pad_token_id, device)
+            tokens, mask, counted = pack_batches([piece for _, piece in part], self._tokenizer.pad_token_id, device)
             layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
             for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
                 found = vectors, 1 if self._pooling == "first" else piece.counted

@@ -36,7 +36,7 @@ class Piece:
         return self.end - self.first
 
 
-def pieces_of(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[Piece]]:  # noqa: ANN401 - has no types
+def split_tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[Piece]]:  # noqa: ANN401 - has no types
     """Divide texts into pieces; a text that fits is one piece.
 
     Args:
@@ -64,7 +64,7 @@ def _divided(tokens: Sequence[int], special: Sequence[int], longest: int) -> lis
     return found
 
 
-def packed(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def pack_batches(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Pieces for a model: token numbers, which of them are no padding, and which count, each [n, tokens]."""
     import torch
 

@@ -17,8 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 
-from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, feature_encoder, joined
-from sdt.waiting import ended
+from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, concatenate, feature_encoder
+from sdt.waiting import as_completed, without_interrupts
 
 LIGHT = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
 """The encoders that are there in a moment and keep one core busy."""
@@ -30,7 +30,7 @@ _encoder: FeatureEncoder
 
 
 @contextlib.contextmanager
-def shared(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
+def worker_pool(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
     """An encoder that makes the same values, several utterances at a time; the encoder itself where it is no use.
 
     Args:
@@ -40,7 +40,7 @@ def shared(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
     if encoder.name.partition(":")[0] not in LIGHT:
         yield encoder
         return
-    workers = Workers(encoder, jobs)
+    workers = WorkerPool(encoder, jobs)
     try:
         yield workers
     except BaseException:
@@ -49,7 +49,7 @@ def shared(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
     workers.close()
 
 
-class Workers:
+class WorkerPool:
     """A feature encoder in several processes, which are started when there is something to encode."""
 
     def __init__(self, encoder: FeatureEncoder, jobs: int) -> None:
@@ -66,7 +66,7 @@ class Workers:
             made[row] = encoded
             if progress:
                 progress(len(made), len(sources))
-        return joined([made[row] for row in range(len(sources))], self.width)
+        return concatenate([made[row] for row in range(len(sources))], self.width)
 
     def close(self) -> None:
         """End the processes."""
@@ -91,8 +91,9 @@ class Workers:
             return
         left = dict(enumerate(sources))
         try:
-            rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
-            for future in ended(rows):
+            with without_interrupts():
+                rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
+            for future in as_completed(rows):
                 yield rows[future], future.result()
                 del left[rows[future]]
         except BrokenProcessPool:
@@ -103,7 +104,7 @@ class Workers:
         """A process has died: find out over which utterance, and go on with the others."""
         for row, source in left.items():
             try:
-                (future,) = ended([self._started(1).submit(_encode, source)])
+                (future,) = as_completed([self._started(1).submit(_encode, source)])
                 yield row, future.result()
             except BrokenProcessPool:
                 self.stop()

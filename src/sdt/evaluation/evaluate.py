@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation
-from sdt.corpus.selection import labelled
+from sdt.corpus.selection import has_labels
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, calibration_errors
@@ -126,7 +126,7 @@ def evaluate(
         InputError: The corpus does not fit the model, or has no such split, or no labels there.
     """
     conversations = corpus.split(split)
-    if not labelled(conversations):
+    if not has_labels(conversations):
         raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterances; scores need the annotation")
     notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
     if modalities is not None:

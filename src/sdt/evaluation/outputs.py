@@ -18,8 +18,7 @@ import torch
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED, Conversation, Prediction, Utterance
 from sdt.corpus.batches import split_batches
-from sdt.corpus.lengths import lengths_of
-from sdt.corpus.selection import Place, Selection, chosen, places_of
+from sdt.corpus.selection import Selection, UtteranceKey, conversation_lengths, select, utterance_keys
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.compatibility import check_fit
@@ -30,6 +29,7 @@ from sdt.models.inference import BatchPrediction, infer, to_predictions
 from sdt.windows import Windows
 
 if TYPE_CHECKING:
+    from sdt.corpus.store import Corpus
     from sdt.models.base import Model
 
 
@@ -39,7 +39,7 @@ class SplitOutputs(BatchPrediction):
 
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers in the model's order; `UNLABELLED` where there is no annotation."""
-    utterance_keys: Sequence[Place]
+    utterance_keys: Sequence[UtteranceKey]
     """[N] (conversation id, utterance id)."""
 
     def predictions(self, config: ModelConfig) -> Iterator[Prediction]:
@@ -82,7 +82,7 @@ def run_model(
         if name not in config.modalities:
             raise InputError(f"the model has no modality {name!r}{near_miss(name, config.modalities)}")
     device = device or next(model.parameters()).device
-    lengths = lengths_of(conversations)
+    lengths = conversation_lengths(conversations)
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     shape = (size, len(config.modalities))
@@ -95,7 +95,7 @@ def run_model(
     order = np.argsort(-lengths, kind="stable").tolist()
     batches = split_batches(
         corpus,
-        chosen(conversations, order),
+        select(conversations, order),
         batch_size,
         modalities=tuple(config.modalities),
         labels=config.labels,
@@ -124,7 +124,7 @@ def run_model(
     finally:
         model.train(was_training)
     outputs = SplitOutputs(
-        probabilities, weights if has_weights else None, present, label, utterance_keys=places_of(conversations)
+        probabilities, weights if has_weights else None, present, label, utterance_keys=utterance_keys(conversations)
     )
     outputs.check_finite(outputs.utterance_keys, f"{corpus.folder}: ")
     return outputs

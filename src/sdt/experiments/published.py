@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.errors import InputError
 from sdt.evaluation.metrics import class_measure
 
@@ -48,13 +48,13 @@ class Published:
         found = f"it has {', '.join(others)}; name one of them instead of the folder" if others else "it has no pickle"
         raise InputError(f"{place}: has no {self.file}, the feature file of the published program; {found}")
 
-    def differences(self, draft: Draft) -> Iterator[str]:
+    def differences(self, builder: CorpusBuilder) -> Iterator[str]:
         """In what a corpus that was read is not the published one; a line each."""
-        if draft.labels != self.labels:
-            yield f"labels {', '.join(draft.labels)} instead of {', '.join(self.labels)}"
-        sizes = {conversation.id: len(conversation) for conversation in draft.conversations}
+        if builder.labels != self.labels:
+            yield f"labels {', '.join(builder.labels)} instead of {', '.join(self.labels)}"
+        sizes = {conversation.id: len(conversation) for conversation in builder.conversations}
         for split, expected in self.splits.items():
-            ids = draft.splits.get(split, [])
+            ids = builder.splits.get(split, [])
             found = (len(ids), sum(sizes[id] for id in ids))
             if found != expected:
                 yield (
@@ -62,7 +62,7 @@ class Published:
                     f"{expected[0]} with {expected[1]}"
                 )
         for modality, width in self.widths.items():
-            table = draft.features.get(modality)
+            table = builder.features.get(modality)
             if table is None:
                 yield f"{modality}: no features; {width} wide expected"
             elif table.features.shape[1] != width:

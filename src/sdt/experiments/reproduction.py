@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdt.corpus.build import build
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.importers import ImportOptions
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.importing import import_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.metrics import measure
 from sdt.evaluation.table import Grid
@@ -47,13 +47,13 @@ def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
         if made_from != [sha256(path)]:
             raise InputError(f"{folder}: was made from another file than {path}; give another --output")
         return corpus
-    draft = build([path], ImportOptions())
-    _check(published, draft, path)
-    return write_corpus(draft, folder)
+    builder = import_corpus([path], ImportOptions())
+    _check(published, builder, path)
+    return write_corpus(builder, folder)
 
 
-def _check(published: Published, draft: Draft, path: Path) -> None:
-    differences = list(published.differences(draft))
+def _check(published: Published, builder: CorpusBuilder, path: Path) -> None:
+    differences = list(published.differences(builder))
     if differences:
         listed = "\n  ".join(differences)
         raise InputError(

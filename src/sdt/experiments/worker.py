@@ -25,7 +25,7 @@ from typing import Any, TextIO
 import torch
 from safetensors import SafetensorError
 
-from sdt.errors import InputError, reason
+from sdt.errors import InputError, os_error_reason
 from sdt.training.display import Display
 from sdt.training.recipe import unflat
 from sdt.training.run import train
@@ -151,7 +151,7 @@ def make(job: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
         return {"kind": "failed", "error": str(error)}
     except Exception as error:
         if _full_disk(error):
-            return {"kind": "failed", "error": reason(error) if isinstance(error, OSError) else str(error)}
+            return {"kind": "failed", "error": os_error_reason(error) if isinstance(error, OSError) else str(error)}
         said = f"{type(error).__name__}: {error}"
         return {"kind": "failed", "error": said, "traceback": traceback.format_exc()}
     return {"kind": "finished"}

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sdt.experiments.plan import Job
 from sdt.training.recipe import flat
-from sdt.waiting import taken
+from sdt.waiting import get
 
 PATIENCE = 60.0
 """Seconds that a process has to stop by itself: it finishes the batch it is at."""
@@ -104,7 +104,7 @@ def make_runs(
         for _ in range(min(at_once, len(waiting))):
             hire()
         while processes:
-            process, event = taken(events)
+            process, event = get(events)
             job = process.job
             if event is None:
                 processes.remove(process)

@@ -7,6 +7,8 @@
 | time       | `0:05`; words. No names                                                              |
 | name       | `Ann Lee`; words; an empty line                                                      |
 
+Times may be in words, `1 minute 5 seconds`, as Teams writes them, and again in figures below.
+
 One line that looks so is not enough: there have to be several, with words after them, and names that recur or are
 capitalised. A clock time with AM or PM, or with a date, is left out: it says nothing of a recording.
 """
@@ -19,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sdt.formats.names import beginning, is_capitalised
+from sdt.formats.names import beginning, believed_names, is_capitalised, split_name
 from sdt.formats.times import seconds
 
 Lines = Sequence[tuple[int, str]]
@@ -28,7 +30,7 @@ Lines = Sequence[tuple[int, str]]
 _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
 _DATE = r"(?:today|yesterday|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
 _WHEN = (
-    rf"(?:(?P<date>{_DATE})(?:\s+at|,)?\s+)?(?P<start>{_TIME})(?P<clock>\s?[ap]\.?m\.?)?"
+    rf"(?:(?P<date>{_DATE})(?:\s+at|,)?\s+)?(?P<start>{_TIME})(?P<clock>\s?[ap]\.?m\.?(?!\w))?+"
     rf"(?:\s*(?:-->|[-–—]|\bto\b)\s*(?P<end>{_TIME})(?:\s?[ap]\.?m\.?)?)?"
 )
 _NAME_TIME = re.compile(
@@ -38,6 +40,11 @@ _TIME_NAME = re.compile(
     rf"[\[(]?{_WHEN}[\])]?(?P<mark>\s*[|–—·•-]\s*|\s+)(?P<name>\S.{{0,60}}?)(?P<colon>\s*[:：])?", re.IGNORECASE
 )
 _TIME_ALONE = re.compile(rf"[\[(]?{_WHEN}[\])]?", re.IGNORECASE)
+_IN_WORDS = re.compile(
+    r"(?P<before>^|\s)(?=\d)(?:(?P<hours>\d{1,3}) hours? ?)?(?:(?P<minutes>\d{1,2}) minutes? ?)?"
+    r"(?:(?P<seconds>\d{1,2}) seconds?)?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -69,8 +76,34 @@ def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
         lines: All lines that are not blank.
         blank: Whether an empty line stands before each.
     """
+    lines, blank = _in_figures(lines, blank)
     forms: tuple[Callable[[Lines, Sequence[bool]], Headed | None], ...] = (_name_and_time, _time_alone, _name_alone)
     return next((found for form in forms if (found := form(lines, blank))), None)
+
+
+def _in_figures(lines: Lines, blank: Sequence[bool]) -> tuple[Lines, Sequence[bool]]:
+    """Lines that end with a time in words with it in figures; once where the next line says the same time again."""
+    kept: list[tuple[int, str]] = []
+    apart: list[bool] = []
+    for (number, text), gap in zip(lines, blank, strict=True):
+        found = _IN_WORDS.search(text)
+        if found:
+            parts = [int(found[part] or 0) for part in ("hours", "minutes", "seconds")]
+            text = f"{text[: found.start()]}{found['before']}{parts[0]}:{parts[1]:02}:{parts[2]:02}"
+        if kept and not gap and (again := _TIME_ALONE.fullmatch(text)) and _same_time(kept[-1][1], again["start"]):
+            continue
+        kept.append((number, text))
+        apart.append(gap)
+    return (kept, apart) if len(kept) < len(lines) or kept != list(lines) else (lines, blank)
+
+
+def _same_time(line: str, time: str) -> bool:
+    """Whether a line is or ends with a time, this one."""
+    found = re.search(rf"(?:^|\s)({_TIME})$", line)
+    try:
+        return found is not None and seconds(found[1]) == seconds(time)
+    except ValueError:
+        return False
 
 
 def header(line: tuple[int, str]) -> Block | None:
@@ -110,7 +143,7 @@ def _header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
 
 def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
     found = _split(lines, lambda line: (m := _TIME_ALONE.fullmatch(line[1])) and _block(line[0], None, m))
-    if found is None:
+    if found is None or _has_names(found.blocks):
         return None
     blocks = found.blocks
     if found.before:  # the name stands above the time
@@ -130,6 +163,13 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
             block.name = name
             del block.lines[0]
     return found
+
+
+def _has_names(blocks: Sequence[Block]) -> bool:
+    """Whether most lines begin with a speaker: then the times are of sections, as Meet writes them."""
+    words = [text for block in blocks for _, text in block.lines]
+    names = believed_names(words)
+    return 2 * sum(split_name(text, names)[0] is not None for text in words) > len(words)
 
 
 def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:

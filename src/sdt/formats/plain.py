@@ -4,7 +4,9 @@ Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`; before a name, `(00:01:
 `00:01:02 --> 00:01:05` and `62.0 65.0` will do; after a name those in brackets: `Ann [00:01:02]:`, `Ann: (00:01:02)`,
 and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on lines of their own see `sdt.formats.headers`. The
 dates that messengers write before each message are left out, since they say nothing of a recording; messages without a
-name are notices of the messenger, and are left out, too. `>>` says that somebody else speaks.
+name are notices of the messenger, and are left out, too; likewise times of day (`[10:05 AM] Ann: Hi`, and Zoom's
+`10:05:22 From Ann to Everyone: Hi`) and times of sections, alone on a line between named utterances. `>>` says that
+somebody else speaks.
 
 A line without a speaker or a time goes on with the utterance above. Where the file names no speakers and no times at
 all, every line is an utterance.
@@ -30,15 +32,26 @@ _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
 _TO = r"\s*(?:-->|[-–—]|\bto\b)\s*"
 _BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
 _BARE = re.compile(rf"(?P<open>\()?({_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s+\d+\.\d+)(?(open)\))\s+(?=\D)")
+_OF_DAY = r"\d{1,2}:\d\d(?::\d\d)?\s?[ap]\.?m\.?"
+"""A time of day, which says nothing of a recording."""
 _AFTER_NAME = re.compile(
-    rf"(?P<name>[^\[\]()\n:：]{{1,60}}?)\s*[\[(](?P<time>{_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s*-\s*\d+\.\d+)[\])]"
-    r"\s*[:：]\s*(?P<words>.*)"
+    rf"(?P<open>\[)?(?P<name>[^\[\]()\n:：]{{1,60}}?)(?(open)\]\s*|\s*[\[(])"
+    rf"(?P<time>{_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s*-\s*\d+\.\d+|{_OF_DAY})(?(open)|[\])])"
+    r"\s*[:：]\s*(?P<words>.*)",
+    re.IGNORECASE,
 )
+_SECTION = re.compile(_TIME)
+_CHAT = re.compile(
+    r"\d\d:\d\d:\d\d\s+From\s+(?P<name>\S.{0,60}?)(?:\s+to\s+.{1,60}?)?\s*:(?:\s+(?P<words>.*))?", re.IGNORECASE
+)
+"""As Zoom saves a chat."""
 _BEFORE_WORDS = re.compile(rf"[\[(]({_TIME}(?:{_TO}{_TIME})?)[\])]\s*")
 _IEMOCAP = re.compile(r"Ses\d\d[FM]_\w+_([FM])\w+")
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
 _DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
-_DATE = re.compile(rf"\[?(?:{_DAY},?\s+{_CLOCK}|{_CLOCK},\s+{_DAY})(?:\]|\s+-|(?=\s))\s*", re.IGNORECASE)
+_DATE = re.compile(
+    rf"(?:\[?(?:{_DAY},?\s+{_CLOCK}|{_CLOCK},\s+{_DAY})(?:\]|\s+-|(?=\s))|\[{_OF_DAY}\](?=\s*\S))\s*", re.IGNORECASE
+)
 """As WhatsApp and others begin a message: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
 _DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Characters that are not seen: they say in which direction to write, and begin the notices of messengers."""
@@ -78,7 +91,8 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     raw = [(n, line) for n, line in enumerate(every, start=1) if line]
     footer = [number for number, line in raw[-1:] if is_footer(line)]
     raw = raw[: len(raw) - len(footer)]
-    with_headers = headed(raw, [n > 1 and not every[n - 2] for n, _ in raw])
+    chat = bool(raw) and _CHAT.fullmatch(raw[0][1]) is not None
+    with_headers = None if chat else headed(raw, [n > 1 and not every[n - 2] for n, _ in raw])
     if with_headers:
         turns, notes = _under_headers(with_headers)
     else:
@@ -91,11 +105,16 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
 
 
 def _under_headers(found: Headed) -> tuple[list[Turn], list[str]]:
-    turns = [
-        Turn(block.line, tidy(" ".join(text for _, text in block.lines)), block.name, block.start, block.end)
-        for block in found.blocks
-    ]
-    return turns, left_out("lines above the first speaker or time", found.before)
+    turns = []
+    sounds: list[int] = []
+    for block in found.blocks:
+        said = [(number, text) for number, text in block.lines if not is_sound(text)]
+        if said:
+            sounds += [number for number, text in block.lines if is_sound(text)]
+        words = tidy(" ".join(text for _, text in said or block.lines))
+        turns.append(Turn(block.line, words, block.name, block.start, block.end))
+    notes = left_out("lines above the first speaker or time", found.before)
+    return turns, notes + left_out("descriptions of sounds", sounds)
 
 
 def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
@@ -111,7 +130,7 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
     )
     messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
     turns: list[tuple[str | None, list[_Line]]] = []
-    notices, headings = [], []
+    notices, headings, sounds, sections = [], [], [], []
     for line in lines:
         name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, names)
         said = replace(_time_in_words(line, words), words=unedited(words)) if name else line
@@ -119,13 +138,22 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
             notices.append(line.number)
         elif names and name is None and not line.begins and re.match(r"#+\s", line.words):
             headings.append(line.number)
+        elif names and name is None and not line.begins and _SECTION.fullmatch(line.words):
+            sections.append(line.number)
+        elif turns and name is None and not line.begins and (names or timed) and is_sound(line.words):
+            sounds.append(line.number)
         elif turns and name is None and not line.begins and (names or timed):
             turns[-1][1].append(said)
         else:
             turns.append((name, [said]))
+    title = []
+    if sections and turns and turns[0][0] is None and turns[0][1][-1].number < sections[0]:
+        title = [line.number for line in turns.pop(0)[1]]
     dated = sum(line.dated for line in lines)
     notes += [f"dates before the words left out: {dated}"] if dated else []
     notes += left_out("notices and omitted media", notices) + left_out("headings (#)", headings)
+    notes += left_out("descriptions of sounds", sounds) + left_out("times of sections", sections)
+    notes += left_out("lines above the first speaker or time", title)
     return [_turn(name, said) for name, said in turns], notes
 
 
@@ -200,6 +228,8 @@ def _lines(path: Path, number: int, text: str) -> list[_Line]:
 
 def _line(path: Path, number: int, text: str) -> _Line:
     line = text if text.isascii() else text.translate(_DIRECTIONS).strip()
+    if chat := _CHAT.fullmatch(line):
+        return _Line(number, chat["words"] or "", dated=True, speaker=chat["name"])
     if dated := _DATE.match(line):
         return _Line(number, line[dated.end() :], dated=True, notice=bool(re.search(r":\s*\u200e", text)))
     found = _BRACKETS.match(line)
@@ -212,10 +242,12 @@ def _line(path: Path, number: int, text: str) -> _Line:
         return _Line(number, line[bare.end() :], start, end)
     after = _AFTER_NAME.fullmatch(line)
     if after and (named := beginning(f"{after['name']}: ")):
-        start, end = _times(path, number, after["time"])
+        when: tuple[float | None, float | None] = (None, None)
+        if not re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE):
+            when = _times(path, number, after["time"])
         iemocap = _IEMOCAP.fullmatch(named.name)
         speaker, id = (iemocap[1], named.name) if iemocap else (named.name, None)
-        return _Line(number, after["words"], start, end, speaker=speaker, id=id)
+        return _Line(number, after["words"], when[0], when[1], speaker=speaker, id=id)
     return _Line(number, line)
 
 

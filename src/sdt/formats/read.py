@@ -1,9 +1,9 @@
-"""Reading a transcript of any format, or a folder of them."""
+"""Readers of transcripts: the table of formats, and the detection of a file's format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,23 +16,27 @@ from sdt.formats.subtitles import read_srt, read_webvtt
 from sdt.formats.tables import is_table, read_csv_table, read_json_lines
 from sdt.formats.transcript import Transcript, Turn, assemble
 from sdt.formats.unread import unread_json, unread_text
+from sdt.plugins import Registry
 
 _TIME = r"\d+:\d+[\d:.,]*"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format that is read."""
+    """One line of the table of transcript formats.
+
+    A package registers its own in the group `sdt.formats`, under the name of the format.
+    """
 
     name: str
     suffixes: tuple[str, ...]
-    """What names of its files end with."""
+    """The suffixes of its files, in lower case."""
     is_this: Callable[[Decoded], bool]
-    """Whether a text is of this format, by how it begins."""
+    """Whether a text has this format, by its first lines."""
     certain: bool
-    """Whether that says more than the file's name."""
+    """Whether `is_this` takes precedence over the suffix of the file."""
     read: Callable[[Path, Decoded], tuple[list[Turn], list[str]]]
-    """Its turns, and notes."""
+    """Reads the turns, and notes for the user."""
 
 
 def _first_lines(decoded: Decoded) -> list[str]:
@@ -61,7 +65,7 @@ def _is_json_lines(decoded: Decoded) -> bool:
     return re.match(r"\{\s*[\"}]|\[\s*\{", decoded.text.lstrip()) is not None
 
 
-FORMATS = (
+_BUILTIN = (
     Format("vtt", (".vtt",), _is_webvtt, True, lambda path, decoded: read_webvtt(path, decoded.text)),
     Format("srt", (".srt",), _is_srt, True, lambda path, decoded: read_srt(path, decoded.text)),
     Format("txt", (".txt",), _is_cue_a_line, True, lambda path, decoded: read_plain(path, decoded.text)),
@@ -87,72 +91,76 @@ FORMATS = (
         lambda path, decoded: read_csv_table(path, decoded.encoding),
     ),
 )
-"""What is read, in the order in which it is looked for. Anything else is plain text."""
-NAMES = tuple(format.name for format in FORMATS)
-SUFFIXES = tuple(suffix for format in FORMATS for suffix in format.suffixes if suffix != ".json")
-"""What the names of transcripts in a folder end with; `.json` is too common there to be one."""
+FORMATS = Registry("sdt.formats", Format, {format.name: format for format in _BUILTIN})
+"""Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""
+NAMES = tuple(FORMATS.builtin)
+SUFFIXES = tuple(suffix for format in _BUILTIN for suffix in format.suffixes if suffix != ".json")
+"""The suffixes of transcripts in a folder; `.json` is too common to be one of them."""
 
 
 def read_transcript(path: Path, *, format: str | None = None, encoding: str | None = None) -> Transcript:
-    """Read the conversation, or conversations, of a file.
+    """Read the conversations of a file.
 
     Args:
-        path: A file of plain text, CSV, TSV, JSON Lines, SRT or WebVTT; or JSON of Whisper.
-        format: One of `NAMES`, `csv` for TSV too; None to tell by the content and the file's suffix.
-        encoding: The file's encoding; None to tell it.
+        path: A file of plain text, CSV, TSV, JSON Lines, SRT or WebVTT, or the JSON output of Whisper.
+        format: A name of `FORMATS` (`csv` includes TSV); None detects it by the content and the suffix.
+        encoding: The encoding of the file; None detects it.
 
     Returns:
-        The conversations; where the file does not name them, one with the name of the file. Times are in seconds.
+        The conversations. If the file does not name any, it is one conversation with the name of the file. Times are
+        in seconds.
 
     Raises:
-        InputError: In one line, what is wrong with which line of the file; or which format it has that is not read.
+        InputError: The file is damaged, or its format is not supported; the message names the line.
 
     Example:
         >>> transcript = read_transcript(Path("chat.txt"))  # doctest: +SKIP
         >>> transcript.conversations[0].utterances[0].speaker  # doctest: +SKIP
         'Monica'
     """
-    if format is not None and format not in NAMES:
-        raise InputError(f"format {quoted(format)} is unknown{near_miss(format, NAMES)}")
+    if format is not None and format not in FORMATS:
+        raise InputError(f"format {quoted(format)} is unknown{near_miss(format, FORMATS)}")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file in it")
     decoded = decode(path, encoding)
-    chosen = _named(format) if format else recognise(path, decoded)
-    if chosen.name != "json":
+    reader = FORMATS[format] if format else recognise(path, decoded)
+    if reader.name != "json":
         check_lines(path, decoded.text)
-    turns, notes = chosen.read(path, decoded)
+    turns, notes = reader.read(path, decoded)
     return assemble(path, turns, decoded.notes + notes)
 
 
 def recognise(path: Path, decoded: Decoded) -> Format:
-    """The format of a file: by its content where that is certain, by its suffix, and else by its content.
+    """Detect the format of a file: by certain content, or else by its suffix, or else by its content.
 
     Raises:
-        InputError: It has a format that is not read.
+        InputError: The format is known but not supported.
     """
     title = unread_text(decoded.text) or unread_json(decoded.first_value)
     if title:
         raise InputError(
-            f"{path}: holds {title}; this format is not read, so convert it to txt, csv, jsonl, srt or vtt"
+            f"{path}: contains {title}; this format is not supported, so convert it to txt, csv, jsonl, srt or vtt"
         )
     suffix = path.suffix.lower()
-    for format in FORMATS:
-        if format.certain and format.is_this(decoded):
-            return _named("vtt") if (format.name, suffix) == ("srt", ".vtt") else format  # whose first line is missing
-    told = [format for format in FORMATS if suffix in format.suffixes and suffix not in (".txt", ".json")]
-    likely = told or [format for format in FORMATS if format.is_this(decoded)]
-    return likely[0] if likely else _named("txt")
+    for format in _BUILTIN:
+        if format.certain and format.is_this(decoded):  # a file .vtt without its first line looks like SRT
+            return FORMATS["vtt"] if (format.name, suffix) == ("srt", ".vtt") else format
+    # Packages are asked only about suffixes that the formats of this program do not have.
+    ours = suffix in (*SUFFIXES, ".json")
+    formats = _BUILTIN if ours else tuple(FORMATS.values())
+    by_suffix = [format for format in formats if suffix in format.suffixes and suffix not in (".txt", ".json")]
+    likely = by_suffix or [format for format in formats if format.is_this(decoded)]
+    return likely[0] if likely else FORMATS["txt"]
 
 
 def read_transcripts(folder: Path, *, encoding: str | None = None) -> Transcript:
-    """Read all transcripts of a folder, but not of the folders in it.
+    """Read all transcripts of a folder, without its subfolders.
 
-    Each file is one conversation with the name of the file, unless it names conversations itself. Files of other kinds
-    (recordings may lie beside their transcripts) are left aside.
+    A file is one conversation with the name of the file, unless it names conversations. Files with other suffixes, such
+    as recordings, are ignored.
 
     Raises:
-        InputError: The folder has no transcripts, two of its conversations have the same name, or see
-            `read_transcript`.
+        InputError: The folder has no transcripts, two conversations have the same name, or see `read_transcript`.
     """
     conversations: list[Conversation] = []
     clips: dict[tuple[str, str], Path] = {}
@@ -165,12 +173,13 @@ def read_transcripts(folder: Path, *, encoding: str | None = None) -> Transcript
 
 
 def each_transcript(folder: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
-    """The same, one file after the other, so that they need not be in memory together."""
+    """Read the transcripts of a folder file by file; see `read_transcripts`."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
-    files = sorted(file for file in folder.iterdir() if _is_transcript(file))
+        raise InputError(f"{folder}: no such folder")
+    suffixes = transcript_suffixes()
+    files = sorted(file for file in folder.iterdir() if is_transcript(file, suffixes))
     if not files:
-        raise InputError(f"{folder}: no transcripts in this folder; they end with {', '.join(SUFFIXES)}")
+        raise InputError(f"{folder}: no transcripts in this folder; they end with {', '.join(suffixes)}")
     origin: dict[str, str] = {}
     for file in files:
         part = read_transcript(file, encoding=encoding)
@@ -184,9 +193,12 @@ def each_transcript(folder: Path, *, encoding: str | None = None) -> Iterator[Tr
         yield part
 
 
-def _is_transcript(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".") and file.suffix.lower() in SUFFIXES
+def transcript_suffixes() -> tuple[str, ...]:
+    """The suffixes of transcripts in a folder, including those of formats of installed packages."""
+    extensions = (FORMATS[name] for name in FORMATS if name not in FORMATS.builtin)
+    return (*SUFFIXES, *(suffix for format in extensions for suffix in format.suffixes))
 
 
-def _named(name: str) -> Format:
-    return next(format for format in FORMATS if format.name == name)
+def is_transcript(file: Path, suffixes: Sequence[str]) -> bool:
+    """Whether a file of a folder is a transcript, by its suffix."""
+    return file.is_file() and not file.name.startswith(".") and file.suffix.lower() in suffixes

@@ -23,6 +23,8 @@ from sdt.formats.transcript import Turn, tidy
 
 _TIMING = re.compile(r"(\S+?)\s*-->\s*(\S+)(?:\s.*)?$")
 _TIMING_ANYWHERE = re.compile(r"\d+:\d+[\d:.,]*\s*-->\s*\d+:\d+")
+_NAMED_ID = re.compile(r"\d+\s+\"(?P<name>[^\"]{1,60})\"(?:\s+\(\d+\))?")
+"""As Webex identifies a cue: `12 "Ann Lee" (3232)`."""
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
 
@@ -121,6 +123,7 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
 
 
 def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
+    _name_by_ids(cues)
     notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
     _name_first_lines(cues)
     said = [part for cue in cues for part in _said(cue)]
@@ -143,6 +146,14 @@ def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
         spoken = [replace(turn, id=None) for turn in spoken]
     notes += [f"cues without words left out: {silent}"] if silent else []
     return spoken, notes + left_out("descriptions of sounds", sounds)
+
+
+def _name_by_ids(cues: Sequence[Cue]) -> None:
+    """Make voice tags of the names in identifiers, where all have one."""
+    found = [_NAMED_ID.fullmatch(f"{cue.id} ".strip()) for cue in cues]
+    for cue, match in zip(cues, found, strict=True):
+        if all(found) and match and cue.lines:
+            cue.lines[0] = (cue.lines[0][0], f"<v {match['name']}>{cue.lines[0][1]}")
 
 
 def _name_first_lines(cues: Sequence[Cue]) -> None:

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import get_args
 
 from sdt.conversation import Review
-from sdt.errors import InputError, listed, near_miss, quoted
-from sdt.files import beside
+from sdt.errors import InputError, join_names, near_miss, quoted
+from sdt.files import resolve_beside
 from sdt.formats.csv_lines import delimiter_of, read_csv
 from sdt.formats.json_records import json_line, json_lines
 from sdt.formats.transcript import Turn, tidy
@@ -46,6 +46,8 @@ MELD = {
 }
 """MELD's names of columns; its utterances are in the order of their ids."""
 _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
+DAY = 24 * 3600
+"""Seconds."""
 _FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
 _PREDICTED = ("emotion", "probability")
 
@@ -127,7 +129,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
     )
     if records and not {"text", "start", "media"} & set(names):
-        raise InputError(f"{path}: column 'text' is missing; found are: {listed(names[:12])}")
+        raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
     if predicted and "corrected" in names and "review" not in names:
         records, repeated = _reviewed(path, records)
@@ -135,7 +137,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns left aside: {listed(ignored[:12])}"] if ignored else []
+    notes += [f"columns left aside: {join_names(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
         notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
@@ -180,23 +182,22 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
 def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
     """Times in seconds, where all are milliseconds, as in Whisper's tables, or end with frames, as in Premiere's.
 
-    Whole numbers are milliseconds where a character would take 5 seconds or more if they were not.
+    Whole numbers are milliseconds where a character would take 25 seconds or more if they were not: nobody waits as
+    long, and nobody says 40 characters in a second. Without words, where a recording would last longer than a day.
     """
     timed = [column for column in ("start", "end") if column in names]
-    cells = [
-        str(value).strip() for _, row in records for column in timed if (value := row.get(column)) not in (None, "")
-    ]
+    values = ([row.get(column) for column in timed] for _, row in records)
+    spans = [["" if value is None else str(value).strip() for value in row] for row in values]
+    cells = [cell for span in spans for cell in span if cell]
     if not cells or len(timed) < 2:
         return records, []
     if all(map(_FRAMES.fullmatch, cells)):
         note = "times end with frames, whose rate the file does not say: read as whole seconds"
         return [(line, _whole_seconds(row)) for line, row in records], [note]
-    if "text" in names and all(cell.isascii() and cell.isdigit() and len(cell) < 12 for cell in cells):
-        spans = [(row, row.get("start"), row.get("end")) for _, row in records]
-        length = sum(
-            int(str(end)) - int(str(start)) for _, start, end in spans if str(start).strip() and str(end).strip()
-        )
-        if length > 5 * sum(len(str(row.get("text") or "").strip()) for row, _, _ in spans):
+    if all(cell.isascii() and cell.isdigit() and len(cell) < 12 for cell in cells):
+        length = sum(int(end) - int(start) for start, end in spans if start and end)
+        characters = sum(len(str(row.get("text") or "").strip()) for _, row in records)
+        if length > 25 * characters if characters else max(map(int, cells)) > DAY:
             return [(line, {**row, **{c: _thousandth(row.get(c)) for c in timed}}) for line, row in records], [
                 "times are milliseconds"
             ]
@@ -243,7 +244,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         end=cell_seconds(where, "end", said["end"]),
         id=said["utterance"],
         label=said["label"],
-        clip=beside(path, said["media"]) if said["media"] else None,
+        clip=resolve_beside(path, said["media"]) if said["media"] else None,
         conversation=said["conversation"],
         review=_review(where, said["review"]) if said["label"] else None,
     )

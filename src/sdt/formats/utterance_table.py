@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdt.errors import InputError, listed, near_miss, quoted
+from sdt.errors import InputError, join_names, near_miss, quoted
 from sdt.formats import parquet
 from sdt.formats.csv_lines import detect_text, number, read_csv
 from sdt.formats.json_records import json_array
@@ -267,7 +267,7 @@ def check_columns(
             raise InputError(f"{path}: unknown column {quoted(name)}; did you mean {quoted(meant[0])}?")
     for column in required:
         if column in absent:
-            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {listed(found[:12])}")
+            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {join_names(found[:12])}")
     return tuple(unknown)
 
 

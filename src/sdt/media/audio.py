@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.media.clip import Clip, MediaProblem, frames, go_to, opened, origin, packets, stretch
+from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, stretch
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
@@ -171,7 +171,7 @@ class _Sound:
 def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Sound | None:
     """Decode a stretch (in seconds); None: the file cannot seek."""
     sound = _Sound()
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = cast("AudioStream | None", container.streams.best("audio"))
         if stream is None:
             raise MediaProblem("no audio track")
@@ -180,7 +180,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
         sound.stated = float((stream.duration or 0) * (stream.time_base or 0))
         if not sound.stated and len(container.streams) == 1:  # else it is how long the pictures last
             sound.stated = (container.duration or 0) / 1_000_000 - origin(container, stream)
-        if seek and not go_to(container, stream, zero - PREROLL):
+        if seek and not seek_to(container, stream, zero - PREROLL):
             return None
         place = 0  # where the next frame begins, in samples from the stretch's start
         for frame in frames(sound.counted(packets(container, stream))):

@@ -54,14 +54,14 @@ FindClip = Callable[[str, str, str], Clip | None]
 """From conversation id, utterance id and modality to the recording; None where there is none."""
 
 
-def stated_seconds(path: Path) -> float:
+def container_seconds(path: Path) -> float:
     """How long a recording lasts by its own account; 0 where it says nothing.
 
     Raises:
         MediaProblem: It cannot be opened.
         MissingDependencyError: PyAV is not installed.
     """
-    with opened(path) as container:
+    with open_media(path) as container:
         return max(0.0, (container.duration or 0) / 1_000_000)
 
 
@@ -76,7 +76,7 @@ def stretch(clip: Clip) -> tuple[float, float | None]:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a file; whatever goes wrong inside, with whatever exception, is a `MediaProblem`."""
     try:
         import av
@@ -105,7 +105,7 @@ def origin(container: InputContainer, stream: AudioStream | VideoStream) -> floa
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
-def go_to(container: InputContainer, stream: AudioStream | VideoStream, time: float) -> bool:
+def seek_to(container: InputContainer, stream: AudioStream | VideoStream, time: float) -> bool:
     """Go to the last place at or before a time stamp (in seconds) from which decoding can begin; False: it cannot."""
     import av
 

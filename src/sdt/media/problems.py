@@ -38,7 +38,7 @@ class Tally:
                 places.append(place)
 
     def line(self, modality: str, utterances: int) -> str:
-        """See `lacking`."""
+        """See `summarise_missing`."""
         reasons = [
             f"{reason} ({_abridged(places, self._counts[reason])})"
             for reason, places in itertools.islice(self._places.items(), REASONS)
@@ -47,7 +47,7 @@ class Tally:
         return f"{modality}: missing for {self.count} of {utterances} utterances: {why}"
 
 
-def lacking(modality: str, problems: Sequence[str], utterances: int) -> str:
+def summarise_missing(modality: str, problems: Sequence[str], utterances: int) -> str:
     """How many utterances lack a modality, and why.
 
     Example:
@@ -57,7 +57,7 @@ def lacking(modality: str, problems: Sequence[str], utterances: int) -> str:
     return Tally(problems).line(modality, utterances)
 
 
-def listed(items: Sequence[str], most: int = PLACES) -> str:
+def summarise(items: Sequence[str], most: int = PLACES) -> str:
     """The first items, and how many more there are."""
     return _abridged(items[:most], len(items))
 

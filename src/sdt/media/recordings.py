@@ -24,8 +24,8 @@ from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, MissingDependencyError
-from sdt.media.clip import Clip, MediaProblem, opened
-from sdt.media.problems import listed
+from sdt.media.clip import Clip, MediaProblem, open_media
+from sdt.media.problems import summarise
 
 # fmt: off
 SOUND = (
@@ -87,7 +87,7 @@ def show_pictures(paths: Iterable[Path]) -> bool:
 
 def _has_video(path: Path) -> bool:
     try:
-        with opened(path) as container:
+        with open_media(path) as container:
             return bool(container.streams.video)
     except (MediaProblem, MissingDependencyError):
         return False
@@ -98,7 +98,7 @@ def _holds_media(path: Path) -> bool:
         with path.open("rb") as file:
             if b"\0" not in file.read(512):  # text: not worth opening
                 return False
-        with opened(path) as container:
+        with open_media(path) as container:
             return bool(container.streams.audio or container.streams.video)
     except (OSError, MediaProblem, MissingDependencyError):
         return False
@@ -187,7 +187,7 @@ class Finder:
         left = [file.name for file in files if file not in self._used]
         if not left:
             return []
-        return [f"{self._media}: {len(left)} of {len(files)} recordings belong to no utterance: {listed(left)}"]
+        return [f"{self._media}: {len(left)} of {len(files)} recordings belong to no utterance: {summarise(left)}"]
 
     def refuse_nothing(self) -> None:
         """Say that no conversation has a recording, if there should be one.

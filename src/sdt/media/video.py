@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sdt.media.clip import Clip, MediaProblem, frames, go_to, opened, origin, packets, stretch
+from sdt.media.clip import Clip, MediaProblem, frames, open_media, origin, packets, seek_to, stretch
 
 if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame, VideoStream
@@ -43,7 +43,7 @@ def decode_frames(clip: Clip, per_second: float) -> Iterator[tuple[float, Pictur
     start, end = stretch(clip)
     length = math.inf if end is None else end - start
     due = 0  # the next picture is due at due / per_second
-    with opened(clip.path) as container:
+    with open_media(clip.path) as container:
         for time, until, frame in _displayed(container, start, per_second):
             if time >= length:
                 break
@@ -102,7 +102,7 @@ def _frames_around(
         return frames(_passing_over(packets(container, stream), stream.codec_context, zero, per_second))
 
     back = 0.0
-    while back < start and go_to(container, stream, zero - back):
+    while back < start and seek_to(container, stream, zero - back):
         found = decoded()
         first = next((f for f in found if f is not None and f.time is not None and not f.is_corrupt), None)
         if first is not None and first.time <= zero:

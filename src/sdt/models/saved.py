@@ -21,12 +21,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from sdt.conversation import MOST_LABELS
-from sdt.errors import InputError, described, near_miss, printable, quoted
+from sdt.errors import InputError, describe_error, near_miss, printable, quoted
 from sdt.files import atomic_folder
-from sdt.json_values import check_statistics, dictionary, is_finite, is_size, require, texts
+from sdt.json_values import check_statistics, get_dict, get_strings, is_finite, is_size, require
 from sdt.models.hub import HUB_ID, first_line, model_folder
 from sdt.models.registry import MODELS, SDT_NAME, known, label_of
-from sdt.parameter_limit import parameters_limited, sizes_of_tensors
+from sdt.parameter_limit import limit_parameters, tensor_sizes
 
 if TYPE_CHECKING:
     from sdt.models.base import Model
@@ -101,7 +101,7 @@ def load(path: Path) -> Model:
     except (SafetensorError, OSError) as error:
         raise _unreadable(weights, error) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
-        raise InputError(f"{file}: damaged ({described(error)})") from None
+        raise InputError(f"{file}: damaged ({describe_error(error)})") from None
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -113,7 +113,9 @@ def load(path: Path) -> Model:
 
 
 def _unreadable(weights: Path, error: Exception) -> InputError:
-    return InputError(f"{weights}: cannot be loaded into the model that config.json describes ({described(error)})")
+    return InputError(
+        f"{weights}: cannot be loaded into the model that config.json describes ({describe_error(error)})"
+    )
 
 
 def _class_of(name: str) -> type[Model]:
@@ -142,22 +144,22 @@ def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
     Raises:
         ValueError: Says which key holds something else than it should.
     """
-    for name, width in dictionary("modalities", values).items():
+    for name, width in get_dict("modalities", values).items():
         require(is_size(width), f"the width of {quoted(name)} is not a positive number")
         name.encode("utf-8")
-    labels = texts("labels", values)
+    labels = get_strings("labels", values)
     require(0 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 1 to {MOST_LABELS} different ones")
-    speakers = dictionary("speakers", values)
+    speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")
-    texts("names", speakers)
-    dictionary("provenance", values)
-    for name, encoder in dictionary("encoders", values).items():
+    get_strings("names", speakers)
+    get_dict("provenance", values)
+    for name, encoder in get_dict("encoders", values).items():
         require(isinstance(encoder, str), f"the encoder of {quoted(name)} is not a text")
     check_statistics(values)
-    for name, temperature in dictionary("temperatures", {"temperatures": {}, **values}).items():
+    for name, temperature in get_dict("temperatures", {"temperatures": {}, **values}).items():
         require(is_finite(temperature), f"the temperature of {quoted(name)} is not a finite number")
-    _check_settings(dictionary("architecture", values), settings)
+    _check_settings(get_dict("architecture", values), settings)
 
 
 def _check_settings(values: Mapping[str, object], settings: type[Any]) -> None:
@@ -190,9 +192,9 @@ def check_size(kind: type[Model], config: ModelConfig, weights: Path) -> None:
         InputError: It does.
         SafetensorError, OSError: The file is damaged or missing.
     """
-    sizes = sizes_of_tensors(weights)
+    sizes = tensor_sizes(weights)
     try:
-        with parameters_limited(sizes), torch.device("meta"):
+        with limit_parameters(sizes), torch.device("meta"):
             model = kind(config)
     except Exception as error:
         if isinstance(error, InputError) or label_of(kind) in MODELS:

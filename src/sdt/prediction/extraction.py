@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation
-from sdt.corpus.normalise import moments, z_scores
 from sdt.encoders.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.recordings import Recordings
@@ -129,6 +128,8 @@ class ModalityMaker:
         assert self._encoder is not None
         encoded = self._encoder.encode(sources, progress)
         if self.step == "z:corpus":
+            from sdt.corpus.normalise import z_scores
+
             assert self.statistics is not None
             mean, deviation = (np.array(self.statistics[key], dtype=np.float64) for key in ("mean", "deviation"))
             x, present = encoded.features, encoded.present
@@ -137,6 +138,8 @@ class ModalityMaker:
 
     def _within(self, encoded: Encoded, conversations: Sequence[Conversation], sources: Sequence[Source]) -> Encoded:
         """Rows normalised within each conversation, in place; where all of one are equal, they are missing."""
+        from sdt.corpus.normalise import moments, z_scores
+
         x, present, first = encoded.features, encoded.present.copy(), 0
         for conversation in conversations:
             rows = np.arange(first, first + len(conversation))

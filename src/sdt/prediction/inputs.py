@@ -10,7 +10,7 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
-from sdt.formats.read import SUFFIXES, each_transcript
+from sdt.formats.read import SUFFIXES, each_transcript, transcript_suffixes
 from sdt.formats.tables import read_records
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
@@ -162,7 +162,8 @@ def _read_clips(folder: Path) -> Transcript:
 
 
 def _holds_transcripts(folder: Path) -> bool:
-    return any(file.suffix.lower() in SUFFIXES and file.name[0] != "." for file in folder.iterdir())
+    suffixes = transcript_suffixes()
+    return any(file.suffix.lower() in suffixes and file.name[0] != "." for file in folder.iterdir())
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -245,7 +245,8 @@ def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[
     if utterances and bare == utterances:
         why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())
         raise InputError(
-            f"no utterance has anything that the model can look at ({why}); give words, recordings, or both"
+            f"no utterance has anything that the model can look at ({why}); give words (in a table: a column 'text'), "
+            "recordings, or both"
         )
     if not bare:
         return []

@@ -10,7 +10,7 @@ from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
 from sdt.formats.records import flat, record
 from sdt.formats.writers import write_predictions
-from sdt.media.problems import lacking
+from sdt.media.problems import summarise_missing
 from sdt.prediction.extraction import Missing
 
 if TYPE_CHECKING:
@@ -95,4 +95,4 @@ class Predictions(Sequence[Prediction]):
 
 def missing_notes(missing: Mapping[str, Missing]) -> list[str]:
     """The number of utterances that lack a modality and the first reasons, one line per modality."""
-    return [lacking(modality, of.problems, of.utterances) for modality, of in missing.items() if of.problems]
+    return [summarise_missing(modality, of.problems, of.utterances) for modality, of in missing.items() if of.problems]

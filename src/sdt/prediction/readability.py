@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sdt.conversation import Conversation
 from sdt.language import foreign_language
-from sdt.media.problems import listed
+from sdt.media.problems import summarise
 from sdt.text import is_blank
 
 
@@ -50,7 +50,7 @@ class Readability:
         if self._wordless:
             notes.append(
                 f"{len(self._wordless)} of {self._utterances} utterances have no letter, and the model can read little "
-                f"of emoji and punctuation ({listed(self._wordless)})"
+                f"of emoji and punctuation ({summarise(self._wordless)})"
             )
         return notes
 

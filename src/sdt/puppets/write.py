@@ -20,7 +20,7 @@ from sdt.files import atomic_folder
 from sdt.formats.markup import escape_webvtt
 from sdt.puppets.generate import Scene
 from sdt.puppets.record import file_name, pyav, record
-from sdt.waiting import ended
+from sdt.waiting import as_completed, without_interrupts
 
 Progress = Callable[[float, float], None]
 """Called with (seconds recorded, seconds in all)."""
@@ -72,7 +72,9 @@ def _recorded(scenes: Sequence[Scene], folder: Path, processes: int) -> Iterator
     # Not forked: a copy of a process that has threads may hang.
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_prepare_worker)
     try:
-        for one in ended([pool.submit(task, scene) for scene in scenes]):
+        with without_interrupts():
+            futures = [pool.submit(task, scene) for scene in scenes]
+        for one in as_completed(futures):
             yield one.result()
     finally:
         pool.shutdown(cancel_futures=True)

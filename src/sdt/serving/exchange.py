@@ -1,4 +1,4 @@
-"""What goes through the gate: the body of a request as it arrives, and what is answered, which may be a refusal."""
+"""The two sides of an exchange: the request body as it arrives, and the response, which may be an error."""
 
 from __future__ import annotations
 
@@ -9,51 +9,64 @@ from typing import Any
 
 from starlette.websockets import WebSocketDisconnect
 
-from sdt.serving.refusals import Refusal, beyond
-from sdt.serving.settings import Settings
+from sdt.serving.config import ServingConfig
+from sdt.serving.errors import APIError, limit_exceeded
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-OPEN = 101
-"""The status of a WebSocket that was opened."""
-FAILED = 1011
-"""The code with which it is closed where something went wrong inside."""
+SWITCHING_PROTOCOLS = 101
+"""The status of an accepted WebSocket."""
+INTERNAL_ERROR = 1011
+"""The close code of a WebSocket after an internal error."""
 DRAIN_SECONDS, DRAIN_BYTES = 2.0, 64 * 2**20
-"""What is still read of a body that is refused: a client that is sending would else see a broken connection, not the
-answer."""
+"""How much of a refused body is still read: a client that is sending would see a broken connection otherwise."""
 
 
-class Body:
-    """The body of a request as it arrives."""
+class RequestBody:
+    """The body of a request as it arrives.
 
-    def __init__(self, scope: Scope, receive: Receive, settings: Settings) -> None:
-        self._receive, self._settings = receive, settings
+    Args:
+        scope: The ASGI scope.
+        receive: The ASGI callable.
+        config: The limits.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, config: ServingConfig) -> None:
+        self._receive, self._config = receive, config
         self._headers = dict(scope["headers"])
         self.size = 0
-        """Bytes that have come."""
+        """Bytes received so far."""
         self.complete = False
-        self.awaited = b"expect" in self._headers
-        """Whether the client waits to be told to go on, and hears a refusal instead."""
+        self.expects_continue = b"expect" in self._headers
+        """Whether the client waits for `100 Continue` before it sends the body."""
 
-    def check(self) -> None:
-        """Refuse a body that says itself that it is too long, before a byte of it has come."""
+    def check_length(self) -> None:
+        """Refuse a body whose content-length exceeds the limit, before any of it is received.
+
+        Raises:
+            APIError: It does.
+        """
         stated = self._headers.get(b"content-length", b"0")
-        if stated.isdigit() and int(stated) > self._settings.body_bytes:
-            raise beyond(self._settings, "body_bytes", f"the body has {int(stated):,} bytes")
+        if stated.isdigit() and int(stated) > self._config.body_bytes:
+            raise limit_exceeded(self._config, "body_bytes", f"the body has {int(stated):,} bytes")
 
     async def receive(self) -> Message:
-        """The next message, counted."""
-        message = await self.next()
-        if self.size > self._settings.body_bytes:
-            raise beyond(self._settings, "body_bytes", "the body is too long")
+        """The next message.
+
+        Raises:
+            APIError: The body is too long.
+        """
+        message = await self.receive_unbounded()
+        if self.size > self._config.body_bytes:
+            raise limit_exceeded(self._config, "body_bytes", "the body is too long")
         return message
 
-    async def next(self) -> Message:
-        """The next message, however long the body is."""
-        self.awaited = False
+    async def receive_unbounded(self) -> Message:
+        """The next message, whatever the length of the body."""
+        self.expects_continue = False
         message = await self._receive()
         if message["type"] == "http.request":
             self.size += len(message.get("body", b""))
@@ -62,76 +75,75 @@ class Body:
             self.complete = True
         return message
 
+    async def drain(self) -> None:
+        """Read on for a moment if the client is still sending."""
+        if self.expects_continue:
+            return
+        left = DRAIN_BYTES
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.complete and left > 0:
+                    left -= len((await self.receive_unbounded()).get("body", b""))
+        except TimeoutError:
+            pass
 
-class Answer:
-    """What is sent; knows whether an answer has begun."""
+
+class ResponseSender:
+    """Sends the response of a request; its `status` is 0 until the response has started."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
 
     async def send(self, message: Message) -> None:
-        """Pass on what the application says."""
+        """Pass on a message of the application."""
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal) -> None:
-        """Answer with a refusal, unless an answer has begun."""
+    async def refuse(self, error: APIError) -> None:
+        """Respond with an error, unless a response has started."""
         if self.status:
             return
-        for message in refusal.messages():
+        for message in error.messages():
             await self.send(message)
 
 
-class Opened:
-    """What is sent over a WebSocket; knows whether it is open."""
+class WebSocketSender:
+    """Sends the messages of a WebSocket; its `status` is 0 until it is accepted or refused."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
-        self._answers = "websocket.http.response" in scope.get("extensions", {})
+        self._can_respond = "websocket.http.response" in scope.get("extensions", {})
         self.status = 0
 
     async def send(self, message: Message) -> None:
-        """Pass on what the application says.
+        """Pass on a message of the application.
 
         Raises:
-            WebSocketDisconnect: The client has gone.
+            WebSocketDisconnect: The client has disconnected.
         """
         if message["type"] == "websocket.accept":
-            self.status = OPEN
-        elif not self.status:  # closed before it was open: there is nothing at this path
+            self.status = SWITCHING_PROTOCOLS
+        elif not self.status:  # closed before it was accepted: no route has this path
             self.status = int(message.get("status", 403))
         try:
             await self._send(message)
         except OSError:
             raise WebSocketDisconnect(1006) from None
 
-    async def refuse(self, refusal: Refusal) -> None:
-        """Answer with a refusal instead of opening, or close."""
-        if self.status and self.status != OPEN:
+    async def refuse(self, error: APIError) -> None:
+        """Respond with an error instead of accepting the WebSocket, or close it."""
+        if self.status and self.status != SWITCHING_PROTOCOLS:
             return
         with contextlib.suppress(OSError):
-            if self.status == OPEN:
-                await self._send({"type": "websocket.close", "code": FAILED, "reason": refusal.code})
+            if self.status == SWITCHING_PROTOCOLS:
+                await self._send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": error.code})
                 return
-            self.status = refusal.status
-            if not self._answers:
-                await self._send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+            self.status = error.status
+            if not self._can_respond:
+                await self._send({"type": "websocket.close", "code": 1008, "reason": error.code})
                 return
-            start, body = refusal.messages()
+            start, body = error.messages()
             await self._send({**start, "type": "websocket.http.response.start"})
             await self._send({**body, "type": "websocket.http.response.body"})
-
-
-async def drained(body: Body) -> None:
-    """Read on for a moment where a client is in the midst of sending."""
-    if body.awaited:
-        return
-    left = DRAIN_BYTES
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while not body.complete and left > 0:
-                left -= len((await body.next()).get("body", b""))
-    except TimeoutError:
-        pass

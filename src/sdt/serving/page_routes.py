@@ -1,4 +1,4 @@
-"""The page at `/`: a few files of the package, read once; nothing on it comes from anywhere else."""
+"""The web page at `/`, from files of this package; it loads nothing from other sites."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-"""By suffix; the system's own table may say anything, and browsers run no module of another type."""
+"""Media types by suffix; browsers run modules only with the right type, which the system's table may lack."""
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -29,11 +29,11 @@ POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",  # no text becomes markup, by mistake or otherwise
+        "require-trusted-types-for 'script'",  # text is never parsed as HTML
     )
 )
 HEADERS = {
-    "cache-control": "no-cache",  # kept, but asked about each time
+    "cache-control": "no-cache",  # cached, but revalidated each time
     "content-security-policy": POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -42,7 +42,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class PageFile:
-    """A file of the page as it is sent."""
+    """A file of the page."""
 
     content: bytes
     type: str
@@ -54,7 +54,7 @@ class PageFile:
 
 
 def page_files() -> dict[str, PageFile]:
-    """The paths of the page and what lies there."""
+    """The files of the page by path."""
     found = {}
     for file in (files("sdt.serving") / "page").iterdir():
         suffix = file.name.rpartition(".")[2]
@@ -65,13 +65,13 @@ def page_files() -> dict[str, PageFile]:
 
 
 def add_page(app: FastAPI) -> None:
-    """Add the page's routes; they want no token, since the page asks for it."""
+    """Add the routes of the page; they require no token, since the page asks for it."""
     for path, file in page_files().items():
         app.add_route(path, _sender(file), methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _sender(file: PageFile) -> Callable[[Request], Awaitable[Response]]:
-    """Answers with a file, or with 304 to whoever has it."""
+    """A route that sends a file, or 304 if the client has it."""
     headers = {**HEADERS, "etag": file.tag}
 
     async def send(request: Request) -> Response:

@@ -1,9 +1,9 @@
-"""The model and the encoders of words, for conversations that run together.
+"""The model and its text encoder, for batches of conversations.
 
-Features of recordings are made elsewhere (`decoding`), features that a request brings are taken as they are; what is
-left, words, is encoded here for all conversations at once. A conversation that runs alone is computed as `sdt predict`
-computes it, to the last bit, on the same machine with the same versions and number of threads; together with others
-the sums are added up in another order, which shows, if at all, in the last of the six digits of an answer.
+The features of recordings come from decoder processes (`decoder_pool`), and requests may contain features; text is
+encoded here for all conversations of a batch. A batch of one conversation gives the result of `sdt predict` bit for bit
+on the same machine with the same versions and number of threads. In larger batches the order of summation differs,
+which may change the last of the six digits of a response.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ from sdt.prediction.readability import word_notes
 
 
 @dataclass
-class Prepared:
-    """A conversation that is ready for the model."""
+class PreparedConversation:
+    """A conversation whose recordings are encoded."""
 
     conversation: Conversation
     notes: list[str]
-    """What its reader assumed."""
-    recorded: bool = False
-    """Whether there are recordings of it."""
-    given: dict[str, Encoded] = field(default_factory=dict)
-    """Modality to the features that the request brought."""
-    made: dict[str, Encoded] = field(default_factory=dict)
+    """The notes of its reader."""
+    has_recording: bool = False
+    provided: dict[str, Encoded] = field(default_factory=dict)
+    """Modality to the features that the request contains."""
+    extracted: dict[str, Encoded] = field(default_factory=dict)
     """Modality to the features of its recordings."""
-    reasons: dict[str, str] = field(default_factory=dict)
-    """Modality to why nothing could be made of its recordings."""
-    remarks: list[str] = field(default_factory=list)
-    """What the user should know of the encoders of recordings."""
-    filmed: bool = False
-    """Whether any recording is a film, by its name."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Modality to why it cannot be extracted from recordings."""
+    encoder_notes: list[str] = field(default_factory=list)
+    """Notes on the encoders of recordings."""
+    has_video: bool = False
+    """Whether a recording is a video, by its name."""
 
     def __len__(self) -> int:
         return len(self.conversation)
 
 
 class Predictor:
-    """Predicts prepared conversations; used by one thread at a time.
+    """Predicts prepared conversations; not thread-safe.
 
     Args:
-        model: A model folder, a run folder, the name of a model in the box, or a hub id.
+        model: A model folder, a run folder, the name of a bundled model, or a hub id.
         device: Where the model computes.
         window: See `Pipeline`; None for whole conversations.
         overlap: See `Pipeline`.
 
     Raises:
-        InputError: There is no such model, it is damaged, or the encoder of its words cannot be loaded.
+        InputError: The model is missing or damaged.
+        MissingDependencyError: The encoder of its text is not installed.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Predictor:
         self.name = Path(model).name
         self._pipeline = Pipeline.from_pretrained(found, device=device, window=window, overlap=overlap)
         self.makers: dict[str, ModalityMaker] = {}
-        """Those that can be had at all; of recorded modalities they only know what was done to the features."""
-        self._impossible: dict[str, str] = {}
+        """The available extractors; those of recorded modalities are not loaded in this process."""
+        self._unavailable: dict[str, str] = {}
         for modality in self.config.modalities:
             try:
                 maker = ModalityMaker(self.config, modality, folder)
@@ -87,7 +87,7 @@ class Predictor:
             except MissingDependencyError:
                 raise
             except InputError as error:
-                self._impossible[modality] = str(error)
+                self._unavailable[modality] = str(error)
 
     @property
     def model(self) -> Model:
@@ -101,12 +101,12 @@ class Predictor:
 
     @property
     def recorded(self) -> list[str]:
-        """The modalities that are made from recordings."""
+        """The modalities that are extracted from recordings."""
         return [modality for modality, maker in self.makers.items() if maker.recorded]
 
     @property
     def reads(self) -> set[str]:
-        """The modalities that are made from words."""
+        """The modalities that are extracted from text."""
         return {modality for modality, maker in self.makers.items() if not maker.recorded}
 
     @property
@@ -116,52 +116,53 @@ class Predictor:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def warm_up(self) -> None:
-        """Predict something, since whatever runs first loads what it needs."""
-        self.predict([Prepared(Conversation("", (Utterance("", "", "Hello."),)), [])])
+        """Predict an utterance, since the first prediction loads libraries."""
+        self.predict([PreparedConversation(Conversation("", (Utterance("", "", "Hello."),)), [])])
 
-    def predict(self, group: Sequence[Prepared]) -> list[Predictions | InputError]:
-        """Predict conversations together; of each its predictions, or why there are none."""
+    def predict(self, batch: Sequence[PreparedConversation]) -> list[Predictions | InputError]:
+        """Predict a batch of conversations; returns the predictions, or the error, of each."""
         try:
-            return self._together(group)
+            return self._predict_together(batch)
         except InputError as error:
-            if len(group) == 1:
+            if len(batch) == 1:
                 return [error]
-        return [answer for one in group for answer in self.predict([one])]
+        return [result for one in batch for result in self.predict([one])]
 
-    def _together(self, group: Sequence[Prepared]) -> list[Predictions | InputError]:
+    def _predict_together(self, batch: Sequence[PreparedConversation]) -> list[Predictions | InputError]:
         features: dict[str, tuple[Tensor, Tensor]] = {}
-        missing = [{modality: Missing() for modality in self.config.modalities} for _ in group]
+        missing = [{modality: Missing() for modality in self.config.modalities} for _ in batch]
         for modality, width in self.config.modalities.items():
-            parts = self._encoded(modality, width, group, missing)
+            parts = self._encoded(modality, width, batch, missing)
             features[modality] = (
                 torch.from_numpy(np.concatenate([part.features for part in parts])),
                 torch.from_numpy(np.concatenate([part.present for part in parts])),
             )
-        found = self._pipeline.from_features([one.conversation for one in group], features)
-        answers: list[Predictions | InputError] = []
+        found = self._pipeline.from_features([one.conversation for one in batch], features)
+        results: list[Predictions | InputError] = []
         first = 0
-        for one, lacks in zip(group, missing, strict=True):
+        for one, lacks in zip(batch, missing, strict=True):
             rows = slice(first, first + len(one))
             first = rows.stop
             try:
                 notes = self._notes(one, lacks, count_bare(found[rows]))
-                answers.append(Predictions([one.conversation], found[rows], notes, lacks))
+                results.append(Predictions([one.conversation], found[rows], notes, lacks))
             except InputError as error:
-                answers.append(error)
-        return answers
+                results.append(error)
+        return results
 
     def _encoded(
-        self, modality: str, width: int, group: Sequence[Prepared], missing: Sequence[dict[str, Missing]]
+        self, modality: str, width: int, batch: Sequence[PreparedConversation], missing: Sequence[dict[str, Missing]]
     ) -> list[Encoded]:
-        """One modality of every conversation; what it lacks is noted, unless the modality is left out altogether."""
-        ready = {row: one.given.get(modality) or one.made.get(modality) for row, one in enumerate(group)}
+        """One modality of every conversation; missing utterances are recorded unless the modality is left out."""
+        ready = {row: one.provided.get(modality) or one.extracted.get(modality) for row, one in enumerate(batch)}
         maker = self.makers.get(modality)
-        todo = [row for row, there in ready.items() if there is None]
+        todo = [row for row, encoded in ready.items() if encoded is None]
         if maker is not None and not maker.recorded and todo:
-            said = [group[row].conversation for row in todo]
-            ready |= dict(zip(todo, _divided(maker.make(said, Recordings()), said), strict=True))
+            conversations = [batch[row].conversation for row in todo]
+            encoded = maker.make(conversations, Recordings())
+            ready |= dict(zip(todo, _divided(encoded, conversations), strict=True))
         parts = []
-        for row, one in enumerate(group):
+        for row, one in enumerate(batch):
             part = ready[row]
             if part is None:
                 parts.append(_nothing(len(one), width))
@@ -171,29 +172,29 @@ class Predictor:
             parts.append(part)
         return parts
 
-    def _notes(self, one: Prepared, missing: dict[str, Missing], bare: int) -> list[str]:
-        """What the user should know, as `sdt predict` says it.
+    def _notes(self, one: PreparedConversation, missing: dict[str, Missing], bare: int) -> list[str]:
+        """The notes for the user, as of `sdt predict`.
 
         Raises:
-            InputError: There is nothing that the model could look at.
+            InputError: The conversation has none of the model's modalities.
         """
-        reasons, remarks = dict(self._impossible), []
+        reasons, remarks = dict(self._unavailable), []
         for modality, maker in self.makers.items():
-            if modality in one.given:
+            if modality in one.provided:
                 continue
-            if maker.recorded and modality not in one.made:
-                reasons[modality] = one.reasons.get(modality, "no recording was given")
+            if maker.recorded and modality not in one.extracted:
+                reasons[modality] = one.unavailable.get(modality, "no recording was given")
             elif maker.note and not maker.recorded:
                 remarks.append(f"{modality}: {maker.note}")
-        reasons = {modality: why for modality, why in reasons.items() if modality not in one.given}
+        reasons = {modality: why for modality, why in reasons.items() if modality not in one.provided}
         if len(reasons) == len(self.config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self.name}: the model cannot be used on this input: {why}")
         notes = one.notes + [f"{modality}: left out: {reason}" for modality, reason in reasons.items()]
-        notes += remarks + one.remarks
-        notes += unused_notes(self.makers.values(), recorded=one.recorded, filmed=one.filmed)
+        notes += remarks + one.encoder_notes
+        notes += unused_notes(self.makers.values(), recorded=one.has_recording, filmed=one.has_video)
         notes += speaker_notes(self.config.speakers, [one.conversation])
-        if self.reads and not one.given.keys() & self.reads:
+        if self.reads and not one.provided.keys() & self.reads:
             notes += word_notes(self.config.languages, [one.conversation])
         notes += bare_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return notes
@@ -204,12 +205,12 @@ def _nothing(size: int, width: int) -> Encoded:
 
 
 def _divided(encoded: Encoded, conversations: Sequence[Conversation]) -> list[Encoded]:
-    """What was encoded together, by conversation."""
-    parts, first, told = [], 0, 0
+    """Features of several conversations, by conversation."""
+    parts, first, first_problem = [], 0, 0
     for conversation in conversations:
         rows = slice(first, first + len(conversation))
         present = encoded.present[rows]
         absent = int((~present).sum())
-        parts.append(Encoded(encoded.features[rows], present, encoded.problems[told : told + absent]))
-        first, told = rows.stop, told + absent
+        parts.append(Encoded(encoded.features[rows], present, encoded.problems[first_problem : first_problem + absent]))
+        first, first_problem = rows.stop, first_problem + absent
     return parts

@@ -1,4 +1,4 @@
-"""The JSON of requests and answers; the OpenAPI description and the checks are made from the same classes."""
+"""The JSON of requests and responses; the OpenAPI document and the validation use the same classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _as_text(value: object) -> object:
 
 
 Id = Annotated[Name, BeforeValidator(_as_text, json_schema_input_type=Name | int)]
-"""A name that may be given as an integer."""
+"""A name, or an integer instead of its digits."""
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Probabilities = dict[str, float]
 
@@ -31,72 +31,74 @@ EXAMPLE: JsonDict = {
 }
 
 
-class _Given(BaseModel):
-    """What is asked: names are spelt as here, and numbers are numbers."""
+class _Input(BaseModel):
+    """The base of requests: unknown fields and conversions between types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class ClipGiven(_Given):
-    """The recording of one utterance alone: `base64`, or `part`, the name of a file in the same multipart body."""
+class ClipInput(_Input):
+    """The recording of one utterance: `base64`, or `part`, the name of a file in the same multipart body."""
 
-    base64: str | None = Field(None, description="the bytes of a media file, in base64, or as a data: URL of that")
-    part: Name | None = Field(None, description="the name of a part of the multipart body that is a media file")
-    _long: bytes = PrivateAttr(b"")
+    base64: str | None = Field(None, description="a media file in base64, or a data: URL with base64")
+    part: Name | None = Field(None, description="the name of the part of the multipart body that is the media file")
+    _unparsed: bytes = PrivateAttr(b"")
 
     @property
-    def long(self) -> bytes:
-        """The base64 as JSON has it, where it is too long to be parsed; `base64` is empty then."""
-        return self._long
+    def unparsed(self) -> bytes:
+        """The base64 as JSON contains it, if it is too long to be parsed; `base64` is empty then."""
+        return self._unparsed
 
-    @long.setter
-    def long(self, written: bytes) -> None:
-        self._long = written
+    @unparsed.setter
+    def unparsed(self, written: bytes) -> None:
+        self._unparsed = written
 
     @model_validator(mode="after")
-    def _one(self) -> ClipGiven:
+    def _one(self) -> ClipInput:
         if (self.base64 is None) == (self.part is None):
             raise ValueError("give either base64 or part")
         return self
 
 
-class UtteranceGiven(_Given):
+class UtteranceInput(_Input):
     """One turn of one speaker."""
 
-    id: Id | None = Field(None, description="unique in its conversation; default: its number in it, from 0")
-    speaker: Id | None = Field(None, description="default: who spoke before")
-    text: str | None = Field(None, description="what is said")
-    start: Seconds | None = Field(None, description="seconds from the beginning of the recording")
-    end: Seconds | None = Field(None, description="seconds from the beginning of the recording")
-    label: Name | None = Field(None, description="the emotion that a person or an annotation gives; handed through")
-    review: Review | None = Field(None, description="how a person who reviewed a prediction gave the label")
-    clip: ClipGiven | None = Field(None, description="the recording of this utterance alone")
+    id: Id | None = Field(None, description="unique within the conversation; default: its number in it, from 0")
+    speaker: Id | None = Field(None, description="default: the speaker of the previous utterance")
+    text: str | None = Field(None, description="the words")
+    start: Seconds | None = Field(None, description="seconds since the start of the recording")
+    end: Seconds | None = Field(None, description="seconds since the start of the recording")
+    label: Name | None = Field(
+        None, description="the emotion that a person or an annotation gives; copied to the response"
+    )
+    review: Review | None = Field(None, description="how a person reviewed a prediction to give the label")
+    clip: ClipInput | None = Field(None, description="the recording of this utterance")
     features: dict[str, list[float] | None] | None = Field(
         None,
-        description="modality to its features, as long as GET /v1/model says and normalised as in training; null "
-        "where this utterance lacks it. A modality that any utterance of a conversation has here is not made anew.",
+        description="modality to its features, of the width in GET /v1/model and normalised as in training; null if "
+        "the utterance lacks it. A modality that any utterance of the conversation has here is not extracted.",
     )
 
 
-class ConversationGiven(_Given):
+class ConversationInput(_Input):
     """Utterances in the order in which they were spoken."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    id: Id = Field("conversation", description="handed through")
-    utterances: Annotated[list[UtteranceGiven], Field(min_length=1)]
+    id: Id = Field("conversation", description="copied to the response")
+    utterances: Annotated[list[UtteranceInput], Field(min_length=1)]
 
 
-class BatchGiven(_Given):
-    """Several conversations; each is understood by itself."""
+class BatchInput(_Input):
+    """Several independent conversations."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"conversations": [EXAMPLE]}]})
 
-    conversations: Annotated[list[ConversationGiven], Field(min_length=1)]
+    conversations: Annotated[list[ConversationInput], Field(min_length=1)]
 
 
-class Predicted(BaseModel):
-    """What is said of one utterance: a line of the file that `sdt predict --output` writes."""
+class UtterancePrediction(BaseModel):
+    """The prediction for one utterance: a line of the file that `sdt predict --output` writes."""
 
     conversation: str
     utterance: str
@@ -104,85 +106,84 @@ class Predicted(BaseModel):
     text: str | None
     start: float | None
     end: float | None
-    label: str | None = Field(None, description="only where the request had one")
-    review: Review | None = Field(None, description="only where the request had one")
+    label: str | None = Field(None, description="only if the request had one")
+    review: Review | None = Field(None, description="only if the request had one")
     emotion: str | None = Field(
-        description="the label with the highest probability; null where the utterance has no modality"
+        description="the label with the highest probability; null if the utterance has no modality"
     )
-    probability: float | None = Field(description="of the emotion; null where there is none")
+    probability: float | None = Field(description="the probability of the emotion; null without an emotion")
     probabilities: Probabilities = Field(description="the probability of every label; empty without an emotion")
     branches: dict[str, Probabilities | None] | None = Field(
         None,
-        description="modality to the prediction of its branch alone, null where the utterance lacks it; only of models "
-        "that have branches",
+        description="modality to the prediction of its branch, null if the utterance lacks it; not of all models",
     )
     weights: dict[str, float | None] | None = Field(
         None,
-        description="modality to its weight, null where the utterance lacks it; only of models that weigh",
+        description="modality to its weight in the fusion, null if the utterance lacks it; not of all models",
     )
 
 
-class Answer(BaseModel):
+class PredictionResponse(BaseModel):
     """The predictions for one conversation, in the order of its utterances."""
 
-    predictions: list[Predicted]
+    predictions: list[UtterancePrediction]
     notes: list[str] = Field(description="what was assumed, left out, or is missing")
-    missing: dict[str, list[str]] = Field(description="modality to why each utterance lacks it")
+    missing: dict[str, list[str]] = Field(description="modality to the reasons why utterances lack it, one line each")
 
 
-class TranscriptAnswer(BaseModel):
+class TranscriptResponse(BaseModel):
     """The conversations of a transcript."""
 
-    conversations: list[ConversationGiven] = Field(description="each as /v1/predict takes it")
+    conversations: list[ConversationInput] = Field(description="in the format of /v1/predict")
     notes: list[str] = Field(description="what was repaired or assumed")
 
 
-class BatchAnswer(BaseModel):
-    """One answer for each conversation, in the order of the request."""
+class BatchResponse(BaseModel):
+    """One response for each conversation, in the order of the request."""
 
-    results: list[Answer]
+    results: list[PredictionResponse]
 
 
-class Progress(BaseModel):
-    """How far a running request is."""
+class ProgressResponse(BaseModel):
+    """The progress of a running request."""
 
     stage: str = Field(
-        description="receiving, waiting (for a process that decodes), decoding, predicting, or unknown: none is running"
+        description="receiving, waiting (for a decoder process), decoding, predicting, or unknown (not running)"
     )
-    modality: str | None = Field(None, description="which one is being made of the recordings, while decoding")
-    done: int = Field(description="utterances of which it is made")
-    total: int = Field(description="utterances of the conversation; 0 when nothing is decoded")
-    seconds: float = Field(description="since the request came")
+    modality: str | None = Field(None, description="while decoding: the modality that is being extracted")
+    done: int = Field(description="utterances that are decoded")
+    total: int = Field(description="utterances of the conversation; 0 unless decoding")
+    seconds: float = Field(description="seconds since the request arrived")
 
 
-class StreamUtterance(UtteranceGiven):
-    """The next utterance of a stream's conversation; clips are sent in base64."""
+class StreamUtterance(UtteranceInput):
+    """The next utterance of a stream; clips are sent in base64."""
 
     type: Literal["utterance"]
     seq: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="its number in the conversation, from 0; one that was answered is answered again as it was"
+        None, description="its number in the conversation, from 0; the answer to an answered utterance is sent again"
     )
 
 
-class StreamForget(_Given):
-    """End the conversation: nothing of it is kept, and the next utterance begins another."""
+class StreamForget(_Input):
+    """Delete the conversation; the next utterance starts a new one."""
 
     type: Literal["forget"]
 
 
-class StreamSent(RootModel[Annotated[StreamUtterance | StreamForget, Field(discriminator="type")]]):
-    """What a client says on a stream."""
+class StreamMessage(RootModel[Annotated[StreamUtterance | StreamForget, Field(discriminator="type")]]):
+    """A message of a client on a stream."""
 
 
 class StreamReady(BaseModel):
     """The first message of a stream."""
 
     type: Literal["ready"] = "ready"
-    conversation: str = Field(description="the id by which a client comes back to it")
-    next: int = Field(description="how many utterances the service has of it")
+    conversation: str = Field(description="the id by which a client reconnects")
+    next: int = Field(description="the number of the next utterance")
     labels: list[str]
     modalities: list[str]
-    notes: list[str] = Field(description="what a stream cannot know, or is left out")
+    notes: list[str] = Field(description="what a stream cannot know or leaves out")
 
 
 class StreamPrediction(BaseModel):
@@ -190,10 +191,10 @@ class StreamPrediction(BaseModel):
 
     type: Literal["prediction"] = "prediction"
     seq: int
-    prediction: Predicted
+    prediction: UtterancePrediction
     problems: list[str] = Field(
-        description="why it lacks modalities that it might have had and, once in a conversation, what of its words "
-        "the model cannot read; a line each"
+        description="why modalities are missing and, once in a conversation, which text the model cannot read; one "
+        "line each"
     )
 
 
@@ -203,54 +204,54 @@ class StreamForgotten(BaseModel):
     type: Literal["forgotten"] = "forgotten"
 
 
-class Modality(BaseModel):
+class ModalityInfo(BaseModel):
     """One modality of the model."""
 
-    width: int = Field(description="how many features there are of an utterance")
-    encoder: str = Field(description="what made them, and how they were normalised")
-    recorded: bool = Field(description="whether it is made from recordings")
-    available: bool = Field(description="whether it can be made here")
+    width: int = Field(description="the number of features of an utterance")
+    encoder: str = Field(description="the encoder of the features, and their normalisation")
+    recorded: bool = Field(description="whether it is extracted from recordings")
+    available: bool = Field(description="whether this service can extract it")
 
 
-class ModelAnswer(BaseModel):
-    """The model that answers."""
+class ModelResponse(BaseModel):
+    """The model of the service."""
 
     name: str
-    version: str = Field(description="of sdt-erc")
+    version: str = Field(description="the version of sdt-erc")
     labels: list[str]
-    modalities: dict[str, Modality]
-    speakers: str = Field(description="how speakers are told apart: by appearance or identity")
+    modalities: dict[str, ModalityInfo]
+    speakers: str = Field(description="how the model represents speakers: appearance or identity")
     provenance: dict[str, object]
     temperatures: dict[str, float]
     limits: dict[str, float]
-    card: str = Field(description="the model card, Markdown")
+    card: str = Field(description="the model card, in Markdown")
 
 
-class Limit(BaseModel):
-    """The setting of the service that a request went beyond."""
+class LimitExceeded(BaseModel):
+    """The limit that a request exceeded."""
 
     name: str
     value: float
 
 
 class ErrorDetail(BaseModel):
-    """One thing that is not valid."""
+    """One invalid place of a request."""
 
     place: str
     message: str
 
 
 class ErrorBody(BaseModel):
-    """Why there is no prediction."""
+    """An error."""
 
-    code: str = Field(description="a word for programs")
-    message: str = Field(description="a line for people")
-    limit: Limit | None = None
+    code: str = Field(description="machine-readable")
+    message: str = Field(description="one line for people")
+    limit: LimitExceeded | None = None
     details: list[ErrorDetail] | None = None
 
 
-class Error(BaseModel):
-    """What every answer with a status of 400 or more holds."""
+class ErrorResponse(BaseModel):
+    """The body of every response with a status of 400 or more."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -270,14 +271,14 @@ class Error(BaseModel):
 
 
 class StreamError(BaseModel):
-    """Why a message of a stream has no other answer; the stream goes on."""
+    """The answer to a message that cannot be used; the stream continues."""
 
     type: Literal["error"] = "error"
-    seq: int | None = Field(description="of the utterance; null where the message was none")
+    seq: int | None = Field(description="the number of the utterance; null if the message was not an utterance")
     error: ErrorBody
 
 
-class Status(BaseModel):
-    """How the service is."""
+class StatusResponse(BaseModel):
+    """The state of the service."""
 
     status: str

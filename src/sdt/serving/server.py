@@ -1,7 +1,7 @@
-"""Running the service: the socket, the log, and how it stops.
+"""The server process: its socket, its log and its shutdown.
 
-On SIGTERM or Ctrl-C it goes on listening while what runs finishes, and answers new requests with 503, so that a
-balancer hears it; then it ends. A second signal ends it at once.
+After SIGTERM or Ctrl-C it finishes the running requests and answers new ones with 503, so that a load balancer notices;
+then it exits. A second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -20,56 +20,57 @@ from types import FrameType
 import uvicorn
 
 from sdt.errors import InputError
-from sdt.serving.app import Service, create_app
-from sdt.serving.memory import freeze, give_back_at_once
-from sdt.serving.websocket import counting
+from sdt.serving.limits import freeze_objects, unmap_large_blocks
+from sdt.serving.routes import create_app
+from sdt.serving.service import Service
+from sdt.serving.websocket import websocket_protocol
 
 POLL = 0.02
-"""Seconds between looks at what still runs, while the service stops."""
+"""Seconds between checks for running requests while the service stops."""
 LAST_ANSWERS = 2
-"""Seconds for answers that are on their way out."""
+"""Seconds to send the last responses."""
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket at this address.
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that is bound to this address.
 
     Raises:
-        InputError: There is no such address here, or someone else listens there.
+        InputError: This machine does not have the address, or the port is in use.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         ours = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"--host {host}: there is no such address here ({error})") from None
+        raise InputError(f"--host {host}: not an address of this machine ({error})") from None
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         ours.bind(address)
     except OSError as error:
         ours.close()
-        raise InputError(f"{host}:{port}: cannot listen there ({error.strerror}); give another --port") from None
+        raise InputError(f"{host}:{port}: cannot listen ({error.strerror}); choose another --port") from None
     return ours
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Whether an address is reachable from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def address(listening: socket.socket) -> str:
+def url_of(listening: socket.socket) -> str:
     """The URL of a socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def for_browser(url: str) -> str:
-    """A service's URL as a browser of this machine takes it: one that listens everywhere listens here, too.
+def browser_url(url: str) -> str:
+    """A URL of the service that a browser on this machine can open, also if the service listens on all addresses.
 
     Example:
-        >>> for_browser("http://0.0.0.0:8000")
+        >>> browser_url("http://0.0.0.0:8000")
         'http://127.0.0.1:8000'
     """
     return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
@@ -79,25 +80,25 @@ def serve(service: Service, listening: socket.socket) -> int | None:
     """Serve until a signal.
 
     Returns:
-        The signal; None where the server ended for another reason.
+        The signal; None if the server ended for another reason.
     """
     _log_to_stderr()
-    _more_files()
-    freeze()
-    give_back_at_once()
-    server = _Server(configuration(service), service)
+    _raise_file_limit()
+    freeze_objects()
+    unmap_large_blocks()
+    server = _Server(uvicorn_config(service), service)
     server.run(sockets=[listening])
     return server.signal
 
 
-def configuration(service: Service) -> uvicorn.Config:
-    """How the server runs that a service is in."""
+def uvicorn_config(service: Service) -> uvicorn.Config:
+    """The configuration of the server."""
     return uvicorn.Config(
         create_app(service),
         http="h11",
-        ws=counting(service.memory),  # type: ignore[arg-type]
-        ws_max_size=service.settings.json_bytes,
-        ws_per_message_deflate=False,  # a small message could become large ones
+        ws=websocket_protocol(service.memory),  # type: ignore[arg-type]
+        ws_max_size=service.config.json_bytes,
+        ws_per_message_deflate=False,  # a small compressed message could become a large one
         log_config=None,
         access_log=False,
         server_header=False,
@@ -108,40 +109,40 @@ def configuration(service: Service) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but for how it stops."""
+    """Uvicorn with a graceful shutdown."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
         self._stop: asyncio.Task[None] | None = None
         self.signal: int | None = None
-        """The first that came."""
+        """The first signal received."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what handlers are called with
-        """The first signal lets requests finish, the second does not."""
+        """Finish running requests at the first signal; exit at the second."""
         self.signal = self.signal or sig
-        if self._service.doors.stopping or not self.started:
+        if self._service.limiter.stopping or not self.started:
             self.should_exit = self.force_exit = True
             return
-        self._service.doors.stopping = True
+        self._service.limiter.stopping = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second: begin to stop where a signal has come."""
-        if self._service.doors.stopping and self._stop is None:
-            logging.getLogger("sdt.serving").info("stopping; %d requests are running", self._service.doors.running)
-            self._service.talks.stop()
-            self._stop = asyncio.create_task(self._stopped())
+        """Called ten times a second: start the shutdown after a signal."""
+        if self._service.limiter.stopping and self._stop is None:
+            logging.getLogger("sdt.serving").info("stopping; %d requests are running", self._service.limiter.running)
+            self._service.sessions.close_connections()
+            self._stop = asyncio.create_task(self._shut_down())
         return await super().on_tick(counter)
 
-    async def _stopped(self) -> None:
-        until = time.monotonic() + self._service.settings.stop_seconds
+    async def _shut_down(self) -> None:
+        until = time.monotonic() + self._service.config.stop_seconds
         while self._service.running and time.monotonic() < until:
             await asyncio.sleep(POLL)
         self.should_exit = True
 
 
 def _log_to_stderr() -> None:
-    """Lines of our own, and of uvicorn what is wrong; neither holds what a request says."""
+    """Log this package's lines and uvicorn's errors; neither contains anything of a conversation."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     levels = {"sdt.serving": logging.INFO, "uvicorn": logging.ERROR, "python_multipart": logging.ERROR}
@@ -152,15 +153,15 @@ def _log_to_stderr() -> None:
         logger.propagate = False
 
 
-def _more_files() -> None:
-    """Allow as many open files, connections among them, as the system lets us."""
+def _raise_file_limit() -> None:
+    """Allow as many open files and connections as the system permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)) if hard > 0 else soft, hard))
 
 
-def leave(code: int) -> None:
-    """End the process though a thread of it is still at work."""
+def exit_now(code: int) -> None:
+    """End the process although one of its threads is still running."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,7 +1,7 @@
-"""`WebSocket /v1/stream`: utterances in, predictions out as they come.
+"""`WebSocket /v1/stream`: a client sends utterances and receives a prediction for each.
 
-A client speaks JSON, one object a message. Its messages are read one at a time, and the next is read when the answer to
-the last is on its way: a client that sends faster than that is held back by its own connection.
+Messages are JSON objects. The service reads the next message after it has answered the last one, so that a client that
+sends faster is slowed down by its connection.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,62 +20,61 @@ from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
 from sdt.formats.records import record
 from sdt.prediction.stream_features import StreamInput
-from sdt.serving.admission import SUBPROTOCOL
-from sdt.serving.asked import Asked
-from sdt.serving.memory import LARGE, give_back
-from sdt.serving.refusals import Refusal, beyond, invalid
+from sdt.serving.access import SUBPROTOCOL
+from sdt.serving.errors import APIError, invalid_request, limit_exceeded
+from sdt.serving.limits import LARGE, trim_memory
+from sdt.serving.predict_request import PredictRequest
 from sdt.serving.schemas import StreamUtterance
-from sdt.serving.talks import BINARY, IDLE, Ending, Talk
-
-if TYPE_CHECKING:
-    from sdt.serving.app import Service
+from sdt.serving.service import Service
+from sdt.serving.sessions import BINARY, IDLE, CloseReason, Session
 
 log = logging.getLogger("sdt.serving")
 
 
-async def stream(websocket: WebSocket, service: Service) -> None:
-    """One connection, from the handshake to its end.
+async def handle_stream(websocket: WebSocket, service: Service) -> None:
+    """Handle one connection from the handshake to its end.
 
     Raises:
-        Refusal: There is no room for it, or the conversation's id cannot be one.
-        WebSocketDisconnect: The client has gone.
+        APIError: There are too many sessions, or the id of the conversation is not valid.
+        WebSocketDisconnect: The client has disconnected.
     """
-    talk, ending = service.talks.enter(websocket.query_params.get("conversation"))
-    said: dict[str, Any] = websocket.scope["state"]["said"]
-    said.update({"utterances": 0, "errors": 0})
+    session, closing = service.sessions.connect(websocket.query_params.get("conversation"))
+    fields: dict[str, Any] = websocket.scope["state"]["log_fields"]
+    fields.update({"utterances": 0, "errors": 0})
     try:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
-        ended = await _Connection(websocket, service, talk, ending, said).run()
-        said["closed"] = ended.code
-        await websocket.close(ended.code, ended.reason)
+        reason = await _Connection(websocket, service, session, closing, fields).run()
+        fields["closed"] = reason.code
+        await websocket.close(reason.code, reason.reason)
     except WebSocketDisconnect as error:
-        said.setdefault("closed", error.code)
+        fields.setdefault("closed", error.code)
         raise
     finally:
-        service.talks.leave(talk, ending)
+        service.sessions.disconnect(session, closing)
 
 
 class _Connection:
-    """A client, and the conversation that it has."""
+    """A connection to a session."""
 
     def __init__(
         self,
         websocket: WebSocket,
         service: Service,
-        talk: Talk,
-        ending: asyncio.Future[Ending],
-        said: dict[str, Any],
+        session: Session,
+        closing: asyncio.Future[CloseReason],
+        fields: dict[str, Any],
     ) -> None:
-        self._websocket, self._service, self._talk, self._ending, self._said = websocket, service, talk, ending, said
+        self._websocket, self._service, self._session = websocket, service, session
+        self._closing, self._fields = closing, fields
 
-    async def run(self) -> Ending:
-        """Answer messages until the connection shall end.
+    async def run(self) -> CloseReason:
+        """Answer messages until the connection has to close.
 
         Raises:
-            WebSocketDisconnect: The client has gone.
+            WebSocketDisconnect: The client has disconnected.
         """
-        await self._ready()
-        while (message := await self._next()) is not None:
+        await self._send_ready()
+        while (message := await self._receive()) is not None:
             if "text" not in message:
                 return BINARY
             if (answer := await self._answer(message["text"])) is None:
@@ -84,32 +83,32 @@ class _Connection:
             size = len(message["text"])
             del message
             if size > LARGE:
-                give_back()
-        return self._ending.result() if self._ending.done() else IDLE
+                trim_memory()
+        return self._closing.result() if self._closing.done() else IDLE
 
-    async def _ready(self) -> None:
+    async def _send_ready(self) -> None:
         config = self._service.predictor.config
-        async with self._talk.turn:  # an utterance that another connection sent may still be computed
+        async with self._session.lock:  # an utterance of an older connection may still be computed
             ready = {
                 "type": "ready",
-                "conversation": self._talk.id,
-                "next": self._talk.count,
+                "conversation": self._session.id,
+                "next": self._session.count,
                 "labels": list(config.labels),
                 "modalities": list(config.modalities),
-                "notes": self._service.steps.notes,
+                "notes": self._service.stream_batcher.notes,
             }
         await self._websocket.send_text(_dump(ready))
 
-    async def _next(self) -> Mapping[str, Any] | None:
-        """The next message; None if the connection shall end, or nothing comes."""
+    async def _receive(self) -> Mapping[str, Any] | None:
+        """The next message; None if the connection has to close, or after too long without a message."""
         receive = asyncio.ensure_future(self._websocket.receive())
-        either: set[asyncio.Future[Any]] = {receive, self._ending}
-        seconds = self._service.settings.stream_idle_seconds
+        either: set[asyncio.Future[Any]] = {receive, self._closing}
+        seconds = self._service.config.stream_idle_seconds
         try:
             await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             receive.cancel()
-        if self._ending.done() or not receive.done():
+        if self._closing.done() or not receive.done():
             return None
         message = receive.result()
         if message["type"] == "websocket.disconnect":
@@ -117,93 +116,95 @@ class _Connection:
         return {name: value for name, value in message.items() if value is not None}
 
     async def _answer(self, text: str) -> str | None:
-        """The answer to a message; None if the conversation is no longer this connection's."""
+        """The answer to a message; None if a newer connection has taken over the session."""
         try:
-            sent = (await self._service.reader.message(text)).root
-            async with self._talk.turn:
-                if self._ending.done():
+            message = (await self._service.reader.stream_message(text)).root
+            async with self._session.lock:
+                if self._closing.done():
                     return None
-                if isinstance(sent, StreamUtterance):
-                    return await self._utterance(sent)
-                self._service.talks.forget(self._talk)
+                if isinstance(message, StreamUtterance):
+                    return await self._answer_utterance(message)
+                self._service.sessions.reset(self._session)
             return _dump({"type": "forgotten"})
-        except Refusal as refusal:
-            self._said["errors"] += 1
-            number = await self._service.reader.number(text, self._talk.count)
-            return _dump({"type": "error", "seq": number, **json.loads(refusal.body())})
+        except APIError as error:
+            self._fields["errors"] += 1
+            number = await self._service.reader.sequence_number(text, self._session.count)
+            return _dump({"type": "error", "seq": number, **json.loads(error.body())})
 
-    async def _utterance(self, sent: StreamUtterance) -> str:
-        """The answer to an utterance: what is kept if it was answered, or what the model says.
+    async def _answer_utterance(self, message: StreamUtterance) -> str:
+        """The prediction for an utterance, or the recorded one if it was answered before.
 
         Raises:
-            Refusal: It cannot be predicted, or is not the next one; the conversation stays as it was.
+            APIError: It cannot be predicted, or is not the next one; the session is unchanged.
         """
-        talk, settings = self._talk, self._service.settings
-        number = talk.count if sent.seq is None else sent.seq
-        if number < talk.count:
-            return _kept(talk, number)
-        if number > talk.count:
-            raise Refusal(409, "order", f"utterance {number} has come, and the next one is {talk.count}")
-        if number >= settings.stream_utterances:
-            raise beyond(settings, "stream_utterances", f"the conversation has {number:,} utterances")
-        async with self._service.reader.utterance(talk.id, sent, number, talk.speaker) as asked:
-            answer = await self._predicted(asked, number)
-        talk.add(answer, asked.conversation.utterances[0].speaker)
-        self._said["utterances"] += 1
+        session, config = self._session, self._service.config
+        number = session.count if message.seq is None else message.seq
+        if number < session.count:
+            return _recorded_answer(session, number)
+        if number > session.count:
+            raise APIError(409, "order", f"received utterance {number}; the next one is {session.count}")
+        if number >= config.stream_utterances:
+            raise limit_exceeded(config, "stream_utterances", f"the conversation has {number:,} utterances")
+        async with self._service.reader.stream_utterance(session.id, message, number, session.speaker) as request:
+            answer = await self._predict(request, number)
+        session.add(answer, request.conversation.utterances[0].speaker)
+        self._fields["utterances"] += 1
         return answer
 
-    async def _predicted(self, asked: Asked, number: int) -> str:
-        (utterance,) = asked.conversation.utterances
+    async def _predict(self, request: PredictRequest, number: int) -> str:
+        (utterance,) = request.conversation.utterances
         if self._service.log_words:
-            words = [self._talk.id, [[utterance.speaker, utterance.text]]]
+            words = [self._session.id, [[utterance.speaker, utterance.text]]]
             log.info("conversation %s", printable(json.dumps(words, ensure_ascii=False)))
-        features, problems = await self._features(asked)
+        features, problems = await self._features(request)
         try:
-            found = await self._service.steps.predict(StreamInput(utterance, self._talk.id, features), number)
+            spoken = StreamInput(utterance, self._session.id, features)
+            result = await self._service.stream_batcher.predict(spoken, number)
         except InputError as error:
-            raise invalid(str(error)) from None
+            raise invalid_request(str(error)) from None
         return _dump(
             {
                 "type": "prediction",
                 "seq": number,
-                "prediction": record(found.prediction, utterance),
-                "problems": problems + found.problems,
+                "prediction": record(result.prediction, utterance),
+                "problems": problems + result.problems,
             }
         )
 
-    async def _features(self, asked: Asked) -> tuple[dict[str, Any], list[str]]:
-        """The features of an utterance that it brings or its clip gives, and why others lack."""
-        features: dict[str, Any] = {name: _row(encoded) for name, encoded in asked.given.items()}
-        wanted = [modality for modality in self._service.steps.recorded if modality not in features]
-        if not asked.uploads or not wanted or self._service.decoders is None:
-            return features, ["the clip is not used"] if asked.uploads else []
-        settings = self._service.settings
+    async def _features(self, request: PredictRequest) -> tuple[dict[str, Any], list[str]]:
+        """The features that an utterance brings or that its clip gives, and why others are missing."""
+        features: dict[str, Any] = {name: _row(encoded) for name, encoded in request.features.items()}
+        wanted = [modality for modality in self._service.stream_batcher.recorded if modality not in features]
+        if not request.uploads or not wanted or self._service.decoders is None:
+            return features, ["the clip is not used"] if request.uploads else []
+        config = self._service.config
         try:
-            async with asyncio.timeout(settings.request_seconds):
-                made = await self._service.decoders.make(asked.conversation, asked.uploads)
+            async with asyncio.timeout(config.request_seconds):
+                extracted = await self._service.decoders.extract(request.conversation, request.uploads)
         except TimeoutError:
-            raise beyond(settings, "request_seconds", "the clip took too long") from None
-        problems = [line for modality in wanted if modality in made for line in made[modality].problems]
-        return features | {modality: _row(made[modality]) for modality in wanted if modality in made}, problems
+            raise limit_exceeded(config, "request_seconds", "decoding the clip took too long") from None
+        problems = [line for modality in wanted if modality in extracted for line in extracted[modality].problems]
+        return features | {m: _row(extracted[m]) for m in wanted if m in extracted}, problems
 
 
-def _kept(talk: Talk, number: int) -> str:
+def _recorded_answer(session: Session, number: int) -> str:
     """The answer to an utterance that was answered before.
 
     Raises:
-        Refusal: It is not kept any more.
+        APIError: It is no longer kept.
     """
-    answer = talk.answered(number)
+    answer = session.answer(number)
     if answer is None:
-        raise Refusal(409, "answered", f"utterance {number} was answered long ago; the next one is {talk.count}")
+        text = f"utterance {number} was answered, but its answer is no longer kept; the next one is {session.count}"
+        raise APIError(409, "answered", text)
     return answer
 
 
 def _row(encoded: Encoded) -> npt.NDArray[np.float32] | None:
-    """The features of the only utterance that was encoded."""
+    """The features of the only utterance that was encoded; None if it has none."""
     return encoded.features[0] if encoded.present[0] else None
 
 
 def _dump(value: Mapping[str, object]) -> str:
-    # Names and words may hold what UTF-8 cannot.
+    # Names and texts may hold characters that UTF-8 cannot encode.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Checking JSON against its schema: what is not valid, where, and which fields there are."""
+"""Validation of JSON against its schema, with the place of every error and the fields that are allowed there."""
 
 from __future__ import annotations
 
@@ -9,70 +9,70 @@ from pydantic import BaseModel, ValidationError
 
 from sdt.errors import near_miss, printable
 from sdt.serving import schemas
-from sdt.serving.refusals import Refusal, invalid
+from sdt.serving.errors import APIError, invalid_request
 
-Given = TypeVar("Given", bound=BaseModel)
+Input = TypeVar("Input", bound=BaseModel)
 Detail = Mapping[str, object]
-DETAILS = 20
-"""What is not valid is listed up to so many times."""
-_WORDS = 80
-"""Characters of a part of a place."""
+MAX_DETAILS = 20
+"""Errors that a response lists, at most."""
+_LONGEST = 80
+"""Characters of each part of a place."""
 
 
-def parsed(model: type[Given], body: bytes, where: str = "") -> Given:
-    """JSON as an object of the schema.
+def validate(schema: type[Input], body: bytes, where: str = "") -> Input:
+    """Parse JSON into an object of the schema.
 
     Args:
-        model: The schema.
-        body: JSON with few values: there is an error for each that is not valid.
-        where: What stands before the places of errors.
+        schema: The schema.
+        body: JSON with few values: each invalid one causes an error.
+        where: The prefix of the places of errors.
 
     Raises:
-        Refusal: It is no JSON, or not of the schema.
+        APIError: It is not JSON, or does not match the schema.
     """
     try:
-        return model.model_validate_json(body)
+        return schema.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         if found[0]["type"] == "json_invalid":
-            raise Refusal(400, "malformed", f"{where and f'{where[:-1]}: '}not JSON: {found[0]['msg']}") from None
-        raise not_valid([_detail(model, one, where) for one in found[:DETAILS]], len(found)) from None
+            raise APIError(400, "malformed", f"{where and f'{where[:-1]}: '}not JSON: {found[0]['msg']}") from None
+        raise validation_error([_detail(schema, one, where) for one in found[:MAX_DETAILS]], len(found)) from None
 
 
-def not_valid(details: Sequence[Detail], count: int | None = None) -> Refusal:
-    """What is refused since it is not of the schema.
+def validation_error(details: Sequence[Detail], count: int | None = None) -> APIError:
+    """The error of a request that does not match its schema.
 
     Args:
-        details: Where, and why; at least one.
-        count: How many there are; None for those.
+        details: Place and message of each error; at least one.
+        count: The number of errors; None for that of `details`.
     """
     first, others = details[0], (count or len(details)) - 1
     more = f" (and {others} more)" if others else ""
-    return invalid(f"{first['place']}: {first['message']}{more}", details[:DETAILS])
+    return invalid_request(f"{first['place']}: {first['message']}{more}", details[:MAX_DETAILS])
 
 
-def _detail(model: type[BaseModel], error: Any, where: str) -> Detail:  # noqa: ANN401 - pydantic's dictionary
-    place = where + ".".join(_cut(str(part)) for part in error["loc"])
+def _detail(schema: type[BaseModel], error: Any, where: str) -> Detail:  # noqa: ANN401 - pydantic's dictionary
+    place = where + ".".join(_shortened(str(part)) for part in error["loc"])
     message = error["msg"]
-    if error["type"] == "union_tag_invalid":  # pydantic's message quotes the tag, however long it is
+    if error["type"] == "union_tag_invalid":  # pydantic's message quotes the tag, whatever its length
         message = f"unknown type; allowed are: {error['ctx']['expected_tags']}"
     if error["type"] == "extra_forbidden":
-        fields = list(_model_at(model, error["loc"]).model_fields)
-        meant = near_miss(str(error["loc"][-1])[:_WORDS], fields)
+        fields = list(_schema_at(schema, error["loc"]).model_fields)
+        meant = near_miss(str(error["loc"][-1])[:_LONGEST], fields)
         meant = meant if "did you mean" in meant else ";"
         message = f"unknown field{meant} allowed are: {', '.join(fields)}"
     return {"place": place.rstrip(".") or "body", "message": message}
 
 
-def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+def _schema_at(schema: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
     """The schema of the object that has a field at this place."""
     if len(place) > 1 and place[-2] == "clip":
-        return schemas.ClipGiven
-    if model is schemas.StreamSent:
+        return schemas.ClipInput
+    if schema is schemas.StreamMessage:
         return schemas.StreamUtterance if place[0] == "utterance" else schemas.StreamForget
-    return model
+    return schema
 
 
-def _cut(text: str) -> str:
-    text = printable(text[: 2 * _WORDS])
-    return text if len(text) <= _WORDS else f"{text[: _WORDS - 3]}..."
+def _shortened(text: str) -> str:
+    text = printable(text[: 2 * _LONGEST])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,7 +1,8 @@
-"""Uvicorn's WebSocket protocol, with bounds on what a client can make it hold.
+"""Uvicorn's WebSocket protocol, with limits on the memory that a client can occupy.
 
-As it is, a client that reads nothing keeps its connection and its buffers for ever, pings and empty fragments fill
-memory without end, and a client whose messages wait for us is cut off, since its answer to a ping waits behind them.
+In uvicorn's own, a client that reads nothing keeps its connection and buffers forever, and pings and empty fragments
+fill memory without limit. It also disconnects a client whose messages wait in the queue of the service, since the
+answer to a ping waits behind them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from sdt.serving.memory import MemoryBudget
+from sdt.serving.limits import MemoryBudget
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 UNREAD_SECONDS = 60.0
-"""Seconds after which a client that does not read what was sent is cut off."""
+"""Seconds after which a client that does not read is disconnected."""
 UNREAD_BYTES = 2**20
-"""Bytes that may wait for a client to read them; what the service itself says waits before it comes to so many."""
+"""Bytes that may wait for a client to read them; the service stops sending before that."""
 FRAGMENTS = 4096
-"""Fragments of a message; empty ones would otherwise be as many as a client likes."""
+"""Fragments of a message, empty ones included."""
 SMALL = 64 * 2**10
-"""Bytes that a connection may hold, however much all of them do."""
+"""Bytes that a connection may hold even if the memory budget is exceeded."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection.
 
     Args:
-        config: Uvicorn's, as are the next two.
-        server_state: See there.
-        app_state: See there.
-        budget: What its unread messages are counted in.
+        config: As of uvicorn's protocol.
+        server_state: As of uvicorn's protocol.
+        app_state: As of uvicorn's protocol.
+        budget: Counts the memory of its unread messages.
     """
 
     def __init__(
@@ -48,56 +49,56 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state)
         self._budget, self._counted = budget, 0
         self._partial = 0
-        """Bytes of the fragments of a message that is not complete."""
+        """Bytes of the fragments of an incomplete message."""
         self._sizes: deque[int] = deque()
-        """Bytes of each message in the queue, and before them that of the one which the application is at."""
+        """Bytes of each message in the queue, preceded by those of the message that the application processes."""
         self._taken = False
         self._unread: TimerHandle | None = None
         self._heard = False
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
+        """Handle received bytes; see asyncio."""
         self._heard = True
         super().data_received(data)
         self._count()
-        if self._budget.full and self._counted > SMALL:
+        if self._budget.exceeded and self._counted > SMALL:
             self._fail(1013, "limit held_bytes")
 
     def pause_writing(self) -> None:
-        """The client does not read: it has a while to begin again."""
+        """Disconnect the client if it does not start reading again in time."""
         super().pause_writing()
         self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """The client reads again."""
         super().resume_writing()
         self._reads()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio."""
+        """Release what the connection held; see asyncio."""
         self._reads()
         self._sizes.clear()
         super().connection_lost(exc)
         self._count()
 
     def handle_ping(self) -> None:
-        """Answer, unless the answers are not read."""
+        """Answer a ping, unless the client does not read the answers."""
         super().handle_ping()
         if self.transport.get_write_buffer_size() > UNREAD_BYTES:
             self.transport.abort()
 
     def handle_text(self, event: Frame) -> None:
-        """The first fragment of a message, or all of it."""
+        """Handle the first fragment of a text message, or all of it."""
         self._partial = 0 if self.close_sent else len(event.data)
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
-        """The same for bytes."""
+        """Handle the first fragment of a binary message, or all of it."""
         self._partial = 0 if self.close_sent else len(event.data)
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Another fragment."""
+        """Handle a further fragment."""
         if self.close_sent:
             return
         if len(self.frames) >= FRAGMENTS:
@@ -107,7 +108,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
-        """A message is complete."""
+        """Queue a complete message."""
         size, self._partial = self._partial, 0
         if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
             self._fail(1007, "not UTF-8")
@@ -117,7 +118,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """The next message; the one before is read by now."""
+        """The next message; the application has processed the previous one."""
         if self._taken and self._sizes:
             self._sizes.popleft()
             self._count()
@@ -127,13 +128,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: ASGISendEvent) -> None:
-        """What the application says; a refusal completes the handshake, which uvicorn would call a mistake."""
+        """Send a message; an error response completes the handshake, which uvicorn does not expect."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
-        """No answer to a ping: a client that sends, or whose messages wait for us, lives all the same."""
+        """Disconnect a client that has not answered a ping, unless it sends or its messages wait in the queue."""
         if (self._heard or self.read_paused) and not self.transport.is_closing():
             self._heard = False
             assert self.ping_timeout is not None
@@ -148,13 +149,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._unread = None
 
     def _count(self) -> None:
-        """Bring what all connections hold up to date."""
+        """Update the memory budget."""
         now = 0 if self.disconnected else len(self.conn.reader.buffer) + self._partial + sum(self._sizes)
         self._budget.add(now - self._counted)
         self._counted = now
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close the connection over what the client sends."""
+        """Close the connection because of what the client sends."""
         self.frames, self._partial = [], 0
         if self.close_sent:
             return
@@ -162,8 +163,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.handle_parser_exception()
 
 
-def counting(budget: MemoryBudget) -> Callable[..., Protocol]:
-    """The protocol for uvicorn."""
+def websocket_protocol(budget: MemoryBudget) -> Callable[..., Protocol]:
+    """The protocol as uvicorn expects it."""
     return partial(WebSocketProtocol, budget=budget)
 
 

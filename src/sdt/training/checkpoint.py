@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sdt.errors import InputError, described
+from sdt.errors import InputError, describe_error
 from sdt.files import atomic_file, atomic_folder
 from sdt.json_values import is_finite, is_size, require
 from sdt.training.processes import Processes
@@ -96,7 +96,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
         return State(history, best_epoch, values["best_score"], best)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{current}: damaged ({described(error)}); start the run anew with --overwrite") from None
+        raise InputError(f"{current}: damaged ({describe_error(error)}); start the run anew with --overwrite") from None
 
 
 def share_checkpoint(processes: Processes, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

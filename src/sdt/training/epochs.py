@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 from sdt.conversation import Conversation
-from sdt.corpus.batch_order import batch_order
-from sdt.corpus.batches import split_batches
-from sdt.corpus.lengths import lengths_of
+from sdt.corpus.batches import batch_order, split_batches
+from sdt.corpus.selection import conversation_lengths
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
@@ -64,7 +63,7 @@ class TrainingRun:
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
-        lengths = lengths_of(self.protocol.train)
+        lengths = conversation_lengths(self.protocol.train)
         self.batches_per_epoch = len(
             batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
         )

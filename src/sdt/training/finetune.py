@@ -29,9 +29,10 @@ from torch import Tensor, nn
 import sdt
 from sdt.corpus.store import Corpus
 from sdt.device import autocast
+from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import longest
-from sdt.encoders.text_model import RECORD, find_text_model, weights_sha256
-from sdt.encoders.text_pieces import Piece, packed
+from sdt.encoders.text_model import RECORD, find_text_model
+from sdt.encoders.text_pieces import Piece, pack_batches
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
@@ -245,7 +246,7 @@ class _Run:
 
     def _logits(self, pieces: Sequence[Piece]) -> Tensor:
         with autocast(self.device, "auto"):
-            logits: Tensor = self.model(*packed(pieces, self.pad, self.device))
+            logits: Tensor = self.model(*pack_batches(pieces, self.pad, self.device))
         return logits.float()
 
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from sdt.corpus.store import Corpus
+from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text import pool
-from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel, silence
-from sdt.encoders.text_pieces import Piece, pieces_of
+from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
+from sdt.encoders.text_pieces import Piece, split_tokens
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
 from sdt.training.checkpoint import trained
@@ -94,7 +95,7 @@ def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Tex
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
     return Texts(
-        pieces_of(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+        split_tokens(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
     )
 
 
@@ -127,7 +128,7 @@ def save_encoder(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folde
         config.base_model_name_or_path, config.inference_mode = settings.encoder, True
         config.save_pretrained(folder)
         return
-    with silence():
+    with quiet_transformers():
         model: Any = encoder
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED
-from sdt.corpus.shares import Share, share_of
+from sdt.corpus.batches import Shard, shard
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score_confusion
@@ -191,7 +191,7 @@ class Trainer:
             waiting.clear()
 
         for index, batch in enumerate(batches):
-            share = share_of(batch, self.processes.rank, self.processes.size)
+            share = shard(batch, self.processes.rank, self.processes.size)
             classes, numbers = self._step(share, self.rate(first_step + index))
             waiting.append((numbers, batch, classes, share.batch.label))
             if len(waiting) == patience:
@@ -202,7 +202,7 @@ class Trainer:
         epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.classifiers, found, strict=True)}
         return epoch
 
-    def _step(self, share: Share, rate: float) -> tuple[Tensor, Tensor]:
+    def _step(self, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
         """One batch.
 
         Returns:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sdt.corpus.store import Corpus
-from sdt.language import languages_of
+from sdt.language import detect_languages
 from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.registry import find
@@ -24,13 +24,13 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
     recipe = resolved(recipe)
     kind = find(recipe.architecture)
     config = kind.config_class.for_corpus(corpus, recipe.settings_of_model, recipe.modalities)
-    config = replace(config, languages=languages_of(_sample(corpus)))
+    config = replace(config, languages=detect_languages(_sample(corpus)))
     kind.objective_for(config, recipe.objective)
     return kind, config
 
 
 def _sample(corpus: Corpus) -> Iterator[str]:
     """The words of up to two hundred conversations of the train split."""
-    train = corpus.split("train") if "train" in corpus.splits else corpus.everything()
+    train = corpus.split("train") if "train" in corpus.splits else corpus.all_conversations()
     for conversation in train[:: max(1, len(train) // 100)]:
         yield from (utterance.text for utterance in conversation.utterances if utterance.text)

@@ -74,7 +74,7 @@ class Processes:
             patiently: Whether it may take much longer in one process than in the others.
 
         Raises:
-            InputError: Or any other error of `work`; `sdt.errors.ToldElsewhereError` in the processes that do
+            InputError: Or any other error of `work`; `sdt.errors.ReportedElsewhereError` in the processes that do
                 not report it.
             KeyboardInterrupt: A process was stopped.
             LostProcessError: A process was lost.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sdt.conversation import Conversation
-from sdt.corpus.selection import labelled
+from sdt.corpus.selection import has_labels
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.settings import Training
@@ -66,4 +66,4 @@ def _need(corpus: Corpus, split: str, why: str) -> None:
 
 
 def _labelled(corpus: Corpus, split: str) -> bool:
-    return split in corpus.splits and labelled(corpus.split(split))
+    return split in corpus.splits and has_labels(corpus.split(split))

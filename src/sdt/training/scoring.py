@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from sdt.conversation import Conversation
-from sdt.corpus.lengths import lengths_of
-from sdt.corpus.selection import chosen, places_of
-from sdt.corpus.shares import divided
+from sdt.corpus.batches import partition
+from sdt.corpus.selection import conversation_lengths, select, utterance_keys
 from sdt.evaluation.outputs import SplitOutputs
 from sdt.training.processes import Processes
 
@@ -33,9 +32,9 @@ def divided_outputs(
     """
     if processes.size == 1:
         return run(conversations)
-    lengths = lengths_of(conversations).tolist()
-    mine = divided(lengths, processes.size)[processes.rank]
-    part = processes.barrier(lambda: run(chosen(conversations, mine)), patiently=False)
+    lengths = conversation_lengths(conversations).tolist()
+    mine = partition(lengths, processes.size)[processes.rank]
+    part = processes.barrier(lambda: run(select(conversations, mine)), patiently=False)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.concatenate([np.arange(0), *(np.arange(starts[i], starts[i + 1]) for i in mine)])  # of this process
 
@@ -51,6 +50,6 @@ def divided_outputs(
         probabilities={head: whole(of_head) for head, of_head in part.probabilities.items()},
         label=whole(part.label),
         weights=weights if weights.any() else None,  # those of an utterance sum to 1
-        utterance_keys=places_of(conversations),
+        utterance_keys=utterance_keys(conversations),
         present=whole(part.present.astype(np.uint8)).astype(np.bool_),
     )

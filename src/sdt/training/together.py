@@ -29,7 +29,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from sdt.device import DeviceName, choose_device
-from sdt.errors import InputError, ToldElsewhereError
+from sdt.errors import InputError, ReportedElsewhereError
 from sdt.training.processes import LostProcessError, Processes, output_once
 
 TIMEOUT = "SDT_DIST_TIMEOUT"
@@ -133,7 +133,7 @@ class Together(Processes):
         self._add(codes, self._patient if patiently else self._steps)
         failed = (codes == _FAILED).nonzero().flatten().tolist()
         if failed and failed[0] != self.rank:
-            raise ToldElsewhereError(f"process {failed[0]} tells why")
+            raise ReportedElsewhereError(f"process {failed[0]} tells why")
         if failed and isinstance(failure, InputError) and not self.first:
             where = f"process {self.rank} of {self.size}, on {socket.gethostname()}"
             raise InputError(f"{where}: {failure}") from None
@@ -145,7 +145,7 @@ class Together(Processes):
 
     def refuse(self, error: Exception) -> NoReturn:
         """See `Processes`."""
-        raise error if self.first else ToldElsewhereError("process 0 tells why") from None
+        raise error if self.first else ReportedElsewhereError("process 0 tells why") from None
 
     def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         """See `Processes`."""

@@ -17,17 +17,18 @@ from sdt.analysis.explanation.embeddings import Embeddings, embed, spaces
 from sdt.analysis.explanation.representations import figure, grid
 from sdt.analysis.explanation.separation import separation
 from sdt.corpus.batches import corpus_batch
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.models.config import Architecture, SDTConfig
 from sdt.models.sdt.model import SDT
 from tests.evaluation.small import small_corpus, small_model
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(make_draft(test=8), tmp_path_factory.mktemp("corpus") / "tiny")
+    return write_corpus(make_builder(test=8), tmp_path_factory.mktemp("corpus") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +124,13 @@ def test_a_draw_where_there_are_many(model: SDT, corpus: Corpus) -> None:
 
 
 def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:
-    draft = make_draft(test=6)
-    rows = np.arange(len(draft.features["voice"].present))
-    draft.features["voice"].present[:] = rows < 3
-    draft.features["voice"].features[rows >= 3] = 0
-    draft.features["words"].features[:] = 1.0
-    draft.features["words"].present[:] = True
-    corpus = write_corpus(draft, tmp_path / "odd")
+    builder = make_builder(test=6)
+    rows = np.arange(len(builder.features["voice"].present))
+    builder.features["voice"].present[:] = rows < 3
+    builder.features["voice"].features[rows >= 3] = 0
+    builder.features["words"].features[:] = 1.0
+    builder.features["words"].present[:] = True
+    corpus = write_corpus(builder, tmp_path / "odd")
     torch.manual_seed(0)
     model = SDT(SDTConfig.for_corpus(corpus, Architecture(width=8, heads=2)))
     found = embed(model, corpus, corpus.split("test"))

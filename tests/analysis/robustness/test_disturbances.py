@@ -22,13 +22,14 @@ from sdt.analysis.robustness.disturbances import (
 from sdt.batch import Batch
 from sdt.conversation import Conversation
 from sdt.corpus.batches import corpus_batch
-from sdt.corpus.store import Corpus, write_corpus
-from tests.training.conftest import make_draft
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
+from tests.training.conftest import make_builder
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(make_draft(test=200), tmp_path_factory.mktemp("corpora") / "tiny")
+    return write_corpus(make_builder(test=200), tmp_path_factory.mktemp("corpora") / "tiny")
 
 
 def batch_of(corpus: Corpus, ids: list[str]) -> Batch:
@@ -119,8 +120,8 @@ def test_other_features_are_made_once(corpus: Corpus, whole: Batch) -> None:
 
 
 def test_without_a_train_split_all_is_looked_at(tmp_path: Path) -> None:
-    draft = make_draft()
-    draft.splits = {"test": draft.splits["test"]}
-    corpus = write_corpus(draft, tmp_path / "c")
+    builder = make_builder()
+    builder.splits = {"test": builder.splits["test"]}
+    corpus = write_corpus(builder, tmp_path / "c")
     x = corpus.modalities["voice"].rows(slice(0, corpus.size))[corpus.modalities["voice"].present]
     np.testing.assert_allclose(deviations(corpus, "voice"), x.std(axis=0), rtol=1e-4)

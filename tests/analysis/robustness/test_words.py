@@ -11,12 +11,12 @@ import pytest
 from sdt.analysis.robustness.words import misheard, running_words, text_modality, wrong_words
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.batches import corpus_batch
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.errors import InputError
 from sdt.models.config import Architecture, SDTConfig
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 VOCABULARY = ["alpha", "beta"]
 LONG = Conversation("c", (Utterance("0", "a", " ".join(f"w{i}" for i in range(4000))), Utterance("1", "b")))
@@ -47,27 +47,27 @@ def test_errors_of_a_low_rate_are_among_those_of_a_higher_one() -> None:
     assert misheard(LONG, 1, VOCABULARY, seed=1).utterances[1].text is None
 
 
-def spoken_draft() -> Draft:
+def spoken_builder() -> CorpusBuilder:
     """The tiny corpus with words of its own and the features that `words:16` makes of them."""
-    draft = make_draft()
+    builder = make_builder()
     random = np.random.default_rng(0)
     lexicon = [f"word{number}" for number in range(30)]
-    draft.conversations = [
+    builder.conversations = [
         Conversation(
             c.id,
             tuple(
                 replace(u, text=" ".join(random.choice(lexicon, size=1 + i % 4))) for i, u in enumerate(c.utterances)
             ),
         )
-        for c in draft.conversations
+        for c in builder.conversations
     ]
-    draft.features["words"] = encode_conversations(text_encoder("words:16"), draft.conversations)
-    return draft
+    builder.features["words"] = encode_conversations(text_encoder("words:16"), builder.conversations)
+    return builder
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(spoken_draft(), tmp_path_factory.mktemp("corpora") / "spoken")
+    return write_corpus(spoken_builder(), tmp_path_factory.mktemp("corpora") / "spoken")
 
 
 def config_of(corpus: Corpus) -> SDTConfig:
@@ -106,12 +106,12 @@ def test_where_words_cannot_be_read_again(corpus: Corpus, tmp_path: Path) -> Non
     ):
         text_modality(strange, tmp_path)
     assert text_modality(config, tmp_path) == "words"
-    draft = spoken_draft()
-    draft.features["words"].features[draft.features["words"].present] += 0.5
-    other = write_corpus(draft, tmp_path / "other")
+    builder = spoken_builder()
+    builder.features["words"].features[builder.features["words"].present] += 0.5
+    other = write_corpus(builder, tmp_path / "other")
     with pytest.raises(InputError, match="'words:16' makes other features of the words of conversation 'test0'"):
         wrong_words(config_of(other), tmp_path, other, other.split("test"), (0.5,), 0)
-    silent = spoken_draft()
+    silent = spoken_builder()
     silent.conversations = [
         Conversation(c.id, tuple(replace(u, text=None) for u in c.utterances)) for c in silent.conversations
     ]

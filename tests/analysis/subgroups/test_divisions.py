@@ -20,8 +20,8 @@ from sdt.analysis.subgroups.divisions import (
 )
 from sdt.analysis.subgroups.facts import Fact, facts
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.bootstrap import Resampling
 from sdt.evaluation.scores import score
@@ -55,8 +55,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         "audio": FeatureTable(np.zeros((8, 3), np.float32), audio, "made"),
     }
     conversations = [Conversation("c", spoken), other]
-    draft = Draft("two", conversations, LABELS, {"test": ["c", "d"]}, features, Speakers.of(conversations, "identity"))
-    return write_corpus(draft, tmp_path_factory.mktemp("corpora") / "two")
+    builder = CorpusBuilder(
+        "two", conversations, LABELS, {"test": ["c", "d"]}, features, Speakers.of(conversations, "identity")
+    )
+    return write_corpus(builder, tmp_path_factory.mktemp("corpora") / "two")
 
 
 def test_facts(corpus: Corpus) -> None:

@@ -33,6 +33,8 @@ def table(folder: Path, frame: pd.DataFrame, **options: object) -> Path:
         ({"Label": 1, "EMOTION": "x", "start_time": 1.5, "End Time": 2.5}, "Label, EMOTION, start_time, End Time"),
         ({"speaker": "Ann", "text": "Hello", "Split": "train", "order": COUNT}, "speaker, text, Split, order"),
         ({"Unnamed: 0": COUNT[::-1]}, "Unnamed: 0"),
+        ({"Unnamed: 0.1": COUNT[::-1], "label.1": 2, "label_x": 1}, "Unnamed: 0.1, label.1, label_x"),
+        ({"split_name": 1, "emotion_code": 3, "polarity": 1}, "split_name, emotion_code, polarity"),
         ({"nr": COUNT + 1}, "nr (numbers the rows)"),
         ({"q": [*range(10), *range(8), *range(6)]}, "q (numbers the rows)"),
         ({"q": COUNT + 100}, "q (numbers the rows)"),
@@ -48,7 +50,16 @@ def test_annotation_and_numbers_of_rows_are_left_out(
 
 
 def test_features_that_are_called_similarly_stay(tmp_path: Path) -> None:
-    names = ["label_entropy", "f0_start", "emotion_intensity", "text_length", "speaker_rate", "duration"]
+    names = [
+        "label_entropy",
+        "f0_start",
+        "emotion_intensity",
+        "text_length",
+        "speaker_rate",
+        "duration",
+        "gaze_x",
+        "mfcc.1",
+    ]
     found = read_table(table(tmp_path, KEYED.assign(**dict.fromkeys(names, 0.5))))
     assert found.columns == ("f0", "f1", "f2", *names)
 

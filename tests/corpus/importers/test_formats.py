@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from sdt.__main__ import main
-from sdt.corpus.build import build
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.tables import read_tables
+from sdt.corpus.importing import import_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, MissingDependencyError
 from sdt.formats import read_transcript
@@ -76,7 +76,7 @@ UTTERANCES: dict[str, Write] = {
 def test_tables_of_utterances(utterances: Path, tmp_path: Path, name: str) -> None:
     UTTERANCES[name](tmp_path / name)
     options = ImportOptions(text_encoder="words:4")
-    found, expected = (build([path], options) for path in (tmp_path / name, utterances))
+    found, expected = (import_corpus([path], options) for path in (tmp_path / name, utterances))
     found.check()
     assert list(found.conversations) == list(expected.conversations)
     assert found.splits == expected.splits
@@ -86,8 +86,8 @@ def test_tables_of_utterances(utterances: Path, tmp_path: Path, name: str) -> No
 def test_a_named_encoding(tmp_path: Path, name: str) -> None:
     table = TABLE.assign(text="Hé")
     (tmp_path / name).write_bytes((lines(table) if name == "u.jsonl" else table.to_csv(index=False)).encode("cp437"))
-    draft = build([tmp_path / name], ImportOptions(text_encoder="words:4", encoding="cp437"))
-    assert {utterance.text for conversation in draft.conversations for utterance in conversation.utterances} == {"Hé"}
+    builder = import_corpus([tmp_path / name], ImportOptions(text_encoder="words:4", encoding="cp437"))
+    assert {utterance.text for conversation in builder.conversations for utterance in conversation.utterances} == {"Hé"}
 
 
 def test_nothing_as_other_programs_write_it(tmp_path: Path) -> None:
@@ -95,18 +95,18 @@ def test_nothing_as_other_programs_write_it(tmp_path: Path) -> None:
     records = TABLE.assign(label=labels, text=float("nan")).to_dict("records")
     (tmp_path / "u.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     np.save(tmp_path / "x.npy", X)
-    draft = build([tmp_path / "u.jsonl", tmp_path / "x.npy"], ImportOptions())
-    assert [(u.label, u.text) for u in draft.conversations[0].utterances] == [
+    builder = import_corpus([tmp_path / "u.jsonl", tmp_path / "x.npy"], ImportOptions())
+    assert [(u.label, u.text) for u in builder.conversations[0].utterances] == [
         (None, None), ("calm", None), (None, None), ("glad", None),
     ]  # fmt: skip
-    assert draft.labels == ("calm", "glad")
+    assert builder.labels == ("calm", "glad")
 
 
 def test_other_names_of_splits(tmp_path: Path) -> None:
     splits = ["Train"] * 8 + ["val"] * 4 + ["VALID"] * 4 + ["validation"] * 4 + ["testing"] * 4
     TABLE.assign(split=splits).to_csv(tmp_path / "u.csv", index=False)
-    draft = build([tmp_path / "u.csv"], ImportOptions(text_encoder="words:4"))
-    assert draft.splits == {"train": ["c0", "c1"], "dev": ["c2", "c3", "c4"], "test": ["c5"]}
+    builder = import_corpus([tmp_path / "u.csv"], ImportOptions(text_encoder="words:4"))
+    assert builder.splits == {"train": ["c0", "c1"], "dev": ["c2", "c3", "c4"], "test": ["c5"]}
 
 
 def values(of: Callable[[npt.NDArray[Any]], object]) -> dict[str, object]:
@@ -189,10 +189,10 @@ def test_tables_of_features(utterances: Path, tmp_path: Path, name: str) -> None
 
 def check(utterances: Path, path: Path) -> None:
     """The features of a file are those of the utterances, in their order."""
-    draft = build([utterances], ImportOptions(), features={"x": [path]})
-    draft.check()
-    assert draft.features["x"].present.all()
-    np.testing.assert_allclose(draft.features["x"].features, X, rtol=1e-6)
+    builder = import_corpus([utterances], ImportOptions(), features={"x": [path]})
+    builder.check()
+    assert builder.features["x"].present.all()
+    np.testing.assert_allclose(builder.features["x"].features, X, rtol=1e-6)
 
 
 REFUSED: dict[str, tuple[Write, str]] = {
@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "objects.joblib": (lambda path: joblib.dump(np.array([None]), path), "array of type"),
     "bomb.joblib": (lambda path: path.write_bytes(zlib.compress(bytes(100 * 2**20), 9)), "expands to more than"),
     "model.pt": (lambda path: torch.save(torch.nn.Linear(2, 2), path), "Linear"),
-    "expanded.pt": (lambda path: torch.save(torch.zeros(1).expand(10**9), path), "larger than what is stored"),
+    "expanded.pt": (lambda path: torch.save(torch.zeros(1).expand(10**9), path), "larger than its storage"),
     "old.pt": (lambda path: torch.save(1, path, _use_new_zipfile_serialization=False), "before torch 1.6"),
 }
 
@@ -220,7 +220,7 @@ def test_features_that_are_refused(utterances: Path, tmp_path: Path, name: str) 
     write, message = REFUSED[name]
     write(tmp_path / name)
     with pytest.raises(InputError, match=message) as caught:
-        build([utterances], ImportOptions(), features={"x": [tmp_path / name]})
+        import_corpus([utterances], ImportOptions(), features={"x": [tmp_path / name]})
     assert "\n" not in str(caught.value)
 
 
@@ -234,7 +234,7 @@ def test_numbers_that_are_ids(tmp_path: Path) -> None:
 def test_rows_in_another_order_than_their_index(utterances: Path, tmp_path: Path) -> None:
     FEATURES.sample(frac=1, random_state=1).to_csv(tmp_path / "x.csv")
     with pytest.raises(InputError, match="are in another order"):
-        build([utterances], ImportOptions(), features={"x": [tmp_path / "x.csv"]})
+        import_corpus([utterances], ImportOptions(), features={"x": [tmp_path / "x.csv"]})
 
 
 @pytest.mark.parametrize("name", ["u.parquet", "x.parquet"])
@@ -242,7 +242,7 @@ def test_without_pyarrow(utterances: Path, tmp_path: Path, monkeypatch: pytest.M
     (TABLE if name == "u.parquet" else FEATURES).to_parquet(tmp_path / name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingDependencyError, match=r"sdt-erc\[parquet\]"):
-        build([tmp_path / name] if name == "u.parquet" else [utterances, tmp_path / name], ImportOptions())
+        import_corpus([tmp_path / name] if name == "u.parquet" else [utterances, tmp_path / name], ImportOptions())
 
 
 def test_a_folder_named_like_its_modality(utterances: Path, tmp_path: Path) -> None:

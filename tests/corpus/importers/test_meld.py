@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdt.corpus.build import build
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.meld import LABELS
+from sdt.corpus.importing import import_corpus
 from sdt.errors import InputError
 from tests.shared import SHARED_DATA, needs_meld
 
@@ -55,32 +55,32 @@ def csvs(tmp_path: Path) -> list[Path]:
 
 
 def test_dialogues_become_conversations_of_their_split(csvs: list[Path]) -> None:
-    draft = build(csvs, ImportOptions(text_encoder="words:8"))
-    draft.check()
-    assert [c.id for c in draft.conversations] == ["train_0", "train_2", "dev_0", "dev_1"]
-    assert draft.splits == {"train": ["train_0", "train_2"], "dev": ["dev_0", "dev_1"]}
-    assert draft.labels == LABELS
-    assert draft.licence == "GPL-3.0"
-    assert (draft.speakers.mode, draft.speakers.count) == ("appearance", 2)
-    first = draft.conversations[0]
+    builder = import_corpus(csvs, ImportOptions(text_encoder="words:8"))
+    builder.check()
+    assert [c.id for c in builder.conversations] == ["train_0", "train_2", "dev_0", "dev_1"]
+    assert builder.splits == {"train": ["train_0", "train_2"], "dev": ["dev_0", "dev_1"]}
+    assert builder.labels == LABELS
+    assert builder.licence == "GPL-3.0"
+    assert (builder.speakers.mode, builder.speakers.count) == ("appearance", 2)
+    first = builder.conversations[0]
     assert [u.id for u in first.utterances] == ["0", "1", "3"]
     assert first.utterances[1].text == "You’re late."
     assert (first.utterances[0].start, first.utterances[0].end) == (976.059, 981.731)
-    assert any("Windows-1252 control characters repaired: 1" in note for note in draft.notes)
+    assert any("Windows-1252 control characters repaired: 1" in note for note in builder.notes)
 
 
 def test_lines_in_any_order_and_repeated_ones(tmp_path: Path) -> None:
     path = annotation(tmp_path, "train", [*reversed(TRAIN), TRAIN[0]])
     # The running number is no part of an utterance.
-    draft = build([path], ImportOptions(text_encoder="words:8"))
-    assert [u.id for u in draft.conversations[0].utterances] == ["0", "1", "3"]
-    assert any("1 repeated" in note for note in draft.notes)
+    builder = import_corpus([path], ImportOptions(text_encoder="words:8"))
+    assert [u.id for u in builder.conversations[0].utterances] == ["0", "1", "3"]
+    assert any("1 repeated" in note for note in builder.notes)
 
 
 def test_a_repeated_line_that_says_something_else_is_refused(tmp_path: Path) -> None:
     path = annotation(tmp_path, "train", [*TRAIN, (0, 0, "Joey", "anger", "Hey!")])
     with pytest.raises(InputError, match=r"train_sent_emo.csv, line 7: dialogue 0, utterance 0"):
-        build([path], ImportOptions(text_encoder="words:8"))
+        import_corpus([path], ImportOptions(text_encoder="words:8"))
 
 
 def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) -> None:
@@ -92,37 +92,37 @@ def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) ->
     tuples = tmp_path / "d_train.pickle"
     tuples.write_bytes(pickle.dumps(values))
     for path in (*paths, tuples):
-        draft = build(csvs, ImportOptions(), features={"audio": [path]})
-        draft.check()
-        found = draft.features["audio"]
+        builder = import_corpus(csvs, ImportOptions(), features={"audio": [path]})
+        builder.check()
+        found = builder.features["audio"]
         assert found.present.tolist() == [True, False, True, False, True, False, False], path
         np.testing.assert_array_equal(found.features[[0, 2, 4]], [[3, 4], [1, 2], [5, 6]])
         assert not found.features[[1, 3, 5, 6]].any()
-        assert any("1 rows are of no annotated utterance" in note for note in draft.notes)
-        assert any("2 utterances have no row, the first dia0_utt1" in note for note in draft.notes)
-        assert any("no table for the dev split" in note for note in draft.notes)
+        assert any("1 rows are of no annotated utterance" in note for note in builder.notes)
+        assert any("2 utterances have no row, the first dia0_utt1" in note for note in builder.notes)
+        assert any("no table for the dev split" in note for note in builder.notes)
 
 
 def test_the_keys_tell_the_split_where_the_name_does_not(csvs: list[Path], tmp_path: Path) -> None:
     rows = {f"dia{d}_utt{u}.wav": [d, u] for d, u, *_ in TRAIN}
-    draft = build(csvs, ImportOptions(), features={"x": [table(tmp_path / "x.csv", rows)]})
-    assert draft.features["x"].present.tolist() == [True] * 5 + [False] * 2
+    builder = import_corpus(csvs, ImportOptions(), features={"x": [table(tmp_path / "x.csv", rows)]})
+    assert builder.features["x"].present.tolist() == [True] * 5 + [False] * 2
     ambiguous = table(tmp_path / "y.csv", {"dia0_utt0.wav": [1, 2]})
     dev_like = table(tmp_path / "z.csv", {"dia0_utt0.wav": [1, 2], "dia2_utt0.wav": [1, 2]})
-    draft = build(csvs, ImportOptions(), features={"x": [ambiguous]})  # half of dev, but a fifth of train
-    assert draft.features["x"].present.tolist() == [False] * 5 + [True, False]
+    builder = import_corpus(csvs, ImportOptions(), features={"x": [ambiguous]})  # half of dev, but a fifth of train
+    assert builder.features["x"].present.tolist() == [False] * 5 + [True, False]
     with pytest.raises(InputError, match="put train, dev or test into the file's name"):
-        build(csvs, ImportOptions(), features={"x": [dev_like]})
+        import_corpus(csvs, ImportOptions(), features={"x": [dev_like]})
 
 
 def test_missing_values_count_and_name_the_first(csvs: list[Path], tmp_path: Path) -> None:
     path = table(tmp_path / "train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt1.wav": ["", 2], "dia0_utt3.wav": ["", ""]})
-    draft = build(csvs, ImportOptions(), features={"x": [path]})
-    assert draft.features["x"].present.tolist()[:3] == [True, True, False]  # a row of nothing is a missing one
+    builder = import_corpus(csvs, ImportOptions(), features={"x": [path]})
+    assert builder.features["x"].present.tolist()[:3] == [True, True, False]  # a row of nothing is a missing one
     with pytest.raises(InputError, match=r"1 NaN or infinite values in 1 utterances.*'train_0', utterance '1'"):
-        draft.check()
-    draft.check(treat_as_missing=True)
-    assert draft.features["x"].present.tolist()[:3] == [True, False, False]
+        builder.check()
+    builder.check(treat_as_missing=True)
+    assert builder.features["x"].present.tolist()[:3] == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_table_that_does_not_fit(
 ) -> None:
     path = table(tmp_path / name, rows)
     with pytest.raises(InputError, match=message) as caught:
-        build(csvs, ImportOptions(), features={"x": [path]})
+        import_corpus(csvs, ImportOptions(), features={"x": [path]})
     assert str(path) in str(caught.value)
 
 
@@ -151,11 +151,11 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
     again = table(tmp_path / "y_train.csv", {"dia0_utt0.wav": [1, 2]})
     narrow = table(tmp_path / "x_dev.csv", {"dia0_utt0.wav": [1]}, header=("filename", "f0"))
     with pytest.raises(InputError, match="is the table of the train split for 'x' already"):
-        build(csvs, ImportOptions(), features={"x": [train, again]})
+        import_corpus(csvs, ImportOptions(), features={"x": [train, again]})
     with pytest.raises(InputError, match="1 features"):
-        build(csvs, ImportOptions(), features={"x": [train, narrow]})
-    with pytest.raises(InputError, match="which modality is it"):
-        build([*csvs, train], ImportOptions())
+        import_corpus(csvs, ImportOptions(), features={"x": [train, narrow]})
+    with pytest.raises(InputError, match="--features NAME="):
+        import_corpus([*csvs, train], ImportOptions())
 
 
 @pytest.mark.parametrize(
@@ -170,24 +170,24 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
 def test_annotation_that_is_wrong(csvs: list[Path], old: str, new: str, message: str) -> None:
     csvs[0].write_text(csvs[0].read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        build(csvs, ImportOptions(text_encoder="words:8")).check()
+        import_corpus(csvs, ImportOptions(text_encoder="words:8")).check()
 
 
 def test_files_of_no_split_or_of_one_twice(csvs: list[Path], tmp_path: Path) -> None:
     renamed = csvs[0].rename(tmp_path / "sent_emo.csv")
     with pytest.raises(InputError, match="which split is it"):
-        build([renamed], ImportOptions(text_encoder="words:8"))
+        import_corpus([renamed], ImportOptions(text_encoder="words:8"))
     twice = tmp_path / "dev2"
     twice.mkdir()
     with pytest.raises(InputError, match="is the dev split already"):
-        build([csvs[1], annotation(twice, "dev", DEV)], ImportOptions(text_encoder="words:8"))
+        import_corpus([csvs[1], annotation(twice, "dev", DEV)], ImportOptions(text_encoder="words:8"))
 
 
 @needs_meld
 def test_the_real_files() -> None:
     assert SHARED_DATA is not None
     meld = SHARED_DATA / "meld"
-    draft = build(
+    builder = import_corpus(
         [meld / f"{split}_sent_emo.csv" for split in ("test", "train", "dev")],
         ImportOptions(normalise={"audio": "conversation"}),
         features={
@@ -196,19 +196,19 @@ def test_the_real_files() -> None:
         },
     )
     with pytest.raises(InputError, match="--treat-as-missing"):
-        draft.check()
-    draft.check(treat_as_missing=True)
-    lengths = {c.id: len(c) for c in draft.conversations}
-    assert {split: len(ids) for split, ids in draft.splits.items()} == {"train": 1038, "dev": 114, "test": 280}
-    counts = {split: sum(lengths[c] for c in ids) for split, ids in draft.splits.items()}
+        builder.check()
+    builder.check(treat_as_missing=True)
+    lengths = {c.id: len(c) for c in builder.conversations}
+    assert {split: len(ids) for split, ids in builder.splits.items()} == {"train": 1038, "dev": 114, "test": 280}
+    counts = {split: sum(lengths[c] for c in ids) for split, ids in builder.splits.items()}
     assert counts == {"train": 9989, "dev": 1109, "test": 2610}
     assert (min(lengths.values()), max(lengths.values())) == (1, 33)
-    assert draft.speakers.count == 9
-    assert draft.features["audio"].encoder == "praat8|z:conversation"
-    assert draft.features["audio"].features.shape == (13708, 8)
-    missing = dict(zip(draft.places(), draft.features["audio"].present.tolist(), strict=True))
+    assert builder.speakers.count == 9
+    assert builder.features["audio"].encoder == "praat8|z:conversation"
+    assert builder.features["audio"].features.shape == (13708, 8)
+    missing = dict(zip(builder.utterance_keys(), builder.features["audio"].present.tolist(), strict=True))
     assert not missing["train_125", "3"]
     assert not missing["dev_110", "7"]
     assert "train_60" not in lengths
-    assert draft.features["aus"].features.shape == (13708, 105)
-    assert int(draft.features["aus"].present.sum()) == 1102
+    assert builder.features["aus"].features.shape == (13708, 105)
+    assert int(builder.features["aus"].present.sum()) == 1102

@@ -59,8 +59,8 @@ def test_anything_anywhere(tmp_path: Path, data: st.DataObject) -> None:
     path = layouts.write(tmp_path / "file.pkl", content)
     message = ""
     try:
-        draft = read_pickles([path], ImportOptions())
-        draft.check()
+        builder = read_pickles([path], ImportOptions())
+        builder.check()
     except InputError as error:
         message = str(error)
     assert "\n" not in message

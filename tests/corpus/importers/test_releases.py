@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
-from sdt.corpus.build import build
+from sdt.corpus.builder import write_corpus
 from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importers.release_iemocap import read_iemocap
 from sdt.corpus.importers.release_meld import read_meld_release
-from sdt.corpus.store import write_corpus
+from sdt.corpus.importing import import_corpus
 from sdt.encoders.audio_prosody import Prosody
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.encoder import Encoded, Progress, Source
@@ -108,38 +108,40 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_iemocap_becomes_a_corpus(iemocap: Path, cache: Path, tmp_path: Path) -> None:
     features = FeatureCache(cache)
-    draft = build([iemocap], ENCODERS, cache=features)
+    builder = import_corpus([iemocap], ENCODERS, cache=features)
     features.close()
-    assert [conversation.id for conversation in draft.conversations] == list(DIALOGS)
-    first, second, _ = draft.conversations
+    assert [conversation.id for conversation in builder.conversations] == list(DIALOGS)
+    first, second, _ = builder.conversations
     assert [u.label for u in first.utterances] == ["neutral", "frustrated", None]
     assert [u.speaker for u in first.utterances] == ["F", "M", "F"]
     assert first.utterances[0].text == "Excuse me, it\u2019s F000."
     assert (first.utterances[1].start, first.utterances[1].end) == (1.0, 2.0)
     assert [u.id[-4:] for u in second.utterances] == ["F000", "M000"]  # as they were spoken
-    assert draft.labels == ("happy", "sad", "neutral", "angry", "excited", "frustrated")
-    assert draft.splits == {"train": ["Ses01F_impro01"], "dev": ["Ses02M_impro02"], "test": ["Ses05F_script01_1"]} or (
-        draft.splits["test"] == ["Ses05F_script01_1"] and len(draft.splits["dev"]) == 1
-    )
-    assert draft.speakers.names == ("M", "F")
-    assert {name: table.encoder for name, table in draft.features.items()} == {
+    assert builder.labels == ("happy", "sad", "neutral", "angry", "excited", "frustrated")
+    assert builder.splits == {
+        "train": ["Ses01F_impro01"],
+        "dev": ["Ses02M_impro02"],
+        "test": ["Ses05F_script01_1"],
+    } or (builder.splits["test"] == ["Ses05F_script01_1"] and len(builder.splits["dev"]) == 1)
+    assert builder.speakers.names == ("M", "F")
+    assert {name: table.encoder for name, table in builder.features.items()} == {
         "text": "words:16",
         "audio": "prosody",
         "visual": "faces",
     }
-    assert draft.features["audio"].present.all()
+    assert builder.features["audio"].present.all()
     # The film shows a face on the left alone, where the one with the markers sits.
-    assert draft.features["visual"].present.tolist() == [True, False, True, False, True, True, False, False]
-    assert any(note.startswith("visual: missing for 4 of 8 utterances") for note in draft.notes)
-    assert draft.provenance["importer"] == "iemocap-release"
-    corpus = write_corpus(draft, tmp_path / "c")
+    assert builder.features["visual"].present.tolist() == [True, False, True, False, True, True, False, False]
+    assert any(note.startswith("visual: missing for 4 of 8 utterances") for note in builder.notes)
+    assert builder.provenance["importer"] == "iemocap-release"
+    corpus = write_corpus(builder, tmp_path / "c")
     corpus.verify()
 
 
 def test_each_actor_is_in_a_half_of_the_picture(iemocap: Path) -> None:
-    draft, clip, files = read_iemocap(iemocap, ImportOptions())
+    builder, clip, files = read_iemocap(iemocap, ImportOptions())
     assert len(files) == 6
-    halves = {u.id: clip(c.id, u.id, "visual") for c in draft.conversations for u in c.utterances}
+    halves = {u.id: clip(c.id, u.id, "visual") for c in builder.conversations for u in c.utterances}
     wanted = {"Ses01F_impro01_F000": "left", "Ses01F_impro01_M000": "right", "Ses02M_impro02_M000": "left"}
     for id_, half in wanted.items():
         found = halves[id_]
@@ -155,29 +157,31 @@ def test_each_actor_is_in_a_half_of_the_picture(iemocap: Path) -> None:
 
 
 def test_the_folder_around_the_release_and_a_part_of_it_will_do(iemocap: Path, tmp_path: Path) -> None:
-    draft = build([iemocap.parent], ImportOptions(text_encoder="words:16"))
-    assert len(draft.conversations) == 3
+    builder = import_corpus([iemocap.parent], ImportOptions(text_encoder="words:16"))
+    assert len(builder.conversations) == 3
     shutil.copytree(iemocap / "Session1", tmp_path / "part" / "Session1")
     shutil.copytree(iemocap / "Session2", tmp_path / "part" / "Session2")
-    part = build([tmp_path / "part"], ImportOptions(text_encoder="words:16", speakers="appearance", dev="share"))
+    part = import_corpus(
+        [tmp_path / "part"], ImportOptions(text_encoder="words:16", speakers="appearance", dev="share")
+    )
     assert set(part.splits) == {"train", "dev"}
     assert part.speakers.mode == "appearance"
 
 
 def test_meld_becomes_a_corpus_in_spite_of_its_flaws(meld: Path, cache: Path, tmp_path: Path) -> None:
     features = FeatureCache(cache)
-    draft = build([meld], ENCODERS, cache=features)
+    builder = import_corpus([meld], ENCODERS, cache=features)
     features.close()
-    assert [c.id for c in draft.conversations] == ["train_0", "train_125", "dev_0", "dev_110", "test_0"]
-    assert draft.splits == {"train": ["train_0", "train_125"], "dev": ["dev_0", "dev_110"], "test": ["test_0"]}
-    assert draft.conversations[0].utterances[0].text == "Oh, it\u2019s train"
+    assert [c.id for c in builder.conversations] == ["train_0", "train_125", "dev_0", "dev_110", "test_0"]
+    assert builder.splits == {"train": ["train_0", "train_125"], "dev": ["dev_0", "dev_110"], "test": ["test_0"]}
+    assert builder.conversations[0].utterances[0].text == "Oh, it\u2019s train"
     for modality in ("audio", "visual"):
-        assert draft.features[modality].present.tolist() == [True, True, False, True, False, True, True]
-        (note,) = (note for note in draft.notes if note.startswith(f"{modality}: "))
+        assert builder.features[modality].present.tolist() == [True, True, False, True, False, True, True]
+        (note,) = (note for note in builder.notes if note.startswith(f"{modality}: "))
         assert "missing for 2 of 7 utterances: " in note
         assert "no such file (dev_110/7)" in note
-    assert draft.features["text"].present.all()
-    corpus = write_corpus(draft, tmp_path / "c")
+    assert builder.features["text"].present.all()
+    corpus = write_corpus(builder, tmp_path / "c")
     assert corpus.provenance["importer"] == "meld-release"
     assert [file["name"] for file in corpus.provenance["files"]] == [
         f"{s}_sent_emo.csv" for s in ("train", "dev", "test")
@@ -188,7 +192,7 @@ def test_a_second_import_takes_the_features_from_the_cache(
     meld: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = FeatureCache(cache)
-    first = build([meld], ENCODERS, cache=features)
+    first = import_corpus([meld], ENCODERS, cache=features)
     asked: list[tuple[str, str]] = []
 
     def encode(self: Faces | Prosody, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
@@ -198,7 +202,7 @@ def test_a_second_import_takes_the_features_from_the_cache(
 
     monkeypatch.setattr(Faces, "encode", encode)
     monkeypatch.setattr(Prosody, "encode", encode)
-    again = build([meld], ENCODERS, cache=features)
+    again = import_corpus([meld], ENCODERS, cache=features)
     features.close()
     assert asked == [("prosody", "dev_110/7"), ("faces", "dev_110/7")]  # what is not there has no key
     for modality, table in first.features.items():
@@ -207,8 +211,8 @@ def test_a_second_import_takes_the_features_from_the_cache(
 
 def test_a_part_of_meld(meld: Path, tmp_path: Path) -> None:
     shutil.copytree(meld / "train", tmp_path / "part" / "train")
-    draft, clip, _ = read_meld_release(tmp_path / "part", ImportOptions())
-    assert set(draft.splits) == {"train"}
+    builder, clip, _ = read_meld_release(tmp_path / "part", ImportOptions())
+    assert set(builder.splits) == {"train"}
     found = clip("train_0", "1", "audio")
     assert found is not None
     assert found.path.name == "dia0_utt1.mp4"
@@ -221,7 +225,7 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
     csv = meld / "dev_sent_emo.csv"
     cases = [
         ([tmp_path], ENCODERS, "neither IEMOCAP"),
-        ([meld], ImportOptions(), "say what to encode with"),
+        ([meld], ImportOptions(), "text-encoder"),
         ([meld], ImportOptions(audio_encoder="words:16"), "encodes text, not audio"),
         ([meld], ImportOptions(text_encoder="words:16", layout="iemocap-release"), "of the layout 'meld-release'"),
         ([csv], ImportOptions(text_encoder="words:16", audio_encoder="prosody"), "these files name no recordings"),
@@ -229,9 +233,9 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
     ]
     for files, options, message in cases:
         with pytest.raises(InputError, match=message) as caught:
-            build(files, options)
+            import_corpus(files, options)
         assert "\n" not in str(caught.value)
     damaged = shutil.copytree(iemocap, tmp_path / "damaged")
     (damaged / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt").write_text("nothing")
     with pytest.raises(InputError, match="no utterance in it"):
-        build([damaged], ENCODERS)
+        import_corpus([damaged], ENCODERS)

@@ -9,11 +9,10 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
-from sdt.corpus.build import build
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.importers import ImportOptions, feature_tables
 from sdt.corpus.importers.feature_tables import read_table
-from sdt.corpus.store import write_corpus
+from sdt.corpus.importing import import_corpus
 from sdt.errors import InputError
 
 CSV = """conversation,utterance,order,speaker,label,split,text,start,end
@@ -56,11 +55,11 @@ def test_saved_predictions_give_people_s_labels_alone(tmp_path: Path) -> None:
     (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     np.save(tmp_path / "audio.npy", np.ones((4, 2), dtype=np.float32))
     for name in ("talks.csv", "talks.jsonl"):
-        draft = build([tmp_path / name, tmp_path / "audio.npy"], ImportOptions())
-        said = [u for c in draft.conversations for u in c.utterances]
+        builder = import_corpus([tmp_path / name, tmp_path / "audio.npy"], ImportOptions())
+        said = [u for c in builder.conversations for u in c.utterances]
         assert [u.label for u in said] == ["glad", "calm", None, "glad"]
         assert [u.start for u in said] == [0.0, 1.0, 3.0, None]
-        assert draft.labels == ("calm", "glad")
+        assert builder.labels == ("calm", "glad")
 
 
 def many(folder: Path, conversations: int = 20) -> Path:
@@ -76,11 +75,11 @@ def many(folder: Path, conversations: int = 20) -> Path:
 
 
 def test_a_csv_file_and_a_matrix(utterances: Path, audio: Path) -> None:
-    draft = build([audio, utterances], ImportOptions())
-    draft.check()
-    assert draft.name == "corpus"
-    assert list(draft.places()) == [("b", "u0"), ("b", "u1"), ("a", "x")]
-    first, second = draft.conversations[0].utterances
+    builder = import_corpus([audio, utterances], ImportOptions())
+    builder.check()
+    assert builder.name == "corpus"
+    assert list(builder.utterance_keys()) == [("b", "u0"), ("b", "u1"), ("a", "x")]
+    first, second = builder.conversations[0].utterances
     assert (first.speaker, first.label, first.text, first.start, first.end) == (
         "Bob",
         "glad",
@@ -89,11 +88,11 @@ def test_a_csv_file_and_a_matrix(utterances: Path, audio: Path) -> None:
         1.0,
     )
     assert (second.start, second.end) == (1.5, 2.5)
-    assert draft.conversations[1].utterances[0].start is None
-    assert draft.splits == {"train": ["b"], "dev": ["a"]}
-    assert draft.labels == ("calm", "glad")
-    np.testing.assert_array_equal(draft.features["audio"].features, ORDERED)
-    assert any("alphabetical" in note for note in draft.notes)
+    assert builder.conversations[1].utterances[0].start is None
+    assert builder.splits == {"train": ["b"], "dev": ["a"]}
+    assert builder.labels == ("calm", "glad")
+    np.testing.assert_array_equal(builder.features["audio"].features, ORDERED)
+    assert any("alphabetical" in note for note in builder.notes)
 
 
 def test_json_lines_say_the_same(utterances: Path, audio: Path, tmp_path: Path) -> None:
@@ -105,7 +104,8 @@ def test_json_lines_say_the_same(utterances: Path, audio: Path, tmp_path: Path) 
         record["order"] = int(record["order"] or 0)  # type: ignore[assignment] # a number, not a text
     path.write_text("\n\n".join(map(json.dumps, records)) + "\n")
     assert (
-        build([path, audio], ImportOptions()).conversations == build([utterances, audio], ImportOptions()).conversations
+        import_corpus([path, audio], ImportOptions()).conversations
+        == import_corpus([utterances, audio], ImportOptions()).conversations
     )
 
 
@@ -118,10 +118,10 @@ def test_features_in_every_form(utterances: Path, audio: Path, tmp_path: Path) -
     pairs = [f"{key.replace('/', ',')},{a},{b}" for key, (a, b) in zip(keys, FEATURES, strict=True)]
     (tmp_path / "pairs.csv").write_text("conversation,utterance,f0,f1\n" + "\n".join(pairs[::-1]))
     names = ["whole.npz", "keyed.npz", "plain.csv", "headed.csv", "pairs.csv"]
-    draft = build([utterances, *(tmp_path / name for name in names)], ImportOptions())
-    draft.check()
-    assert list(draft.features) == ["whole", "keyed", "plain", "headed", "pairs"]
-    for name, table in draft.features.items():
+    builder = import_corpus([utterances, *(tmp_path / name for name in names)], ImportOptions())
+    builder.check()
+    assert list(builder.features) == ["whole", "keyed", "plain", "headed", "pairs"]
+    for name, table in builder.features.items():
         np.testing.assert_array_equal(table.features, ORDERED, err_msg=name)
         assert table.present.all()
 
@@ -129,12 +129,12 @@ def test_features_in_every_form(utterances: Path, audio: Path, tmp_path: Path) -
 def test_missing_rows(utterances: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.where([[True], [False], [True]], FEATURES, np.nan))
     np.savez(tmp_path / "b.npz", **{"b/u1": FEATURES[0], "b/u0": FEATURES[2], "c/none": FEATURES[2]})
-    draft = build([utterances, tmp_path / "a.npy", tmp_path / "b.npz"], ImportOptions())
-    draft.check()
+    builder = import_corpus([utterances, tmp_path / "a.npy", tmp_path / "b.npz"], ImportOptions())
+    builder.check()
     for name in "ab":
-        assert draft.features[name].present.tolist() == [True, True, False]
-        assert not draft.features[name].features[2].any()
-    assert any("1 rows are of no utterance, the first 'c/none'" in note for note in draft.notes)
+        assert builder.features[name].present.tolist() == [True, True, False]
+        assert not builder.features[name].features[2].any()
+    assert any("1 rows are of no utterance, the first 'c/none'" in note for note in builder.notes)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
@@ -142,25 +142,25 @@ def test_single_bad_values_are_refused_or_missing(utterances: Path, tmp_path: Pa
     x = FEATURES.astype(np.float64)
     x[0, 1] = value
     np.save(tmp_path / "a.npy", x)
-    draft = build([utterances, tmp_path / "a.npy"], ImportOptions())
+    builder = import_corpus([utterances, tmp_path / "a.npy"], ImportOptions())
     with pytest.raises(InputError, match=r"a.npy: modality 'a': 1 NaN or infinite.*'b', utterance 'u1', column 1"):
-        draft.check()
-    draft.check(treat_as_missing=True)
-    assert draft.features["a"].present.tolist() == [True, False, True]
+        builder.check()
+    builder.check(treat_as_missing=True)
+    assert builder.features["a"].present.tolist() == [True, False, True]
 
 
 def test_splits_are_drawn_where_no_column_says_them(tmp_path: Path) -> None:
     path = many(tmp_path)
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
     files = [path, tmp_path / "x.npy"]
-    drafts = [build(files, ImportOptions(seed=seed, dev_share=0.2)) for seed in (0, 0, 1)]
-    sizes = {split: len(ids) for split, ids in drafts[0].splits.items()}
+    builders = [import_corpus(files, ImportOptions(seed=seed, dev_share=0.2)) for seed in (0, 0, 1)]
+    sizes = {split: len(ids) for split, ids in builders[0].splits.items()}
     assert sizes == {"train": 13, "dev": 3, "test": 4}
-    assert drafts[0].splits == drafts[1].splits
-    assert drafts[0].splits != drafts[2].splits
-    for draft in drafts:
-        draft.check()
-    assert any("4 conversations drawn as test" in note for note in drafts[0].notes)
+    assert builders[0].splits == builders[1].splits
+    assert builders[0].splits != builders[2].splits
+    for builder in builders:
+        builder.check()
+    assert any("4 conversations drawn as test" in note for note in builders[0].notes)
 
 
 def test_dev_is_drawn_from_train_where_the_column_has_none(tmp_path: Path) -> None:
@@ -168,49 +168,49 @@ def test_dev_is_drawn_from_train_where_the_column_has_none(tmp_path: Path) -> No
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("\n".join(json.dumps({**x, "split": "test" if x["conversation"] > 14 else "train"}) for x in lines))
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
-    draft = build([path, tmp_path / "x.npy"], ImportOptions())
-    assert {split: len(ids) for split, ids in draft.splits.items()} == {"train": 13, "dev": 2, "test": 5}
-    assert draft.splits["test"] == [str(c) for c in range(15, 20)]
+    builder = import_corpus([path, tmp_path / "x.npy"], ImportOptions())
+    assert {split: len(ids) for split, ids in builder.splits.items()} == {"train": 13, "dev": 2, "test": 5}
+    assert builder.splits["test"] == [str(c) for c in range(15, 20)]
 
 
 def test_labels_as_the_user_orders_them(utterances: Path, audio: Path) -> None:
-    draft = build([utterances, audio], ImportOptions(labels=("glad", "sad", "calm")))
-    assert draft.labels == ("glad", "sad", "calm")
+    builder = import_corpus([utterances, audio], ImportOptions(labels=("glad", "sad", "calm")))
+    assert builder.labels == ("glad", "sad", "calm")
     with pytest.raises(InputError, match=r"line 2: label 'calm' is not among --labels; did you mean 'clam'"):
-        build([utterances, audio], ImportOptions(labels=("glad", "clam")))
+        import_corpus([utterances, audio], ImportOptions(labels=("glad", "clam")))
 
 
 def test_text_alone_is_enough_and_comes_first(utterances: Path, audio: Path) -> None:
-    draft = build([utterances], ImportOptions(text_encoder="words:4"))
-    draft.check()
-    assert list(draft.features) == ["text"]
-    assert list(build([utterances, audio], ImportOptions(text_encoder="words:4")).features) == ["text", "audio"]
+    builder = import_corpus([utterances], ImportOptions(text_encoder="words:4"))
+    builder.check()
+    assert list(builder.features) == ["text"]
+    assert list(import_corpus([utterances, audio], ImportOptions(text_encoder="words:4")).features) == ["text", "audio"]
     with pytest.raises(InputError, match="at least one modality"):
-        build([utterances], ImportOptions())
+        import_corpus([utterances], ImportOptions())
 
 
 def test_text_that_is_not_there_cannot_be_encoded(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the files hold no text"):
-        build([many(tmp_path)], ImportOptions(text_encoder="words:4"))
+    with pytest.raises(InputError, match="no text"):
+        import_corpus([many(tmp_path)], ImportOptions(text_encoder="words:4"))
 
 
 def test_utterances_are_numbered_where_they_have_no_id(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **{f"{c}/{u}": np.ones(2) for c in range(20) for u in range(2)})  # type: ignore[arg-type]
-    draft = build([many(tmp_path), tmp_path / "x.npz"], ImportOptions())
-    assert [u.id for u in draft.conversations[0].utterances] == ["0", "1", "2"]
-    assert draft.features["x"].present.tolist() == [True, True, False] * 20
+    builder = import_corpus([many(tmp_path), tmp_path / "x.npz"], ImportOptions())
+    assert [u.id for u in builder.conversations[0].utterances] == ["0", "1", "2"]
+    assert builder.features["x"].present.tolist() == [True, True, False] * 20
 
 
 def test_speakers_by_identity(utterances: Path, audio: Path) -> None:
-    assert build([utterances, audio], ImportOptions()).speakers.mode == "appearance"
-    assert build([utterances, audio], ImportOptions(speakers="identity")).speakers.names == ("Ann", "Bob")
+    assert import_corpus([utterances, audio], ImportOptions()).speakers.mode == "appearance"
+    assert import_corpus([utterances, audio], ImportOptions(speakers="identity")).speakers.names == ("Ann", "Bob")
 
 
 def test_unknown_columns_are_ignored_aloud(utterances: Path, audio: Path) -> None:
     utterances.write_text(CSV.replace(",text,", ",season,"))
-    draft = build([utterances, audio], ImportOptions())
-    assert any("ignored: season" in note for note in draft.notes)
-    assert draft.conversations[0].utterances[0].text is None
+    builder = import_corpus([utterances, audio], ImportOptions())
+    assert any("ignored: season" in note for note in builder.notes)
+    assert builder.conversations[0].utterances[0].text is None
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_csv_file_that_is_wrong(utterances: Path, audio: Path, old: str, new: 
     assert old in CSV
     utterances.write_text(CSV.replace(old, new))
     with pytest.raises(InputError, match=message) as caught:
-        build([utterances, audio], ImportOptions()).check()
+        import_corpus([utterances, audio], ImportOptions()).check()
     assert str(utterances) in str(caught.value)
 
 
@@ -269,7 +269,7 @@ def test_json_lines_that_are_wrong(tmp_path: Path, line: str, message: str) -> N
     path = tmp_path / "u.jsonl"
     path.write_text('{"conversation": "a", "speaker": "Ann", "label": "x"}\n' + line)
     with pytest.raises(InputError, match=message):
-        build([path], ImportOptions(text_encoder="words:4"))
+        import_corpus([path], ImportOptions(text_encoder="words:4"))
 
 
 def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
         path = tmp_path / "x.npy"
         np.save(path, np.asarray(array))
         with pytest.raises(InputError, match=message) as caught:
-            build([utterances, path], ImportOptions()).check()
+            import_corpus([utterances, path], ImportOptions()).check()
         assert str(path) in str(caught.value)
 
     refused(FEATURES[:2], r"2 rows, but .* has 3 utterances")
@@ -288,14 +288,14 @@ def test_matrices_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     refused([[{}], [{}], [{}]], "expected numbers, found values of type object")
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:90])
     with pytest.raises(InputError, match="cannot be read"):
-        build([utterances, tmp_path / "x.npy"], ImportOptions())
+        import_corpus([utterances, tmp_path / "x.npy"], ImportOptions())
 
 
 def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     def refused(message: str, **arrays: object) -> None:
         np.savez(tmp_path / "x.npz", **arrays)  # type: ignore[arg-type]
         with pytest.raises(InputError, match=message):
-            build([utterances, tmp_path / "x.npz"], ImportOptions()).check()
+            import_corpus([utterances, tmp_path / "x.npz"], ImportOptions()).check()
 
     refused("none of its keys is an utterance", **{"c_u0": FEATURES[0]})
     refused("key 'b/u1': width 1, but key 'b/u0' has 2", **{"b/u0": FEATURES[0], "b/u1": FEATURES[0, :1]})
@@ -303,33 +303,33 @@ def test_archives_that_do_not_fit(utterances: Path, tmp_path: Path) -> None:
     refused("the archive is empty")
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(InputError, match="cannot be read"):
-        build([utterances, tmp_path / "x.npz"], ImportOptions())
+        import_corpus([utterances, tmp_path / "x.npz"], ImportOptions())
 
 
 def test_names_and_files_that_do_not_fit(utterances: Path, audio: Path, tmp_path: Path) -> None:
     dashed = audio.rename(tmp_path / "my-audio.npy")
-    with pytest.raises(InputError, match=r"which modality is it\? Name it: --features NAME="):
-        build([utterances, dashed], ImportOptions())
-    draft = build([utterances], ImportOptions(), features={"audio": [dashed]})
-    assert list(draft.features) == ["audio"]
+    with pytest.raises(InputError, match="--features NAME="):
+        import_corpus([utterances, dashed], ImportOptions())
+    builder = import_corpus([utterances], ImportOptions(), features={"audio": [dashed]})
+    assert list(builder.features) == ["audio"]
     with pytest.raises(InputError, match="give one file for each"):
-        build([utterances], ImportOptions(), features={"audio": [dashed, dashed]})
+        import_corpus([utterances], ImportOptions(), features={"audio": [dashed, dashed]})
     with pytest.raises(InputError, match="no such file"):
-        build([utterances, tmp_path / "none.npy"], ImportOptions())
+        import_corpus([utterances, tmp_path / "none.npy"], ImportOptions())
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        build([utterances, tmp_path / "empty"], ImportOptions())
-    with pytest.raises(InputError, match="no file says who spoke what"):
-        build([dashed], ImportOptions())
-    with pytest.raises(InputError, match="holds the utterances already"):
-        build([utterances, many(tmp_path)], ImportOptions())
+        import_corpus([utterances, tmp_path / "empty"], ImportOptions())
+    with pytest.raises(InputError, match="no file lists the utterances"):
+        import_corpus([dashed], ImportOptions())
+    with pytest.raises(InputError, match="lists the utterances already"):
+        import_corpus([utterances, many(tmp_path)], ImportOptions())
     (tmp_path / "audio.wav").write_bytes(b"")
-    with pytest.raises(InputError, match="neither utterances nor features"):
-        build([utterances, tmp_path / "audio.wav"], ImportOptions())
+    with pytest.raises(InputError, match="its suffix"):
+        import_corpus([utterances, tmp_path / "audio.wav"], ImportOptions())
     with pytest.raises(InputError, match="'tabel' is unknown; did you mean 'table'"):
-        build([utterances, dashed], ImportOptions(layout="tabel"))
+        import_corpus([utterances, dashed], ImportOptions(layout="tabel"))
     with pytest.raises(InputError, match="use --features"):
-        build([utterances], ImportOptions(take={"audio": dashed}))
+        import_corpus([utterances], ImportOptions(take={"audio": dashed}))
 
 
 @pytest.mark.parametrize("blank", ["", "\n", "   \r\n\n"])
@@ -347,20 +347,20 @@ def test_lines_of_a_conversation_need_not_stand_together(tmp_path: Path, blank: 
     ]
     order = np.random.default_rng(0).permutation(len(lines))
     matrix = np.arange(2 * len(lines), dtype=np.float64).reshape(-1, 2)
-    drafts = []
+    builders = []
     for name, some in (("grouped", np.arange(len(lines))), ("mixed", order)):
         (tmp_path / name).mkdir()
         path = tmp_path / name / "u.jsonl"
         path.write_text("\ufeff" + "".join(json.dumps(lines[i], ensure_ascii=False) + "\n" + blank for i in some))
         np.save(tmp_path / name / "x.npy", matrix[some])
-        drafts.append(build([path, tmp_path / name / "x.npy"], ImportOptions()))
-        drafts[-1].check()
+        builders.append(import_corpus([path, tmp_path / name / "x.npy"], ImportOptions()))
+        builders[-1].check()
     grouped, mixed = (
         {
-            c.id: (c, draft.features["x"].features[first : first + len(c)])
-            for c, first in zip(draft.conversations, starts(draft), strict=True)
+            c.id: (c, builder.features["x"].features[first : first + len(c)])
+            for c, first in zip(builder.conversations, starts(builder), strict=True)
         }
-        for draft in drafts
+        for builder in builders
     )
     assert grouped.keys() == mixed.keys()
     assert list(grouped) != list(mixed)  # the order in which they first occur
@@ -370,9 +370,9 @@ def test_lines_of_a_conversation_need_not_stand_together(tmp_path: Path, blank: 
     assert [u.text for u in grouped["2"][0].utterances] == ["2-0", "2-1", "2-2"]
 
 
-def starts(draft: Draft) -> list[int]:
+def starts(builder: CorpusBuilder) -> list[int]:
     """The first row of each conversation."""
-    return [sum(map(len, draft.conversations[:number])) for number in range(len(draft.conversations))]
+    return [sum(map(len, builder.conversations[:number])) for number in range(len(builder.conversations))]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32, np.bool_])
@@ -384,8 +384,8 @@ def test_mapped_matrices_of_any_numbers_and_layout(utterances: Path, tmp_path: P
     if dtype in (np.float64, np.float16):
         save_file({"anything": x}, tmp_path / "tensor.safetensors")
         files.append(tmp_path / "tensor.safetensors")
-    draft = build([utterances, *files], ImportOptions())
-    for table in draft.features.values():
+    builder = import_corpus([utterances, *files], ImportOptions())
+    for table in builder.features.values():
         np.testing.assert_array_equal(table.features, ORDERED.astype(dtype).astype(np.float32))
         assert table.features.dtype == np.float32
 
@@ -394,13 +394,13 @@ def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
     present = np.array([True, False, True])
     save_file({"features": FEATURES, "present": present}, tmp_path / "audio.safetensors")
     with pytest.raises(InputError, match="in the order of the corpus"):
-        build([utterances, tmp_path / "audio.safetensors"], ImportOptions())
+        import_corpus([utterances, tmp_path / "audio.safetensors"], ImportOptions())
     header, *lines = CSV.splitlines()
     utterances.write_text("\n".join([header, lines[2], lines[0], lines[1]]))
-    draft = build([utterances, tmp_path / "audio.safetensors"], ImportOptions())
-    draft.check()
-    assert draft.features["audio"].present.tolist() == present.tolist()
-    np.testing.assert_array_equal(draft.features["audio"].features, np.where(present[:, None], FEATURES, 0))
+    builder = import_corpus([utterances, tmp_path / "audio.safetensors"], ImportOptions())
+    builder.check()
+    assert builder.features["audio"].present.tolist() == present.tolist()
+    np.testing.assert_array_equal(builder.features["audio"].features, np.where(present[:, None], FEATURES, 0))
 
 
 @pytest.mark.parametrize(
@@ -415,18 +415,18 @@ def test_a_modality_of_another_corpus(utterances: Path, tmp_path: Path) -> None:
 def test_tensors_that_do_not_fit(utterances: Path, tmp_path: Path, tensors: dict[str, Any], message: str) -> None:
     save_file(tensors, tmp_path / "x.safetensors")
     with pytest.raises(InputError, match=message):
-        build([utterances, tmp_path / "x.safetensors"], ImportOptions())
+        import_corpus([utterances, tmp_path / "x.safetensors"], ImportOptions())
 
 
 def test_the_lines_are_read_again_when_the_corpus_is_written(tmp_path: Path) -> None:
     path = many(tmp_path)
     np.save(tmp_path / "x.npy", np.ones((60, 2)))
-    draft = build([path, tmp_path / "x.npy"], ImportOptions())
-    assert len(draft.conversations) == 20
-    assert draft.conversations[-1] == list(draft.conversations)[19]
-    assert draft.conversations[3:5] == [draft.conversations[3], draft.conversations[4]]
-    corpus = write_corpus(draft, tmp_path / "corpus")
-    assert list(corpus.conversations.values()) == draft.conversations
+    builder = import_corpus([path, tmp_path / "x.npy"], ImportOptions())
+    assert len(builder.conversations) == 20
+    assert builder.conversations[-1] == list(builder.conversations)[19]
+    assert builder.conversations[3:5] == [builder.conversations[3], builder.conversations[4]]
+    corpus = write_corpus(builder, tmp_path / "corpus")
+    assert list(corpus.conversations.values()) == builder.conversations
     corpus.verify()
 
 
@@ -439,8 +439,8 @@ def test_an_encoding(tmp_path: Path, name: str) -> None:
         "corpus.jsonl": [json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) for row in rows],
     }[name]
     (tmp_path / name).write_bytes("\n".join(lines).encode("gb2312"))
-    draft = build([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
-    assert [conversation.utterances[0].text for conversation in draft.conversations] == ["你好", "真的吗", "好"]
+    builder = import_corpus([tmp_path / name], ImportOptions(encoding="gb2312", text_encoder="words:8"))
+    assert [conversation.utterances[0].text for conversation in builder.conversations] == ["你好", "真的吗", "好"]
 
 
 def _npy(shape: str, dtype: str = "<f4") -> bytes:

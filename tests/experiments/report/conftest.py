@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from sdt.conversation import Conversation
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
 from sdt.experiments.plan import Row
 from sdt.experiments.report.gather import gather
 from sdt.experiments.report.study import Study
 from tests.evaluation.runs import make_run
 from tests.experiments.test_results import make_experiment
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 FEW = Resampling(draws=200)
 ROWS = (
@@ -31,7 +31,7 @@ HOSTILE = {"calm": "<b>calm</b>", "cross": "a_b & 50 %", "glad": "x|y $z$ `#{}~^
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """With as many test conversations as intervals need."""
-    return write_corpus(make_draft(test=7), tmp_path_factory.mktemp("corpora") / "tiny")
+    return write_corpus(make_builder(test=7), tmp_path_factory.mktemp("corpora") / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -53,19 +53,19 @@ def study(experiment: Path) -> Study:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on a corpus with hostile names."""
     folder = tmp_path_factory.mktemp("hostile")
-    made = write_corpus(hostile_draft(), folder / "corpus")
+    made = write_corpus(hostile_builder(), folder / "corpus")
     return make_run(folder / "run_1", made, 1)
 
 
-def hostile_draft() -> Draft:
-    draft = make_draft()
+def hostile_builder() -> CorpusBuilder:
+    builder = make_builder()
     return replace(
-        draft,
+        builder,
         name="<i>_&_%",
         labels=tuple(HOSTILE.values()),
         licence="<script>alert(1)</script>",
         conversations=[
             Conversation(c.id, tuple(replace(u, label=HOSTILE[u.label or ""]) for u in c.utterances))
-            for c in draft.conversations
+            for c in builder.conversations
         ],
     )

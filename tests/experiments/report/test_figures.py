@@ -18,8 +18,8 @@ from sdt.analysis.explanation.source import from_corpus
 from sdt.analysis.subgroups.figure import parts_figure
 from sdt.analysis.subgroups.report import analyse
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.store import Corpus
 from sdt.evaluation.figure import confusion_figure, fitted, inches
 from sdt.evaluation.figure_confusions import confusions_figure
 from sdt.experiments.report.build import build
@@ -52,7 +52,9 @@ def made(folder: Path, labels: tuple[str, ...]) -> Corpus:
         name: FeatureTable(random.normal(size=(size, 4)).astype(np.float32), random.random(size) > 0.1, "made")
         for name in names
     }
-    return write_corpus(Draft("long", conversations, labels, splits, features, Speakers("appearance", 2)), folder)
+    return write_corpus(
+        CorpusBuilder("long", conversations, labels, splits, features, Speakers("appearance", 2)), folder
+    )
 
 
 @pytest.mark.parametrize(("labels", "rows"), [(LONG, 1), (SHORT, 2)])

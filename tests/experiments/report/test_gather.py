@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sdt.corpus.store import Corpus, write_corpus
+from sdt.corpus.builder import write_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.significance import compare
 from sdt.experiments.report.gather import gather
@@ -16,7 +17,7 @@ from sdt.experiments.report.study import Study
 from sdt.training.group import Group
 from tests.evaluation.runs import make_run
 from tests.experiments.report.conftest import FEW
-from tests.training.conftest import make_draft
+from tests.training.conftest import make_builder
 
 pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
 
@@ -70,7 +71,7 @@ def test_states_of_runs(experiment: Path, tmp_path: Path) -> None:
 
 
 def test_different_corpora_are_not_compared(experiment: Path, tmp_path: Path) -> None:
-    other = write_corpus(make_draft(seed=3), tmp_path / "other")
+    other = write_corpus(make_builder(seed=3), tmp_path / "other")
     make_run(tmp_path / "foreign", other, 1)
     study = gather([str(experiment), str(tmp_path / "foreign")], FEW)
     assert study.comparisons == []

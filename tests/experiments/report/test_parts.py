@@ -249,6 +249,16 @@ def test_a_model_with_branches_and_without_self_distillation(corpus: Corpus, tmp
         assert not re.search("teacher|student|soft|distill", text.lower())
 
 
+def test_models_with_settings_of_their_own(corpus: Corpus, tmp_path: Path) -> None:
+    for name in ("bc_lstm", "utterance"):
+        recipe = dataclasses.replace(make_recipe(corpus.folder, epochs=1), architecture=name)
+        train(recipe, tmp_path / name, display=quiet())
+    found = build(gather([str(tmp_path / "bc_lstm"), str(tmp_path / "utterance")], FEW), "sdt report runs")
+    rows = {key: values for key, *values in table(found, "recipe").rows}
+    assert rows["architecture"] == ["bc_lstm", "utterance"]
+    assert rows["bc_lstm.width"][1] == "–" != rows["bc_lstm.width"][0]
+
+
 def test_remarks_have_the_numbers_of_the_runs(document: Document, study: Study, experiment: Path) -> None:
     gain = study.rows[0].group.fusion_gain
     assert gain is not None

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from sdt.__main__ import main
-from sdt.corpus.store import write_corpus
+from sdt.corpus.builder import write_corpus
 from sdt.models import registry
 from sdt.training.recipe import dump_recipe
 from tests.models.baselines import contract
 from tests.shared import ROOT
-from tests.training.conftest import make_draft, make_recipe
+from tests.training.conftest import make_builder, make_recipe
 
 DOCS = (ROOT / "docs" / "baselines.md").read_text(encoding="utf-8")
 CODE, LOADING = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -30,7 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(registry, "_files", {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_model.py").write_text(CODE, encoding="utf-8")
-    corpus = write_corpus(make_draft(), tmp_path / "tiny")
+    corpus = write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "puppets.yaml").write_text(dump_recipe(make_recipe(corpus.folder)), encoding="utf-8")
     return tmp_path

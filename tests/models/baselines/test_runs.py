@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from sdt.corpus.shares import Share
+from sdt.corpus.batches import Shard
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.evaluate import evaluate
@@ -44,7 +44,7 @@ def test_a_run_that_is_interrupted_ends_at_the_same_numbers(
     train(of, tmp_path / "whole", display=quiet())
     step, steps = Trainer._step, []
 
-    def interrupted(self: Trainer, share: Share, rate: float) -> tuple[Tensor, Tensor]:
+    def interrupted(self: Trainer, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
         steps.append(rate)
         if len(steps) in (2, 5, 12):
             raise KeyboardInterrupt

@@ -1,8 +1,8 @@
-"""The pictures of the page in the documentation: the built-in example, with the model in the box.
+"""The pictures of the page in the documentation: the built-in example, with the bundled model.
 
     python -m tests.serving.page.screenshots docs
 
-writes page.png (an utterance is looked at and confirmed, another is corrected) and page-phone.png (dark, narrow).
+writes page.png (one utterance is confirmed, another corrected) and page-phone.png (dark, narrow).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def test_reviews_are_saved_in_three_formats_and_shown_again(tab: Tab, downloads:
     assert labels(tab) == [before[0], wanted, *before[2:]]
     assert f"{before[1]} " in tab.text("[data-place='1'] s")  # the model's own stays visible
     assert "✎ corrected" in tab.text(".chooser")
-    assert tab.text("#said").startswith(f"Utterance 2: {wanted}, corrected; the model says {before[1]} ")
+    assert tab.text("#said").startswith(f"Utterance 2: {wanted}, corrected; predicted {before[1]} ")
     assert "1 corrected, not saved" in tab.text(".toolbar")
     look(tab, 2)
     tab.click(".chooser button")
@@ -113,10 +113,10 @@ def test_the_label_of_a_transcript_is_given_and_no_review(tab: Tab, downloads: P
     assert marked(tab) == given
     assert tab.texts("[data-place='3'] .model")[0].split(" ")[0] in LABELS  # the model's own
     look(tab, 3)
-    assert "¶ given by the transcript" in tab.text(".chooser")
+    assert "¶ from the transcript" in tab.text(".chooser")
     tab.press("c")
     assert marked(tab)[3].startswith("✓ ")
-    assert "The transcript says far-off." in tab.text(".chooser")
+    assert "Label in the transcript: far-off" in tab.text(".chooser")
     tab.click(".chooser button")
     assert marked(tab) == given
     for suffix in ("jsonl", "csv", "vtt"):

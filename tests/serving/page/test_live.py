@@ -146,7 +146,7 @@ def test_the_token_is_asked_for(chromium: Tab, standin: StandIn) -> None:
     chromium.until("document.querySelector('#token').open")
     chromium.write("wrong")
     chromium.press("Enter")
-    chromium.until("document.querySelector('#token-why').textContent.includes('not the right token')")
+    chromium.until("document.querySelector('#token-why').textContent.includes('token is wrong')")
     chromium.until("document.querySelector('#token').open")
     chromium.write(standin.token)
     chromium.press("Enter")

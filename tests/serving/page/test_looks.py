@@ -58,7 +58,7 @@ def test_a_thousand_utterances(tab: Tab) -> None:
     assert len(tab.texts(".utterance")) == 1000
     begun = time.monotonic()
     tab.click(".chip[data-key='emotions joy']")
-    tab.click(".toolbar button[title^=All]")  # fits the screen
+    tab.click(".toolbar button[title^=Fit]")  # fits the screen
     tab.click(".toolbar button", 1)
     assert len(tab.texts(".list tbody tr")) == 250
     acted = 1000 * (time.monotonic() - begun)
@@ -93,13 +93,13 @@ def test_an_utterance_with_nothing_and_absent_modalities(tab: Tab) -> None:
     assert tab.texts(".chip[data-key^=emotions]") == ["joy\n2"]
     assert tab.texts(".chip[data-key^=uncertain]")[0].endswith("\n0")
     tab.click("[data-place='0'].utterance")
-    assert tab.texts(".opinions thead th")[1:] == ["text\nweighs 100%", "audio\nnone here"]
+    assert tab.texts(".opinions thead th")[1:] == ["text\nweight 100%", "audio\nmissing"]
     assert [row.split()[-1] for row in tab.texts(".opinions tbody tr")] == ["–", "–"]
     for place in (1, 2):
         tab.click(f"[data-place='{place}'].utterance")
-        assert "No emotion: nothing was said, heard or seen." in tab.text(".details")
+        assert "No emotion: the utterance has no text, audio or video." in tab.text(".details")
         assert tab.texts(".opinions, .details .weights") == []
-    assert tab.texts(".chooser button") == ["Remove"]  # there is nothing to confirm
+    assert tab.texts(".chooser button") == ["Remove label"]  # there is nothing to confirm
     tab.click("[data-place='1'].utterance")
     assert tab.texts(".chooser button") == []
     tab.press("c")
@@ -110,7 +110,7 @@ def test_an_utterance_with_nothing_and_absent_modalities(tab: Tab) -> None:
     tab.click(".toolbar button", 1)
     assert tab.texts(".list .badge") == ["joy 60%", "–", "✎\u202fjoy"]
     assert tab.texts(".list .weighed") == ["text 100%", "", ""]
-    assert "no emotion: nothing was said" in tab.evaluate(
+    assert "no emotion: the utterance has no" in tab.evaluate(
         "document.querySelectorAll('.list button')[1].getAttribute('aria-label')"
     )
     tab.click(".chip[data-key='emotions joy']")

@@ -20,9 +20,9 @@ def test_just_a_stretch_of_the_recording_is_played(tab: Tab, tmp_path: Path) -> 
     tab.until("document.querySelectorAll('.utterance').length === 3")
     tab.click("[data-place='1'].utterance")
     tab.until("document.querySelector('video').readyState >= 2")
-    assert "weighs" in tab.texts(".opinions thead th")[2]  # the recording was listened to
+    assert "weight" in tab.texts(".opinions thead th")[2]  # the recording was listened to
     tab.click("[data-place='2'].utterance")
-    assert "Without audio: " in tab.text(".details")
+    assert "No audio: " in tab.text(".details")
     tab.click("[data-place='1'].utterance")
     media = "document.querySelector('video')"
     tab.evaluate(

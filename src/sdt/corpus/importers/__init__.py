@@ -1,143 +1,111 @@
-"""From other people's files to a corpus: annotation and features as they are.
+"""Importers: from annotation and feature files of several layouts to a corpus.
 
-What the files do not hold, features of words, sound and pictures, is encoded afterwards; see `sdt.corpus.build`.
+Importers yield annotation and features as the files have them. Encoding text and recordings is a later step; see
+`sdt.corpus.importing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sdt.corpus.draft import Draft
 from sdt.corpus.importers.feature_tables import feature_files
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.meld import MELD
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.recognition import Recognised, recognise_files
-from sdt.corpus.importers.release_iemocap import is_iemocap, read_iemocap
-from sdt.corpus.importers.release_meld import is_meld, read_meld_release
-from sdt.errors import InputError, quoted
-from sdt.media.clip import FindClip
+from sdt.corpus.importers.pickles import PICKLES
+from sdt.corpus.importers.release_iemocap import IEMOCAP_RELEASE
+from sdt.corpus.importers.release_meld import MELD_RELEASE
+from sdt.corpus.importers.tables import TABLES
+from sdt.errors import InputError, near_miss, quoted
+from sdt.plugins import Registry
 
-__all__ = ["RELEASES", "ImportOptions", "Imported", "read", "recognise"]
+__all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", "read", "recognise"]
 
-
-@dataclass(frozen=True)
-class Imported:
-    """What files hold."""
-
-    layout: str
-    """The name of their layout."""
-    draft: Draft
-    sources: Sequence[Path]
-    """The files that were read."""
-    annotation: Path
-    """The file, or folder, that says who spoke what."""
-    recordings: Mapping[tuple[str, str], Path] | None = None
-    """(Conversation id, utterance id) to the recording that the files name; None where they can name none."""
-    clip: FindClip | None = None
-    """Where the recordings are, if that is known."""
+IMPORTERS = Registry(
+    "sdt.importers",
+    Importer,
+    {importer.name: importer for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MELD, TABLES, PICKLES)},
+)
+"""Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
 
 
-@dataclass(frozen=True)
-class Release:
-    """How a corpus is known and read that is a folder of recordings and annotation, as its makers distribute it."""
-
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path, ImportOptions], tuple[Draft, FindClip, list[Path]]]
-    """Gives the corpus without features; where its recordings are; the annotation files."""
-
-
-RELEASES: Mapping[str, Release] = {
-    "iemocap-release": Release(is_iemocap, read_iemocap),
-    "meld-release": Release(is_meld, read_meld_release),
-}
-"""Layout name to release."""
-
-
-def recognise(
-    files: Sequence[Path], options: ImportOptions, features: Mapping[str, Sequence[Path]]
-) -> Recognised | str:
-    """Tell who reads some files.
+def recognise(files: Sequence[Path], options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> ImportFiles:
+    """Find the importer of files.
 
     Args:
         files: Annotation files, feature files, pickles; or one folder: an original release of IEMOCAP or MELD.
-        options: What the user decided.
-        features: Modality to its files, for those whose modality their names do not tell.
-
-    Returns:
-        How the files are understood; of a release the name of its layout.
+        options: The options of the import.
+        features: Modality to its files, for files whose names do not tell their modality.
 
     Raises:
-        InputError: A file is missing, or they fit no layout.
+        InputError: A file does not exist, the layout is unknown, or no importer recognises a folder.
     """
     if len(files) == 1 and files[0].is_dir():
-        return _release(files[0], options, features)
+        return _recognise_folder(files[0], options, features)
     for path in (*files, *(path for paths in features.values() for path in paths), *options.take.values()):
         if not path.exists():
             raise InputError(f"{path}: no such file")
         if path.is_dir() and not feature_files(path):
             raise InputError(f"{path}: is a folder without .npy files; name files, or one folder of a release alone")
-    return recognise_files(files, options.layout, options.encoding)
+    if not files:
+        raise InputError("no files given; name an annotation file or a pickle")
+    importer = _named(options.layout) if options.layout else _recognised(files, options)
+    annotations = tuple(path for path in files if importer.recognises(path, options.encoding))
+    return ImportFiles(importer, tuple(files), annotations, features)
 
 
-def _release(folder: Path, options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> str:
+def _named(layout: str) -> Importer:
+    known = {layout: name for name, one in IMPORTERS.builtin.items() for layout in _layouts(one) if not one.folder}
+    name = known.get(layout, layout)
+    if layout not in known and (layout in IMPORTERS.builtin or layout not in IMPORTERS):
+        extensions = [name for name in IMPORTERS if name not in IMPORTERS.builtin]
+        raise InputError(f"--layout {quoted(layout)} is unknown{near_miss(layout, [*known, *extensions])}")
+    return IMPORTERS[name]
+
+
+def _layouts(importer: Importer) -> tuple[str, ...]:
+    return importer.layouts or (importer.name,)
+
+
+def _recognised(files: Sequence[Path], options: ImportOptions) -> Importer:
+    """The first importer that recognises a file, or the importer of tables, which explains what is wrong."""
+    for name in IMPORTERS:
+        importer = IMPORTERS[name]
+        if not importer.folder and any(importer.recognises(path, options.encoding) for path in files):
+            return importer
+    return TABLES
+
+
+def _recognise_folder(folder: Path, options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> ImportFiles:
     if features or options.take or options.media:
-        raise InputError(f"{folder}: is a folder, which takes no --features, --take or --media; name files")
-    layout = next((name for name, release in RELEASES.items() if release.recognise(folder)), None)
-    if layout is None:
-        raise InputError(
-            f"{folder}: is a folder, but neither IEMOCAP (Session1/dialog/EmoEvaluation ...) nor MELD.Raw "
-            "(train_sent_emo.csv, train_splits ...) as distributed; name files"
-        )
-    if options.layout not in (None, layout):
-        raise InputError(f"--layout {options.layout}: {folder} is a folder of the layout {quoted(layout)}")
-    return layout
+        raise InputError(f"{folder}: --features, --take and --media do not apply to a folder; name files")
+    for name in IMPORTERS:
+        importer = IMPORTERS[name]
+        if importer.folder and importer.recognises(folder, options.encoding):
+            if options.layout not in (None, name):
+                raise InputError(f"--layout {options.layout}: {folder} is a folder of the layout {quoted(name)}")
+            return ImportFiles(importer, (folder,), (folder,))
+    raise InputError(
+        f"{folder}: is a folder, but neither IEMOCAP (Session1/dialog/EmoEvaluation ...) nor MELD.Raw "
+        "(train_sent_emo.csv, train_splits ...) as distributed; name files"
+    )
 
 
-def read(
-    files: Sequence[Path],
-    options: ImportOptions,
-    recognised: Recognised | str,
-    features: Mapping[str, Sequence[Path]],
-) -> Imported:
-    """Read files as they were recognised; the arguments are those of `recognise`.
+def read(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Read files with the importer that `recognise` found.
 
     Raises:
-        InputError: In one line, what is wrong with which file.
+        InputError: A file is damaged or does not fit the others; the message names it.
     """
-    if isinstance(recognised, str):
-        draft, clip, annotations = RELEASES[recognised].read(files[0], options)
-        return Imported(recognised, draft, annotations, files[0], clip=clip)
-    draft, recordings = _read_files(recognised, features, options)
-    draft.notes.insert(0, recognised.remark)
-    sources = [*files, *(path for paths in features.values() for path in paths), *options.take.values()]
-    annotation = recognised.annotations[0] if recognised.annotations else files[0]
-    return Imported(recognised.layout, draft, sources, annotation, recordings)
-
-
-def _read_files(
-    recognised: Recognised, features: Mapping[str, Sequence[Path]], options: ImportOptions
-) -> tuple[Draft, Mapping[tuple[str, str], Path] | None]:
-    """The corpus, and the recordings that its files name."""
-    if options.take and recognised.importer != "pickles":
-        raise InputError(f"--take {next(iter(options.take))}=...: only pickles hold several modalities; use --features")
-    if recognised.importer == "meld":
-        from sdt.corpus.importers.meld import read_meld
-
-        return read_meld(recognised.annotations, _join(recognised.by_stem(), features), options), None
-    if recognised.importer == "tables":
-        from sdt.corpus.importers.tables import read_tables
-
-        return read_tables(recognised.annotations[0], _join(recognised.by_stem(), features), options)
-    from sdt.corpus.importers.pickles import read_pickles
-
-    if features:
+    if options.take and not files.importer.containers:
+        raise InputError(f"--take {next(iter(options.take))}=...: applies to pickles only; use --features")
+    if files.features and files.importer.containers:
         raise InputError(
-            f"--features {next(iter(features))}=...: pickles name their modalities themselves; where two of them hold "
-            "the same modality, choose with --take MODALITY=FILE"
+            f"--features {next(iter(files.features))}=...: pickles name their modalities; if two of them contain the "
+            "same modality, choose with --take MODALITY=FILE"
         )
-    return read_pickles(list(recognised.others), options), None
-
-
-def _join(first: Mapping[str, Sequence[Path]], second: Mapping[str, Sequence[Path]]) -> dict[str, Sequence[Path]]:
-    return {name: [*first.get(name, ()), *second.get(name, ())] for name in {**first, **second}}
+    imported = files.importer.read(files, options)
+    named = [*files.paths, *(path for paths in files.features.values() for path in paths), *options.take.values()]
+    return replace(imported, sources=imported.sources or named)

@@ -27,14 +27,22 @@ _IDS = {*_CONVERSATION, *_UTTERANCE, "id", "ids", "key", "name", "file", "filena
 _ANNOTATION = {
     *("label", "labels", "labelid", "labelname", "class", "target", "gold", "goldlabel", "groundtruth", "annotation"),
     *("emotion", "emotions", "emotionid", "emotionlabel", "emo", "sentiment", "sentiments", "sentimentid"),
+    *("polarity", "valence", "arousal", "dominance"),
     *("start", "starttime", "startsec", "startms", "tstart", "begin", "begintime", "timestamp", "frametime"),
     *("end", "endtime", "endsec", "endms", "tend", "stop", "stoptime"),
-    *("split", "splits", "subset", "partition", "fold", "order", "turn", "turnid", "turnnumber"),
+    *("split", "splits", "subset", "set", "phase", "partition", "fold", "order", "turn", "turnid", "turnnumber"),
     *("speaker", "speakers", "speakerid", "speakername", "spk", "spkid", "text", "texts", "transcript"),
     *("transcription", "sentence", "media", "mediafile", "recording", "season", "episode"),
 }
+_CODED_ANNOTATION = {
+    *("label", "class", "target", "emotion", "emo", "sentiment", "polarity", "split", "subset", "fold", "speaker")
+}
+"""Of those, the ones that come as `label_num`, `emotion_code` or `split_name` too."""
 _INDEX = {"", "index", "idx", "rowid", "rownumber", "rownames", "srno", "level0"}
-_UNNAMED = re.compile(r"unnamed(: ?\d+)?|__index_level_\d+__")
+_UNNAMED = re.compile(r"unnamed(: ?\d+(\.\d+)?)?|__index_level_\d+__")
+_MERGED = re.compile(r"(?<=\w)(?:_[xy]|\.\d{1,2})$")
+"""What pandas adds to the names of columns that two tables share, or that one table has twice."""
+_CODED = re.compile(r"(?<=\w)[ _.-]?(?:id|name|num|number|idx|index|code|true|gold|str|int|class|score|value|raw)$")
 _FEWEST = 4
 """Rows from which on a column that counts them is an index; with fewer it may do so by chance."""
 _FEWEST_SHUFFLED = 8
@@ -123,7 +131,12 @@ def sort_columns(names: Sequence[str], is_text: Sequence[bool]) -> Columns:
 
 def _normal(name: str) -> str:
     name = name.strip().casefold()
-    return "" if _UNNAMED.fullmatch(name) else re.sub(r"[\W_]+", "", name)
+    if _UNNAMED.fullmatch(name):
+        return ""
+    name = _MERGED.sub("", name)
+    plain = re.sub(r"[\W_]+", "", name)
+    coded = re.sub(r"[\W_]+", "", _CODED.sub("", name))
+    return coded if plain not in {*_IDS, *_ANNOTATION, *_INDEX} and coded in _CODED_ANNOTATION else plain
 
 
 def counting_columns(x: npt.NDArray[Any]) -> list[int]:

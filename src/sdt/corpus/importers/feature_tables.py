@@ -29,16 +29,25 @@ from sdt.corpus.importers.alignment import Matrix, Table
 from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
-from sdt.errors import InputError, described, listed, quoted
+from sdt.errors import InputError, describe_error, join_names, quoted
 from sdt.files import most_expanded
 from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
-from sdt.formats.pickles.foreign import joblib_as_pickle, torch_as_pickle
+from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
 
-PICKLES = (".pkl", ".pickle")
-JOBLIB = ".joblib"
-TORCH = (".pt", ".pth")
-SUFFIXES = (*csv_lines.SUFFIXES, *parquet.SUFFIXES, ".npy", ".safetensors", ".npz", *PICKLES, JOBLIB, *TORCH)
+PICKLE_SUFFIXES = (".pkl", ".pickle")
+JOBLIB_SUFFIX = ".joblib"
+TORCH_SUFFIXES = (".pt", ".pth")
+SUFFIXES = (
+    *csv_lines.SUFFIXES,
+    *parquet.SUFFIXES,
+    ".npy",
+    ".safetensors",
+    ".npz",
+    *PICKLE_SUFFIXES,
+    JOBLIB_SUFFIX,
+    *TORCH_SUFFIXES,
+)
 
 
 def read_table(path: Path) -> Table:
@@ -63,12 +72,12 @@ def read_table(path: Path) -> Table:
         return _safetensors(path)
     if suffix == ".npz":
         return _npz(path)
-    if suffix in PICKLES:
+    if suffix in PICKLE_SUFFIXES:
         return _of_value(path, unpickle.load(path))
-    if suffix == JOBLIB:
-        return _of_value(path, unpickle.loads(path, joblib_as_pickle(path)))
-    if suffix in TORCH:
-        return _of_value(path, unpickle.loads(path, torch_as_pickle(path)))
+    if suffix == JOBLIB_SUFFIX:
+        return _of_value(path, unpickle.loads(path, joblib_to_pickle(path)))
+    if suffix in TORCH_SUFFIXES:
+        return _of_value(path, unpickle.loads(path, torch_to_pickle(path)))
     raise InputError(f"{path}: no table of features has the ending {quoted(suffix)}; known are: {', '.join(SUFFIXES)}")
 
 
@@ -189,7 +198,9 @@ def _safetensors(path: Path) -> Table:
     tensors = map_tensors(path)
     present = tensors.pop("present", None) if len(tensors) == 2 else None
     if len(tensors) != 1 or (present is not None and "features" not in tensors):
-        raise InputError(f"{path}: expected one matrix, or 'features' and 'present', found {listed(sorted(tensors))}")
+        raise InputError(
+            f"{path}: expected one matrix, or 'features' and 'present', found {join_names(sorted(tensors))}"
+        )
     table = _matrix(path, next(iter(tensors.values())))
     if present is not None and (present.dtype != np.bool_ or present.shape != (table.size,)):
         raise InputError(
@@ -206,7 +217,7 @@ def _check_magic(path: Path, magic: bytes, kind: str) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: cannot be read, damaged or cut off ({described(error)})")
+    return InputError(f"{path}: cannot be read, damaged or cut off ({describe_error(error)})")
 
 
 def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:

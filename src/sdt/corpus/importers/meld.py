@@ -15,13 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.feature_tables import read_table
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.options import ImportOptions
-from sdt.errors import InputError, listed, quoted
+from sdt.errors import InputError, join_names, quoted
 from sdt.feature_table import FeatureTable
 from sdt.formats.csv_lines import Line, read_csv
+from sdt.formats.tables import is_meld
 from sdt.formats.times import seconds
 from sdt.speakers import Speakers
 from sdt.splits import SPLITS, split_named
@@ -38,7 +40,9 @@ Place = tuple[int, int]
 """Dialogue id and utterance id, within a split."""
 
 
-def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions) -> Draft:
+def read_meld(
+    annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions
+) -> CorpusBuilder:
     """Read MELD's annotation and any tables of features.
 
     Args:
@@ -71,7 +75,7 @@ def read_meld(annotations: Sequence[Path], features: Mapping[str, Sequence[Path]
         for dialogue, utterances in sorted(found.items())
     ]
     places = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
-    return Draft(
+    return CorpusBuilder(
         name=options.name or "meld",
         conversations=conversations,
         labels=options.labels or LABELS,
@@ -98,7 +102,7 @@ def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict
     names = [name.strip() for name in header.cells]
     for column in COLUMNS:
         if column not in names:
-            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {listed(names[:12])}")
+            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {join_names(names[:12])}")
     dialogues: dict[int, dict[int, Utterance]] = {}
     repeated = 0
     for line in lines:
@@ -216,3 +220,20 @@ def _table_split(table: Table, places: Mapping[str, Sequence[Place]]) -> str:
             f"({fit[others[0]]:.0%}); put train, dev or test into the file's name"
         )
     return split or best
+
+
+def import_meld(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import MELD from its annotation files and tables of features; see `read_meld`."""
+    files = files.with_annotations(options)
+    builder = read_meld(files.annotations, files.by_modality(names=False), options)
+    how = "as --layout says" if options.layout else "recognised by the columns Dialogue_ID and Utterance_ID"
+    builder.notes.insert(0, f"{', '.join(map(str, files.annotations))}: MELD's annotation, {how}")
+    return Imported(MELD.name, builder, files.annotations[0])
+
+
+def is_annotation(path: Path, encoding: str | None) -> bool:
+    """Whether a file is an annotation file of MELD, by its columns."""
+    return has_columns(path) and is_meld(read_columns(path, encoding))
+
+
+MELD = Importer("meld-csv", "MELD's {train,dev,test}_sent_emo.csv and tables of features", is_annotation, import_meld)

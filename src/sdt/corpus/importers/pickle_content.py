@@ -1,8 +1,8 @@
-"""One published feature file, read: its annotation and where its features lie."""
+"""The content of one published feature file: its annotation and its features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,20 +16,20 @@ from sdt.corpus.importers.pickle_layouts import (
     Layout,
     Source,
     TupleLayout,
+    explain_unknown,
     first_value,
-    recognise,
-    why_unknown,
+    recognise_layout,
 )
 from sdt.corpus.importers.pickle_values import Matrix
 from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.pickles import reader as unpickle
+from sdt.formats.pickles.reader import load
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What a file says beside features. Conversations without utterances are left out."""
+    """The annotation of a file, without conversations that have no utterances."""
 
     source: Source
     labels: Mapping[str, list[int]]
@@ -39,23 +39,23 @@ class Annotation:
     speaker_count: int
     sentences: Mapping[str, list[str]]
     ids: Mapping[str, list[str]] | None
-    """Conversation id to utterance ids; None where the file has none."""
+    """Conversation id to utterance ids; None if the file has no ids."""
     splits: Mapping[str, frozenset[str]]
-    """`train`, `test` and perhaps `dev` to conversation ids."""
+    """`train`, `test` and, in some files, `dev` to conversation ids."""
     absent: tuple[str, ...]
-    """Conversations that a split names, known to have no data."""
+    """Conversations of the splits that are known to have no data."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """One file."""
+    """One feature file."""
 
     path: Path
     layout: Layout
     annotation: Annotation | None
-    """None for a file of features alone."""
+    """None for a file with features only."""
     features: Mapping[str, Mapping[str, object]]
-    """Modality to conversation id to the features as they lie in the file."""
+    """Modality to conversation id to the features in the form of the file."""
     encoders: Mapping[str, str]
     """Modality to the name of its feature encoder."""
 
@@ -63,30 +63,30 @@ class Content:
         """The features of a conversation, [utterances, D].
 
         Raises:
-            InputError: They are not there, are no numbers, differ in width, or are not as many as the utterances.
+            InputError: The features are missing or not numeric, or their widths or number are inconsistent.
         """
         where = f"{self.path}: {modality}, conversation {quoted(conversation)}"
         if conversation not in self.features[modality]:
-            raise InputError(f"{self.path}: {modality}: there is no conversation {quoted(conversation)}")
+            raise InputError(f"{self.path}: {modality}: conversation {quoted(conversation)} is missing")
         matrix = _at(where, pickle_values.features, self.features[modality][conversation])
         if len(matrix) != utterances:
-            raise InputError(f"{where}: features of {len(matrix)} utterances, but there are {utterances} labels")
+            raise InputError(f"{where}: features of {len(matrix)} utterances, but {utterances} labels")
         return matrix
 
 
 def read_content(path: Path, *, layout: str | None = None, modality: str | None = None) -> Content:
-    """Read one file.
+    """Read a published feature file.
 
     Args:
         path: A pickle.
-        layout: The name of its layout; None recognises it.
-        modality: The modality of a file that holds features only; None tells it by their width.
+        layout: The name of its layout; None detects it.
+        modality: The modality of a file with features only; None infers it from their width.
 
     Raises:
-        InputError: The file is no pickle of a known layout, or damaged.
+        InputError: The file is not a pickle of a known layout, or is damaged.
     """
-    value = unpickle.load(path)
-    found = recognise(value)
+    value = load(path)
+    found = recognise_layout(value)
     if layout is not None:
         if layout not in LAYOUTS:
             raise InputError(f"layout: {quoted(layout)} is unknown{near_miss(layout, LAYOUTS)}")
@@ -94,7 +94,7 @@ def read_content(path: Path, *, layout: str | None = None, modality: str | None 
         if (mismatch := found.mismatch(value)) is not None:
             raise InputError(f"{path}: not of layout {quoted(layout)}: {mismatch}")
     if found is None:
-        raise InputError(f"{path}: {why_unknown(value)}")
+        raise InputError(f"{path}: {explain_unknown(value)}")
     if isinstance(found, DictionaryLayout):
         assert isinstance(value, dict)
         return _one_modality(path, found, value, modality)
@@ -111,15 +111,13 @@ def read_content(path: Path, *, layout: str | None = None, modality: str | None 
 
 def _one_modality(path: Path, layout: DictionaryLayout, value: dict[object, object], modality: str | None) -> Content:
     width = _at(str(path), pickle_values.features, first_value(value)).shape[1]
-    told, encoder = layout.widths.get(width, (None, "unknown"))
+    inferred, encoder = layout.widths.get(width, (None, "unknown"))
     if modality is None:
-        modality = told
+        modality = inferred
     if modality is None:
-        raise InputError(
-            f"{path}: features of width {width}, which tells no modality; name it: --take MODALITY={path.name}"
-        )
+        raise InputError(f"{path}: no known modality has {width} features; name it: --take MODALITY={path.name}")
     features = {modality: _by_conversation(f"{path}: {modality}", value)}
-    return Content(path, layout, None, features, {modality: encoder if modality == told else "unknown"})
+    return Content(path, layout, None, features, {modality: encoder if modality == inferred else "unknown"})
 
 
 def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) -> Annotation:
@@ -145,8 +143,8 @@ def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) ->
         for conversation, found in values.items():
             if len(found) != len(labels[conversation]):
                 raise InputError(
-                    f"{path}: {item}, conversation {quoted(conversation)}: {len(found)} of them, "
-                    f"but there are {len(labels[conversation])} labels"
+                    f"{path}: {item}, conversation {quoted(conversation)}: {len(found)} values, "
+                    f"but {len(labels[conversation])} labels"
                 )
     splits = {name: _split(path, name, items[name]) for name in ("train", "dev", "test") if name in items}
     absent = _check_splits(path, source, splits, labels)
@@ -157,7 +155,7 @@ def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) ->
 def _known_speaker(path: Path, conversation: str, name: str, known: tuple[str, ...]) -> int:
     if name not in known:
         raise InputError(
-            f"{path}: speakers, conversation {quoted(conversation)}: speaker {quoted(name)} is none of "
+            f"{path}: speakers, conversation {quoted(conversation)}: unknown speaker {quoted(name)}; known are "
             f"{', '.join(known)}"
         )
     return known.index(name)
@@ -166,13 +164,13 @@ def _known_speaker(path: Path, conversation: str, name: str, known: tuple[str, .
 def _check_splits(
     path: Path, source: Source, splits: Mapping[str, frozenset[str]], labels: Mapping[str, object]
 ) -> tuple[str, ...]:
-    """Refuse splits that overlap or name unknown conversations; returns those that are known to have no data."""
+    """Check that splits do not overlap and name known conversations; returns those that are known to lack data."""
     owner: dict[str, str] = {}
     for name, members in splits.items():
         for conversation in sorted(members):
             if conversation not in labels and conversation not in source.absent:
                 raise InputError(
-                    f"{path}: the {name} list names conversation {quoted(conversation)}, for which there are no labels"
+                    f"{path}: the {name} list names conversation {quoted(conversation)}, which has no labels"
                 )
             if conversation in owner:
                 raise InputError(
@@ -183,19 +181,19 @@ def _check_splits(
 
 
 def _split(path: Path, name: str, value: object) -> frozenset[str]:
-    assert isinstance(value, list | tuple | set | frozenset | np.ndarray), "the layout says so"
+    assert isinstance(value, list | tuple | set | frozenset | np.ndarray), "checked by the layout"
     return frozenset(_at(f"{path}: the {name} list", pickle_values.conversation_id, key) for key in value)
 
 
 def _each(
-    path: Path, item: str, value: object, convert: Callable[[object], T], wanted: Iterable[str] | None = None
+    path: Path, item: str, value: object, convert: Callable[[object], T], required: Iterable[str] | None = None
 ) -> dict[str, T]:
-    """Convert the value of each conversation; with `wanted`, of those, each of which must be there."""
+    """Convert the value of each conversation, or of the `required` ones only, which must all exist."""
     found = _by_conversation(f"{path}: {item}", value)
     converted = {}
-    for conversation in found if wanted is None else wanted:
+    for conversation in found if required is None else required:
         if conversation not in found:
-            raise InputError(f"{path}: {item}: there is no conversation {quoted(conversation)}, though it has labels")
+            raise InputError(f"{path}: {item}: conversation {quoted(conversation)}, which has labels, is missing")
         converted[conversation] = _at(
             f"{path}: {item}, conversation {quoted(conversation)}", convert, found[conversation]
         )
@@ -203,7 +201,7 @@ def _each(
 
 
 def _by_conversation(where: str, value: object) -> dict[str, object]:
-    assert isinstance(value, dict), "the layout says so"
+    assert isinstance(value, dict), "checked by the layout"
     found: dict[str, object] = {}
     for key, content in value.items():
         conversation = _at(where, pickle_values.conversation_id, key)
@@ -214,8 +212,61 @@ def _by_conversation(where: str, value: object) -> dict[str, object]:
 
 
 def _at(where: str, convert: Callable[[object], T], value: object) -> T:
-    """Convert, and say where it failed."""
+    """Convert a value; errors name the place."""
     try:
         return convert(value)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def check_agreement(base: Content, annotation: Annotation, other: Content) -> None:
+    """Check that a file agrees with the file that the conversations come from.
+
+    Args:
+        base: The file that the conversations come from.
+        annotation: The annotation of `base`.
+        other: The file to compare.
+
+    Raises:
+        InputError: The data sets, conversations, numbers of utterances, labels or test splits differ.
+    """
+    if other.annotation is None:
+        _check_conversations(base, annotation, other, next(iter(other.features.values())).keys())
+        return
+    if other.annotation.source is not annotation.source:
+        raise InputError(
+            f"{other.path}: made from {other.annotation.source.name}, but {base.path} from {annotation.source.name}"
+        )
+    _check_conversations(base, annotation, other, other.annotation.labels.keys())
+    _check_same_labels(base, annotation, other, other.annotation)
+    for conversation in annotation.labels:
+        here, there = (conversation in a.splits["test"] for a in (annotation, other.annotation))
+        if here != there:
+            found = "in test" if there else "not in test"
+            raise InputError(f"{other.path}: conversation {quoted(conversation)} is {found}, unlike in {base.path}")
+
+
+def _check_conversations(base: Content, annotation: Annotation, other: Content, theirs: Collection[str]) -> None:
+    for one, ids, two, known in (
+        (base, annotation.labels.keys(), other, theirs),
+        (other, theirs, base, annotation.labels.keys()),
+    ):
+        for conversation in ids:
+            if conversation not in known and conversation not in annotation.source.absent:
+                raise InputError(f"{two.path}: conversation {quoted(conversation)} of {one.path} is missing")
+
+
+def _check_same_labels(base: Content, annotation: Annotation, other: Content, theirs: Annotation) -> None:
+    for conversation, labels in annotation.labels.items():
+        found = theirs.labels.get(conversation, labels)
+        if len(labels) != len(found):
+            raise InputError(
+                f"{other.path}: conversation {quoted(conversation)} has {len(found)} utterances, "
+                f"but {len(labels)} in {base.path}"
+            )
+        for place, (ours, other_label) in enumerate(zip(labels, found, strict=True)):
+            if ours != other_label:
+                raise InputError(
+                    f"{other.path}: conversation {quoted(conversation)}, utterance {place} (from 0) has label "
+                    f"{other_label}, but {ours} in {base.path}"
+                )

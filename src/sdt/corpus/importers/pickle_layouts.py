@@ -1,4 +1,4 @@
-"""The layouts of the feature files that published systems of this field share, told by their structure."""
+"""The layouts of published feature files, detected by their structure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sdt.corpus.importers.pickle_values import describe, is_features, is_numbers
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that the files were made from."""
+    """A data set that published files are made from."""
 
     name: str
     labels: tuple[str, ...]
-    """In the order of their numbers in the files."""
+    """Label names in the order of their numbers in the files."""
     speakers: tuple[str, ...] | None
-    """The speakers' names in the order of their numbers; None where the files have one-hots, numbered in each
-    conversation anew."""
+    """Speaker names in the order of their numbers; None if the files have one-hot vectors, numbered within each
+    conversation."""
     licence: str
     absent: frozenset[str] = frozenset()
-    """Conversations that split lists may name although there is no data for them."""
+    """Conversations without data that split lists may contain."""
 
 
 IEMOCAP = Source(
@@ -41,18 +41,18 @@ MELD = Source(
 
 @dataclass(frozen=True)
 class TupleLayout:
-    """One layout of pickled tuples."""
+    """A layout of pickled tuples."""
 
     name: str
     source: Source
     items: tuple[str, ...]
-    """What each item of the tuple is: `ids`, `speakers`, `labels`, `sentiments`, `sentences`, a split (`train`, `dev`,
-    `test`), a modality, `layer` for a further layer of the text encoder, or `ignored`."""
+    """The content of each item of the tuple: `ids`, `speakers`, `labels`, `sentiments`, `sentences`, a split
+    (`train`, `dev`, `test`), a modality, `layer` for a further layer of the text encoder, or `ignored`."""
     encoders: Mapping[str, str]
     """Modality to its feature encoder."""
 
     def mismatch(self, value: object) -> str | None:
-        """What in `value` is not as this layout has it; None where everything is."""
+        """The first difference between a value and this layout; None if the value has this layout."""
         if not isinstance(value, tuple | list) or len(value) != len(self.items):
             return f"{describe(value)}, not a tuple of {len(self.items)} items"
         for number, (item, content) in enumerate(zip(self.items, value, strict=True), start=1):
@@ -91,14 +91,14 @@ class TupleLayout:
 
 @dataclass(frozen=True)
 class DictionaryLayout:
-    """MultiEMO's files: a dictionary of the features of one modality, and nothing else."""
+    """A layout of pickled dictionaries, as MultiEMO publishes them: the features of one modality."""
 
     name: str
     widths: Mapping[int, tuple[str, str]]
     """Width to the modality and its feature encoder."""
 
     def mismatch(self, value: object) -> str | None:
-        """What in `value` is not as this layout has it; None where everything is."""
+        """The first difference between a value and this layout; None if the value has this layout."""
         if not isinstance(value, dict) or not is_features(first_value(value)):
             return f"{describe(value)}, not a dictionary of features for each conversation"
         return None
@@ -108,7 +108,7 @@ Layout = TupleLayout | DictionaryLayout
 
 
 def first_value(content: Mapping[object, object]) -> object:
-    """The first value of a dictionary that is not an empty list; None where all are."""
+    """The first value of a dictionary that is not an empty list, or None."""
     for value in content.values():
         if not isinstance(value, list | tuple) or value:
             return value
@@ -152,7 +152,7 @@ LAYOUTS: dict[str, Layout] = {
                 768: ("text", "multiemo:text"),
                 512: ("audio", "multiemo:audio"),
                 1000: ("visual", "multiemo:visual"),
-                # Dictionaries that people made of the tuples' items.
+                # Dictionaries made from items of the tuples.
                 1024: ("text", "unknown"),
                 1582: ("audio", "unknown"),
                 300: ("audio", "unknown"),
@@ -161,18 +161,18 @@ LAYOUTS: dict[str, Layout] = {
         ),
     )
 }
-"""Layout name to layout; of MMGCN's also MM-DFN's files, of GraphSmile's also CFN-ESA's."""
+"""Layout name to layout. MM-DFN publishes files of the MMGCN layout, CFN-ESA of the GraphSmile layout."""
 
 
-def recognise(value: object) -> Layout | None:
-    """The layout of what a pickle holds, by its structure alone; None for an unknown one."""
+def recognise_layout(value: object) -> Layout | None:
+    """The layout of the content of a pickle, detected by its structure; None if it is unknown."""
     return next((layout for layout in LAYOUTS.values() if layout.mismatch(value) is None), None)
 
 
-def why_unknown(value: object) -> str:
-    """What keeps a value from being of the layout that comes nearest, or which layouts there are."""
+def explain_unknown(value: object) -> str:
+    """Explain why a value has no known layout: its first difference from the most similar layout."""
     if isinstance(value, tuple | list):
         for layout in LAYOUTS.values():
             if isinstance(layout, TupleLayout) and len(layout.items) == len(value):
                 return f"{len(value)} items as in layout {layout.name!r}, but {layout.mismatch(value)}"
-    return f"{describe(value)} is of none of the layouts {', '.join(LAYOUTS)}"
+    return f"{describe(value)} has none of the layouts {', '.join(LAYOUTS)}"

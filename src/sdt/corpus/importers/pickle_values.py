@@ -1,7 +1,7 @@
-"""The values inside published feature files: lists or arrays, numbers or numpy's numbers, text or bytes.
+"""Conversion of the values in published feature files: lists or arrays, Python or NumPy numbers, text or bytes.
 
-The `is_...` functions look at as little as tells a layout; the others convert and refuse what does not fit, in a
-message that begins with the place inside the conversation.
+The `is_...` functions check only as much as layouts differ in. The other functions convert a value and raise an error
+that names the utterance.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Matrix = npt.NDArray[np.float32]
 _Sequence: TypeAlias = list[Any] | tuple[Any, ...] | npt.NDArray[Any]
 _SEQUENCES = (list, tuple, np.ndarray)
 _LARGEST = 2**63
-"""Python refuses to print integers of thousands of digits, so they must not reach a message."""
+"""Larger integers are refused before they reach an error message: Python does not print thousands of digits."""
 
 
 def describe(value: object) -> str:
-    """What a value is, for a message."""
+    """Describe a value for an error message."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {list(value.shape)}"
     if isinstance(value, dict):
@@ -32,17 +32,17 @@ def describe(value: object) -> str:
 
 
 def is_strings(value: object) -> bool:
-    """Whether a conversation's value is a sequence of text."""
+    """Whether a value is a sequence of strings."""
     return _is_sequence(value) and isinstance(value[0], str | bytes)
 
 
 def is_numbers(value: object) -> bool:
-    """Whether a conversation's value is a sequence of single numbers."""
+    """Whether a value is a sequence of numbers."""
     return _is_sequence(value) and _is_number(value[0])
 
 
 def is_features(value: object) -> bool:
-    """Whether a conversation's value is a sequence of vectors."""
+    """Whether a value is a sequence of vectors."""
     if not _is_sequence(value) or not _is_sequence(value[0]):
         return False
     first = value[0]
@@ -50,7 +50,7 @@ def is_features(value: object) -> bool:
 
 
 def is_one_hots(value: object) -> bool:
-    """Whether a conversation's value is a sequence of vectors with a single 1 among zeros."""
+    """Whether a value is a sequence of one-hot vectors."""
     if not _is_sequence(value):
         return False
     try:
@@ -67,46 +67,46 @@ def is_split(value: object) -> bool:
 
 
 def conversation_id(key: object) -> str:
-    """The text of a conversation id; 0 and '0' are the same.
+    """A conversation id as a string; 0 and '0' are the same id.
 
     Raises:
-        InputError: It is neither text nor an integer.
+        InputError: The id is neither a string nor an integer.
     """
     if isinstance(key, bytes):
         return key.decode("latin1").strip()
     if not _is_id(key):
-        raise InputError(f"conversation ids should be text or integers, not {_kind(key)}")
-    if not isinstance(key, str) and abs(int(key)) > _LARGEST:  # type: ignore[call-overload] # an integer, then
-        raise InputError("a conversation id is far too large a number")
+        raise InputError(f"conversation ids must be strings or integers, not {_kind(key)}")
+    if not isinstance(key, str) and abs(int(key)) > _LARGEST:  # type: ignore[call-overload] # an integer
+        raise InputError("a conversation id is too large")
     return str(key).strip()
 
 
 def strings(value: object) -> list[str]:
-    """A conversation's texts, repaired where they went through the wrong encoding."""
+    """The texts of a conversation; wrongly decoded text is repaired."""
     return [_string(item, place) for place, item in enumerate(_sequence(value))]
 
 
 def integers(value: object) -> list[int]:
-    """A conversation's label numbers."""
+    """The label numbers of a conversation."""
     return [_integer(item, place) for place, item in enumerate(_sequence(value))]
 
 
 def one_hots(value: object) -> tuple[list[int], int]:
-    """A conversation's speaker numbers, and the width of the one-hots that they come from."""
+    """The speaker numbers of a conversation, and the width of their one-hot vectors."""
     matrix = features(value)  # [n, W]
     for place, row in enumerate(matrix):
         if not _is_one_hot(row):
-            raise InputError(f"utterance {place} (from 0): the speaker {row[:20].tolist()} is no one-hot vector")
+            raise InputError(f"utterance {place} (from 0): the speaker {row[:20].tolist()} is not a one-hot vector")
     return [int(row.argmax()) for row in matrix], matrix.shape[1]
 
 
 def features(value: object) -> Matrix:
-    """A conversation's features, [n, D].
+    """The features of a conversation, [n, D].
 
     Raises:
-        InputError: A row holds something other than numbers, or has another width than the first.
+        InputError: A row is not numeric, or its width differs from the first row.
     """
-    # Numbers too large for float32 become infinite, which is reported with the other values that are not finite.
+    # Values too large for float32 become infinite; the corpus reports all values that are not finite.
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "fiub":
             return np.asarray(value).astype(np.float32)
@@ -123,21 +123,21 @@ def _vector(row: object, place: int) -> npt.NDArray[Any]:
     if isinstance(row, np.ndarray) and row.dtype.kind in "fiub" and row.size == max(row.shape, default=0):
         return np.asarray(row).reshape(-1)
     if not isinstance(row, _SEQUENCES) or (isinstance(row, np.ndarray) and row.ndim != 1):
-        raise InputError(f"utterance {place} (from 0) should be a vector of features, but is {describe(row)}")
+        raise InputError(f"utterance {place} (from 0) must be a vector of features, but is {describe(row)}")
     for item in row:
         if not _is_number(item):
-            raise InputError(f"utterance {place} (from 0) holds {_kind(item)} among its features")
+            raise InputError(f"utterance {place} (from 0) has {_kind(item)} among its features")
     try:
         return np.array(row, dtype=np.float64)
     except OverflowError:
-        raise InputError(f"utterance {place} (from 0) holds an integer that is too large for a feature") from None
+        raise InputError(f"utterance {place} (from 0) has an integer that is too large for a feature") from None
 
 
 def _string(value: object, place: int) -> str:
     if isinstance(value, bytes):
         value = value.decode("latin1")
     if not isinstance(value, str):
-        raise InputError(f"utterance {place} (from 0) should be text, but is {_kind(value)}")
+        raise InputError(f"utterance {place} (from 0) must be text, but is {_kind(value)}")
     return repair_windows1252(repair_utf8(str(value)))
 
 
@@ -145,12 +145,12 @@ def _integer(value: object, place: int) -> int:
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
     if not _is_number(value):
-        raise InputError(f"utterance {place} (from 0): a label should be an integer, but is {_kind(value)}")
+        raise InputError(f"utterance {place} (from 0): the label must be an integer, but is {_kind(value)}")
     if isinstance(value, float | np.floating) and not float(value).is_integer():
-        raise InputError(f"utterance {place} (from 0): label {value} is no integer")
-    number: int = int(value)  # type: ignore[call-overload] # a number, as just checked
+        raise InputError(f"utterance {place} (from 0): label {value} is not an integer")
+    number: int = int(value)  # type: ignore[call-overload] # checked above
     if abs(number) > _LARGEST:
-        raise InputError(f"utterance {place} (from 0): a label is far too large a number")
+        raise InputError(f"utterance {place} (from 0): the label is too large")
     return number
 
 
@@ -160,7 +160,7 @@ def _is_one_hot(row: npt.NDArray[Any]) -> bool:
 
 def _sequence(value: object) -> _Sequence:
     if not isinstance(value, _SEQUENCES) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        raise InputError(f"should be a list, one item for each utterance, but is {describe(value)}")
+        raise InputError(f"must be a list with one item per utterance, but is {describe(value)}")
     return value
 
 

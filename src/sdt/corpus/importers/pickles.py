@@ -1,6 +1,7 @@
-"""Published feature files: one of them, or several of the same data set whose features are combined.
+"""Importer of published feature files: pickles of one data set whose modalities are combined into a corpus.
 
-COSMIC's file with text and MMGCN's with audio and visual features are such a combination, and so are MultiEMO's files.
+COSMIC publishes text features, MMGCN audio and visual features of the same utterances, and MultiEMO one file per
+modality. Files are combined if they agree on conversations, labels and the test split.
 """
 
 from __future__ import annotations
@@ -11,32 +12,30 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.feature_tables import PICKLE_SUFFIXES
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.pickle_agreement import check_agreement
-from sdt.corpus.importers.pickle_content import Annotation, Content, read_content
-from sdt.corpus.importers.pickle_holders import choose_holders, same_file
-from sdt.corpus.importers.pickle_layouts import LAYOUTS, Layout, TupleLayout, recognise
-from sdt.errors import InputError, quoted
+from sdt.corpus.importers.pickle_content import Annotation, Content, check_agreement, read_content
+from sdt.corpus.importers.pickle_layouts import LAYOUTS, DictionaryLayout, TupleLayout
+from sdt.errors import InputError, near_miss, quoted
 from sdt.feature_table import FeatureTable
 from sdt.speakers import SpeakerMode, Speakers
 from sdt.splits import has_usual_dev, hold_out
 
-__all__ = ["LAYOUTS", "Layout", "read_pickles", "recognise"]
 
-
-def read_pickles(files: list[Path], options: ImportOptions) -> Draft:
+def read_pickles(files: list[Path], options: ImportOptions) -> CorpusBuilder:
     """Read published feature files of one data set.
 
-    The first file that has utterance ids (else the first that has labels) gives the conversations; the others must
-    agree with it. See `choose_holders` for where several files hold a modality.
+    The conversations come from the first file with utterance ids, or else from the first file with labels; the other
+    files must agree with it. `choose_containers` selects the file of each modality.
 
     Args:
         files: Pickles of the layouts in `LAYOUTS`.
-        options: What the user decided; `layout` is that of the first file.
+        options: The options of the import; `layout` is the layout of the first file.
 
     Raises:
-        InputError: A file is damaged or of no known layout, or two files disagree.
+        InputError: A file is damaged or has an unknown layout, or two files disagree.
     """
     contents = [_read(path, options.layout if number == 0 else None, options) for number, path in enumerate(files)]
     base, annotation = _base(contents)
@@ -45,15 +44,17 @@ def read_pickles(files: list[Path], options: ImportOptions) -> Draft:
     for other in contents:
         if other is not base:
             check_agreement(base, annotation, other)
-    notes = [_seen(content) for content in contents]
-    holders = choose_holders(contents, options.take, notes)
-    kept = _kept(base, annotation, holders, notes)
-    return Draft(
+    notes = [_describe(content) for content in contents]
+    containers = choose_containers(contents, options.take, notes)
+    kept = _kept(base, annotation, containers, notes)
+    return CorpusBuilder(
         name=options.name or annotation.source.name,
         conversations=[_conversation(annotation, conversation, labels) for conversation in kept],
         labels=labels,
         splits=_splits(contents, annotation, kept, options, notes),
-        features={modality: _table(holder, modality, annotation, kept) for modality, holder in holders.items()},
+        features={
+            modality: _table(container, modality, annotation, kept) for modality, container in containers.items()
+        },
         speakers=_speakers(base, annotation, options, notes),
         licence=options.licence or annotation.source.licence,
         provenance={"layouts": {content.path.name: content.layout.name for content in contents}},
@@ -70,11 +71,11 @@ def _base(contents: Sequence[Content]) -> tuple[Content, Annotation]:
     annotated = [(content, content.annotation) for content in contents if content.annotation is not None]
     if not annotated:
         names = ", ".join(str(content.path) for content in contents)
-        raise InputError(f"{names}: features only; give the file with labels, speakers and splits too (MMGCN's, say)")
+        raise InputError(f"{names}: features only; add the file with labels, speakers and splits, such as MMGCN's")
     return next((pair for pair in annotated if pair[1].ids is not None), annotated[0])
 
 
-def _seen(content: Content) -> str:
+def _describe(content: Content) -> str:
     layout = content.layout
     if content.annotation is None or not isinstance(layout, TupleLayout):
         ((modality, features),) = content.features.items()
@@ -97,19 +98,19 @@ def _check_labels(base: Content, annotation: Annotation, labels: tuple[str, ...]
                 )
 
 
-def _kept(base: Content, annotation: Annotation, holders: Mapping[str, Content], notes: list[str]) -> list[str]:
-    """The conversations of the corpus: all but those known to be absent that are absent somewhere."""
+def _kept(base: Content, annotation: Annotation, containers: Mapping[str, Content], notes: list[str]) -> list[str]:
+    """The conversations of the corpus, without those that are known to lack data and lack it in a file."""
     absent = sorted(
         conversation
         for conversation in annotation.source.absent
         if conversation in annotation.absent
         or (
             conversation in annotation.labels
-            and any(conversation not in holder.features[modality] for modality, holder in holders.items())
+            and any(conversation not in container.features[modality] for modality, container in containers.items())
         )
     )
     if absent:
-        notes.append(f"{base.path}: conversation {', '.join(absent)} is left out: it has no data, as is known of it")
+        notes.append(f"{base.path}: conversation {', '.join(absent)} is left out: the files have no data for it")
     return [conversation for conversation in annotation.labels if conversation not in absent]
 
 
@@ -132,7 +133,7 @@ def _speaker_name(annotation: Annotation, number: int) -> str:
 
 
 def _speakers(base: Content, annotation: Annotation, options: ImportOptions, notes: list[str]) -> Speakers:
-    """The published numbering: a table of known speakers, or one-hots numbered in each conversation anew."""
+    """The numbering of the files: a table of known speakers, or one-hot vectors numbered within each conversation."""
     count = annotation.speaker_count
     mode: SpeakerMode = "identity"
     if annotation.source.speakers is None:
@@ -140,7 +141,7 @@ def _speakers(base: Content, annotation: Annotation, options: ImportOptions, not
         if other:
             notes.append(
                 f"{base.path}: speakers are not numbered by appearance in {len(other)} conversations, "
-                f"{quoted(other[0])} the first; their numbers in the file are kept as if they were identities"
+                f"the first is {quoted(other[0])}; the numbers of the file are kept as speaker identities"
             )
         else:
             mode = "appearance"
@@ -154,30 +155,32 @@ def _by_appearance(numbers: Sequence[int]) -> bool:
     return all(number == seen.setdefault(number, len(seen)) for number in numbers)
 
 
-def _table(holder: Content, modality: str, annotation: Annotation, kept: Sequence[str]) -> FeatureTable:
-    blocks = [holder.matrix(modality, conversation, len(annotation.labels[conversation])) for conversation in kept]
+def _table(container: Content, modality: str, annotation: Annotation, kept: Sequence[str]) -> FeatureTable:
+    blocks = [container.matrix(modality, conversation, len(annotation.labels[conversation])) for conversation in kept]
     for conversation, block in zip(kept, blocks, strict=True):
         if block.shape[1] != blocks[0].shape[1]:
             raise InputError(
-                f"{holder.path}: {modality}, conversation {quoted(conversation)}: {block.shape[1]} features wide, "
-                f"but conversation {quoted(kept[0])} {blocks[0].shape[1]}"
+                f"{container.path}: {modality}, conversation {quoted(conversation)}: {block.shape[1]} features per "
+                f"utterance, but {blocks[0].shape[1]} in conversation {quoted(kept[0])}"
             )
     features = np.concatenate(blocks)  # [N, D]
-    return FeatureTable(features, np.ones(len(features), dtype=np.bool_), holder.encoders[modality], str(holder.path))
+    return FeatureTable(
+        features, np.ones(len(features), dtype=np.bool_), container.encoders[modality], str(container.path)
+    )
 
 
 def _splits(
     contents: Sequence[Content], annotation: Annotation, kept: Sequence[str], options: ImportOptions, notes: list[str]
 ) -> dict[str, list[str]]:
-    """Train, dev and test; dev by the rule that was asked for, else by a file's own list, else as usual."""
+    """Train, dev and test; dev by the requested rule, or else by a file's list, or else by the usual rule."""
     in_train = annotation.splits["train"] | annotation.splits.get("dev", frozenset())
     train = [conversation for conversation in kept if conversation in in_train]
     test = [conversation for conversation in kept if conversation in annotation.splits["test"]]
     if len(train) + len(test) < len(kept):
         notes.append(f"{len(kept) - len(train) - len(test)} conversations are in no split")
-    own = [(c.path, c.annotation.splits["dev"]) for c in contents if c.annotation and c.annotation.splits.get("dev")]
-    if options.dev is None and own:
-        path, members = own[0]
+    lists = [(c.path, c.annotation.splits["dev"]) for c in contents if c.annotation and c.annotation.splits.get("dev")]
+    if options.dev is None and lists:
+        path, members = lists[0]
         dev, rule = [c for c in train if c in members], f"the list in {path}"
         train = [c for c in train if c not in members]
     else:
@@ -190,3 +193,83 @@ def _splits(
         }[wanted]
     notes.append(f"splits: {len(train)} train, {len(dev)} dev ({rule}), {len(test)} test conversations")
     return {"train": train, "dev": dev, "test": test}
+
+
+ORDER = ("text", "audio", "visual")
+"""The order of known modalities; others follow in alphabetical order."""
+
+
+def choose_containers(contents: Sequence[Content], take: Mapping[str, Path], notes: list[str]) -> dict[str, Content]:
+    """Choose the file of each modality.
+
+    Files of this modality only are preferred, then files with RoBERTa text features, then the first file.
+
+    Args:
+        contents: The files, in the order in which the user named them.
+        take: Modality to the file that the user chose for it.
+        notes: Receives a line for each file that is not used.
+
+    Returns:
+        Modality to file.
+
+    Raises:
+        InputError: A file in `take` is not among the files, or does not contain the modality.
+    """
+    found = {modality for content in contents for modality in content.features}
+    containers: dict[str, Content] = {}
+    for modality in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+        ranked = [
+            (-_rank(content, modality), place) for place, content in enumerate(contents) if modality in content.features
+        ]
+        containers[modality] = contents[min(ranked)[1]]
+    for modality, path in take.items():
+        containers[modality] = _user_choice(contents, modality, path)
+    for modality, container in containers.items():
+        for other in contents:
+            if modality in other.features and other is not container:
+                notes.append(
+                    f"{modality}: from {container.path} ({container.encoders[modality]}), "
+                    f"not from {other.path} ({other.encoders[modality]})"
+                )
+    return containers
+
+
+def same_file(one: Path, two: Path) -> bool:
+    """Whether two paths name the same file."""
+    return one.resolve() == two.resolve()
+
+
+def _rank(content: Content, modality: str) -> int:
+    if isinstance(content.layout, DictionaryLayout):
+        return 2
+    return 1 if content.encoders[modality].startswith("roberta") else 0
+
+
+def _user_choice(contents: Sequence[Content], modality: str, path: Path) -> Content:
+    for content in contents:
+        if same_file(content.path, path):
+            if modality not in content.features:
+                raise InputError(
+                    f"--take {modality}={path}: has no {quoted(modality)}{near_miss(modality, content.features)}"
+                )
+            return content
+    raise InputError(f"--take {modality}={path}: not among the files to import")
+
+
+def import_pickles(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import published pickles; see `read_pickles`."""
+    builder = read_pickles(list(files.paths), options)
+    layout = options.layout or PICKLES.name
+    remark = f"read as {layout}, as --layout says" if options.layout else "read as published pickles"
+    builder.notes.insert(0, remark)
+    return Imported(layout, builder, files.paths[0])
+
+
+def is_pickle(path: Path, _encoding: str | None) -> bool:
+    """Whether a file is a pickle, by its suffix."""
+    return path.suffix.lower() in PICKLE_SUFFIXES
+
+
+PICKLES = Importer(
+    "pickles", "published feature files", is_pickle, import_pickles, layouts=tuple(LAYOUTS), containers=True
+)

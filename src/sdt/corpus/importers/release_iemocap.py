@@ -16,7 +16,8 @@ import re
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
 from sdt.formats.csv_lines import read_text
@@ -39,7 +40,7 @@ def is_iemocap(folder: Path) -> bool:
     return _root(folder) is not None
 
 
-def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip, list[Path]]:
+def read_iemocap(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, FindClip, list[Path]]:
     """Read the annotation.
 
     Args:
@@ -85,7 +86,7 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip,
         splits["train"], splits["dev"] = hold_out(train, rule, share=options.dev_share, seed=options.seed)
         notes.append(f"{root}: test is Session 5, dev ({rule}) {len(splits['dev'])} of the other dialogs")
     appearance = options.speakers == "appearance"
-    draft = Draft(
+    builder = CorpusBuilder(
         name=options.name or "iemocap",
         conversations=conversations,
         labels=options.labels or tuple(LABELS.values()),
@@ -105,7 +106,7 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip,
         film = session / "dialog" / "avi" / "DivX" / f"{conversation}.avi"
         return Clip(film, said.start, said.end, "left" if said.speaker == conversation[5] else "right")
 
-    return draft, clip, [*files, *transcriptions]
+    return builder, clip, [*files, *transcriptions]
 
 
 def _root(folder: Path) -> Path | None:
@@ -131,3 +132,20 @@ def _conversation(path: Path, words: dict[str, str]) -> Conversation:
 def _words(path: Path) -> dict[str, str]:
     found = (_TRANSCRIPTION.match(line.strip()) for line in read_text(path, encoding="latin-1").splitlines())
     return {match[1]: repair_windows1252(match[2].strip()) for match in found if match and match[2].strip()}
+
+
+def import_iemocap(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import the release; see `read_iemocap`."""
+    (folder,) = files.paths
+    builder, clip, annotations = read_iemocap(folder, options)
+    return Imported(IEMOCAP_RELEASE.name, builder, folder, annotations, clip=clip)
+
+
+IEMOCAP_RELEASE = Importer(
+    "iemocap-release",
+    "the IEMOCAP release: annotation, words and recordings",
+    lambda folder, _: is_iemocap(folder),
+    import_iemocap,
+    folder=True,
+    recordings="included",
+)

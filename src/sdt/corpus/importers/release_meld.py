@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.meld import read_meld
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
@@ -27,7 +28,7 @@ def is_meld(folder: Path) -> bool:
     return any(_find(folder, name) for name in CLIPS.values())
 
 
-def read_meld_release(folder: Path, options: ImportOptions) -> tuple[Draft, FindClip, list[Path]]:
+def read_meld_release(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, FindClip, list[Path]]:
     """Read the annotation.
 
     Args:
@@ -46,20 +47,39 @@ def read_meld_release(folder: Path, options: ImportOptions) -> tuple[Draft, Find
         if annotations[split] is None:
             raise InputError(f"{clips[split]}: the annotation is missing; put {split}_sent_emo.csv into {folder}")
     files = [path for split, path in annotations.items() if path and split in clips]
-    draft = read_meld(files, {}, options)
+    builder = read_meld(files, {}, options)
     absent = [split for split in SPLITS if split not in clips]
-    draft.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
+    builder.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
     if absent:
-        draft.notes.append(f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})")
+        builder.notes.append(
+            f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})"
+        )
 
     def clip(conversation: str, utterance: str, _: str) -> Clip | None:
         split, _, dialogue = conversation.partition("_")
         return Clip(clips[split] / f"dia{dialogue}_utt{utterance}.mp4")
 
-    return draft, clip, files
+    return builder, clip, files
 
 
 def _find(folder: Path, name: str) -> Path | None:
     """A file or folder of this name in the folder, or up to two folders deeper."""
     found = (path for pattern in (name, f"*/{name}", f"*/*/{name}") for path in sorted(folder.glob(pattern)))
     return next(found, None)
+
+
+def import_meld_release(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import the release; see `read_meld_release`."""
+    (folder,) = files.paths
+    builder, clip, annotations = read_meld_release(folder, options)
+    return Imported(MELD_RELEASE.name, builder, folder, annotations, clip=clip)
+
+
+MELD_RELEASE = Importer(
+    "meld-release",
+    "the MELD.Raw release: annotation and clips",
+    lambda folder, _: is_meld(folder),
+    import_meld_release,
+    folder=True,
+    recordings="included",
+)

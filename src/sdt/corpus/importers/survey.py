@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.importers.labels import Found, settle_labels
 from sdt.corpus.importers.options import ImportOptions
-from sdt.files import beside
+from sdt.files import resolve_beside
 from sdt.formats.utterance_table import UtteranceFile, utterance_ids
 from sdt.speakers import Speakers
 
@@ -45,7 +45,9 @@ class Survey:
             self.splits.append(next((row.split for row in rows if row.split is not None), None))
             if "media" in file.columns:
                 media = zip(utterance_ids(rows), rows, strict=True)
-                self.media |= {(id, of): beside(file.path, row.media) for of, row in media if row.media is not None}
+                self.media |= {
+                    (id, of): resolve_beside(file.path, row.media) for of, row in media if row.media is not None
+                }
             begun = len(order)
             order.extend(row.number for row in rows)
             in_order = in_order and all(row.number == begun + n for n, row in enumerate(rows))

@@ -17,21 +17,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.corpus.draft import Draft
+from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Matrix, Table, align, name_rows
 from sdt.corpus.importers.feature_tables import read_table
+from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.own_features import in_order_of, is_of_corpus
 from sdt.corpus.importers.survey import FileConversations, Survey
 from sdt.errors import InputError, quoted
-from sdt.feature_table import FeatureTable, StreamedTable, row_pieces
-from sdt.formats.utterance_table import UtteranceFile, read_utterance_file
+from sdt.feature_table import FeatureTable, StreamedTable, row_chunks
+from sdt.formats.utterance_table import JSON_ARRAY, JSON_LINES, UtteranceFile, is_utterance_table, read_utterance_file
 from sdt.splits import SPLITS, hold_out
 
 
 def read_tables(
     path: Path, features: Mapping[str, Sequence[Path]], options: ImportOptions
-) -> tuple[Draft, dict[tuple[str, str], Path]]:
+) -> tuple[CorpusBuilder, dict[tuple[str, str], Path]]:
     """Read a corpus of one's own.
 
     Args:
@@ -53,7 +54,7 @@ def read_tables(
     survey = Survey(file, options)
     notes += survey.labels.notes
     conversations = FileConversations(file, survey.lengths, survey.labels.of)
-    draft = Draft(
+    builder = CorpusBuilder(
         name=options.name or path.stem,
         conversations=conversations,
         labels=survey.labels.names,
@@ -66,7 +67,7 @@ def read_tables(
         licence=options.licence or "unknown",
         notes=notes,
     )
-    return draft, survey.media
+    return builder, survey.media
 
 
 def _splits(
@@ -184,6 +185,30 @@ def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTabl
 
     shape = table.size if order is None else len(order), table.width
     present = np.empty(shape[0], dtype=np.bool_)
-    for rows in row_pieces(shape):
+    for rows in row_chunks(shape):
         present[rows] = ~np.isnan(read(rows)).all(axis=1)
     return StreamedTable(read, shape, present, table.encoder, source=str(table.path))
+
+
+def import_tables(files: ImportFiles, options: ImportOptions) -> Imported:
+    """Import a file of utterances and tables of features; see `read_tables`."""
+    files = files.with_annotations(options)
+    annotation, *others = files.annotations
+    if others:
+        raise InputError(f"{others[0]}: {annotation} lists the utterances already; give one such file")
+    builder, recordings = read_tables(annotation, files.by_modality(), options)
+    how = "as --layout says" if options.layout else "recognised by its columns"
+    builder.notes.insert(0, f"{annotation}: a file of utterances, {how}")
+    return Imported(TABLES.name, builder, annotation, recordings=recordings)
+
+
+def is_annotation(path: Path, encoding: str | None) -> bool:
+    """Whether a file lists utterances, by its suffix or its columns."""
+    if path.suffix.lower() in (*JSON_LINES, JSON_ARRAY):
+        return True
+    return has_columns(path) and is_utterance_table(read_columns(path, encoding))
+
+
+TABLES = Importer(
+    "table", "a table of utterances and tables of features", is_annotation, import_tables, recordings="named"
+)

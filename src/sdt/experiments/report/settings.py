@@ -51,8 +51,10 @@ def _rows(study: Study) -> Table:
 
 def _recipe(study: Study) -> Table:
     values = [flat(source.recipe) for source in study.sources]
-    keys = [key for key in values[0] if key not in (*_PLACES, *_unused(study)) and values[0][key] != {}]
-    rows = [(key, *(_shown(of[key]) for of in values)) for key in keys]
+    hidden = {*_PLACES, *_unused(study)}
+    every = dict.fromkeys(key for of in values for key in of)  # models have settings of their own
+    keys = [key for key in every if key not in hidden and any(of.get(key, {}) != {} for of in values)]
+    rows = [(key, *(_shown(of[key]) if key in of else "–" for of in values)) for key in keys]
     several = len(values) > 1
     return Table(
         "recipe",

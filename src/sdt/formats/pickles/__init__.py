@@ -1,1 +1,1 @@
-"""Pickles of strangers, read through an allow list."""
+"""Untrusted pickles, read with an allowlist of constructors."""

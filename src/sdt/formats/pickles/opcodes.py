@@ -1,12 +1,14 @@
-"""The opcodes of a pickle, of whatever protocol, as a stream of a few instructions; nothing is built here."""
+"""The opcodes of a pickle of any protocol, parsed into a small set of instructions."""
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import pickletools
 import re
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,33 +18,49 @@ from sdt.errors import InputError, quoted
 Instruction = tuple[str, Any]
 """One of
 
-    push VALUE         a number or text
-    numbers VALUES     several numbers
-    new KIND           an empty container
-    collect KIND       a container of all since the mark
-    tuple COUNT        a tuple of the last values; None for all since the mark
-    fill KIND, COUNT   put the last values into the container before them; None for all since the mark
+    push VALUE         push a number or a string
+    numbers VALUES     push several numbers
+    new KIND           push an empty container
+    collect KIND       replace the values since the mark by a container of them
+    tuple COUNT        replace the last values by a tuple of them; None: all values since the mark
+    fill KIND, COUNT   move the last values into the container below them; None: all values since the mark
     mark, pop, pop_mark, duplicate, reduce, build
-    put NUMBER         remember the last value; None for the next number
-    get NUMBER         the remembered value
-    name MODULE, NAME  a constructor; None where both are the last values
+    put NUMBER         store the last value in the memo; None: under the next number
+    get NUMBER         push a value of the memo
+    name MODULE, NAME  push a constructor; None: both names are the last values
     stop
 """
 _MOST_DIGITS = 600
 _MOST_BYTES = 255
 
 
+@contextlib.contextmanager
+def errors_in(path: Path) -> Iterator[None]:
+    """Turn every error of reading a pickle into an `InputError` that names the file."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except MemoryError:
+        raise InputError(f"{path}: damaged pickle: it requires more memory than the machine has") from None
+    except Exception as error:  # damaged opcodes find an empty stack, or values of another type, anywhere
+        raise InputError(f"{path}: damaged pickle ({type(error).__name__}: {quoted(str(error))})") from None
+
+
 def instructions(data: bytes) -> Iterator[Instruction]:
-    """Read a pickle from its beginning to its end.
+    """Yield the instructions of a pickle.
+
+    Args:
+        data: The pickle.
 
     Raises:
-        InputError: It is truncated, goes on after its end, holds an overlong number or text that is not Unicode, or has
-            an opcode that plain data do not need.
+        InputError: The pickle is truncated or followed by other data, contains an overlong number or invalid Unicode,
+            or uses an opcode that plain data do not need.
     """
     position, size = 0, len(data)
     while position < size:
         code = data[position]
-        if code in _NUMBERS and (run := _NUMBERS[code].match(data, position)):  # features are long lists of them
+        if code in _NUMBERS and (run := _NUMBERS[code].match(data, position)):  # features are long lists of numbers
             first, position = position, run.end()
             if code == _FLOAT:
                 count = (position - first) // _FLOAT_RECORD.itemsize
@@ -57,7 +75,7 @@ def instructions(data: bytes) -> Iterator[Instruction]:
         if end > size:
             break
         if instruction == "refuse":
-            raise InputError(f"asks for {convert(b'')} at byte {position}, which is refused")
+            raise InputError(f"uses {convert(b'')} at byte {position}, which is not allowed")
         position = end
         if instruction == "stop" and position < size:
             raise InputError(f"{size - position} bytes follow the end of the pickle: damaged, or not one pickle")
@@ -68,7 +86,7 @@ def instructions(data: bytes) -> Iterator[Instruction]:
 
 
 def _argument(opcode: pickletools.OpcodeInfo, data: bytes, start: int) -> tuple[int, int]:
-    """Where an argument that would begin at `start` begins and ends; beyond the file if it is truncated."""
+    """The start and end of an argument at byte `start`; the end exceeds the size of a truncated file."""
     if opcode.arg is None:
         return start, start
     if opcode.arg.n >= 0:
@@ -108,15 +126,15 @@ def _integer_line(argument: bytes) -> int:
 def _string_line(argument: bytes) -> str:
     text = argument.strip()
     if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
-        raise InputError("damaged pickle: text without quotation marks")
+        raise InputError("damaged pickle: a string without quotation marks")
     return codecs.escape_decode(text[1:-1])[0].decode("latin1")
 
 
 def _unicode(text: str) -> str:
-    """The same text; halves of characters, which old builds of Python 2 wrote one by one, are joined.
+    """Join surrogate pairs, which narrow builds of Python 2 wrote as two characters.
 
     Raises:
-        InputError: A half is alone, which no file could be written with.
+        InputError: The text has an unpaired surrogate.
     """
     if text.isascii() or not _SURROGATE.search(text):
         return text
@@ -133,7 +151,7 @@ def _constant(value: object) -> Callable[[bytes], object]:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT, _BYTE = b"GK"
 _NUMBERS = {_FLOAT: re.compile(rb"(?:G.{8})++", re.DOTALL), _BYTE: re.compile(rb"(?:K.)++", re.DOTALL)}
-"""Runs of BINFLOAT and BININT1, which are read at once."""
+"""Runs of BINFLOAT and BININT1, which are parsed together."""
 _FLOAT_RECORD = np.dtype([("code", "S1"), ("value", ">f8")])
 _PREFIX = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
@@ -162,7 +180,7 @@ _READ: dict[str, tuple[str, Callable[[bytes], object]]] = {
     "PUT": ("put", _integer_line),
     "GLOBAL": ("name", lambda argument: argument.decode().split("\n")[:2]),
 }
-"""Opcodes to their instruction, and how its argument is read."""
+"""Opcodes to their instruction and the parser of its argument."""
 _FIXED: dict[str, tuple[str, object]] = {
     "PROTO FRAME": ("nothing", None),
     **{name: (name.lower(), None) for name in ("MARK", "POP", "POP_MARK", "REDUCE", "BUILD", "STOP")},
@@ -180,11 +198,11 @@ _FIXED: dict[str, tuple[str, object]] = {
     **{"APPEND": ("fill", (list, 1)), "APPENDS": ("fill", (list, None)), "ADDITEMS": ("fill", (set, None))},
     **{"SETITEM": ("fill", (dict, 2)), "SETITEMS": ("fill", (dict, None))},
     "EXT1 EXT2 EXT4": ("refuse", "an extension code"),
-    "PERSID BINPERSID": ("refuse", "a persistent id (torch.save writes such)"),
+    "PERSID BINPERSID": ("refuse", "a persistent id, as torch.save writes"),
     "NEXT_BUFFER READONLY_BUFFER": ("refuse", "an out-of-band buffer"),
     "INST OBJ NEWOBJ NEWOBJ_EX": ("refuse", "an instance of a class"),
 }
-"""Opcodes to their instruction with its argument."""
+"""Opcodes to their instruction and its constant argument."""
 _OPCODES = {
     ord(opcode.code): (opcode, instruction, convert)
     for names, (instruction, convert) in {

@@ -1,12 +1,12 @@
-"""Reading strangers' pickles: an interpreter that builds plain containers and numpy arrays and refuses the rest.
+"""A safe reader of untrusted pickles: an interpreter that builds plain containers and NumPy arrays only.
 
-A pickle is a program: it names functions and calls them, and it can refer again to whatever it made before. Python's
-own unpickler does what it says: a few hundred bytes of shared tuples keep it busy for ever, and some hundred thousand
-nested ones crash it. Here, a name leads only to a constructor of `unpickle_names`, whose arguments are checked.
+A pickle is a program that calls functions by name and reuses its results. Python's unpickler runs any such program: a
+few hundred bytes of shared tuples keep it busy forever, and a hundred thousand nested ones crash it. This interpreter
+maps names to the constructors of `constructors` only, which check their arguments.
 
-One budget covers the whole file: `most_expanded` of its size. Whatever is made is charged to it in bytes of memory, and
-what is shared is charged each time that it is used, so that whatever walks over the result stays within the budget,
-too. Containers are nested at most `MOST_NESTED` deep, never contain themselves, and only flat values are hashed.
+A budget of memory, `most_expanded` of the file size, limits each file. Every new object is charged to it in bytes, and
+a shared object is charged each time it is used, so that traversing the result stays within the budget, too. Containers
+are nested at most `MOST_NESTED` deep and never contain themselves, and only flat values are hashed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,25 @@ import numpy as np
 
 from sdt.errors import InputError, quoted
 from sdt.files import most_expanded
-from sdt.formats.pickles.names import Name, array_of_state, check_keys, dtype_of_state, find_name, weight_of_array
-from sdt.formats.pickles.opcodes import instructions
+from sdt.formats.pickles.constructors import (
+    Constructor,
+    check_keys,
+    find_constructor,
+    restore_array,
+    restore_dtype,
+    weight_of_array,
+)
+from sdt.formats.pickles.opcodes import errors_in, instructions
 
 MOST_NESTED = 64
-"""Published feature files are four deep."""
+"""The largest depth of containers; published feature files have a depth of four."""
 _NUMBER = 40
-"""Bytes of memory of a number in a list."""
-_PLACE = 100
-"""Bytes of memory of what is known of a container here, or of a place in a dictionary, a set or the memo."""
+"""Bytes of memory charged for a number in a list."""
+_ENTRY = 100
+"""Bytes of memory charged for a container, and for an entry of a dictionary, a set or the memo."""
 _NUMBERS = {float, int, bool, type(None)}
 _NOT_PICKLES = {
-    b"PK\x03\x04": "a zip archive (torch.save and numpy.savez make such); unpack it, or save it again with pickle.dump",
+    b"PK\x03\x04": "a zip archive, as torch.save and numpy.savez write; unpack it, or save it again with pickle.dump",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"BZh": "compressed with bzip2; unpack it first",
     b"\x93NUMPY": "a .npy file, not a pickle",
@@ -44,57 +51,51 @@ def load(path: Path) -> object:
     """Read a pickle of plain containers, strings, numbers and numpy arrays.
 
     Args:
-        path: The file, of any pickle protocol, written by Python 2 or 3 with any version of numpy. Byte strings of
-            Python 2 become text, read as Latin-1.
+        path: A file of any pickle protocol, written by Python 2 or 3 with any version of NumPy. Byte strings of
+            Python 2 are decoded as Latin-1.
 
     Returns:
-        What was pickled. `OrderedDict` and `defaultdict` come back as `dict`, `range` as `list`; arrays may be
+        The pickled object. `OrderedDict` and `defaultdict` become `dict`, `range` becomes `list`; arrays can be
         read-only.
 
     Raises:
-        InputError: The file cannot be read, is truncated or damaged, names a constructor that is not on the list of
-            harmless ones, or expands to more than its budget.
+        InputError: The file cannot be read, is truncated or damaged, calls a constructor that is not on the
+            allowlist, or exceeds its memory budget.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    for magic, what in _NOT_PICKLES.items():
+    for magic, kind in _NOT_PICKLES.items():
         if data.startswith(magic):
-            raise InputError(f"{path}: this is {what}")
+            raise InputError(f"{path}: this is {kind}")
     return loads(path, data)
 
 
 def loads(path: Path, data: bytes) -> object:
-    """The same of a pickle in memory, which is a part of a file or was made of it.
+    """Read a pickle from memory; see `load`.
 
     Args:
-        path: The file, for messages.
+        path: The file that the pickle comes from, for error messages.
         data: The pickle.
     """
-    try:
+    with errors_in(path):
         return _Interpreter(len(data)).run(data)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except MemoryError:
-        raise InputError(f"{path}: damaged pickle: it asks for more memory than there is") from None
-    except Exception as error:  # damaged opcodes find an empty stack, or values of another type, anywhere
-        raise InputError(f"{path}: damaged pickle ({type(error).__name__}: {quoted(str(error))})") from None
 
 
 class _Box:
-    """A container, array or dtype while the pickle is read."""
+    """A container, array or dtype under construction."""
 
     __slots__ = ("closed", "depth", "value", "weight")
 
     def __init__(self, value: Any) -> None:  # noqa: ANN401 - any container
         self.value = value
         self.weight = 0
-        """Bytes of memory, with whatever is shared inside counted each time."""
+        """Bytes of memory; shared content counts each time it occurs."""
         self.depth = 0
-        """How deep the containers inside are nested, itself included."""
+        """The depth of nested containers, including this one."""
         self.closed = False
-        """Whether it is inside another one; from then on it stays as it is, since its weight is counted there."""
+        """Whether another container contains this one and counts its weight; it cannot change any more."""
 
 
 class _Interpreter:
@@ -118,12 +119,12 @@ class _Interpreter:
         self._left -= cost
         if self._left < 0:
             raise InputError(
-                f"expands to more than {most_expanded(self._size):,} bytes, the most that a pickle of {self._size:,} "
-                "bytes may come to"
+                f"expands to more than {most_expanded(self._size):,} bytes, the limit for a pickle of {self._size:,} "
+                "bytes may expand to"
             )
 
     def _take(self, items: list[Any]) -> tuple[list[Any], int, int]:
-        """What to put into a container: the values of these items of the stack, their weight and depth."""
+        """The values of stack items that move into a container, with their weight and depth."""
         if set(map(type, items)) <= _NUMBERS:
             return items, _NUMBER * len(items), 0
         values, weight, depth = [], 0, 0
@@ -141,27 +142,27 @@ class _Interpreter:
         return values, weight, depth
 
     def _add(self, value: object, weight: int, depth: int) -> None:
-        """Put a new container on the stack, whose content has this weight and depth."""
-        cost = _PLACE + sys.getsizeof(value)
+        """Push a new container whose content has this weight and depth."""
+        cost = _ENTRY + sys.getsizeof(value)
         self._charge(cost)
         box = _Box(value)
         self._stack.append(box)
         self._grow(box, cost + weight, depth)
 
     def _grow(self, box: _Box, weight: int, depth: int) -> None:
-        """Count new content of a container."""
+        """Account for new content of a container."""
         if box.closed:
-            raise InputError("damaged pickle: a container that contains itself, or that changes after it was used")
+            raise InputError("damaged pickle: a container contains itself, or changes after it was used")
         box.weight += weight
         box.depth = max(box.depth, depth + 1)
         if box.depth > MOST_NESTED:
             raise InputError(f"damaged pickle: containers nested more than {MOST_NESTED} deep")
 
     def _pop_last(self, count: int | None) -> list[Any]:
-        """Take so many items off the stack; None for all since the mark."""
+        """Pop `count` items off the stack; None pops all items since the mark."""
         first = self._marks.pop() if count is None else len(self._stack) - count
         if not 0 <= first <= len(self._stack):
-            raise InputError("damaged pickle: it takes more values than there are")
+            raise InputError("damaged pickle: it pops from an empty stack")
         items = self._stack[first:]
         del self._stack[first:]
         return items
@@ -194,7 +195,7 @@ class _Interpreter:
         self._again(self._stack[-1])
 
     def do_put(self, number: int | None) -> None:
-        self._charge(_PLACE)
+        self._charge(_ENTRY)
         self._memo[len(self._memo) if number is None else number] = self._stack[-1]
 
     def do_get(self, number: int) -> None:
@@ -224,12 +225,12 @@ class _Interpreter:
         items = self._pop_last(count)
         box = self._stack[-1]
         if not isinstance(box, _Box) or not isinstance(box.value, kind):
-            raise InputError(f"damaged pickle: no {kind.__name__} where one is to be filled")
+            raise InputError(f"damaged pickle: it adds items to an object that is not a {kind.__name__}")
         self._put_into(box, items)
 
     def _put_into(self, box: _Box, items: list[Any]) -> None:
         values, weight, depth = self._take(items)
-        places = _PLACE * len(values) if not isinstance(box.value, list) else 8 * len(values)
+        places = _ENTRY * len(values) if not isinstance(box.value, list) else 8 * len(values)
         self._charge(places)
         self._grow(box, weight + places, depth)
         if isinstance(box.value, list):
@@ -244,14 +245,14 @@ class _Interpreter:
     def do_name(self, module_name: list[str] | None) -> None:
         module, name = module_name or self._pop_last(2)
         if not isinstance(name, str) or not isinstance(module, str):
-            raise InputError("damaged pickle: a constructor that is not named by text")
-        self.do_push(find_name(module, name))
+            raise InputError("damaged pickle: the name of a constructor is not a string")
+        self.do_push(find_constructor(module, name))
 
     def do_reduce(self, _: None) -> None:
-        """Call a constructor; what it makes of containers is as large and as deep as they are."""
+        """Call a constructor; its result is at most as large and as deep as its arguments."""
         constructor, arguments = self._pop_last(2)
-        if not isinstance(constructor, Name) or not isinstance(arguments, _Box):
-            raise InputError("damaged pickle: it calls what is no constructor")
+        if not isinstance(constructor, Constructor) or not isinstance(arguments, _Box):
+            raise InputError("damaged pickle: it calls an object that is not a constructor")
         result = constructor.call(*arguments.value)
         if isinstance(result, bytes | bytearray | complex | np.generic):
             self.do_push(result)
@@ -265,20 +266,20 @@ class _Interpreter:
         self._add(list(result) if isinstance(result, range) else result, weight, arguments.depth)
 
     def do_build(self, _: None) -> None:
-        """Give an array or dtype its state."""
+        """Set the state of an array or dtype."""
         box, state = self._pop_last(2)
-        if isinstance(box, Name):
-            raise InputError(f"asks to change {box.name}, which is refused")
+        if isinstance(box, Constructor):
+            raise InputError(f"changes {box.name}, which is not allowed")
         if not isinstance(box, _Box) or not isinstance(state, _Box):
-            raise InputError("damaged pickle: it gives a state to what takes none")
+            raise InputError("damaged pickle: it sets the state of an object without state")
         weight, before = state.weight, box.value
         if isinstance(before, np.dtype):
-            box.value = dtype_of_state(before, state.value)
+            box.value = restore_dtype(before, state.value)
         elif isinstance(before, np.ndarray):
-            box.value = array_of_state(state.value)
+            box.value = restore_array(state.value)
             weight += weight_of_array(box.value)
         else:
-            raise InputError(f"gives a state to a {type(before).__name__}, which is refused")
+            raise InputError(f"sets the state of a {type(before).__name__}, which is not allowed")
         self._charge(weight)
         self._grow(box, weight, state.depth)
         self._stack.append(box)

@@ -1,15 +1,15 @@
-/** What is asked of the service, and how it is asked. */
+/** Requests to the service. */
 
-import { inWords } from "./words.js";
+import { errorMessage } from "./messages.js";
 
-/** An answer that is no answer; its message is for people. */
-export class Refused extends Error {
+/** An error response, or no response; its message is for the user. */
+export class ApiError extends Error {
   /**
-   * @param {number} status 0: nobody answered.
-   * @param {{code: string, message?: string}} error As the service says it; see `inWords`.
+   * @param {number} status 0 if there is no response.
+   * @param {{code: string, message?: string}} error The error of the service; see `errorMessage`.
    */
   constructor(status, error) {
-    super(inWords(status, error));
+    super(errorMessage(status, error));
     [this.status, this.code] = [status, error.code];
   }
 }
@@ -17,40 +17,40 @@ export class Refused extends Error {
 const KEPT = "sdt-token";
 const POLL = 400;
 
-/** The service's token: kept for this tab alone, and sent to this service alone. */
+/** The token of the service: stored for this tab, and sent to this service only. */
 export const token = {
   get: () => sessionStorage.getItem(KEPT),
   set: (value) => sessionStorage.setItem(KEPT, value),
   forget: () => sessionStorage.removeItem(KEPT),
 };
 
-/** What answers here; see GET /v1/model. */
+/** The model of the service; see GET /v1/model. */
 export async function model() {
-  return asked("v1/model");
+  return request("v1/model");
 }
 
 /**
- * Read a transcript, of one conversation or several.
+ * Convert a transcript with one conversation or several to JSON.
  * @param {File} file
- * @param {AbortSignal} signal Gives it up; then the promise is refused with the code `cancelled`.
- * @returns {Promise<{conversations: object[], notes: string[]}>} Each conversation as `predict` takes it.
+ * @param {AbortSignal} signal Cancels the request; the error has the code `cancelled`.
+ * @returns {Promise<{conversations: object[], notes: string[]}>} Conversations in the format of `predict`.
  */
 export async function transcript(file, signal) {
   const body = new FormData();
   body.append("transcript", file, file.name);
-  return asked("v1/transcript", { method: "POST", body, signal });
+  return request("v1/transcript", { method: "POST", body, signal });
 }
 
 /**
- * Ask for predictions.
+ * Predict the emotions of a conversation.
  * @param {FormData | object} body A form, or a conversation.
- * @param {(told: {stage: string, modality?: string, done: number, total: number}) => void} told Called while it lasts:
- *   the stage `sending`, in bytes, then those of GET /v1/progress, in utterances.
- * @param {AbortSignal} signal Gives it up; then the promise is refused with the code `cancelled`.
+ * @param {(told: {stage: string, modality?: string, done: number, total: number}) => void} onProgress Called
+ *   meanwhile: with the stage `sending` in bytes, then with those of GET /v1/progress in utterances.
+ * @param {AbortSignal} signal Cancels the request; the error has the code `cancelled`.
  */
-export function predict(body, told, signal) {
+export function predict(body, onProgress, signal) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch does not say how much of a body is sent
+    const request = new XMLHttpRequest(); // fetch reports no progress of uploads
     const id = randomId();
     request.open("POST", "v1/predict");
     for (const [name, value] of Object.entries({ ...headers(), "x-progress-id": id }))
@@ -59,52 +59,52 @@ export function predict(body, told, signal) {
     if (!form) request.setRequestHeader("content-type", "application/json");
     const polling = new AbortController();
     request.upload.addEventListener("progress", (event) =>
-      told({ stage: "sending", done: event.loaded, total: event.total }),
+      onProgress({ stage: "sending", done: event.loaded, total: event.total }),
     );
-    request.upload.addEventListener("load", () => poll(id, told, polling.signal));
+    request.upload.addEventListener("load", () => poll(id, onProgress, polling.signal));
     request.addEventListener("loadend", () => polling.abort());
     request.addEventListener("load", () => {
       try {
-        resolve(answered(request.status, request.responseText));
+        resolve(parsed(request.status, request.responseText));
       } catch (error) {
         reject(error);
       }
     });
-    request.addEventListener("error", () => reject(new Refused(0, { code: "unreachable" })));
-    request.addEventListener("abort", () => reject(new Refused(0, { code: "cancelled" })));
+    request.addEventListener("error", () => reject(new ApiError(0, { code: "unreachable" })));
+    request.addEventListener("abort", () => reject(new ApiError(0, { code: "cancelled" })));
     signal.addEventListener("abort", () => request.abort());
     request.send(form ? body : JSON.stringify(body));
   });
 }
 
-/** An id that nobody else has; on plain HTTP there is no crypto.randomUUID. */
+/** A random id; crypto.randomUUID is not available over plain HTTP. */
 export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Ask again and again how far a request is; if it has ended, or a proxy does not pass its id, there is no word. */
-async function poll(id, told, signal) {
+/** Poll the progress of a request; its stage is unknown after its end, or if a proxy removes its id. */
+async function poll(id, onProgress, signal) {
   while (!signal.aborted) {
     try {
-      const answer = await fetch(`v1/progress/${id}`, { headers: headers(), signal });
-      const said = await answer.json();
-      if (answer.ok && !signal.aborted) told(said);
+      const response = await fetch(`v1/progress/${id}`, { headers: headers(), signal });
+      const progress = await response.json();
+      if (response.ok && !signal.aborted) onProgress(progress);
     } catch {
-      // The request itself will say what is wrong.
+      // The request itself reports the error.
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
 }
 
-async function asked(path, more = {}) {
-  let answer, text;
+async function request(path, more = {}) {
+  let response, text;
   try {
-    answer = await fetch(path, { headers: headers(), ...more });
-    text = await answer.text();
+    response = await fetch(path, { headers: headers(), ...more });
+    text = await response.text();
   } catch {
-    throw new Refused(0, { code: more.signal?.aborted ? "cancelled" : "unreachable" });
+    throw new ApiError(0, { code: more.signal?.aborted ? "cancelled" : "unreachable" });
   }
-  return answered(answer.status, text);
+  return parsed(response.status, text);
 }
 
 function headers() {
@@ -112,14 +112,14 @@ function headers() {
   return value ? { authorization: `Bearer ${value}` } : {};
 }
 
-/** The JSON of an answer. */
-function answered(status, text) {
-  let said = null;
+/** The JSON of a response. */
+function parsed(status, text) {
+  let value = null;
   try {
-    said = JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
-    // Not of this service: a proxy's, perhaps.
+    // Not a response of this service, but perhaps of a proxy.
   }
-  if (status >= 200 && status < 300 && said) return said;
-  throw new Refused(status, said?.error ?? { code: "unknown" });
+  if (status >= 200 && status < 300 && value) return value;
+  throw new ApiError(status, value?.error ?? { code: "unknown" });
 }

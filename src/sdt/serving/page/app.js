@@ -1,15 +1,15 @@
-/** The page begins here: what answers, the token, the tabs. */
+/** Entry point of the page: loads the model's description, asks for the token, sets up the tabs. */
 
 import { model, token } from "./api.js";
-import { Asking } from "./asking.js";
+import { PredictForm } from "./form.js";
 import { byId } from "./dom.js";
 import { Live } from "./live.js";
 import { tabs } from "./tabs.js";
 
-/** Ask for the token; the dialog cannot be passed without one, only closed. @returns {Promise<boolean>} */
-function asked(wrong) {
+/** Ask the user for the token. @returns {Promise<boolean>} Whether one was entered. */
+function askForToken(wrong) {
   const [dialog, field] = [byId("token"), byId("token-value")];
-  if (wrong) byId("token-why").textContent = "This is not the right token. Ask whoever runs the service for it.";
+  if (wrong) byId("token-why").textContent = "This token is wrong. Ask the administrator of the service for the right one.";
   dialog.returnValue = "";
   field.value = "";
   dialog.showModal();
@@ -27,40 +27,40 @@ function asked(wrong) {
   });
 }
 
-/** Whether an error is mended: a token is there that was not before. */
-async function mended(error) {
+/** Handle an error for lack of a token. @returns {Promise<boolean>} Whether to try again. */
+async function authorised(error) {
   if (error.status !== 401) return false;
   const wrong = token.get() !== null;
   token.forget();
-  return asked(wrong);
+  return askForToken(wrong);
 }
 
-async function known() {
+async function loadModel() {
   try {
     return await model();
   } catch (error) {
-    if (await mended(error)) return known();
+    if (await authorised(error)) return loadModel();
     throw error;
   }
 }
 
-async function begin() {
+async function start() {
   let found;
   try {
-    found = await known();
+    found = await loadModel();
   } catch (error) {
-    byId("error").textContent = `${error.message} Then load this page again.`;
+    byId("error").textContent = `${error.message} Then reload this page.`;
     byId("error").hidden = false;
     return;
   }
-  byId("model").textContent = `Model ${found.name}, reads ${Object.keys(found.modalities).join(", ")}`;
-  const asking = new Asking(found, mended);
+  byId("model").textContent = `Model: ${found.name} (${Object.keys(found.modalities).join(", ")})`;
+  const form = new PredictForm(found, authorised);
   const live = new Live(found);
   tabs((panel) => panel === "panel-live" && live.begin());
   addEventListener("beforeunload", (event) => {
-    if (asking.unsaved || live.unsaved) event.preventDefault();
+    if (form.unsaved || live.unsaved) event.preventDefault();
   });
   document.documentElement.dataset.ready = "";
 }
 
-begin();
+start();

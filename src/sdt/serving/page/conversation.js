@@ -1,4 +1,4 @@
-/** A conversation with its emotions: what the model said, what people reviewed, what is shown. It knows no element. */
+/** The state of a conversation: predictions, reviews and filters, without any element of the page. */
 
 /**
  * @typedef {object} Item One utterance.
@@ -8,31 +8,31 @@
  * @property {string | null} text
  * @property {number | null} start Seconds.
  * @property {number | null} end
- * @property {string | null} emotion What the model says; null where it had nothing to go by.
+ * @property {string | null} emotion The predicted one; null if the utterance has no modality.
  * @property {number | null} probability
- * @property {Record<string, number>} probabilities Empty where there is no emotion.
- * @property {Record<string, Record<string, number> | null>} branches Modality to what its branch says, null where the
- *   utterance lacks it; empty without branches.
- * @property {Record<string, number | null>} weights Modality to its weight; empty where the model has none.
- * @property {string | null} label A person's, or the transcript's; never the model's.
- * @property {"corrected" | "confirmed" | null} review What a person did with the model's emotion; null also where the
+ * @property {Record<string, number>} probabilities Empty if there is no emotion.
+ * @property {Record<string, Record<string, number> | null>} branches Modality to the prediction of its branch, null if
+ *   the utterance lacks it; empty without branches.
+ * @property {Record<string, number | null>} weights Modality to its weight; empty if the model has none.
+ * @property {string | null} label From a person or the transcript; never from the model.
+ * @property {"corrected" | "confirmed" | null} review A person's review of the prediction; null also if the
  *   label was given without a review.
  * @property {string | null} given The label that the transcript gives without a review.
- * @property {Record<string, string>} missing Modality to why this utterance lacks it, as far as that is known.
- * @property {object} record As the service said it.
+ * @property {Record<string, string>} missing Modality to why this utterance lacks it, if known.
+ * @property {object} record The record of the service.
  */
 
-/** Below this probability a prediction is called uncertain. */
+/** Predictions below this probability count as uncertain. */
 export const UNCERTAIN = 0.5;
 
 /**
- * Tells `added`, `label` (detail: the item), `filter` and `current` to whoever listens.
+ * Dispatches the events `added`, `label` (detail: the item), `filter` and `current`.
  */
 export class Conversation extends EventTarget {
   /**
    * @param {string} name
-   * @param {string[]} labels Of the model.
-   * @param {object[]} records Predictions as the service says them.
+   * @param {string[]} labels The labels of the model.
+   * @param {object[]} records The predictions of the service.
    * @param {Record<string, string[]>} missing Modality to lines such as `talk/3: no voice`.
    */
   constructor(name, labels, records = [], missing = {}) {
@@ -121,25 +121,25 @@ export class Conversation extends EventTarget {
     this.tell("filter");
   }
 
-  /** Say which utterance is looked at. */
+  /** Select the current utterance. */
   look(item) {
     this.current = item;
     this.tell("current", item);
   }
 
-  /** The next shown utterance before (-1) or behind (1) the current one; null where there is none. */
+  /** The previous (-1) or next (1) shown utterance; null if there is none. */
   beside(step) {
     const shown = this.shown;
     const here = this.current?.place ?? (step > 0 ? -1 : this.items.length);
     return (step > 0 ? shown.find((item) => item.place > here) : shown.findLast((item) => item.place < here)) ?? null;
   }
 
-  /** Say which emotion is right: the model's own is confirmed, any other corrects it. */
+  /** Label an utterance: the predicted emotion confirms the prediction, any other corrects it. */
   relabel(item, label) {
     this.change(item, label, label === item.emotion ? "confirmed" : "corrected");
   }
 
-  /** Remove the review; a label that the transcript gave is back. */
+  /** Remove the review; restores the label of the transcript. */
   unreview(item) {
     this.change(item, item.given, null);
   }
@@ -150,7 +150,7 @@ export class Conversation extends EventTarget {
     this.set(item, label, review);
   }
 
-  /** Take the last change back. @returns {Item | null} */
+  /** Undo the last change. @returns {Item | null} */
   undo() {
     const last = this.changes.pop();
     if (last) this.set(last.item, last.label, last.review);
@@ -162,12 +162,12 @@ export class Conversation extends EventTarget {
     this.tell("label", item);
   }
 
-  /** Whether there are reviews, or some taken back, that are in no file. */
+  /** Whether there are unsaved reviews or removed reviews. */
   get unsaved() {
     return this.changes.at(-1) !== this.kept;
   }
 
-  /** The reviews are in a file. */
+  /** Mark the reviews as saved. */
   saved() {
     this.kept = this.changes.at(-1);
     this.tell("saved");
@@ -178,7 +178,7 @@ export class Conversation extends EventTarget {
   }
 }
 
-/** Of lines such as `talk/3: no voice` what is said of one utterance, by modality. */
+/** The problems of one utterance by modality, from lines such as `talk/3: no voice`. */
 function lacks(reasons, place) {
   const found = reasons.map(([modality, lines]) => [modality, lines.find((line) => line.startsWith(place))]);
   return Object.fromEntries(
@@ -186,22 +186,22 @@ function lacks(reasons, place) {
   );
 }
 
-/** A filter that everything passes. */
+/** The filter that shows everything. */
 function everything() {
   return { emotions: new Set(), speakers: new Set(), reviews: new Set(), uncertain: false };
 }
 
-/** What counts: the label, else the model's emotion; null where there is neither. */
+/** The label, or else the predicted emotion; null if there is neither. */
 export function shownEmotion(item) {
   return item.label ?? item.emotion;
 }
 
-/** Where the label comes from: `corrected`, `confirmed`, `given` by the transcript; null where there is none. */
+/** The origin of the label: `corrected`, `confirmed`, or `given` by the transcript; null without a label. */
 export function statusOf(item) {
   return item.review ?? (item.label === null ? null : "given");
 }
 
-/** Whether the model is in doubt. */
+/** Whether the prediction is uncertain. */
 export function isUncertain(item) {
   return item.emotion !== null && item.probability < UNCERTAIN;
 }

@@ -1,4 +1,4 @@
-/** One utterance: its words, its stretch of the recording, its label, all probabilities, of each modality too. */
+/** One utterance: its text, its part of the recording, its label, and the probabilities of the model and its branches. */
 
 import { h } from "./dom.js";
 import { shownEmotion, statusOf } from "./conversation.js";
@@ -9,7 +9,7 @@ import { weightBar } from "./weights.js";
 
 let made = 0;
 
-/** See `element`; what it shows follows the conversation. */
+/** The panel is `element`; it follows the conversation. */
 export class Details {
   /**
    * @param {import("./conversation.js").Conversation} conversation
@@ -36,14 +36,14 @@ export class Details {
       { type: "button", class: "close", onclick: actions.close, "aria-label": "Close details", title: "Escape" },
       "×",
     );
-    // The player stays where it is: a recording that is moved in the page falls silent.
+    // The player stays in place: moving it within the page stops the playback.
     [this.about, this.opinions] = [h("div"), h("div")];
     this.content = h("div", { class: "details-content" }, this.about, player.element, this.opinions);
     this.head = h("div", { class: "details-head" }, this.title, this.before, this.after, close);
     this.hint = h(
       "p",
       { class: "faint hint" },
-      "Choose an utterance to see what the model says of it, to listen to it, and to confirm or correct its emotion.",
+      "Choose an utterance to see its prediction, to play it, and to confirm or correct its emotion.",
     );
     this.element = h("aside", { class: "details", "aria-labelledby": this.id }, this.head, this.content, this.hint);
     for (const what of ["current", "label", "filter"]) conversation.addEventListener(what, () => this.draw());
@@ -64,20 +64,20 @@ export class Details {
     const held = this.about.contains(document.activeElement) && document.activeElement;
     const place = `${item.place + 1} of ${count(conversation.items.length, "utterance")}`;
     this.about.replaceChildren(
-      h("p", { class: "quote" }, item.text ?? "no words"),
+      h("p", { class: "quote" }, item.text ?? "no text"),
       h("p", { class: "faint" }, when && `${when} · `, place),
       this.chooser(item),
     );
     this.opinions.replaceChildren(
-      h("h4", {}, "What the model says"),
+      h("h4", {}, "Prediction"),
       item.emotion === null ? h("p", {}, sentence(NOTHING)) : this.table(item),
       ...lacking(item),
     );
-    // A button may be gone now; on the title, keys mean what they mean among the utterances.
+    // The focused button may be removed; on the title, the keyboard shortcuts work.
     if (held) (held.matches("select") ? this.about.querySelector("select") : title).focus({ preventScroll: true });
   }
 
-  /** The emotion, and how to confirm or correct it. */
+  /** The emotion, with controls to confirm or correct it. */
   chooser(item) {
     const id = `${this.id}-label`;
     const [shown, status] = [shownEmotion(item), statusOf(item)];
@@ -85,20 +85,20 @@ export class Details {
       h(
         "option",
         { value: label, selected: label === shown },
-        label === item.emotion ? `${label} (the model's)` : label,
+        label === item.emotion ? `${label} (predicted)` : label,
       );
     const select = h(
       "select",
       { id, onchange: (event) => this.actions.relabel(event.target.value) },
-      shown === null && h("option", { value: "", selected: true, disabled: true }, "choose …"),
+      shown === null && h("option", { value: "", selected: true, disabled: true }, "Choose …"),
       ...this.conversation.labels.map(option),
     );
     const confirm = h(
       "button",
-      { type: "button", title: "The model is right (C)", onclick: () => this.actions.relabel(item.emotion) },
+      { type: "button", title: "The prediction is right (C)", onclick: () => this.actions.relabel(item.emotion) },
       `✓ Confirm ${item.emotion}`,
     );
-    const remove = h("button", { type: "button", onclick: this.actions.unreview }, "Remove");
+    const remove = h("button", { type: "button", onclick: this.actions.unreview }, "Remove label");
     const chooser = h(
       "div",
       { class: "chooser painted" },
@@ -109,19 +109,19 @@ export class Details {
       item.review && remove,
       item.given !== null &&
         item.review !== null &&
-        h("span", { class: "faint" }, `The transcript says ${item.given}.`),
+        h("span", { class: "faint" }, `Label in the transcript: ${item.given}`),
     );
     paint(chooser, this.colour(shown));
     return chooser;
   }
 
-  /** All probabilities: of the whole, and of each modality's branch, with what each weighed. */
+  /** The probabilities of the fused prediction and of each branch, with the weights of the modalities. */
   table(item) {
     const branches = Object.entries(item.branches);
     const absent = (modality) => !item.branches[modality] || (modality in item.weights && !item.weights[modality]);
     const head = branches.map(([modality]) => {
       const weight = item.weights[modality];
-      const weighs = absent(modality) ? "none here" : weight && `weighs ${percent(weight)}`;
+      const weighs = absent(modality) ? "missing" : weight && `weight ${percent(weight)}`;
       return h("th", { scope: "col" }, modality, weighs && h("span", { class: "faint" }, weighs));
     });
     const rows = this.conversation.labels
@@ -129,7 +129,7 @@ export class Details {
       .map((label, place) => {
         const key =
           place < 10 &&
-          h("kbd", { title: `Press ${(place + 1) % 10}: the emotion is ${label}` }, (place + 1) % 10);
+          h("kbd", { title: `Press ${(place + 1) % 10} to label as ${label}` }, (place + 1) % 10);
         const own = branches.map(([modality, said]) =>
           h("td", {}, absent(modality) ? "–" : bar(said[label] ?? 0, top(said) === label)),
         );
@@ -143,7 +143,7 @@ export class Details {
         paint(row, this.colour(label));
         return row;
       });
-    const whole = h("th", { scope: "col" }, branches.length ? "together" : "probability");
+    const whole = h("th", { scope: "col" }, branches.length ? "fused" : "probability");
     const table = h(
       "table",
       { class: "opinions" },
@@ -154,10 +154,10 @@ export class Details {
   }
 }
 
-/** Why the utterance lacks modalities, a paragraph each. */
+/** Why modalities are missing, a paragraph each. */
 function lacking(item) {
   return Object.entries(item.missing).map(([modality, reason]) =>
-    h("p", { class: "faint" }, `Without ${modality}: ${reason}.`),
+    h("p", { class: "faint" }, `No ${modality}: ${reason}.`),
   );
 }
 
@@ -165,7 +165,7 @@ function sentence(words) {
   return `${words[0].toUpperCase()}${words.slice(1)}.`;
 }
 
-/** A number with a bar below it; the highest of its column is bold. */
+/** A percentage with a bar; the highest of its column is bold. */
 function bar(share, highest) {
   const filled = h("span", { class: "fill" });
   filled.style.width = `${100 * share}%`;

@@ -1,13 +1,13 @@
-/** The emotion of an utterance as a box or a row shows it. */
+/** The emotion of an utterance in a box or a row. */
 
 import { statusOf } from "./conversation.js";
 import { h } from "./dom.js";
 import { NOTHING, percent, STATUS } from "./format.js";
 
-/** Stands before a label, by where it comes from. */
+/** The mark before a label, by its origin. */
 export const MARKS = { corrected: "✎", confirmed: "✓", given: "¶" };
 
-/** The nodes: the label with its mark, and the model's emotion with its probability. */
+/** The label with its mark, and the predicted emotion with its probability. */
 export function emotionParts(item) {
   const status = statusOf(item);
   if (!status && item.emotion === null) return [h("span", { title: NOTHING }, "–")];
@@ -18,7 +18,7 @@ export function emotionParts(item) {
   return [name, " ", h(status === "corrected" ? "s" : "span", { class: "model" }, model)];
 }
 
-/** What the marks mean. */
+/** The legend of the marks. */
 export function markLegend() {
   const one = (status) => h("span", { class: "legend-item" }, `${MARKS[status]} ${STATUS[status]}`);
   return h("p", { class: "legend faint" }, "Labels: ", ...Object.keys(MARKS).map(one));

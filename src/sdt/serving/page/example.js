@@ -1,4 +1,4 @@
-/** A conversation to begin with; it was written for this page. */
+/** The example conversation; written for this page. */
 
 const SAID = [
   ["Nora", 0.4, 2.6, "Guess what came in the post this morning!"],
@@ -15,7 +15,7 @@ const SAID = [
   ["Iris", 35.1, 37.5, "Great! I have always wanted to see Vienna!"],
 ];
 
-/** As POST /v1/predict takes it. */
+/** In the format of POST /v1/predict. */
 export const EXAMPLE = {
   id: "example",
   utterances: SAID.map(([speaker, start, end, text]) => ({ speaker, start, end, text })),

@@ -1,11 +1,11 @@
 /**
- * Conversations as a file that `sdt` reads again: JSON Lines, CSV or WebVTT.
+ * Conversations as files that `sdt` can read again: JSON Lines, CSV or WebVTT.
  *
- * `label` is a person's or the transcript's, `review` says whether a person corrected or confirmed the model;
- * `emotion`, `probability` and all else are the model's.
+ * `label` comes from a person or the transcript, `review` is corrected or confirmed; `emotion`, `probability` and the
+ * other columns come from the model.
  */
 
-/** Seconds for which a cue is shown whose utterance has no end. */
+/** Duration of a cue whose utterance has no end, in seconds. */
 const LAST_CUE = 3;
 const COLUMNS = [
   "conversation",
@@ -22,7 +22,7 @@ const COLUMNS = [
 
 /**
  * The formats by their suffix.
- * @type {Record<string, {name: string, type: string, write: (items: object[]) => string, alone?: boolean}>} `alone`: it
+ * @type {Record<string, {name: string, type: string, write: (items: object[]) => string, alone?: boolean}>} `alone` if a file
  *   holds one conversation.
  */
 export const FORMATS = {
@@ -31,18 +31,18 @@ export const FORMATS = {
   vtt: { name: "WebVTT", type: "text/vtt", write: webVtt, alone: true },
 };
 
-/** All that the service said of every utterance, with label and review where there are any. */
+/** All fields of the predictions, with label and review if there are any. */
 export function jsonLines(items) {
   return items.map((item) => JSON.stringify(row(item)) + "\n").join("");
 }
 
-/** A table for spreadsheets: with a byte order mark, by which they know that it is UTF-8. */
+/** A table for spreadsheets, with a byte order mark that identifies UTF-8. */
 export function csv(items) {
   const rows = items.map(row).map((values) => COLUMNS.map((column) => cell(values[column])).join(","));
   return "\ufeff" + [COLUMNS.join(","), ...rows].join("\n") + "\n";
 }
 
-/** Cues in the order of their beginnings; each begins with `[joy 0.83]`, `[sadness, corrected]` or the like. */
+/** Cues by start time; each begins with the emotion, such as `[joy 0.83]` or `[sadness, corrected]`. */
 export function webVtt(items) {
   const ids = items.map((item) => tidy(item.id));
   const named = ids.every(
@@ -70,7 +70,7 @@ export function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** The name of a file, of a conversation that may be called anything. */
+/** A safe file name for a conversation of any name. */
 export function fileName(conversation, suffix) {
   const plain = conversation
     .replace(/[^\p{L}\p{N}._-]+/gu, "-")
@@ -79,7 +79,7 @@ export function fileName(conversation, suffix) {
   return `${plain || "conversation"}.emotions.${suffix}`;
 }
 
-/** The values of an utterance by their names. */
+/** The fields of an utterance. */
 function row({ record, label, review }) {
   const { conversation, utterance, speaker, text, start, end } = record;
   const { label: _label, review: _review, ...said } = record;
@@ -88,8 +88,8 @@ function row({ record, label, review }) {
 }
 
 /**
- * A cell of a CSV file. Spreadsheets run what begins like a formula; a tab before it keeps them from that, is not seen
- * there, and is no part of the text when `sdt` reads it.
+ * A cell of a CSV file. Spreadsheets evaluate text that looks like a formula; a leading tab prevents that. It is not
+ * visible there, and `sdt` removes it.
  */
 function cell(value) {
   if (value === null || value === undefined) return "";
@@ -98,13 +98,13 @@ function cell(value) {
   return /[",\r\n\t]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** How an utterance's emotion stands in a cue; `sdt` writes it likewise. */
+/** The emotion of an utterance in a cue, in the format of `sdt predict`. */
 function mark({ label, review, emotion, probability }) {
   if (label !== null) return `[${bracketed(label)}, ${review ?? "labelled"}]`;
   return emotion === null ? "[no emotion]" : `[${bracketed(emotion)} ${probability.toFixed(2)}]`;
 }
 
-/** A name as brackets may hold it. */
+/** A name, escaped for use in brackets. */
 function bracketed(name) {
   return name.replace(/[[\]\\]/g, "\\$&");
 }

@@ -1,4 +1,4 @@
-/** What is shown: switches for emotions, speakers, and reviews. None is on: everything is shown. */
+/** Filters for emotions, speakers and reviews; without an active filter everything is shown. */
 
 import { announce, h } from "./dom.js";
 import { isUncertain, shownEmotion, statusOf, UNCERTAIN } from "./conversation.js";
@@ -6,7 +6,7 @@ import { count, percent, STATUS } from "./format.js";
 import { paint } from "./palette.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
-// On a wide screen there is no summary to open them with.
+// Wide screens show no summary that opens them.
 NARROW.addEventListener("change", () => {
   for (const box of document.querySelectorAll(".filter-box")) box.open = !NARROW.matches;
 });
@@ -18,7 +18,7 @@ NARROW.addEventListener("change", () => {
 export function filters(conversation, colour) {
   const emotions = h("div", { class: "chips", role: "group", "aria-label": "Show only these emotions" });
   const speakers = h("div", { class: "chips", role: "group", "aria-label": "Show only these speakers" });
-  const others = h("div", { class: "chips", role: "group", "aria-label": "Show only these states of review" });
+  const others = h("div", { class: "chips", role: "group", "aria-label": "Show only these review states" });
   const shown = h("span", { class: "faint" });
   const all = h("button", { type: "button", class: "quiet", onclick: () => conversation.unfilter() }, "Show all");
   const element = h(
@@ -53,7 +53,7 @@ export function filters(conversation, colour) {
     all.hidden = left === items.length;
   }
 
-  /** A switch with its number. */
+  /** A switch with its count. */
   function chip(part, member, name, number) {
     const value = conversation.filter[part];
     const pressed = value instanceof Set ? value.has(member) : value;
@@ -81,7 +81,7 @@ export function filters(conversation, colour) {
   return element;
 }
 
-/** Replace the buttons of a group; the one that has the focus keeps it. */
+/** Replace the buttons of a group and keep the focus. */
 function keep(group, buttons) {
   const focused = group.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   group.replaceChildren(...buttons);

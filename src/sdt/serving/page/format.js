@@ -1,11 +1,11 @@
-/** Numbers, and what is known of an utterance, as people read them. */
+/** Numbers and utterances as text for the user. */
 
 import { statusOf } from "./conversation.js";
 
 /** Why an utterance has no emotion. */
-export const NOTHING = "no emotion: nothing was said, heard or seen";
-/** Where a label comes from. */
-export const STATUS = { corrected: "corrected", confirmed: "confirmed", given: "given by the transcript" };
+export const NOTHING = "no emotion: the utterance has no text, audio or video";
+/** The origin of a label. */
+export const STATUS = { corrected: "corrected", confirmed: "confirmed", given: "from the transcript" };
 
 /** Seconds as 1:02 or 1:02:03, with tenths where `fine`. */
 export function clock(seconds, fine = false) {
@@ -16,7 +16,7 @@ export function clock(seconds, fine = false) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
 }
 
-/** When an utterance is spoken: 0:01.2 – 0:03.4; empty where nobody knows. */
+/** When an utterance is spoken: 0:01.2 – 0:03.4; empty if unknown. */
 export function stretch({ start, end }) {
   if (start === null) return "";
   return end === null ? clock(start, true) : `${clock(start, true)} – ${clock(end, true)}`;
@@ -37,25 +37,25 @@ export function size(bytes) {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** An utterance as a screen reader says it. */
+/** An utterance for screen readers. */
 export function spoken(item) {
   const weighed = weightWords(item.weights);
   const weights = Object.keys(item.weights).length > 1 && weighed && `weights: ${weighed}`;
-  return [item.place + 1, item.speaker, stretch(item), emotionWords(item), item.text ?? "no words", weights]
+  return [item.place + 1, item.speaker, stretch(item), emotionWords(item), item.text ?? "no text", weights]
     .filter(Boolean)
     .join(", ");
 }
 
-/** An utterance's emotion: joy 83%; with a label, where it comes from and what the model says. */
+/** An utterance's emotion, such as joy 83%; with a label, also its origin and the prediction. */
 export function emotionWords(item) {
   const status = statusOf(item);
   const model = item.emotion === null ? null : `${item.emotion} ${percent(item.probability)}`;
   if (!status) return model ?? NOTHING;
   if (item.label === item.emotion) return `${model}, ${STATUS[status]}`;
-  return `${item.label}, ${STATUS[status]}; the model says ${model ?? NOTHING}`;
+  return `${item.label}, ${STATUS[status]}; predicted ${model ?? NOTHING}`;
 }
 
-/** The weights of the modalities that an utterance has: text 62%, audio 38%. */
+/** The weights of an utterance's modalities, such as text 62%, audio 38%. */
 export function weightWords(weights) {
   return Object.entries(weights)
     .filter(([, weight]) => weight)

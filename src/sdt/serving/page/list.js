@@ -1,4 +1,4 @@
-/** The conversation from top to bottom: a table with a row for each utterance. */
+/** The list: a table with a row for each utterance. */
 
 import { h } from "./dom.js";
 import { shownEmotion, statusOf } from "./conversation.js";
@@ -7,15 +7,15 @@ import { spoken, stretch, weightWords } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
 
-/** See `element`; what it shows follows the conversation. */
+/** The table is `element`; it follows the conversation. */
 export class List {
-  /** Arguments as of Timeline. */
+  /** See Timeline. */
   constructor(conversation, colour) {
     [this.conversation, this.colour] = [conversation, colour];
     this.rows = []; // of the items, by place
     this.body = h("tbody", { role: "rowgroup" });
     // Roles are said, since a table that is laid out as cards on a narrow screen would be none to a screen reader.
-    const head = ["No.", "Time", "Speaker", "Words", "Emotion", "Weights"].map((name) =>
+    const head = ["No.", "Time", "Speaker", "Text", "Emotion", "Weights"].map((name) =>
       h("th", { scope: "col", role: "columnheader" }, name),
     );
     this.element = h(

@@ -1,4 +1,4 @@
-/** The live tab: a conversation is typed, and each utterance has its emotion at once. */
+/** The live tab: predicts each utterance of a conversation as it is typed. */
 
 import { Conversation } from "./conversation.js";
 import { announce, byId, h } from "./dom.js";
@@ -9,7 +9,7 @@ import { View } from "./view.js";
 const FIRST = ["Speaker 1", "Speaker 2"];
 
 export class Live {
-  /** @param {object} model As GET /v1/model says it. */
+  /** @param {object} model The response of GET /v1/model. */
   constructor(model) {
     [this.model, this.begun, this.view] = [model, false, null];
     this.stream = new Stream({
@@ -42,7 +42,7 @@ export class Live {
     return this.view?.conversation.unsaved ?? false;
   }
 
-  /** One more speaker, who speaks next. */
+  /** Add a speaker and select it. */
   join(name) {
     if (!name) return;
     const select = byId("speaker");
@@ -69,17 +69,17 @@ export class Live {
     announce(`${prediction.speaker}: ${emotionWords(this.view.conversation.items.at(-1))}`);
   }
 
-  /** With the first utterance there is something to see. */
+  /** Show the conversation after its first utterance. */
   open(prediction) {
     const conversation = new Conversation("Live conversation", this.model.labels, [prediction]);
     this.view = new View(conversation);
     byId("live-found").replaceChildren(this.view.element);
   }
 
-  /** What was typed and has no answer yet. */
+  /** Show how many utterances have no prediction yet. */
   pending() {
     const left = this.stream.said.length - this.stream.answered;
-    byId("pending").textContent = left ? `waiting for ${left}` : "";
+    byId("pending").textContent = left ? `${left} pending` : "";
   }
 
   refused(message, utterance) {
@@ -99,7 +99,7 @@ export class Live {
   }
 
   forget() {
-    if (this.unsaved && !confirm("What you corrected or confirmed is not saved. Delete the conversation?")) return;
+    if (this.unsaved && !confirm("Your corrections and confirmations are not saved. Delete the conversation?")) return;
     this.stream.forget();
   }
 
@@ -108,7 +108,7 @@ export class Live {
     byId("live-found").replaceChildren();
     this.complain("");
     this.pending();
-    announce("The conversation is deleted");
+    announce("Conversation deleted");
     this.stream.connect();
     byId("words").focus();
   }

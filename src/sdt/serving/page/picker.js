@@ -1,4 +1,4 @@
-/** The conversations of one file: chosen one at a time, recognised when they are needed, saved together. */
+/** The conversations of one file: shown one at a time, predicted on demand, saved together. */
 
 import { predict } from "./api.js";
 import { Conversation } from "./conversation.js";
@@ -7,15 +7,15 @@ import { fileName, FORMATS, save } from "./exports.js";
 import { count } from "./format.js";
 import { noteList, View } from "./view.js";
 
-/** Notes on the JSON that is made of a conversation here, which say again what those on the file say. */
+/** Notes that repeat the notes of the file. */
 const AGAIN = /^conversation: /;
 
 /** See `element`. */
 export class Picker {
   /**
-   * @param {string} name Of the file.
-   * @param {{conversations: object[], notes: string[]}} read As POST /v1/transcript answers.
-   * @param {string[]} labels Of the model.
+   * @param {string} name The name of the file.
+   * @param {{conversations: object[], notes: string[]}} read The response of POST /v1/transcript.
+   * @param {string[]} labels The labels of the model.
    * @param {object} more `recording`: a file, of the conversation that is chosen first; `sent`: whether the service
    *   listens to it; `answer`: waits for the service; `work`: does something that takes a while, unless something else
    *   is done.
@@ -58,7 +58,7 @@ export class Picker {
     this.write();
   }
 
-  /** Show a conversation; its emotions are recognised first where that is to be done. */
+  /** Show a conversation; predict its emotions first if necessary. */
   choose(place) {
     return this.entries[place].conversation ? this.open(place) : this.more.work(() => this.recognise(place));
   }
@@ -73,13 +73,13 @@ export class Picker {
     }
   }
 
-  /** Recognise all that are left; those that the service refuses are listed. */
+  /** Predict all other conversations; those that the service refuses are listed. */
   async recogniseAll() {
     const left = this.entries.filter(({ conversation, problem }) => !conversation && !problem);
     if (!left.length) return;
     await this.more.answer(async (told, signal) => {
       for (const [done, entry] of left.entries()) {
-        if (entry.conversation) continue; // asked again, with a token
+        if (entry.conversation) continue; // predicted before the token was requested
         told({ stage: "conversations", done, total: left.length });
         try {
           await this.predict(entry, () => {}, signal);
@@ -119,7 +119,7 @@ export class Picker {
     this.write();
   }
 
-  /** Save all conversations in one file; the emotions of those that are left are recognised first. */
+  /** Save all conversations in one file; predict the other ones first. */
   async save(suffix) {
     await this.recogniseAll();
     const { write, type, name } = FORMATS[suffix];
@@ -133,7 +133,7 @@ export class Picker {
     const problems = this.entries.filter(({ problem }) => problem);
     this.state.textContent = `${known} of ${count(this.entries.length, "conversation")} recognised`;
     this.refused.replaceChildren(
-      ...problems.map(({ given, problem }) => h("p", { class: "faint" }, `${given.id} was left out. ${problem}`)),
+      ...problems.map(({ given, problem }) => h("p", { class: "faint" }, `${given.id}: skipped. ${problem}`)),
     );
     this.all.hidden = known + problems.length === this.entries.length || this.hint !== null;
     this.before.disabled = !this.current;
@@ -145,13 +145,13 @@ export class Picker {
     return this.entries.some(({ conversation }) => conversation?.unsaved);
   }
 
-  /** Give the recording back. */
+  /** Release the recording. */
   end() {
     for (const { view } of this.entries) view?.end();
   }
 }
 
-/** The utterances of a conversation, also where the service has said nothing of them. */
+/** The utterances of a conversation, with or without predictions. */
 function itemsOf({ given, conversation }) {
   if (conversation) return conversation.items;
   const records = given.utterances.map(({ id, ...said }) => ({ conversation: given.id, utterance: id, ...said }));

@@ -1,20 +1,20 @@
-/** The recording, of which just the stretch of an utterance is played. It never leaves the browser for that. */
+/** The player: plays the part of an utterance from the local recording. */
 
 import { announce, h } from "./dom.js";
 import { stretch } from "./format.js";
 
-/** See `element`; made once for a conversation. */
+/** The player is `element`; one for each conversation. */
 export class Player {
   /** @param {File | null} file The recording. */
   constructor(file) {
     this.item = null;
-    this.until = null; // seconds; null: to the end of the recording
+    this.until = null; // seconds; null for the end of the recording
     this.url = file ? URL.createObjectURL(file) : null;
     this.media = file
       ? h("video", { src: this.url, controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" })
       : null;
     this.button = h("button", { type: "button", onclick: () => this.toggle() });
-    this.note = h("p", { class: "faint" }, file ? "" : "No recording was given.");
+    this.note = h("p", { class: "faint" }, file ? "" : "No recording");
     this.element = h("div", { class: "player" }, this.media, file && h("p", {}, this.button), this.note);
     this.media?.addEventListener("loadedmetadata", () =>
       this.media.classList.toggle("sound", this.media.videoWidth === 0),
@@ -25,7 +25,7 @@ export class Player {
     this.media?.addEventListener("timeupdate", () => this.check());
   }
 
-  /** Be ready for an utterance. */
+  /** Select an utterance. */
   show(item) {
     if (item === this.item) return;
     this.item = item;
@@ -35,7 +35,7 @@ export class Player {
     this.write();
   }
 
-  /** Play the stretch from its beginning, or stop. */
+  /** Play the utterance from its start, or stop. */
   toggle() {
     if (!this.media || !this.item || this.button.disabled) return;
     if (!this.media.paused) {
@@ -47,7 +47,7 @@ export class Player {
     this.media.play().catch(() => announce("The recording cannot be played."));
   }
 
-  /** Give the recording back. */
+  /** Release the recording. */
   close() {
     this.media?.pause();
     if (this.url) URL.revokeObjectURL(this.url);
@@ -63,7 +63,7 @@ export class Player {
       );
   }
 
-  /** Look at each picture, since `timeupdate` comes only four times a second; a hidden page has that alone. */
+  /** Check the time with each frame: `timeupdate` fires only four times a second, but also on hidden pages. */
   watch() {
     if (this.media.paused) return;
     this.check();
@@ -83,7 +83,7 @@ export class Player {
   }
 
   broken() {
-    this.note.textContent = "This browser cannot play this recording. The emotions are not affected.";
+    this.note.textContent = "This browser cannot play the recording. The predictions are not affected.";
     this.media.hidden = this.button.disabled = true;
   }
 }

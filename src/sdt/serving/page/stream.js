@@ -1,48 +1,48 @@
 /**
- * A conversation over `WebSocket /v1/stream`: utterances go out one after the other, predictions come back; when the
- * connection is lost it is made again, and what was not answered is sent again.
+ * A conversation over `WebSocket /v1/stream`: sends one utterance after the other and receives the predictions. After a
+ * lost connection it reconnects and sends unanswered utterances again.
  */
 
 import { randomId, token } from "./api.js";
-import { inWords } from "./words.js";
+import { errorMessage } from "./messages.js";
 
 const [FIRST_PAUSE, LONGEST_PAUSE] = [500, 15_000];
-/** Why the service closes a connection; it is not asked again before somebody has something to say. */
+/** Close codes after which the stream reconnects only for the next utterance. */
 const [TAKEN_OVER, IDLE] = [4001, 4002];
 
 /**
- * @typedef {object} Told What a stream tells.
+ * @typedef {object} Callbacks The callbacks of a stream.
  * @property {(words: string, connected: boolean) => void} state
- * @property {(notes: string[]) => void} noted What a conversation that goes on lacks here.
+ * @property {(notes: string[]) => void} noted What a stream leaves out.
  * @property {(seq: number, prediction: object) => void} prediction Each number once, in order.
  * @property {(message: string, utterance: object | null) => void} refused
  * @property {() => void} forgotten
  */
 
 export class Stream {
-  /** @param {Told} told */
-  constructor(told) {
-    this.told = told;
+  /** @param {Callbacks} callbacks */
+  constructor(callbacks) {
+    this.callbacks = callbacks;
     this.restart();
     this.socket = null;
     this.pause = FIRST_PAUSE;
     this.timer = 0;
   }
 
-  /** Begin a new conversation. */
+  /** Start a new conversation. */
   restart() {
     this.id = randomId();
-    this.said = []; // {speaker, text}, all of them
-    this.answered = 0; // of how many the prediction was told
-    this.next = null; // the number that the service waits for; null: it has not said so yet
-    this.waiting = false; // for the answer to what was sent
+    this.said = []; // all utterances: {speaker, text}
+    this.answered = 0; // how many of them have a prediction
+    this.next = null; // the number of the next utterance to send; null until the service is ready
+    this.waiting = false; // for an answer
     this.ending = false;
   }
 
   connect() {
     clearTimeout(this.timer);
     if (this.socket) return;
-    this.told.state("Connecting …", false);
+    this.callbacks.state("Connecting …", false);
     const url = new URL("v1/stream", document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("conversation", this.id);
@@ -52,14 +52,14 @@ export class Stream {
     socket.addEventListener("close", (event) => socket === this.socket && this.lost(event.code));
   }
 
-  /** Say something; it is sent as soon as that is possible. */
+  /** Add an utterance; it is sent as soon as possible. */
   say(speaker, text) {
     this.said.push({ speaker, text });
     if (this.socket) this.send();
     else this.connect();
   }
 
-  /** Have the service forget the conversation, and begin a new one. */
+  /** Delete the conversation on the service and start a new one. */
   forget() {
     this.ending = true;
     if (this.next === null || this.socket?.readyState !== WebSocket.OPEN) return this.end();
@@ -74,11 +74,11 @@ export class Stream {
   }
 
   ready({ next, notes = [] }) {
-    this.told.noted(notes);
+    this.callbacks.noted(notes);
     [this.pause, this.waiting] = [FIRST_PAUSE, false];
-    // What it has but was not told is asked for again; what it has lost, perhaps since it was restarted, is said again.
+    // Ask again for lost answers, and send again what the service has lost, perhaps by a restart.
     this.next = Math.min(next, this.answered);
-    this.told.state("Connected", true);
+    this.callbacks.state("Connected", true);
     this.send();
   }
 
@@ -87,7 +87,7 @@ export class Stream {
     this.next = seq + 1;
     if (seq === this.answered) {
       this.answered += 1;
-      this.told.prediction(seq, prediction);
+      this.callbacks.prediction(seq, prediction);
     }
     this.send();
   }
@@ -95,29 +95,29 @@ export class Stream {
   failed({ seq, error }) {
     this.waiting = false;
     const [refused] = Number.isInteger(seq) && seq < this.said.length ? this.said.splice(seq, 1) : [null];
-    this.told.refused(inWords(0, error), refused);
+    this.callbacks.refused(errorMessage(0, error), refused);
     this.send();
   }
 
-  /** The connection is gone: soon, later, or when there is something to say, there is another one. */
+  /** Reconnect soon, later, or for the next utterance. */
   lost(code) {
     [this.socket, this.next, this.waiting] = [null, null, false];
     if (this.ending) return this.end();
     if (code === TAKEN_OVER || code === IDLE) {
-      this.told.state(
+      this.callbacks.state(
         code === IDLE
-          ? "Paused, since nothing was said for a while. Send an utterance to continue"
+          ? "Paused because of inactivity. Send an utterance to continue"
           : "This conversation is open in another window. Send an utterance to continue here",
         false,
       );
       return;
     }
-    this.told.state(`Not connected. Trying again in ${Math.ceil(this.pause / 1000)} s`, false);
+    this.callbacks.state(`Disconnected. Reconnecting in ${Math.ceil(this.pause / 1000)} s`, false);
     this.timer = setTimeout(() => this.connect(), this.pause);
     this.pause = Math.min(2 * this.pause, LONGEST_PAUSE);
   }
 
-  /** Send the next utterance, if the last is answered. */
+  /** Send the next utterance if the last one is answered. */
   send() {
     if (this.waiting || this.next === null || this.next >= this.said.length || this.ending) return;
     this.waiting = true;
@@ -129,11 +129,11 @@ export class Stream {
     this.socket = null;
     socket?.close();
     this.restart();
-    this.told.forgotten();
+    this.callbacks.forgotten();
   }
 }
 
-/** What the connection speaks, and the token: browsers send no header with a WebSocket. */
+/** The subprotocol, and the token: browsers cannot send a header with a WebSocket. */
 function protocols() {
   const value = token.get();
   const encoded = value && btoa(value).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");

@@ -1,4 +1,4 @@
-/** The conversation from left to right: a lane for each speaker, a box for each utterance. */
+/** The timeline: a lane for each speaker, a box for each utterance. */
 
 import { h } from "./dom.js";
 import { shownEmotion, statusOf } from "./conversation.js";
@@ -7,13 +7,13 @@ import { clock, count, emotionWords, spoken } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
 
-/** Pixels of a usual box at first; below the others there is no room for words, or for any letter. */
+/** Widths in pixels: the usual box, the narrowest with text, and the narrowest with a letter; then the gap. */
 const [BOX, NARROW, SLIVER, GAP] = [138, 74, 22, 3];
 const [LEAST, MOST] = [0.05, 600];
 const TICK = 84;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
-/** See `element`; what it shows follows the conversation. */
+/** The timeline is `element`; it follows the conversation. */
 export class Timeline {
   /**
    * @param {import("./conversation.js").Conversation} conversation
@@ -24,7 +24,7 @@ export class Timeline {
     this.boxes = []; // of the items, by place
     this.lanes = new Map(); // speaker to {track, rows}
     this.byTime = conversation.timed;
-    this.whole = 1; // how long all of it is, in seconds, or utterances
+    this.whole = 1; // its length in seconds or utterances
     this.axis = h("div", { class: "ticks" });
     this.element = h(
       "div",
@@ -53,7 +53,7 @@ export class Timeline {
     this.zoom(null);
   }
 
-  /** Make everything wider by a factor; 0: all fits the screen; null: as at first. */
+  /** Zoom by a factor; 0 fits the screen, null restores the initial zoom. */
   zoom(factor) {
     const room = this.element.clientWidth - this.axis.offsetLeft - 8;
     const scale = factor === null ? this.usual() : factor === 0 ? room / this.whole : this.scale * factor;
@@ -63,7 +63,7 @@ export class Timeline {
     this.element.scrollLeft = middle * this.scale - room / 2;
   }
 
-  /** Pixels for a second, or for an utterance, with which most boxes can be read. */
+  /** Pixels for a second, or for an utterance, at which most boxes are legible. */
   usual() {
     if (!this.byTime) return BOX;
     const lengths = this.conversation.items.map(duration).sort((a, b) => a - b);
@@ -93,19 +93,19 @@ export class Timeline {
     return { track, name };
   }
 
-  /** What is in a box. */
+  /** Fill a box. */
   write(item) {
     const box = this.of(item);
     const emotion = h("span", { class: "emotion" }, ...emotionParts(item));
-    box.replaceChildren(emotion, h("span", { class: "words" }, item.text ?? "no words"), weightBar(item.weights) ?? "");
+    box.replaceChildren(emotion, h("span", { class: "words" }, item.text ?? "no text"), weightBar(item.weights) ?? "");
     for (const status of ["corrected", "confirmed"]) box.classList.toggle(status, statusOf(item) === status);
     box.setAttribute("aria-label", spoken(item));
-    box.title = `${item.speaker}: ${emotionWords(item)} – ${item.text ?? "no words"}`;
+    box.title = `${item.speaker}: ${emotionWords(item)} – ${item.text ?? "no text"}`;
     paint(box, this.colour(shownEmotion(item)));
     if (this.scale) this.filter();
   }
 
-  /** Where the boxes lie. */
+  /** Position the boxes. */
   place() {
     const { items } = this.conversation;
     this.whole = this.byTime
@@ -124,7 +124,7 @@ export class Timeline {
     this.axis.replaceChildren(...this.ticks());
   }
 
-  /** Place a box; `next` is what follows in its row. */
+  /** Position a box; `next` follows in its row. */
   put(item, row, next) {
     const start = this.byTime ? item.start : item.place;
     let width = (this.byTime ? duration(item) : 1) * this.scale - GAP;
@@ -145,7 +145,7 @@ export class Timeline {
     }
   }
 
-  /** What the filter leaves out stays as a shadow, which nobody can reach. */
+  /** Filtered boxes stay visible as shadows without focus. */
   filter() {
     for (const item of this.conversation.items) {
       const out = !this.conversation.shows(item);

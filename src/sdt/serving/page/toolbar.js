@@ -1,31 +1,31 @@
-/** What is done with a conversation as a whole: how it is shown, undone, saved. */
+/** The toolbar of a conversation: view, zoom, undo, save. */
 
 import { h } from "./dom.js";
 import { FORMATS } from "./exports.js";
 
 /**
  * @param {import("./view.js").View} view
- * @returns {{element: HTMLElement, write: () => void}} `write` after anything has changed.
+ * @returns {{element: HTMLElement, write: () => void}} Call `write` after a change.
  */
 export function choices(view) {
   const { conversation } = view;
   const button = (name, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, name);
   const as = ["timeline", "list"].map((way) => button(way === "list" ? "List" : "Timeline", () => view.show(way)));
   const spread = button("In order", () => (view.timeline.spread(!view.timeline.byTime), write()), {
-    title: "Give every utterance the same room",
+    title: "Give every utterance the same width",
   });
   const wide = [
     button("−", () => view.timeline.zoom(1 / 1.5), { "aria-label": "Zoom out", title: "Zoom out" }),
-    button("Fit", () => view.timeline.zoom(0), { title: "All of it on one screen" }),
+    button("Fit", () => view.timeline.zoom(0), { title: "Fit the conversation to the screen" }),
     button("+", () => view.timeline.zoom(1.5), { "aria-label": "Zoom in", title: "Zoom in" }),
   ];
-  const undo = button("Undo", () => view.undo(), { title: "Take the last change back (U)" });
+  const undo = button("Undo", () => view.undo(), { title: "Undo the last change (U)" });
   const changed = h("span", { class: "faint" });
   const saves = Object.entries(FORMATS).map(([suffix, { name, alone }]) =>
     button(view.several && alone ? `${name} (this one)` : name, () => view.save(suffix), { "data-format": suffix }),
   );
   const group = (name, ...children) => h("div", { class: "group", role: "group", "aria-label": name }, ...children);
-  const scale = group("Width", spread, ...wide);
+  const scale = group("Zoom", spread, ...wide);
   const element = h(
     "div",
     { class: "toolbar" },
@@ -52,7 +52,7 @@ export function choices(view) {
     const untimed = !conversation.timed;
     for (const save of saves) {
       save.disabled = !conversation.items.length || (save.dataset.format === "vtt" && untimed);
-      save.title = save.dataset.format === "vtt" && untimed ? "WebVTT needs the time of every utterance" : "";
+      save.title = save.dataset.format === "vtt" && untimed ? "WebVTT needs times for all utterances" : "";
     }
   }
 

@@ -1,7 +1,7 @@
-/** A conversation on the screen: its heading, its filters, timeline or list, courses, details; and the keyboard. */
+/** A conversation on the screen: heading, filters, timeline or list, trajectories, details, and the keyboard. */
 
 import { announce, h } from "./dom.js";
-import { course } from "./course.js";
+import { trajectory } from "./trajectory.js";
 import { Details } from "./details.js";
 import { save, fileName, FORMATS } from "./exports.js";
 import { markLegend } from "./emotion.js";
@@ -20,15 +20,15 @@ const NARROW = matchMedia("(max-width: 46rem)");
 export class View {
   /**
    * @param {import("./conversation.js").Conversation} conversation
-   * @param {{notes?: string[], recording?: File | null, saveAll?: (suffix: string) => void}} more `saveAll` where it
-   *   is one of several conversations, which are saved together.
+   * @param {{notes?: string[], recording?: File | null, saveAll?: (suffix: string) => void}} more `saveAll` if it is one
+   *   of several conversations, which are saved together.
    */
   constructor(conversation, { notes = [], recording = null, saveAll = null } = {}) {
     [this.conversation, this.saveAll, this.several] = [conversation, saveAll, saveAll !== null];
     const colour = palette(conversation.labels);
     this.player = new Player(recording);
     this.timeline = new Timeline(conversation, colour);
-    this.list = null; // made when it is asked for
+    this.list = null; // created on demand
     this.makeList = () => new List(conversation, colour);
     this.listed = h("div", { class: "scroll", "data-list": "" });
     const actions = {
@@ -58,7 +58,7 @@ export class View {
           this.listed,
           weightLegend(modalities),
           markLegend(),
-          course(conversation, colour, (item) => this.open(item)),
+          trajectory(conversation, colour, (item) => this.open(item)),
         ),
         this.details.element,
       ),
@@ -92,7 +92,7 @@ export class View {
     if (as === "timeline" && this.element.isConnected) this.timeline.zoom(1);
   }
 
-  /** Look at an utterance, with the focus on it. */
+  /** Focus an utterance. */
   look(item) {
     this.conversation.look(item);
     const element = (this.as === "list" ? this.list : this.timeline).of(item);
@@ -100,7 +100,7 @@ export class View {
     element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  /** Look at it closely. */
+  /** Open the details of an utterance. */
   open(item) {
     this.conversation.look(item);
     const element = (this.as === "list" ? this.list : this.timeline).of(item);
@@ -109,7 +109,7 @@ export class View {
     this.details.title.focus({ preventScroll: true });
   }
 
-  /** Give the recording back. */
+  /** Release the recording. */
   end() {
     this.player.close();
   }
@@ -118,7 +118,7 @@ export class View {
     return this.conversation.unsaved;
   }
 
-  /** Back to where the details were asked for. */
+  /** Close the details and return the focus to the utterance. */
   close() {
     this.details.element.classList.remove("open");
     this.player.media?.pause();
@@ -126,7 +126,7 @@ export class View {
     if (current && this.conversation.shows(current)) this.look(current);
   }
 
-  /** To the utterance before or behind, where the focus is: in the details, or among the utterances. */
+  /** Go to the previous or next utterance, in the details or among the utterances. */
   step(step) {
     const item = this.conversation.beside(step);
     if (!item) return;
@@ -149,7 +149,7 @@ export class View {
     this.tell(this.conversation.current);
   }
 
-  /** Take the last change back, and say where. */
+  /** Undo the last change and announce it. */
   undo() {
     const item = this.conversation.undo();
     if (item) this.tell(item);
@@ -161,7 +161,7 @@ export class View {
     this.tools.write();
   }
 
-  /** Save a file: of this conversation, or of all where there are several. */
+  /** Save a file with this conversation, or with all of several. */
   save(suffix) {
     const { write, type, name, alone } = FORMATS[suffix];
     if (this.saveAll && !alone) return this.saveAll(suffix);
@@ -175,13 +175,13 @@ export class View {
     if (place !== undefined) this.open(this.conversation.items[place]);
   }
 
-  /** What the Tab key has come to is the current one. */
+  /** The utterance that the Tab key reaches becomes the current one. */
   reached(element) {
     const item = element.matches("button[data-place]") && this.conversation.items[element.dataset.place];
     if (item && item !== this.conversation.current) this.conversation.look(item);
   }
 
-  /** Keys among the utterances and in the details; not where words are written or something is chosen. */
+  /** Handle keys among the utterances and in the details, but not in input fields. */
   pressed(event) {
     const { target, key } = event;
     if (key === "Escape" && this.details.element.classList.contains("open")) this.close();
@@ -191,7 +191,7 @@ export class View {
     event.preventDefault();
   }
 
-  /** @returns {boolean} Whether the key means something. */
+  /** @returns {boolean} Whether the key is a shortcut. */
   key(key) {
     const { items, shown, labels, current } = this.conversation;
     const label = /^\d$/.test(key) ? labels[(Number(key) + 9) % 10] : null;
@@ -208,7 +208,7 @@ export class View {
   }
 }
 
-/** Notes that open on demand; null where there are none. */
+/** Notes that open on demand; null if there are none. */
 export function noteList(notes) {
   if (!notes.length) return null;
   return h(

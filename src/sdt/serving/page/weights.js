@@ -1,10 +1,10 @@
-/** How much each modality weighed, as a bar; modalities differ in their pattern, and numbers stand elsewhere, too. */
+/** The weights of the modalities as a bar with a pattern for each; the numbers are in the details. */
 
 import { h } from "./dom.js";
 
 const PATTERNS = 4;
 
-/** A bar of an utterance's weights; null where it has no modality, or the model has one alone or weighs nothing. */
+/** A bar of an utterance's weights; null if it has no modality, or if the model has only one or no weights. */
 export function weightBar(weights) {
   const parts = Object.values(weights);
   if (parts.length < 2 || !parts.some(Boolean)) return null;
@@ -18,7 +18,7 @@ export function weightBar(weights) {
   return bar;
 }
 
-/** What the patterns mean. */
+/** The legend of the patterns. */
 export function weightLegend(modalities) {
   if (modalities.length < 2) return null;
   const one = (modality, place) =>
@@ -29,5 +29,5 @@ export function weightLegend(modalities) {
       " ",
       modality,
     );
-  return h("p", { class: "legend faint" }, "Weight of ", ...modalities.map(one));
+  return h("p", { class: "legend faint" }, "Weights: ", ...modalities.map(one));
 }

@@ -1,0 +1,261 @@
+"""From a multipart body to a conversation: a transcript and a recording, a recording alone, or JSON and clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from sdt.conversation import Conversation, Utterance
+from sdt.errors import InputError, near_miss, printable, quoted
+from sdt.formats import Transcript, read_transcript
+from sdt.formats.decoding import MAX_LINE
+from sdt.serving.config import ServingConfig
+from sdt.serving.errors import APIError, invalid_request, limit_exceeded
+from sdt.serving.json_reader import JsonReader
+from sdt.serving.limits import RequestUsage
+from sdt.serving.predict_request import (
+    PredictRequest,
+    Upload,
+    check_conversation,
+    close_uploads,
+    named_path,
+    safe_file_name,
+)
+from sdt.speakers import FIRST_SPEAKER
+
+PARTS = ("conversation", "transcript", "media", "format")
+"""The named parts of a multipart body; any other part is the clip of the utterance that refers to it."""
+CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
+LINES, VALUES = 50, 600
+"""Lines and values of a transcript for each utterance, at most: subtitles with a cue for every word have that many
+lines, JSON with times and tokens of every word has that many values."""
+
+
+class FormReader:
+    """Reads multipart bodies.
+
+    Args:
+        json_reader: Reads the parts that are JSON.
+        config: The limits.
+    """
+
+    def __init__(self, json_reader: JsonReader, config: ServingConfig) -> None:
+        self._json, self._config = json_reader, config
+
+    async def parse(self, request: Request, usage: RequestUsage) -> tuple[FormData, int]:
+        """The parts of a body, and how many bytes of them have to be in memory; `usage` counts those.
+
+        Raises:
+            APIError: It is not a multipart body, or exceeds a limit.
+        """
+        _, options = parse_options_header(request.headers["content-type"])
+        charset = options.get(b"charset", b"utf-8").decode("latin-1")
+        if charset.lower() not in CHARSETS:  # some of Python's encodings take hours to decode
+            raise APIError(415, "media_type", f"charset {quoted(charset)}: send UTF-8")
+        parser = _Parts(
+            request.headers,
+            request.stream(),
+            max_files=self._config.files + 1,
+            max_fields=len(PARTS),
+            max_part_size=self._config.json_bytes,
+        )
+        parser.usage = usage
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            if "Too many files" in error.message:
+                raise limit_exceeded(self._config, "files", "too many recordings in the body") from None
+            if "maximum size" in error.message:
+                raise limit_exceeded(
+                    self._config, "json_bytes", "a part of the body that is not a file is too long"
+                ) from None
+            raise APIError(400, "malformed", f"not a multipart body: {printable(error.message[:80])}") from None
+        except (ValueError, KeyError, AttributeError) as error:  # the parsers raise these for broken headers
+            raise APIError(400, "malformed", f"not a multipart body ({type(error).__name__})") from None
+        files = sum(
+            min(part.size or 0, self._config.json_bytes)
+            for name, part in form.multi_items()
+            if isinstance(part, UploadFile) and name in ("conversation", "transcript")
+        )
+        try:
+            usage.add(files)
+        except BaseException:
+            await form.close()
+            raise
+        return form, parser.size + files
+
+    def predict_request(self, form: FormData, usage: RequestUsage) -> PredictRequest:
+        """The request for predictions that the parts make up; blocking.
+
+        Raises:
+            APIError: They contradict each other, or exceed a limit.
+        """
+        parts = self._named(form)
+        media = parts.get("media")
+        if isinstance(media, str):
+            raise invalid_request("part 'media': is not a file; send it with a file name")
+        if "conversation" in parts:
+            request = self._json_part(parts, usage)
+        elif "transcript" in parts:
+            request = self._transcript(parts["transcript"], parts.get("format"), usage)
+        elif media is not None:
+            request = _recording(media)
+        else:
+            raise invalid_request("the body has neither a part 'conversation' (JSON), nor 'transcript', nor 'media'")
+        if media is not None:
+            request.uploads.insert(0, Upload(media.file, media.filename or "media"))
+        return request
+
+    def _named(self, form: FormData) -> dict[str, str | UploadFile]:
+        """The parts by name.
+
+        Raises:
+            APIError: Two have the same name, or a name is unknown.
+        """
+        parts: dict[str, str | UploadFile] = {}
+        for name, value in form.multi_items():
+            if name in parts:
+                raise invalid_request(f"the body has two parts {quoted(name)}")
+            parts[name] = value
+        unknown = [name for name in parts if name not in PARTS]
+        if unknown and "conversation" not in parts:
+            raise invalid_request(f"unknown part {quoted(unknown[0])}{near_miss(unknown[0][:80], PARTS)}")
+        if "conversation" in parts and "transcript" in parts:
+            raise invalid_request("the body has a part 'conversation' and a part 'transcript'; send one of them")
+        return parts
+
+    def _json_part(self, parts: Mapping[str, str | UploadFile], usage: RequestUsage) -> PredictRequest:
+        content = parts["conversation"]
+        body = content.encode() if isinstance(content, str) else self._small(content, "json_bytes")
+        files = {name: part for name, part in parts.items() if name not in PARTS and isinstance(part, UploadFile)}
+        request = self._json.conversation(body, files, usage)
+        taken = [upload.file for upload in request.uploads]
+        for name, part in parts.items():
+            if name not in PARTS and (isinstance(part, str) or part.file not in taken):
+                close_uploads([request])
+                raise invalid_request(f"part {quoted(name)}: no utterance refers to it as its clip")
+        return request
+
+    def _small(self, file: UploadFile, limit: str) -> bytes:
+        """The content of a file that has to be in memory."""
+        if (file.size or 0) > getattr(self._config, limit):
+            raise limit_exceeded(self._config, limit, "the transcript or JSON is too long")
+        file.file.seek(0)
+        return file.file.read()
+
+    def _transcript(
+        self, part: str | UploadFile, format_: str | UploadFile | None, usage: RequestUsage
+    ) -> PredictRequest:
+        """A transcript of one conversation; media files that it names are ignored, since they would be local."""
+        name, transcript = self._read(part, format_, "utterances")
+        if len(transcript.conversations) > 1:
+            raise invalid_request(
+                f"{name}: has {len(transcript.conversations)} conversations; send one, or convert it to JSON with "
+                "/v1/transcript and send that to /v1/predict/batch"
+            )
+        conversation = transcript.conversations[0]
+        check_conversation(conversation, usage, self._config)
+        return PredictRequest(conversation, transcript.notes)
+
+    def transcript(self, form: FormData, usage: RequestUsage) -> Transcript:
+        """The conversations of the part `transcript`; blocking.
+
+        Raises:
+            APIError: The part is missing, cannot be read, or exceeds a limit.
+        """
+        parts = self._named(form)
+        if "transcript" not in parts or not parts.keys() <= {"transcript", "format"}:
+            raise invalid_request("send a part 'transcript', optionally 'format', and no other part")
+        _, transcript = self._read(parts["transcript"], parts.get("format"), "request_utterances")
+        usage.add_utterances(sum(map(len, transcript.conversations)))
+        return transcript
+
+    def _read(self, part: str | UploadFile, format_: str | UploadFile | None, limit: str) -> tuple[str, Transcript]:
+        """The name and content of a transcript in any format; the limit of this name bounds its utterances."""
+        if isinstance(format_, UploadFile):
+            raise invalid_request("part 'format': is a file; send txt, csv, jsonl, json, srt or vtt")
+        content = part.encode() if isinstance(part, str) else self._small(part, "transcript_bytes")
+        self._bound(content, limit)
+        upload = Upload.from_bytes(
+            content, "conversation" if isinstance(part, str) else part.filename or "conversation"
+        )
+        try:
+            with named_path(upload) as path:
+                try:
+                    transcript = read_transcript(path, format=format_)
+                except InputError as error:
+                    raise invalid_request(str(error).replace(f"{path.parent}/", "")) from None
+        finally:
+            upload.close()
+        if transcript.clips:
+            transcript.notes.append(f"{upload.name}: the files in its column 'media' are ignored; upload them")
+        return upload.name, transcript
+
+    def _bound(self, content: bytes, limit: str) -> None:
+        """Refuse a transcript that cannot be within the limits, before it is parsed.
+
+        Args:
+            content: The file.
+            limit: The name of the limit that bounds its utterances.
+
+        Raises:
+            APIError: It is too long, has too many lines or values, or a line is too long.
+        """
+        config = self._config
+        if len(content) > config.transcript_bytes:
+            raise limit_exceeded(config, "transcript_bytes", "the transcript is too long")
+        lines = content.count(b"\n") + content.count(b"\r")
+        if lines > LINES * config.utterances:
+            raise limit_exceeded(config, limit, f"the transcript has {lines:,} lines")
+        values = sum(map(content.count, (b",", b"[", b"{")))
+        if values > VALUES * config.utterances:
+            raise limit_exceeded(config, limit, f"the transcript has {values:,} values")
+        longest = max(map(len, content.splitlines()), default=0)
+        if longest > 4 * MAX_LINE and content.lstrip()[:1] not in (b"{", b"["):
+            raise limit_exceeded(config, "characters", f"a line of the transcript has {longest:,} bytes")
+
+
+class _Parts(MultiPartParser):
+    """Starlette's parser, which accepts truncated bodies; this one does not."""
+
+    spool_max_size = 1  # write files to disk at once; otherwise each may keep a mebibyte in memory
+    usage: RequestUsage
+    size = 0
+    """Bytes of the parts that are not files."""
+    _ended = False
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """Called with a piece of a part."""
+        if self._current_part.file is None:
+            self.size += end - start
+            self.usage.add(end - start)
+        super().on_part_data(data, start, end)
+
+    def on_end(self) -> None:
+        """Called at the final boundary."""
+        self._ended = True
+
+    async def parse(self) -> FormData:
+        """Parse all parts.
+
+        Raises:
+            MultiPartException: It is not a multipart body, or it is truncated.
+        """
+        form = await super().parse()
+        if not self._ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("The body is truncated.")
+        return form
+
+
+def _recording(media: UploadFile) -> PredictRequest:
+    """A recording without a transcript."""
+    name = safe_file_name(media.filename or "media")
+    note = f"{name}: a recording without a transcript is treated as one utterance without text"
+    return PredictRequest(Conversation(Path(name).stem, (Utterance("0", FIRST_SPEAKER),)), [note])

@@ -1,0 +1,112 @@
+"""What routes share: the JSON of responses, log fields, and work that ends when the client disconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from sdt.conversation import Conversation
+from sdt.errors import printable
+from sdt.formats import Transcript
+from sdt.formats.records import record
+from sdt.prediction.predictions import Predictions
+from sdt.serving.errors import APIError
+from sdt.serving.predict_request import PredictRequest
+
+T = TypeVar("T")
+log = logging.getLogger("sdt.serving")
+
+
+def log_request(request: Request, asked: Sequence[PredictRequest], *, words: bool) -> None:
+    """Add the size of a request to its log line, and log its conversations if `words`."""
+    fields = request.state.log_fields
+    fields["conversations"] = len(asked)
+    fields["utterances"] = sum(len(one.conversation) for one in asked)
+    fields["recordings"] = sum(len(one.uploads) for one in asked)
+    if words:
+        for one in asked:
+            texts = [[utterance.speaker, utterance.text] for utterance in one.conversation.utterances]
+            log.info("conversation %s", printable(json.dumps([one.conversation.id, texts], ensure_ascii=False)))
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, and cancel it if the client disconnects.
+
+    Raises:
+        ClientDisconnect: The client has disconnected.
+    """
+    task = asyncio.create_task(work)
+    disconnected = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        disconnected.cancel()
+        await asyncio.gather(task, disconnected, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def first_error(group: ExceptionGroup[Exception]) -> Exception:
+    """The first error response in a group, or else its first exception."""
+    found = [error for error in group.exceptions if isinstance(error, APIError)]
+    return found[0] if found else group.exceptions[0]
+
+
+def json_lines(found: Predictions) -> bytes:
+    """The file that `sdt predict --output` writes."""
+    return b"".join(_dump(one) + b"\n" for one in _records(found))
+
+
+def prediction_json(found: Predictions) -> bytes:
+    """The response of `/v1/predict`."""
+    missing = {modality: list(problems) for modality, problems in found.missing.items() if problems}
+    return _dump({"predictions": _records(found), "notes": found.notes, "missing": missing})
+
+
+def _records(found: Predictions) -> list[dict[str, object]]:
+    utterances = [utterance for conversation in found.conversations for utterance in conversation.utterances]
+    return [record(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
+
+
+def transcript_json(transcript: Transcript) -> bytes:
+    """The response of `/v1/transcript`."""
+    return _dump({"conversations": [_fields(one) for one in transcript.conversations], "notes": transcript.notes})
+
+
+def _fields(conversation: Conversation) -> dict[str, object]:
+    utterances = [dataclasses.asdict(utterance) for utterance in conversation.utterances]
+    given = [{name: value for name, value in one.items() if value is not None} for one in utterances]
+    return {"id": conversation.id, "utterances": given}
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def json_response(value: object) -> Response:
+    """A response with this value as JSON."""
+    return Response(_dump(value), media_type="application/json")
+
+
+async def http_error(_: Request, error: Exception) -> Response:
+    """An error of the framework in the form of all error responses."""
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method"}
+    response = APIError(error.status_code, codes.get(error.status_code, "malformed"), str(error.detail))
+    headers = {**response.headers, **(error.headers or {})}
+    return JSONResponse(json.loads(response.body()), status_code=error.status_code, headers=headers)

@@ -1,0 +1,143 @@
+"""The service behind the routes: it connects the reader of requests, the decoders, the batchers and the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sdt.errors import InputError
+from sdt.media.recordings import is_film
+from sdt.prediction.predictions import Predictions
+from sdt.serving.access import AccessControl
+from sdt.serving.batching import Batcher, StreamBatcher
+from sdt.serving.config import ServingConfig
+from sdt.serving.decoder_pool import DecoderPool
+from sdt.serving.errors import invalid_request
+from sdt.serving.limits import ConcurrencyLimiter, MemoryBudget
+from sdt.serving.monitoring import Metrics, Progress, ProgressRegistry
+from sdt.serving.predict_request import PredictRequest
+from sdt.serving.predictor import Predictor, PreparedConversation
+from sdt.serving.request_reader import RequestReader
+from sdt.serving.sessions import SessionStore
+
+
+class Service:
+    """Everything behind the routes.
+
+    Args:
+        predictor: The model.
+        config: The limits.
+        access: Decides which requests are allowed; by default all requests from this machine.
+        log_words: Whether the log may contain conversations.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        config: ServingConfig,
+        *,
+        access: AccessControl | None = None,
+        log_words: bool = False,
+    ) -> None:
+        self.predictor, self.config, self.log_words = predictor, config, log_words
+        self.access = access or AccessControl()
+        self.metrics = Metrics()
+        self.limiter = ConcurrencyLimiter(config)
+        self.metrics.running.set_function(lambda: self.limiter.running)
+        self.progress = ProgressRegistry()
+        self.memory = MemoryBudget(config)
+        self.reader = RequestReader(predictor.config, config, self.memory)
+        self.executor = ThreadPoolExecutor(1, "model")
+        """The thread in which the model computes requests and streams."""
+        self.batcher = Batcher(
+            predictor.predict,
+            config.batch_wait_ms / 1000,
+            config.batch_utterances,
+            self.metrics.observe_batch,
+            executor=self.executor,
+        )
+        self.stream_batcher = StreamBatcher(predictor, config, self.executor, self.metrics.observe_step)
+        self.sessions = SessionStore(config, self.stream_batcher.forget)
+        self.metrics.streams.set_function(lambda: self.sessions.connected)
+        self.metrics.stream_conversations.set_function(lambda: len(self.sessions))
+        self.decoders: DecoderPool | None = None
+        """None if the model uses no recordings."""
+        if predictor.recorded:
+            self.decoders = DecoderPool(predictor.config, predictor.folder, config, self.metrics.count_decode)
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests would be answered."""
+        return self.batcher.alive and self.stream_batcher.alive and not self.limiter.stopping
+
+    @property
+    def running(self) -> int:
+        """How many requests and streams are open."""
+        return self.limiter.running + self.sessions.connected
+
+    def warm_up(self) -> None:
+        """Predict an utterance before `start`, since the first prediction loads libraries."""
+        self.predictor.warm_up()
+        self.stream_batcher.warm_up()
+
+    async def start(self) -> None:
+        """Start the batchers and the decoders."""
+        self.batcher.start()
+        self.stream_batcher.start()
+        if self.decoders:
+            self.decoders.start()
+
+    async def close(self) -> None:
+        """Stop everything."""
+        self.sessions.close()
+        await self.stream_batcher.close()
+        await self.batcher.close()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        if self.decoders:
+            await asyncio.to_thread(self.decoders.close)
+
+    async def predict(self, request: PredictRequest, progress: Progress | None = None) -> Predictions:
+        """Predict one conversation.
+
+        Args:
+            request: The conversation.
+            progress: Updated meanwhile.
+
+        Raises:
+            APIError: The conversation or its recordings cannot be used.
+        """
+        progress = progress or Progress()
+        prepared = PreparedConversation(request.conversation, request.notes, bool(request.uploads), request.features)
+        prepared.has_video = any(is_film(Path(upload.name)) for upload in request.uploads)
+        if request.uploads and self.decoders:
+            progress.waiting()
+            report = await self.decoders.report()
+            prepared.unavailable = {m: str(of["reason"]) for m, of in report.items() if "reason" in of}
+            prepared.extracted = await self.decoders.extract(request.conversation, request.uploads, progress.decoding)
+            prepared.encoder_notes = [f"{modality}: {of['note']}" for modality, of in report.items() if of.get("note")]
+        progress.predicting()
+        try:
+            return await self.batcher.predict(prepared)
+        except InputError as error:
+            raise invalid_request(str(error)) from None
+
+    async def predict_all(self, requests: Sequence[PredictRequest]) -> list[Predictions]:
+        """Predict several conversations, about one batch at a time, so that other requests get their turn.
+
+        Raises:
+            ExceptionGroup: At least one of them cannot be predicted; see `predict`.
+        """
+        found: list[Predictions] = []
+        first = 0
+        while first < len(requests):
+            size, last = 0, first
+            while last < len(requests) and (last == first or size < self.config.batch_utterances):
+                size += len(requests[last].conversation)
+                last += 1
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.predict(request)) for request in requests[first:last]]
+            found += [task.result() for task in tasks]
+            first = last
+        return found
