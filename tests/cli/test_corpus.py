@@ -111,7 +111,7 @@ def test_an_output_that_is_there_is_kept_unless_told(files: list[Path], tmp_path
         (["--labels", "glad,glad"], "'glad' is named twice"),
         (["--labels", "glad,sad"], "line 3: label 'calm' is not among --labels"),
         (["--normalise", "audio=corups"], "did you mean 'corpus'"),
-        (["--normalise", "voice=corpus"], "no modality 'voice'"),
+        (["--normalise", "voice=corpus"], "unknown modality 'voice'"),
         (["--text-encoder", "minlm"], "never downloaded"),
         (["--dev", "session4"], "Session 4"),
         (["--dev-share", "2"], "not between 0 and 1"),

@@ -76,7 +76,7 @@ def test_recordings_and_documents_are_named(tmp_path: Path, name: str, head: byt
 
 
 def test_other_binary_files(tmp_path: Path) -> None:
-    assert "a.txt, line 2: holds a NUL byte" in refused(tmp_path, "a.txt", b"words\nmore\0words")
+    assert "a.txt, line 2: contains a NUL byte" in refused(tmp_path, "a.txt", b"words\nmore\0words")
 
 
 def test_a_huge_line(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ REFUSED = {
     "captions.sbv": "SBV",
     "convokit.jsonl": "ConvoKit",
     "dailydialog.txt": "DailyDialog",
-    "gb.srt": "--encoding, cp949, gb18030",
+    "gb.srt": "--encoding, for example cp949, gb18030",
     "talk.TextGrid": "TextGrid",
     "talk.cha": "CHAT",
     "talk.eaf": "ELAN",

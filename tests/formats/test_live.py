@@ -77,7 +77,7 @@ def test_objects() -> None:
         ('{"speaker": "a"}', "here, line 2: column 'text' is missing"),
         ('{"text": ["a"]}', "here, line 2: text is "),
         ('{"text": "a", "start": "soon"}', "here, line 2: start 'soon' is not a time"),
-        ("\0", "here, line 2: holds a NUL byte"),
+        ("\0", "here, line 2: contains a NUL byte"),
         ("x" * 100_001, "here, line 2: more than 100,000 characters"),
     ],
 )

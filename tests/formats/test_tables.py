@@ -117,7 +117,7 @@ def test_mistakes_in_csv(tmp_path: Path, content: str, message: str) -> None:
         ('{"text": "a", "start": NaN}', "a.jsonl, line 2: start 'nan' is not a time"),
         ('{"text": "a", "start": true}', "a.jsonl, line 2: start is true"),
         ('{"text": "a", "start": 1e400}', "a.jsonl, line 2: start 'inf' is not a time"),
-        ('{"text": "\\ud800"}', "a.jsonl, line 2: text holds half of a surrogate pair"),
+        ('{"text": "\\ud800"}', "a.jsonl, line 2: text contains an unpaired surrogate"),
         ('{"txt": "a"}', "unknown column 'txt'; did you mean 'text'?"),
         ("[" * 50_000, "a.jsonl, line 2: not JSON"),
     ],

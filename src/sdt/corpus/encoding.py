@@ -1,4 +1,4 @@
-"""Run feature encoders over conversations, and write what they made."""
+"""Encoding of the features of conversations, and files of encoded features."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def extract_features(
     jobs: int = 1,
     encode: EncodeChunks | None = None,
 ) -> tuple[dict[str, FeatureTable], dict[str, list[str]]]:
-    """Make several modalities of some conversations.
+    """Encode several modalities of conversations.
 
     Args:
-        conversations: N utterances in all.
+        conversations: Conversations with N utterances in total.
         encoders: Modality to its encoder.
-        clip: Where the recordings are.
+        clip: Finds the recording of an utterance.
         cache: See `encode_cached`.
         report: See `encode_cached`.
-        jobs: How many utterances at a time, where the encoder lets itself be shared by processes; see `workers`.
-        encode: See `encode_cached`; `jobs` is not looked at then.
+        jobs: The number of processes, for encoders that support several; see `workers`.
+        encode: See `encode_cached`; `jobs` is ignored then.
 
     Returns:
-        Modality to its features, rows in the order of the conversations; and modality to the problems, one for each
-        utterance that lacks it.
+        Modality to its features, with rows in the order of the conversations; and modality to the problems, one per
+        missing utterance.
     """
     tables, problems = {}, {}
     for modality, encoder in encoders.items():
@@ -68,7 +68,7 @@ def extract_features(
 
 
 def summarise_problems(tables: Mapping[str, FeatureTable], problems: Mapping[str, Sequence[str]]) -> list[str]:
-    """One line for each modality that some utterances lack."""
+    """One line for each modality with missing utterances."""
     return [summarise_missing(modality, of, len(tables[modality].present)) for modality, of in problems.items() if of]
 
 
@@ -80,11 +80,11 @@ def write_features(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write what `sdt corpus import` reads: `utterances.jsonl`, and a `.npz` per modality keyed by utterance.
+    """Write files that `sdt corpus import` reads: `utterances.jsonl`, and one `.npz` file per modality.
 
-    What is missing has no key. `problems.txt`, where there are any, says why, one line for each.
+    The arrays are keyed by utterance. Missing utterances have no key; `problems.txt` lists the reasons.
     """
-    places = [
+    keys = [
         f"{conversation.id}/{utterance.id}" for conversation in conversations for utterance in conversation.utterances
     ]
     with atomic_folder(folder, overwrite=overwrite) as aside:
@@ -104,17 +104,15 @@ def write_features(
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (aside / "utterances.jsonl").write_text(text, encoding="utf-8")
         for modality, table in tables.items():
-            rows: dict[str, Any] = {
-                place: table.features[row] for row, place in enumerate(places) if table.present[row]
-            }
+            rows: dict[str, Any] = {key: table.features[row] for row, key in enumerate(keys) if table.present[row]}
             np.savez(aside / f"{modality}.npz", **{"encoder": np.array(table.encoder), **rows})
-        said = [f"{modality}: {problem}\n" for modality, of in problems.items() for problem in of]
-        if said:
-            (aside / "problems.txt").write_text("".join(said), encoding="utf-8")
+        lines_of_problems = [f"{modality}: {problem}\n" for modality, of in problems.items() for problem in of]
+        if lines_of_problems:
+            (aside / "problems.txt").write_text("".join(lines_of_problems), encoding="utf-8")
 
 
 def with_features(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> CorpusBuilder:
-    """A corpus with modalities added or replaced; what it keeps is read when it is written."""
+    """A copy of a corpus with modalities added or replaced; the other features are read when it is written."""
     features = {
         name: StreamedTable(
             modality.rows, (corpus.size, modality.width), modality.present, modality.encoder, str(modality.path)

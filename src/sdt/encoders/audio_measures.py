@@ -1,15 +1,11 @@
-"""Intensity and harmonicity of a sound, frame by frame, from their published definitions.
+"""Intensity, harmonicity and syllables of speech, from their published definitions.
 
-Both are those of Praat's manual, so that numbers mean what phoneticians expect; how near they come to Praat's own is
-pinned in the tests. Frames lie symmetrically in the sound and only where their whole window fits into it.
+Intensity and harmonicity follow the manual of Praat; tests compare them with Praat. Frames are placed symmetrically in
+the sound, and only where the whole window fits.
 
-
-----
-Syllables counted by their nuclei.
-
-N. H. de Jong and T. Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically", Behavior
-Research Methods 41 (2009): a syllable is a peak of intensity that is loud enough, that a dip follows, and that is
-voiced.
+References:
+    N. H. de Jong and T. Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically", Behavior
+    Research Methods 41 (2009): a syllable is a voiced peak of intensity that is loud enough and followed by a dip.
 """
 
 from __future__ import annotations

@@ -1,23 +1,15 @@
-"""`voice8`: eight measurements of the voice, those of the tables that go round for MELD, by NumPy and SciPy alone.
+"""`voice8` and `praat`: the eight voice measurements of published feature tables for MELD.
 
-Duration, intensity and its variation, pitch (mean, deviation, range), articulation rate and harmonics-to-noise ratio,
-from their published definitions (Boersma 1993; de Jong and Wempe 2009; Praat's manual), with Praat's standard settings.
-They come as near to the tables as Praat itself does (see docs/audio.md), but nothing here is under its licence.
+Duration, intensity and its variation, pitch (mean, standard deviation, range), articulation rate and harmonics-to-noise
+ratio. `voice8` computes them with NumPy and SciPy from their published definitions (Boersma 1993; de Jong and Wempe
+2009; the manual of Praat), with the default settings of Praat. `praat` computes them with the package
+`praat-parselmouth` (extra `praat`), which is under the GNU General Public License 3. Both are equally close to the
+tables; see docs/audio.md.
 
-Mean intensity depends on how a clip was mixed down: the tables lie 7.1 dB (within 0.2) below the mean of the channels
-of seven known clips, and by other amounts elsewhere. Normalised within the conversation it carries over, raw it does
-not.
-
-
-----
-`praat`: eight measurements by Praat, as in the tables of audio features that go round for MELD.
-
-Praat comes as the package `praat-parselmouth` (extra `praat`), which is under the GNU General Public License 3; this
-module only calls it. `voice8` makes the same measurements, and nearly the same values, without it.
-
-The settings are those that come closest to the tables on seven clips: pitch within 1.4 % (5.2 % in one noisy clip),
-intensity's variation within 0.4 dB, the harmonics-to-noise ratio within 0.6 dB, the same syllables. Mean intensity
-depends on how a clip was mixed down; see `sdt.encoders.audio_voice8`.
+The settings are those that are closest to the tables on seven clips: pitch within 1.4 % (5.2 % in one noisy clip), the
+variation of intensity within 0.4 dB, the harmonics-to-noise ratio within 0.6 dB, the same syllables. Mean intensity
+depends on the downmix: the tables are 7.1 dB (within 0.2) below the mean of the channels of these clips, and differ by
+other amounts elsewhere. It is comparable after normalisation within the conversation only.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdt.errors import InputError
+from sdt.formats.columns import cell_text, check_columns
 from sdt.formats.csv_lines import read_csv, read_text
 from sdt.formats.json_records import json_array, json_lines
-from sdt.formats.utterance_table import JSON_LINES, cell_text, check_columns
+from sdt.formats.utterance_table import JSON_LINES
 
 Place = tuple[str, str]
 """(conversation id, utterance id)."""

@@ -87,7 +87,7 @@ def detect_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path}, line {line}: holds a NUL byte, so it is not text")
+        raise InputError(f"{path}, line {line}: contains a NUL byte, so it is not text")
     notes = [f"{path}: {note}"] if note else []
     repaired = repair_windows1252(text)
     if repaired != text and name != "latin-1":
@@ -97,10 +97,10 @@ def detect_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]
 
 
 def delimiter_of(line: str) -> str:
-    """What separates the cells of a table's first line.
+    """The delimiter of the first line of a table.
 
     Example:
-        >>> delimiter_of("speaker;text, label"), delimiter_of("0,5;1,25"), delimiter_of("1.5 2.0")
+        >>> delimiter_of("speaker;text;label"), delimiter_of("0,5;1,25"), delimiter_of("1.5 2.0")
         (';', ';', ' ')
     """
     cells = {delimiter: _split(line, delimiter) for delimiter in DELIMITERS}
@@ -113,7 +113,7 @@ def delimiter_of(line: str) -> str:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    """The cells of a line; none where quotes stand in the middle of them."""
+    """The cells of a line; empty if quotes occur within a cell."""
     try:
         return next(csv.reader([line], strict=True, delimiter=delimiter), [])
     except csv.Error:

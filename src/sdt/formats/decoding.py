@@ -1,4 +1,4 @@
-"""From bytes to text: which encoding a file has, and whether it is text at all."""
+"""Decoding of transcript files, and refusal of files that are not text."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sdt.text import repair_windows1252
 
 MAX_BYTES = 256 * 2**20
 MAX_DOCUMENT = 64 * 2**20
-"""Characters of one JSON value."""
+"""The largest number of characters of a JSON value."""
 MAX_LINE = 100_000
-"""Characters. An hour of uninterrupted speech has about 50,000; no utterance is longer than this."""
+"""The largest number of characters of a line. An hour of uninterrupted speech has about 50,000."""
 
 _BINARY = (
     (0, b"\x89PNG", "a PNG picture"),
@@ -50,7 +50,7 @@ class Decoded:
 
     @cached_property
     def document(self) -> object:
-        """The object, or the list that is empty or holds objects, that all of the text is as JSON; else None."""
+        """The JSON value of the whole text, if it is an object or a list of objects; otherwise None."""
         value, end = self._json
         if value is None or self.text[end:].strip():
             return None
@@ -58,12 +58,12 @@ class Decoded:
 
     @property
     def first_value(self) -> object:
-        """The object or list with which the text begins as JSON; None where it begins with none."""
+        """The JSON object or list at the start of the text, or None."""
         return self._json[0]
 
     @cached_property
     def _json(self) -> tuple[dict[str, object] | list[object], int] | tuple[None, None]:
-        """The value at the beginning, and where it ends."""
+        """The value at the start, and its end."""
         begin = len(self.text) - len(self.text.lstrip())
         text = self.text if len(self.text) <= MAX_DOCUMENT else self.text[: begin + MAX_LINE]
         if text[begin : begin + 1] not in ("{", "["):
@@ -80,7 +80,7 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
 
     Args:
         path: The file.
-        encoding: Its encoding; None to tell it, see `sdt.text.decode`.
+        encoding: The encoding; None detects it, see `sdt.text.decode`.
 
     Raises:
         InputError: The file cannot be read, is not text or not in that encoding, or is empty.
@@ -104,7 +104,7 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise InputError(f"{path}, line {line}: holds a NUL byte, so it is not text")
+        raise InputError(f"{path}, line {line}: contains a NUL byte, so it is not text")
     notes = [note] if note else []
     repaired = repair_windows1252(text)
     if repaired != text and encoding != "latin-1":
@@ -114,7 +114,7 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
 
 
 def check_lines(path: Path, text: str) -> None:
-    """Refuse what is no transcript, though it is text.
+    """Check that the lines of a text are not too long for a transcript.
 
     Raises:
         InputError: A line is longer than any utterance.

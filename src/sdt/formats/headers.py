@@ -1,4 +1,4 @@
-"""Transcripts whose speakers and times stand on lines of their own: of Otter, Rev, Teams, Zoom, Meet and YouTube.
+"""Transcripts with speakers and times on separate lines, as Otter, Rev, Teams, Zoom, Meet and YouTube write them.
 
 | form       | lines of an utterance                                                                |
 |------------|--------------------------------------------------------------------------------------|
@@ -7,10 +7,10 @@
 | time       | `0:05`; words. No names                                                              |
 | name       | `Ann Lee`; words; an empty line                                                      |
 
-Times may be in words, `1 minute 5 seconds`, as Teams writes them, and again in figures below.
+Times may be in words, `1 minute 5 seconds`, as in Teams, and may be repeated in figures on the next line.
 
-One line that looks so is not enough: there have to be several, with words after them, and names that recur or are
-capitalised. A clock time with AM or PM, or with a date, is left out: it says nothing of a recording.
+A single header is not sufficient: there must be several, followed by words, with names that recur or are capitalised.
+Clock times with AM or PM, or with a date, are ignored, because they are not relative to a recording.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sdt.formats.names import detect_names, find_candidate, is_capitalised, spli
 from sdt.formats.times import parse_seconds
 
 Lines = Sequence[tuple[int, str]]
-"""Lines that are not blank, each with its number."""
+"""Non-blank lines with their numbers."""
 
 _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
 _DATE = r"(?:today|yesterday|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
@@ -49,7 +49,7 @@ _IN_WORDS = re.compile(
 
 @dataclass
 class Block:
-    """An utterance under its header."""
+    """An utterance with its header."""
 
     line: int
     name: str | None
@@ -57,24 +57,24 @@ class Block:
     end: float | None
     lines: list[tuple[int, str]] = field(default_factory=list)
     certain: bool = False
-    """Whether more than a blank stands between name and time."""
+    """Whether more than a space separates name and time."""
 
 
 @dataclass
 class Headed:
-    """What a transcript with headers holds."""
+    """The content of a transcript with headers."""
 
     blocks: list[Block]
     before: list[int]
-    """Lines above the first header: titles and the like."""
+    """Lines before the first header, such as titles."""
 
 
 def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
-    """Find the headers of a transcript; None where it has none.
+    """Find the headers of a transcript; None if it has none.
 
     Args:
-        lines: All lines that are not blank.
-        blank: Whether an empty line stands before each.
+        lines: All non-blank lines.
+        blank: Whether an empty line precedes each line.
     """
     lines, blank = _in_figures(lines, blank)
     forms: tuple[Callable[[Lines, Sequence[bool]], Headed | None], ...] = (_name_and_time, _time_alone, _name_alone)
@@ -107,7 +107,7 @@ def _same_time(line: str, time: str) -> bool:
 
 
 def header(line: tuple[int, str]) -> Block | None:
-    """A line that is most likely a name with a time, by itself; it has no words."""
+    """Parse a line that is probably a name with a time, without words."""
     block = _header(_NAME_TIME, line)
     return block if block and block.certain and block.name and is_capitalised(block.name) else None
 
@@ -146,7 +146,7 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
     if found is None or _has_names(found.blocks):
         return None
     blocks = found.blocks
-    if found.before:  # the name stands above the time
+    if found.before:  # the name is above the time
         above = [lines[len(found.before) - 1], *(block.lines[-1] for block in blocks[:-1] if block.lines)]
         names = names_alone([text for _, text in above])
         if len(above) == len(blocks) and names and all(len(block.lines) > 1 for block in blocks[:-1]):
@@ -158,7 +158,7 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
     if len(blocks) < 2:
         return None
     names = names_alone([block.lines[0][1] for block in blocks if len(block.lines) > 1])
-    if names and len(names) == len(blocks):  # it stands below
+    if names and len(names) == len(blocks):  # the name is below the time
         for block, name in zip(blocks, names, strict=True):
             block.name = name
             del block.lines[0]
@@ -194,7 +194,7 @@ def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
 
 
 def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> Headed | None:
-    """The lines under their headers; None where there are none, or most of them have no words."""
+    """Group lines by their headers; None if there are no headers, or most of them have no words."""
     blocks: list[Block] = []
     before: list[int] = []
     for line in lines:
@@ -210,7 +210,7 @@ def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> H
 
 
 def names_alone(lines: Sequence[str]) -> list[str] | None:
-    """Lines as the names that they are; None where not all are names that recur or are capitalised."""
+    """Parse lines as names; None unless all are names that recur or are capitalised."""
     names = [_name(line) for line in lines]
     counts = Counter(names)
     if not names or not all(
@@ -221,7 +221,7 @@ def names_alone(lines: Sequence[str]) -> list[str] | None:
 
 
 def _name(text: str) -> str | None:
-    """A whole text as a name, with nothing around it."""
+    """Parse a whole text as a name without surrounding marks."""
     bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
     found = find_candidate(f"{bare.strip().rstrip(':：')}: ")
     return found.name if found and not found.words and found.shape != "bracketed" else None

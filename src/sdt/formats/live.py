@@ -1,11 +1,11 @@
-"""A transcript that is still being written: turns line by line, from a terminal or a pipe.
+"""Live transcripts: turns line by line, from a terminal or a pipe.
 
 | form    | a line                                                                                              |
 |---------|-----------------------------------------------------------------------------------------------------|
-| `lines` | `Speaker: words`, see `sdt.formats.plain`; a line of three dashes or more begins a conversation |
-| `json`  | a JSON object, see `sdt.formats.tables`; what names no conversation is of the first             |
+| `lines` | `Speaker: words`, see `sdt.formats.plain`; a line of three or more dashes starts a conversation |
+| `json`  | a JSON object, see `sdt.formats.tables`; the default conversation is the first                  |
 
-Blank lines say nothing, as in every transcript.
+Blank lines are ignored.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _DIVIDER = re.compile(r"\s*[-\u2013\u2014]{3,}\s*")
 
 
 class LiveTranscript:
-    """Reads lines as they come.
+    """Reads a transcript line by line.
 
     Args:
-        name: What messages call the source.
-        form: `lines` or `json`; None to tell by the first line.
-        encoding: That of the lines; None to tell it line by line.
+        name: The name of the source in messages.
+        form: `lines` or `json`; None detects it by the first line.
+        encoding: The encoding; None detects it line by line.
     """
 
     def __init__(self, name: str, form: Form | None = None, encoding: str | None = None) -> None:
@@ -44,18 +44,17 @@ class LiveTranscript:
 
     @property
     def place(self) -> str:
-        """How messages name the last line."""
+        """The position of the last line, for messages."""
         return f"{self._path}, line {self.line}"
 
     def turn(self, raw: bytes) -> Turn | None:
-        """The turn of the next line; None where it holds none.
+        """Read the turn of the next line; None if it has none.
 
         Args:
-            raw: Its bytes.
+            raw: The bytes of the line.
 
         Raises:
-            InputError: The line cannot be read, or its encoding cannot be told; the message names it. The next one can
-                be.
+            InputError: The line or its encoding is invalid; the next line can still be read.
         """
         self.line += 1
         text = self._decoded(raw)
@@ -75,7 +74,7 @@ class LiveTranscript:
     def _decoded(self, raw: bytes) -> str:
         text = decode(self.place, raw.rstrip(b"\r\n"), self._encoding).text
         if "\0" in text:
-            raise InputError(f"{self.place}: holds a NUL byte, so it is not text")
+            raise InputError(f"{self.place}: contains a NUL byte, so it is not text")
         if len(text) > MAX_LINE:
             raise InputError(f"{self.place}: more than {MAX_LINE:,} characters; no utterance has so many")
         return repair_windows1252(text)

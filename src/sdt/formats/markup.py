@@ -10,14 +10,14 @@ from typing import get_args
 from sdt.conversation import Prediction, Review, Utterance
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")
-# A voice, class, italic or font tag, a karaoke time stamp; "I <3 you" and "a < b" are none.
+# A voice, class, italic or font tag, or a karaoke time stamp, but not "I <3 you" or "a < b".
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
-# Bounded, since int() refuses thousands of digits; with the semicolon, since "R&not" is no entity.
+# Bounded, since int() refuses thousands of digits. The semicolon is required, since "R&not" is not an entity.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
 _CHANGE = re.compile(r"(?:^|(?<=\s))>>>?(?!>)")
-# Brackets and backslashes of an emotion's name have a backslash before them. Bounded, so that matching is fast.
+# Brackets and backslashes in the name of an emotion are escaped. Bounded, so that matching is fast.
 _NAME = r"(?:[^\[\]\\]|\\[\[\]\\]){1,400}"
 _MARK = re.compile(
     rf"\[(?:no emotion|{_NAME} [01]\.\d\d|(?P<label>{_NAME}), (?P<how>corrected|confirmed|labelled))\](?:\s|$)"
@@ -25,7 +25,7 @@ _MARK = re.compile(
 
 
 def voices(markup: str) -> list[tuple[str | None, str]]:
-    r"""Split a cue at its voice tags: (speaker, their markup); None for what no voice tag precedes.
+    r"""Split a cue at its voice tags: (speaker, markup); the speaker is None before the first tag.
 
     Example:
         >>> voices("<v Ann>Hi.</v>\n<v.loud Bob>Hey!")
@@ -37,13 +37,13 @@ def voices(markup: str) -> list[tuple[str | None, str]]:
 
 
 def plain(markup: str) -> str:
-    """The text without tags and override codes, its entities as characters."""
+    """The text without tags and override codes, with decoded entities."""
     bare = _OVERRIDE.sub("", _TAG.sub("", markup))
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), bare)
 
 
 def dialogue(lines: Sequence[str]) -> list[list[str]]:
-    """Split a cue's lines where a dash at their beginning says that someone else speaks; the dashes are removed.
+    """Split the lines of a cue at leading dashes, which mark a change of speaker, and remove the dashes.
 
     Example:
         >>> dialogue(["- Where is", "it?", "- Here."])
@@ -60,7 +60,7 @@ def dialogue(lines: Sequence[str]) -> list[list[str]]:
 
 
 def changes_of_speaker(text: str) -> list[str]:
-    """Split captions where `>>` says that somebody else speaks: what stands before the first, then each part.
+    """Split captions at `>>`, which marks a change of speaker: the text before the first mark, then each part.
 
     Example:
         >>> changes_of_speaker(">> Who? >> Me.")
@@ -70,10 +70,10 @@ def changes_of_speaker(text: str) -> list[str]:
 
 
 def mark(said: Utterance, prediction: Prediction) -> str:
-    """How an emotion is shown at the beginning of a cue.
+    """The mark of an emotion at the start of a cue.
 
-    A label with how it came about (`[sadness, corrected]`, `[joy, confirmed]`, `[joy, labelled]`); where there is no
-    label, the model's emotion with its probability (`[joy 0.83]`).
+    A label with its review (`[sadness, corrected]`, `[joy, confirmed]`, `[joy, labelled]`), or the predicted emotion
+    with its probability (`[joy 0.83]`) without a label.
     """
     if said.label:
         return f"[{_escaped(said.label)}, {said.review or 'labelled'}]"
@@ -83,11 +83,10 @@ def mark(said: Utterance, prediction: Prediction) -> str:
 
 
 def unmarked(text: str) -> tuple[bool, str | None, Review | None, str]:
-    """Take away the mark that `mark` or the service's page wrote before a cue's text.
+    """Remove the mark that `mark` or the page of the service writes before the text of a cue.
 
     Returns:
-        Whether there is one; the label (None where the mark holds the model's emotion alone); its review; and the text
-        without the mark.
+        Whether there is a mark; its label (None for a predicted emotion); its review; and the text without the mark.
     """
     found = _MARK.match(text)
     if not found:
@@ -99,12 +98,12 @@ def unmarked(text: str) -> tuple[bool, str | None, Review | None, str]:
 
 
 def escape_webvtt(text: str) -> str:
-    """Text as a WebVTT cue holds it."""
+    """Escape text for a WebVTT cue."""
     return _braces(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def escape_srt(text: str) -> str:
-    """Text as an SRT cue holds it. Few players know entities: only what would be read as markup is written as one."""
+    """Escape text for an SRT cue. Few players support entities, so that only text like markup is escaped."""
     text = _ENTITY.sub(lambda entity: "&amp;" + entity[0][1:], text)
     return _braces(text.replace("<", "&lt;") if _TAG.search(text) else text)
 

@@ -1,4 +1,4 @@
-"""What stands in transcripts and is not said: descriptions of sounds, omitted media, notices of messengers."""
+"""Text in transcripts that is not speech: descriptions of sounds, omitted media, notices of messengers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SOUND = re.compile(
     r"(?:\[(?P<square>[^\[\]]{1,80})\]|\((?P<round>[^()]{1,60})\)|\*(?P<star>[^*]{1,40})\*|"
     r"[♪♫]+[^♪♫]*(?:[♪♫]+|$)|#\s[^#]{1,200}\s#)[\s.,…–—-]*"
 )
-"""One description; `(I know.)` is none, since it ends as a sentence does."""
+"""A description of a sound; `(I know.)` is not one, because it ends like a sentence."""
 _SOUNDS = re.compile(
     r"\b(?:applau|music|laugh|chuckl|giggl|sigh|sob|cry|gasp|cough|sneez|groan|moan|scream|cheer|whistl|hum|clap|silen|"
     r"paus|inaudib|unintelligib|crosstalk|cross talk|overlap|indistinct|noise|sound|sings?\b|singing|song|breath|"
@@ -38,7 +38,7 @@ _FOOTER = re.compile(
 
 
 def is_sound(text: str) -> bool:
-    """Whether a text describes sounds and holds no speech: `[door slams]`, `(laughs)`, `♪ la la ♪`.
+    """Whether a text only describes sounds: `[door slams]`, `(laughs)`, `♪ la la ♪`.
 
     Example:
         >>> is_sound("[Music]"), is_sound("(sighs) No."), is_sound("(I know.)")
@@ -59,12 +59,12 @@ def is_sound(text: str) -> bool:
 
 
 def names_sound(text: str) -> bool:
-    """Whether words in brackets describe a sound, rather than name a speaker."""
+    """Whether words in brackets describe a sound instead of a speaker."""
     return bool(_SOUNDS.search(text))
 
 
 def is_omitted(text: str) -> bool:
-    """Whether a message says that there was a picture, a recording or another message."""
+    """Whether a message stands for an omitted picture, recording or deleted message."""
     return bool(_MEDIA.fullmatch(text))
 
 
@@ -74,12 +74,12 @@ def is_footer(line: str) -> bool:
 
 
 def unedited(text: str) -> str:
-    """A message without the mark that it was edited."""
+    """Remove the mark of edited messages."""
     return _EDITED.sub("", text)
 
 
 def without_sounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
-    """The turns that are more than descriptions of sounds, and the note that counts the others."""
+    """Remove turns that only describe sounds, and return a note with their number."""
     sounds = [turn.line for turn in turns if _only_sound(turn)]
     return [turn for turn in turns if not _only_sound(turn)] if sounds else list(turns), left_out(
         "descriptions of sounds", sounds
@@ -91,5 +91,5 @@ def _only_sound(turn: Turn) -> bool:
 
 
 def left_out(what: str, lines: Sequence[int]) -> list[str]:
-    """The note that counts what is left out; none where nothing is."""
+    """A note with the number of ignored lines, if any."""
     return [f"{what} left out: {len(lines)}, the first in line {lines[0]}"] if lines else []

@@ -2,14 +2,14 @@
 
 Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`; before a name, `(00:01:02)`, `00:01:02`,
 `00:01:02 --> 00:01:05` and `62.0 65.0` will do; after a name those in brackets: `Ann [00:01:02]:`, `Ann: (00:01:02)`,
-and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on lines of their own see `sdt.formats.headers`. The
-dates that messengers write before each message are left out, since they say nothing of a recording; messages without a
-name are notices of the messenger, and are left out, too; likewise times of day (`[10:05 AM] Ann: Hi`, and Zoom's
-`10:05:22 From Ann to Everyone: Hi`) and times of sections, alone on a line between named utterances. `>>` says that
-somebody else speaks.
+and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on separate lines see `sdt.formats.headers`. The dates
+that messengers write before each message are ignored, because they are not relative to a recording; messages without a
+name are notices of the messenger, and are ignored, too. Times of day (`[10:05 AM] Ann: Hi`, and the
+`10:05:22 From Ann to Everyone: Hi` of Zoom) and times of sections on separate lines are ignored. `>>` marks a change of
+speaker.
 
-A line without a speaker or a time goes on with the utterance above. Where the file names no speakers and no times at
-all, every line is an utterance.
+A line without a speaker or a time continues the utterance above. In a file without any speakers and times, every line
+is an utterance.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _DATE = re.compile(
 )
 """As WhatsApp and others begin a message: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
 _DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-"""Characters that are not seen: they say in which direction to write, and begin the notices of messengers."""
+"""Invisible characters that set the direction of writing; notices of messengers begin with them."""
 _RANGE = re.compile(r"\s*(?:-->|[-–—]|\bto\b)\s*|\s+")
 _TIMED = re.compile(r"\d+[:.,]\d|[\d.,]+s?\s*(?:-->|[-–—]|to)\s*\d[\d.,]*s?$")
 _NUMBER = re.compile(r"(?:\(?(\d{1,5})[.):]|(\d{1,5}))\s+(?=\S)")
@@ -68,21 +68,21 @@ class _Line:
     end: float | None = None
     dated: bool = False
     notice: bool = False
-    """Whether a messenger marks it as its own."""
+    """Whether it is a notice of a messenger."""
     speaker: str | None = None
-    """Who speaks for certain."""
+    """The speaker, if certain."""
     id: str | None = None
     changed: bool = False
-    """Whether somebody else speaks than before."""
+    """Whether a change of speaker is marked."""
 
     @property
     def begins(self) -> bool:
-        """Whether what stands before the words says that an utterance begins here."""
+        """Whether the text before the words marks the start of an utterance."""
         return self.dated or self.changed or self.start is not None
 
 
 def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
-    """The turns of a plain text, and notes.
+    """Read the turns of a plain text, and notes.
 
     Raises:
         InputError: A time in brackets at the beginning of a line cannot be read.
@@ -158,9 +158,9 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
 
 
 class PlainLines:
-    """Plain text that is still being written: every line is an utterance, one without a name is of who spoke before.
+    """Reads live plain text: every line is an utterance; a line without a name has the previous speaker.
 
-    Speakers' names are told by the rules for files (see `sdt.formats.names`), applied to the lines so far.
+    Speaker names are detected by the rules for files (see `sdt.formats.names`), applied to the lines so far.
     """
 
     def __init__(self) -> None:
@@ -168,9 +168,9 @@ class PlainLines:
         self._header: Block | None = None
 
     def turn(self, path: Path, number: int, text: str) -> Turn | None:
-        """The turn of a line that is not blank; without words where it holds nothing but a name, a time or a sound.
+        """Read the turn of a non-blank line; it has no words if the line is only a name, a time or a sound.
 
-        None for a name with a time, as programs write above what is said: it is that of the line after it.
+        None for a name with a time, the header of the next line.
 
         Raises:
             InputError: A time in brackets at its beginning cannot be read.
@@ -218,7 +218,7 @@ def _unnumbered(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tu
 
 
 def _lines(path: Path, number: int, text: str) -> list[_Line]:
-    """A line, cut where `>>` says that somebody else speaks."""
+    """Split a line at `>>`, which marks a change of speaker."""
     if ">>" not in text:
         return [_line(path, number, text)]
     first, *others = changes_of_speaker(text)
@@ -252,13 +252,13 @@ def _line(path: Path, number: int, text: str) -> _Line:
 
 
 def _named(line: str) -> bool:
-    """Whether a line most likely begins with a name."""
+    """Whether a line probably begins with a name."""
     found = find_candidate(line)
     return found is not None and (found.shape == "plain" or is_capitalised(found.name))
 
 
 def _time_in_words(line: _Line, words: str) -> _Line:
-    """The line with the words that stand after its name, and the time that may stand before them."""
+    """The line with the words after its name, and the time before these words, if any."""
     found = _BEFORE_WORDS.match(words) if line.start is None else None
     if found is None:
         return replace(line, words=words)

@@ -28,10 +28,10 @@ from typing import get_args
 from sdt.conversation import Review
 from sdt.errors import InputError, join_names, near_miss, quoted
 from sdt.files import resolve_beside
+from sdt.formats.columns import canonical_name, canonical_names, cell_number, cell_seconds, cell_text, check_columns
 from sdt.formats.csv_lines import delimiter_of, read_csv
 from sdt.formats.json_records import json_line, json_lines
 from sdt.formats.transcript import Turn, tidy
-from sdt.formats.utterance_table import cell_number, cell_seconds, cell_text, check_columns, own_name, own_names
 from sdt.text import repair_windows1252
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "review", "media")
@@ -62,7 +62,7 @@ def is_meld(header: Sequence[str]) -> bool:
 def is_table(header: str) -> bool:
     """Whether a line is the header of a table of utterances."""
     cells = [cell.strip().strip('"') for cell in header.split(delimiter_of(header))]
-    names = {own_name(cell) for cell in cells}
+    names = {canonical_name(cell) for cell in cells}
     return is_meld(cells) or (
         len(cells) > 1 and "text" in names and (bool({"speaker", "utterance"} & names) or {"start", "end"} <= names)
     )
@@ -150,7 +150,7 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
 
 def _own_names(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
     """Columns called `Text`, `SPEAKER` or `Start Time` under their own names."""
-    called = own_names(names, COLUMNS)
+    called = canonical_names(names, COLUMNS)
     if called:
         records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
     return [called.get(name, name) for name in names], records

@@ -259,7 +259,7 @@ def test_a_csv_file_that_is_wrong(utterances: Path, audio: Path, old: str, new: 
         ('{"conversation": "b", "label": "x"}', "line 2: speaker is empty"),
         (
             '{"conversation": "\\ud800", "speaker": "Ann", "label": "x"}',
-            "line 2: conversation holds half of a surrogate",
+            "line 2: conversation contains an unpaired surrogate",
         ),
         ("[" * 100_000, "line 2: not JSON"),
         ("9" * 5000, "line 2: not JSON"),

@@ -1,4 +1,4 @@
-"""A table of features, and how its rows come into the order of the utterances."""
+"""Feature tables, and the alignment of their rows with utterances."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Table:
-    """The content of one file of features."""
+    """The content of a feature file."""
 
     path: Path
     features: npt.NDArray[Any]
-    """[rows, D], NaN where a cell is empty: float32 or, where it is mapped, whatever the file holds; see `rows`."""
+    """[rows, D], NaN for empty cells: float32 or, if memory-mapped, the type of the file; see `rows`."""
     keys: tuple[str, ...] | None
-    """The key of each row; None where the place of a row says whose it is."""
+    """The key of each row; None if rows are in the order of the utterances."""
     places: tuple[str, ...] = ()
-    """Where each row with a key stands in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
+    """The position of each keyed row in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
     columns: tuple[str, ...] = ()
-    """The names of the features, where the file has them."""
+    """The names of the features, if the file has them."""
     encoder: str = "unknown"
-    """The feature encoder that made them, where the file says it."""
+    """The feature encoder, if the file names it."""
     present: npt.NDArray[np.bool_] | None = None
-    """[rows], where the file says which are there."""
+    """[rows] which rows exist, if the file specifies it."""
     ids: tuple[str, ...] | None = None
-    """Where there are no keys: numbers that may be the ids of the utterances."""
+    """For a table without keys: numbers that can be the ids of the utterances."""
     shuffled: str = ""
-    """The column that numbers the rows or utterances in another order than they are in, if there is one."""
+    """The column that numbers the rows or utterances in another order, if any."""
     header: str = ""
-    """The numbers that were taken for a header, if there were some."""
+    """Numbers that were interpreted as a header, if any."""
     lengths: Mapping[str, int] = field(default_factory=dict)
-    """Conversation to its number of rows, where the keys are `conversation[number]`."""
+    """Conversation to its number of rows, for keys `conversation[number]`."""
     notes: tuple[str, ...] = ()
-    """How the file was understood, one line each."""
+    """How the file was interpreted, one line each."""
 
     def rows(self, rows: slice | npt.NDArray[np.int32]) -> Matrix:
-        """Some rows in float32; NaN where the file says that they are missing."""
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such later
+        """Rows as float32; NaN for missing rows."""
+        with np.errstate(over="ignore"):  # values that are too large become infinite and are refused later
             x: Matrix = self.features[rows].astype(np.float32, copy=self.present is not None)
         if self.present is not None:
             x[~self.present[rows]] = np.nan
@@ -57,7 +57,7 @@ class Table:
 
     @property
     def size(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         return len(self.features)
 
     @property
@@ -69,16 +69,16 @@ class Table:
 def align(
     table: Table, wanted: Sequence[Key], meaning: Callable[[str], Key | None]
 ) -> tuple[Matrix, npt.NDArray[np.bool_], list[str]]:
-    """Bring the rows of a keyed table into the order of the utterances.
+    """Align the rows of a keyed table with utterances.
 
     Args:
         table: A table with keys.
         wanted: The key of each of N utterances.
-        meaning: From the text of a key to the key of an utterance; None where it cannot be one.
+        meaning: Maps the text of a key to the key of an utterance, or None.
 
     Returns:
-        Features [N, D]; presence [N], false where the table has no row or one of NaN only; and the texts of the keys
-        that are no utterance's.
+        Features [N, D]; presence [N], False without a row or for a row of NaN; and the texts of keys without an
+        utterance.
 
     Raises:
         InputError: Two rows with different values have the same key.
@@ -105,15 +105,15 @@ def align(
 
 
 def name_rows(texts: Iterable[str], conversations: Sequence[Conversation]) -> tuple[list[str], dict[str, str]]:
-    """Find out which utterances the keys of a table name.
+    """Find the utterances that the keys of a table name.
 
     Args:
-        texts: The keys: `conversation/utterance`; or what the clip of the utterance may be called, see
-            `sdt.media.recordings`; or `conversation[number]`, from 0; a path before it and a suffix do not matter.
-        conversations: The utterances. A name that several of them could have names none.
+        texts: The keys: `conversation/utterance`, a name of the clip of the utterance (see `sdt.media.recordings`), or
+            `conversation[number]`, from 0; a leading path and a suffix are ignored.
+        conversations: The utterances. Ambiguous names are ignored.
 
     Returns:
-        `conversation/utterance` of each utterance, in order; and text to that of the utterance that it names.
+        `conversation/utterance` of each utterance, in order; and each text to that of the utterance that it names.
     """
     keys = [
         f"{conversation.id}/{utterance.id}" for conversation in conversations for utterance in conversation.utterances
@@ -138,7 +138,7 @@ def name_rows(texts: Iterable[str], conversations: Sequence[Conversation]) -> tu
 
 
 def _spellings(text: str) -> list[str]:
-    """A text as it is, without its suffix, and without the folders before it, too."""
+    """A text unchanged, without its suffix, and without its suffix and folders."""
     text = text.strip("'\" ").replace("\\", "/")  # openSMILE writes quotation marks
     bare = re.sub(r"\.[A-Za-z]\w{1,4}$", "", text)
     return [text] if bare == text else [text, bare, PurePosixPath(bare).name]

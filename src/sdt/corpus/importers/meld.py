@@ -1,9 +1,9 @@
-"""MELD from its own files: `{train,dev,test}_sent_emo.csv` and tables of features keyed `diaD_uttU`.
+"""Importer of MELD: `{train,dev,test}_sent_emo.csv` and feature tables with keys `diaD_uttU`.
 
-Dialogue ids begin at 0 in each of the three files, so a conversation's id here is `train_0`, `dev_0`, `test_0`, and a
-table of features belongs to one split. What the real files hold is survived: gaps in the numbering (train dialogue 60),
-clips that no table has (train dia125_utt3, dev dia110_utt7), rows of clips that are not annotated, repeated rows, and
-Windows-1252 control characters in the text.
+Dialogue ids start at 0 in each of the three files, so that conversations are called `train_0`, `dev_0`, `test_0`, and a
+feature table belongs to one split. The importer handles the defects of the files: gaps in the numbering (train dialogue
+60), clips that are in no table (train dia125_utt3, dev dia110_utt7), rows of clips without annotation, repeated rows,
+and Windows-1252 control characters in the text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_meld(
         annotations: One to three of the annotation files; `train`, `dev` or `test` is in each file's name.
         features: Modality to its files, at most one for each split. A split whose table is not given lacks the
             modality.
-        options: What the user decided.
+        options: The options of the import.
 
     Raises:
         InputError: A file is damaged, belongs to no split or to one that another file has, or a table fits no

@@ -1,4 +1,4 @@
-"""What a user may decide about an import; every importer reads the same options."""
+"""The options of an import, common to all importers."""
 
 from __future__ import annotations
 
@@ -15,41 +15,40 @@ from sdt.splits import Dev
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How files become a corpus. Everything has a default that suits the published files."""
+    """The options of an import; the defaults suit published files."""
 
     layout: str | None = None
-    """The layout of the files; None recognises it by their structure."""
+    """The layout of the files; None detects it by their structure."""
     name: str | None = None
-    """The corpus' name; None takes the layout's."""
+    """The name of the corpus; None takes that of the layout."""
     dev: Dev | None = None
-    """Which train conversations become dev. `usual`: MELD's by id, IEMOCAP's usual list; `session4`: IEMOCAP's
-    Session 4, whose speakers are then not in train; `share`: a seeded share. None takes the dev split that the files
-    bring, else `usual` where the corpus has one, else `share`."""
+    """The train conversations that become dev. `usual`: MELD's by id, IEMOCAP's usual list; `session4`: IEMOCAP's
+    Session 4, whose speakers are then not in train; `share`: a random share. None takes the dev split of the files, or
+    else `usual` if the corpus has one, or else `share`."""
     dev_share: float = 0.1
-    """The share of the train conversations that `share` takes."""
+    """The fraction of the train conversations that `share` takes."""
     seed: int = 0
-    """What `share` draws with."""
+    """The random seed of `share`."""
     labels: tuple[str, ...] | None = None
-    """The label names in the order of their numbers; None takes the layout's, or those found, sorted."""
+    """The label names in the order of their numbers; None takes those of the layout, or the found ones, sorted."""
     speakers: SpeakerMode | None = None
-    """How speakers become numbers; None takes the layout's way."""
+    """The numbering of speakers; None takes that of the layout."""
     text_encoder: str | None = None
-    """Makes text features from the utterances' text with this encoder, `minilm` say."""
+    """Encodes the text of the utterances with this encoder, such as `minilm`."""
     audio_encoder: str | None = None
-    """Makes audio features from the recordings with this encoder, `prosody` say."""
+    """Encodes the sound of the recordings with this encoder, such as `prosody`."""
     visual_encoder: str | None = None
-    """Makes visual features from the recordings with this encoder, `faces` say."""
+    """Encodes the pictures of the recordings with this encoder, such as `faces`."""
     media: Path | None = None
-    """The recording of a table's utterances, or a folder of them; None takes those that its column `media` names."""
+    """The recording of a table of utterances, or a folder of recordings; None takes those of the column `media`."""
     encoding: str | None = None
-    """The encoding of the files that say who spoke what; None takes UTF-8, or what the files' bytes tell."""
+    """The encoding of annotation files; None detects it."""
     normalise: Mapping[str, Normalisation] = field(default_factory=dict)
-    """Modality to what its features' mean and deviation are taken over: `conversation`, `corpus` (its train split), or
-    `none`."""
+    """Modality to its normalisation: z-scores over each `conversation` or the `corpus` (its train split), or `none`."""
     licence: str | None = None
-    """The licence of the data; None takes the layout's, or `unknown`."""
+    """The licence of the data; None takes that of the layout, or `unknown`."""
     take: Mapping[str, Path] = field(default_factory=dict)
-    """Modality to the file that it must come from, where several files hold it."""
+    """Modality to the file to take it from, if several files contain it."""
 
     def __post_init__(self) -> None:
         for option, value, known in (("dev", self.dev, get_args(Dev)), ("speakers", self.speakers, _SPEAKERS)):

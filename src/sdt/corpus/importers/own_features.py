@@ -1,4 +1,4 @@
-"""Features in a corpus folder: their rows are in the order of that corpus, whatever the table of utterances has."""
+"""Feature files in a corpus folder, whose rows are in the order of this corpus."""
 
 from __future__ import annotations
 

@@ -45,10 +45,10 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, F
 
     Args:
         folder: See `is_iemocap`. Sessions may be absent.
-        options: What the user decided.
+        options: The options of the import.
 
     Returns:
-        The corpus without features; where its recordings are; the annotation files.
+        The corpus without features, a function that finds recordings, and the annotation files.
 
     Raises:
         InputError: A file cannot be read or holds no utterance.

@@ -3,8 +3,8 @@
     train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv          in the folder, or beside the clips
     train_splits/, dev_splits_complete/, output_repeated_splits_test/ with diaD_uttU.mp4, up to two folders deep
 
-What the real folders hold is survived: train dia125_utt3 is corrupt, dev dia110_utt7 is not there, and beside the clips
-lie `._` files of a Mac and `final_videos_test...` doubles, which no utterance refers to.
+The importer handles the defects of the release: train dia125_utt3 is corrupt, dev dia110_utt7 is missing, and the
+folders of clips contain `._` files and `final_videos_test...` duplicates, which belong to no utterance.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def read_meld_release(folder: Path, options: ImportOptions) -> tuple[CorpusBuild
 
     Args:
         folder: See `is_meld`. Splits may be absent.
-        options: What the user decided.
+        options: The options of the import.
 
     Returns:
-        The corpus without features; where its recordings are; the annotation files.
+        The corpus without features, a function that finds recordings, and the annotation files.
 
     Raises:
         InputError: A split has clips and no annotation, or its annotation is damaged.

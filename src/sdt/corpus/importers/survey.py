@@ -1,4 +1,4 @@
-"""A file of utterances: what has to be known of all of them before the first is written, and the conversations."""
+"""The first pass over a table of utterances, and lazy access to its conversations."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sdt.speakers import Speakers
 
 
 class Survey:
-    """One pass over the conversations of a file.
+    """Collects labels, splits, speakers and the order of a table in one pass.
 
-    What is kept has four bytes an utterance where the lines are not in the order of the conversations, besides the
-    recordings' names where the file has a column of them.
+    Stores four bytes per utterance if the lines are not in the order of the conversations, and the names of recordings
+    if the table has a column of them.
 
     Raises:
         InputError: See `UtteranceFile.rows` and `settle_labels`.
@@ -31,9 +31,9 @@ class Survey:
     def __init__(self, file: UtteranceFile, options: ImportOptions) -> None:
         found: dict[str, Found] = {}
         self.splits: list[str | None] = []
-        """Of each conversation."""
+        """The split of each conversation, or None."""
         self.media: dict[tuple[str, str], Path] = {}
-        """(conversation id, utterance id) to the recording that the file names."""
+        """(conversation id, utterance id) to the recording that the table names."""
         lengths, order, in_order = array("q"), array("i"), True
         voices, names = 1, set[str]()
         for number, id in enumerate(file.conversations):
@@ -58,9 +58,9 @@ class Survey:
         self.labels = settle_labels(file.path, found, options.labels)
         self.size = len(order)
         self.order = None if in_order else np.array(order, dtype=np.int32)
-        """[N] the record in the file of each utterance of the corpus; None where they are in the same order."""
+        """[N] the record of each utterance of the corpus in the table; None if the order is the same."""
         self.lengths = np.array(lengths, dtype=np.int64)
-        """[K] the utterances of each conversation."""
+        """[K] the number of utterances of each conversation."""
         if options.speakers == "identity":
             self.speakers = Speakers("identity", len(names), tuple(sorted(names)))
         else:
@@ -68,12 +68,12 @@ class Survey:
 
 
 class FileConversations(Sequence[Conversation]):
-    """The conversations of a file, read when they are asked for.
+    """The conversations of a table, read on access.
 
     Args:
-        file: The file.
-        lengths: [K] the utterances of each.
-        labels: From the spelling of a label in the file to the label.
+        file: The table.
+        lengths: [K] the number of utterances of each conversation.
+        labels: The spelling of a label in the table to the label.
     """
 
     def __init__(self, file: UtteranceFile, lengths: npt.NDArray[np.int64], labels: Mapping[str, str]) -> None:
@@ -92,8 +92,8 @@ class FileConversations(Sequence[Conversation]):
     @overload
     def __getitem__(self, index: slice) -> list[Conversation]: ...
     def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        chosen = range(len(self))[index]
-        return [self._read(number) for number in chosen] if isinstance(chosen, range) else self._read(chosen)
+        selected = range(len(self))[index]
+        return [self._read(number) for number in selected] if isinstance(selected, range) else self._read(selected)
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence holds equal conversations."""

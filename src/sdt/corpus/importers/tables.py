@@ -1,11 +1,11 @@
-"""Anyone's corpus: one CSV, JSON Lines or Parquet file of utterances, and one table of features per modality.
+"""Importer of a table of utterances (CSV, JSON Lines or Parquet) and one feature table per modality.
 
-A matrix of features has a row for each utterance, in the order of the lines; or its rows have the keys
-`conversation/utterance`; or it is in a corpus folder, and has that corpus' order. A row of NaN, or one that a keyed
-table does not have, means that the modality is missing.
+A feature matrix has a row per utterance in the order of the lines, or rows with the keys `conversation/utterance`, or
+it is in a corpus folder and has the order of this corpus. A row of NaN, or a missing row of a keyed table, means that
+the utterance lacks the modality.
 
-The utterances of a JSON Lines file and the matrices without keys are read piece by piece, so that they may be larger
-than memory.
+The utterances of a JSON Lines file and matrices without keys are read in chunks, so that they can be larger than
+memory.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from sdt.splits import SPLITS, hold_out
 def read_tables(
     path: Path, features: Mapping[str, Sequence[Path]], options: ImportOptions
 ) -> tuple[CorpusBuilder, dict[tuple[str, str], Path]]:
-    """Read a corpus of one's own.
+    """Read a table of utterances and its feature tables.
 
     Args:
-        path: The file of utterances.
-        features: Modality to its file, exactly one each.
-        options: What the user decided.
+        path: The table of utterances.
+        features: Modality to its only file.
+        options: The options of the import.
 
     Returns:
-        The corpus, its conversations and matrices still in their files; and (conversation id, utterance id) to the
-        recording that the table names.
+        The corpus, whose conversations and matrices are still in their files; and (conversation id, utterance id) to
+        the recording that the table names.
 
     Raises:
-        InputError: Names the file and its line, row or key.
+        InputError: The message names the file and its line, row or key.
     """
     file = read_utterance_file(path, options.encoding)
     notes = list(file.notes)
@@ -73,7 +73,7 @@ def read_tables(
 def _splits(
     path: Path, file: UtteranceFile, survey: Survey, options: ImportOptions, notes: list[str]
 ) -> dict[str, list[str]]:
-    """Whole conversations: as the column says, and what it does not say by the options."""
+    """The splits of the column `split`, and of the options for conversations without one."""
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     for conversation, split in zip(file.conversations, survey.splits, strict=True):
         if split is not None:
@@ -102,7 +102,7 @@ def _features(
     survey: Survey,
     notes: list[str],
 ) -> FeatureTable:
-    """One modality, its rows brought into the order of the conversations."""
+    """One modality, with rows in the order of the conversations."""
     if len(paths) > 1:
         raise InputError(f"{paths[1]}: {paths[0]} is the modality {quoted(modality)} already; give one file for each")
     table = read_table(paths[0])
@@ -119,7 +119,7 @@ def _features(
 
 
 def _as_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] | None:
-    """The keys of the rows whose numbers are the ids of the utterances; None where they are not."""
+    """The keys of the rows if their numbers are the ids of the utterances, or None."""
     if table.ids is None:
         return None
     keys = {utterance.id: f"{c.id}/{utterance.id}" for c in conversations for utterance in c.utterances}
@@ -129,7 +129,7 @@ def _as_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] |
 
 
 def _check_places(table: Table, utterances: Path, survey: Survey) -> None:
-    """Refuse a table whose rows cannot be told by their places."""
+    """Check that the rows of a table are in the order of the utterances."""
     if table.size != survey.size:
         hint = f"; its first line ({table.header}) was taken for a header" if table.header else ""
         raise InputError(
@@ -178,7 +178,7 @@ def _by_key(table: Table, utterances: Path, conversations: FileConversations, no
 
 
 def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTable:
-    """A table with a row for each utterance, in this order, read when it is written."""
+    """A table with a row for each utterance, in this order, which is read when the corpus is written."""
 
     def read(rows: slice) -> Matrix:
         return table.rows(rows if order is None else order[rows])
