@@ -60,7 +60,7 @@ def test_folders_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -
     assert page.startswith("# How do full and single compare?\n")
     assert "single is " in page
     capsys.readouterr()
-    assert "name the output folder with --output" in refused(capsys, *arguments[1:])
+    assert "with --output" in refused(capsys, *arguments[1:])
 
 
 def test_refusals(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ def test_a_grid() -> None:
         (["model.width=8,8"], "given twice"),
         (["model.width=8", "model.width=16"], "given twice"),
         (["model.width="], "there is no value"),
-        (["model.width=[8"], "no list of values"),
+        (["model.width=[8"], "not a list of values"),
     ],
 )
 def test_what_is_no_grid(texts: list[str], message: str) -> None:
