@@ -227,7 +227,7 @@ def test_windows(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--window", "8", "--overlap", "8"), "overlap: 8 of a window of 8; it is 0 or more, and less than the window"),
+        (("--window", "8", "--overlap", "8"), "overlap: 8 of a window of 8"),
         (("--window", "8", "--overlap", "-1"), "overlap: -1 of a window of 8"),
         (("--overlap", "2"), "overlap: 2, but there is no window"),
     ],
