@@ -103,7 +103,7 @@ def test_workers_are_in_the_folder_of_the_command_and_have_their_threads(cluster
 
 def test_a_folder_that_is_not_shared_is_named(cluster: Cluster, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "cwd", lambda: place / "elsewhere")
-    with pytest.raises(InputError, match=r"the folder .*elsewhere, in which the command was started, cannot be used"):
+    with pytest.raises(InputError, match=r"the folder .*elsewhere, .* cannot be used"):
         list(cluster.run(make_square, (0,), units(0)))
 
 
