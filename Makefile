@@ -12,7 +12,7 @@ FILES := build/puppets-files
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: demo test lint install clean
+.PHONY: demo test test-fast lint install clean
 
 # The main job on the built-in corpus, from recordings to scores and to the emotions of one of them.
 demo: $(VENV)/.installed
@@ -25,6 +25,10 @@ demo: $(VENV)/.installed
 # PyTorch's products round by shape in the tests (tests/kernels); SDT_TEST_KERNELS=plain leaves them as they are.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+# The inner loop: no processes, services, clusters, browsers or clocks.
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not system"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -22,6 +22,38 @@ sys.path[:0] = KERNELS
 # Rounding makes PyTorch look for this folder, which it else makes where a service keeps uploads.
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir()) / "torchinductor-tests"))
 
+SYSTEM = (
+    *("cluster", "serving", "benchmarks", "fuzz", "experiments", "models/baselines", "analysis/explanation"),
+    *(
+        "cli/test_analyse.py",
+        "cli/test_compare.py",
+        "cli/test_corpus.py",
+        "cli/test_evaluate.py",
+        "cli/test_experiment.py",
+    ),
+    *(
+        "cli/test_explain.py",
+        "cli/test_features.py",
+        "cli/test_imports.py",
+        "cli/test_puppets.py",
+        "cli/test_report.py",
+    ),
+    *(
+        "cli/test_reproduce.py",
+        "cli/test_robustness.py",
+        "cli/test_search.py",
+        "cli/test_train.py",
+        "cli/test_watch.py",
+    ),
+    *("corpus/test_memory.py", "encoders/test_audio_voice8.py", "encoders/test_faces.py", "encoders/test_workers.py"),
+    *("models/test_attention.py", "prediction/test_box.py", "prediction/test_clustered.py", "prediction/test_long.py"),
+    *("prediction/test_onnx.py", "prediction/test_streaming.py", "puppets/test_write.py", "test_guard.py"),
+    *("training/test_finetune.py", "training/test_kill.py", "training/test_run.py", "training/test_test_monitor.py"),
+    *("training/test_together.py", "training/test_trackers.py", "training/test_weights.py", "test_readme.py"),
+)
+"""Folders and files of tests that start processes, services, clusters or browsers, wait for clocks, or train for
+seconds; `make test-fast` leaves them out."""
+
 
 def pytest_report_header() -> str:
     return f"kernels: {'rounded by shape (SDT_TEST_KERNELS=plain: as they are)' if KERNELS else 'as they are'}"
@@ -29,7 +61,12 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, which makes its fixtures once; begin with files that take long."""
+    """Mark tests of the whole system. Keep those of a file in one process, which makes its fixtures once, and begin
+    with files that take long."""
+    system = tuple(str(ROOT / "tests" / name) for name in SYSTEM)
+    for item in items:
+        if str(item.path).startswith(system):
+            item.add_marker("system")
     if not config.getoption("loadgroup", default=False):
         return
     slow = {item.path for item in items if item.get_closest_marker("slow")}

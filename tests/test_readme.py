@@ -84,7 +84,7 @@ def run(command: str, folder: Path) -> str:
 
 def demo_commands() -> list[str]:
     """What `make demo` runs once everything is installed, as make itself says it; on a few conversations."""
-    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", "CONVERSATIONS=12"]
+    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", "CONVERSATIONS=6"]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     return ["sdt " + line.split("bin/sdt ", 1)[1] for line in done.stdout.splitlines() if "bin/sdt " in line]
 
@@ -126,5 +126,5 @@ def test_the_python_example(place: Path) -> None:
     assert code
     assert len(code[1].strip().splitlines()) <= 10
     said = run(shlex.join([sys.executable, "-c", code[1]]), place)
-    assert len(said.splitlines()) > 10
+    assert len(said.splitlines()) > 5
     assert "%" in said

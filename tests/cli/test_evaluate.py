@@ -108,7 +108,7 @@ def test_output_folder(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "exists already" in refused(capsys, home.run, "--output", folder)
     assert outcome(capsys, home.run, "--output", folder, "--overwrite")[0] == 0
     (folder / "thesis.tex").write_text("precious")
-    assert "holds 'thesis.tex'" in refused(capsys, home.run, "--output", folder, "--overwrite")
+    assert "'thesis.tex'" in refused(capsys, home.run, "--output", folder, "--overwrite")
     assert (folder / "thesis.tex").read_text() == "precious"
     assert "is a file" in refused(capsys, home.run, "--output", folder / "thesis.tex")
 

@@ -153,8 +153,8 @@ def test_models_that_are_not_there(
 ) -> None:
     monkeypatch.setattr(hub, "box", dict)
     for options, message in (
-        ([], "model 'meld-text-audio-small': is not in this installation"),
-        (["--model", "meld-text"], "model 'meld-text': neither a folder here nor a bundled model"),
+        ([], "model 'meld-text-audio-small': not part of this installation"),
+        (["--model", "meld-text"], "model 'meld-text': neither a folder nor a bundled model"),
         (["--model", str(tmp_path)], "neither a model folder"),
     ):
         assert main(["predict", str(home / "chat.txt"), *options]) == 2

@@ -138,5 +138,5 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
         check_output(folder, overwrite=False)
     write_explanation(found, folder, overwrite=True)
     (folder / "thesis.tex").write_text("x")
-    with pytest.raises(InputError, match=r"holds 'thesis\.tex'"):
+    with pytest.raises(InputError, match=r"'thesis\.tex'"):
         write_explanation(found, folder, overwrite=True)
