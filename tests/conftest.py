@@ -16,6 +16,8 @@ from tests.shared import KERNELS, ROOT
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What the tests start keeps its bytecode: compiling the package takes each process half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What the tests start is this checkout, too.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT), *KERNELS])
 sys.path[:0] = KERNELS

@@ -61,7 +61,7 @@ def stays_flat(service: Running, requests: int, sound: bytes) -> None:
 def test_memory_is_flat(home: Path, tmp_path: Path) -> None:
     sound = write_clip(tmp_path / "x.wav", noise(2.5)).read_bytes()
     with running(home / "model", tmp_path / "t", "--decoders", "1") as service:
-        stays_flat(service, 300, sound)
+        stays_flat(service, 150, sound)
 
 
 @long
@@ -74,7 +74,7 @@ def test_memory_is_flat_over_10000_requests(home: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_memory_is_flat_over_streams() -> None:
     """Conversations that come, are left and are forgotten; in this process, where nothing else grows."""
-    stays_flat_over_streams(10, 40)
+    stays_flat_over_streams(6, 40)
 
 
 @long

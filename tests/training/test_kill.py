@@ -16,7 +16,7 @@ NEVER = 100_000
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
-@pytest.mark.parametrize(("model", "moments"), [("sdt", [2, 7, 9, 11, 12, 20, 25, 38]), ("utterance", [25])])
+@pytest.mark.parametrize(("model", "moments"), [("sdt", [2, 9, 12, 25, 38]), ("utterance", [25])])
 def test_a_run_killed_at_any_moment_ends_at_the_same_numbers(
     model: str, moments: list[int], corpus: Corpus, tmp_path: Path
 ) -> None:
