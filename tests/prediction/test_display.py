@@ -41,7 +41,7 @@ def test_nothing_is_cut_off_from_80_columns_on(width: int) -> None:
     assert max(map(len, table.splitlines())) <= width
     assert table.count("–") == 3
     heading = table.splitlines()[2].split()
-    assert heading == ["speaker", "text", "emotion", "text", "says", "audio", "says", "visual", "says"]
+    assert heading == ["speaker", "text", "emotion", "text", "only", "audio", "only", "visual", "only"]
 
 
 def test_an_utterance_without_an_emotion_has_a_dash() -> None:

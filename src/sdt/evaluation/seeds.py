@@ -75,7 +75,7 @@ def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]
         text = measure(name).text
         return f"{text(of.mean)} ± {text(of.deviation)}" if summary.runs > 1 else text(of.mean)
 
-    columns = ("head", *(metric.title for metric in metrics().values()))
+    columns = ("classifier", *(metric.title for metric in metrics().values()))
     heads: list[tuple[str, ...]] = [
         (head, *(shown(spreads[name], name) for name in metrics())) for head, spreads in summary.classifiers.items()
     ]

@@ -66,7 +66,7 @@ def classifiers_table(scores: Mapping[str, Scores], title: str) -> Group:
 
 def metric_columns() -> tuple[str, ...]:
     """The columns of a table with one row for each head: `head`, then the metrics."""
-    return ("head", *(metric.title for metric in metrics().values()))
+    return ("classifier", *(metric.title for metric in metrics().values()))
 
 
 def metric_cells(scores: Scores) -> list[str]:

@@ -37,8 +37,8 @@ BAR = 10
 _BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
 """Stands for what is missing."""
-LEGEND = "What each modality's branch says by itself, and how much it weighed."
-LEGEND_UNWEIGHED = "What each modality's branch says by itself."
+LEGEND = "'only': the emotion predicted from that modality alone, and its weight in the fusion."
+LEGEND_UNWEIGHED = "'only': the emotion predicted from that modality alone."
 
 
 def predictions_table(found: Predictions) -> Group:
@@ -65,7 +65,7 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
     # Where there is little room, numbers go below their words.
-    for name in ("emotion", *(f"{modality} says" for modality in modalities)):
+    for name in ("emotion", *(f"{modality} only" for modality in modalities)):
         table.add_column(Text(name), overflow="fold")
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(
