@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from sdt.analysis.explanation import explain as module
 from sdt.analysis.explanation import explanation
 from sdt.analysis.explanation.explain import explain
 from sdt.analysis.explanation.pictures import write_explanation
+from sdt.analysis.explanation.table import explanation_table
 from sdt.batch import Batch
 from sdt.errors import InputError
 from sdt.models.base import Model, NoSettings, Output
@@ -87,6 +90,9 @@ def test_an_utterance_without_anything_is_explained_from_the_others() -> None:
     found = explain(model, batch, said)
     assert any(note.startswith("1 of 3 utterances have no modality") for note in found.notes)
     assert found.to_dict()["utterances"][1]["inferred"]
+    table = next(part for part in explanation_table(found).renderables if isinstance(part, Table))
+    emotions = [cell.plain for cell in table.columns[2].cells if isinstance(cell, Text)]
+    assert [emotion.startswith("(") for emotion in emotions] == [False, True, False]
     assert "audio: missing in 1 of 3 utterances" in found.notes
     assert np.isfinite(found.probabilities["fused"]).all()
 

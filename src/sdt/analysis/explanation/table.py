@@ -37,7 +37,7 @@ def explanation_table(explanation: Explanation) -> Group:
         table.add_row(
             Text(who),
             Text(said.text or "–"),
-            Text(f"{emotion} {p:.0%}", style=f"bold {style(emotion)}"),
+            _emotion(f"{emotion} {p:.0%}", emotion, inferred=not explanation.present[i].any()),
             *(_modality(explanation, i, m) for m in range(len(explanation.modalities))),
             _other(explanation, i),
         )
@@ -52,8 +52,8 @@ def legend(explanation: Explanation) -> str:
         *(["what its branch predicts where that is another emotion"] if explanation.branches else []),
     ]
     return (
-        f"Under each modality: {'; '.join(parts)}. other: the utterance without which the probability changes most, "
-        "and by how many points it falls."
+        f"Under each modality: {'; '.join(parts)}. In brackets: inferred from the context alone. other: the utterance "
+        "without which the probability changes most, and by how many points it falls."
     )
 
 
@@ -90,6 +90,11 @@ def conversations_table(conversations: Sequence[Conversation], splits: Mapping[s
         begins = Text(shortened(of.utterances[0].text or "–", 40))
         table.add_row(Text(of.id), *([split.get(of.id, "–")] if split else []), str(len(of)), begins)
     return table
+
+
+def _emotion(text: str, emotion: str, *, inferred: bool) -> Text:
+    """The emotion of an utterance; in brackets if it has no modality, so that its context alone decides."""
+    return Text(f"({text})", style="dim") if inferred else Text(text, style=f"bold {style(emotion)}")
 
 
 def _modality(explanation: Explanation, i: int, m: int) -> Text:
