@@ -12,7 +12,7 @@ FILES := build/puppets-files
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: demo test test-fast lint install clean
+.PHONY: demo test test-fast pytest lint install clean
 
 # The main job on the built-in corpus, from recordings to scores and to the emotions of one of them.
 demo: $(VENV)/.installed
@@ -23,7 +23,9 @@ demo: $(VENV)/.installed
 	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
 
 # PyTorch's products round by shape in the tests (tests/kernels); SDT_TEST_KERNELS=plain leaves them as they are.
-test: lint
+test: lint pytest
+
+pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The inner loop: no processes, services, clusters, browsers or clocks.

@@ -116,7 +116,7 @@ def test_a_metric_is_in_every_table_and_file(corpus: Corpus, tmp_path: Path) -> 
     assert fused.metrics["uar"] == pytest.approx(np.mean(recalls))
     assert "| UAR |" in (folder.model / "README.md").read_text("utf-8")
     (columns, rows), _ = tables(Summary.of([scores["test"]]))
-    assert columns == ("head", "accuracy", "weighted F1", "macro F1", "UAR")
+    assert columns == ("classifier", "accuracy", "weighted F1", "macro F1", "UAR")
     assert rows[0][4] == f"{fused.metrics['uar']:.3f}"
 
     evaluation = evaluate(Model.from_pretrained(folder.model), corpus, "test", name="run")

@@ -37,8 +37,8 @@ BAR = 10
 _BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "–"
 """Stands for what is missing."""
-LEGEND = "'only': the emotion predicted from that modality alone, and its weight in the fusion."
-LEGEND_UNWEIGHED = "'only': the emotion predicted from that modality alone."
+LEGEND = "'only': the emotion by that modality alone, and its weight in the fusion."
+LEGEND_UNWEIGHED = "'only': the emotion by that modality alone."
 
 
 def predictions_table(found: Predictions) -> Group:
