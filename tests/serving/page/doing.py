@@ -70,7 +70,7 @@ def saved(tab: Tab, downloads: Path, suffix: str, name: str = "a-talk") -> Path:
     path.unlink(missing_ok=True)
     tab.click(f"[data-format={suffix}]")
     end = time.monotonic() + 20
-    while not path.exists():
+    while not (path.exists() and path.stat().st_size):  # the browser reserves the name with an empty file
         assert time.monotonic() < end
         time.sleep(0.05)
     return path
