@@ -208,24 +208,27 @@ def _guessed(where: str, data: bytes) -> DecodedText:
     if "\0" in latin:  # not text; the caller reports it
         return DecodedText(latin, "latin-1", None)
     sample = b"\n".join(line for line in data[: 16 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
-    runs = re.findall(rb"[\x80-\xff]+", sample.translate(None, _TYPOGRAPHIC))
+    letters = sample.translate(None, _TYPOGRAPHIC)
+    runs = re.findall(rb"[\x80-\xff]+", letters)
     is_latin = 2 * sum(len(run) > 1 for run in runs) < max(1, len(runs))
-    # In words of another alphabet, letters outside of ASCII stand beside their like.
-    beside = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]+|[\x80-\xff]+(?=[a-z])", sample.translate(None, _TYPOGRAPHIC)))
+    # In another alphabet, letters outside of ASCII are not next to letters of ASCII.
+    beside = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]+|[\x80-\xff]+(?=[a-z])", letters))
     is_latin = is_latin or 3 * beside > 2 * len(runs)
     if is_latin and not _odd(latin[: 16 * _SAMPLE]):
         name = _by_language(sample)
-        text = repair_windows1252(latin) if name == "cp1252" else data.decode(name, "replace")
-        known = "Windows-1252" if name == "cp1252" else name
-        note = f"not UTF-8: read as {known}; if words are wrong, name the encoding"
-        return DecodedText(text, "latin-1" if name == "cp1252" else name, note)
+        if name == "cp1252":
+            return DecodedText(latin, "latin-1", _note("Windows-1252"))
+        return DecodedText(data.decode(name, "replace"), name, _note(name))
     kinds = (_LATIN, _MULTIBYTE) if is_latin else (_NOT_LATIN, _LATIN)
     likely = _likely(sample, kinds[0]) or _likely(sample, kinds[1])
     if len(likely) == 1:
         with contextlib.suppress(UnicodeDecodeError):
-            note = f"not UTF-8: read as {likely[0]}; if words are wrong, name the encoding"
-            return DecodedText(data.decode(likely[0]), likely[0], note)
+            return DecodedText(data.decode(likely[0]), likely[0], _note(likely[0]))
     raise UnknownEncodingError(where, likely)
+
+
+def _note(encoding: str) -> str:
+    return f"not UTF-8: read as {encoding}; if words are wrong, name the encoding"
 
 
 def _by_language(sample: bytes) -> str:

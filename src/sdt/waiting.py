@@ -1,4 +1,4 @@
-"""Blocking waits that Ctrl-C interrupts.
+"""Blocking waits that Ctrl-C interrupts, and starts of processes that do not receive it.
 
 An unlimited wait is not interruptible on Windows, or if another thread of the process receives the signal. These
 functions therefore wait repeatedly for a limited time.

@@ -23,7 +23,7 @@ def grid(texts: Sequence[str]) -> ExperimentRows:
         texts: `KEY=VALUE,VALUE`; values are YAML, so that a list in brackets is one value.
 
     Raises:
-        InputError: A text is not of this form, a key is not a setting, or a value is none of the setting's.
+        InputError: A text is not of this form, a key is not a setting, or a value is invalid for its setting.
     """
     values: dict[str, list[object]] = {}
     for text in texts:
@@ -61,7 +61,7 @@ def listed_values(key: str, text: str, where: str) -> list[object]:
         where: What an error message begins with.
 
     Raises:
-        InputError: The setting does not exist, no value, or one that is none of the setting's.
+        InputError: The setting does not exist, no value is given, or a value is invalid.
     """
     try:
         found = yaml.safe_load(f"[{text}]")

@@ -210,7 +210,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """`0-9`, `1,2,5` or `0-4,7` as numbers, in order, each once.
 
     Raises:
-        InputError: It is none of these.
+        InputError: It is not of this form.
     """
     found: set[int] = set()
     for part in text.split(","):

@@ -30,7 +30,7 @@ class Choice:
         return self.values[texts.index(trial.suggest_categorical(self.key, texts))]
 
     def parameter(self, value: object) -> object | None:
-        """How Optuna calls a value; None if it is none of these."""
+        """How Optuna calls a value; None for any other value."""
         found = list(value) if isinstance(value, tuple) else value
         return option_text(found) if found in self.values else None
 
@@ -64,7 +64,7 @@ def parse_space(texts: Sequence[str]) -> tuple[Dimension, ...]:
     """`KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE`, each as a dimension.
 
     Raises:
-        InputError: A text is not of this form, a key is not a setting, or a value is none of the setting's.
+        InputError: A text is not of this form, a key is not a setting, or a value is invalid for its setting.
     """
     found: dict[str, Dimension] = {}
     for text in texts:

@@ -82,7 +82,7 @@ def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
 
 
 def _in_figures(lines: Lines, blank: Sequence[bool]) -> tuple[Lines, Sequence[bool]]:
-    """Lines that end with a time in words with it in figures; once where the next line says the same time again."""
+    """Write times in words at the ends of lines in figures, and drop a next line that only repeats the time."""
     kept: list[tuple[int, str]] = []
     apart: list[bool] = []
     for (number, text), gap in zip(lines, blank, strict=True):
@@ -94,11 +94,11 @@ def _in_figures(lines: Lines, blank: Sequence[bool]) -> tuple[Lines, Sequence[bo
             continue
         kept.append((number, text))
         apart.append(gap)
-    return (kept, apart) if len(kept) < len(lines) or kept != list(lines) else (lines, blank)
+    return kept, apart
 
 
 def _same_time(line: str, time: str) -> bool:
-    """Whether a line is or ends with a time, this one."""
+    """Whether a line ends with this time."""
     found = re.search(rf"(?:^|\s)({_TIME})$", line)
     try:
         return found is not None and parse_seconds(found[1]) == parse_seconds(time)

@@ -182,8 +182,8 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
 def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
     """Times in seconds, where all are milliseconds, as in Whisper's tables, or end with frames, as in Premiere's.
 
-    Whole numbers are milliseconds where a character would take 25 seconds or more if they were not: nobody waits as
-    long, and nobody says 40 characters in a second. Without words, where a recording would last longer than a day.
+    Whole numbers are milliseconds where a character would take 25 seconds or more if they were not: speech has neither
+    such pauses nor 40 characters per second. Without words, if the recording would otherwise exceed a day.
     """
     timed = [column for column in ("start", "end") if column in names]
     values = ([row.get(column) for column in timed] for _, row in records)

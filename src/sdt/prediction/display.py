@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -53,11 +53,11 @@ def predictions_table(found: Predictions) -> Group:
     return Group(*parts)
 
 
-def _conversation(conversation: Conversation, predictions: Sequence[Prediction]) -> Table:
-    modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.branches))
+def utterance_table(title: str, columns: Iterable[str]) -> Table:
+    """An empty table with a row for each utterance of a conversation: its speaker, its text and other columns."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=Text(conversation.id),
+        title=Text(title),
         title_justify="left",
         title_style="bold",
         collapse_padding=True,
@@ -65,8 +65,14 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
     # Where there is little room, numbers go below their words.
-    for name in ("emotion", *(f"{modality} only" for modality in modalities)):
+    for name in columns:
         table.add_column(Text(name), overflow="fold")
+    return table
+
+
+def _conversation(conversation: Conversation, predictions: Sequence[Prediction]) -> Table:
+    modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.branches))
+    table = utterance_table(conversation.id, ("emotion", *(f"{modality} only" for modality in modalities)))
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(
             Text(utterance.speaker),

@@ -91,7 +91,7 @@ class ModalityMaker:
         """Load the encoder, unless it is there.
 
         Raises:
-            InputError: There is none of this name, or it makes features of another width.
+            InputError: The encoder is unknown, or its features have another width.
             MissingDependencyError: It needs a package that is not installed.
         """
         if self._encoder is not None:

@@ -145,7 +145,7 @@ def _top(body: memoryview, most: int, where: str) -> tuple[_Tokens, int]:
 
 
 def _opening(body: memoryview, key: str, top: _Tokens, where: str) -> int | None:
-    """The index of the bracket that opens the list; None if there is no such list.
+    """The index of the bracket that opens the list; None if the list is missing.
 
     Raises:
         APIError: There are two.

@@ -100,7 +100,7 @@ class RunFolder:
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; none where there is no such file yet.
+        """The lines of metrics.jsonl; empty if the file does not exist yet.
 
         Raises:
             InputError: It is damaged.

@@ -101,7 +101,7 @@ def resolved(recipe: Recipe) -> Recipe:
     Whoever calls this runs the code that the recipe names, if it names custom code.
 
     Raises:
-        InputError: The model does not exist, or a setting is none of its or has no such value.
+        InputError: The model does not exist, or a setting is unknown or has an invalid value.
     """
     find(recipe.architecture)
     return unflat(flat(recipe))

@@ -34,7 +34,7 @@ def shipped_recipe(name: str) -> Path:
 def find_recipe(name: Path) -> Path:
     """The path of a recipe that a user names: a file, or a shipped recipe with or without its folder and suffix.
 
-    `puppets`, `puppets.yaml` and `recipes/puppets.yaml` all name the shipped recipe where there is no such file.
+    `puppets`, `puppets.yaml` and `recipes/puppets.yaml` all name the shipped recipe if no file has that name.
 
     Raises:
         InputError: It is neither.

@@ -35,7 +35,7 @@ from sdt.training.processes import LostProcessError, Processes, output_once
 TIMEOUT = "SDT_DIST_TIMEOUT"
 """The environment variable that says for how many seconds a step waits for other processes."""
 SECONDS = 60.0
-"""What it is where nobody says."""
+"""The default."""
 PATIENCE = 10
 """How many times as long processes wait for one that reads or writes."""
 

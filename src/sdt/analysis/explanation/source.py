@@ -78,7 +78,7 @@ def from_transcript(
         encoding: The transcript's encoding; None to tell it.
 
     Raises:
-        InputError: The transcript or the recordings cannot be used; there is no such conversation, or it is too long.
+        InputError: The transcript or the recordings cannot be used; the conversation is unknown or too long.
         MissingDependencyError: An encoder needs a package that is not installed.
     """
     transcript = read_input(path, encoding=encoding)

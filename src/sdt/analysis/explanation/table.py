@@ -15,23 +15,13 @@ from sdt.analysis.explanation.occlusion import NOTHING
 from sdt.analysis.explanation.utterance_rows import shortened, speakers
 from sdt.conversation import Conversation
 from sdt.models.config import FUSED
-from sdt.prediction.display import style
+from sdt.prediction.display import style, utterance_table
 
 
 def explanation_table(explanation: Explanation) -> Group:
     """One row for each utterance; legible from 80 columns on."""
     conversation = explanation.conversation
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=Text(conversation.id),
-        title_justify="left",
-        title_style="bold",
-        collapse_padding=True,
-    )
-    table.add_column("speaker", overflow="fold", max_width=12)
-    table.add_column("text", overflow="fold", ratio=1, min_width=12)
-    for name in ("emotion", *explanation.modalities, "other"):
-        table.add_column(Text(name), overflow="fold")
+    table = utterance_table(conversation.id, ("emotion", *explanation.modalities, "other"))
     for i, (who, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
         emotion, p = explanation.config.labels[explanation.emotions[i]], explanation.probabilities[FUSED][i].max()
         table.add_row(

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from sdt.corpus.importers import pickle_values
 from sdt.corpus.importers.pickle_layouts import (
     LAYOUTS,
     DictionaryLayout,
@@ -20,7 +19,8 @@ from sdt.corpus.importers.pickle_layouts import (
     first_value,
     recognise_layout,
 )
-from sdt.corpus.importers.pickle_values import Matrix
+from sdt.corpus.importers.pickle_values import Matrix, conversation_id, integers, one_hots, strings
+from sdt.corpus.importers.pickle_values import features as feature_matrix
 from sdt.errors import InputError, near_miss, quoted
 from sdt.formats.pickles.reader import load
 
@@ -68,7 +68,7 @@ class Content:
         where = f"{self.path}: {modality}, conversation {quoted(conversation)}"
         if conversation not in self.features[modality]:
             raise InputError(f"{self.path}: {modality}: conversation {quoted(conversation)} is missing")
-        matrix = _at(where, pickle_values.features, self.features[modality][conversation])
+        matrix = _at(where, feature_matrix, self.features[modality][conversation])
         if len(matrix) != utterances:
             raise InputError(f"{where}: features of {len(matrix)} utterances, but {utterances} labels")
         return matrix
@@ -110,7 +110,7 @@ def read_content(path: Path, *, layout: str | None = None, modality: str | None 
 
 
 def _one_modality(path: Path, layout: DictionaryLayout, value: dict[object, object], modality: str | None) -> Content:
-    width = _at(str(path), pickle_values.features, first_value(value)).shape[1]
+    width = _at(str(path), feature_matrix, first_value(value)).shape[1]
     inferred, encoder = layout.widths.get(width, (None, "unknown"))
     if modality is None:
         modality = inferred
@@ -124,21 +124,21 @@ def _annotation(path: Path, layout: TupleLayout, items: Mapping[str, object]) ->
     source = layout.source
     labels = {
         conversation: numbers
-        for conversation, numbers in _each(path, "labels", items["labels"], pickle_values.integers).items()
+        for conversation, numbers in _each(path, "labels", items["labels"], integers).items()
         if numbers or conversation not in source.absent
     }
     if source.speakers is None:
-        hots = _each(path, "speakers", items["speakers"], pickle_values.one_hots, labels)
+        hots = _each(path, "speakers", items["speakers"], one_hots, labels)
         speakers = {conversation: numbers for conversation, (numbers, _) in hots.items()}
         speaker_count = max((width for _, width in hots.values()), default=1)
     else:
-        names = _each(path, "speakers", items["speakers"], pickle_values.strings, labels)
+        names = _each(path, "speakers", items["speakers"], strings, labels)
         speakers = {c: [_known_speaker(path, c, name, source.speakers) for name in n] for c, n in names.items()}
         speaker_count = len(source.speakers)
     ids = None
     if source.speakers is not None and "ids" in items:
-        ids = _each(path, "ids", items["ids"], pickle_values.strings, labels)
-    sentences = _each(path, "sentences", items["sentences"], pickle_values.strings, labels)
+        ids = _each(path, "ids", items["ids"], strings, labels)
+    sentences = _each(path, "sentences", items["sentences"], strings, labels)
     for item, values in (("speakers", speakers), ("ids", ids or {}), ("sentences", sentences)):
         for conversation, found in values.items():
             if len(found) != len(labels[conversation]):
@@ -182,7 +182,7 @@ def _check_splits(
 
 def _split(path: Path, name: str, value: object) -> frozenset[str]:
     assert isinstance(value, list | tuple | set | frozenset | np.ndarray), "checked by the layout"
-    return frozenset(_at(f"{path}: the {name} list", pickle_values.conversation_id, key) for key in value)
+    return frozenset(_at(f"{path}: the {name} list", conversation_id, key) for key in value)
 
 
 def _each(
@@ -204,7 +204,7 @@ def _by_conversation(where: str, value: object) -> dict[str, object]:
     assert isinstance(value, dict), "checked by the layout"
     found: dict[str, object] = {}
     for key, content in value.items():
-        conversation = _at(where, pickle_values.conversation_id, key)
+        conversation = _at(where, conversation_id, key)
         if conversation in found:
             raise InputError(f"{where}: conversation {quoted(conversation)} occurs twice, as text and as a number")
         found[conversation] = content

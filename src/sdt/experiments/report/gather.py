@@ -29,7 +29,7 @@ def gather(folders: Sequence[str], how: Resampling, reference: str | None = None
             folder.
 
     Raises:
-        InputError: A folder is none of these, or something in it is damaged; or there is no such row.
+        InputError: A folder is not a run or an experiment, is damaged, or lacks the row.
     """
     named = _names([_asked(folder) for folder in folders])
     alone = len(named) == 1
