@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 WORDS_WIDTH = 256
 BATCH = 64
 """The largest number of texts, or pieces of long texts, in a batch."""
-TOKENS = 4096
+TOKENS = 2048
 """The largest number of tokens in a batch, including padding; limits the memory of long texts."""
 LONGEST = 256
 """The largest number of tokens in a piece; MiniLM was trained with this length."""
