@@ -20,7 +20,7 @@ from types import FrameType
 import uvicorn
 
 from sdt.errors import InputError
-from sdt.serving.limits import freeze_objects, unmap_large_blocks
+from sdt.serving.limits import freeze_objects, switch_threads_often, unmap_large_blocks
 from sdt.serving.routes import create_app
 from sdt.serving.service import Service
 from sdt.serving.websocket import websocket_protocol
@@ -86,6 +86,7 @@ def serve(service: Service, listening: socket.socket) -> int | None:
     _raise_file_limit()
     freeze_objects()
     unmap_large_blocks()
+    switch_threads_often()
     server = _Server(uvicorn_config(service), service)
     server.run(sockets=[listening])
     return server.signal
