@@ -214,7 +214,7 @@ def _guessed(where: str, data: bytes) -> DecodedText:
     # In another alphabet, letters outside of ASCII are not next to letters of ASCII.
     beside = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]+|[\x80-\xff]+(?=[a-z])", letters))
     is_latin = is_latin or 3 * beside > 2 * len(runs)
-    if is_latin and not _odd(latin[: 16 * _SAMPLE]):
+    if is_latin and not _odd(repair_windows1252(sample.decode("latin-1"))):
         name = _by_language(sample)
         if name == "cp1252":
             return DecodedText(latin, "latin-1", _note("Windows-1252"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sdt.conversation import Conversation, Prediction, Review, Utterance
@@ -198,6 +198,7 @@ def test_round_trip_of_webvtt(tmp_path_factory: pytest.TempPathFactory, talk: Co
 
 @settings(max_examples=60, deadline=None)
 @given(talk=talks(names=NAMES, timed=True))
+@example(talk=Conversation("talk", (Utterance("u0", "Ann", ">> - so", None, 0.0, 1.0),)))
 def test_round_trip_of_srt(tmp_path_factory: pytest.TempPathFactory, talk: Conversation) -> None:
     path = written(tmp_path_factory.getbasetemp(), "talk.srt", talk)
     assert read_transcript(path).conversations == [numbered(talk)]

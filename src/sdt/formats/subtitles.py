@@ -167,13 +167,19 @@ def _name_first_lines(cues: Sequence[Cue]) -> None:
 
 def _names_or_marks(cue: Cue) -> bool:
     """Whether a cue has a voice tag or was written by this program: such captions do not roll."""
-    return any(speaker for speaker, _ in voices(cue.text)) or unmarked(split_name(plain(cue.text))[1])[0]
+    return any(speaker for speaker, _ in voices(cue.text)) or _is_marked(cue)
+
+
+def _is_marked(cue: Cue) -> bool:
+    """Whether this program wrote a cue: its text begins with an emotion."""
+    return unmarked(split_name(plain(cue.text))[1])[0]
 
 
 def _said(cue: Cue) -> Iterator[_Said]:
+    ours = _is_marked(cue)  # one utterance, whose text may contain dashes and `>>`
     for speaker, markup in voices(cue.text):
         lines = [line for line in map(str.strip, plain(markup).split("\n")) if line]
-        for part, changed in [(lines, False)] if speaker else _parts(lines):
+        for part, changed in [(lines, False)] if speaker or ours else _parts(lines):
             yield _Said(cue, speaker and tidy(speaker), part or [""], changed)
         if not lines and not speaker:
             yield _Said(cue, None, [""])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
-from starlette.datastructures import UploadFile
+from anyio import CancelScope, CapacityLimiter, to_thread
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from sdt.errors import quoted
@@ -65,7 +65,7 @@ class RequestReader:
                 await read(request, usage, found)
                 yield found[0]
             finally:
-                close_uploads(found)
+                await _close(found)
 
     @asynccontextmanager
     async def batch_request(self, request: Request) -> AsyncIterator[list[PredictRequest]]:
@@ -79,7 +79,7 @@ class RequestReader:
                 usage.add(-len(body))
                 yield found
             finally:
-                close_uploads(found)
+                await _close(found)
 
     @asynccontextmanager
     async def transcript(self, request: Request) -> AsyncIterator[Transcript]:
@@ -94,7 +94,7 @@ class RequestReader:
             try:
                 read = await self.run_in_thread(size, lambda: self._forms.transcript(form, usage))
             finally:
-                await form.close()
+                await _close(form=form)
             usage.add(-size)
             yield read
 
@@ -123,7 +123,7 @@ class RequestReader:
                 await self.run_in_thread(size, lambda: found.append(read(conversation, given, number, speaker, usage)))
                 yield found[0]
             finally:
-                close_uploads(found)
+                await _close(found)
 
     async def _from_json(self, request: Request, usage: RequestUsage, found: list[PredictRequest]) -> None:
         body = await self._body(request, usage)
@@ -135,10 +135,7 @@ class RequestReader:
         try:
             await self.run_in_thread(size, lambda: found.append(self._forms.predict_request(form, usage)))
         finally:
-            kept = [upload.file for one in found for upload in one.uploads]
-            for _, part in form.multi_items():
-                if isinstance(part, UploadFile) and part.file not in kept:
-                    part.file.close()
+            await _close(form=form, kept=found)
         usage.add(-size)
 
     async def _body(self, request: Request, usage: RequestUsage) -> bytearray:
@@ -149,6 +146,29 @@ class RequestReader:
             usage.add(len(chunk))
             body += chunk
         return body
+
+
+async def _close(
+    found: Sequence[PredictRequest] = (), form: FormData | None = None, kept: Sequence[PredictRequest] = ()
+) -> None:
+    """Close the uploads of requests, and the files of a form but those kept for requests; in a thread.
+
+    Every file that is closed releases the interpreter's lock. Hundreds of them would stop the event loop while other
+    threads compute.
+    """
+    parts = [] if form is None else [part.file for _, part in form.multi_items() if isinstance(part, UploadFile)]
+    uploads = [upload.file for one in kept for upload in one.uploads]
+    if not parts and not any(one.uploads for one in found):
+        return
+
+    def close() -> None:
+        close_uploads(found)
+        for file in parts:
+            if file not in uploads:
+                file.close()
+
+    with CancelScope(shield=True):
+        await to_thread.run_sync(close)
 
 
 def _media_type(request: Request, *allowed: str) -> str:
