@@ -2,27 +2,27 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
-# Where PyTorch's build without CUDA comes from; the one that the package index has brings gigabytes of it.
+# The index of PyTorch's CPU builds; the default build includes gigabytes of CUDA libraries.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG EXTRAS=serve,media
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /opt/sdt
 COPY constraints.txt ./
-# By itself, so that it is installed again only when a version changes.
+# PyTorch has its own layer, which is rebuilt only if constraints.txt changes.
 RUN pip --python /opt/sdt/bin/python install --no-deps --index-url "${TORCH_INDEX}" --constraint constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY recipes recipes
 COPY src src
-# What only those who compile against PyTorch need is left out.
+# PyTorch's headers and tests are not needed at run time.
 RUN pip --python /opt/sdt/bin/python install --constraint constraints.txt ".[${EXTRAS}]" \
     && rm -rf /opt/sdt/lib/python3*/site-packages/torch/include /opt/sdt/lib/python3*/site-packages/torch/test
 
 FROM python:${PYTHON}
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin sdt
 COPY --from=build /opt/sdt /opt/sdt
-# Nothing is fetched at run time; models of one's own are mounted. Threads that spin while they wait cost more than they
-# gain where cores are shared.
+# Nothing is downloaded at run time; custom models are mounted. On shared cores, spinning OpenMP threads slow down other
+# processes.
 ENV PATH=/opt/sdt/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp HF_HUB_OFFLINE=1 \
     OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=0
 USER 10001:10001

@@ -1,8 +1,8 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and make.
+# `make demo` and `make test` need only Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Fewer puppets, a quicker demo: make demo CONVERSATIONS=20
+# A faster demo with fewer conversations: make demo CONVERSATIONS=20
 CONVERSATIONS ?= 120
 ENCODERS := --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2 \
 	--normalise audio=corpus --normalise visual=corpus
@@ -14,7 +14,7 @@ export GOMP_SPINCOUNT := 0
 
 .PHONY: demo test test-fast pytest lint install clean
 
-# The main job on the built-in corpus, from recordings to scores and to the emotions of one of them.
+# The whole pipeline on the built-in corpus: recordings, features, training, evaluation, and prediction for one recording.
 demo: $(VENV)/.installed
 	$(BIN)/sdt puppets $(FILES) --conversations $(CONVERSATIONS) --overwrite
 	$(BIN)/sdt corpus import $(FILES)/utterances.jsonl --name puppets $(ENCODERS) --cache build/cache --output build/puppets --overwrite
@@ -22,13 +22,13 @@ demo: $(VENV)/.installed
 	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
 	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
 
-# PyTorch's products round by shape in the tests (tests/kernels); SDT_TEST_KERNELS=plain leaves them as they are.
+# In the tests, PyTorch's products round differently by shape (tests/kernels); SDT_TEST_KERNELS=plain turns this off.
 test: lint pytest
 
 pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-# The inner loop: no processes, services, clusters, browsers or clocks.
+# The tests without processes, services, clusters, browsers or waiting.
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not system"
 
@@ -40,12 +40,12 @@ lint: $(VENV)/.installed-dev
 
 install: $(VENV)/.installed-dev
 
-# The stamps make the second call start at once; a changed dependency list installs again.
+# The stamp files skip the installation until the list of dependencies changes.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media]'
 	@touch $@
 
-# What tests need: the tools, and every optional part.
+# The dependencies of the tests: the tools, and all extras.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.installed $@

@@ -30,18 +30,21 @@ def model_card(
     seconds: float,
     remarks: Sequence[Remark] = (),
 ) -> str:
-    """The README.md of a model folder.
+    """Write the README.md of a model folder.
 
-    Names of labels, corpora and encoders are escaped: they mean nothing to Markdown or HTML.
+    Names of labels, corpora and encoders are escaped for Markdown and HTML.
 
     Args:
-        model: With its provenance in its configuration.
-        recipe: What it was trained by.
-        corpus: What it was trained on.
-        scores: Split to head to scores, of the chosen parameters.
+        model: The trained model, with the provenance in its configuration.
+        recipe: The recipe of the run.
+        corpus: The corpus that the model was trained on.
+        scores: Split to classifier to scores, with the selected parameters.
         surroundings: See `environment.environment`.
-        seconds: What training and choosing took.
-        remarks: What is odd about the scores.
+        seconds: The time for training and for selecting the epoch.
+        remarks: Remarks on unusual scores.
+
+    Returns:
+        The text, in Markdown.
     """
     config = model.config
     note = caveat(config.provenance)
@@ -49,26 +52,26 @@ def model_card(
     parts = [
         _front_matter(model, corpus),
         f"# {text(model.called())} on {text(corpus.name)}",
-        f"Recognises the emotion of every utterance of a conversation ({_listed(config.labels)}) from "
-        f"{_listed(config.modalities)}. The model is {text(model.called())}"
+        f"This model predicts the emotion of every utterance of a conversation ({_listed(config.labels)}) from "
+        f"{_listed(config.modalities)}. Its architecture is {text(model.called())}"
         f"{model.source and f': {text(model.source)}'}.",
         *(
-            [f"**{note[0].upper()}{note[1:]}: the scores are too good; do not compare them with others'.**"]
+            [f"**{note[0].upper()}{note[1:]}: the scores are biased upwards; do not compare them with unbiased ones.**"]
             if note
             else []
         ),
         "## Scores",
-        *[of_split for split, heads in scores.items() for of_split in _split(split, _trained(model, heads), note)],
+        *[part for split, by_name in scores.items() for part in _split(split, _trained(model, by_name), note)],
         _bullets(text(f"{remark.text[0].upper()}{remark.text[1:]}.") for remark in remarks),
         "## Use",
         _use(model),
-        "## How it was made",
+        "## Training",
         _facts(model, recipe, corpus, surroundings, seconds),
-        "Settings that differ from an empty recipe:",
+        "Settings that differ from the defaults:",
         _bullets(
             f"{markdown_code(key)}: {text(str(value))}"
             for key, value in flat(recipe).items()
-            if key not in ("corpus", "output", "seed") and not _usual(key, value)
+            if key not in ("corpus", "output", "seed") and not _is_default(key, value)
         ),
         "## Limits",
         _limits(model, corpus),
@@ -80,10 +83,10 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(markdown_text, names))
 
 
-def _trained(model: Model, heads: Mapping[str, Scores]) -> dict[str, Scores]:
-    """The heads whose classifiers were trained."""
+def _trained(model: Model, scores: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The scores of the classifiers that were trained."""
     branches = {"hard", "soft"} & set(model.trained_terms)
-    return {head: of for head, of in heads.items() if head == FUSED or branches}
+    return {name: of for name, of in scores.items() if name == FUSED or branches}
 
 
 def _use(model: Model) -> str:
@@ -101,7 +104,7 @@ print(next(run_model(model, corpus, corpus.split("test")).predictions(model.conf
 ```"""
 
 
-def _usual(key: str, value: object) -> bool:
+def _is_default(key: str, value: object) -> bool:
     setting = find_setting(key)
     return setting is not None and value == setting.default
 
@@ -125,25 +128,22 @@ def _tags(model: Model) -> list[str]:
     return [*distilled, label.rpartition(":")[2]]
 
 
-def _split(split: str, heads: Mapping[str, Scores], note: str | None) -> list[str]:
+def _split(split: str, scores: Mapping[str, Scores], note: str | None) -> list[str]:
     """The tables of one split."""
     title = f"### {split}" + (f" ({note})" if note else "")
-    fused = heads[FUSED]
-    by_head = markdown_table(
-        metric_columns(),
-        [(head, *metric_cells(scores)) for head, scores in heads.items()],
-    )
+    fused = scores[FUSED]
+    by_classifier = markdown_table(metric_columns(), [(name, *metric_cells(of)) for name, of in scores.items()])
     by_class = markdown_table(
         ("class (fused)", "precision", "recall", "F1", "support"),
         [(label, *class_cells(of)) for label, of in fused.classes.items()],
     )
-    return [title, f"{fused.utterances} utterances; percent.", by_head, by_class]
+    return [title, f"{fused.utterances} utterances; percent.", by_classifier, by_class]
 
 
 def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str, Any], seconds: float) -> str:
-    chosen = {
-        "validation": "by the weighted F1 on dev; test had no say in it",
-        "published": "on test (protocol 'published'), as the published numbers of SDT were; trained on train and dev",
+    selected = {
+        "validation": "by the weighted F1 on dev; test was not used for the selection",
+        "published": "on test (protocol 'published'), as in the published results of SDT; trained on train and dev",
     }[recipe.training.protocol]
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return _bullets(
@@ -155,7 +155,7 @@ def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[s
                 f"{markdown_text(m)} [{w}] by {markdown_code(model.config.encoders[m])}"
                 for m, w in model.config.modalities.items()
             ),
-            f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} chosen {chosen}",
+            f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} selected {selected}",
             *_calibration(model),
             f"Seed {recipe.seed}; {parameters:,} parameters",
             f"{surroundings['started'][:10]}, {_duration(seconds)} on {_hardware(surroundings)}; torch "
@@ -173,39 +173,41 @@ def _hardware(surroundings: Mapping[str, Any]) -> str:
 
 def _calibration(model: Model) -> list[str]:
     temperatures = model.config.temperatures
-    shown = ", ".join(f"{markdown_text(head)} {temperature:.2f}" for head, temperature in temperatures.items())
-    return [f"Probabilities calibrated on dev by the temperatures {shown}"] if shown else []
+    shown = ", ".join(f"{markdown_text(name)} {temperature:.2f}" for name, temperature in temperatures.items())
+    return [f"Temperatures, calibrated on dev: {shown}"] if shown else []
 
 
 def _limits(model: Model, corpus: Corpus) -> str:
     config = model.config
     speakers = (
-        f"It knows the corpus' {config.speakers.count} speakers by name; of others it knows nothing."
+        f"It was trained with the corpus' {config.speakers.count} speakers, by name; all others are unknown to it."
         if config.speakers.mode == "identity"
-        else "Speakers are numbered by their order of appearance; it needs no acquaintance with them."
+        else "Speakers are numbered by their order of appearance, so speakers not seen in training are supported."
     )
     return _bullets(
         [
-            "It needs features of exactly the encoders named above; others of the same width give nonsense.",
-            f"It was trained on {markdown_text(corpus.name)} alone; expect less on other languages, cultures and "
-            "recordings.",
-            "The labels are what annotators saw, not what anybody felt; decide nothing about a person by it.",
+            "The model needs the features of the encoders above; other features of the same width give meaningless "
+            "predictions.",
+            f"It was trained on {markdown_text(corpus.name)} alone; expect lower scores on other languages, cultures "
+            "and recordings.",
+            "The labels are the annotators' perception, not what the speakers felt; do not base decisions about people "
+            "on its predictions.",
             speakers,
             *_context(model),
-            "The scores are those of one seed and have no interval; other seeds and other test sets give others.",
+            "The scores are those of one seed, without an interval; they differ for other seeds and test sets.",
         ]
     )
 
 
 def _context(model: Model) -> list[str]:
-    """What a causal model reads; it is what it was trained for."""
+    """The context of a causal model."""
     if not model.attention_context.causal:
         return []
     context = model.attention_context
-    reads = "all before it" if context.window is None else f"the {context.window - 1} before it"
+    earlier = "all earlier ones" if context.window is None else f"the {context.window - 1} before it"
     return [
-        f"An utterance reads itself and {reads}, nothing that comes later: of a running conversation it says at "
-        "once what it says in the end."
+        f"An utterance attends to itself and {earlier}, not to later ones, so a prediction in a live conversation is "
+        "final."
     ]
 
 
