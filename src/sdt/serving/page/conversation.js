@@ -11,8 +11,8 @@
  * @property {string | null} emotion The predicted one; null if the utterance has no modality.
  * @property {number | null} probability
  * @property {Record<string, number>} probabilities Empty if there is no emotion.
- * @property {Record<string, Record<string, number> | null>} branches Modality to the prediction of its branch, null if
- *   the utterance lacks it; empty without branches.
+ * @property {Record<string, Record<string, number> | null>} branches Modality to the prediction of its classifier, null
+ *   if the utterance lacks it; empty if the model has no such classifiers.
  * @property {Record<string, number | null>} weights Modality to its weight; empty if the model has none.
  * @property {string | null} label From a person or the transcript; never from the model.
  * @property {"corrected" | "confirmed" | null} review A person's review of the prediction; null also if the
@@ -43,8 +43,8 @@ export class Conversation extends EventTarget {
     this.filter = everything();
     /** @type {Item | null} */
     this.current = null;
-    this.changes = []; // {item, label, review}: what to go back to
-    this.kept = undefined; // the last change that is in a file
+    this.changes = []; // {item, label, review}: the values before each change
+    this.kept = undefined; // the last saved change
     this.reasons = Object.entries(missing);
     records.forEach((record) => this.append(record));
   }
@@ -107,7 +107,7 @@ export class Conversation extends EventTarget {
     );
   }
 
-  /** Change the filter: a set's member comes or goes, a switch turns. */
+  /** Toggle a member of a set of the filter, or a switch. */
   toggle(part, member) {
     const value = this.filter[part];
     if (!(value instanceof Set)) this.filter[part] = !value;

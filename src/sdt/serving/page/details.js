@@ -1,4 +1,4 @@
-/** One utterance: its text, its part of the recording, its label, and the probabilities of the model and its branches. */
+/** One utterance: its text, its part of the recording, its label, and the probabilities of all classifiers. */
 
 import { h } from "./dom.js";
 import { shownEmotion, statusOf } from "./conversation.js";
@@ -115,7 +115,7 @@ export class Details {
     return chooser;
   }
 
-  /** The probabilities of the fused prediction and of each branch, with the weights of the modalities. */
+  /** The probabilities of the fused prediction and of each modality's classifier, with the fusion weights. */
   table(item) {
     const branches = Object.entries(item.branches);
     const absent = (modality) => !item.branches[modality] || (modality in item.weights && !item.weights[modality]);

@@ -5,9 +5,9 @@ const SVG = "http://www.w3.org/2000/svg";
 /**
  * An HTML element.
  * @param {string} tag
- * @param {Record<string, unknown>} attributes Functions listen (`onclick`), `vars` are custom properties, true stands
- *   alone; false, null and undefined are left out.
- * @param {...unknown} children Nodes as they are, anything else as text; false, null and undefined are left out.
+ * @param {Record<string, unknown>} attributes Functions are event listeners (`onclick`), `vars` are custom properties,
+ *   true is an attribute without a value; false, null and undefined are omitted.
+ * @param {...unknown} children Nodes are appended, other values become text; false, null and undefined are omitted.
  * @returns {HTMLElement}
  */
 export function h(tag, attributes = {}, ...children) {

@@ -31,7 +31,7 @@ export const FORMATS = {
   vtt: { name: "WebVTT", type: "text/vtt", write: webVtt, alone: true },
 };
 
-/** All fields of the predictions, with label and review if there are any. */
+/** All fields of the predictions, and label and review if set. */
 export function jsonLines(items) {
   return items.map((item) => JSON.stringify(row(item)) + "\n").join("");
 }

@@ -57,7 +57,7 @@ export class List {
       cell("number", button),
       cell("time", stretch(item)),
       cell("speaker", item.speaker),
-      cell("words", item.text ?? h("i", {}, "no words")),
+      cell("words", item.text ?? h("i", {}, "no text")),
       cell("emotion", h("span", { class: "badge" }, ...emotionParts(item))),
       cell("weighed", weights && weightWords(item.weights), weights),
     ];

@@ -1,6 +1,6 @@
 /**
- * The colours of emotions: a hue and a strength each; how light they are is for the style sheet, light or dark.
- * Wherever there is a colour, there is the emotion's name or its row, too.
+ * The colours of emotions: a hue and a chroma each; the style sheets set the lightness for light and dark mode.
+ * Colour is never the only cue: the emotion's name or its row is always shown with it.
  */
 
 const GREY = { hue: 250, strength: 0.015 };
@@ -36,8 +36,8 @@ const HUES = {
 };
 
 /**
- * A colour for every label: of the model, and any other that a transcript brings.
- * @param {string[]} labels Of the model.
+ * A colour for every label of the model, and for other labels in a transcript.
+ * @param {string[]} labels The labels of the model.
  * @returns {(label: string | null) => {hue: number, strength: number}} Grey for no emotion.
  */
 export function palette(labels) {
@@ -54,7 +54,7 @@ export function palette(labels) {
   return colour;
 }
 
-/** The middle of the widest gap; it is taken from then on. */
+/** The middle of the widest gap between the hues; adds it to them. */
 function between(taken) {
   const sorted = [...taken].sort((a, b) => a - b);
   let [widest, hue] = [0, 210];
@@ -66,7 +66,7 @@ function between(taken) {
   return hue;
 }
 
-/** Give an element, and all in it, the colour of an emotion. */
+/** Set the colour of an emotion for an element and its descendants. */
 export function paint(element, { hue, strength }) {
   element.style.setProperty("--hue", hue);
   element.style.setProperty("--strength", strength);

@@ -16,9 +16,8 @@ export class Picker {
    * @param {string} name The name of the file.
    * @param {{conversations: object[], notes: string[]}} read The response of POST /v1/transcript.
    * @param {string[]} labels The labels of the model.
-   * @param {object} more `recording`: a file, of the conversation that is chosen first; `sent`: whether the service
-   *   listens to it; `answer`: waits for the service; `work`: does something that takes a while, unless something else
-   *   is done.
+   * @param {object} more `recording`: the recording of the conversation that is chosen first; `sent`: whether the model
+   *   uses it; `answer`: runs a request with its progress; `work`: runs an action, unless another one is running.
    */
   constructor(name, { conversations, notes }, labels, more) {
     Object.assign(this, { name, labels, more, current: null });

@@ -13,7 +13,7 @@ const [TAKEN_OVER, IDLE] = [4001, 4002];
 /**
  * @typedef {object} Callbacks The callbacks of a stream.
  * @property {(words: string, connected: boolean) => void} state
- * @property {(notes: string[]) => void} noted What a stream leaves out.
+ * @property {(notes: string[]) => void} noted The features that a stream leaves out.
  * @property {(seq: number, prediction: object) => void} prediction Each number once, in order.
  * @property {(message: string, utterance: object | null) => void} refused
  * @property {() => void} forgotten

@@ -1,4 +1,4 @@
-/** Tabs as the ARIA Authoring Practices have them: the arrow keys go from one to the next. */
+/** Tabs after the ARIA Authoring Practices: the arrow keys move between them. */
 
 import { byId } from "./dom.js";
 

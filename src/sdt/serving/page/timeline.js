@@ -11,7 +11,7 @@ import { weightBar } from "./weights.js";
 const [BOX, NARROW, SLIVER, GAP] = [138, 74, 22, 3];
 const [LEAST, MOST] = [0.05, 600];
 const TICK = 84;
-const LATE = 600; // seconds: a first utterance as late is not shown behind an empty stretch
+const LATE = 600; // seconds: if the first utterance is later, the empty time before it is cut
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 
 /** The timeline is `element`; it follows the conversation. */
@@ -148,7 +148,7 @@ export class Timeline {
     }
   }
 
-  /** Filtered boxes stay visible as shadows without focus. */
+  /** Boxes that are filtered out stay visible, faded and without focus. */
   filter() {
     for (const item of this.conversation.items) {
       const out = !this.conversation.shows(item);
@@ -158,7 +158,7 @@ export class Timeline {
     this.mark();
   }
 
-  /** The current box, and the one that Tab reaches. */
+  /** Mark the current box and the box that the Tab key reaches. */
   mark() {
     const { current, shown } = this.conversation;
     const reached = current && this.conversation.shows(current) ? current : shown[0];
@@ -171,7 +171,7 @@ export class Timeline {
   }
 }
 
-/** Where time begins: at 0, or, for times of day, at the full minute before the first utterance. */
+/** The left end of the time axis: 0, or, for times of day, the full minute before the first utterance. */
 export function beginning(items) {
   const first = Math.min(...items.map((item) => item.start));
   return Number.isFinite(first) && first >= LATE ? first - (first % 60) : 0;
@@ -181,7 +181,7 @@ function duration(item) {
   return item.end === null ? 1 : item.end - item.start;
 }
 
-/** The row of each utterance, so that those of one speaker that overlap lie below each other. */
+/** The row of each utterance: overlapping utterances of one speaker are in different rows. */
 function stacked(said) {
   const ends = []; // of the rows
   return said.map((item) => {
