@@ -38,8 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("sdt.cli.compare", "compare systems: confidence intervals, p-values, tables"),
     "analyse": ("sdt.cli.analyse", "analyse errors: emotion shift, position, classes, context"),
     "report": ("sdt.cli.report", "write a report of an experiment or runs: HTML, Markdown, LaTeX tables"),
-    "robustness": ("sdt.cli.robustness", "score with missing modalities, noise, unknown speakers, wrong words"),
-    "representations": ("sdt.cli.representations", "measure and plot the embeddings before and after fusion"),
+    "robustness": (
+        "sdt.cli.robustness",
+        "score with missing modalities, noise, unknown speakers, word errors",
+    ),
+    "representations": ("sdt.cli.representations", "plot and measure the embeddings before and after fusion"),
     "predict": ("sdt.cli.predict", "predict the emotion of every utterance of a conversation"),
     "watch": ("sdt.cli.watch", "predict the emotion of every utterance as it is typed or piped in"),
     "explain": ("sdt.cli.explain", "explain a model's predictions for one conversation"),

@@ -61,8 +61,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dev", metavar="HOW", help="the train conversations that become dev: `usual`, `session4` or `share`"
     )
-    parser.add_argument("--dev-share", type=float, default=0.1, metavar="X", help="for --dev share; default: 0.1")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of --dev share; default: 0")
+    parser.add_argument(
+        "--dev-share",
+        type=float,
+        default=0.1,
+        metavar="X",
+        help="the share of dev, and of test if there is no column split; default: 0.1",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the seed of these shares; default: 0")
     parser.add_argument(
         "--text-encoder", metavar="NAME", help="the text encoder: `minilm`, `words:256`, or a model folder"
     )
@@ -154,7 +160,7 @@ def run(options: argparse.Namespace) -> int | None:
 def _read(
     options: argparse.Namespace, settings: ImportOptions, features: dict[str, list[Path]], cache: FeatureCache | None
 ) -> CorpusBuilder:
-    """Read and encode, with a bar where someone watches."""
+    """Read and encode, with progress bars in a terminal."""
     from sdt.cli.progress import progress_bars
     from sdt.corpus.importing import import_corpus
 

@@ -1,7 +1,7 @@
 """Score a model on one split of a corpus.
 
-Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's branch; precision, recall, F1
-and support of every class, in percent as defined by scikit-learn; and the expected calibration error, the difference
+Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's classifier; precision, recall,
+F1 and support of every class, in percent as defined by scikit-learn; and the expected calibration error, the difference
 between predicted probabilities and the share of correct predictions. Utterances without a label are skipped.
 
   sdt evaluate runs/puppets

@@ -1,6 +1,6 @@
 """Explain a model's predictions for one conversation.
 
-Shows the weights of the modalities in the fusion, the prediction of each modality's branch, the attention between
+Shows the fusion weights of the modalities, the prediction of each modality's classifier, the attention between
 utterances for every pair of modalities, and the change of each prediction without a modality or without another
 utterance. The conversation is one of a corpus, or a transcript with its recording. A short table is printed; --output
 writes everything as explanation.json with figures.
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("model", metavar="MODEL", help="a run, a model folder, a bundled model, or a hub id")
-    parser.add_argument("--conversation", metavar="ID", help="its id; not needed if the input has only one")
+    parser.add_argument(
+        "--conversation", metavar="ID", help="the conversation's id; not needed if the input has only one conversation"
+    )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the run")
     parser.add_argument(
         "--transcript", type=Path, metavar="FILE", help="a transcript instead of a corpus, as in sdt predict"

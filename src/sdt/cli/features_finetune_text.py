@@ -1,6 +1,6 @@
 """Fine-tune the text encoder on the single utterances and labels of a corpus' train split.
 
-The epoch is chosen on dev; test is scored once. Then use the encoder to import or extract:
+The epoch is selected on dev; test is scored once. Then use the encoder to import or extract:
 
     sdt features finetune-text meld --output minilm-meld
     sdt corpus import {train,dev,test}_sent_emo.csv --text-encoder minilm-meld --output meld-finetuned
@@ -33,33 +33,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--alpha", type=int, default=default.alpha, metavar="N", help=f"the adapter's scale ({default.alpha})")
     add("--epochs", type=int, default=default.epochs, metavar="N", help=f"({default.epochs})")
     add("--batch", type=int, default=default.batch, metavar="N", help=f"utterances per batch ({default.batch})")
-    add("--learning-rate", type=float, metavar="X", help="the highest (2e-5; with --lora 5e-4)")
+    add("--learning-rate", type=float, metavar="X", help="the peak learning rate (2e-5; with --lora 5e-4)")
     add(
         "--head-learning-rate",
         type=float,
         default=default.head_learning_rate,
         metavar="X",
-        help=f"that of the linear classifier ({default.head_learning_rate})",
+        help=f"the peak learning rate of the linear classifier ({default.head_learning_rate})",
     )
     add(
         "--layer-decay",
         type=float,
         default=default.layer_decay,
         metavar="X",
-        help=f"a layer's rate, relative to that of the layer above it ({default.layer_decay})",
+        help=f"a layer's learning rate, relative to that of the layer above it ({default.layer_decay})",
     )
-    add("--warmup", type=float, default=default.warmup, metavar="X", help=f"share of the steps ({default.warmup})")
+    add(
+        "--warmup",
+        type=float,
+        default=default.warmup,
+        metavar="X",
+        help=f"warmup share of the steps ({default.warmup})",
+    )
     add("--weight-decay", type=float, default=default.weight_decay, metavar="X", help=f"({default.weight_decay})")
     add("--dropout", type=float, default=default.dropout, metavar="X", help=f"({default.dropout})")
     add("--label-smoothing", type=float, default=default.label_smoothing, metavar="X", help="(0)")
     add("--class-weights", action="store_true", help="weigh the classes by the inverse of their frequency")
-    add("--clip", type=float, default=default.clip, metavar="X", help=f"the longest gradient ({default.clip})")
+    add("--clip", type=float, default=default.clip, metavar="X", help=f"the maximum gradient norm ({default.clip})")
     add(
-        "--tokens",
-        type=int,
-        default=default.tokens,
-        metavar="N",
-        help=f"read at once ({default.tokens})",
+        "--tokens", type=int, default=default.tokens, metavar="N", help=f"tokens per piece of a text ({default.tokens})"
     )
     add("--seed", type=int, default=default.seed, metavar="N", help=f"({default.seed})")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def positive_int(text: str) -> int:
     """The type of an option that counts something."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -123,13 +123,13 @@ def resampling_of(options: argparse.Namespace) -> Resampling:
 
 def _draws(text: str) -> int:
     if not text.isdecimal() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 100 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 100")
     return int(text)
 
 
 def _seed(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
@@ -176,7 +176,7 @@ def gpu_share(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < 1000 or (number > 1 and not number.is_integer()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of GPUs; give a share below 1, or a whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of GPUs; give a share below 1, or a whole number")
     return number
 
 

@@ -1,4 +1,4 @@
-"""The models, corpora and output folders that commands are given."""
+"""The models, corpora and output folders of commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_finished(run: Path) -> None:
     """Refuse a run whose training was stopped between its last epoch and scores.json.
 
     Raises:
-        InputError: It was.
+        InputError: The training of the run was stopped.
     """
     if (run / "checkpoint").is_dir() and not (run / "scores.json").is_file():
         raise InputError(f"{run}: this run is not finished; resume it with: sdt train RECIPE --resume")
@@ -60,7 +60,7 @@ def check_new_folder(output: Path, *, overwrite: bool) -> None:
     """Refuse an output folder that cannot be written, before the work rather than after it.
 
     Raises:
-        InputError: It is a file, contains files although `overwrite` is false, or is not writable.
+        InputError: The folder is a file, contains files although `overwrite` is false, or is not writable.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder")

@@ -1,6 +1,6 @@
 """Predict the emotion of every utterance of a conversation from its text, audio and video.
 
-TRANSCRIPT is a transcript (plain text with lines "Speaker: words", CSV, TSV, JSON Lines, SRT or WebVTT), a folder of
+TRANSCRIPT is a transcript (plain text with lines "Speaker: text", CSV, TSV, JSON Lines, SRT or WebVTT), a folder of
 transcripts, a recording, which counts as one utterance, or a folder of recordings, one for each utterance. --media
 names the recording of the whole conversation, which is split by the times of the transcript, or a folder with one clip
 for each utterance: dia1_utt0.mp4 (as in MELD), CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. Modalities that cannot be
@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="the output format, whatever the suffix; without --output, printed instead of a table",
+        help="the output format, independent of the suffix; without --output, printed instead of a table",
     )
     add_encoding_option(parser)
     add_window_options(parser)

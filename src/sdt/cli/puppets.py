@@ -1,4 +1,4 @@
-"""Generate the built-in corpus of puppet conversations, to try every command without data.
+"""Generate the built-in corpus of puppet conversations, so that every command can be tried without data.
 
 Writes utterances.jsonl to OUT and, for each conversation, a recording (video, audio or both) and subtitles. Needs the
 extra `media`. Create a corpus folder from it with:
@@ -6,7 +6,7 @@ extra `media`. Create a corpus folder from it with:
     sdt corpus import OUT/utterances.jsonl --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2
         --normalise audio=corpus --normalise visual=corpus --output build/puppets
 
-Scores on it show that the program works; they say nothing about real conversations.
+Scores on this corpus only show that the program works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=CONVERSATIONS,
         metavar="N",
-        help="their number; default: %(default)s",
+        help="the number of conversations; default: %(default)s",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing folder")
 

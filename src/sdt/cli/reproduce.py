@@ -5,7 +5,7 @@
   sdt reproduce meld FOLDER --check            check the feature file only
 
 Conversations, utterances, labels and widths are checked before training. Every seed is trained twice: with the epoch
-chosen on dev, and by the published protocol, which trains on train and dev and chooses the epoch on test. The same
+selected on dev, and by the published protocol, which trains on train and dev and selects the epoch on test. The same
 command resumes a stopped one. docs/reproduce.md lists the expected scores.
 """
 

@@ -1,9 +1,9 @@
 """Score models on degraded input.
 
 The trained models are run again with each modality missing for a share of the utterances, with Gaussian noise on its
-features, with unknown speakers, and with wrong words at the rates of speech recognition. The scores are plotted as
-curves, one for each group of models (such as those trained with and without modality dropout). The scores on unchanged
-input are those of the runs. Predictions are saved as they are computed; --resume resumes a stopped command.
+features, with unknown speakers, and with the word errors of speech recognition. The scores are plotted as curves, one
+for each group of models (such as those trained with and without modality dropout). The scores on unchanged input are
+those of the runs. Predictions are saved as they are computed; --resume resumes a stopped command.
 
   sdt robustness runs/full --output build/robustness
   sdt robustness runs/full dropout=runs/full-dropout --output build/robustness --noise 0.5,1,2
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--missing", _shares, "20,40,60,80,100", "modality missing for these percentages of utterances"),
         ("--noise", _strengths, "0.5,1,2,4", "noise with these multiples of each feature's standard deviation"),
         ("--speakers", _shares, "50,100", "speaker unknown for these percentages of utterances"),
-        ("--words", _shares, "10,20,30,40,50", "wrong words at these error rates in percent"),
+        ("--words", _shares, "10,20,30,40,50", "transcription errors at these word error rates in percent"),
     ):
         parser.add_argument(
             option, type=kind, default=default, metavar="X,...", help=f"{of}, or none; default: {default}"

@@ -1,6 +1,6 @@
 """Predict the emotion of every utterance as it is typed, or as it arrives through a pipe.
 
-Each line is an utterance: "Speaker: words", or a JSON object with the keys of transcripts (text, speaker, conversation,
+Each line is an utterance: "Speaker: text", or a JSON object with the keys of transcripts (text, speaker, conversation,
 utterance, start, end, media). A line without a speaker has the speaker of the previous one; among plain lines, three
 dashes start a new conversation. A terminal shows a line for each utterance; otherwise each prediction is written at
 once as a JSON object in the format of sdt predict --format jsonl. Ctrl-D or Ctrl-C ends it. See docs/streaming.md.
@@ -124,7 +124,7 @@ class Watch:
             self.stream.add(Utterance("", "", "Hello."))
             self.stream.reset()
         self._note([])
-        print("type utterances as Speaker: words; --- starts a new conversation; Ctrl-D ends", file=sys.stderr)
+        print("type utterances as Speaker: text; --- starts a new conversation; Ctrl-D ends", file=sys.stderr)
 
     def add(self, turn: Turn, place: str, *, divided: bool) -> None:
         """Predict an utterance and print it.
