@@ -139,7 +139,7 @@ def test_device_has_a_short_name(device: str, place: Path, capsys: pytest.Captur
 
 
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    from sdt.training.options import settings
+    from sdt.training.schema import settings
 
     with pytest.raises(SystemExit):
         main(["train", "--help"])

@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdt.errors import InputError
 from sdt.models.config import PRESETS, Architecture, Objective
-from sdt.training.options import settings as all_settings
 from sdt.training.recipe import changed, dump_recipe, flat, load_recipe, resolved, unflat
+from sdt.training.schema import settings as all_settings
 from sdt.training.settings import Recipe, Training
 from tests.shared import ROOT
 
@@ -72,7 +73,7 @@ def test_the_published_recipes() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: 1\ntraining:\n  epoch: 3", "line 3: training.epoch is not a setting; did you mean 'epochs'?"),
+        ("seed: 1\ntraining:\n  epoch: 3", "line 3: training.epoch is not a setting; did you mean 'training.epochs'?"),
         ("epochs: 3", "line 1: epochs is not a setting; did you mean 'training.epochs'?"),
         ("modell:\n  width: 8", "line 1: modell is not a setting; did you mean 'model'?"),
         ("training:\n  epochs: many", "line 2: training.epochs: 'many' is not a whole number"),
@@ -88,6 +89,14 @@ def test_the_published_recipes() -> None:
         ("model:\n  heads: 3", "line 2: model.heads: 3 heads do not divide model.width 1024"),
         ("model:\n  width: 12", "x.yaml: model.heads: 8 heads do not divide model.width 12"),
         ("model:\n  positions: 3", "line 2: model.positions: 3 is not true or false"),
+        ("seed: null", "line 1: seed: None"),
+        ("architecture: null", "line 1: architecture: None"),
+        ("training:\n  learning_rate: null", "line 2: training.learning_rate: None"),
+        ("objective:\n  terms: null", "line 2: objective.terms: None"),
+        ("training:\n  class_weights: {1: 2}", "line 2: training.class_weights: {1: 2}"),
+        ("training:\n  class_weights: [true]", "line 2: training.class_weights: [True]"),
+        ("training:\n  epochs: many\nseed: x\nmodell: 3", "line 2: training.epochs: 'many'"),
+        ("seed: 1\n? [a]\n: 3", "line 2: "),
         ("objective:\n  temperature: 0", "line 2: objective.temperature: 0.0"),
         ("training: 3", "line 1: training is a group of settings, not 3"),
         ("seed: 1\nseed: 2", "line 2: seed is set twice"),
@@ -182,6 +191,7 @@ def test_every_setting_has_help() -> None:
     assert len(all_settings()) > 25
     for setting in all_settings().values():
         assert setting.help.endswith("."), setting.key
+        assert yaml.safe_load(setting.shown_default) in (setting.default, str(setting.default)), setting.key
 
 
 @settings(max_examples=25, deadline=None)

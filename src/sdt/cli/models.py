@@ -46,7 +46,7 @@ def _list() -> None:
 
 def _describe(name: str) -> None:
     from sdt.models.registry import SDT_NAME, find, group
-    from sdt.training.options import settings, settings_of_model
+    from sdt.training.schema import settings, settings_of_model
 
     model = find(name)
     module = inspect.getmodule(model)
@@ -56,8 +56,4 @@ def _describe(name: str) -> None:
     print("\nsettings:")
     for setting in found.values():
         if setting.key.startswith(f"{of}."):
-            print(f"  --{setting.key} (default: {_shown(setting.default)})\n      {setting.help}")
-
-
-def _shown(default: object) -> str:
-    return "null" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+            print(f"  --{setting.key} (default: {setting.shown_default})\n      {setting.help}")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, get_args
 from sdt.errors import InputError
 from sdt.experiments.grid import NOT_VARIED, listed_values
 from sdt.experiments.plan import option_text
-from sdt.training.options import find_setting
 from sdt.training.recipe import setting_value
+from sdt.training.schema import find_setting
 
 if TYPE_CHECKING:
     import optuna

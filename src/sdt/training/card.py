@@ -16,8 +16,8 @@ from sdt.evaluation.table import class_cells, metric_cells, metric_columns
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.models.registry import SDT_NAME, label_of
-from sdt.training.options import find_setting
 from sdt.training.recipe import flat
+from sdt.training.schema import find_setting
 from sdt.training.settings import Recipe
 
 

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import yaml
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.models.registry import SDT_NAME, group, settings_of_group
-from sdt.training.options import settings, settings_of_model
-from sdt.training.settings import Recipe
-
-
-@dataclass(frozen=True)
-class Given:
-    """A value as the user wrote it."""
-
-    value: object
-    where: str
-    """What an error message begins with: file and line; empty for an option, whose name says it."""
+from sdt.training.schema import Given, is_group, settings
 
 
 def shipped_recipe(name: str) -> Path:
@@ -56,82 +41,54 @@ def _shipped() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "recipes"  # a checkout
 
 
-def own_groups(references: Sequence[str]) -> set[str]:
-    """The groups of settings of custom code that is not imported."""
-    groups = {group(reference) for reference in references if ":" in reference}
-    return {name for name in groups if settings_of_group(name) is None}
+def read_settings(path: Path) -> dict[str, Given]:
+    """The settings in a file, by their keys, with their lines.
 
-
-def read_settings(path: Path, architectures: Sequence[str]) -> dict[str, Given]:
-    """The settings in a file, flat, with their places.
-
-    Args:
-        path: The file.
-        architectures: Which models are meant besides the one that the file names.
+    Raises:
+        InputError: The file cannot be read, is not YAML, or names a setting twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        values, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        if node is None or node.tag == "tag:yaml.org,2002:null":
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            raise InputError(f"{path}: a recipe is a mapping of settings, such as 'seed: 1'")
+        return _flatten(loader, node, path)
+    except InputError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{line}: not YAML ({getattr(error, 'problem', None) or error})") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: a recipe is a mapping of settings, such as 'seed: 1'")
-    own = own_groups([*architectures, str(values.get("architecture", SDT_NAME))])
-    groups: dict[str, Any] = dict.fromkeys(own, Mapping)
-    for name in values:
-        if isinstance(name, str) and (kind := settings_of_group(name)):
-            groups[name] = kind
-    return dict(_flatten(values, node, path, get_type_hints(Recipe) | groups, ""))
 
 
-def _flatten(
-    values: Any,  # noqa: ANN401 - whatever YAML made
-    node: Any,  # noqa: ANN401
-    path: Path,
-    hints: Mapping[str, Any],
-    prefix: str,
-) -> Iterator[tuple[str, Given]]:
-    """Walk the values beside YAML's node tree, which knows the lines.
+def _flatten(loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, prefix: str = "") -> dict[str, Given]:
+    """The settings in a mapping: the whole recipe or, with a prefix, a group of it.
 
-    Args:
-        values: A mapping.
-        node: Its node.
-        path: The file.
-        hints: Name to what is expected there: the type of a setting, the class of a group, or `Mapping` for a group
-            that nobody knows.
-        prefix: What the keys begin with.
+    Raises:
+        InputError: A setting is named twice.
     """
+    found: dict[str, Given] = {}
     seen: set[str] = set()
     for key_node, value_node in node.value:
-        name = str(key_node.value)
         where = f"{path}, line {key_node.start_mark.line + 1}: "
-        if name not in hints or name not in values:
-            raise InputError(f"{where}{prefix}{name} is not a setting{near_key(prefix + name, hints)}")
-        if name in seen:
-            raise InputError(f"{where}{prefix}{name} is set twice")
-        seen.add(name)
-        value, hint = values[name], hints[name]
-        if not (dataclasses.is_dataclass(hint) or hint is Mapping):
-            yield prefix + name, Given(value, where)
-        elif isinstance(value, dict):
-            within = dict.fromkeys(map(str, value), object) if hint is Mapping else get_type_hints(hint)
-            yield from _flatten(value, value_node, path, within, f"{prefix}{name}.")
-        elif value is not None:
-            raise InputError(f"{where}{prefix}{name} is a group of settings, not {value!r}")
-
-
-def near_key(key: str, siblings: Mapping[str, object] | None = None) -> str:
-    """What a wrong key should have been: the same name in another group, or a name like it."""
-    name, _, last = key.rpartition(".")
-    if of_model := settings_of_model(name):
-        return near_miss(key, of_model)
-    for known in settings():
-        if known.rpartition(".")[2] == last:
-            return f"; did you mean {known!r}?"
-    return near_miss(last, siblings) if siblings else near_miss(key, settings())
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise InputError(f"{where}the name of a setting is a text")
+        key = f"{prefix}{key_node.value}"
+        if key in seen:
+            raise InputError(f"{where}{key} is set twice")
+        seen.add(key)
+        if prefix or key in settings() or not isinstance(value_node, yaml.MappingNode):
+            value = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            if value is not None or prefix or not is_group(key):  # `training:` alone says nothing
+                found[key] = Given(value, where)
+            continue
+        inside = _flatten(loader, value_node, path, f"{key}.")
+        if is_group(key):
+            found |= inside
+        else:  # of code that is not imported, or a mistake: one value, at the line of its name
+            found[key] = Given({name.removeprefix(f"{key}."): of.value for name, of in inside.items()}, where)
+    return found
