@@ -94,7 +94,7 @@ def changed(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
     """
     foreign = _foreign_groups([str(overrides.get("architecture", recipe.architecture))])
     foreign |= {name for name in recipe.own if not is_group(name)}
-    return check_recipe({key: Given(value) for key, value in (flat(recipe) | overrides).items()}, foreign)
+    return check_recipe({key: Given(value) for key, value in {**flat(recipe), **overrides}.items()}, foreign)
 
 
 def _own_settings(recipe: Recipe) -> dict[str, dict[str, object]]:

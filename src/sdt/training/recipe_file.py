@@ -82,7 +82,7 @@ def _flatten(loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, prefix
             raise InputError(f"{where}{key} is set twice")
         seen.add(key)
         if prefix or key in settings() or not isinstance(value_node, yaml.MappingNode):
-            value = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            value = loader.construct_object(value_node, deep=True)
             if value is not None or prefix or not is_group(key):  # `training:` alone says nothing
                 found[key] = Given(value, where)
             continue

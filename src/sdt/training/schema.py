@@ -65,7 +65,7 @@ def settings_of_model(group: str) -> dict[str, Setting]:
     Args:
         group: What a recipe calls them, see `sdt.models.registry.group`; empty if no model that is known has it.
     """
-    kind = settings_of_group(group)
+    kind: Any = settings_of_group(group)
     return {} if kind is None else _settings_of(kind, f"{group}.")
 
 
