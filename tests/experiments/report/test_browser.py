@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sdt.experiments.report.build import build, write
-from sdt.experiments.report.html import POLICY
+from sdt.experiments.report.render import POLICY
 from sdt.experiments.report.study import Study
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sdt.evaluation.table import Grid
-from sdt.experiments.report import html, text_formats
+from sdt.experiments.report import render
 from sdt.experiments.report.document import Code, Document, Figure, Items, Note, Paragraph, Section, Table
 
 NASTY = "<b>a_b</b> & 50 % of $x^2$ | `c` #1 {~} \\ * [l](u)"
@@ -68,7 +68,7 @@ class Reader(HTMLParser):
 
 
 def test_the_page_shows_text_as_it_is() -> None:
-    page = Reader(html.page(document()))
+    page = Reader(render.html_page(document()))
     assert page.texts["h1"] == [NASTY]
     assert page.texts["p"].count(NASTY) == 1
     assert NASTY in page.texts["li"]
@@ -79,7 +79,7 @@ def test_the_page_shows_text_as_it_is() -> None:
 
 
 def test_the_page_is_accessible_and_fetches_nothing() -> None:
-    text = html.page(document(table("two"), figure("other")))
+    text = render.html_page(document(table("two"), figure("other")))
     page = Reader(text)
     by_tag: dict[str, list[dict[str, str | None]]] = {}
     for tag, attributes in page.tags:
@@ -96,13 +96,13 @@ def test_the_page_is_accessible_and_fetches_nothing() -> None:
     captions = page.texts["figcaption"]
     assert [caption.split(".")[0] for caption in captions] == ["Table 1", "Figure 1", "Table 2", "Figure 2"]
     assert by_tag["html"] == [{"lang": "en"}]
-    assert by_tag["meta"][1] == {"http-equiv": "Content-Security-Policy", "content": html.POLICY}
+    assert by_tag["meta"][1] == {"http-equiv": "Content-Security-Policy", "content": render.POLICY}
     without = text.replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?:|//\w|url\((?!#)|@import|\ssrc=", without)
 
 
 def test_colours_of_figures_follow_the_page() -> None:
-    page = html.page(document())
+    page = render.html_page(document())
     assert 'fill="var(--series-1)"' in page
     assert "#2a6f97" not in page.split("</style>")[1]
     for name in ("page", "ink", "faint", "rule", "ground", "heat", "cold", *(f"series-{n}" for n in range(1, 7))):
@@ -110,12 +110,12 @@ def test_colours_of_figures_follow_the_page() -> None:
 
 
 def test_signs_that_no_page_can_hold() -> None:
-    page = html.page(Document("a\x00b\x1bc", "", [], ""))
+    page = render.html_page(Document("a\x00b\x1bc", "", [], ""))
     assert "a\ufffdb\ufffdc" in page
 
 
 def test_markdown_shows_text_as_it_is() -> None:
-    text = text_formats.markdown_page(document())
+    text = render.markdown_page(document())
     shown = r"&lt;b&gt;a\_b&lt;/b&gt; &amp; 50 % of \$x^2\$ \| \`c\` \#1 {\~} \\ \* \[l\](u)"
     lines = text.splitlines()
     assert lines[0] == f"# {shown}"
@@ -130,7 +130,7 @@ def test_markdown_shows_text_as_it_is() -> None:
 
 
 def test_latex_is_escaped_and_balanced() -> None:
-    text = text_formats.latex_tables(document(table("left-out", paper=False)))
+    text = render.latex_tables(document(table("left-out", paper=False)))
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     assert text.count(r"\begin{tabular}{lrl}") == text.count(r"\toprule") == text.count(r"\bottomrule") == 1
     assert r"\label{tab:one}" in text
@@ -147,7 +147,7 @@ def test_latex_is_escaped_and_balanced() -> None:
 
 def test_a_cell_in_brackets_is_no_argument_of_the_line_break() -> None:
     one = Table("t", "T", (("a", "text"),), (("x",), ("[y]",)))
-    assert "{[y]} \\\\" in text_formats.latex_tables(Document("", "", [Section("S", [one])], ""))
+    assert "{[y]} \\\\" in render.latex_tables(Document("", "", [Section("S", [one])], ""))
 
 
 def test_names_are_for_one_thing_only() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import sdt
 from sdt.errors import InputError
-from sdt.experiments.report import html
 from sdt.experiments.report.answer import answer, missing, remarks
 from sdt.experiments.report.confidence import confidence
 from sdt.experiments.report.confusions import confusions
@@ -18,12 +17,12 @@ from sdt.experiments.report.data import data
 from sdt.experiments.report.differences import differences
 from sdt.experiments.report.document import Document, Figure, Section
 from sdt.experiments.report.protocols import protocols
+from sdt.experiments.report.render import FIGURES, html_page, latex_tables, markdown_page
 from sdt.experiments.report.scores import scores
 from sdt.experiments.report.settings import environment, settings
 from sdt.experiments.report.strengths import strengths
 from sdt.experiments.report.study import Study
 from sdt.experiments.report.svg import on_white
-from sdt.experiments.report.text_formats import FIGURES, latex_tables, markdown_page
 from sdt.files import atomic_folder, write_text
 
 FILES = ("report.html", "report.md", "tables.tex", FIGURES)
@@ -67,7 +66,7 @@ def build(study: Study, command: str, more: Sequence[SectionBuilder] = ()) -> Do
 def write(document: Document, folder: str | Path, *, overwrite: bool = False) -> None:
     """Write report.html, report.md with its figures, and tables.tex; all of them or none."""
     with atomic_folder(Path(folder), overwrite=overwrite) as aside:
-        write_text(aside / "report.html", html.page(document))
+        write_text(aside / "report.html", html_page(document))
         write_text(aside / "report.md", markdown_page(document))
         write_text(aside / "tables.tex", latex_tables(document))
         (aside / FIGURES).mkdir()
