@@ -98,8 +98,8 @@ def test_the_commands_of_the_page_are_understood() -> None:
 def test_spaces_are_shown_when_asked_for(place: Path) -> None:
     assert main(["report", "parts/full/seed-0", "--representations", "--output", "out"]) == 0
     page = (place / "out/report.html").read_text(encoding="utf-8")
-    assert page.count(">Before and after fusion</h2>") == 1
-    spaces = page[page.index(">Before and after fusion</h2>") :]
+    assert page.count(">Representations before and after fusion</h2>") == 1
+    spaces = page[page.index(">Representations before and after fusion</h2>") :]
     assert "as many have the same emotion" not in page
     assert re.search(r"<td[^>]*>fused[^<]*</td>|<th[^>]*>[^<]*fusion[^<]*</th>", spaces)
     assert (place / "out/figures/spaces.svg").is_file()

@@ -69,6 +69,6 @@ def _more(options: argparse.Namespace) -> list[SectionBuilder]:
     """Optional sections."""
     if not options.representations:
         return []
-    from sdt.experiments.report.spaces import spaces
+    from sdt.experiments.report.analysis import spaces
 
     return [spaces]

@@ -36,7 +36,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def experiment(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three rows of three seeds; voice/seed-1 was never begun. Nobody writes into it.
+    """Three rows of three seeds; voice/seed-1 was not started. Nobody writes into it.
 
     Tests of the command import this fixture, which is another one then; the experiment is made once.
     """

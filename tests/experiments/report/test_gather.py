@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
 
 def test_an_experiment(study: Study, experiment: Path) -> None:
     assert [row.name for row in study.planned] == ["full", "voice", "no-distillation"]
-    assert [(run.seed, run.state) for run in study.planned[1].unfinished] == [(1, "not begun")]
+    assert [(run.seed, run.state) for run in study.planned[1].unfinished] == [(1, "not started")]
     assert study.reference is not None
     assert study.reference.name == "full"
     assert [row.name for row in study.leading] == ["full"]
@@ -57,7 +57,7 @@ def test_states_of_runs(experiment: Path, tmp_path: Path) -> None:
     (tmp_path / "e/full/seed-1/metrics.jsonl").unlink()
     study = gather([str(tmp_path / "e")], FEW)
     states = [run.state for run in study.planned[0].runs]
-    assert states == ["unfinished after 3 epochs", "begun, no epoch finished", ""]
+    assert states == ["unfinished after 3 epochs", "started, no epoch finished", ""]
     assert len(study.planned[0].histories) == 1
     failed = {name: {"error": "the loss is nan"} for name in ("full/seed-0", "full/seed-1", "full/seed-2")}
     (tmp_path / "e/failures.json").write_text(json.dumps(failed), encoding="utf-8")
@@ -76,7 +76,7 @@ def test_different_corpora_are_not_compared(experiment: Path, tmp_path: Path) ->
     study = gather([str(experiment), str(tmp_path / "foreign")], FEW)
     assert study.comparisons == []
     assert study.best is None
-    assert "made on different corpora" in str(study.not_compared)
+    assert "different corpora" in str(study.not_compared)
     assert [row.name for row in study.leading] == ["parts: full", "foreign"]
 
 
@@ -99,7 +99,7 @@ def test_splits_that_runs_have(corpus: Corpus, tmp_path: Path) -> None:
         path.write_text(json.dumps(values), encoding="utf-8")
     assert gather([str(tmp_path / "b"), str(tmp_path / "c")], FEW).split == "test"
     assert gather([str(tmp_path / "b"), str(tmp_path / "a")], FEW).split == "dev"
-    with pytest.raises(InputError, match="a: has no scores of test"):
+    with pytest.raises(InputError, match="a: no scores on test"):
         _ = gather([str(tmp_path / "a"), str(tmp_path / "c")], FEW).split
 
 
@@ -129,10 +129,10 @@ def test_what_is_no_folder_of_runs(experiment: Path, tmp_path: Path) -> None:
     one = str(experiment / "voice/seed-0")
     for folders, expected in (
         ([str(tmp_path / "empty")], "empty: nothing to report on"),
-        ([str(tmp_path / "file")], "file: is a file"),
-        ([str(tmp_path / "none")], "none: no such folder"),
-        ([f"x={one}", f"x={one}"], "x: is named twice"),
-        ([one, one], "is named twice"),
+        ([str(tmp_path / "file")], "file: not a folder"),
+        ([str(tmp_path / "none")], "none: folder not found"),
+        ([f"x={one}", f"x={one}"], "x: two rows have this name"),
+        ([one, one], "two rows have this name"),
     ):
         with pytest.raises(InputError, match=expected):
             gather(folders, FEW)

@@ -61,16 +61,16 @@ def spread(numbers: list[float], form: str = ".2f") -> str:
 
 def test_the_order_of_the_sections(document: Document) -> None:
     assert [section.title for section in document.sections] == [
-        "Answer",
+        "Summary",
         "Remarks",
-        "Missing runs",
+        "Unfinished runs",
         "Scores",
         "Significance",
-        "Both protocols: the price of choosing on test",
-        "Training: scores and losses over the epochs",
+        "Test-selected scores",
+        "Training curves",
         "Calibration",
         "Confusion matrices",
-        "Where it is right and where it is wrong",
+        "Error analysis by subgroup",
         "Data",
         "Settings",
         "Environment and commands",
@@ -118,7 +118,7 @@ def test_both_protocols(document: Document, experiment: Path) -> None:
     shown = f"{min(epochs):.0f}" if min(epochs) == max(epochs) else f"{min(epochs):.0f}–{max(epochs):.0f}"
     assert protocols.rows[0][1:5] == (spread(honest), spread(chosen), spread(price, "+.2f"), shown)
     assert "epoch chosen on test" in protocols.caption
-    assert all("test-chosen" in name for name, _ in (protocols.columns[2], protocols.columns[5]))
+    assert all("test-selected" in name for name, _ in (protocols.columns[2], protocols.columns[5]))
 
 
 def test_differences_are_the_comparisons(document: Document, study: Study) -> None:
@@ -134,7 +134,7 @@ def test_differences_are_the_comparisons(document: Document, study: Study) -> No
 
 
 def test_what_is_missing_is_named(document: Document) -> None:
-    assert table(document, "missing").rows == (("voice", "1", "not begun"),)
+    assert table(document, "missing").rows == (("voice", "1", "not started"),)
     assert "1 of 9 runs are not finished" in notes(document)
     assert "Less than 5 runs of a row are too few" in notes(document)
     assert "the test set has only 7 conversations" in notes(document).lower()
@@ -213,10 +213,10 @@ def test_scores_that_were_chosen_on_test_say_so_everywhere(corpus: Corpus, tmp_p
     for seed in (1, 2):
         make_run(tmp_path / "runs" / f"seed-{seed}", corpus, seed, protocol="published")
     found = build(gather([str(tmp_path / "runs")], FEW), "sdt report runs")
-    assert "runs: epoch chosen on test (protocol 'published'); the scores are too good." in notes(found)
-    assert "what choosing it on dev would have given is not known" in notes(found)
+    assert "runs: epoch chosen on test (protocol 'published'); the scores are optimistic." in notes(found)
+    assert "dev-selected scores are unknown" in notes(found)
     assert "Epoch chosen on test (protocol 'published')." in table(found, "closely-heads").caption
-    assert "epoch chosen on dev" not in str(found).lower()
+    assert "epoch selected on dev" not in str(found).lower()
 
 
 def test_a_model_without_students(corpus: Corpus, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_model_without_students(corpus: Corpus, tmp_path: Path) -> None:
     found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
     assert [row[0] for row in table(found, "closely-heads").rows] == ["run"]
     assert [name for name, _ in table(found, "closely-classes").columns] == ["class", "support", "F1"]
-    assert "run: losses over the epochs" in [figure.title for figure in found.all(Figure)]
+    assert "run: losses by epoch" in [figure.title for figure in found.all(Figure)]
     assert not re.search("teacher|student|soft", str(found).lower())
 
 
@@ -294,7 +294,7 @@ def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
     titles = [section.title for section in found.sections]
     assert "Scores" in titles
     assert "Confusion matrices" not in titles
-    assert "Where it is right and where it is wrong" not in titles
+    assert "Error analysis by subgroup" not in titles
 
 
 def test_the_environment_says_how_many_processes_trained_together(experiment: Path, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_the_environment_says_how_many_processes_trained_together(experiment: Pa
     assert said["processes"] == 1
     path.write_text(json.dumps(said | {"processes": 2}), encoding="utf-8")
     found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
-    assert ("processes that trained together", "2") in table(found, "environment").rows
+    assert ("training processes", "2") in table(found, "environment").rows
 
 
 def test_without_the_corpus(experiment: Path, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_nothing_is_finished_yet(experiment: Path, tmp_path: Path) -> None:
     found = build(gather([str(tmp_path / "e")], FEW), "sdt report e")
     assert "No run is finished yet" in notes(found)
     assert "9 of 9 runs are not finished" in notes(found)
-    assert "full is not finished; the curves show what there is" in notes(found)
+    assert "full is not finished" in notes(found)
     assert ("training.epochs", "3") in table(found, "recipe").rows
 
 

@@ -1,4 +1,4 @@
-"""Builds the document of a study and writes it to files."""
+"""Builds the report of a study and writes it to files."""
 
 from __future__ import annotations
 
@@ -9,48 +9,45 @@ from pathlib import Path
 
 import sdt
 from sdt.errors import InputError
-from sdt.experiments.report.answer import answer, missing, remarks
-from sdt.experiments.report.confidence import confidence
-from sdt.experiments.report.confusions import confusions
+from sdt.experiments.report.analysis import calibration, subgroups
+from sdt.experiments.report.classes import confusions
 from sdt.experiments.report.curves import curves
-from sdt.experiments.report.data import data
-from sdt.experiments.report.differences import differences
 from sdt.experiments.report.document import Document, Figure, Section
-from sdt.experiments.report.protocols import protocols
+from sdt.experiments.report.provenance import data, environment, settings
 from sdt.experiments.report.render import FIGURES, html_page, latex_tables, markdown_page
 from sdt.experiments.report.scores import scores
-from sdt.experiments.report.settings import environment, settings
-from sdt.experiments.report.strengths import strengths
+from sdt.experiments.report.significance import significance
 from sdt.experiments.report.study import Study
+from sdt.experiments.report.summary import remarks, selected_on_test, summary, unfinished
 from sdt.experiments.report.svg import on_white
 from sdt.files import atomic_folder, write_text
 
 FILES = ("report.html", "report.md", "tables.tex", FIGURES)
 SectionBuilder = Callable[[Study], Section | None]
-"""Makes a section; None if there is nothing to say."""
+"""Makes a section; None if it would be empty."""
 SECTIONS: tuple[SectionBuilder, ...] = (
-    answer,
+    summary,
     remarks,
-    missing,
+    unfinished,
     scores,
-    differences,
-    protocols,
+    significance,
+    selected_on_test,
     curves,
-    confidence,
+    calibration,
     confusions,
-    strengths,
+    subgroups,
 )
 
 
 def build(study: Study, command: str, more: Sequence[SectionBuilder] = ()) -> Document:
-    """Put the sections together.
+    """Build all sections.
 
     Args:
         study: What the report is about.
-        command: The command line that writes it.
-        more: Further sections, before those on data and settings: what costs too much to be made unasked.
+        command: The command that writes the report.
+        more: Optional sections, placed before those on data and settings.
     """
-    foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first: a wrong date would be refused after the work
+    foot = f"Written on {_today()} by sdt {sdt.__version__}."  # first, so that a wrong date is an error before the work
     found = [part(study) for part in (*SECTIONS, *more, data, settings)]
     names = ", ".join(f"{source.name} ({source.kind})" for source in study.sources)
     corpora = ", ".join(dict.fromkeys(study.corpora.values())) or "unknown"
@@ -64,7 +61,7 @@ def build(study: Study, command: str, more: Sequence[SectionBuilder] = ()) -> Do
 
 
 def write(document: Document, folder: str | Path, *, overwrite: bool = False) -> None:
-    """Write report.html, report.md with its figures, and tables.tex; all of them or none."""
+    """Write report.html, report.md with its figures, and tables.tex atomically."""
     with atomic_folder(Path(folder), overwrite=overwrite) as aside:
         write_text(aside / "report.html", html_page(document))
         write_text(aside / "report.md", markdown_page(document))
@@ -81,7 +78,7 @@ def _title(study: Study) -> str:
 
 
 def _today() -> str:
-    """The day in UTC; `SOURCE_DATE_EPOCH`, as builds that can be repeated have it, stands for it."""
+    """The date in UTC; `SOURCE_DATE_EPOCH`, the convention of reproducible builds, overrides it."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     if fixed is None:
         return datetime.datetime.now(datetime.UTC).date().isoformat()

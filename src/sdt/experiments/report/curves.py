@@ -22,30 +22,30 @@ from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.report.svg import FAINT, GROUND, INK, colour, plain, render, style
 from sdt.models.config import FUSED
 
-_TOGETHER = 6
-"""So many rows can be told apart in one panel."""
-_ALONE = "Left: cross-entropy with the labels on train, with dropout."
+_TOO_MANY = 6
+"""Number of rows from which on one panel is too crowded."""
+_ALONE = "Left: cross-entropy on train, with dropout."
 _BRANCHES = (
-    "Left: cross-entropy with the labels on train, {fused}'s (task term) and what each {branch} adds to the hard term, "
-    "before weighting, with dropout."
+    "Left: cross-entropy on train of {fused} (task term) and of each {branch} (its part of the hard term), before "
+    "weighting, with dropout."
 )
-_SOFT = " Middle: how far each student is from the teacher (soft term)."
+_SOFT = " Middle: divergence of each student from the teacher (soft term)."
 
 
 @dataclass(frozen=True)
-class Heads:
-    """The trained heads of a row, and what they are called."""
+class Classifiers:
+    """The trained classifiers of a row, and their names."""
 
     branches: tuple[str, ...]
-    """Those beside the fused prediction."""
+    """Those of the modalities."""
     terms: tuple[str, ...]
-    """The terms of the objective that train them: of `hard` and `soft`."""
+    """The terms of the objective that train them, out of `hard` and `soft`."""
     key: str
-    """Where metrics.jsonl has their terms."""
+    """The key of their terms in metrics.jsonl."""
 
     @classmethod
-    def of(cls, row: Row, split: str) -> Heads:
-        """From the first line of metrics.jsonl, and from what is known of the finished runs."""
+    def of(cls, row: Row, split: str) -> Classifiers:
+        """From the first line of metrics.jsonl and the finished runs."""
         line = row.histories[0][0]
         trained = row.result.group.terms if row.result else ("hard", "soft")
         terms = tuple(term for term in ("hard", "soft") if term in trained and term in line.get("losses", {}))
@@ -54,11 +54,11 @@ class Heads:
 
     @property
     def distilled(self) -> bool:
-        """Whether the branches learn from the fused prediction, which makes them students and it a teacher."""
+        """Whether the branches are students of the fused classifier."""
         return "soft" in self.terms
 
     def name(self, head: str) -> str:
-        """A head in words."""
+        """The name of a classifier."""
         if not self.branches:
             return "prediction"
         return head_name(head, distilled=self.distilled)
@@ -66,7 +66,7 @@ class Heads:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """A number over the epochs: mean, least and most of the runs that still went on."""
+    """A number by epoch: mean, minimum and maximum over the runs that reached the epoch."""
 
     epoch: npt.NDArray[np.int64]
     """[E], from 1."""
@@ -80,10 +80,10 @@ class Band:
 
         Args:
             histories: R runs.
-            keys: Where the number stands in a line.
+            keys: The path of the number in a line.
 
         Returns:
-            None if a line lacks it.
+            None if a line does not have it.
         """
         try:
             runs = [[_number(line, keys) for line in history] for history in histories]
@@ -109,12 +109,12 @@ def curves(study: Study) -> Section | None:
         return None
     further = list(_distillation(study))
     if len(parts) == 1:
-        return Section("Training: scores and losses over the epochs", [*parts[0].blocks, *further])
-    return Section("Training: scores and losses over the epochs", further, parts)
+        return Section("Training curves", [*parts[0].blocks, *further])
+    return Section("Training curves", further, parts)
 
 
-def chosen(row: Row) -> list[tuple[int, dict[str, Any]]]:
-    """Of each finished run the chosen epoch and its line of metrics.jsonl, where both are there."""
+def selected(row: Row) -> list[tuple[int, dict[str, Any]]]:
+    """The selected epoch of each finished run, with its line of metrics.jsonl; without runs that lack either."""
     found = []
     for run in row.result.group.runs if row.result else ():
         epoch = run.read_scores()[0].get("epoch")
@@ -127,18 +127,18 @@ def chosen(row: Row) -> list[tuple[int, dict[str, Any]]]:
 def _of_row(row: Row, number: int) -> Iterator[Block]:
     suffix = "" if number == 1 else f"-{number}"
     split = _scored(row)
-    heads = Heads.of(row, split)
+    heads = Classifiers.of(row, split)
     if not row.result:
-        yield Note(f"{row.name} is not finished; the curves show what there is.")
+        yield Note(f"{row.name} is not finished; the curves show the finished epochs.")
     elif heads.branches and (gain := row.result.group.fusion_gain):
-        yield Paragraph(f"With the chosen parameters of {gain.text}.")
+        yield Paragraph(f"With the selected parameters of {gain.text}.")
     yield _scores(row, split, heads, suffix)
     losses = _losses(row, split, heads, suffix)
     if losses:
         yield losses
 
 
-def _scores(row: Row, split: str, heads: Heads, suffix: str) -> Figure:
+def _scores(row: Row, split: str, heads: Classifiers, suffix: str) -> Figure:
     with style():
         drawing = Drawing(figsize=(9.2, 3.7), layout="constrained")
         axes = drawing.add_subplot()
@@ -146,30 +146,30 @@ def _scores(row: Row, split: str, heads: Heads, suffix: str) -> Figure:
             band = Band.of(row.histories, split, head, "weighted_f1")
             if band:
                 _draw(axes, band, number, heads.name(head), 100)
-        for at, (epoch, line) in enumerate(chosen(row)):
+        for at, (epoch, line) in enumerate(selected(row)):
             value = 100 * line[split][FUSED]["weighted_f1"]
-            label = "chosen epoch" if at == 0 else None
+            label = "selected epoch" if at == 0 else None
             axes.plot(epoch, value, "D", markersize=6, color=GROUND, markeredgecolor=INK, markeredgewidth=1.3,
                       label=label, linestyle="none", zorder=5)  # fmt: skip
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
         drawing.legend(
             loc="outside upper left",
-            ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)", "chosen epoch"], 9),
+            ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)", "selected epoch"], 9),
         )
     name = f"curves-scores{suffix}"
     last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *heads.branches)}
     return Figure(
         name,
-        f"{row.name}: weighted F1{_of_whom(heads)} on {split} over the epochs",
-        f"{_bands(row)} Diamonds: the epoch that each run chose, and its score there.",
+        f"{row.name}: weighted F1{_of_whom(heads)} on {split} by epoch",
+        f"{_bands(row)} Diamonds: the selected epoch of each run.",
         f"Weighted F1 on {split} at the last epoch: "
         + ", ".join(f"{heads.name(head)} {100 * band.mean[-1]:.1f}" for head, band in last.items() if band),
         render(drawing, name),
     )
 
 
-def _losses(row: Row, split: str, heads: Heads, suffix: str) -> Figure | None:
+def _losses(row: Row, split: str, heads: Classifiers, suffix: str) -> Figure | None:
     """Task, hard and soft terms on train, and the cross-entropy on dev."""
     histories = row.histories
     task = Band.of(histories, "losses", "task")
@@ -198,8 +198,8 @@ def _losses(row: Row, split: str, heads: Heads, suffix: str) -> Figure | None:
     name = f"curves-losses{suffix}"
     return Figure(
         name,
-        f"{row.name}: losses{_of_whom(heads)} over the epochs",
-        f"{_explained(heads)} Right: cross-entropy on {split} without class weights; where it rises while the left one "
+        f"{row.name}: losses{_of_whom(heads)} by epoch",
+        f"{_explained(heads)} Right: cross-entropy on {split} without class weights; if it rises while the left one "
         f"falls, the model overfits the training set. {_bands(row)}",
         f"The task term falls from {task.mean[0]:.2f} at the first to {task.mean[-1]:.2f} at the last epoch",
         render(drawing, name),
@@ -207,14 +207,14 @@ def _losses(row: Row, split: str, heads: Heads, suffix: str) -> Figure | None:
 
 
 def _distillation(study: Study) -> Iterator[Block]:
-    """Rows that are taught differently beside the reference; without such rows, all rows if they are few."""
+    """The reference and the rows that differ in their objective; without such rows, all rows if they are few."""
     first = next((row for row in study.finished if row.name == study.reference_name), None)
     if first is None or len(study.corpora) > 1:
         return
     others = [row for row in study.finished if row.changes and all(k.startswith("objective.") for k in row.changes)]
     about = "with and without parts of self-distillation" if others else "of all rows"
     others = others or [row for row in study.finished if row is not first]
-    if not others or len(others) >= _TOGETHER:
+    if not others or len(others) >= _TOO_MANY:
         return
     split = _scored(first)
     with style():
@@ -228,9 +228,9 @@ def _distillation(study: Study) -> Iterator[Block]:
         drawing.legend(loc="outside upper left", ncols=abreast([fitted(row.name, 40) for row in (first, *others)], 9))
     yield Figure(
         "curves-rows",
-        f"Weighted F1 of the prediction on {split} over the epochs, {about}",
-        "Lines are means over the runs of a row, bands reach from the lowest to the highest of those that still went "
-        "on. The curves show when a difference comes about; whether it is more than noise say the comparisons on test.",
+        f"Weighted F1 of the prediction on {split} by epoch, {about}",
+        "Lines: means over the runs of a row; bands: the range of the runs that reached the epoch. For the "
+        "significance of the differences, see the comparisons on test.",
         f"Weighted F1 of the prediction on {split} for {', '.join(row.name for row in (first, *others))}",
         render(drawing, "curves-rows"),
     )
@@ -253,7 +253,7 @@ def _finish(axes: Axes) -> None:
 
 
 def _scored(row: Row) -> str:
-    """The split that was scored after every epoch: dev, or test under the protocol `published`."""
+    """The split that was scored after every epoch: dev, or test with the protocol `published`."""
     line = row.histories[0][0]
     return "dev" if "dev" in line else "test"
 
@@ -262,20 +262,20 @@ def _bands(row: Row) -> str:
     count = len(row.histories)
     if count == 1:
         return "One run."
-    return f"Lines are means over {count} runs, bands reach from the lowest to the highest of those that still went on."
+    return f"Lines: means over {count} runs; bands: the range of the runs that reached the epoch."
 
 
-def _of_whom(heads: Heads) -> str:
+def _of_whom(heads: Classifiers) -> str:
     if not heads.branches:
         return ""
-    return " of teacher and students" if heads.distilled else " of the fused prediction and the branches"
+    return " of teacher and students" if heads.distilled else " of the fused classifier and the branches"
 
 
-def _explained(heads: Heads) -> str:
-    """How to read the panels on train."""
+def _explained(heads: Classifiers) -> str:
+    """The caption of the panels on train."""
     if "hard" not in heads.terms:
         return _ALONE + (_SOFT if heads.distilled else "")
-    names = ("the teacher", "student") if heads.distilled else ("the fused prediction", "branch")
+    names = ("the teacher", "student") if heads.distilled else ("the fused classifier", "branch")
     return _BRANCHES.format(fused=names[0], branch=names[1]) + (_SOFT if heads.distilled else "")
 
 

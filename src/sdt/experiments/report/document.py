@@ -1,7 +1,7 @@
 """The elements of a report, independent of the output format.
 
-A document is sections of blocks; `html`, `markdown` and `latex` write the same document in their languages. All text is
-plain: a renderer escapes it, so that nothing a user called `<b>` or `a_b` can mean anything to a browser or to LaTeX.
+A document is sections of blocks; `render` writes the same document as HTML, Markdown and LaTeX. All text is plain: the
+renderer escapes it, so that a label such as `<b>` or `a_b` has no effect in a browser or in LaTeX.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Literal, TypeVar
 from sdt.evaluation.table import Grid
 
 Kind = Literal["text", "number", "code"]
-"""What a column holds: words, numbers that are aligned to the right, or what is typed or hashed."""
+"""The content of a column: text, numbers (aligned to the right), or code."""
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Some sentences."""
+    """One paragraph."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Items:
-    """Sentences below each other, each a point of its own."""
+    """A list."""
 
     items: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a reader must know before believing what stands around it."""
+    """A highlighted warning."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Code:
-    """What is typed, line by line."""
+    """Lines of code or commands."""
 
     text: str
 
@@ -49,21 +49,21 @@ class Table:
     """A table of text. The first column names the rows."""
 
     name: str
-    """Letters, digits and hyphens; what it is referred to by."""
+    """Letters, digits and hyphens; the label in HTML and LaTeX."""
     title: str
-    """Stands above, in a few words."""
+    """A few words, above the table."""
     columns: tuple[tuple[str, Kind], ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     """How to read it."""
     best: frozenset[int] = frozenset()
-    """The numbers of rows that stand out."""
+    """The indices of highlighted rows."""
     paper: bool = True
-    """Whether a paper may want it."""
+    """Whether it is in tables.tex."""
 
     @classmethod
     def of(cls, name: str, grid: Grid, *, paper: bool = True) -> Table:
-        """A table of names and numbers that other commands print."""
+        """From a table of names and numbers that other commands print."""
         first, *others = grid.columns
         columns: tuple[tuple[str, Kind], ...] = ((first, "text"), *((column, "number") for column in others))
         return cls(name, grid.title, columns, tuple(map(tuple, grid.rows)), paper=paper)
@@ -74,13 +74,13 @@ class Figure:
     """A picture."""
 
     name: str
-    """Letters, digits and hyphens; also that of its file."""
+    """Letters, digits and hyphens; also the name of its file."""
     title: str
-    """Stands below, in a few words."""
+    """A few words, below the figure."""
     caption: str
-    """What is seen, and how to read it."""
+    """How to read it."""
     alternative: str
-    """What it shows, for those who do not see it."""
+    """The text alternative for screen readers."""
     svg: str = field(repr=False)
     """See `sdt.experiments.report.svg`."""
 
@@ -91,7 +91,7 @@ B = TypeVar("B", Table, Figure)
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and what stands below it."""
+    """A heading with its blocks and subsections."""
 
     title: str
     blocks: Sequence[Block]
@@ -106,10 +106,10 @@ class Document:
     subtitle: str
     sections: Sequence[Section]
     foot: str
-    """When and by what it was written; the one thing that is another each time."""
+    """The date and the version; the only text that differs between reports on the same runs."""
 
     def blocks(self) -> Iterator[Block]:
-        """All of them, in reading order."""
+        """All blocks in reading order."""
 
         def inside(section: Section) -> Iterator[Block]:
             yield from section.blocks
@@ -124,10 +124,10 @@ class Document:
         return [block for block in self.blocks() if isinstance(block, kind)]
 
     def numbers(self) -> Mapping[str, int]:
-        """Name of a table or figure to its number; tables and figures are counted apart.
+        """Name of a table or figure to its number; tables and figures are counted separately.
 
         Raises:
-            ValueError: Two have the same name.
+            ValueError: A name is not unique.
         """
         tables, figures = [of.name for of in self.all(Table)], [of.name for of in self.all(Figure)]
         found = {name: n for names in (tables, figures) for n, name in enumerate(names, start=1)}

@@ -1,4 +1,4 @@
-"""Reads the folders that a user names into a study."""
+"""Reads experiments and runs into a study."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ def gather(folders: Sequence[str], how: Resampling, reference: str | None = None
     """Read experiments, runs and groups of runs.
 
     Args:
-        folders: Each perhaps as `NAME=FOLDER`.
-        how: How intervals are made.
-        reference: The row with which the others are compared; None for the experiment's own, or that of the first
-            folder.
+        folders: Each `FOLDER` or `NAME=FOLDER`.
+        how: The bootstrap of the intervals.
+        reference: The row with which the others are compared; None for that of the first folder.
 
     Raises:
         InputError: A folder is not a run or an experiment, is damaged, or lacks the row.
@@ -38,7 +37,7 @@ def gather(folders: Sequence[str], how: Resampling, reference: str | None = None
     check_names(rows)
     known = [row.name for row in rows]
     if reference is not None and reference not in known:
-        raise InputError(f"--reference {reference}: there is no such row{near_miss(reference, known)}")
+        raise InputError(f"--reference {reference}: unknown row{near_miss(reference, known)}")
     sources = tuple(dict.fromkeys(row.source for row in rows))
     return Study(sources, rows, reference or found[0][1], how)
 
@@ -49,7 +48,7 @@ def folder_of(argument: str) -> Path:
 
 
 def _asked(argument: str) -> tuple[str | None, Path]:
-    """`NAME=FOLDER` taken apart; a folder that exists may hold a `=` itself."""
+    """Split `NAME=FOLDER`; the path of an existing folder may contain `=`."""
     name, equals, path = argument.partition("=")
     if not equals or not name or not path or "/" in name or Path(argument).exists():
         return None, Path(argument)
@@ -57,7 +56,7 @@ def _asked(argument: str) -> tuple[str | None, Path]:
 
 
 def _names(asked: Sequence[tuple[str | None, Path]]) -> list[tuple[str, Path]]:
-    """What each is called: its name, else the last part of its path where no other ends in the same."""
+    """The name of each folder: as given, else the last part of its path if that is unique, else its path."""
     last = [name or path.resolve().name for name, path in asked]
     count = Counter(last)
     return [
@@ -69,7 +68,7 @@ def _names(asked: Sequence[tuple[str | None, Path]]) -> list[tuple[str, Path]]:
 def _read(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str | None]:
     """The rows of a folder, and the name of its reference."""
     if not path.is_dir():
-        raise InputError(f"{path}: {'is a file' if path.exists() else 'no such folder'}; name experiments or runs")
+        raise InputError(f"{path}: {'not a folder' if path.exists() else 'folder not found'}; name experiments or runs")
     if (path / FILE).is_file():
         return _experiment(name, path, alone=alone)
     if (path / "recipe.yaml").is_file():
@@ -113,14 +112,14 @@ def _experiment(name: str, path: Path, *, alone: bool) -> tuple[list[Row], str |
 
 
 def _runs(name: str, path: Path, kind: str, folders: Sequence[Path]) -> Row:
-    """One run, or some that differ in their seed."""
+    """One run, or runs that differ only in their seed."""
     recipes = {at: load_recipe(at / "recipe.yaml") for at in folders}
     runs = tuple(
         sorted((PlannedRun(recipe.seed, RunFolder(at)) for at, recipe in recipes.items()), key=lambda run: run.seed)
     )
     environment = _environment(runs[0].folder.path)
     command = environment.get("command") or None
-    source = Source(name, path, kind, f"How good is {name}?", recipes[runs[0].folder.path], None, environment, command)
+    source = Source(name, path, kind, f"Results of {name}", recipes[runs[0].folder.path], None, environment, command)
     return Row(name, source, {}, runs, _result(name, runs))
 
 
@@ -149,7 +148,7 @@ def _environment(run: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged ({error}); remove it, and the report goes without it") from None
+        raise InputError(f"{path}: damaged ({error}); without the file, the report omits the environment") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: damaged (not a JSON object); remove it, and the report goes without it")
+        raise InputError(f"{path}: damaged (not a JSON object); without the file, the report omits the environment")
     return values

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from sdt.evaluation.metrics import MAIN, class_measure, metrics
 from sdt.evaluation.seeds import Spread
+from sdt.experiments.report.classes import class_figure
 from sdt.experiments.report.document import Block, Kind, Section, Table
-from sdt.experiments.report.figure_classes import class_figure
 from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.results import RowResult
 from sdt.experiments.tables import measure_text, range_text, score_text
 from sdt.models.config import FUSED
 
-_HOW = "Percent; mean ± standard deviation over runs that differ in their seed."
-_TAUGHT = " The teacher is the fused prediction; each student predicts from one modality's branch."
-_BESIDE = " Each branch has a classifier of its own."
-_NO_SUPPORT = " –: the class does not occur; macro F1 counts it as 0."
+_HOW = "Percent; mean ± standard deviation over seeds."
+_TAUGHT = " The teacher is the fused classifier; each student is the classifier of one modality."
+_BESIDE = " Each branch is the classifier of one modality."
+_NO_SUPPORT = " –: the class does not occur in the split; macro F1 counts it as 0."
 
 
 def scores(study: Study) -> Section | None:
@@ -25,7 +25,7 @@ def scores(study: Study) -> Section | None:
     blocks: list[Block] = [_overview(study)] if several else []
     if several and any(row.group.branches for row in study.rows):
         blocks.append(_heads(study))
-    parts = [_closely(study, row, number) for number, row in enumerate(study.leading, start=1)]
+    parts = [_details(study, row, number) for number, row in enumerate(study.leading, start=1)]
     if several and len(study.corpora) == 1:
         blocks += [_by_class(study), class_figure(study)]
     if len(parts) == 1 and not several:
@@ -49,7 +49,7 @@ def _overview(study: Study) -> Table:
         assert measured is not None
         lines.append(
             (
-                _named(study, row),
+                study.label(row),
                 *([str(row.group.values["corpus"])] if corpora else []),
                 str(row.group.size),
                 *(score_text(row, measured[name], name=name) for name in metrics()),
@@ -58,7 +58,7 @@ def _overview(study: Study) -> Table:
             )
         )
     best = frozenset(n for n, row in enumerate(study.rows) if row.name == study.best)
-    mark = " The row with the highest mean weighted F1 stands out; that alone does not make it better." if best else ""
+    mark = " The row with the highest mean weighted F1 is highlighted; see Significance." if best else ""
     return Table(
         "scores",
         f"Scores of every row on {study.split}",
@@ -70,7 +70,7 @@ def _overview(study: Study) -> Table:
 
 
 def _heads(study: Study) -> Table:
-    """The fused prediction and every trained branch; students only where all rows that have branches are distilled."""
+    """The fused classifier and every trained branch; students only if all rows with branches are distilled."""
     summaries = {row.name: row.group.summary(study.split).classifiers for row in study.rows}
     heads = list(dict.fromkeys(head for row in study.rows for head in (FUSED, *row.group.branches)))
     distilled = all(row.group.distilled for row in study.rows if row.group.branches)
@@ -80,7 +80,7 @@ def _heads(study: Study) -> Table:
         (("row", "text"), *((head_name(head, distilled=distilled), "number") for head in heads)),
         tuple(
             (
-                _named(study, row),
+                study.label(row),
                 *(
                     score_text(row, summaries[row.name][head][MAIN]) if head in (FUSED, *row.group.branches) else "–"
                     for head in heads
@@ -88,12 +88,12 @@ def _heads(study: Study) -> Table:
             )
             for row in study.rows
         ),
-        f"{_HOW}{_TAUGHT if distilled else _BESIDE} –: the row has no such branch, or did not train its classifier.",
+        f"{_HOW}{_TAUGHT if distilled else _BESIDE} –: the row has no such classifier, or did not train it.",
     )
 
 
 def _whose(*, distilled: bool) -> str:
-    return "teacher and students" if distilled else "the fused prediction and the branches"
+    return "teacher and students" if distilled else "the fused classifier and the branches"
 
 
 def _by_class(study: Study) -> Table:
@@ -105,7 +105,7 @@ def _by_class(study: Study) -> Table:
         assert measured is not None
         lines.append(
             (
-                _named(study, row),
+                study.label(row),
                 *(measure_text(row, study.split, measured, class_measure(label)) for label in classes),
             )
         )
@@ -115,12 +115,12 @@ def _by_class(study: Study) -> Table:
         f"F1 of every class on {study.split}",
         (("row", "text"), *((label, "number") for label in classes)),
         (*lines, support),
-        f"Of the fused prediction. {_HOW} Support: annotated utterances of the class."
+        f"Fused classifier. {_HOW} Support: annotated utterances of the class."
         + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
     )
 
 
-def _closely(study: Study, row: Row, number: int) -> Section:
+def _details(study: Study, row: Row, number: int) -> Section:
     result = row.result
     assert result is not None
     suffix = "" if number == 1 else f"-{number}"
@@ -131,7 +131,7 @@ def _closely(study: Study, row: Row, number: int) -> Section:
         f"closely-heads{suffix}",
         f"{row.name}: {_whose(distilled=distilled) if branches else 'scores'} on {study.split}",
         (
-            ("head" if branches else "row", "text"),
+            ("classifier" if branches else "row", "text"),
             *((metric.title, "number") for metric in metrics().values()),
             *((f"{metric.title}, range", "number") for metric in metrics().values() if several),
         ),
@@ -146,11 +146,11 @@ def _closely(study: Study, row: Row, number: int) -> Section:
         ),
         f"{_how(result)} {_choice(study)}{(_TAUGHT if distilled else _BESIDE) if branches else ''}",
     )
-    return Section(f"A closer look at {row.name}", [heads, _measures(study, row.name, result, suffix)])
+    return Section(f"{row.name} in detail", [heads, _measures(study, row.name, result, suffix)])
 
 
 def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
-    """Every class; minimum and maximum, and the F1 of the branches."""
+    """F1 of every class: mean, minimum and maximum, and those of the branches."""
     measured = row.measured(study.split)
     assert measured is not None
     runs = [run.read_scores()[1][study.split] for run in row.group.runs]
@@ -181,7 +181,7 @@ def _measures(study: Study, name: str, row: RowResult, suffix: str) -> Table:
             for label, of in classes.items()
         ),
         _how(row)
-        + (f" Minimum and maximum over the runs are those of the column {fused}." if row.group.size > 1 else "")
+        + (f" Minimum and maximum over the runs: of the column {fused}." if row.group.size > 1 else "")
         + (_NO_SUPPORT if any(not of.support for of in classes.values()) else ""),
     )
 
@@ -200,10 +200,6 @@ def _how(row: RowResult) -> str:
 
 
 def _choice(study: Study) -> str:
-    caveats = dict.fromkeys(row.group.caveat or "epoch chosen on dev" for row in study.rows)
+    caveats = dict.fromkeys(row.group.caveat or "epoch selected on dev" for row in study.rows)
     text = "; ".join(caveats)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _named(study: Study, row: RowResult) -> str:
-    return f"{row.name} (reference)" if study.comparisons and row is study.reference else row.name

@@ -20,16 +20,16 @@ from sdt.training.settings import Recipe
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that was made, or that is to be made."""
+    """A run of the plan, finished or not."""
 
     seed: int
     folder: RunFolder
     failure: str | None = None
-    """Why its last try failed."""
+    """Why its last attempt failed."""
 
     @property
     def state(self) -> str:
-        """In words; empty if it is finished."""
+        """A description; empty if it is finished."""
         if self.folder.finished:
             return ""
         epochs = max(len(self.folder.read_metrics()), self.folder.epochs_done)
@@ -38,7 +38,7 @@ class PlannedRun:
             return f"failed{after}: {self.failure}"
         if epochs:
             return f"unfinished{after}"
-        return "begun, no epoch finished" if (self.folder.path / "recipe.yaml").is_file() else "not begun"
+        return "started, no epoch finished" if (self.folder.path / "recipe.yaml").is_file() else "not started"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,37 +53,37 @@ class Source:
     recipe: Recipe
     recipe_file: str | None
     environment: Mapping[str, Any]
-    """Of the experiment, or of the first run; empty if it is not known."""
+    """Of the experiment, or of the first run; empty if unknown."""
     command: str | None
-    """What made it."""
+    """The command that made it."""
 
     @property
     def corpus_name(self) -> str:
-        """What its corpus is called."""
+        """The name of its corpus."""
         return str(self.environment.get("corpus_name") or "unknown")
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """Runs that differ in nothing but their seed: a line of the tables."""
+    """Runs that differ only in their seed: a line of the tables."""
 
     name: str
     source: Source
     changes: Mapping[str, object]
     """Setting to value, where it differs from the source's recipe."""
     runs: tuple[PlannedRun, ...]
-    """All that were asked for."""
+    """All planned ones."""
     result: RowResult | None
-    """Of the finished ones; None if there is none."""
+    """Of the finished runs; None if there are none."""
 
     @property
     def unfinished(self) -> list[PlannedRun]:
-        """The others."""
+        """The planned runs that are not finished."""
         return [run for run in self.runs if run.state]
 
     @property
     def histories(self) -> list[list[dict[str, Any]]]:
-        """metrics.jsonl of every finished run; of those that go on where none is finished."""
+        """metrics.jsonl of every finished run; of the unfinished runs if none is finished."""
         runs = [run for run in self.runs if not run.state] or list(self.runs)
         return [history for run in runs if (history := run.folder.read_metrics())]
 
@@ -105,17 +105,17 @@ class Study:
 
     @property
     def rows(self) -> list[RowResult]:
-        """The results of these."""
+        """The results of the finished rows."""
         return [row.result for row in self.planned if row.result]
 
     @cached_property
     def reference(self) -> RowResult | None:
-        """That of the reference, if it has a finished run."""
+        """The result of the reference, if it has a finished run."""
         return next((row for row in self.rows if row.name == self.reference_name), None)
 
     @cached_property
     def leading(self) -> list[Row]:
-        """The rows that are looked at closely: the reference, or the first one of each folder."""
+        """The rows that are shown in detail: the reference, or the first one of each folder."""
         found = [row for row in self.finished if row.name == self.reference_name]
         if len(self.sources) == 1:
             return found or self.finished[:1]
@@ -125,7 +125,7 @@ class Study:
 
     @cached_property
     def corpora(self) -> dict[str, str]:
-        """Fingerprint to name of every corpus that finished runs, or else the folders, were made on."""
+        """Fingerprint to name of every corpus of the finished runs, or else of the folders."""
         of_runs = {str(r.group.values["corpus_sha256"]): str(r.group.values["corpus"]) for r in self.rows}
         planned = {
             str(source.environment["corpus_sha256"]): source.corpus_name
@@ -136,7 +136,7 @@ class Study:
 
     @cached_property
     def split(self) -> str:
-        """The split that the results are about: test, unless a run did not look at it.
+        """The split of the scores: test, unless a run has no scores on it.
 
         Raises:
             InputError: The rows have no split in common.
@@ -145,11 +145,11 @@ class Study:
             if all(row.measured(split) for row in self.rows):
                 return split
         lacking = next(row.name for row in self.rows if not row.measured("test"))
-        raise InputError(f"{lacking}: has no scores of test, and others have none of dev; report on them one by one")
+        raise InputError(f"{lacking}: no scores on test, and other rows have none on dev; report on them separately")
 
     @cached_property
     def systems(self) -> dict[str, System | InputError]:
-        """Row to its predictions, or to what is wrong with them."""
+        """Row to its predictions, or to why they cannot be read."""
         found: dict[str, System | InputError] = {}
         for row in self.rows:
             try:
@@ -160,14 +160,14 @@ class Study:
 
     @cached_property
     def _compared(self) -> tuple[list[Comparison], str | None]:
-        """The comparisons, and why there are none or fewer."""
+        """The comparisons, and why rows are missing from them."""
         if len(self.rows) < 2:
             return [], None
         if len(self.corpora) > 1:
             return [], (
-                "the runs were made on different corpora, or on different versions of one "
-                f"({', '.join(f'{name} {sha[:12]}' for sha, name in self.corpora.items())}); their scores do not "
-                "compare and are shown beside each other only"
+                "the runs used different corpora, or different versions of one "
+                f"({', '.join(f'{name} {sha[:12]}' for sha, name in self.corpora.items())}); their scores are "
+                "not comparable"
             )
         if self.reference is None:
             return [], f"the reference {self.reference_name} has no finished run"
@@ -182,9 +182,13 @@ class Study:
         except InputError as error:
             return [], str(error)
 
+    def label(self, row: RowResult) -> str:
+        """The name of a row in tables of scores; says if it is the reference."""
+        return f"{row.name} (reference)" if self.comparisons and row is self.reference else row.name
+
     @property
     def comparisons(self) -> list[Comparison]:
-        """Each other row against the reference; none where they cannot be compared."""
+        """Each other row against the reference; empty if they cannot be compared."""
         return self._compared[0]
 
     @property
@@ -194,9 +198,9 @@ class Study:
 
     @property
     def best(self) -> str | None:
-        """The row with the highest mean weighted F1, where there are several to choose from, on one corpus.
+        """The row with the highest mean weighted F1; None with one row or several corpora.
 
-        The reference where another row is level with it.
+        Of equal rows, the reference.
         """
         if len(self.rows) < 2 or len(self.corpora) > 1:
             return None
@@ -205,7 +209,7 @@ class Study:
 
 
 def check_names(rows: Sequence[Row]) -> None:
-    """Refuse rows that could not be told apart.
+    """Check that the names of rows are unique.
 
     Raises:
         InputError: Two have the same name.
@@ -213,11 +217,11 @@ def check_names(rows: Sequence[Row]) -> None:
     names = [row.name for row in rows]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{name}: is named twice; give one of the two another name, as in OTHER={name}")
+            raise InputError(f"{name}: two rows have this name; rename one, as in OTHER={name}")
 
 
 def head_name(head: str, *, distilled: bool) -> str:
-    """A head in words: teacher and students exist only where the branches learn from the fused prediction."""
+    """The name of a classifier; teacher and students exist only with self-distillation."""
     if head == FUSED:
         return "teacher (fused)" if distilled else "fused"
     return f"{'student' if distilled else 'branch'} {head}"

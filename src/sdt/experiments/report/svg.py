@@ -1,7 +1,7 @@
 """SVG figures for HTML pages: small, reproducible, and in colours that the page controls.
 
-Figures are drawn in the colours of `PALETTE`. A file of its own keeps them, on white; inside a page each becomes a
-variable of its style sheet, so that a figure is readable on a light and on a dark ground.
+Figures are drawn in the colours of `PALETTE`. SVG files keep them, on white. In a page, each becomes a variable of the
+style sheet, so that a figure is readable in light and dark mode.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 INK, FAINT, RULE = "#1b2a41", "#5c6875", "#dde3ea"
-"""Of text, of what explains, and of lines behind the data."""
+"""Text, secondary text, and grid lines."""
 GROUND = "#fdfefe"
-"""Of what has to be as the page: the edge around a point."""
+"""The background of the page: edges of points."""
 SERIES = ("#2a6f97", "#c8553d", "#4f9d69", "#b7791f", "#7b5ea7", "#4c6a78")
-"""Of what is shown together, in this order; after the last one they begin again."""
+"""Series, in this order; used cyclically."""
 HEAT, COLD = "#7fb4d8", "#e8a08e"
-"""Behind numbers, more or less of it: what is there, and in differences what is less."""
+"""Cells of matrices, with varying opacity: positive and negative values."""
 PALETTE = {
     INK: "ink",
     FAINT: "faint",
@@ -33,12 +33,12 @@ PALETTE = {
     HEAT: "heat",
     COLD: "cold",
 }
-"""Colour to the variable that stands for it in a page."""
+"""Colour to its variable in a page."""
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _RC = {
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud, and is small
-    "text.parse_math": False,  # a label with two dollars in it is no formula
+    "svg.fonttype": "none",  # text remains text: searchable, accessible and small
+    "text.parse_math": False,  # a label with two dollar signs is not a formula
     "font.size": 9.5,
     "axes.linewidth": 0.8,
     "axes.edgecolor": FAINT,
@@ -66,27 +66,27 @@ def style() -> Any:  # noqa: ANN401 - matplotlib is not typed
 
 
 def colour(number: int) -> str:
-    """Of the series of this number, from 0."""
+    """The colour of a series; numbers start at 0."""
     return SERIES[number % len(SERIES)]
 
 
 def plain(axes: Axes, grid: Literal["both", "x", "y"] = "both") -> None:
-    """Faint lines behind the data instead of a frame."""
+    """Draw grid lines behind the data instead of a frame."""
     axes.grid(axis=grid, color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
 
 
 def render(figure: Drawing, name: str) -> str:
-    """The SVG of a figure, without what a page has no use for.
+    """The SVG of a figure, without metadata and styles.
 
     Args:
         figure: Made and drawn within `style`.
-        name: Of the figure; begins its ids, so that several figures may lie in one page.
+        name: The name of the figure; a prefix of its ids, so that ids are unique in a page.
     """
     file = io.StringIO()
     with style(), mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        # The browser's fonts draw the text in the end; it does not matter which signs matplotlib's own lacks.
+        # The browser draws the text with its own fonts; glyphs that matplotlib's font lacks do not matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(
             file, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04, metadata={"Date": None}
@@ -104,7 +104,7 @@ def in_page(svg: str) -> str:
 
 
 def on_white(svg: str) -> str:
-    """The SVG as a file of its own, readable wherever it is shown."""
+    """The content of an SVG file, on a white background."""
     head, end, rest = svg.partition(">")
     return (
         f'<?xml version="1.0" encoding="utf-8"?>\n{head}{end}<rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
@@ -112,11 +112,11 @@ def on_white(svg: str) -> str:
 
 
 def _cleaned(text: str, name: str) -> str:
-    # A label may hold signs that no XML can.
+    # A label may contain characters that XML forbids.
     root = ET.fromstring(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", text))  # noqa: S314 - our own
     for parent in list(root.iter()):
         for child in list(parent):
-            # The style would hold for the whole page.
+            # The style would apply to the whole page.
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
                 parent.remove(child)
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
@@ -125,7 +125,7 @@ def _cleaned(text: str, name: str) -> str:
     width, height = root.attrib["viewBox"].split()[2:]
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
-    # A point of the figure is as large as one of the page.
+    # Points of the figure are points of the page.
     root.set("width", f"{float(width) * 4 / 3:.0f}")
     root.set("height", f"{float(height) * 4 / 3:.0f}")
     root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
@@ -135,7 +135,7 @@ def _cleaned(text: str, name: str) -> str:
 
 
 def _tidy(element: ET.Element, used: set[str], name: str) -> None:
-    """Keep an id only where something refers to it, named after the figure; round what is finer than a pixel."""
+    """Keep only ids that are referred to, with the name as prefix; round coordinates to a hundredth of a pixel."""
     if element.get("id") in used:
         element.set("id", f"{name}-{element.get('id')}")
     else:
@@ -148,7 +148,7 @@ def _tidy(element: ET.Element, used: set[str], name: str) -> None:
             value = re.sub(r"-?\d+\.\d+", _short, value)
         element.set(key, value)
     if element.tag == f"{{{_SVG}}}text":
-        # A page has fonts of its own; a file of its own takes any without serifs.
+        # A page has its own fonts; a file uses any sans-serif font.
         element.set("style", re.sub(r"'DejaVu Sans'(, '[^']*')*, sans-serif", "sans-serif", element.get("style", "")))
         if element.get("transform", "").startswith("rotate(0 "):
             del element.attrib["transform"]

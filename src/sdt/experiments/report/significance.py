@@ -14,12 +14,12 @@ from sdt.experiments.report.study import Study
 from sdt.experiments.report.svg import FAINT, GROUND, INK, SERIES, plain, render, style
 
 _HOW_TO_READ = (
-    "Points, row minus reference. Interval and p: paired bootstrap over the conversations of the test set ({}), that "
-    "is, other test sets and the same models. t-test and Wilcoxon: over seeds{}. –: not estimable or undefined, {}."
+    "Points, row minus reference. Interval and p: paired bootstrap over the {} conversations of the test set, with "
+    "fixed models. t-test and Wilcoxon test: over seeds{}. –: not estimable or undefined, {}."
 )
 
 
-def differences(study: Study) -> Section | None:
+def significance(study: Study) -> Section | None:
     """None if nothing is compared."""
     found = study.comparisons
     if not found:
@@ -55,7 +55,7 @@ def _measure(found: list[Comparison], name: str) -> Table:
         ),
         _HOW_TO_READ.format(first.reference.conversations, tests, _reasons(found, name))
         if name == MAIN
-        else f"Read as the table of weighted F1{tests}.",
+        else f"Columns as in the table of weighted F1{tests}.",
     )
 
 
@@ -89,7 +89,7 @@ def _starred(of: Comparison, label: str) -> str:
 
 
 def forest_figure(study: Study) -> Figure:
-    """A panel for each measure, a line for each row; study has comparisons."""
+    """A panel for each metric, a line for each row; the study has comparisons."""
     found = study.comparisons
     reference = found[0].reference.name
     level = f"{100 * found[0].level:g} %"
@@ -105,8 +105,7 @@ def forest_figure(study: Study) -> Figure:
         "forest",
         f"Differences to {reference}",
         f"Points of the measure, row minus {reference}, with the {level} interval by the bootstrap over conversations. "
-        f"Filled points: p < {LIKELY:g} after Holm's correction; hollow ones are not more than noise of the test "
-        "set can make.",
+        f"Filled points: p < {LIKELY:g} after Holm's correction. Hollow points: not significant.",
         f"Difference in weighted F1 to {reference}: "
         + "; ".join(
             f"{of.other.name} {100 * (d := of.differences[MAIN]).value:+.1f}, "
