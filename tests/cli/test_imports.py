@@ -24,4 +24,5 @@ def test_a_prediction_imports_no_other_command(tmp_path: Path) -> None:
     commands = {module for module, _ in COMMANDS.values()}
     assert modules & commands == {"sdt.cli.predict"}
     assert not {name for name in modules if name.startswith(("sdt.corpus.", "sdt.serving", "sdt.experiments"))}
+    assert "sdt.training.schema" not in modules  # it imports pydantic
     assert len(modules) <= MOST
