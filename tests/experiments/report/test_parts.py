@@ -70,7 +70,7 @@ def test_the_order_of_the_sections(document: Document) -> None:
         "Training curves",
         "Calibration",
         "Confusion matrices",
-        "Error analysis by subgroup",
+        "Error analysis",
         "Data",
         "Settings",
         "Environment and commands",
@@ -294,7 +294,7 @@ def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
     titles = [section.title for section in found.sections]
     assert "Scores" in titles
     assert "Confusion matrices" not in titles
-    assert "Error analysis by subgroup" not in titles
+    assert "Error analysis" not in titles
 
 
 def test_the_environment_says_how_many_processes_trained_together(experiment: Path, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def subgroups(study: Study) -> Section | None:
         "Scores on subgroups of the test set, with intervals by the bootstrap over conversations. Class frequencies "
         "differ between subgroups, which also changes scores."
     )
-    return _one_or_more("Error analysis by subgroup", parts, explained)
+    return _one_or_more("Error analysis", parts, explained)
 
 
 def _subgroups_of(study: Study, row: Row, system: System, suffix: str) -> Section:
