@@ -16,6 +16,22 @@ MOST_LABELS = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A recognised word."""
+
+    text: str
+    """With its punctuation, without white space around it."""
+    start: float
+    """Seconds from the beginning of the recording."""
+    end: float
+    """Seconds from the beginning of the recording."""
+    probability: float | None = None
+    """How sure the recogniser is; None if it does not say."""
+    overlapped: bool = False
+    """Whether another speaker speaks at the same time, so that the speaker of the word is uncertain."""
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One turn of one speaker."""
 
@@ -31,6 +47,8 @@ class Utterance:
     """Seconds from the beginning of the recording."""
     review: Review | None = None
     """How a reviewer of a prediction set `label`; None for other labels."""
+    words: tuple[Word, ...] = ()
+    """The words of `text` with their times, if a recogniser gave them."""
 
 
 @dataclass(frozen=True, slots=True)

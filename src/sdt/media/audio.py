@@ -187,7 +187,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
             if frame is None:
                 sound.corrupt = True
                 continue
-            piece = _scaled(frame)
+            piece = scaled(frame)
             stamp = None if frame.time is None else frame.time - zero
             if not sound.rate:
                 sound.rate, channels = frame.sample_rate, piece.shape[0]
@@ -213,7 +213,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
     return sound
 
 
-def _scaled(frame: AudioFrame) -> Samples:
+def scaled(frame: AudioFrame) -> Samples:
     """A frame's samples as float32 [channels, n] in [-1, 1]."""
     packed: npt.NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:

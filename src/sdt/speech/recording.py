@@ -1,0 +1,273 @@
+"""A recording to a transcript, in two passes: who speaks when, then who says which words.
+
+Both passes read the sound in pieces and keep the results of every finished piece in a cache, so that memory does not
+grow with the recording and a stopped transcription resumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from sdt.conversation import Conversation, Utterance, Word
+from sdt.cores import usable_cores
+from sdt.errors import InputError
+from sdt.formats.transcript import Transcript
+from sdt.media.audio import SILENCE, Audio
+from sdt.media.blocks import audio_blocks
+from sdt.media.clip import MediaProblem, container_seconds
+from sdt.speech.acoustics import SHA256, WINDOW, Acoustics
+from sdt.speech.engines import load_transcriber
+from sdt.speech.pieces import PieceStore
+from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear
+from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber
+from sdt.speech.turns import SpeakerTurn, check_names, speaker_name
+from sdt.speech.utterances import attribute, cut, doubtful_note
+
+DEFAULT = "tiny.en"
+"""The recogniser that `[speech]` brings along."""
+BLOCK = 60.0
+"""Seconds that are decoded at once."""
+PIECE, CUT_FROM = 300.0, 240.0
+"""Seconds: a piece of recognition is at most 300 s long, and ends in the longest pause after 240 s."""
+SAME = 0.999
+"""Two channels whose correlation is higher carry the same sound."""
+
+Channels = Literal["mix", "speakers"]
+Progress = Callable[[str, float, float], None]
+"""Called with the stage (`speakers` or `words`), the seconds done, and all seconds (0 if unknown)."""
+
+
+@dataclass(frozen=True)
+class SpeechOptions:
+    """How recordings are transcribed."""
+
+    transcriber: str = DEFAULT
+    """`tiny.en`, `base`, a size of Whisper, a folder, a hub id, or ENGINE:WEIGHTS."""
+    language: str | None = None
+    """ISO 639-1; None to detect it."""
+    speakers: SpeakerCount | None = None
+    """How many speakers there are; None to find it."""
+    channels: Channels = "mix"
+    """`speakers`: each channel is one speaker, as in most recordings of calls."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The name of a speaker to what replaces it."""
+    download: bool = False
+    """Whether weights may be downloaded."""
+    threads: int | None = None
+    """CPU threads; None for all cores."""
+
+
+class RecordingTranscriber:
+    """Transcribes recordings with the same options; the models are loaded at first use.
+
+    Args:
+        options: How to transcribe.
+        cache: A folder for the results of finished pieces; None to keep none.
+
+    Example:
+        >>> transcriber = RecordingTranscriber(SpeechOptions(speakers=SpeakerCount(2, 2)))  # doctest: +SKIP
+        >>> [conversation] = transcriber(Path("call.wav")).conversations  # doctest: +SKIP
+    """
+
+    def __init__(self, options: SpeechOptions | None = None, cache: Path | None = None) -> None:
+        self.options = options or SpeechOptions()
+        self._store = PieceStore(cache)
+        self._threads = self.options.threads or usable_cores()
+        self._transcriber: Transcriber | None = None
+        self._acoustics: Acoustics | None = None
+
+    def load(self) -> Transcriber:
+        """Load the recogniser.
+
+        Raises:
+            InputError: It does not exist, or does not know the language.
+            MissingDependencyError: A package or the weights are not installed.
+        """
+        if self._transcriber is None:
+            wanted, language = self.options.transcriber, self.options.language
+            found = load_transcriber(wanted, threads=self._threads, download=self.options.download)
+            if language is not None and language not in found.languages:
+                known = ", ".join(found.languages[:5]) + (", ..." if len(found.languages) > 5 else "")
+                hint = "; --transcriber base knows 99 languages" if wanted == DEFAULT else ""
+                raise InputError(f"--language {language}: {wanted} knows {known}{hint}")
+            self._transcriber = found
+        return self._transcriber
+
+    def __call__(
+        self, path: Path, turns: Sequence[SpeakerTurn] | None = None, progress: Progress | None = None
+    ) -> Transcript:
+        """Transcribe a recording.
+
+        Args:
+            path: The recording.
+            turns: Who speaks when, if it is known; diarization is skipped.
+            progress: Called when a part of a stage is done.
+
+        Returns:
+            One conversation with the name of the file, whose utterances have `words`. The notes say which models did
+            it, and what is uncertain.
+
+        Raises:
+            InputError: The recording cannot be decoded, nothing is said in it, or see `load`.
+            MissingDependencyError: See `load`.
+        """
+        transcriber = self.load()
+        try:
+            seconds = container_seconds(path)
+            tell = _bounded(progress, seconds)
+            self._store.open(path)
+            if self.options.channels == "speakers":
+                spoken, language = self._by_channel(path, transcriber, tell)
+                how = "speakers by channel"
+            else:
+                if turns is None:
+                    turns = diarize(list(self._windows(path, tell)), self.options.speakers)
+                    how = f"speakers by segmentation-3.0 and CAM++ ({len({turn.speaker for turn in turns})} found)"
+                else:
+                    how = "speakers as given"
+                words, language = self._words(path, transcriber, turns, None, tell)
+                spoken = attribute(words, turns) if turns else []
+        except MediaProblem as problem:
+            raise InputError(f"{path}: {problem.reason}") from None
+        utterances = cut(spoken)
+        if not utterances:
+            raise InputError(f"{path}: no speech was recognised in this recording")
+        check_names(self.options.names, (utterance.speaker for utterance in utterances))
+        named = tuple(_renamed(utterance, self.options.names) for utterance in utterances)
+        notes = [f"words by {transcriber.name} ({language}), {how}", *doubtful_note(named)]
+        conversation = Conversation(path.stem, named)
+        clips = {(conversation.id, utterance.id): path for utterance in named}
+        return Transcript([conversation], clips, [f"{path.name}: {note}" for note in notes])
+
+    def turns(self, path: Path, progress: Progress | None = None) -> list[SpeakerTurn]:
+        """Who speaks when, without words.
+
+        Raises:
+            InputError: The recording cannot be decoded.
+            MissingDependencyError: A package is not installed.
+        """
+        try:
+            self._store.open(path)
+            return diarize(
+                list(self._windows(path, _bounded(progress, container_seconds(path)))), self.options.speakers
+            )
+        except MediaProblem as problem:
+            raise InputError(f"{path}: {problem.reason}") from None
+
+    def _windows(self, path: Path, tell: Callable[[str, float], None]) -> Iterator[Window]:
+        """All windows of a recording; those of a block are cached together."""
+        samples, begin = np.zeros(0, dtype=np.float32), 0.0  # what windows still need, and where it begins
+        for block in audio_blocks(path, BLOCK):
+            samples = np.concatenate([samples, _mono(block)])
+            count = 1 + int((len(samples) / RATE - WINDOW) / STEP) if len(samples) >= WINDOW * RATE else 0
+            if count:
+                yield from self._heard(begin, samples, count)
+                begin, samples = begin + STEP * count, samples[round(STEP * count * RATE) :]
+                tell("speakers", begin)
+        if begin == 0 or len(samples) / RATE > WINDOW - STEP:  # not all of it is in the windows before
+            yield from self._heard(begin, samples, 1)
+        tell("speakers", begin + len(samples) / RATE)
+
+    def _heard(self, begin: float, samples: Samples, count: int) -> list[Window]:
+        """The first windows of these samples, which begin at `begin`."""
+        key = ("speakers", *SHA256.values(), STEP, begin, count, len(samples))
+        if (kept := self._store.windows(key)) is not None:
+            return kept
+        if self._acoustics is None:
+            self._acoustics = Acoustics(threads=self._threads)
+        step, size = round(STEP * RATE), round(WINDOW * RATE)
+        found = [hear(self._acoustics, samples[k * step : k * step + size], begin + STEP * k) for k in range(count)]
+        self._store.keep_windows(key, found)
+        return found
+
+    def _by_channel(
+        self, path: Path, transcriber: Transcriber, tell: Callable[[str, float], None]
+    ) -> tuple[list[tuple[str, Word]], str]:
+        """The words of each channel."""
+        first = next(audio_blocks(path, BLOCK))
+        if len(first.samples) < 2:
+            raise InputError(f"{path}: --channels speakers: the recording has one channel; use --channels mix")
+        if _same(first):
+            raise InputError(f"{path}: --channels speakers: the channels carry the same sound; use --channels mix")
+        spoken: list[tuple[str, Word]] = []
+        language = ""
+        for channel in range(len(first.samples)):
+            words, language = self._words(path, transcriber, [], channel, tell)
+            spoken += [(speaker_name(channel), word) for word in words]
+        return sorted(spoken, key=lambda one: one[1].start), language
+
+    def _words(
+        self,
+        path: Path,
+        transcriber: Transcriber,
+        turns: Sequence[SpeakerTurn],
+        channel: int | None,
+        tell: Callable[[str, float], None],
+    ) -> tuple[list[Word], str]:
+        """The words of the mixed channels, or of one, and the language."""
+        found: list[Word] = []
+        language = self.options.language
+        for begin, samples in _pieces(path, turns, channel):
+            key = ("words", transcriber.name, language, channel, round(begin, 3), len(samples))
+            recognised = self._store.words(key)
+            if recognised is None:
+                loud = len(samples) and float(np.abs(samples).max()) >= SILENCE
+                recognised = transcriber.words(samples, language) if loud else Recognised([], language or "")
+                self._store.keep_words(key, recognised)
+            language = language or (recognised.language if recognised.words else None)
+            found += [_later(word, begin) for word in recognised.words]
+            tell("words", begin + len(samples) / RATE)
+        return found, language or "no words"
+
+
+def _pieces(path: Path, turns: Sequence[SpeakerTurn], channel: int | None) -> Iterator[tuple[float, Samples]]:
+    """(start in seconds, samples at 16 kHz) of pieces that end in pauses."""
+    samples, begin = np.zeros(0, dtype=np.float32), 0.0
+    for block in audio_blocks(path, BLOCK):
+        samples = np.concatenate([samples, _mono(block, channel)])
+        while len(samples) >= PIECE * RATE:
+            place = _pause(turns, begin + CUT_FROM, begin + PIECE)
+            size = round((place - begin) * RATE)
+            yield begin, samples[:size]
+            samples, begin = samples[size:], place
+    if len(samples):
+        yield begin, samples
+
+
+def _pause(turns: Sequence[SpeakerTurn], start: float, end: float) -> float:
+    """The middle of the longest time between `start` and `end` in which nobody speaks; the end if there is none."""
+    best, place, last = 0.0, end, start
+    for turn in turns:
+        if turn.end < start or turn.start > end:
+            continue
+        if turn.start - last > best:
+            best, place = turn.start - last, (turn.start + last) / 2
+        last = max(last, turn.end)
+    return (last + end) / 2 if end - last > best and turns else place
+
+
+def _mono(block: Audio, channel: int | None = None) -> Samples:
+    return (block if channel is None else Audio(block.samples[channel : channel + 1], block.rate)).mono(RATE)
+
+
+def _same(block: Audio) -> bool:
+    """Whether all channels carry the same sound."""
+    first = block.samples[0]
+    return all(np.abs(first).max() > 0 and np.corrcoef(first, other)[0, 1] > SAME for other in block.samples[1:])
+
+
+def _later(word: Word, begin: float) -> Word:
+    return Word(word.text, round(word.start + begin, 3), round(word.end + begin, 3), word.probability)
+
+
+def _renamed(utterance: Utterance, names: Mapping[str, str]) -> Utterance:
+    return replace(utterance, speaker=names.get(utterance.speaker, utterance.speaker))
+
+
+def _bounded(progress: Progress | None, seconds: float) -> Callable[[str, float], None]:
+    return lambda stage, done: progress(stage, min(done, seconds) if seconds else done, seconds) if progress else None

@@ -1,0 +1,46 @@
+"""The protocol of speech recognisers: from sound to words with times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sdt.conversation import Word
+
+RATE = 16_000
+"""Samples per second of the sound that recognisers hear."""
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The words of a piece of sound."""
+
+    words: Sequence[Word]
+    """In order of time; seconds from the start of the piece. The text of a word has no spaces around it."""
+    language: str
+    """ISO 639-1."""
+    probability: float = 1.0
+    """How sure the language is, if the engine detected it."""
+
+
+class Transcriber(Protocol):
+    """A speech recogniser."""
+
+    name: str
+    """For messages and keys of caches: names the engine and the weights."""
+    languages: Sequence[str]
+    """The languages that it knows (ISO 639-1); one, if it knows only one."""
+
+    def words(self, samples: Samples, language: str | None) -> Recognised:
+        """Recognise the words of a piece of sound of some minutes.
+
+        Args:
+            samples: [n] at 16 kHz, in [-1, 1].
+            language: One of `languages`; None to detect it.
+        """
