@@ -32,6 +32,26 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """A stretch of time in which one speaker speaks without a longer pause; turns of several speakers can overlap."""
+
+    speaker: str
+    start: float
+    """Seconds from the start of the recording."""
+    end: float
+    """Seconds from the start of the recording."""
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+        return self.end - self.start
+
+    def overlap(self, start: float, end: float) -> float:
+        """The seconds that this turn and a time range have in common."""
+        return max(0.0, min(self.end, end) - max(self.start, start))
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One turn of one speaker."""
 

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "representations": ("sdt.cli.representations", "plot and measure the embeddings before and after fusion"),
     "predict": ("sdt.cli.predict", "predict the emotion of every utterance of a conversation"),
+    "transcribe": ("sdt.cli.transcribe", "transcribe recordings: who says what when"),
     "watch": ("sdt.cli.watch", "predict the emotion of every utterance as it is typed or piped in"),
     "explain": ("sdt.cli.explain", "explain a model's predictions for one conversation"),
     "serve": ("sdt.cli.serve", "answer requests for predictions over HTTP"),

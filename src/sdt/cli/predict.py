@@ -1,12 +1,14 @@
 """Predict the emotion of every utterance of a conversation from its text, audio and video.
 
 TRANSCRIPT is a transcript (plain text with lines "Speaker: text", CSV, TSV, JSON Lines, SRT or WebVTT), a folder of
-transcripts, a recording, which counts as one utterance, or a folder of recordings, one for each utterance. --media
+transcripts, a recording, or a folder of recordings, one for each utterance. A recording without a transcript is
+transcribed first: speakers are told apart and words recognised, offline (see sdt transcribe). --media
 names the recording of the whole conversation, which is split by the times of the transcript, or a folder with one clip
 for each utterance: dia1_utt0.mp4 (as in MELD), CONVERSATION_UTTERANCE.wav or UTTERANCE.wav. Modalities that cannot be
 extracted are missing; the number of such utterances is printed. An utterance without any modality has no emotion.
 
   sdt predict chat.txt
+  sdt predict talk.mp4 --speakers 2
   sdt predict talk.srt --media talk.mp4
   sdt predict talk.srt --media talk.mp4 --output emotions.vtt
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
@@ -42,11 +44,13 @@ from sdt.cli.options import (
     import_code,
     windows_of,
 )
+from sdt.cli.speech_options import add_speech_options
 from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.conversation import Conversation
+    from sdt.formats import Transcript
     from sdt.prediction.predictions import Predictions
 
 FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
@@ -73,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_encoding_option(parser)
     add_window_options(parser)
+    add_speech_options(parser)
     add_code_option(parser)
     add_cluster_options(parser, "batches of conversations")
     add_device_option(parser)
@@ -82,15 +87,13 @@ def run(options: argparse.Namespace) -> int | None:
     """Read, predict, print or write."""
     from rich.console import Console
 
-    from sdt.prediction.inputs import read_input
-
     windows_of(options)  # report errors before the work
     check_cluster_options(options)
     import_code(options)
     if options.cluster is not None:
         return _on_cluster(options)
     format_ = _format(options.output, options.format)
-    transcript = read_input(options.transcript, encoding=options.encoding)  # before the model is loaded
+    transcript = _read(options)  # before the model is loaded
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
         from sdt.models.hub import DEFAULT
@@ -117,6 +120,32 @@ def run(options: argparse.Namespace) -> int | None:
     for note in found.notes:
         console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
+
+
+def _read(options: argparse.Namespace) -> Transcript:
+    """The transcript, or that of a recording."""
+    from sdt.cli.speech_options import recording_transcriber, speech_progress, stopped_message, used_speech_options
+    from sdt.media.recordings import is_recording
+    from sdt.prediction.inputs import read_input
+
+    path: Path = options.transcript
+    used = used_speech_options(options)
+    if not (path.is_file() and is_recording(path)):
+        if used and path.exists():
+            raise InputError(f"{used[0]}: only for a recording without a transcript; {path} is none")
+        return read_input(path, encoding=options.encoding)
+    if options.media is not None:
+        raise InputError(f"--media: not with a recording; {path} is transcribed and is the recording")
+    from sdt.speech.given import read_given
+
+    transcriber = recording_transcriber(options)
+    given = read_given(options.turns, path) if options.turns else None
+    try:
+        with speech_progress() as progress:
+            return read_input(path, transcribe=lambda recording: transcriber(recording, given, progress))
+    except KeyboardInterrupt as stopped:
+        print(f"sdt: {stopped_message(options)}", file=sys.stderr)
+        sys.exit(exit_code(stopped))
 
 
 def _on_cluster(options: argparse.Namespace) -> int | None:

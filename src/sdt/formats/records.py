@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sdt.conversation import Prediction, Utterance
+from sdt.formats.words import word_records
 
 
 def utterance_record(prediction: Prediction, said: Utterance) -> dict[str, object]:
-    """The utterance and its prediction, with `label` and `review` if they are set. Times are rounded to 1 ms."""
+    """The utterance with its `label`, `review` and `words`, if it has them, and its prediction. Times are rounded to 1 ms."""
     given = {name: value for name, value in (("label", said.label), ("review", said.review)) if value is not None}
     return {
         "conversation": prediction.conversation,
@@ -19,6 +20,7 @@ def utterance_record(prediction: Prediction, said: Utterance) -> dict[str, objec
         "end": None if said.end is None else round(said.end, 3),
         **given,
         **prediction_record(prediction),
+        **({"words": word_records(said.words)} if said.words else {}),
     }
 
 
@@ -45,7 +47,9 @@ def flatten(record: dict[str, object]) -> dict[str, object]:
 
     Missing values are None; a record without an emotion has none of these columns.
     """
-    row = {name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights")}
+    row = {
+        name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights", "words")
+    }
     probabilities, branches, weights = (
         record["probabilities"],
         record.get("branches", {}),

@@ -32,9 +32,12 @@ from sdt.formats.columns import canonical_name, canonical_names, cell_number, ce
 from sdt.formats.csv_lines import delimiter_of, read_csv
 from sdt.formats.json_records import json_line, json_lines
 from sdt.formats.transcript import Turn, tidy
+from sdt.formats.words import read_words
 from sdt.text import repair_windows1252
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "review", "media")
+WORDS = "words"
+"""The key of the words with their times in JSON; see `sdt.formats.words`."""
 MELD = {
     "Dialogue_ID": "conversation",
     "Utterance_ID": "utterance",
@@ -125,9 +128,8 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     names, records = _own_names(names, records)
     records, notes = _in_seconds(names, records)
     predicted = set(_PREDICTED) <= set(names)
-    ignored = check_columns(
-        path, [n for n in names if n in COLUMNS] if predicted else names, columns=COLUMNS, required=()
-    )
+    known = [n for n in names if n in COLUMNS] if predicted else [n for n in names if n != WORDS]
+    ignored = check_columns(path, known, columns=COLUMNS, required=())
     if records and not {"text", "start", "media"} & set(names):
         raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
@@ -247,6 +249,7 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         clip=resolve_beside(path, said["media"]) if said["media"] else None,
         conversation=said["conversation"],
         review=_review(where, said["review"]) if said["label"] else None,
+        words=read_words(where, words) if isinstance(words := record.get(WORDS), list) else (),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdt.conversation import Conversation, Review, Utterance
+from sdt.conversation import Conversation, Review, SpeakerTurn, Utterance, Word
 from sdt.errors import InputError, quoted
 from sdt.text import repair_windows1252
 
@@ -24,6 +24,8 @@ class Transcript:
     not checked."""
     notes: list[str]
     """Repairs and assumptions, one line each."""
+    turns: Sequence[SpeakerTurn] = ()
+    """Who speaks when in a recording, in order of time, if it is known; also where no word was recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Turn:
     clip: Path | None = None
     conversation: str | None = None
     review: Review | None = None
+    words: tuple[Word, ...] = ()
     changed: bool = False
     """Whether the file marks a change of speaker without a name."""
 
@@ -87,7 +90,9 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
                 raise InputError(
                     f"{path}, line {turn.line}: conversation {quoted(name)} has two utterances {quoted(id_)}"
                 )
-            utterances[id_] = Utterance(id_, speaker, turn.text, turn.label, turn.start, turn.end, turn.review)
+            utterances[id_] = Utterance(
+                id_, speaker, turn.text, turn.label, turn.start, turn.end, turn.review, turn.words
+            )
             if turn.clip is not None:
                 clips[name, id_] = turn.clip
         conversations.append(Conversation(name, tuple(utterances.values())))

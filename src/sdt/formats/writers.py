@@ -160,7 +160,7 @@ def _write_csv(_: Path, said: Sequence[Said], file: TextIO) -> None:
     writer.writerows(rows)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A value as a spreadsheet may have it.
 
     What begins like a formula would be run there. A tab before it keeps it from that, is not seen, and is no part of
@@ -171,7 +171,7 @@ def _cell(value: object) -> object:
 
 def _rows(said: Sequence[Said]) -> Iterator[dict[str, object]]:
     for _conversation, utterance, prediction in said:
-        yield {name: _cell(value) for name, value in flatten(utterance_record(prediction, utterance)).items()}
+        yield {name: cell(value) for name, value in flatten(utterance_record(prediction, utterance)).items()}
 
 
 def _names(rows: Iterable[dict[str, object]]) -> list[str]:
@@ -189,7 +189,7 @@ def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:
         text = escape_webvtt(tidy(f"{mark(utterance, prediction)} {utterance.text or ''}"))
         file.write(
             (f"\n{tidy(utterance.id)}\n" if named else "\n")
-            + f"{_time(start, '.')} --> {_time(end, '.')}\n"
+            + f"{timestamp(start, '.')} --> {timestamp(end, '.')}\n"
             + f"<v {escape_webvtt(tidy(utterance.speaker))}><{class_}>{text}</c>\n"
         )
 
@@ -197,7 +197,7 @@ def _write_webvtt(path: Path, said: Sequence[Said], file: TextIO) -> None:
 def _write_srt(path: Path, said: Sequence[Said], file: TextIO) -> None:
     for number, (start, end, utterance, prediction) in enumerate(_timed(path, said, "SRT"), start=1):
         text = tidy(f"{utterance.speaker}: {mark(utterance, prediction)} {utterance.text or ''}")
-        file.write(f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{escape_srt(text)}\n\n")
+        file.write(f"{number}\n{timestamp(start, ',')} --> {timestamp(end, ',')}\n{escape_srt(text)}\n\n")
 
 
 def _timed(path: Path, said: Sequence[Said], name: str) -> Iterator[tuple[int, int, Utterance, Prediction]]:
@@ -214,7 +214,8 @@ def _timed(path: Path, said: Sequence[Said], name: str) -> Iterator[tuple[int, i
         yield start, max(round(1000 * end), start + 1), utterance, prediction
 
 
-def _time(milliseconds: int, point: str) -> str:
+def timestamp(milliseconds: int, point: str) -> str:
+    """A time as `HH:MM:SS.mmm`, with this decimal point."""
     seconds, rest = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{point}{rest:03}"

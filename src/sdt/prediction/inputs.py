@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,13 +34,20 @@ class ClipFolder(Transcript):
     recordings: Recordings = field(default_factory=Recordings)
 
 
-def read_input(given: Input, *, encoding: str | None = None) -> Transcript:
+TranscribeRecording = Callable[[Path], Transcript]
+"""Makes the transcript of a recording; `sdt.speech.recording.RecordingTranscriber` is one."""
+
+
+def read_input(
+    given: Input, *, encoding: str | None = None, transcribe: TranscribeRecording | None = None
+) -> Transcript:
     """The conversations to predict on.
 
     Args:
         given: The path of a transcript, of a folder of transcripts, of a folder of clips, or of a recording, which is
-            then one utterance without words; or a transcript, a conversation, several, or the utterances of one.
+            then transcribed; or a transcript, a conversation, several, or the utterances of one.
         encoding: The encoding of the transcripts; None to tell it.
+        transcribe: Transcribes a recording; None for a `RecordingTranscriber` with its defaults.
 
     Raises:
         InputError: The file cannot be used; two conversations have the same id, or two utterances of one; or a
@@ -52,7 +59,7 @@ def read_input(given: Input, *, encoding: str | None = None) -> Transcript:
         'Ben'
     """
     if isinstance(given, str | Path):
-        transcript = _read_path(Path(given), encoding)
+        transcript = _read_path(Path(given), encoding, transcribe)
     elif isinstance(given, Transcript):
         transcript = given
     elif isinstance(given, Conversation):
@@ -81,13 +88,18 @@ def recordings_of(transcript: Transcript, conversations: Sequence[Conversation],
 
 def read_parts(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
+    if path.is_file() and is_recording(path):
+        raise InputError(
+            f"{path}: a recording without a transcript; transcribe it first: sdt transcribe {path} --output "
+            f"{path.stem}.jsonl"
+        )
     one_by_one = path.is_dir() and _holds_transcripts(path)
-    for part in each_transcript(path, encoding=encoding) if one_by_one else [_read_path(path, encoding)]:
+    for part in each_transcript(path, encoding=encoding) if one_by_one else [_read_path(path, encoding, None)]:
         _check(part.conversations)
         yield part
 
 
-def _read_path(path: Path, encoding: str | None) -> Transcript:
+def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording | None) -> Transcript:
     try:
         path.stat()
     except (OSError, ValueError):
@@ -99,8 +111,11 @@ def _read_path(path: Path, encoding: str | None) -> Transcript:
         return read_transcripts(path, encoding=encoding) if _holds_transcripts(path) else _read_clips(path)
     if not is_recording(path):
         return read_transcript(path, encoding=encoding)
-    note = f"{path.name}: a recording with no transcript: taken to be one utterance without words"
-    return Transcript([Conversation(path.stem, (Utterance("0", FIRST_SPEAKER),))], {(path.stem, "0"): path}, [note])
+    if transcribe is None:
+        from sdt.speech.recording import RecordingTranscriber  # only recordings need it
+
+        transcribe = RecordingTranscriber()
+    return transcribe(path)
 
 
 def _items(given: object) -> list[object]:
@@ -158,7 +173,7 @@ def _read_clips(folder: Path) -> Transcript:
         for id in dict.fromkeys(conversation for conversation, _ in order)
     ]
     note = f"{folder}: clips of {len(named)} utterances; who speaks and what is said is not known"
-    return ClipFolder(conversations, {}, [note], Recordings(named))
+    return ClipFolder(conversations, {}, [note], recordings=Recordings(named))
 
 
 def _holds_transcripts(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from sdt.conversation import Conversation, Utterance, Word
+from sdt.conversation import Conversation, SpeakerTurn, Utterance, Word
 from sdt.cores import usable_cores
 from sdt.errors import InputError
 from sdt.formats.transcript import Transcript
@@ -22,11 +22,12 @@ from sdt.media.blocks import audio_blocks
 from sdt.media.clip import MediaProblem, container_seconds
 from sdt.speech.acoustics import SHA256, WINDOW, Acoustics
 from sdt.speech.engines import load_transcriber
+from sdt.speech.given import Given
 from sdt.speech.pieces import PieceStore
 from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear
 from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber
-from sdt.speech.turns import SpeakerTurn, check_names, speaker_name
-from sdt.speech.utterances import attribute, cut, doubtful_note
+from sdt.speech.turns import check_names, speaker_name
+from sdt.speech.utterances import attribute, cut, doubtful_note, nearest_speaker, spans
 
 DEFAULT = "tiny.en"
 """The recogniser that `[speech]` brings along."""
@@ -98,14 +99,12 @@ class RecordingTranscriber:
             self._transcriber = found
         return self._transcriber
 
-    def __call__(
-        self, path: Path, turns: Sequence[SpeakerTurn] | None = None, progress: Progress | None = None
-    ) -> Transcript:
+    def __call__(self, path: Path, given: Given | None = None, progress: Progress | None = None) -> Transcript:
         """Transcribe a recording.
 
         Args:
             path: The recording.
-            turns: Who speaks when, if it is known; diarization is skipped.
+            given: What is known of it; that is not done again.
             progress: Called when a part of a stage is done.
 
         Returns:
@@ -116,33 +115,55 @@ class RecordingTranscriber:
             InputError: The recording cannot be decoded, nothing is said in it, or see `load`.
             MissingDependencyError: See `load`.
         """
-        transcriber = self.load()
+        given = given or Given()
+        if not (given.words or given.utterances):
+            self.load()  # before the work
         try:
-            seconds = container_seconds(path)
-            tell = _bounded(progress, seconds)
+            tell = _bounded(progress, container_seconds(path))
             self._store.open(path)
-            if self.options.channels == "speakers":
-                spoken, language = self._by_channel(path, transcriber, tell)
-                how = "speakers by channel"
-            else:
-                if turns is None:
-                    turns = diarize(list(self._windows(path, tell)), self.options.speakers)
-                    how = f"speakers by segmentation-3.0 and CAM++ ({len({turn.speaker for turn in turns})} found)"
-                else:
-                    how = "speakers as given"
-                words, language = self._words(path, transcriber, turns, None, tell)
-                spoken = attribute(words, turns) if turns else []
+            utterances, turns, how = self._utterances(path, given, tell)
         except MediaProblem as problem:
             raise InputError(f"{path}: {problem.reason}") from None
-        utterances = cut(spoken)
         if not utterances:
             raise InputError(f"{path}: no speech was recognised in this recording")
-        check_names(self.options.names, (utterance.speaker for utterance in utterances))
-        named = tuple(_renamed(utterance, self.options.names) for utterance in utterances)
-        notes = [f"words by {transcriber.name} ({language}), {how}", *doubtful_note(named)]
-        conversation = Conversation(path.stem, named)
-        clips = {(conversation.id, utterance.id): path for utterance in named}
-        return Transcript([conversation], clips, [f"{path.name}: {note}" for note in notes])
+        names = self.options.names
+        check_names(names, (utterance.speaker for utterance in utterances))
+        named = [
+            replace(utterance, speaker=names.get(utterance.speaker, utterance.speaker)) for utterance in utterances
+        ]
+        conversation = Conversation(path.stem, tuple(named))
+        return Transcript(
+            [conversation],
+            {(conversation.id, utterance.id): path for utterance in named},
+            [f"{path.name}: {note}" for note in (how, *doubtful_note(named))],
+            [replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in turns],
+        )
+
+    def _utterances(
+        self, path: Path, given: Given, tell: Callable[[str, float], None]
+    ) -> tuple[list[Utterance], Sequence[SpeakerTurn], str]:
+        """The utterances, the speaker turns, and a note on who found them."""
+        if self.options.channels == "speakers":
+            spoken, how = self._by_channel(path, tell)
+            utterances = cut(spoken)
+            return utterances, spans(utterances), f"{how}, speakers by channel"
+        said = [pair for pair in given.words if pair[0] is not None]
+        if given.words and len(said) == len(given.words):
+            utterances = cut([(speaker, word) for speaker, word in said if speaker is not None])
+            return utterances, spans(utterances), "words and speakers as given"
+        if given.utterances and all(utterance.speaker for utterance in given.utterances):
+            return list(given.utterances), spans(given.utterances), "utterances and speakers as given"
+        turns, by = given.turns, "as given"
+        if turns is None:
+            turns = diarize(list(self._windows(path, tell)), self.options.speakers)
+            by = f"by segmentation-3.0 and CAM++ ({len({turn.speaker for turn in turns})} found)"
+        if given.utterances:
+            named = [replace(one, speaker=nearest_speaker(one, turns)) for one in given.utterances]
+            return named, turns, f"utterances as given, speakers {by}"
+        words, how = [word for _, word in given.words], "words as given"
+        if not words:
+            words, how = self._words(path, turns, None, tell)
+        return cut(attribute(words, turns)) if turns else [], turns, f"{how}, speakers {by}"
 
     def turns(self, path: Path, progress: Progress | None = None) -> list[SpeakerTurn]:
         """Who speaks when, without words.
@@ -185,31 +206,25 @@ class RecordingTranscriber:
         self._store.keep_windows(key, found)
         return found
 
-    def _by_channel(
-        self, path: Path, transcriber: Transcriber, tell: Callable[[str, float], None]
-    ) -> tuple[list[tuple[str, Word]], str]:
-        """The words of each channel."""
+    def _by_channel(self, path: Path, tell: Callable[[str, float], None]) -> tuple[list[tuple[str, Word]], str]:
+        """(speaker, word) of all channels in order of time, and a note on who recognised them."""
         first = next(audio_blocks(path, BLOCK))
         if len(first.samples) < 2:
             raise InputError(f"{path}: --channels speakers: the recording has one channel; use --channels mix")
         if _same(first):
             raise InputError(f"{path}: --channels speakers: the channels carry the same sound; use --channels mix")
         spoken: list[tuple[str, Word]] = []
-        language = ""
+        how = ""
         for channel in range(len(first.samples)):
-            words, language = self._words(path, transcriber, [], channel, tell)
+            words, how = self._words(path, [], channel, tell)
             spoken += [(speaker_name(channel), word) for word in words]
-        return sorted(spoken, key=lambda one: one[1].start), language
+        return sorted(spoken, key=lambda one: one[1].start), how
 
     def _words(
-        self,
-        path: Path,
-        transcriber: Transcriber,
-        turns: Sequence[SpeakerTurn],
-        channel: int | None,
-        tell: Callable[[str, float], None],
+        self, path: Path, turns: Sequence[SpeakerTurn], channel: int | None, tell: Callable[[str, float], None]
     ) -> tuple[list[Word], str]:
-        """The words of the mixed channels, or of one, and the language."""
+        """The words of the mixed channels, or of one, and a note on who recognised them."""
+        transcriber = self.load()
         found: list[Word] = []
         language = self.options.language
         for begin, samples in _pieces(path, turns, channel):
@@ -222,7 +237,7 @@ class RecordingTranscriber:
             language = language or (recognised.language if recognised.words else None)
             found += [_later(word, begin) for word in recognised.words]
             tell("words", begin + len(samples) / RATE)
-        return found, language or "no words"
+        return found, f"words by {transcriber.name} ({language or 'none'})"
 
 
 def _pieces(path: Path, turns: Sequence[SpeakerTurn], channel: int | None) -> Iterator[tuple[float, Samples]]:
@@ -263,10 +278,6 @@ def _same(block: Audio) -> bool:
 
 def _later(word: Word, begin: float) -> Word:
     return Word(word.text, round(word.start + begin, 3), round(word.end + begin, 3), word.probability)
-
-
-def _renamed(utterance: Utterance, names: Mapping[str, str]) -> Utterance:
-    return replace(utterance, speaker=names.get(utterance.speaker, utterance.speaker))
 
 
 def _bounded(progress: Progress | None, seconds: float) -> Callable[[str, float], None]:

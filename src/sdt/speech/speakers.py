@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sdt.conversation import SpeakerTurn
 from sdt.errors import InputError
 from sdt.speech.acoustics import FRAME, FRAME_LENGTH, HOP, LOCAL, WINDOW, Acoustics, Active, Array
 from sdt.speech.transcriber import RATE, Samples
-from sdt.speech.turns import SpeakerTurn, joined, renamed, speaker_name
+from sdt.speech.turns import joined, renamed, speaker_name
 
 STEP = 2.5
 """Seconds between two windows."""

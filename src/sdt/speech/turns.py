@@ -1,38 +1,11 @@
-"""Speaker turns: who speaks when, as a diarization gives it, and as RTTM files hold it."""
+"""Operations on speaker turns: numbering, joining, overlaps."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
 
-from sdt.errors import InputError, quoted
-from sdt.text import decode, is_blank
-
-MOST_TURNS = 200_000
-"""Lines of an RTTM file; a day of talk has some 50,000 turns."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerTurn:
-    """A stretch of time in which one speaker speaks without a longer pause; turns of several speakers can overlap."""
-
-    speaker: str
-    start: float
-    """Seconds from the start of the recording."""
-    end: float
-    """Seconds from the start of the recording."""
-
-    @property
-    def seconds(self) -> float:
-        """The duration."""
-        return self.end - self.start
-
-    def overlap(self, start: float, end: float) -> float:
-        """The seconds that this turn and a time range have in common."""
-        return max(0.0, min(self.end, end) - max(self.start, start))
+from sdt.conversation import SpeakerTurn
+from sdt.errors import InputError
 
 
 def speaker_name(number: int) -> str:
@@ -80,55 +53,6 @@ def overlapped(turns: Sequence[SpeakerTurn]) -> list[tuple[float, float]]:
                 found.append((since, time))
         count, since = count + step, time
     return found
-
-
-def read_rttm(path: Path) -> dict[str, list[SpeakerTurn]]:
-    """Read an RTTM file (Rich Transcription Time Marked): lines `SPEAKER file 1 start duration <NA> <NA> name ...`.
-
-    Lines of other types are ignored.
-
-    Returns:
-        The name of each recording in the file, to its turns in order of time.
-
-    Raises:
-        InputError: The file cannot be read, or a line is not valid.
-    """
-    try:
-        text = decode(str(path), path.read_bytes()).text
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    found: dict[str, list[SpeakerTurn]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if not fields or fields[0] != "SPEAKER":
-            continue
-        if number > MOST_TURNS:
-            raise InputError(f"{path}: has more than {MOST_TURNS:,} lines; split it into one file for each recording")
-        try:
-            start, seconds, name = float(fields[3]), float(fields[4]), fields[7]
-        except (IndexError, ValueError):
-            start = seconds = math.nan
-        if not (math.isfinite(start) and math.isfinite(seconds) and start >= 0 and seconds >= 0):
-            raise InputError(
-                f"{path}, line {number}: {quoted(line[:80])} is not a speaker turn; expected 'SPEAKER name 1 start "
-                "duration <NA> <NA> speaker <NA> <NA>' with times in seconds"
-            )
-        found.setdefault(fields[1], []).append(SpeakerTurn(name, start, start + seconds))
-    if not found:
-        raise InputError(f"{path}: no line begins with SPEAKER; is this an RTTM file?")
-    return {name: sorted(turns, key=lambda turn: (turn.start, turn.end)) for name, turns in found.items()}
-
-
-def write_rttm(name: str, turns: Iterable[SpeakerTurn], file: TextIO) -> None:
-    """Write the turns of a recording as RTTM, times in milliseconds; white space in names becomes `_`."""
-    for turn in turns:
-        file.write(
-            f"SPEAKER {_field(name)} 1 {turn.start:.3f} {turn.seconds:.3f} <NA> <NA> {_field(turn.speaker)} <NA> <NA>\n"
-        )
-
-
-def _field(text: str) -> str:
-    return "unknown" if is_blank(text) else "_".join(text.split())
 
 
 def check_names(names: Mapping[str, str], speakers: Iterable[str]) -> None:

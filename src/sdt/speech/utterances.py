@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sdt.conversation import Utterance, Word
-from sdt.speech.turns import SpeakerTurn, overlapped, speaker_name
+from sdt.conversation import SpeakerTurn, Utterance, Word
+from sdt.speech.turns import overlapped, speaker_name
 
 FAR = 1.0
 """Words that are more seconds away from any speaker turn were said by nobody, and are dropped."""
@@ -160,3 +160,24 @@ def doubtful_note(utterances: Sequence[Utterance]) -> list[str]:
     if several:
         notes.append(f"{several} of {len(words)} words overlap with another speaker; their speaker is uncertain")
     return notes
+
+
+def spans(utterances: Sequence[Utterance]) -> list[SpeakerTurn]:
+    """The utterances that have times as speaker turns."""
+    return [
+        SpeakerTurn(utterance.speaker, utterance.start, utterance.end)
+        for utterance in utterances
+        if utterance.start is not None and utterance.end is not None
+    ]
+
+
+def nearest_speaker(utterance: Utterance, turns: Sequence[SpeakerTurn]) -> str:
+    """Who speaks most of an utterance, or else nearest to it; the first speaker if nothing is known of either."""
+    if not turns or utterance.start is None:
+        return speaker_name(0)
+    whole = Word("", utterance.start, utterance.start if utterance.end is None else utterance.end)
+    shares: dict[str, float] = {}
+    for turn in turns:
+        shares[turn.speaker] = shares.get(turn.speaker, 0.0) + turn.overlap(whole.start, whole.end)
+    most = max(shares, key=lambda speaker: shares[speaker])
+    return most if shares[most] else max(turns, key=lambda turn: _closeness(turn, whole)).speaker

@@ -1,0 +1,186 @@
+"""Transcribe recordings: who says what when, in utterances.
+
+A speech recogniser finds the words and their times, a diarization tells the speakers apart (SPEAKER_00, SPEAKER_01, ...
+in the order in which they begin to speak), and words become utterances at changes of speaker, ends of sentences and
+pauses. Uncertain words and overlapped speech are counted, and marked in JSON. Everything runs offline.
+
+The format of the output follows its suffix: .vtt, .srt, .txt, .csv, .json, .jsonl (with the times of words) or .rttm
+(speaker turns without words). Without --output the transcript is printed. Several recordings are written to one .jsonl,
+.json or .csv file, or to a folder. `sdt predict` does the same by itself for a recording without a transcript.
+
+  sdt transcribe talk.mp4 --output talk.vtt
+  sdt transcribe call.wav --channels speakers --names SPEAKER_00=Agent --names SPEAKER_01=Caller
+  sdt transcribe meetings/*.wav --speakers 2-6 --output meetings.jsonl
+  sdt transcribe meetings/*.wav --format vtt --output transcripts/ --cluster local
+
+With --cache the same command resumes a stopped one. With --cluster a Ray cluster transcribes, one recording per worker at a time;
+its machines need the recordings under the same paths. Exit code 1: some recordings crashed their workers repeatedly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.options import add_cluster_options, check_cluster_options, connected_cluster
+from sdt.cli.speech_options import (
+    add_speech_options,
+    recording_transcriber,
+    speech_options,
+    speech_progress,
+    stopped_message,
+)
+from sdt.errors import InputError, near_miss, printable, quoted
+from sdt.files import check_writable
+
+if TYPE_CHECKING:
+    from sdt.formats.transcript import Transcript
+    from sdt.speech.recording import SpeechOptions
+
+FORMATS = ("vtt", "srt", "jsonl", "json", "csv", "txt", "rttm")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING", help="a sound or video file")
+    parser.add_argument("--output", type=Path, metavar="FILE_OR_FOLDER", help="the file, or a folder with --format")
+    parser.add_argument("--format", choices=FORMATS, help="the format, whatever the suffix of --output")
+    add_speech_options(parser)
+    add_cluster_options(parser, "recordings")
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Transcribe, and print or write."""
+    check_cluster_options(options)
+    format_ = _format(options.output, options.format)
+    recordings: list[Path] = options.recordings
+    _check(options, format_)
+    speech_options(options)
+    try:
+        found = list(_transcribed(options, recordings))
+    except KeyboardInterrupt as stopped:
+        print(f"sdt: {stopped_message(options)}", file=sys.stderr)
+        return exit_code(stopped)
+    except _LostError as error:
+        print(f"sdt: {error}; run the same command to try again", file=sys.stderr)
+        return FAILED
+    _write(found, options.output, format_)
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, stderr=options.output is None)
+    if options.output:
+        count = sum(len(conversation) for transcript in found for conversation in transcript.conversations)
+        console.print(f"written to {options.output}: {count:,} utterances", soft_wrap=True)
+    for note in (note for transcript in found for note in transcript.notes):
+        console.print(f"note: {printable(note)}", soft_wrap=True)
+    return None
+
+
+class _LostError(RuntimeError):
+    """Some recordings crashed their workers repeatedly."""
+
+
+def transcribe_worker(options: SpeechOptions, cache: Path | None) -> Callable[[Path], Transcript]:
+    """What each worker of a cluster does with a recording; it keeps the models loaded."""
+    from sdt.speech.recording import RecordingTranscriber
+
+    return RecordingTranscriber(options, cache)
+
+
+def _transcribed(options: argparse.Namespace, recordings: Sequence[Path]) -> Iterator[Transcript]:
+    """The transcripts in the order of the recordings."""
+    if options.cluster is None:
+        from sdt.speech.given import read_given
+
+        transcriber = recording_transcriber(options)
+        for number, path in enumerate(recordings, start=1):
+            given = read_given(options.turns, path) if options.turns else None
+            with speech_progress(f"{number}/{len(recordings)}: " if len(recordings) > 1 else "") as progress:
+                yield transcriber(path, given, progress)
+        return
+    from sdt.cli.progress import bar
+    from sdt.cluster.work import LostUnitsError, WorkUnit
+
+    units = [WorkUnit(str(path), path.resolve()) for path in recordings]
+    arguments = (speech_options(options), options.cache and options.cache.resolve())
+    try:
+        with connected_cluster(options) as cluster, bar("recordings", len(units)) as advance:
+            assert cluster is not None
+            found: dict[str, Transcript] = {}
+            for unit, transcript in cluster.run(transcribe_worker, arguments, units):
+                found[unit.name] = transcript
+                advance(1)
+    except LostUnitsError as error:
+        raise _LostError(str(error)) from None
+    yield from (found[str(path)] for path in recordings)
+
+
+def _format(output: Path | None, asked: str | None) -> str:
+    """The given format, or that of the output's suffix."""
+    if asked or output is None:
+        return asked or "txt"
+    suffix = output.suffix.lower().removeprefix(".").replace("ndjson", "jsonl")
+    if suffix not in FORMATS:
+        hint = near_miss(suffix, FORMATS) if suffix else "; a folder needs --format"
+        raise InputError(f"{output}: transcripts have no format of the suffix {quoted(output.suffix)}{hint}")
+    return suffix
+
+
+def _check(options: argparse.Namespace, format_: str) -> None:
+    """Refuse what cannot succeed, before the work."""
+    from sdt.formats.transcript_writers import SINGLE
+
+    recordings: list[Path] = options.recordings
+    for path in recordings:
+        if not path.exists():
+            raise InputError(f"{path}: file not found")
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name the recordings in it, such as {path}/*.wav")
+    stems = [path.stem for path in recordings]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise InputError(
+            f"two recordings are called {quoted(twice)}; conversations are named after them, so rename one"
+        )
+    if options.turns and len(recordings) > 1 and options.turns.suffix.lower() == ".json":
+        raise InputError(f"--turns {options.turns}: describes one recording; transcribe one at a time")
+    if options.turns and options.cluster:
+        raise InputError("--turns: not with --cluster")
+    output: Path | None = options.output
+    if output is None:
+        return
+    check_writable(output)
+    folder = format_ in SINGLE and len(recordings) > 1
+    if folder and (output.is_file() or output.suffix.lower() == f".{format_}"):
+        raise InputError(
+            f"{output}: {format_} holds one recording; name a folder and --format {format_}, or write jsonl"
+        )
+    if not folder and output.is_dir():
+        raise InputError(f"{output}: is a folder; name a file")
+
+
+def _write(found: Sequence[Transcript], output: Path | None, format_: str) -> None:
+    from sdt.formats.transcript import Transcript
+    from sdt.formats.transcript_writers import SINGLE, print_transcript, write_transcript
+
+    try:
+        if output is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")
+            for transcript in found:
+                print_transcript(sys.stdout, transcript, format_)
+        elif len(found) > 1 and format_ in SINGLE:
+            output.mkdir(parents=True, exist_ok=True)
+            for transcript in found:
+                write_transcript(output / f"{transcript.conversations[0].id}.{format_}", transcript, format_)
+        else:
+            conversations = [conversation for transcript in found for conversation in transcript.conversations]
+            clips = {place: clip for transcript in found for place, clip in transcript.clips.items()}
+            turns = found[0].turns if len(found) == 1 else ()
+            write_transcript(output, Transcript(conversations, clips, [], turns), format_)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
