@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from sdt.batch import pack
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import Conversation, Utterance, Word
 from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.normalise import normalise
 from sdt.encoders.encoder import FeatureEncoder, Source, feature_encoder
@@ -192,23 +193,33 @@ def test_parts_of_encoders_are_looked_for_in_the_models_folder(tmp_path: Path, m
     assert asked == [("minilm+adapter@01234567", tmp_path / "run" / "model")]
 
 
-def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) -> None:
+def test_a_recording_alone_is_transcribed(tmp_path: Path) -> None:
     file = write_clip(tmp_path / "cry.wav", noise(1.0))
-    found = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file)
-    assert len(found) == 1
-    assert found[0].conversation == "cry"
-    assert found[0].weights == {"text": None, "audio": 1.0}
-    assert found[0].branches["text"] is None
-    assert any("taken to be one utterance without words" in note for note in found.notes)
-    assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
+
+    def transcribe(path: Path) -> Transcript:
+        said = Utterance("0", "SPEAKER_00", "Ow!", start=0.0, end=1.0, words=(Word("Ow!", 0.2, 0.8, 0.9),))
+        return Transcript([Conversation(path.stem, (said,))], {(path.stem, "0"): path}, ["by a fake"])
+
+    found = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(file, transcribe=transcribe)
+    assert [(one.conversation, one.utterance, one.text, one.end) for one in found] == [("cry", "0", "Ow!", 1.0)]
+    assert found[0].branches["text"] is not None
+    assert found[0].branches["audio"] is not None
+    assert "by a fake" in found.notes
+
+
+def test_a_recording_without_speech_is_refused(tmp_path: Path) -> None:
+    file = write_clip(tmp_path / "silence.wav", 0 * noise(1.0))
+    with pytest.raises(InputError, match=f"{re.escape(str(file))}: no speech"):
+        Pipeline(tiny_model({"text": "words:16"}))(file)
 
 
 def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:
     """As z-scores within the conversation, any sound of one utterance would be zeros."""
     model = tiny_model(TEXT_AUDIO)
     one = write_clip(tmp_path / "talk.wav", noise(1.0))
+    alone = Conversation("cry", (Utterance("0", "Ann"),))
     with pytest.raises(InputError, match="audio: cry/0: nothing in its conversation to compare it with"):
-        Pipeline(model)(shutil.copy(one, tmp_path / "cry.wav"))
+        Pipeline(model)(alone, shutil.copy(one, tmp_path / "cry.wav"))
     words = chat("talk", 1)
     (heard,), (read,) = Pipeline(model)(words, one), Pipeline(model)(words)
     assert heard.weights == {"text": 1.0, "audio": None}
@@ -221,9 +232,12 @@ def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF0000WAVE nothing more")
+    wordless = Conversation("c", (Utterance("0", "Ann"),))
     with pytest.raises(InputError, match="no utterance has anything that the model can look at") as error:
-        Pipeline(tiny_model(TEXT_AUDIO))(broken)
+        Pipeline(tiny_model(TEXT_AUDIO))(wordless, broken)
     assert "corrupt" in str(error.value)
+    with pytest.raises(InputError, match="corrupt"):
+        Pipeline(tiny_model(TEXT_AUDIO))(broken)
     with pytest.raises(InputError, match="no recording was given"):
         Pipeline(tiny_model({"audio": "prosody"}))(chat())
     silent = Conversation("c", (Utterance("0", "Ann", "hi"), Utterance("1", "Bob")))

@@ -13,8 +13,9 @@ The format of the output follows its suffix: .vtt, .srt, .txt, .csv, .json, .jso
   sdt transcribe meetings/*.wav --speakers 2-6 --output meetings.jsonl
   sdt transcribe meetings/*.wav --format vtt --output transcripts/ --cluster local
 
-With --cache the same command resumes a stopped one. With --cluster a Ray cluster transcribes, one recording per worker at a time;
-its machines need the recordings under the same paths. Exit code 1: some recordings crashed their workers repeatedly.
+With --cache the same command resumes a stopped one. With --cluster a Ray cluster transcribes, one recording per worker
+at a time; its machines need the recordings under the same paths. Exit code 1: some recordings crashed their workers
+repeatedly.
 """
 
 from __future__ import annotations

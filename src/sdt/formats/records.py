@@ -9,7 +9,7 @@ from sdt.formats.words import word_records
 
 
 def utterance_record(prediction: Prediction, said: Utterance) -> dict[str, object]:
-    """The utterance with its `label`, `review` and `words`, if it has them, and its prediction. Times are rounded to 1 ms."""
+    """The utterance, with `label`, `review` and `words` if set, and its prediction. Times are rounded to 1 ms."""
     given = {name: value for name, value in (("label", said.label), ("review", said.review)) if value is not None}
     return {
         "conversation": prediction.conversation,

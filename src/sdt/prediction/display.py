@@ -53,8 +53,14 @@ def predictions_table(found: Predictions) -> Group:
     return Group(*parts)
 
 
-def utterance_table(title: str, columns: Iterable[str]) -> Table:
-    """An empty table with a row for each utterance of a conversation: its speaker, its text and other columns."""
+def utterance_table(title: str, columns: Iterable[str], *, timed: bool = False) -> Table:
+    """An empty table with a row for each utterance of a conversation: its speaker, its text and other columns.
+
+    Args:
+        title: The name of the conversation.
+        columns: The names of the other columns.
+        timed: Whether the first column is the start of the utterance.
+    """
     table = Table(
         box=box.SIMPLE_HEAD,
         title=Text(title),
@@ -62,6 +68,8 @@ def utterance_table(title: str, columns: Iterable[str]) -> Table:
         title_style="bold",
         collapse_padding=True,
     )
+    if timed:
+        table.add_column("start", no_wrap=True, justify="right")
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
     # Where there is little room, numbers go below their words.
@@ -72,15 +80,28 @@ def utterance_table(title: str, columns: Iterable[str]) -> Table:
 
 def _conversation(conversation: Conversation, predictions: Sequence[Prediction]) -> Table:
     modalities = list(dict.fromkeys(name for prediction in predictions for name in prediction.branches))
-    table = utterance_table(conversation.id, ("emotion", *(f"{modality} only" for modality in modalities)))
+    timed = all(utterance.start is not None for utterance in conversation.utterances)
+    table = utterance_table(conversation.id, ("emotion", *(f"{name} only" for name in modalities)), timed=timed)
     for utterance, prediction in zip(conversation.utterances, predictions, strict=True):
         table.add_row(
+            *([Text(minutes(utterance.start or 0.0))] if timed else []),
             Text(utterance.speaker),
             Text(utterance.text or NOTHING),
             _emotion(prediction),
             *(_branch(prediction, name) for name in modalities),
         )
     return table
+
+
+def minutes(seconds: float) -> str:
+    """A time as `M:SS`, or `H:MM:SS` from an hour on.
+
+    Example:
+        >>> minutes(75.9), minutes(3600)
+        ('1:15', '1:00:00')
+    """
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
 def _emotion(prediction: Prediction) -> Text:

@@ -20,7 +20,7 @@ from sdt.models.hub import find_model
 from sdt.models.inference import infer, to_predictions
 from sdt.models.saved import load
 from sdt.prediction.extraction import Extractor, Missing
-from sdt.prediction.inputs import Input, read_input, recordings_of
+from sdt.prediction.inputs import Input, TranscribeRecording, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
 from sdt.prediction.readability import word_notes
 from sdt.speakers import Speakers
@@ -106,7 +106,12 @@ class Pipeline:
         return self.model.config
 
     def __call__(
-        self, conversations: Input, media: str | Path | None = None, *, progress: Progress | None = None
+        self,
+        conversations: Input,
+        media: str | Path | None = None,
+        *,
+        progress: Progress | None = None,
+        transcribe: TranscribeRecording | None = None,
     ) -> Predictions:
         """Predict the emotion of every utterance.
 
@@ -114,16 +119,19 @@ class Pipeline:
         be extracted for an utterance is missing; the notes count missing modalities.
 
         Args:
-            conversations: The path of a transcript, a recording or a folder of either; `Conversation` objects; or a
-                list of utterances: texts, pairs (speaker, text), or dictionaries with the keys of JSON Lines.
+            conversations: The path of a transcript, of a recording, which is transcribed first, or of a folder of
+                either; `Conversation` objects; or a list of utterances: texts, pairs (speaker, text), or dictionaries
+                with the keys of JSON Lines.
             media: The recording of the conversation, or a folder of recordings; see `sdt.media.recordings`.
             progress: Called with (utterances done, total number of utterances).
+            transcribe: Transcribes a recording, such as `RecordingTranscriber(SpeechOptions(speakers=...))`; None for
+                one with default options, which needs the extra `speech`.
 
         Raises:
             InputError: The transcript or the recordings cannot be used, or the input has no modality of the model.
             MissingDependencyError: An encoder needs a package that is not installed.
         """
-        transcript = read_input(conversations)
+        transcript = read_input(conversations, transcribe=transcribe)
         chosen = transcript.conversations
         recordings = recordings_of(transcript, chosen, None if media is None else Path(media))
         begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.has_pictures)
