@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "summarise": ("sdt.cli.summarise", "mean and spread of the scores of runs with different seeds"),
     "compare": ("sdt.cli.compare", "compare systems: confidence intervals, p-values, tables"),
     "analyse": ("sdt.cli.analyse", "analyse errors: emotion shift, position, classes, context"),
+    "agreement": ("sdt.cli.agreement", "compare the labels of several annotators: agreement, kappa, alpha"),
     "report": ("sdt.cli.report", "write a report of an experiment or runs: HTML, Markdown, LaTeX tables"),
     "robustness": (
         "sdt.cli.robustness",
