@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 LONGEST_GAP = 3600.0
 """A jump of the time stamps by more seconds is an error of the file, not a silence."""
+LONGEST = 24 * 3600.0
+"""Seconds of a recording; longer ones must be split."""
 
 
 def audio_blocks(path: Path, seconds: float) -> Iterator[Audio]:
@@ -51,15 +54,24 @@ def audio_blocks(path: Path, seconds: float) -> Iterator[Audio]:
                 raise MediaProblem("its sound changes its format midway")
             size = round(seconds * rate)
             gap = 0.0 if frame.time is None else frame.time - zero - place / rate
-            if GAP < gap < LONGEST_GAP:
-                piece = np.concatenate([np.zeros((len(names), round(gap * rate)), dtype=np.float32), piece], axis=1)
-            waiting.append(piece)
-            held, place = held + piece.shape[1], place + piece.shape[1]
-            while held >= size:
-                whole = np.concatenate(waiting, axis=1)
-                yield Audio(whole[:, :size], rate, names)
-                waiting, held = [whole[:, size:]], held - size
+            for part in itertools.chain(_silence(round(gap * rate), len(names), size, gap), [piece]):
+                waiting.append(part)
+                held, place = held + part.shape[1], place + part.shape[1]
+                if place > LONGEST * rate:
+                    raise MediaProblem(f"longer than {LONGEST / 3600:.0f} hours")
+                while held >= size:
+                    whole = np.concatenate(waiting, axis=1)
+                    yield Audio(whole[:, :size], rate, names)
+                    waiting, held = [whole[:, size:]], held - size
         if held:
             yield Audio(np.concatenate(waiting, axis=1), rate, names)
         if not place:
             raise MediaProblem("no sound in its audio track")
+
+
+def _silence(samples: int, channels: int, size: int, gap: float) -> Iterator[Samples]:
+    """Silence of so many samples, in parts of at most `size`; nothing for what is no gap."""
+    left = samples if GAP < gap < LONGEST_GAP else 0
+    while left > 0:
+        yield np.zeros((channels, min(left, size)), dtype=np.float32)
+        left -= size
