@@ -11,7 +11,7 @@ Review = Literal["corrected", "confirmed"]
 
 UNLABELLED = -1
 """The label number of an utterance without a label."""
-MOST_LABELS = 1000
+MAX_LABELS = 1000
 """The limit for a corpus or a model; sets of emotions have at most a few dozen labels."""
 
 

@@ -131,7 +131,7 @@ def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwr
         raise InputError(f"{folder}: contains {others[0]!r}, which is not part of {what}; give another folder")
 
 
-def most_expanded(size: int) -> int:
+def max_expanded_bytes(size: int) -> int:
     """The limit of memory for the content of an untrusted file.
 
     Formats with compression or shared values can expand a few bytes to gigabytes. Real files stay below this limit:

@@ -203,13 +203,13 @@ def _check_output(
 
 
 def _write(found: Predictions, output: Path, format_: str) -> None:
-    from sdt.formats.writers import SUBTITLES, write_cues
+    from sdt.formats.writers import SUBTITLES, write_subtitles
 
     try:
         if format_ not in SUBTITLES or len(found.conversations) == 1:
             found.write(output, format_)
         else:
-            write_cues(output, [(found.conversations, found)], format_)
+            write_subtitles(output, [(found.conversations, found)], format_)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdt.conversation import MOST_LABELS, Conversation
+from sdt.conversation import MAX_LABELS, Conversation
 from sdt.corpus.checks import FORMAT, MODALITY_NAME
 from sdt.corpus.conversations import UTTERANCES_FILE, format_lines
 from sdt.corpus.index import INDEX_FILE, Index, IndexBuilder
@@ -76,9 +76,9 @@ class CorpusBuilder:
         """
         if not self.conversations:
             raise InputError(f"{self.name}: no conversations found")
-        if not 1 < len(set(self.labels)) == len(self.labels) <= MOST_LABELS:
+        if not 1 < len(set(self.labels)) == len(self.labels) <= MAX_LABELS:
             raise InputError(
-                f"{self.name}: 2 to {MOST_LABELS} different labels are required, got {len(self.labels)}: "
+                f"{self.name}: 2 to {MAX_LABELS} different labels are required, got {len(self.labels)}: "
                 f"{join_names(self.labels)}"
             )
         check_names("corpus name", [self.name])

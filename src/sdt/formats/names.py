@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from sdt.formats.notices import is_sound, names_sound
+from sdt.formats.notices import describes_sound, is_sound
 
 MAX_WORDS = 4
 MAX_CHARACTERS = 30
@@ -171,7 +171,7 @@ class NameDetector:
         return names | proper if 2 * sum(counts[name] for name in names | proper) >= self._lines else names
 
     def _bracketed(self) -> set[str]:
-        found = {n: k for n, k in self._found["bracketed"].items() if is_capitalised(n) and not names_sound(n)}
+        found = {n: k for n, k in self._found["bracketed"].items() if is_capitalised(n) and not describes_sound(n)}
         total = sum(found.values())
         if 2 * total < self._lines or not (max(found.values(), default=0) > 1 or total == self._lines > 1):
             return set()

@@ -25,7 +25,7 @@ from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName
 from sdt.errors import InputError
 from sdt.files import sha256, write_text
-from sdt.formats.writers import write_stream
+from sdt.formats.writers import write_batches
 from sdt.media.problems import Tally
 from sdt.media.recordings import Recordings
 from sdt.models.hub import FILES, find_model
@@ -129,7 +129,7 @@ def predict_on(
         loading: The model.
         survey: The input.
         output: The file; for subtitles of several conversations, the folder.
-        format_: See `write_stream`.
+        format_: See `write_batches`.
         progress: Called with (utterances done, utterances in all).
 
     Returns:
@@ -165,7 +165,7 @@ def predict_on(
         progress(done, survey.utterances)
     notes = survey.notes + begun + stranger_notes(pipeline.config.speakers, survey.speakers)
     notes += _closing_notes(parts, survey, Readability(pipeline.config.languages) if pipeline.reads else None)
-    write_stream(output, lambda: _said(parts, survey), format_, folder=survey.conversations > 1)
+    write_batches(output, lambda: _said(parts, survey), format_, folder=survey.conversations > 1)
     parts.remove()
     return notes
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
-from sdt.formats.read import SUFFIXES, each_transcript, transcript_suffixes
+from sdt.formats.read import SUFFIXES, iter_transcripts, transcript_suffixes
 from sdt.formats.tables import read_records
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
@@ -82,7 +82,7 @@ def recordings_of(transcript: Transcript, conversations: Sequence[Conversation],
 def read_parts(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
     one_by_one = path.is_dir() and _holds_transcripts(path)
-    for part in each_transcript(path, encoding=encoding) if one_by_one else [_read_path(path, encoding)]:
+    for part in iter_transcripts(path, encoding=encoding) if one_by_one else [_read_path(path, encoding)]:
         _check(part.conversations)
         yield part
 

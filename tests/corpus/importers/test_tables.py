@@ -219,21 +219,21 @@ def test_unknown_columns_are_ignored_aloud(utterances: Path, audio: Path) -> Non
         ("speaker,", "speakr,", "unknown column 'speakr'; did you mean 'speaker'"),
         ("utterance,", "utterance_id,", "unknown column 'utterance_id'; did you mean 'utterance'"),
         (",label,", ",emotion,", "column 'label' is missing; found are: conversation"),
-        (",text,", ",label,", "the column 'label' occurs twice"),
+        (",text,", ",label,", "column 'label' occurs twice"),
         ("a,x,1,Ann", "a,x,1,", "line 3: speaker is empty"),
         ("a,x,1", ",x,1", "line 3: conversation is empty"),
         ("a,x,1", "a,x,one", "line 3: order 'one' is not a number"),
         ("a,x,1", "a,x,inf", "line 3: order 'inf' is not a number"),
-        ("b,u0,1", "b,u0,2", "line 4: order 2 in conversation 'b' stands already in line 2"),
+        ("b,u0,1", "b,u0,2", "line 4: order 2 in conversation 'b' is already used in line 2"),
         ("b,u0,1", "b,u0,", "line 4: order is empty"),
-        ("b,u0,1", "b,u1,1", "line 2: utterance 'u1' of conversation 'b' stands already in line 4"),
-        (",dev,", ",eval,", "line 3: split 'eval' is unknown"),
+        ("b,u0,1", "b,u1,1", "line 2: utterance 'u1' of conversation 'b' is already used in line 4"),
+        (",dev,", ",eval,", "line 3: split 'eval' is unknown; known are: train .or training, trn., dev .or "),
         (
             "glad,train",
             "glad,dev",
-            "line 4: conversation 'b' is in split 'dev' here and in 'train' in line 2",
+            "line 4: conversation 'b' is in split 'dev' here, but in 'train' in line 2",
         ),
-        (",0,1\n", ",1,0\n", "line 4: end 0.0 comes before start 1.0"),
+        (",0,1\n", ",1,0\n", "line 4: end 0.0 is before start 1.0"),
         (",0,1\n", ",soon,1\n", "line 4: start 'soon' is not a time"),
         (",0,1\n", ",0\n", "line 4: 8 cells, but line 1 has 9"),
         ('"First', 'F"irst', "line 4: 10 cells"),
@@ -479,6 +479,6 @@ def test_an_archive_that_expands_too_much_is_refused(tmp_path: Path, monkeypatch
     path = tmp_path / "x.npz"
     np.savez_compressed(path, x=np.zeros((500, 500), np.float32))
     assert read_table(path).size == 500
-    monkeypatch.setattr(feature_tables, "most_expanded", lambda size: 100 * size)
+    monkeypatch.setattr(feature_tables, "max_expanded_bytes", lambda size: 100 * size)
     with pytest.raises(InputError, match="expands to"):
         read_table(path)

@@ -21,7 +21,7 @@ from sdt.corpus.importers.feature_columns import (
 )
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import parquet
-from sdt.formats.csv_lines import Line, is_number, number, read_csv
+from sdt.formats.csv_lines import Line, is_number, parse_number, read_csv
 
 
 def read_cells(path: Path) -> Table:
@@ -185,12 +185,12 @@ def _table(
 
 
 def _order(cell: str) -> float:
-    return number(cell) if is_number(cell) else math.nan
+    return parse_number(cell) if is_number(cell) else math.nan
 
 
 def _numbers(path: Path, line: Line, columns: Sequence[int], comma: bool) -> list[float]:
     try:
-        return [number(line.cells[column], comma=comma) for column in columns]
+        return [parse_number(line.cells[column], comma=comma) for column in columns]
     except ValueError:
         column = next(column for column in columns if not is_number(line.cells[column], comma=comma))
         raise InputError(

@@ -30,7 +30,7 @@ from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, describe_error, join_names, quoted
-from sdt.files import most_expanded
+from sdt.files import max_expanded_bytes
 from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
 from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
@@ -177,7 +177,7 @@ def _npz(path: Path) -> Table:
             warnings.simplefilter("ignore")
             archive = np.load(file, allow_pickle=False)
             size, unpacked = path.stat().st_size, sum(entry.file_size for entry in archive.zip.infolist())
-            if unpacked > most_expanded(size):  # what the archive says of an entry is the most that is read of it
+            if unpacked > max_expanded_bytes(size):  # what the archive says of an entry is the most that is read of it
                 raise InputError(f"{path}: expands to {unpacked:,} bytes, too many for a file of {size:,}")
             arrays = {key: archive[key] for key in archive.files}
     except InputError:

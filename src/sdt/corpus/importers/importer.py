@@ -14,7 +14,7 @@ from sdt.corpus.importers.feature_tables import SUFFIXES
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, quoted
 from sdt.formats import csv_lines, parquet
-from sdt.formats.utterance_table import REQUIRED, nearly_utterance_table
+from sdt.formats.utterance_table import REQUIRED, resembles_utterance_table
 from sdt.media.clip import FindClip
 
 Recordings = Literal["none", "named", "included"]
@@ -66,7 +66,7 @@ class ImportFiles:
             return self
         tables = [path for path in self.paths if has_columns(path)]
         for path in tables:
-            if options.layout is not None or nearly_utterance_table(read_columns(path, options.encoding)):
+            if options.layout is not None or resembles_utterance_table(read_columns(path, options.encoding)):
                 return replace(self, annotations=(path,))
         raise InputError(
             f"{self.paths[0]}: no file lists the utterances; add one: CSV, JSON Lines or Parquet with "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.csv_lines import is_number, number
+from sdt.formats.csv_lines import is_number, parse_number
 
 MOST = 50
 """Different labels that a table may have without naming them; published sets of emotions have up to 32."""
@@ -70,7 +70,7 @@ def settle_labels(path: Path, found: Mapping[str, Found], named: tuple[str, ...]
         of |= dict.fromkeys(spellings, best if math.isnan(_value(best)) else folded)
     names, order = tuple(sorted(set(of.values()))), "alphabetical"
     if names and all(map(is_number, names)):
-        names, order = tuple(sorted(names, key=number)), "numerical"
+        names, order = tuple(sorted(names, key=parse_number)), "numerical"
     if len(names) < 2:
         what = f"is {quoted(names[0])} alone" if names else "is empty throughout"
         raise InputError(
@@ -113,5 +113,5 @@ def _folded(label: str) -> str:
 
 def _value(label: str) -> float:
     """The finite number that a label is; NaN for any other."""
-    value = number(label, comma=True) if is_number(label, comma=True) else math.nan
+    value = parse_number(label, comma=True) if is_number(label, comma=True) else math.nan
     return value if math.isfinite(value) else math.nan

@@ -26,7 +26,7 @@ from sdt.formats.csv_lines import Line, read_csv
 from sdt.formats.tables import is_meld
 from sdt.formats.times import parse_seconds
 from sdt.speakers import Speakers
-from sdt.splits import SPLITS, split_named
+from sdt.splits import SPLITS, parse_split
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
@@ -90,7 +90,7 @@ def read_meld(
 def _named_split(path: Path) -> str | None:
     """The split that stands as a word in a file's name, if exactly one does."""
     words = re.findall(r"[a-z]+", path.stem.lower())
-    found = {split for word in words if (split := split_named(word)) is not None}
+    found = {split for word in words if (split := parse_split(word)) is not None}
     return found.pop() if len(found) == 1 else None
 
 
