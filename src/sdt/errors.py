@@ -40,6 +40,16 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     return f"; known are: {join_names(choices)}" if choices else ""
 
 
+def shorten(text: str, most: int = 40) -> str:
+    """Cut a text to a printable one of at most `most` characters, which ends in `...` if it was cut.
+
+    Example:
+        >>> shorten("a" * 1000, 8)
+        'aaaaa...'
+    """
+    return printable(text) if len(text) <= most else f"{printable(text[: most - 3])}..."
+
+
 def join_names(names: Sequence[str]) -> str:
     """Join names in one printable line: the first 20, each cut to 40 characters, and the number of the others."""
     shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])

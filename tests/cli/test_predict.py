@@ -141,7 +141,7 @@ def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "several conversations" in refused(capsys, home, talks, "--format", "srt")
     assert "is a folder; name a file" in refused(capsys, home, chat, "--output", tmp_path)
     assert "is a file; name a folder" in refused(capsys, home, talks, "--format", "vtt", "--output", chat)
-    assert "no such file or folder" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
+    assert "file or folder not found" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
     assert "has no times" in refused(capsys, home, chat, "--media", talks / "one.wav")
     assert "cannot be written" in refused(capsys, home, chat, "--output", "/proc/nowhere/x.jsonl")
     assert "chat.txt is not a folder" in refused(capsys, home, chat, "--output", chat / "x.jsonl")

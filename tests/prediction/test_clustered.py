@@ -114,8 +114,8 @@ def test_mistakes_are_those_of_one_process(talks: Path, capsys: pytest.CaptureFi
     broken.write_text('{"speaker": "A", "text": "?", "conversation": "a"}\n', encoding="utf-8")
     assert "'a' is in a.jsonl already" in same()
     broken.write_text(whole, encoding="utf-8")
-    assert "no such file or folder" in same("--media", "absent")
-    assert "no recording of any utterance in this folder; looked for a_0.*" in same("--media", "model")
+    assert "file or folder not found" in same("--media", "absent")
+    assert "no recording of any utterance; expected names such as a_0.*" in same("--media", "model")
     assert "is a file; name a folder" in same("--format", "srt", "--output", "model/config.json")
     for file in (talks / "talks").iterdir():  # nothing that the model could look at
         file.write_bytes(b'{"speaker": "A", "text": ""}\n')

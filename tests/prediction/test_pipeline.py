@@ -200,7 +200,7 @@ def test_a_recording_alone_is_a_conversation_of_one_utterance(tmp_path: Path) ->
     assert found[0].weights == {"text": None, "audio": 1.0}
     assert found[0].branches["text"] is None
     assert any("taken to be one utterance without words" in note for note in found.notes)
-    assert any(note.startswith("text: missing for 1 of 1 utterances: no words (cry/0)") for note in found.notes)
+    assert any(note.startswith("text: missing for 1 of 1 utterances: no text (cry/0)") for note in found.notes)
 
 
 def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_clip_is_heard_and_what_needs_the_whole_conversation_is_not(tmp_path: 
     (problem,) = hears.problems
     assert problem.startswith("/2: ")
     assert hears.add(Utterance("", "Ann"), clip=clip).weights == {"text": None, "audio": 1.0}
-    assert hears.problems == ["/3: no words"]
+    assert hears.problems == ["/3: no text"]
 
     deaf = StreamingPredictor(tiny_model(TEXT_AUDIO))
     assert deaf.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"] is None

@@ -89,7 +89,7 @@ def test_utterances_without_words_and_features_that_are_given() -> None:
             await heard(line)
             nothing = await say(line)
             assert nothing["type"] == "prediction"
-            assert nothing["problems"] == ["a/0: no words"]
+            assert nothing["problems"] == ["a/0: no text"]
             vector = [0.25] * 16
             answer = await say(line, "Oh.", features={"text": vector})
             alone = StreamingPredictor(predictor().model, folder=predictor().folder)

@@ -68,8 +68,8 @@ class LiveTranscript:
         if _DIVIDER.fullmatch(text):
             self._conversation += 1
             return None
-        turn = self._plain.turn(self._path, self.line, text)
-        return turn and replace(turn, conversation=str(self._conversation))
+        found = self._plain.turn(self._path, self.line, text)
+        return found and replace(found, conversation=str(self._conversation))
 
     def _decoded(self, raw: bytes) -> str:
         text = decode(self.location, raw.rstrip(b"\r\n"), self._encoding).text

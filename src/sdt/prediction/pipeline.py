@@ -126,7 +126,7 @@ class Pipeline:
         transcript = read_input(conversations)
         chosen = transcript.conversations
         recordings = recordings_of(transcript, chosen, None if media is None else Path(media))
-        begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.has_pictures)
+        begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.has_video)
         notes = [*transcript.notes, *recordings.notes, *begun, *speaker_notes(self.config.speakers, chosen)]
         if self.reads:
             notes += word_notes(self.config.languages, chosen)

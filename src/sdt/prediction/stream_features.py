@@ -19,7 +19,7 @@ from sdt.conversation import Utterance
 from sdt.encoders.encoder import Encoded, Source
 from sdt.errors import InputError, near_miss
 from sdt.media.clip import Clip
-from sdt.media.recordings import any_pictures
+from sdt.media.recordings import any_video
 from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import ModalityMaker, unused_notes
 
@@ -116,7 +116,7 @@ class StreamFeatures:
         for one in spoken:
             self._check_possible(one)
         clips = [one.clip for one in spoken if one.clip]
-        for note in unused_notes(self._known, recorded=bool(clips), filmed=any_pictures(clips)):
+        for note in unused_notes(self._known, recorded=bool(clips), filmed=any_video(clips)):
             self._note(note)
         return features, problems
 

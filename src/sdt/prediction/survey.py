@@ -62,7 +62,7 @@ class Survey:
         for part in self._parts():  # all of them: a recording that cannot be cut is said before the work
             for conversation in part.conversations:
                 clips = self._find(part, conversation)
-                found, filmed = found or bool(clips), filmed or Recordings(clips).has_pictures
+                found, filmed = found or bool(clips), filmed or Recordings(clips).has_video
         if not found:
             self._finder.require_recordings()
         self.notes += self._finder.unused()

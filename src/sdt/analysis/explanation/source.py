@@ -86,7 +86,7 @@ def from_transcript(
     check_length(chosen)  # before its features are made, which takes longer
     recordings = recordings_of(transcript, [chosen], media)
     extractor = Extractor(config, str(model), model)
-    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips), filmed=recordings.has_pictures)]
+    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips), filmed=recordings.has_video)]
     if extractor.reads:
         notes += word_notes(config.languages, [chosen])
     missing = {modality: Missing() for modality in config.modalities}

@@ -17,7 +17,7 @@ from sdt.analysis.robustness.disturbances import Features, OtherFeatures, random
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import ENCODERS
-from sdt.encoders.text_model import names_text_model
+from sdt.encoders.text_model import is_text_model_name
 from sdt.errors import InputError
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
@@ -117,7 +117,7 @@ def text_modality(config: ModelConfig, base: Path) -> str:
     for modality, name in config.encoders.items():
         encoder = name.partition("|")[0]
         entry = ENCODERS.get(encoder.partition(":")[0])
-        if modality in config.modalities and (entry.modality == "text" if entry else names_text_model(encoder, base)):
+        if modality in config.modalities and (entry.modality == "text" if entry else is_text_model_name(encoder, base)):
             return modality
     named = ", ".join(f"{modality} by {name!r}" for modality, name in config.encoders.items()) or "no encoder"
     raise InputError(f"no text encoder of the model can be run here (it names {named})")

@@ -72,12 +72,12 @@ class ImportOptions:
     @staticmethod
     def _check_labels(labels: tuple[str, ...]) -> None:
         if len(labels) < 2:
-            raise InputError(f"labels: {list(labels)} is fewer than two; a corpus needs at least two")
+            raise InputError(f"labels: {list(labels)}; a corpus requires at least two")
         for label in labels:
             if not label.strip():
-                raise InputError(f"labels: {list(labels)} holds an empty name")
+                raise InputError(f"labels: {list(labels)} contains an empty name")
             if labels.count(label) > 1:
-                raise InputError(f"labels: {quoted(label)} is named twice")
+                raise InputError(f"labels: {quoted(label)} occurs twice")
 
 
 _SPEAKERS: tuple[str, ...] = get_args(SpeakerMode)
