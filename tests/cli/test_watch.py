@@ -60,7 +60,7 @@ def test_lines(
         ("2", "0", "Cy", "Who?"),
     ]
     assert err.splitlines() == [
-        "note: audio: left out: 'prosody' is compared within the whole conversation, which a stream does not know; "
+        "note: audio: not used: 'prosody' is normalised over the whole conversation, which a stream does not know; "
         "give its features",
         "note: standard input, line 7: no text, skipped",
     ]

@@ -119,4 +119,4 @@ def test_mistakes_are_those_of_one_process(talks: Path, capsys: pytest.CaptureFi
     assert "is a file; name a folder" in same("--format", "srt", "--output", "model/config.json")
     for file in (talks / "talks").iterdir():  # nothing that the model could look at
         file.write_bytes(b'{"speaker": "A", "text": ""}\n')
-    assert "no utterance has anything that the model can look at" in same()
+    assert "no utterance has a modality of the model" in same()

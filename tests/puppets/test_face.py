@@ -103,7 +103,7 @@ def test_the_eyes_widen_and_close() -> None:
 
 
 def test_nothing_is_beyond_what_a_face_can_do() -> None:
-    limited = Expression(inner_brow=-2, jaw=9, corners=-3, lids=-0.4).limited()
+    limited = Expression(inner_brow=-2, jaw=9, corners=-3, lids=-0.4).clipped()
     assert (limited.inner_brow, limited.jaw, limited.corners, limited.lids) == (0, 1.3, -1, -0.4)
 
 

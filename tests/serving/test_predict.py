@@ -55,8 +55,8 @@ def test_json_is_answered_as_the_same_json_lines(service: Running, home: Path, t
     assert answer.json["predictions"] == lines(expected)
     assert answer.json["predictions"][1]["text"] == "Not now, please."
     assert answer.json["predictions"][2]["speaker"] == "Bob"
-    assert "audio: left out: no recording was given" in answer.json["notes"]
-    assert any("1 of 3 utterances name no speaker" in note for note in answer.json["notes"])
+    assert "audio: not used: no recording was given" in answer.json["notes"]
+    assert any("1 of 3 utterances have no speaker name" in note for note in answer.json["notes"])
     assert service.post(CHAT, accept="application/x-ndjson").body == expected
 
 

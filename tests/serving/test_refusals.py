@@ -80,7 +80,7 @@ def test_json_of_another_shape(service: Running, value: object, place: str) -> N
     [
         ([{"text": "a", "id": "1"}, {"text": "b", "id": "1"}], "two utterances '1'"),
         ([{"text": "a", "start": 2, "end": 1}], "end 1.0 is before start 2.0"),
-        ([{"text": "  "}], "no utterance has anything that the model can look at"),
+        ([{"text": "  "}], "no utterance has a modality of the model"),
         ([{"text": "a", "features": {"smell": [1]}}], "unknown modality"),
         ([{"text": "a", "features": {"text": [1]}}], "expects 16"),
         ([{"text": "a", "features": {"text": [1e39] * 16}}], "too large"),

@@ -144,7 +144,7 @@ class Watch:
             turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end, turn.review
         )
         try:
-            utterance = stream.filled_in(utterance, conversation)
+            utterance = stream.with_defaults(utterance, conversation)
             prediction = stream.add(utterance, conversation, clip=turn.clip)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None

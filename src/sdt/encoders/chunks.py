@@ -142,7 +142,7 @@ class _Table:
             self._features[row], self._present[row] = self._features[first], self._present[first]
             if first in self._problems:
                 self._problems[row] = self._problems[first]
-        problems = [f"{self._sources[row].place}: {self._problems[row]}" for row in sorted(self._problems)]
+        problems = [f"{self._sources[row].location}: {self._problems[row]}" for row in sorted(self._problems)]
         return Encoded(self._features, self._present, problems)
 
 
@@ -150,6 +150,6 @@ def _reasons(sources: Sequence[Source], encoded: Encoded) -> list[str | None]:
     """The reason for each missing utterance, without its name; None for the others."""
     problems = iter(encoded.problems)
     return [
-        None if present else next(problems, "missing").removeprefix(f"{source.place}: ")
+        None if present else next(problems, "missing").removeprefix(f"{source.location}: ")
         for source, present in zip(sources, encoded.present, strict=True)
     ]

@@ -108,5 +108,5 @@ def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tupl
 
 
 def _unit_name(encoder: FeatureEncoder, sources: Sequence[Source]) -> str:
-    to = f" to {sources[-1].place}" if len(sources) > 1 else ""
-    return f"{encoder.name}: {'utterances' if to else 'utterance'} {sources[0].place}{to}"
+    to = f" to {sources[-1].location}" if len(sources) > 1 else ""
+    return f"{encoder.name}: {'utterances' if to else 'utterance'} {sources[0].location}{to}"

@@ -39,7 +39,7 @@ class Source:
     """None if there is no recording of this utterance."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The name of the utterance in messages: `dia1/utt3`."""
         return f"{self.conversation}/{self.utterance.id}"
 
@@ -59,7 +59,7 @@ class Encoded:
     def missing(cls, sources: Sequence[Source], width: int, reason: str) -> Encoded:
         """The result for utterances that all lack the modality for the same reason."""
         absent = np.zeros(len(sources), dtype=np.bool_)
-        problems = [f"{source.place}: {reason}" for source in sources]
+        problems = [f"{source.location}: {reason}" for source in sources]
         return cls(np.zeros((len(sources), width), dtype=np.float32), absent, problems)
 
 
@@ -183,7 +183,7 @@ def encode_each(
                 raise MediaProblem("a feature is not a number")
             features[row], present[row] = vector, True
         except MediaProblem as problem:
-            problems.append(f"{source.place}: {problem.reason}")
+            problems.append(f"{source.location}: {problem.reason}")
         if progress:
             progress(row + 1, len(sources))
     return Encoded(features, present, problems)
@@ -209,5 +209,5 @@ class TextFeatureEncoder:
         features = np.zeros((len(texts), self.width), dtype=np.float32)
         if present.any():
             features[present] = self._encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
-        problems = [f"{source.place}: no text" for source, has in zip(sources, present, strict=True) if not has]
+        problems = [f"{source.location}: no text" for source, has in zip(sources, present, strict=True) if not has]
         return Encoded(features, present, problems)

@@ -55,11 +55,11 @@ def _split(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[
     words = tokens[before : len(tokens) - after]
     size = longest - before - after
     found = []
-    for window in Windows(size, size // 4).cut(len(words)):
+    for window in Windows(size, size // 4).split(len(words)):
         piece = [*tokens[:before], *words[window.first : window.end], *tokens[len(tokens) - after :]]
         shift = before - window.first
-        first = window.counts_from + shift if window.first else 0
-        end = window.counts_to + shift if window.end < len(words) else len(piece)
+        first = window.predicts_from + shift if window.first else 0
+        end = window.predicts_to + shift if window.end < len(words) else len(piece)
         found.append(Piece(piece, first, end))
     return found
 

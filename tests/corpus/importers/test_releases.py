@@ -197,8 +197,8 @@ def test_a_second_import_takes_the_features_from_the_cache(
     asked: list[tuple[str, str]] = []
 
     def encode(self: Faces | Prosody, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        asked.extend((self.name, source.place) for source in sources)
-        problems = [f"{source.place}: file not found" for source in sources]
+        asked.extend((self.name, source.location) for source in sources)
+        problems = [f"{source.location}: file not found" for source in sources]
         return Encoded(np.zeros((len(sources), self.width), np.float32), np.zeros(len(sources), np.bool_), problems)
 
     monkeypatch.setattr(Faces, "encode", encode)

@@ -21,7 +21,7 @@ from sdt.encoders.text_model import is_text_model_name
 from sdt.errors import InputError
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
-from sdt.prediction.extraction import ModalityMaker
+from sdt.prediction.extraction import ModalityExtractor
 
 HEARD, LOST = 0.6, 0.2
 """Shares of substitutions and deletions among the errors; the rest are insertions."""
@@ -94,12 +94,12 @@ def wrong_words(
     words = running_words(corpus)
     if not words or not any(u.text for conversation in conversations for u in conversation.utterances):
         raise InputError(f"{corpus.folder}: the utterances have no text")
-    maker = ModalityMaker(config, modality, base)
+    maker = ModalityExtractor(config, modality, base)
     maker.load()
 
     def make(chosen: Sequence[Conversation], level: float) -> dict[str, Features]:
         heard = [misheard(conversation, level, words, seed) for conversation in chosen]
-        encoded = maker.make(heard, Recordings())
+        encoded = maker.extract(heard, Recordings())
         ends = np.cumsum([len(conversation) for conversation in heard]).tolist()
         rows = [slice(end - len(conversation), end) for conversation, end in zip(heard, ends, strict=True)]
         return {c.id: (encoded.features[at], encoded.present[at]) for c, at in zip(heard, rows, strict=True)}

@@ -80,7 +80,7 @@ def read_meld(
         labels=options.labels or LABELS,
         splits={split: [f"{split}_{d}" for d in sorted(found)] for split, found in dialogues.items()},
         features={modality: _features(modality, paths, keys, notes) for modality, paths in features.items()},
-        speakers=Speakers.of(conversations, options.speakers or "appearance"),
+        speakers=Speakers.from_conversations(conversations, options.speakers or "appearance"),
         licence=options.licence or "GPL-3.0",
         notes=notes,
     )
