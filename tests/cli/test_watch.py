@@ -86,7 +86,7 @@ def test_objects_of_several_conversations(
     [
         ('{"text": "a"}\n{"text"\n{"text": "b"}\n', [], 1, "sdt: standard input, line 2: not JSON"),
         ("Ann: a\n", ["--format", "json"], 0, "sdt: standard input, line 1: not JSON"),
-        ('{"text": "a", "utterance": "x"}\n' * 2, [], 1, "line 2: conversation '1' has an utterance 'x' already"),
+        ('{"text": "a", "utterance": "x"}\n' * 2, [], 1, "line 2: conversation '1' already has an utterance 'x'"),
         ("Ann: a\n", ["--model", "absent"], 0, "sdt: model 'absent': neither a folder nor a bundled model"),
     ],
 )

@@ -112,7 +112,7 @@ def test_mistakes_are_those_of_one_process(talks: Path, capsys: pytest.CaptureFi
     broken.write_text('{"speaker": "A"\n', encoding="utf-8")
     assert "b.jsonl, line 1" in same()
     broken.write_text('{"speaker": "A", "text": "?", "conversation": "a"}\n', encoding="utf-8")
-    assert "'a' is in a.jsonl already" in same()
+    assert "'a' also occurs in a.jsonl" in same()
     broken.write_text(whole, encoding="utf-8")
     assert "file or folder not found" in same("--media", "absent")
     assert "no recording of any utterance; expected names such as a_0.*" in same("--media", "model")

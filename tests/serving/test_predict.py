@@ -172,7 +172,7 @@ def test_an_utterance_with_nothing_in_it(service: Running) -> None:
     assert (said["branches"]["audio"], said["weights"]) == (None, {"text": 1.0, "audio": None})
     assert (nothing["emotion"], nothing["probability"], nothing["probabilities"]) == (None, None, {})
     assert nothing["branches"] == nothing["weights"] == {"text": None, "audio": None}
-    assert any(note.startswith("1 of 2 utterances have nothing") for note in answer.json["notes"])
+    assert any(note.startswith("1 of 2 utterances have no modality") for note in answer.json["notes"])
 
 
 def test_features_that_the_client_has(service: Running, home: Path) -> None:

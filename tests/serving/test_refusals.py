@@ -237,7 +237,7 @@ def test_truncated_and_renamed_media(service: Running, home: Path, tmp_path: Pat
         assert len(answer.json["missing"]["audio"]) == 3, (name, answer.json["missing"])
         alone = service.post_parts(("media", name, content))
         refused(alone, 422, "invalid")
-        assert "no utterance has anything" in alone.json["error"]["message"]
+        assert "no utterance has a modality" in alone.json["error"]["message"]
     # What was renamed is told by its content.
     answer = service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", "talk.mp4", sound))
     assert answer.json["missing"] == {}

@@ -77,7 +77,7 @@ def test_what_is_left_out_is_filled_in() -> None:
             assert (await say(line, "Oh.", id="x"))["prediction"]["utterance"] == "x"
             again = await say(line, "Oh.", id="x")
             assert (again["type"], again["seq"], again["error"]["code"]) == ("error", 7, "invalid")
-            assert "has an utterance 'x' already" in again["error"]["message"]
+            assert "already has an utterance 'x'" in again["error"]["message"]
             assert (await say(line, "Oh."))["seq"] == 7
 
     run(use)

@@ -225,7 +225,7 @@ def _name(text: str) -> str | None:
     """Parse a whole text as a name without surrounding marks."""
     bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
     found = find_candidate(f"{bare.strip().rstrip(':：')}: ")
-    return found.name if found and not found.words and found.shape != "bracketed" else None
+    return found.name if found and not found.rest and found.shape != "bracketed" else None
 
 
 def _block(line: int, name: str | None, when: re.Match[str]) -> Block | None:

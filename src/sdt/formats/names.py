@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
     """A candidate for a speaker name at the start of a line."""
 
     name: str
-    words: str
+    rest: str
     """The rest of the line."""
     shape: Shape
 
@@ -96,7 +96,7 @@ def find_candidate(line: str) -> Candidate | None:
 
 
 def split_name(line: str, accepted: Collection[str] | None = None) -> tuple[str | None, str]:
-    """Split a line into the name of the speaker and the words.
+    """Split a line into the name of the speaker and the text.
 
     Args:
         line: A line without leading white space.
@@ -114,7 +114,7 @@ def split_name(line: str, accepted: Collection[str] | None = None) -> tuple[str 
         return None, line
     for name in (found.name, without_remark(found.name)):
         if accepted is None or name in accepted:
-            return name, found.words
+            return name, found.rest
     return None, line
 
 

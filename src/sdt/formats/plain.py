@@ -64,7 +64,7 @@ _NUMBER = re.compile(r"(?:\(?(\d{1,5})[.):]|(\d{1,5}))\s+(?=\S)")
 @dataclass(frozen=True, slots=True)
 class _Line:
     number: int
-    words: str
+    text: str
     start: float | None = None
     end: float | None = None
     dated: bool = False
@@ -94,12 +94,9 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     raw = raw[: len(raw) - len(footer)]
     chat = bool(raw) and _CHAT.fullmatch(raw[0][1]) is not None
     notes: list[str] = []
-    if turns := _tab_separated(raw):
-        pass
-    elif with_headers := None if chat else find_headers(raw, [n > 1 and not every[n - 2] for n, _ in raw]):
-        turns, notes = _under_headers(with_headers)
-    else:
-        turns, notes = _line_by_line(path, raw)
+    if not (turns := _tab_separated(raw)):
+        with_headers = None if chat else find_headers(raw, [n > 1 and not every[n - 2] for n, _ in raw])
+        turns, notes = _under_headers(with_headers) if with_headers else _line_by_line(path, raw)
     if next((turn.start for turn in turns if turn.start is not None), 0) >= 3600:
         notes.append("the first time is later than an hour: times of day do not match the times of a recording")
     notes += ignored_note("utterances without text", [turn.line for turn in turns if not turn.text])
@@ -142,22 +139,22 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
     timed = any(line.begins for line in lines)
     # In a file with times, a line without a time continues an utterance, so that it does not start with a name.
     names = detect_names(
-        [line.words for line in lines if line.speaker is None and (not timed or line.begins)],
-        changes=[line.words for line in lines if line.changed],
+        [line.text for line in lines if line.speaker is None and (not timed or line.begins)],
+        changes=[line.text for line in lines if line.changed],
     )
-    messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
+    messages = any(line.dated and split_name(line.text, names)[0] for line in lines)
     turns: list[tuple[str | None, list[_Line]]] = []
     notices, headings, sounds, sections = [], [], [], []
     for line in lines:
-        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, names)
-        parsed = replace(_time_after_name(line, words), words=strip_edited_mark(words)) if name else line
-        if (messages and line.dated and name is None) or line.notice or is_omitted(parsed.words):
+        name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, names)
+        parsed = replace(_time_after_name(line, words), text=strip_edited_mark(words)) if name else line
+        if (messages and line.dated and name is None) or line.notice or is_omitted(parsed.text):
             notices.append(line.number)
-        elif names and name is None and not line.begins and re.match(r"#+\s", line.words):
+        elif names and name is None and not line.begins and re.match(r"#+\s", line.text):
             headings.append(line.number)
-        elif names and name is None and not line.begins and _SECTION.fullmatch(line.words):
+        elif names and name is None and not line.begins and _SECTION.fullmatch(line.text):
             sections.append(line.number)
-        elif turns and name is None and not line.begins and (names or timed) and is_sound(line.words):
+        elif turns and name is None and not line.begins and (names or timed) and is_sound(line.text):
             sounds.append(line.number)
         elif turns and name is None and not line.begins and (names or timed):
             turns[-1][1].append(parsed)
@@ -201,15 +198,15 @@ class PlainLines:
             line = replace(line, speaker=block.name, start=block.start, end=block.end)
         self._header = None
         if line.speaker is None:
-            self._names.add(line.words)
-        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.accepted())
+            self._names.add(line.text)
+        name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, self._names.accepted())
         parsed = _time_after_name(line, words) if name else line
-        silent = line.notice or is_omitted(parsed.words) or is_sound(tidy(parsed.words))
-        return _turn(name, [replace(parsed, words="") if silent else parsed])
+        silent = line.notice or is_omitted(parsed.text) or is_sound(tidy(parsed.text))
+        return _turn(name, [replace(parsed, text="") if silent else parsed])
 
 
 def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:
-    text, first = tidy(" ".join(line.words for line in lines)), lines[0]
+    text, first = tidy(" ".join(line.text for line in lines)), lines[0]
     return Turn(first.number, text, name, first.start, first.end, first.id, changed=first.changed)
 
 
@@ -228,7 +225,7 @@ def _strip_numbers(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence
     ):
         return raw, []
     bare = [(n, text[match.end() :] if match else text) for (n, text), match in zip(raw, found, strict=True)]
-    names = Counter(name.name for n, text in bare if (name := find_candidate(_line(path, n, text).words)))
+    names = Counter(name.name for n, text in bare if (name := find_candidate(_line(path, n, text).text)))
     if max(names.values(), default=0) < 2:
         return raw, []
     return bare, [f"line numbers ignored: {len(numbers)}"]
@@ -278,12 +275,12 @@ def _time_after_name(line: _Line, words: str) -> _Line:
     """The line with the text after its name, and the time before this text, if any."""
     found = _BEFORE_WORDS.match(words) if line.start is None else None
     if found is None:
-        return replace(line, words=words)
+        return replace(line, text=words)
     try:
         start, end = _range(found[1])
     except ValueError:
-        return replace(line, words=words)
-    return replace(line, words=words[found.end() :], start=start, end=end)
+        return replace(line, text=words)
+    return replace(line, text=words[found.end() :], start=start, end=end)
 
 
 def _times(path: Path, number: int, text: str) -> tuple[float, float | None]:

@@ -197,7 +197,7 @@ def _split_names(part: _CuePart, names: Collection[str]) -> Iterator[tuple[Turn,
         if part.speaker is not None:  # the text can repeat the name of the voice tag
             found = find_candidate(line)
             repeated = found is not None and part.speaker in (found.name, without_remark(found.name))
-            name, words = (part.speaker, found.words if found and repeated else line)
+            name, words = (part.speaker, found.rest if found and repeated else line)
         else:
             name, words = split_name(line, names)
         if parts and (name is None or part.speaker):
