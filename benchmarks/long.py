@@ -95,7 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     for context in options.contexts:  # a wrong name is said before the work
         Context.of(context)
-    Windows.of(options.window, options.overlap)
+    Windows.from_options(options.window, options.overlap)
     where = report.machine(options.threads, options.device)
     found = measure(
         settings.published(options.setting),

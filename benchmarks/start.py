@@ -79,7 +79,7 @@ def puppet_corpus(folder: Path, conversations: int) -> None:
         name: FeatureTable(np.zeros((size, width), np.float32), np.ones(size, np.bool_), "zeros")
         for name, width in (("text", 256), ("audio", 174), ("visual", 322))
     }
-    speakers = Speakers.of(talks, "appearance")
+    speakers = Speakers.from_conversations(talks, "appearance")
     write_corpus(CorpusBuilder("puppets", talks, tuple(EMOTIONS), splits, tables, speakers), folder)
 
 

@@ -49,7 +49,7 @@ class Stream:
 
     def at(self, place: int) -> float:
         """Milliseconds of processor time that the utterance of a place costs; those before are said first."""
-        first = self.stream.filled_in(Utterance("", ""), "c").id
+        first = self.stream.with_defaults(Utterance("", ""), "c").id
         if place > int(first):
             self.stream.add_all([self._spoken() for _ in range(place - int(first))])
         taken = []

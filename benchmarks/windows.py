@@ -34,7 +34,7 @@ from sdt.models.hub import DEFAULT, find_model
 from sdt.models.inference import forward_windows, infer
 from sdt.models.saved import load
 from sdt.models.sdt.model import SDT
-from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.puppets.generate import LONGEST, generate
 from sdt.windows import Windows
 
@@ -60,9 +60,9 @@ def made(model: str, conversation: Conversation) -> Features:
     """What a model reads of a conversation: its words."""
     folder = find_model(model)
     config = load(folder).config
-    extractor = Extractor(config, model, folder)
-    extractor.begin(recorded=False)
-    features = extractor.make([conversation], Recordings(), {name: Missing() for name in config.modalities})
+    extractor = FeatureExtractor(config, model, folder)
+    extractor.prepare(has_recordings=False)
+    features = extractor.extract([conversation], Recordings(), {name: Missing() for name in config.modalities})
     return {name: (x.numpy(), present.numpy()) for name, (x, present) in features.items()}
 
 
@@ -77,7 +77,7 @@ class Long:
         tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
         self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
         with torch.inference_mode():
-            infer(self.model, self.batch.stretches([(0, min(len(conversation), 64))]))  # what runs first loads things
+            infer(self.model, self.batch.excerpts([(0, min(len(conversation), 64))]))  # what runs first loads things
 
     def logits(self, windows: Windows | None, repeats: int) -> tuple[npt.NDArray[np.float32], list[float], int]:
         """The fused logits [N, C], seconds of each turn, and by how many bytes the peak of memory rose."""

@@ -33,7 +33,7 @@ def test_a_prediction_knows_its_probability() -> None:
 
 
 def test_a_prediction_with_what_was_said() -> None:
-    said = Prediction("c", "0", "joy", {"joy": 1.0}).of(Utterance("0", "Ann", "Hi", "fear", 1.0, 2.5))
+    said = Prediction("c", "0", "joy", {"joy": 1.0}).with_utterance(Utterance("0", "Ann", "Hi", "fear", 1.0, 2.5))
     assert (said.speaker, said.text, said.label, said.start, said.end) == ("Ann", "Hi", "fear", 1.0, 2.5)
 
 
@@ -42,13 +42,13 @@ def talk(*speakers: str) -> Conversation:
 
 
 def test_speakers_by_identity() -> None:
-    speakers = Speakers.of([talk("Ross", "Rachel"), talk("Monica", "Ross")], "identity")
+    speakers = Speakers.from_conversations([talk("Ross", "Rachel"), talk("Monica", "Ross")], "identity")
     assert speakers.names == ("Monica", "Rachel", "Ross")
     assert speakers.numbers(talk("Rachel", "Janice", "Ross")) == [1, 3, 2]
 
 
 def test_speakers_by_appearance() -> None:
-    speakers = Speakers.of([talk("Ross", "Rachel"), talk("Monica")], "appearance")
+    speakers = Speakers.from_conversations([talk("Ross", "Rachel"), talk("Monica")], "appearance")
     assert speakers.count == 2
     assert speakers.numbers(talk("Rachel", "Janice", "Rachel", "Ross", "Monica")) == [0, 1, 0, 2, 2]
 

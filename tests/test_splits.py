@@ -42,14 +42,14 @@ def test_session_4() -> None:
 
 @pytest.mark.parametrize("rule", ["usual", "session4"])
 def test_a_rule_needs_its_corpus(rule: str) -> None:
-    with pytest.raises(InputError, match=f"dev '{rule}'.*none of.*'talk1'"):
+    with pytest.raises(InputError, match=f"dev '{rule}'.*2 conversations, first 'talk1'"):
         hold_out(["talk1", "talk2"], rule)  # type: ignore[arg-type]
 
 
 def test_nothing_left() -> None:
     with pytest.raises(InputError, match="train would be empty"):
         hold_out(["Ses04F_impro01"], "session4")
-    with pytest.raises(InputError, match="there are none"):
+    with pytest.raises(InputError, match="no conversations"):
         hold_out([], "usual")
     with pytest.raises(InputError, match="at least two"):
         hold_out(["a"], "share")

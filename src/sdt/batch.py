@@ -56,12 +56,12 @@ class Batch:
         present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
         return replace(self, present=present)
 
-    def stretches(self, spans: Sequence[tuple[int, int]]) -> Batch:
-        """A batch whose conversations are excerpts of these; positions start at 0 in each excerpt.
+    def excerpts(self, spans: Sequence[tuple[int, int]]) -> Batch:
+        """A batch of excerpts of the conversations; positions start at 0 in each excerpt.
 
         Args:
-            spans: The first row and the row after the last of each excerpt, within one conversation; excerpts can
-                overlap.
+            spans: The first row and the row after the last row of each excerpt, which is within one conversation;
+                excerpts can overlap.
         """
         rows = torch.cat([torch.arange(a, b) for a, b in spans])
         of = torch.arange(len(self.lengths)).repeat_interleave(self.lengths)  # [N]; the conversation

@@ -11,8 +11,8 @@ Review = Literal["corrected", "confirmed"]
 
 UNLABELLED = -1
 """The label number of an utterance without a label."""
-MOST_LABELS = 1000
-"""The limit for a corpus or a model; sets of emotions have at most a few dozen labels."""
+MAX_LABELS = 1000
+"""The largest number of labels of a corpus or a model; published sets of emotions have up to a few dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,13 @@ class Prediction:
         """The probability of `emotion`; None if there is no emotion."""
         return None if self.emotion is None else self.probabilities[self.emotion]
 
-    def of(self, utterance: Utterance) -> Prediction:
+    def with_utterance(self, utterance: Utterance) -> Prediction:
         """A copy with the speaker, text, times and label of an utterance."""
-        said = {name: getattr(utterance, name) for name in ("speaker", "text", "start", "end", "label")}
-        return replace(self, **said)
+        return replace(
+            self,
+            speaker=utterance.speaker,
+            text=utterance.text,
+            start=utterance.start,
+            end=utterance.end,
+            label=utterance.label,
+        )

@@ -34,16 +34,26 @@ def near_miss(word: str, known: Iterable[str]) -> str:
         `"; did you mean 'gated'?"`, or `"; known are: a, b, c"` if no word is similar.
     """
     choices = list(known)
-    close = difflib.get_close_matches(word[:_MOST], choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:_MAX], choices, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {quoted(close[0])}?"
     return f"; known are: {join_names(choices)}" if choices else ""
 
 
+def shorten(text: str, most: int = 40) -> str:
+    """Cut a text to a printable one of at most `most` characters, which ends in `...` if it was cut.
+
+    Example:
+        >>> shorten("a" * 1000, 8)
+        'aaaaa...'
+    """
+    return printable(text) if len(text) <= most else f"{printable(text[: most - 3])}..."
+
+
 def join_names(names: Sequence[str]) -> str:
     """Join names in one printable line: the first 20, each cut to 40 characters, and the number of the others."""
-    shown = ", ".join(printable(name[: _MOST // 2]) for name in names[:_MOST_LISTED])
-    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
+    shown = ", ".join(printable(name[: _MAX // 2]) for name in names[:_MAX_LISTED])
+    return shown if len(names) <= _MAX_LISTED else f"{shown} and {len(names) - _MAX_LISTED:,} more"
 
 
 class _Repr(reprlib.Repr):
@@ -51,7 +61,7 @@ class _Repr(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxstring = self.maxother = _MOST
+        self.maxstring = self.maxother = _MAX
         self.maxlevel = 3
 
     def repr_int(self, number: int, level: int) -> str:
@@ -60,9 +70,9 @@ class _Repr(reprlib.Repr):
         return super().repr_int(number, level)
 
 
-_MOST = 80
-_MOST_REASON = 160
-_MOST_LISTED = 20
+_MAX = 80
+_MAX_REASON = 160
+_MAX_LISTED = 20
 _REPR = _Repr()
 
 
@@ -77,7 +87,7 @@ def quoted(value: object) -> str:
         '\x1b[31mred' [['a', 1]] 80
     """
     text = printable(_REPR.repr(value))
-    return text if len(text) <= _MOST else f"{text[: _MOST - 3]}..."
+    return text if len(text) <= _MAX else f"{text[: _MAX - 3]}..."
 
 
 def describe_error(error: BaseException) -> str:
@@ -88,7 +98,7 @@ def describe_error(error: BaseException) -> str:
         ValueError: line 1: \x1b[31mno number
     """
     text = printable(" ".join(str(error)[:2000].split()))
-    return f"{type(error).__name__}: {text if len(text) <= _MOST_REASON else text[: _MOST_REASON - 3] + '...'}"
+    return f"{type(error).__name__}: {text if len(text) <= _MAX_REASON else text[: _MAX_REASON - 3] + '...'}"
 
 
 def printable(text: str) -> str:
@@ -108,5 +118,5 @@ def os_error_reason(error: OSError) -> str:
         >>> os_error_reason(OSError(28, "No space left on device", "scores.json"))
         'scores.json: No space left on device'
     """
-    said = error.strerror or str(error) or type(error).__name__
-    return said if error.filename is None else f"{error.filename}: {said}"
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"

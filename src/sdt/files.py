@@ -23,7 +23,7 @@ PARTIAL = ".partial"
 OLD = ".old"
 """The suffix of a folder that is being replaced."""
 _HOST = re.sub(r"\W", "_", platform.node())
-_ASIDE = re.compile(rf"\.(?P<name>.+)\.{_HOST}-(?P<process>\d+)-\w+(?P<kind>{PARTIAL}|{OLD})", re.DOTALL)
+_TEMPORARY = re.compile(rf"\.(?P<name>.+)\.{_HOST}-(?P<process>\d+)-\w+(?P<kind>{PARTIAL}|{OLD})", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -33,17 +33,17 @@ def atomic_file(path: Path) -> Iterator[Path]:
     _remove_leftovers(path.parent.resolve())
     handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=PARTIAL, dir=path.parent)
     os.close(handle)
-    aside = Path(name)
+    temporary = Path(name)
     try:
-        yield aside
-        aside.chmod(0o666 & ~_umask())
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
         # Without the fsync a power cut after the rename could leave an empty file under the final name.
-        with aside.open("rb+") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException as error:
-        aside.unlink(missing_ok=True)
-        _name(error, path, aside)
+        temporary.unlink(missing_ok=True)
+        _name_path(error, path, temporary)
         raise
 
 
@@ -64,16 +64,16 @@ def resolve_beside(path: Path, name: str) -> Path:
     r"""Resolve a file name in a file relative to the folder of this file; backslashes separate folders, too.
 
     Example:
-        >>> resolve_beside(Path("talks/table.csv"), r"clips\a.mp3").as_posix()
-        'talks/clips/a.mp3'
+        >>> resolve_beside(Path("corpus/table.csv"), r"clips\a.mp3").as_posix()
+        'corpus/clips/a.mp3'
     """
     return path.parent / PureWindowsPath(name).as_posix()
 
 
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8 to a file, atomically."""
-    with atomic_file(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -90,29 +90,29 @@ def atomic_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if path.exists() and any(path.iterdir()) and not overwrite:
         raise InputError(f"{path}: exists already; give another folder, or --overwrite to replace it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PARTIAL, dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=PARTIAL, dir=path.parent))
     try:
-        yield aside
-        aside.chmod(0o777 & ~_umask())
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=OLD, dir=path.parent))
             path.replace(old)
-            aside.replace(path)
+            temporary.replace(path)
             shutil.rmtree(old)
         else:
-            aside.replace(path)
+            temporary.replace(path)
     except BaseException as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        _name(error, path, aside)
+        shutil.rmtree(temporary, ignore_errors=True)
+        _name_path(error, path, temporary)
         raise
 
 
-def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwrite: bool) -> None:
+def check_folder(folder: Path, is_result: Callable[[str], bool], what: str, *, overwrite: bool) -> None:
     """Check before the work that the results of a command can be written to a folder.
 
     Args:
         folder: The folder of the results.
-        mine: Whether a file name belongs to earlier results.
+        is_result: Whether a file name belongs to earlier results.
         what: The kind of results, such as `an evaluation`, for error messages.
         overwrite: Whether earlier results can be replaced.
 
@@ -123,15 +123,15 @@ def check_folder(folder: Path, mine: Callable[[str], bool], what: str, *, overwr
         if folder.exists():
             raise InputError(f"{folder}: is a file; name a folder for {what}")
         return
-    inside = [path.name for path in folder.iterdir() if not _ASIDE.fullmatch(path.name)]
+    inside = [path.name for path in folder.iterdir() if not _TEMPORARY.fullmatch(path.name)]
     if inside and not overwrite:
         raise InputError(f"{folder}: exists already; give another folder, or --overwrite to replace it")
-    others = sorted(name for name in inside if not mine(name))
+    others = sorted(name for name in inside if not is_result(name))
     if others:
         raise InputError(f"{folder}: contains {others[0]!r}, which is not part of {what}; give another folder")
 
 
-def most_expanded(size: int) -> int:
+def max_expanded_bytes(size: int) -> int:
     """The limit of memory for the content of an untrusted file.
 
     Formats with compression or shared values can expand a few bytes to gigabytes. Real files stay below this limit:
@@ -152,9 +152,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _name(error: BaseException, path: Path, aside: Path) -> None:
-    """Let an error of the system (such as a full disk) name the final path instead of the temporary one."""
-    if isinstance(error, OSError) and error.strerror and str(error.filename or aside).startswith(str(aside)):
+def _name_path(error: BaseException, path: Path, temporary: Path) -> None:
+    """Replace the temporary path by the final one in an error of the system, such as a full disk."""
+    if isinstance(error, OSError) and error.strerror and str(error.filename or temporary).startswith(str(temporary)):
         error.filename = str(path)
 
 
@@ -169,8 +169,8 @@ def _remove_leftovers(folder: Path) -> None:
     If a process was killed between the two renames of a replacement, the old folder gets its name back.
     """
     for left in folder.iterdir():
-        found = _ASIDE.fullmatch(left.name)
-        if not found or _runs(int(found["process"])):
+        found = _TEMPORARY.fullmatch(left.name)
+        if not found or _is_running(int(found["process"])):
             continue
         if found["kind"] == OLD and not (folder / found["name"]).exists() and any(left.iterdir()):
             left.replace(folder / found["name"])
@@ -180,7 +180,7 @@ def _remove_leftovers(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     if os.name == "nt":  # there, signal 0 ends the process
         return True
     try:

@@ -63,8 +63,8 @@ def check_statistics(values: Mapping[str, object]) -> None:
     Raises:
         ValueError: The value has another structure.
     """
-    for name, of in get_dict("normalisation", {"normalisation": {}, **values}).items():
+    for name, statistics in get_dict("normalisation", {"normalisation": {}, **values}).items():
         for key in ("mean", "deviation"):
-            numbers = of.get(key) if isinstance(of, dict) else None
-            found = isinstance(numbers, list) and all(map(is_finite, numbers))
-            require(found, f"'{key}' in 'normalisation' of {quoted(name)} is not a list of finite numbers")
+            numbers = statistics.get(key) if isinstance(statistics, dict) else None
+            valid = isinstance(numbers, list) and all(map(is_finite, numbers))
+            require(valid, f"'{key}' in 'normalisation' of {quoted(name)} is not a list of finite numbers")

@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
-SURE = 0.001
+FOREIGN = 0.001
 """A text is in a foreign language if all known languages have a probability below this. No text of MELD's 13,708
 English utterances and 1,432 dialogues falls below it; of 36 sentences of five words in 19 other languages, 30 do."""
-LONGEST = 5000
+MAX_CHARACTERS = 5000
 """The number of characters that are analysed."""
-SIGNS = ("So", "Sk", "Cf")
+SYMBOLS = ("So", "Sk", "Cf")
 """Unicode categories without a language: emoji with their modifiers, and invisible characters."""
-STRETCH, STRETCHES = 1000, 20
+CHUNK, MAX_CHUNKS = 1000, 20
 """Texts are classified in chunks of this many characters, and at most this many chunks."""
 
 
@@ -34,26 +34,26 @@ def foreign_language(text: str, known: Collection[str]) -> str | None:
         'de'
         >>> foreign_language("lol ok", ["en"])
     """
-    text = "".join(" " if unicodedata.category(character) in SIGNS else character for character in text[:LONGEST])
+    text = "".join(" " if unicodedata.category(one) in SYMBOLS else one for one in text[:MAX_CHARACTERS])
     if not known or not any(map(str.isalpha, text)):
         return None
     ranks = _identifier().rank(text)
-    return None if any(code in known and p >= SURE for code, p in ranks) else str(ranks[0][0])
+    return None if any(code in known and p >= FOREIGN for code, p in ranks) else str(ranks[0][0])
 
 
-def most_likely(text: str) -> tuple[str, float]:
+def most_likely_language(text: str) -> tuple[str, float]:
     """The ISO 639-1 code of a text's most likely language, and its probability."""
-    code, probability = _identifier().rank(text[:LONGEST])[0]
+    code, probability = _identifier().rank(text[:MAX_CHARACTERS])[0]
     return str(code), float(probability)
 
 
 def detect_languages(texts: Iterable[str]) -> tuple[str, ...]:
     """The ISO 639-1 codes of the languages of at least a tenth of the texts; empty if there is too little text."""
     whole = " ".join(texts)
-    parts = [part for at in range(0, len(whole), STRETCH) if len(part := whole[at : at + STRETCH]) > STRETCH // 2]
-    parts = parts[:: max(1, len(parts) // STRETCHES)]
-    found = Counter(_identifier().classify(part)[0] for part in parts)
-    return tuple(sorted(code for code, count in found.items() if 10 * count >= len(parts)))
+    chunks = [chunk for at in range(0, len(whole), CHUNK) if len(chunk := whole[at : at + CHUNK]) > CHUNK // 2]
+    chunks = chunks[:: max(1, len(chunks) // MAX_CHUNKS)]
+    found = Counter(_identifier().classify(chunk)[0] for chunk in chunks)
+    return tuple(sorted(code for code, count in found.items() if 10 * count >= len(chunks)))
 
 
 @cache

@@ -14,9 +14,9 @@ from torch.nn.modules import module as registration
 
 from sdt.errors import InputError
 
-_REGISTERED = 10
+_REGISTRATIONS = 10
 """How often a parameter can be registered while a model is built; weight normalisation replaces parameters."""
-_FURTHER = (100, 10_000_000)
+_ADDITIONAL = (100, 10_000_000)
 """Additional tensors and values that a model can have beyond its file, for parts that the file omits."""
 
 
@@ -38,7 +38,8 @@ def limit_parameters(sizes: list[int]) -> Iterator[None]:
         InputError: A model is larger.
     """
     thread = threading.get_ident()
-    tensors, numbers = (_REGISTERED * of + more for of, more in zip((len(sizes), sum(sizes)), _FURTHER, strict=True))
+    totals = zip((len(sizes), sum(sizes)), _ADDITIONAL, strict=True)
+    tensors, numbers = (_REGISTRATIONS * total + more for total, more in totals)
 
     def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
         nonlocal tensors, numbers

@@ -77,7 +77,7 @@ def plugins(group: str) -> Mapping[str, Plugin]:
 
 @lru_cache
 def _registered(group: str, path: tuple[str, ...]) -> Mapping[str, Plugin]:  # noqa: ARG001 - the key
-    """Read the entry points of all packages in these folders: some 20 ms, which a service must not take per request."""
+    """Read the entry points of all packages in these folders; cached, because it takes about 20 ms."""
     found: dict[str, Plugin] = {}
     for point in sorted(entry_points(group=group), key=lambda point: point.name):
         plugin = Plugin(point.name, point.dist.name if point.dist else "unknown", point)
@@ -91,9 +91,9 @@ def _registered(group: str, path: tuple[str, ...]) -> Mapping[str, Plugin]:  # n
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A table of named entries: the built-in ones, then those that packages register in a group.
+    """A table of named entries: the built-in ones, and those that packages register in a group.
 
-    Looking a built-in name up reads no entry point; a package cannot replace a built-in entry.
+    Access to a built-in entry reads no entry points, and packages cannot replace built-in entries.
 
     Example:
         >>> metrics = Registry("example.metrics", object, {"accuracy": max})
@@ -102,19 +102,19 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     def __init__(self, group: str, kind: type[T], builtin: Mapping[str, T]) -> None:
-        """Make a table.
+        """Create a table.
 
         Args:
-            group: The group of entry points that extends it.
-            kind: The class of its entries; a registered object of another class is refused.
-            builtin: The entries of this program by name.
+            group: The group of entry points that extends the table.
+            kind: The class of the entries; a registered object of another class is refused.
+            builtin: The built-in entries by name.
         """
         self.group = group
         self.builtin = dict(builtin)
         self._kind = kind
 
     def __getitem__(self, name: str) -> T:
-        """The entry of a name; an extension is imported by this."""
+        """The entry with a name; an extension is imported on access."""
         if name in self.builtin:
             return self.builtin[name]
         return plugins(self.group)[name].load(self._kind)

@@ -55,10 +55,10 @@ class Speakers:
         return {name: number for number, name in reversed(list(enumerate(self.names)))}
 
     @classmethod
-    def of(cls, conversations: Iterable[Conversation], mode: SpeakerMode) -> Speakers:
+    def from_conversations(cls, conversations: Iterable[Conversation], mode: SpeakerMode) -> Speakers:
         """Make the numbering of these conversations; for `identity`, names are in alphabetical order."""
-        voices = ({utterance.speaker for utterance in c.utterances} for c in conversations)
+        speakers = ({utterance.speaker for utterance in c.utterances} for c in conversations)
         if mode == "appearance":
-            return cls("appearance", max(map(len, voices), default=1))
-        names = tuple(sorted(set().union(*voices)))
+            return cls("appearance", max(map(len, speakers), default=1))
+        names = tuple(sorted(set().union(*speakers)))
         return cls("identity", len(names), names)

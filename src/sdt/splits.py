@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from sdt.errors import InputError
+from sdt.errors import InputError, quoted
 
 SPLITS = ("train", "dev", "test")
 """The splits of a corpus, in this order."""
@@ -22,25 +22,35 @@ IEMOCAP_DEV = (
 """The usual dev conversations of IEMOCAP; their speakers are in train, too."""
 
 MELD_DEV = range(1039, 1153)
-"""MELD's dev conversations, where its three splits are numbered through: train comes before, test (to 1432) after."""
+"""MELD's dev conversations in files that number all splits consecutively: train comes before, test (to 1432) after."""
 
 _ALIASES = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
+    "train": ("training", "trn"),
+    "dev": ("devel", "development", "val", "valid", "validation"),
+    "test": ("testing", "tst"),
 }
+_NAMED = {name: split for split, aliases in _ALIASES.items() for name in (split, *aliases)}
 
-Dev = Literal["usual", "session4", "share"]
+DevRule = Literal["usual", "session4", "share"]
 
 
-def split_named(name: str) -> str | None:
-    """The split of a name in any case and usual spelling: `train`, `dev` or `test`; None for other names.
+def parse_split(name: str) -> str | None:
+    """The split of a name or alias in any case: `train`, `dev` or `test`; None for other names.
 
     Example:
-        >>> split_named("Validation"), split_named("eval")
+        >>> parse_split("Validation"), parse_split("eval")
         ('dev', None)
     """
-    return _ALIASES.get(name.strip().casefold())
+    return _NAMED.get(name.strip().casefold())
+
+
+def unknown_split(name: str) -> str:
+    """The error message for a name that `parse_split` does not know; lists the names and aliases.
+
+    There is no suggestion of a similar name: `eval` resembles `val`, but often means a test split.
+    """
+    known = ", ".join(f"{split} (or {', '.join(aliases)})" for split, aliases in _ALIASES.items())
+    return f"split {quoted(name)} is unknown; known are: {known}"
 
 
 def iemocap_session(conversation: str) -> int | None:
@@ -64,7 +74,7 @@ def meld_by_number(conversations: Iterable[str]) -> dict[str, list[str]]:
     for conversation in conversations:
         number = meld_number(conversation)
         if number is None:
-            raise InputError(f"conversation {conversation!r} is not a MELD conversation: those are numbered 0 to 1432")
+            raise InputError(f"conversation {conversation!r} is not a MELD conversation; expected a number 0 to 1432")
         split = "train" if number < MELD_DEV.start else "dev" if number in MELD_DEV else "test"
         splits[split].append(conversation)
     return splits
@@ -75,7 +85,7 @@ def has_usual_dev(train: Iterable[str]) -> bool:
     return any(_usual(conversation) for conversation in train)
 
 
-def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
+def hold_out(train: Sequence[str], rule: DevRule, *, share: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
     """Split the train conversations into train and dev.
 
     Args:
@@ -92,7 +102,7 @@ def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int =
         InputError: The rule does not apply to these conversations, or a split would be empty.
     """
     if rule == "share":
-        dev = _drawn(train, share, seed)
+        dev = _draw(train, share, seed)
     elif rule == "session4":
         dev = {conversation for conversation in train if iemocap_session(conversation) == 4}
     else:
@@ -102,10 +112,10 @@ def hold_out(train: Sequence[str], rule: Dev, *, share: float = 0.1, seed: int =
             "session4": "IEMOCAP's Session 4 (ids such as Ses04F_impro07)",
             "usual": "the usual dev conversations of IEMOCAP (Ses01M_impro01 ...) or of MELD (1039 to 1152)",
         }[rule]
-        found = f"of {len(train)}, the first being {train[0]!r}" if train else "there are none"
-        raise InputError(f"dev {rule!r}: train has none of {wanted}: {found}")
+        found = f"{len(train)} conversations, first {train[0]!r}" if train else "no conversations"
+        raise InputError(f"dev {rule!r}: expected {wanted} in train; found {found}")
     if len(dev) == len(train):
-        raise InputError(f"dev {rule!r}: train would be empty: all {len(train)} conversations would be dev")
+        raise InputError(f"dev {rule!r}: train would be empty, since all its conversations ({len(train)}) would be dev")
     return [c for c in train if c not in dev], [c for c in train if c in dev]
 
 
@@ -113,7 +123,7 @@ def _usual(conversation: str) -> bool:
     return conversation in IEMOCAP_DEV or meld_number(conversation) in MELD_DEV
 
 
-def _drawn(train: Sequence[str], share: float, seed: int) -> set[str]:
+def _draw(train: Sequence[str], share: float, seed: int) -> set[str]:
     if not 0 < share < 1:
         raise InputError(f"dev 'share': {share} is not between 0 and 1")
     if len(train) < 2:

@@ -111,8 +111,8 @@ class UnknownEncodingError(InputError):
 
     def __init__(self, where: str, likely: Sequence[str]) -> None:
         self.where, self.likely = where, tuple(likely)
-        say = f"give --encoding, for example {', '.join(likely)}" if likely else "give --encoding"
-        super().__init__(f"{where}: is not UTF-8, and its encoding cannot be detected; {say}")
+        hint = f"give --encoding, for example {', '.join(likely)}" if likely else "give --encoding"
+        super().__init__(f"{where}: is not UTF-8, and its encoding cannot be detected; {hint}")
 
 
 class DecodedText(NamedTuple):
@@ -144,7 +144,7 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
         UnknownEncodingError: No encoding is given, and it cannot be detected.
     """
     if encoding is not None:
-        return DecodedText(_as_asked(where, data, check_encoding(encoding)), encoding, None)
+        return DecodedText(_decode_as(where, data, check_encoding(encoding)), encoding, None)
     for bom, name in _BOMS:
         if data.startswith(bom):
             try:
@@ -161,7 +161,7 @@ def decode(where: str, data: bytes, encoding: str | None = None) -> DecodedText:
             continue
         if "\0" not in text:
             return DecodedText(text, name, None)
-    return _guessed(where, data)
+    return _detect(where, data)
 
 
 def check_encoding(name: str) -> str:
@@ -183,13 +183,13 @@ def check_encoding(name: str) -> str:
     return name
 
 
-def _as_asked(where: str, data: bytes, encoding: str) -> str:
+def _decode_as(where: str, data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{where}: not {encoding} (byte {data[error.start]:#04x} in line {line}); give the right encoding"
+            f"{where}: not {encoding} (byte {data[error.start]:#04x} in line {line}); give the correct encoding"
         ) from None
 
 
@@ -203,7 +203,7 @@ def _utf16(data: bytes) -> list[str]:
     return ["utf-16-le" if little else "utf-16-be"]
 
 
-def _guessed(where: str, data: bytes) -> DecodedText:
+def _detect(where: str, data: bytes) -> DecodedText:
     latin = repair_windows1252(data.decode("latin-1"))
     if "\0" in latin:  # not text; the caller reports it
         return DecodedText(latin, "latin-1", None)
@@ -214,7 +214,7 @@ def _guessed(where: str, data: bytes) -> DecodedText:
     # In another alphabet, letters outside of ASCII are not next to letters of ASCII.
     beside = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]+|[\x80-\xff]+(?=[a-z])", letters))
     is_latin = is_latin or 3 * beside > 2 * len(runs)
-    if is_latin and not _odd(repair_windows1252(sample.decode("latin-1"))):
+    if is_latin and not _is_garbled(repair_windows1252(sample.decode("latin-1"))):
         name = _by_language(sample)
         if name == "cp1252":
             return DecodedText(latin, "latin-1", _note("Windows-1252"))
@@ -228,16 +228,16 @@ def _guessed(where: str, data: bytes) -> DecodedText:
 
 
 def _note(encoding: str) -> str:
-    return f"not UTF-8: read as {encoding}; if words are wrong, name the encoding"
+    return f"not UTF-8: read as {encoding}; if characters are wrong, give --encoding"
 
 
 def _by_language(sample: bytes) -> str:
-    """The encoding of a Latin alphabet, by the language that the words are of: Turkish and those of central Europe."""
-    from sdt.language import most_likely  # most files never need it
+    """The encoding of a Latin alphabet by the language of the text, for Turkish and languages of central Europe."""
+    from sdt.language import most_likely_language  # rarely needed
 
-    language, probability = most_likely(sample.decode("cp1252", "replace"))
+    language, probability = most_likely_language(sample.decode("cp1252", "replace"))
     for encoding, languages in _BY_LANGUAGE.items():
-        other, share = most_likely(sample.decode(encoding, "replace"))
+        other, share = most_likely_language(sample.decode(encoding, "replace"))
         if other in languages and share >= 0.5 and (language in languages or share > probability):
             return encoding
     return "cp1252"
@@ -247,7 +247,7 @@ def _likely(sample: bytes, encodings: Sequence[str]) -> list[str]:
     """The encodings that charset-normalizer cannot distinguish; guessing among them would silently corrupt words."""
     from charset_normalizer import from_bytes  # rarely needed
 
-    found = [m for m in from_bytes(sample, cp_isolation=list(encodings)) if not _odd(str(m))]
+    found = [m for m in from_bytes(sample, cp_isolation=list(encodings)) if not _is_garbled(str(m))]
     likely = [
         m.encoding for m in found if m.chaos - found[0].chaos < _CLOSE and found[0].coherence - m.coherence < _CLOSE
     ]
@@ -255,7 +255,7 @@ def _likely(sample: bytes, encodings: Sequence[str]) -> list[str]:
     return [name for name in likely if name in _MULTIBYTE] or likely
 
 
-def _odd(text: str) -> bool:
+def _is_garbled(text: str) -> bool:
     """Whether words contain symbols or capitals, as text decoded with the wrong Latin encoding does."""
     capitals = (
         text[found.start()].isupper() and text[found.start() - 1].islower() and text[found.end()].islower()

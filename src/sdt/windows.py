@@ -4,7 +4,7 @@
     windows        [================]
                                [================]
                                              [====================]
-    predicts       aaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccc
+    predicted by   aaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccc
 
 Each window is a separate conversation for the model. An utterance in two windows is predicted in the one that gives it
 more context: for a bidirectional model, the window whose ends are farther away, so that every utterance away from the
@@ -31,9 +31,9 @@ class Window(NamedTuple):
 
     first: int
     end: int
-    counts_from: int
+    predicts_from: int
     """The first utterance that this window predicts."""
-    counts_to: int
+    predicts_to: int
     """The utterance after the last one that this window predicts."""
 
 
@@ -45,7 +45,7 @@ class Windows:
         InputError: The window is empty, or the overlap is not shorter than it.
 
     Example:
-        >>> [tuple(window) for window in Windows(8, 4).cut(13)]
+        >>> [tuple(window) for window in Windows(8, 4).split(13)]
         [(0, 8, 0, 6), (4, 12, 6, 9), (5, 13, 9, 13)]
     """
 
@@ -63,23 +63,23 @@ class Windows:
             )
 
     @classmethod
-    def of(cls, window: int | None, overlap: int | None = None) -> Self | None:
-        """Make windows from two options; None if conversations are not split.
+    def from_options(cls, window: int | None, overlap: int | None = None) -> Self | None:
+        """Create windows from two options; None if conversations are not split.
 
         Args:
             window: Utterances of a window; None for the whole conversation.
             overlap: Utterances that two windows share; None for a quarter of the window.
 
         Raises:
-            InputError: There is an overlap without a window, or a value is out of range.
+            InputError: The overlap is given without a window, or a value is out of range.
         """
         if window is None:
             if overlap is not None:
-                raise InputError(f"overlap: {overlap}, but there is no window; give a window, too")
+                raise InputError(f"overlap: {overlap} is given without a window; give a window, too")
             return None
         return cls(window, window // SHARE if overlap is None else overlap)
 
-    def cut(self, length: int, *, causal: bool = False) -> list[Window]:
+    def split(self, length: int, *, causal: bool = False) -> list[Window]:
         """The windows of a conversation, in order.
 
         Args:

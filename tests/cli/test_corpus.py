@@ -53,7 +53,7 @@ def test_import_check_and_show(files: list[Path], tmp_path: Path, capsys: pytest
     options += ["--name", "mine", "--labels", "glad,calm,[red]", "--licence", "CC0-1.0", "--speakers", "identity"]
     assert corpus_import(files, output, *options) == 0
     said = capsys.readouterr().out
-    assert "talk.csv: a file of utterances, recognised by its columns" in said
+    assert "talk.csv: read as a table of utterances" in said
     assert f"written to {output}" in said
 
     assert main(["corpus", "check", str(output)]) == 0
@@ -108,14 +108,14 @@ def test_an_output_that_is_there_is_kept_unless_told(files: list[Path], tmp_path
     [
         (["--features", "audio"], "--features audio: expected NAME=VALUE"),
         (["--layout", "tables"], "did you mean 'table'"),
-        (["--labels", "glad,glad"], "'glad' is named twice"),
+        (["--labels", "glad,glad"], "'glad' occurs twice"),
         (["--labels", "glad,sad"], "line 3: label 'calm' is not among --labels"),
         (["--normalise", "audio=corups"], "did you mean 'corpus'"),
         (["--normalise", "voice=corpus"], "unknown modality 'voice'"),
         (["--text-encoder", "minlm"], "never downloaded"),
         (["--dev", "session4"], "Session 4"),
         (["--dev-share", "2"], "not between 0 and 1"),
-        (["--take", "audio=x.pkl"], "no such file"),
+        (["--take", "audio=x.pkl"], "x.pkl: file not found"),
         (["--speakers", "ident"], "did you mean 'identity'"),
     ],
 )
@@ -137,6 +137,16 @@ def test_treat_as_missing(files: list[Path], tmp_path: Path, capsys: pytest.Capt
     assert "--treat-as-missing" in capsys.readouterr().err
     assert corpus_import(files, tmp_path / "corpus", "--treat-as-missing") == 0
     assert "marked as missing" in capsys.readouterr().out
+
+
+def test_a_long_label_is_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{c},{u},s,{('glad', 'x' * 500)[u]},hello" for c in range(20) for u in range(2)]
+    table = tmp_path / "talk.csv"
+    table.write_text("\n".join(["conversation,utterance,speaker,label,text", *lines]))
+    assert corpus_import([table], tmp_path / "corpus", "--text-encoder", "words:8") == 0
+    said = capsys.readouterr().out
+    assert "x" * 37 + "..." in said
+    assert "x" * 41 not in said
 
 
 @pytest.mark.parametrize("command", ["check", "show"])

@@ -80,7 +80,7 @@ def test_the_predictions_are_those_of_evaluate_and_predict(tmp_path: Path, capsy
             dict(prediction.weights)
         )
     assert set(said.notes) <= set(values["notes"])
-    assert "audio: left out: no recording was given" in values["notes"]
+    assert "audio: not used: no recording was given" in values["notes"]
 
     main(["evaluate", "run", "--output", str(tmp_path / "scores"), "--device", "cpu"])
     capsys.readouterr()

@@ -67,7 +67,7 @@ def test_long_texts_and_missing_sound(home: Path, capsys: pytest.CaptureFixture[
     assert max(len(line) for line in lines if not line.startswith("note:")) <= 80
     assert out.count("please.") == 12
     assert "–" in out
-    assert lines[-1] == "note: audio: left out: no recording was given"
+    assert lines[-1] == "note: audio: not used: no recording was given"
 
 
 def test_json_lines(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_printed_in_a_format(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     code, out, err = outcome(capsys, home, home / "chat.txt", "--format", "jsonl")
     assert code == 0
     assert [json.loads(line)["utterance"] for line in out.splitlines()] == ["0", "1"]
-    assert err == "note: audio: left out: no recording was given\n"
+    assert err == "note: audio: not used: no recording was given\n"
 
 
 def test_a_folder_of_transcripts(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,12 +136,12 @@ def test_conversations_whose_names_are_no_file_names(
 
 def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chat, talks = home / "chat.txt", home / "talks"
-    assert "there is no such file" in refused(capsys, home, tmp_path / "absent.txt")
+    assert "file or folder not found" in refused(capsys, home, tmp_path / "absent.txt")
     assert "vtt needs times, and utterance '0'" in refused(capsys, home, chat, "--output", tmp_path / "x.vtt")
     assert "several conversations" in refused(capsys, home, talks, "--format", "srt")
     assert "is a folder; name a file" in refused(capsys, home, chat, "--output", tmp_path)
     assert "is a file; name a folder" in refused(capsys, home, talks, "--format", "vtt", "--output", chat)
-    assert "no such file or folder" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
+    assert "file or folder not found" in refused(capsys, home, chat, "--media", tmp_path / "absent.wav")
     assert "has no times" in refused(capsys, home, chat, "--media", talks / "one.wav")
     assert "cannot be written" in refused(capsys, home, chat, "--output", "/proc/nowhere/x.jsonl")
     assert "chat.txt is not a folder" in refused(capsys, home, chat, "--output", chat / "x.jsonl")
@@ -229,7 +229,7 @@ def test_windows(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     [
         (("--window", "8", "--overlap", "8"), "overlap: 8 of a window of 8"),
         (("--window", "8", "--overlap", "-1"), "overlap: -1 of a window of 8"),
-        (("--overlap", "2"), "overlap: 2, but there is no window"),
+        (("--overlap", "2"), "overlap: 2 is given without a window"),
     ],
 )
 def test_windows_that_cannot_be(

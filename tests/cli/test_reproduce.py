@@ -88,7 +88,7 @@ def test_a_file_with_the_published_counts_and_widths_is_recognised(
     corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One vector is shared by all utterances, so that the file expands far more than a real one.
-    monkeypatch.setattr(unpickle, "most_expanded", lambda _: 2**40)
+    monkeypatch.setattr(unpickle, "max_expanded_bytes", lambda _: 2**40)
     layouts.write(tmp_path / PUBLISHED[corpus].file, _whole(corpus))
     assert main(["reproduce", corpus, str(tmp_path), "--check", "--output", str(tmp_path / "out")]) == 0
     train = "train 108 with 5163" if corpus == "iemocap" else "train 1038 with 9989"

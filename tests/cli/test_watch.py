@@ -60,7 +60,7 @@ def test_lines(
         ("2", "0", "Cy", "Who?"),
     ]
     assert err.splitlines() == [
-        "note: audio: left out: 'prosody' is compared within the whole conversation, which a stream does not know; "
+        "note: audio: not used: 'prosody' is normalised over the whole conversation, which a stream does not know; "
         "give its features",
         "note: standard input, line 7: no text, skipped",
     ]
@@ -86,7 +86,7 @@ def test_objects_of_several_conversations(
     [
         ('{"text": "a"}\n{"text"\n{"text": "b"}\n', [], 1, "sdt: standard input, line 2: not JSON"),
         ("Ann: a\n", ["--format", "json"], 0, "sdt: standard input, line 1: not JSON"),
-        ('{"text": "a", "utterance": "x"}\n' * 2, [], 1, "line 2: conversation '1' has an utterance 'x' already"),
+        ('{"text": "a", "utterance": "x"}\n' * 2, [], 1, "line 2: conversation '1' already has an utterance 'x'"),
         ("Ann: a\n", ["--model", "absent"], 0, "sdt: model 'absent': neither a folder nor a bundled model"),
     ],
 )

@@ -137,6 +137,6 @@ def _works(process: int) -> bool:
 def test_no_room_for_a_worker(head: str, cluster: Cluster) -> None:
     few = Cluster(cluster._ray, head, workers=None, threads=3, gpus=0)
     with pytest.raises(InputError, match=r"no machine has the 3 processor cores"):
-        few.check_room()
+        few.check_resources()
     with pytest.raises(InputError, match=r"1 processor cores and 0\.5 GPUs"):
-        Cluster(cluster._ray, head, workers=None, threads=1, gpus=0.5).check_room()
+        Cluster(cluster._ray, head, workers=None, threads=1, gpus=0.5).check_resources()

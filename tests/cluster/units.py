@@ -84,7 +84,7 @@ def make_dying_encoder(name: str) -> Callable[[Chunk], Encoded]:
 
     def encode_or_die(chunk: Chunk) -> Encoded:
         for source in chunk.sources:
-            trial(source.place)
+            trial(source.location)
         return encode(chunk)
 
     return encode_or_die

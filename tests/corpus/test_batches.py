@@ -30,7 +30,7 @@ def corpus(tmp_path: Path) -> Corpus:
         ("calm", "cross"),
         {"train": ["a", "c"], "test": ["b"]},
         {"audio": FeatureTable(features, np.array([True, False, True, True, True, True]), "unknown")},
-        Speakers.of(talks, "identity"),
+        Speakers.from_conversations(talks, "identity"),
     )
     return write_corpus(builder, tmp_path / "corpus")
 

@@ -142,7 +142,7 @@ def test_a_damaged_corpus_of_format_1(
         ({"by_id": np.empty(0, np.int64)}, "it has no conversations"),
         ({"split.train": [0, 3]}, "'split.train' names a conversation outside"),
         ({"split.train": [0]}, "its splits .* are not those of corpus.json"),
-        ({"split.tain": [0]}, "it holds .*split.tain"),
+        ({"split.tain": [0]}, "it contains .*split.tain"),
         ({"label": np.zeros(6)}, "'label' has type float64"),
         ({"speaker": np.zeros(5, np.int32)}, "5 speakers of 6 utterances"),
     ],

@@ -23,7 +23,7 @@ class Counting:
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         if self.stop_after is not None and len(self.asked) >= self.stop_after:
             raise KeyboardInterrupt
-        self.asked += [source.place for source in sources]
+        self.asked += [source.location for source in sources]
         present = np.array([source.utterance.id not in self.bad for source in sources])
         rows = [
             [len(source.utterance.text or ""), (source.clip.end or 0) - (source.clip.start or 0) if source.clip else 0]
@@ -31,5 +31,5 @@ class Counting:
         ]
         if progress:
             progress(len(sources), len(sources))
-        problems = [f"{source.place}: broken" for source, there in zip(sources, present, strict=True) if not there]
+        problems = [f"{source.location}: broken" for source, there in zip(sources, present, strict=True) if not there]
         return Encoded(np.array(rows, np.float32).reshape(-1, 2) * present[:, None], present, problems)

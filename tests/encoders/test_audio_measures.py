@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sdt.encoders.audio_measures import count_syllables, frame_times, harmonicity, intensity, peaks_before_dips, speech
+from sdt.encoders.audio_measures import (
+    count_syllables,
+    frame_times,
+    harmonicity,
+    intensity,
+    speech_intervals,
+    syllable_peaks,
+)
 from tests.encoders.voices import RATE, syllables, vowel
 
 Samples = npt.NDArray[np.float64]
@@ -59,19 +66,19 @@ def test_frames_of_silence_have_no_harmonicity() -> None:
 
 def test_peaks_count_where_a_dip_of_two_decibels_follows() -> None:
     level = np.array([50, 60, 55, 61, 59.5, 62, 50, 30, 40, 35, 30.0])
-    assert peaks_before_dips(level, 45) == [1]  # 3 falls by 1.5 only, nothing follows 5, 8 is below the threshold
-    assert peaks_before_dips(level, 20) == [1, 5]
+    assert syllable_peaks(level, 45) == [1]  # 3 falls by 1.5 only, nothing follows 5, 8 is below the threshold
+    assert syllable_peaks(level, 20) == [1, 5]
 
 
 def test_bursts_and_short_silences_are_passed_over() -> None:
     times = np.arange(100, dtype=np.float64) * 0.016
     level = np.full(100, 20.0)
     level[:20] = level[25:50] = level[95:] = 60  # a closure of 80 ms, a pause of 720 ms, a knock of 80 ms
-    ((start, end),) = speech(level, times, 1.6, 40)
+    ((start, end),) = speech_intervals(level, times, 1.6, 40)
     assert start == 0
     assert end == pytest.approx(0.8)
-    assert speech(np.full(100, 20.0), times, 1.6, 40) == []
-    assert speech(np.full(100, 60.0), times, 1.6, 40) == [(0, 1.6)]
+    assert speech_intervals(np.full(100, 20.0), times, 1.6, 40) == []
+    assert speech_intervals(np.full(100, 60.0), times, 1.6, 40) == [(0, 1.6)]
 
 
 @pytest.mark.parametrize("count", [3, 6, 12])

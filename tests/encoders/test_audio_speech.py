@@ -125,5 +125,5 @@ def test_a_folder_without_a_speech_model_is_refused(tmp_path: Path, wav2vec2: Pa
     for path in wav2vec2.iterdir():
         if path.name != "preprocessor_config.json":
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.raises(InputError, match="cannot be followed"):
+    with pytest.raises(InputError, match="missing or invalid"):
         Speech(f"speech:{tmp_path}")

@@ -9,7 +9,7 @@ import pytest
 
 import sdt
 from sdt.conversation import Utterance
-from sdt.encoders.cache import CUT, FILE, FeatureCache, default_cache
+from sdt.encoders.cache import FILE, TRUNCATED_BYTES, FeatureCache, default_cache
 from sdt.encoders.encoder import Encoded, Source
 from sdt.errors import InputError
 from sdt.media.clip import Clip
@@ -96,7 +96,12 @@ def test_the_default_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_features_of_texts_that_used_to_be_cut_are_not_taken(cache: FeatureCache) -> None:
     """The keys of all others stay as they were, so that nothing else is made anew."""
     encoder = Counting("text")
-    for text, stays in (("Hi", True), ("x" * CUT, True), ("x" * (CUT + 1), False), ("\U0001f600" * 100, False)):
+    for text, stays in (
+        ("Hi", True),
+        ("x" * TRUNCATED_BYTES, True),
+        ("x" * (TRUNCATED_BYTES + 1), False),
+        ("\U0001f600" * 100, False),
+    ):
         before = json.dumps([sdt.__version__, encoder.name, encoder.width, text])
         same = cache.key(encoder, Source("c", Utterance("0", "A", text))) == hashlib.sha256(before.encode()).hexdigest()
         assert same is stays

@@ -45,7 +45,7 @@ def test_text_is_encoded_and_its_absence_reported() -> None:
     )
     assert encoded.features.shape == (4, 64)
     assert encoded.present.tolist() == [True, False, False, True]
-    assert encoded.problems == ["dia1/utt1: no words", "dia1/utt2: no words"]
+    assert encoded.problems == ["dia1/utt1: no text", "dia1/utt2: no text"]
     assert not encoded.features[1:3].any()
     assert done
 

@@ -15,7 +15,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.encoders.encoder import feature_encoder
 from sdt.encoders.text import encode_conversations, pool, text_encoder
 from sdt.encoders.text_model import Pooling
-from sdt.encoders.text_pieces import split_tokens
+from sdt.encoders.text_pieces import split_into_pieces
 from sdt.errors import InputError
 from sdt.files import sha256
 from tests.encoders.tiny_bert import WORDS, write_bert
@@ -154,7 +154,7 @@ def test_every_token_counts_once(words: list[int], longest: int, before: int, af
     def tokenizer(texts: list[str], **_: object) -> dict[str, list[list[int]]]:
         return {"input_ids": [tokens], "special_tokens_mask": [special]}
 
-    (pieces,) = split_tokens(tokenizer, ["x"], longest)
+    (pieces,) = split_into_pieces(tokenizer, ["x"], longest)
     assert [token for piece in pieces for token in piece.tokens[piece.first : piece.end]] == tokens
     assert sum(piece.counted for piece in pieces) == len(tokens)
     assert (len(pieces) == 1) == (len(tokens) <= longest)
@@ -170,7 +170,7 @@ def test_a_long_text_is_read_as_a_whole(
     bert: Path, pooling: str, tokens: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model reads 10 tokens at once, and 2,000 words differ in their last sentence alone."""
-    monkeypatch.setattr("sdt.encoders.text.TOKENS", tokens)
+    monkeypatch.setattr("sdt.encoders.text.BATCH_TOKENS", tokens)
     encoder = text_encoder(f"{bert}:{pooling}")
     read: list[int] = []
     model: Any = encoder._model  # type: ignore[attr-defined]
@@ -190,7 +190,7 @@ def test_pooling_over_pieces_is_pooling_over_their_tokens(bert: Path, pooling: P
     encoder = text_encoder(f"{bert}:{pooling}")
     text = " ".join(WORDS[5 + (k * k) % 6] for k in range(35))
     tokenizer, model = encoder._tokenizer, encoder._model  # type: ignore[attr-defined]
-    (pieces,) = split_tokens(tokenizer, [text], 10)
+    (pieces,) = split_into_pieces(tokenizer, [text], 10)
     assert len(pieces) == 6
     layers: list[list[torch.Tensor]] = [[], [], []]
     with torch.no_grad():

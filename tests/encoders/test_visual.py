@@ -12,7 +12,7 @@ from sdt.encoders.encoder import Source, feature_encoder
 from sdt.encoders.faces import FaceSettings, speaker_face
 from sdt.encoders.visual import Faces
 from sdt.encoders.visual_describe import FACE_FEATURES, describe
-from sdt.encoders.visual_detect import FaceFinder, opencv
+from sdt.encoders.visual_detect import FaceDetector, opencv
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.clip import Clip
 from tests.encoders.clips import tone, write_clip
@@ -46,7 +46,7 @@ def test_the_table_makes_the_encoder_of_its_own_name(name: str) -> None:
 
 
 def test_a_wrong_setting_is_refused() -> None:
-    with pytest.raises(InputError, match="'speking' is no setting"):
+    with pytest.raises(InputError, match="unknown setting 'speking'"):
         feature_encoder("faces:speking")
 
 
@@ -155,8 +155,8 @@ def test_place_size_and_share_are_what_they_are_called(tmp_path: Path) -> None:
 
 def test_crops_of_another_size_are_described_alike(tmp_path: Path) -> None:
     clip = film(tmp_path / "a.mp4", lambda _: scene((face(180), 60, 30)), 1.0)
-    finder, cv2 = FaceFinder(), opencv()
-    usual, large = (describe(speaker_face(clip, finder, FaceSettings(), size), cv2) for size in (96, 192))
+    detector, cv2 = FaceDetector(), opencv()
+    usual, large = (describe(speaker_face(clip, detector, FaceSettings(), size), cv2) for size in (96, 192))
     assert np.abs(_values(usual, "edge_") - _values(large, "edge_")).mean() < 0.02
 
 

@@ -12,7 +12,7 @@ import torch
 
 from sdt.encoders.encoder import feature_encoder
 from sdt.encoders.faces import FaceSettings, speaker_face
-from sdt.encoders.visual_detect import FaceFinder
+from sdt.encoders.visual_detect import FaceDetector
 from sdt.encoders.visual_model import FaceModel, Preprocessing
 from sdt.errors import InputError
 from tests.encoders.drawn import face, film, scene, source
@@ -49,7 +49,7 @@ def test_the_face_is_described_by_the_models_class_token(vit: Path, tmp_path: Pa
 
     model: Any = ViTModel.from_pretrained(vit, add_pooling_layer=False)
     model.eval()
-    crops = np.stack([seen.crop for seen in speaker_face(clip, FaceFinder(), FaceSettings(), 32).faces])
+    crops = np.stack([seen.crop for seen in speaker_face(clip, FaceDetector(), FaceSettings(), 32).faces])
     pixels = (crops / 255 - np.array(NORMALISED["image_mean"])) / np.array(NORMALISED["image_std"])
     with torch.inference_mode():
         states = model(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)).last_hidden_state
@@ -69,7 +69,7 @@ def test_the_name_pins_the_weights(vit: Path) -> None:
 def test_settings_stand_between(vit: Path, tmp_path: Path) -> None:
     encoder = FaceModel(f"face-model:speaking,fps=12:{vit}")
     assert encoder.name.startswith(f"face-model:speaking,fps=12:{vit}@")
-    with pytest.raises(InputError, match=r"fps=x' is no setting"):
+    with pytest.raises(InputError, match=r"unknown setting 'fps=x'"):
         FaceModel(f"face-model:fps=x:{vit}")
     odd = tmp_path / "a:b"
     odd.symlink_to(vit)
@@ -139,7 +139,7 @@ NOTHING = [
 def test_a_preprocessor_file_that_says_nothing_is_refused(said: str, tmp_path: Path) -> None:
     path = tmp_path / "preprocessor_config.json"
     path.write_text(said, encoding="utf-8")
-    with pytest.raises(InputError, match="cannot be followed"):
+    with pytest.raises(InputError, match="missing or invalid"):
         Preprocessing.read(path)
 
 
@@ -180,7 +180,7 @@ def test_a_folder_without_a_model_and_a_model_of_words_are_refused(tmp_path: Pat
         FaceModel(f"face-model:{tmp_path}")
     config = BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     folder = _saved(tmp_path / "bert", BertModel(config))
-    with pytest.raises(InputError, match="cannot look at a picture"):
+    with pytest.raises(InputError, match="cannot process pictures of 32 pixels"):
         FaceModel(f"face-model:{folder}")
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(InputError, match=r"preprocessor_config\.json"):

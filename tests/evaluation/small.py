@@ -47,7 +47,9 @@ def small_corpus(
         )
         for name, width in widths.items()
     }
-    builder = CorpusBuilder("small", conversations, labels, splits, features, Speakers.of(conversations, "identity"))
+    builder = CorpusBuilder(
+        "small", conversations, labels, splits, features, Speakers.from_conversations(conversations, "identity")
+    )
     return write_corpus(builder, folder)
 
 

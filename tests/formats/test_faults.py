@@ -101,17 +101,17 @@ REFUSED = {
     "talk.eaf": "ELAN",
 }
 NOTES = {
-    "noscribe.vtt": ["descriptions of sounds left out: 1, the first in line 9"],
-    "otter.txt": ["lines that name the tool left out: 1, the first in line 10"],
+    "noscribe.vtt": ["descriptions of sounds ignored: 1, first in line 9"],
+    "otter.txt": ["lines that name the tool ignored: 1, first in line 10"],
     "whatsapp_android.txt": [
-        "dates before the words left out: 6", "notices and omitted media left out: 3, the first in line 1",
+        "dates before messages ignored: 6", "notices and omitted media ignored: 3, first in line 1",
     ],
     "whisper.tsv": ["times are milliseconds"],
     "whisper_words.srt": ["captions with a highlighted word: cues joined into utterances: 6"],
-    "youtube_auto.srt": ["rolling captions: lines that repeat the one before left out: 4"],
-    "rev.csv": ["times end with frames, whose rate the file does not say: read as whole seconds"],
+    "youtube_auto.srt": ["rolling captions: repeated lines ignored: 4"],
+    "rev.csv": ["times end with frames of unknown rate: read as whole seconds"],
     "cc_chevrons.srt": [
-        "changes of speaker without a name: 3; each is taken to be to who spoke before the last one"
+        "changes of speaker without a name: 3; assigned to the speaker before the previous one"
     ],
 }  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_objects() -> None:
         ('{"text": ["a"]}', "here, line 2: text is "),
         ('{"text": "a", "start": "soon"}', "here, line 2: start 'soon' is not a time"),
         ("\0", "here, line 2: contains a NUL byte"),
-        ("x" * 100_001, "here, line 2: more than 100,000 characters"),
+        ("x" * 100_001, "here, line 2: exceeds the limit of 100,000 characters"),
     ],
 )
 def test_lines_that_cannot_be_read_are_named_and_the_next_can_be(line: str, message: str) -> None:

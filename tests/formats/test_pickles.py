@@ -377,7 +377,7 @@ PLAIN: dict[str, Any] = {
 def test_what_nothing_is_shared_in_may_be_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, protocol: int
 ) -> None:
-    monkeypatch.setattr(unpickle, "most_expanded", lambda size: 100 * size)
+    monkeypatch.setattr(unpickle, "max_expanded_bytes", lambda size: 100 * size)
     read: Any = load(_write(tmp_path, pickle.dumps(PLAIN[name], protocol)))
     assert len(read) == len(PLAIN[name])
 

@@ -21,13 +21,13 @@ def test_no_speakers(tmp_path: Path) -> None:
     assert said(transcript) == [
         ("Speaker 1", "We met at 10:30."), ("Speaker 1", "He said: no."), ("Speaker 1", "http://example.org"),
     ]  # fmt: skip
-    assert transcript.notes == ["a.txt: no speaker is named: all 3 utterances are taken to be of one speaker"]
+    assert transcript.notes == ["a.txt: no speaker names found: all 3 utterances are assigned to one speaker"]
 
 
 def test_a_heading_before_the_first_speaker(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.txt", "At the cafe\nJoey: Hey\nRoss: Hi\nJoey: So\nSpeaker 1: What")
     assert said(transcript)[:2] == [("Speaker 2", "At the cafe"), ("Joey", "Hey")]
-    assert transcript.notes == ["a.txt: 1 of 5 utterances name no speaker: taken to be of who spoke before"]
+    assert transcript.notes == ["a.txt: 1 of 5 utterances have no speaker name: assigned to the previous speaker"]
 
 
 @pytest.mark.parametrize("dash", [" - ", "-", " – ", " --> ", " to "])
@@ -44,8 +44,8 @@ def test_beginnings_alone_last_until_the_next(tmp_path: Path) -> None:
     assert times(transcript) == [(1, 3), (3, None), (3, 9.5), (9.5, None)]
     assert said(transcript)[2] == ("Bob", "no")
     assert transcript.notes == [
-        "a.txt: 1 of 4 utterances name no speaker: taken to be of who spoke before",
-        "a.txt: 3 utterances begin (line 1, ...) without an end: taken to last until the next one begins",
+        "a.txt: 1 of 4 utterances have no speaker name: assigned to the previous speaker",
+        "a.txt: utterances without an end: 3, first in line 1; each lasts until the next one starts",
     ]
 
 
@@ -71,7 +71,7 @@ def test_dates_of_messages_are_left_out(tmp_path: Path, date: str) -> None:
     transcript = read(tmp_path, "a.txt", f"{date}Ann: Hi\n{date}Bob: Oh\nand\n{date}Ann: 10:15 it is\n")
     assert said(transcript) == [("Ann", "Hi"), ("Bob", "Oh and"), ("Ann", "10:15 it is")]
     assert times(transcript) == [(None, None)] * 3
-    assert transcript.notes == ["a.txt: dates before the words left out: 3"]
+    assert transcript.notes == ["a.txt: dates before messages ignored: 3"]
 
 
 def test_times_without_speakers(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_broken_times(tmp_path: Path, time: str) -> None:
 
 
 def test_an_end_before_the_start(tmp_path: Path) -> None:
-    assert "a.txt, line 1: end 2.0 comes before start 3.0" in refused(tmp_path, "a.txt", "[00:03 - 00:02] Ann: Hi")
+    assert "a.txt, line 1: end 2.0 is before start 3.0" in refused(tmp_path, "a.txt", "[00:03 - 00:02] Ann: Hi")
 
 
 def test_brackets_that_are_no_times(tmp_path: Path) -> None:
@@ -103,13 +103,41 @@ def test_unordered_and_overlapping_times_are_noted(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.txt", content)
     assert [text for _, text in said(transcript)] == ["a", "b", "c"]
     assert transcript.notes == [
-        "a.txt: 1 utterance begins (line 3) before the one above: the order of the file is kept",
-        "a.txt: 1 utterance begins (line 2) before the one above ends: the times are kept",
+        "a.txt: utterances that start before the previous one: 1, first in line 3; order of the file kept",
+        "a.txt: utterances that overlap the previous one: 1, first in line 2; times kept",
     ]
 
 
 def test_nothing_said(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.txt", "Ann: Hi\nBob:\nAnn: Oh\n")
     assert said(transcript) == [("Ann", "Hi"), ("Ann", "Oh")]
-    assert transcript.notes == ["a.txt: utterances without words left out: 1, the first in line 2"]
+    assert transcript.notes == ["a.txt: utterances without text ignored: 1, first in line 2"]
     assert "no utterances" in refused(tmp_path, "a.txt", "Ann:\nBob:\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("Ann\tI said: hi\nBen Lee\tHello\nAnn\tBye\n", [("Ann", "I said: hi"), ("Ben Lee", "Hello"), ("Ann", "Bye")]),
+        (
+            "ann\thi\nben\thello\nann\tbye\nben\tbye\n",
+            [("ann", "hi"), ("ben", "hello"), ("ann", "bye"), ("ben", "bye")],
+        ),
+        ("Ann:\tHi\nBen:\tHello\n", [("Ann", "Hi"), ("Ben", "Hello")]),
+        ("Ann\tHi\nHello\n", [("Speaker 1", "Ann Hi"), ("Speaker 1", "Hello")]),  # not every line
+        ("Ann\tHi\tthere\nBen\tHello\tyou\n", [("Speaker 1", "Ann Hi there"), ("Speaker 1", "Ben Hello you")]),
+        ("1\tHi\n2\tHello\n", [("Speaker 1", "1 Hi"), ("Speaker 1", "2 Hello")]),  # numbers of lines
+        (
+            "I am here.\tJe suis là.\nYes.\tOui.\n",
+            [("Speaker 1", "I am here. Je suis là."), ("Speaker 1", "Yes. Oui.")],
+        ),
+    ],
+)
+def test_tabs_between_speaker_and_text(tmp_path: Path, content: str, expected: list[tuple[str, str]]) -> None:
+    assert said(read(tmp_path, "a.txt", content)) == expected
+
+
+def test_the_note_on_a_single_utterance_without_a_speaker(tmp_path: Path) -> None:
+    (note,) = read(tmp_path, "a.txt", "Hello.\n").notes
+    assert "the utterance is assigned" in note
+    assert "1 utterances" not in note

@@ -60,7 +60,7 @@ def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
     assert said(read(tmp_path, "a.json", '[\n {"text": "a", "speaker": "Ann"}, {"text": "b"}]')) == [
         ("Ann", "a"), ("Ann", "b"),
     ]  # fmt: skip
-    assert "is one JSON value (with 'text')" in refused(tmp_path, "b.json", '{\n "text": "a"}')
+    assert "(an object with 'text')" in refused(tmp_path, "b.json", '{\n "text": "a"}')
     assert "b.json, line 1: not JSON" in refused(tmp_path, "b.json", '{"text": "a",\n')
     assert "b.json, line 1: " in refused(tmp_path, "b.json", '[{"text": "a"},\n')
 
@@ -86,16 +86,16 @@ def test_a_folder(tmp_path: Path) -> None:
     assert [conversation.id for conversation in transcript.conversations] == ["a", "b", "x", "y"]
     assert transcript.clips == {("x", "0"): tmp_path / "hi.wav"}
     assert transcript.notes == [
-        "c.csv: no speaker is named: all 2 utterances are taken to be of one speaker in each conversation"
+        "c.csv: no speaker names found: all 2 utterances are assigned to one speaker per conversation"
     ]
 
 
 def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="none: folder"):
         read_transcripts(tmp_path / "none")
     with pytest.raises(InputError, match="no transcripts in this folder"):
         read_transcripts(tmp_path)
     for name in ("a.txt", "a.srt"):
         (tmp_path / name).write_text(CONTENTS[name[-3:]])
-    with pytest.raises(InputError, match=r"a\.txt: the conversation 'a' is in a\.srt already"):
+    with pytest.raises(InputError, match=r"a\.txt: conversation 'a' also occurs in a\.srt"):
         read_transcripts(tmp_path)

@@ -33,7 +33,7 @@ def test_srt(tmp_path: Path) -> None:
         ("JOEY", "Where are you?"),
     ]
     assert times(transcript) == [(1, 2.5), (2.6, 3), (4, 5), (4, 5)]
-    assert transcript.notes == ["a.srt: 2 of 4 utterances name no speaker: taken to be of who spoke before"]
+    assert transcript.notes == ["a.srt: 2 of 4 utterances have no speaker name: assigned to the previous speaker"]
 
 
 def test_srt_as_found_in_the_wild(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_rolling_captions_say_everything_once(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.vtt", "WEBVTT\nKind: captions\n\n" + "\n\n".join(cues) + "\n")
     assert [text for _, text in said(transcript)] == ["so this is", "a test"]
     assert times(transcript) == [(0.16, 2.07), (2.08, 4)]
-    assert transcript.notes[0] == "a.vtt: rolling captions: lines that repeat the one before left out: 3"
+    assert transcript.notes[0] == "a.vtt: rolling captions: repeated lines ignored: 3"
     plain = read(tmp_path, "b.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nNo.\n\n00:02.000 --> 00:03.000\nNo.\n")
     assert [text for _, text in said(plain)] == ["No.", "No."]
 
@@ -156,8 +156,8 @@ def test_webvtt_without_its_first_line(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.vtt", "00:01.000 --> 00:02.000\nAnn: a\n\nlost\n\n00:03.000 --> 00:04.000\nBob: b")
     assert said(transcript) == [("Ann", "a"), ("Bob", "b")]
     assert transcript.notes == [
-        "a.vtt: the first line is not WEBVTT: read as if it were",
-        "a.vtt: lines outside of cues left out: 1, the first is line 4",
+        "a.vtt: the first line is not WEBVTT; read as WebVTT nevertheless",
+        "a.vtt: lines outside of cues ignored: 1, first in line 4",
     ]
 
 
@@ -177,12 +177,12 @@ def test_broken_times(tmp_path: Path, time: str, suffix: str) -> None:
     head = "WEBVTT\n\n" if suffix == "vtt" else ""
     line = 6 if head else 4
     content = f"{head}00:00:01.000 --> 00:00:02.000\nAnn: a\n\n{time}\nBob: b\n"
-    assert f"a.{suffix}, line {line}: {time.strip()!r} is not the time" in refused(tmp_path, f"a.{suffix}", content)
+    assert f"a.{suffix}, line {line}: {time.strip()!r}" in refused(tmp_path, f"a.{suffix}", content)
 
 
 def test_an_end_before_the_start(tmp_path: Path) -> None:
     message = refused(tmp_path, "a.srt", SRT.replace("00:00:03,000", "00:00:02,500"))
-    assert "a.srt, line 7: end 2.5 comes before start 2.6" in message
+    assert "a.srt, line 7: end 2.5 is before start 2.6" in message
 
 
 @pytest.mark.parametrize("suffix", ["srt", "vtt"])
@@ -201,7 +201,7 @@ def test_no_subtitles(tmp_path: Path) -> None:
 def test_empty_cues_are_left_out(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.srt", "1\n00:00:01,000 --> 00:00:02,000\n<i></i>\n\n" + SRT)
     assert len(said(transcript)) == 4
-    assert "a.srt: cues without words left out: 1" in transcript.notes
+    assert "a.srt: cues without text ignored: 1" in transcript.notes
 
 
 def test_a_corrected_emotion_is_a_label_and_a_predicted_one_is_not(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_what_is_not_given(tmp_path: Path) -> None:
         Conversation("talk", (Utterance("0", "Speaker 1", "Hi"), Utterance("1", "Speaker 1", "Oh")))
     ]
     assert transcript.notes == [
-        "talk.csv: columns left aside: mood",
-        "talk.csv: no speaker is named: all 2 utterances are taken to be of one speaker",
+        "talk.csv: columns ignored: mood",
+        "talk.csv: no speaker names found: all 2 utterances are assigned to one speaker",
     ]
 
 
@@ -78,8 +78,8 @@ def test_some_speakers_are_not_given(tmp_path: Path) -> None:
     speakers = [[utterance.speaker for utterance in c.utterances] for c in transcript.conversations]
     assert speakers == [["Speaker 1", "Ann", "Ann"], ["Speaker 1"]]
     assert transcript.notes == [
-        "a.csv: 1 of 2 conversations name no speaker: each is taken to have one",
-        "a.csv: 2 of 4 utterances name no speaker: taken to be of who spoke before",
+        "a.csv: 1 of 2 conversations have no speaker names: one speaker is assumed for each",
+        "a.csv: 2 of 4 utterances have no speaker name: assigned to the previous speaker",
     ]
 
 
@@ -88,7 +88,7 @@ def test_some_speakers_are_not_given(tmp_path: Path) -> None:
     [
         ("speeker,text\nA,a\n", "unknown column 'speeker'; did you mean 'speaker'?"),
         ("speaker,words\nA,a\n", "column 'text' is missing; found are: speaker, words"),
-        ("speaker,text,text\nA,a,a\n", "the column 'text' occurs twice"),
+        ("speaker,text,text\nA,a,a\n", "a.csv: column 'text'"),
         ("speaker,text\nA\n", "a.csv, line 2: 1 cells, but line 1 has 2"),
         ("speaker,text\n", "no utterances"),
         ('speaker,text\nA,"a\n', "a.csv, line 2: not CSV"),
@@ -96,11 +96,11 @@ def test_some_speakers_are_not_given(tmp_path: Path) -> None:
         ("speaker,text,start\nA,a,-1\n", "a.csv, line 2: start '-1' is not a time"),
         ("speaker,text,start\nA,a,inf\n", "a.csv, line 2: start 'inf' is not a time"),
         ("text,label,review\na,joy,conf\n", "a.csv, line 2: review 'conf' is unknown; did you mean 'confirmed'?"),
-        ("text,emotion,probability,label,corrected\na,b,1,c,ja\n", "line 2: corrected 'ja' is neither true nor false"),
-        ("speaker,text,start,end\nA,a,2,1\n", "a.csv, line 2: end 1.0 comes before start 2.0"),
+        ("text,emotion,probability,label,corrected\na,b,1,c,ja\n", "line 2: corrected 'ja'"),
+        ("speaker,text,start,end\nA,a,2,1\n", "a.csv, line 2: end 1.0 is before start 2.0"),
         ("speaker,text,order\nA,a,first\n", "a.csv, line 2: order 'first' is not a number"),
         ("speaker,text,order\nA,a,nan\n", "a.csv, line 2: order 'nan' is not a number"),
-        ("utterance,text\n1,a\n1,b\n", "a.csv, line 3: utterance '1' is in line 2 already"),
+        ("utterance,text\n1,a\n1,b\n", "a.csv, line 3: utterance '1' repeats line 2"),
         ("utterance,text\n1,a\n,b\n", "a.csv, line 3: conversation 'a' has two utterances '1'"),
     ],
 )
@@ -143,7 +143,7 @@ def test_melds_own_columns(tmp_path: Path, name: str) -> None:
         Utterance("0", "Ann", "Hi", "joy", 976.059, 981.731),
         Utterance("1", "Bob", "Oh’s", "anger", 981.94, 983.442),
     )
-    assert f"{name}: repeated lines left out: 1" in transcript.notes
+    assert f"{name}: repeated lines ignored: 1" in transcript.notes
 
 
 @needs_meld
@@ -172,7 +172,7 @@ def test_labels_and_reviews_of_people_alone(tmp_path: Path, kind: str) -> None:
         (None, None),
         (None, None),
     ]
-    assert f"a.{kind}: reviews without a label left aside: 1" in notes
+    assert f"a.{kind}: reviews without a label ignored: 1" in notes
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -186,7 +186,7 @@ def test_what_older_pages_saved(tmp_path: Path, kind: str, yes: object, no: obje
     notes: list[str] = []
     assert reviews(tmp_path, kind, rows, notes) == [("joy", "corrected"), (None, None), ("joy", None)]
     assert [note for note in notes if "label" in note] == [
-        f"a.{kind}: labels left aside that only repeat the model's emotion: 1"
+        f"a.{kind}: labels ignored that only repeat the prediction: 1"
     ]
 
 

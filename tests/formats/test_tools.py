@@ -97,7 +97,7 @@ def test_times_alone(tmp_path: Path) -> None:
     transcript = read(tmp_path, "a.txt", "My film\n0:05\nI got the job\n0:09\nyou are\nkidding\n")
     assert said(transcript) == [("Speaker 1", "I got the job"), ("Speaker 1", "you are kidding")]
     assert times(transcript) == [(5, 9), (9, None)]
-    assert "a.txt: lines above the first speaker or time left out: 1, the first in line 1" in transcript.notes
+    assert "a.txt: lines above the first speaker or time ignored: 1, first in line 1" in transcript.notes
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_whatsapp_of_a_phone_by_apple(tmp_path: Path) -> None:
 """
     transcript = read(tmp_path, "a.txt", content)
     assert said(transcript) == [("Ann Lee", JOB), ("Ben", KIDDING)]
-    assert "a.txt: notices and omitted media left out: 4, the first in line 1" in transcript.notes
+    assert "a.txt: notices and omitted media ignored: 4, first in line 1" in transcript.notes
 
 
 def test_sounds_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -150,15 +150,15 @@ def test_sounds_are_left_out_and_counted(tmp_path: Path) -> None:
     content = "\n".join(f"{name}: {text}" for name, text in zip(("Ann", "Ben") * 3, texts, strict=True))
     transcript = read(tmp_path, "a.txt", content)
     assert said(transcript) == [("Ben", "(laughs) No."), ("Ben", "(I know.)"), ("Ben", "Oh [sic] no.")]
-    assert transcript.notes == ["a.txt: descriptions of sounds left out: 3, the first in line 1"]
+    assert transcript.notes == ["a.txt: descriptions of sounds ignored: 3, first in line 1"]
     subtitles = read(
         tmp_path,
         "a.srt",
         cues("[ANN] Hi", "[BEN] Ho", "[ANN] So", "[door slams]", "- [sighs]\n- No.", "\u266a la \u266a"),
     )
     assert said(subtitles) == [("ANN", "Hi"), ("BEN", "Ho"), ("ANN", "So"), ("BEN", "No.")]
-    assert "a.srt: descriptions of sounds left out: 3, the first in line 14" in subtitles.notes
-    assert "no utterances in this file; descriptions of sounds left out: 1" in refused(
+    assert "a.srt: descriptions of sounds ignored: 3, first in line 14" in subtitles.notes
+    assert "the file has no utterances; descriptions of sounds ignored: 1" in refused(
         tmp_path, "b.srt", cues("[Music]")
     )
 
@@ -222,15 +222,15 @@ def test_json_of_whisper_cpp(tmp_path: Path) -> None:
         {"offsets": {"from": 2400, "to": 4900}, "text": " No.", "speaker": "1"}]}"""
     transcript = read(tmp_path, "a.json", content)
     assert (said(transcript), times(transcript)) == ([("Speaker 1", JOB), ("1", "No.")], [(0.31, 2.1), (2.4, 4.9)])
-    assert "a.json: 'offsets' of a segment holds no milliseconds" in refused(
-        tmp_path, "a.json", content.replace("310", "null")
-    )
+    assert "a.json: 'offsets'" in refused(tmp_path, "a.json", content.replace("310", "null"))
 
 
 def test_a_long_line_of_json(tmp_path: Path) -> None:
     segments = ", ".join(f'{{"start": {n}, "end": {n + 1}, "text": " word {n}"}}' for n in range(5000))
     assert len(said(read(tmp_path, "a.json", f'{{"text": "", "segments": [{segments}]}}'))) == 5000
-    assert "more than 100,000 characters" in refused(tmp_path, "b.json", f'[{{"text": "{"a" * 100_001}"}}]')
+    assert "b.json, object 1: the text exceeds the limit of 100,000" in refused(
+        tmp_path, "b.json", f'[{{"text": "{"a" * 100_001}"}}]'
+    )
 
 
 @pytest.mark.parametrize(

@@ -120,9 +120,9 @@ def test_webvtt_is_in_the_order_of_time_and_every_cue_lasts(tmp_path: Path) -> N
 @pytest.mark.parametrize("suffix", ["srt", "vtt"])
 def test_subtitles_need_times_and_one_conversation(tmp_path: Path, suffix: str) -> None:
     timeless = Conversation("t", (*TALK.utterances, Utterance("d", "Ann", "no")))
-    with pytest.raises(InputError, match=r"utterance 'd' has no time, which .* needs; write jsonl or csv"):
+    with pytest.raises(InputError, match=r"utterance 'd' has no time, which .* requires; write jsonl or csv"):
         written(tmp_path, f"a.{suffix}", timeless)
-    with pytest.raises(InputError, match="holds one conversation"):
+    with pytest.raises(InputError, match="one conversation each"):
         written(tmp_path, f"a.{suffix}", TALK, Conversation("t", TALK.utterances))
     assert list(tmp_path.iterdir()) == []
 
@@ -150,7 +150,7 @@ def test_what_was_written_can_be_read(tmp_path: Path) -> None:
         transcript = read_transcript(written(tmp_path, f"talk.{suffix}", TALK))
         assert (transcript.conversations, transcript.clips) == ([TALK], {})
         (note,) = transcript.notes
-        assert "before the one above ends" in note
+        assert f"first in line {3 if suffix == 'csv' else 2}; times kept" in note
     assert read_transcript(written(tmp_path, "talk.vtt", TALK)).conversations == [TALK]
     assert read_transcript(written(tmp_path, "talk.srt", TALK)).conversations == [numbered(TALK)]
 

@@ -252,7 +252,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("Not a film at all.\n" * 50)
     for problem, clip in (
         ("no audio track", Clip(film)),
-        ("no such file", Clip(tmp_path / "b.wav")),
+        (f"file not found in {tmp_path}", Clip(tmp_path / "b.wav")),
         ("not a file", Clip(tmp_path)),
         ("an empty file", Clip(tmp_path / "empty.wav")),
         ("corrupt", Clip(tmp_path / "text.mp4")),

@@ -39,10 +39,10 @@ def test_each_window_is_read_as_a_conversation_of_its_own(kind: str, together: i
     with torch.inference_mode(), mock.patch.object(inference, "WINDOWED_UTTERANCES", together):
         found = infer(model, batch, windows)
         for start, length in zip(starts, LENGTHS, strict=False):
-            for window in windows.cut(length, causal=kind == "past"):
-                alone = infer(model, batch.stretches([(start + window.first, start + window.end)]))
-                counts = slice(window.counts_from - window.first, window.counts_to - window.first)
-                same(found, slice(start + window.counts_from, start + window.counts_to), alone, counts)
+            for window in windows.split(length, causal=kind == "past"):
+                alone = infer(model, batch.excerpts([(start + window.first, start + window.end)]))
+                counts = slice(window.predicts_from - window.first, window.predicts_to - window.first)
+                same(found, slice(start + window.predicts_from, start + window.predicts_to), alone, counts)
 
 
 def same(one: BatchPrediction, rows: slice, other: BatchPrediction, others: slice) -> None:
@@ -56,13 +56,13 @@ def same(one: BatchPrediction, rows: slice, other: BatchPrediction, others: slic
 
 def test_a_stretch_is_a_conversation() -> None:
     batch = random_batch([4, 6], missing=0.3)
-    whole = batch.stretches([(0, 4), (4, 10)])
+    whole = batch.excerpts([(0, 4), (4, 10)])
     expected = select(batch, [0, 1])
     assert whole.conversations == expected.conversations
     for name in batch.features:
         assert torch.equal(whole.features[name], expected.features[name])
         assert torch.equal(whole.present[name], expected.present[name])
-    part = batch.stretches([(5, 8), (6, 10)])
+    part = batch.excerpts([(5, 8), (6, 10)])
     assert part.position.tolist() == [0, 1, 2, 0, 1, 2, 3]
     assert part.speaker.tolist() == [*batch.speaker[5:8].tolist(), *batch.speaker[6:10].tolist()]
     assert (part.lengths.tolist(), part.longest, part.conversations) == ([3, 4], 4, ("c1", "c1"))

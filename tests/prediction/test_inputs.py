@@ -11,8 +11,8 @@ import pytest
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.prediction import Pipeline
-from sdt.prediction.inputs import Said, read_input, recordings_of
-from sdt.prediction.survey import Survey
+from sdt.prediction.inputs import UtteranceInput, read_input, recordings_of
+from sdt.prediction.scan import InputScan
 from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import chat, tiny_model
 
@@ -25,11 +25,11 @@ def test_a_list_of_texts_is_a_conversation() -> None:
     ]
     assert all(said.emotion and said.start is None and said.end is None and said.label is None for said in found)
     (note,) = found.notes
-    assert "no speaker is named" in note
+    assert "no speaker names found" in note
 
 
 def test_pairs_and_dictionaries() -> None:
-    mixed: list[Said] = [("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]
+    mixed: list[UtteranceInput] = [("Ann", "Hi"), ("Ben", "Hello"), (None, "Well"), "Bye"]
     pairs = read_input(mixed).conversations
     assert [(said.speaker, said.text) for said in pairs[0].utterances] == [
         ("Ann", "Hi"),
@@ -88,7 +88,7 @@ def test_lists_that_cannot_be_used(items: Any, message: str) -> None:
 
 @pytest.mark.parametrize("given", ["I am happy", "I am " + "very " * 2000 + "happy", "nul\0byte"])
 def test_words_that_are_no_path(given: str) -> None:
-    with pytest.raises(InputError, match=r"there is no such file or folder .* in a list") as caught:
+    with pytest.raises(InputError, match=r"file or folder not found .* in a list") as caught:
         read_input(given)
     assert len(str(caught.value)) < 400
 
@@ -119,10 +119,10 @@ def test_a_folder_of_recordings(tmp_path: Path) -> None:
         assert clip.path == folder / f"alone{suffix}"
     found = Pipeline(tiny_model({"text": "words:16", "audio": "prosody"}))(folder)
     assert [said.weights for said in found] == [{"text": None, "audio": 1.0}] * 3
-    assert "pictures are not used: the model does not look at them" in found.notes
-    survey = Survey(folder, None)
-    assert (survey.recorded, survey.filmed, survey.utterances) == (True, True, 3)
-    ((batch, clips),) = survey.batches()
+    assert "video is not used: the model has no visual modality" in found.notes
+    scan = InputScan(folder, None)
+    assert (scan.has_recordings, scan.has_video, scan.utterances) == (True, True, 3)
+    ((batch, clips),) = scan.batches()
     assert (batch, clips.clips) == (transcript.conversations, recordings.clips)
     with pytest.raises(InputError, match="neither transcripts nor recordings"):
         read_input(tmp_path)

@@ -124,7 +124,7 @@ def test_a_file_that_differs_is_not_written(exported: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(module, "_graph", lambda _: Another())
     assert export_onnx(tiny_model(TEXT_AUDIO, temperatures={"fused": 1.7}), tmp_path / "same.onnx") <= TOLERANCE
-    with pytest.raises(InputError, match=r"m\.onnx: not written: its numbers are up to 0\.\d+ from PyTorch's"):
+    with pytest.raises(InputError, match=r"m\.onnx: not written: .* by up to 0\.\d+"):
         export_onnx(tiny_model(TEXT_AUDIO), tmp_path / "m.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["same.onnx"]
 

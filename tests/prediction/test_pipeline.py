@@ -76,8 +76,8 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
         else:
             assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
     extracted = Pipeline.from_pretrained(tmp_path / "model")
-    extracted._extractor.begin(recorded=False)
-    made = extracted._extractor.make(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
+    extracted._extractor.prepare(has_recordings=False)
+    made = extracted._extractor.extract(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
     wanted = np.concatenate([corpus.modalities["text"].rows(corpus.rows(name)) for name in ("c2", "c3")])
     np.testing.assert_array_equal(made.numpy(), wanted)
 
@@ -114,7 +114,7 @@ def test_probabilities_are_calibrated_and_the_emotion_stays() -> None:
 
 def test_without_a_recording_the_transcript_alone_is_read() -> None:
     found = Pipeline(tiny_model(TEXT_AUDIO))(chat())
-    assert found.notes == ["audio: left out: no recording was given"]
+    assert found.notes == ["audio: not used: no recording was given"]
     assert all(prediction.weights == {"text": 1.0, "audio": None} for prediction in found)
     assert all(prediction.branches["audio"] is None for prediction in found)
 
@@ -165,8 +165,8 @@ def test_a_model_of_tables_listens_with_the_encoder_that_stands_in(
     assert [prediction.probabilities for prediction in of_tables] == [prediction.probabilities for prediction in ours]
     assert ours.notes == []
     assert of_tables.notes == [
-        "audio: the model was trained on tables of 'praat8'; those that 'voice8' makes here come close, but are not "
-        "the same"
+        "audio: the model was trained on tables of 'praat8'; the features of 'voice8', which are "
+        "used instead, are similar but not equal"
     ]
     with pytest.raises(MissingDependencyError, match=r"pip install 'sdt-erc\[praat\]'"):
         Pipeline(tiny_model({"text": "words:16", "audio": "praat"}))(said, file)
@@ -175,7 +175,7 @@ def test_a_model_of_tables_listens_with_the_encoder_that_stands_in(
 def test_a_recording_for_a_model_of_words(tmp_path: Path) -> None:
     file = write_clip(tmp_path / "talk.wav", noise(0.5))
     assert Pipeline(tiny_model())(chat(length=1), file).notes == [
-        "the recording is not used: the model looks at words alone"
+        "the recording is not used: the model has no audio or visual modality"
     ]
 
 
@@ -218,7 +218,7 @@ def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:
     model = tiny_model(TEXT_AUDIO)
     one = write_clip(tmp_path / "talk.wav", noise(1.0))
     alone = Conversation("cry", (Utterance("0", "Ann"),))
-    with pytest.raises(InputError, match="audio: cry/0: nothing in its conversation to compare it with"):
+    with pytest.raises(InputError, match="audio: cry/0: no other utterance in its conversation to normalise with"):
         Pipeline(model)(alone, shutil.copy(one, tmp_path / "cry.wav"))
     words = chat("talk", 1)
     (heard,), (read,) = Pipeline(model)(words, one), Pipeline(model)(words)
@@ -233,7 +233,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF0000WAVE nothing more")
     wordless = Conversation("c", (Utterance("0", "Ann"),))
-    with pytest.raises(InputError, match="no utterance has anything that the model can look at") as error:
+    with pytest.raises(InputError, match="no utterance has a modality of the model") as error:
         Pipeline(tiny_model(TEXT_AUDIO))(wordless, broken)
     assert "corrupt" in str(error.value)
     with pytest.raises(InputError, match="corrupt"):
@@ -242,7 +242,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
         Pipeline(tiny_model({"audio": "prosody"}))(chat())
     silent = Conversation("c", (Utterance("0", "Ann", "hi"), Utterance("1", "Bob")))
     found = Pipeline(tiny_model())(silent)
-    assert any(note.startswith("1 of 2 utterances have nothing") for note in found.notes)
+    assert any(note.startswith("1 of 2 utterances have no modality") for note in found.notes)
     assert [(prediction.emotion is None, prediction.probabilities == {}) for prediction in found] == [
         (False, False),
         (True, True),
@@ -252,11 +252,11 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("encoder", "reason"),
     [
-        ("unknown", "does not say which encoder"),
+        ("unknown", "does not record the encoder"),
         ("roberta-large (fine-tuned on MELD)", "roberta-large"),
-        ("words:8", "makes 8 features, but the model was trained on 16"),
-        ("words:16|z:corpus", "no statistics"),
-        ("words:16|pca:3", "'pca:3', which is unknown here"),
+        ("words:8", "has 8 features, but the model was trained on 16"),
+        ("words:16|z:corpus", "lacks the statistics of 'words:16'"),
+        ("words:16|pca:3", "unknown normalisation 'pca:3'"),
     ],
 )
 def test_features_that_cannot_be_made(encoder: str, reason: str) -> None:
@@ -267,7 +267,7 @@ def test_features_that_cannot_be_made(encoder: str, reason: str) -> None:
     assert "\n" not in str(error.value)
     with_another = Pipeline(tiny_model({"other": encoder, "text": "words:16"}))(chat())
     (note,) = with_another.notes
-    assert note.startswith("other: left out: ")
+    assert note.startswith("other: not used: ")
     assert reason in note
     assert all(prediction.weights == {"other": None, "text": 1.0} for prediction in with_another)
 
@@ -307,8 +307,8 @@ def test_a_model_whose_numbers_are_not_finite() -> None:
         ([chat("a"), chat("a")], "two conversations have the id 'a'"),
         ([Conversation("a", ())], "'a' has no utterances"),
         ([Conversation("a", (Utterance("0", "x", "y"),) * 2)], "two utterances '0'"),
-        ("absent.txt", "absent.txt: there is no such file"),
-        ("absent.mp4", "absent.mp4: there is no such file"),
+        ("absent.txt", "absent.txt: file or folder not found"),
+        ("absent.mp4", "absent.mp4: file or folder not found"),
     ],
 )
 def test_conversations_that_cannot_be_used(conversations: list[Conversation], message: str) -> None:

@@ -198,30 +198,30 @@ def test_a_clip_is_heard_and_what_needs_the_whole_conversation_is_not(tmp_path: 
     clip = write_clip(tmp_path / "a.wav", noise(1.0))
     hears = StreamingPredictor(tiny_model({"text": "words:16", "audio": "prosody"}))
     assert hears.add(Utterance("", "Ann", "hi")).weights["audio"] is None
-    assert hears.notes == ["audio: missing where no recording is given"]
+    assert hears.notes == ["audio: missing for utterances without a recording"]
     assert hears.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"]
     assert hears.add(Utterance("", "Ann", "hi"), clip=tmp_path / "absent.wav").weights["audio"] is None
     (problem,) = hears.problems
     assert problem.startswith("/2: ")
     assert hears.add(Utterance("", "Ann"), clip=clip).weights == {"text": None, "audio": 1.0}
-    assert hears.problems == ["/3: no words"]
+    assert hears.problems == ["/3: no text"]
 
     deaf = StreamingPredictor(tiny_model(TEXT_AUDIO))
     assert deaf.add(Utterance("", "Ann", "hi"), clip=clip).weights["audio"] is None
     assert deaf.notes == [
-        "audio: left out: 'prosody' is compared within the whole conversation, which a stream does not know; give its "
+        "audio: not used: 'prosody' is normalised over the whole conversation, which a stream does not know; give its "
         "features"
     ]
     assert deaf.problems == []
     assert deaf.add(Utterance("", "Ann", "hi"), features={"audio": np.zeros(174)}).weights["audio"]
-    with pytest.raises(InputError, match=r"/0: runs/x cannot be used on this input: audio: 'prosody' is compared"):
+    with pytest.raises(InputError, match=r"/0: runs/x cannot be used on this input: audio: 'prosody' is normalised"):
         StreamingPredictor(tiny_model({"audio": "prosody|z:conversation"}), name="runs/x").add(Utterance("", "A", "b"))
 
 
 def test_a_clip_for_a_model_of_words(tmp_path: Path) -> None:
     stream = StreamingPredictor(tiny_model())
     stream.add(Utterance("", "Ann", "hi"), clip=tmp_path / "a.wav")
-    assert stream.notes == ["the recording is not used: the model looks at words alone"]
+    assert stream.notes == ["the recording is not used: the model has no audio or visual modality"]
 
 
 def test_features_are_normalised_by_the_corpus_statistics() -> None:
@@ -240,7 +240,7 @@ def test_who_speaks_and_ids_that_are_left_out() -> None:
     ]
     filled = []
     for one in said:
-        filled.append(stream.filled_in(one, "c"))
+        filled.append(stream.with_defaults(one, "c"))
         assert stream.add(one, "c").utterance == filled[-1].id
     assert [(u.id, u.speaker) for u in filled] == [("0", "Speaker 1"), ("1", "Bob"), ("x", "Bob"), ("3", "Bob")]
     left_out, told = (
@@ -258,21 +258,21 @@ def test_what_is_refused_changes_nothing(context: str) -> None:
         one.add_all([StreamInput(u, "c") for u in said[:4]])
     wide, unknown = {"text": np.zeros(5)}, {"txet": None}
     for items, message in (
-        ([StreamInput(said[4], "c"), StreamInput(said[0], "c")], "conversation 'c' has an utterance '0' already"),
-        ([StreamInput(said[4], "c"), StreamInput(said[4], "c")], "conversation 'c' has an utterance '4' already"),
+        ([StreamInput(said[4], "c"), StreamInput(said[0], "c")], "conversation 'c' already has an utterance '0'"),
+        ([StreamInput(said[4], "c"), StreamInput(said[4], "c")], "conversation 'c' already has an utterance '4'"),
         (
             [StreamInput(said[4], "d"), StreamInput(said[4], "c", wide)],
-            r"c/4: features of 'text' have the shape \[5\]; expected",
+            r"c/4: features of 'text' have shape \[5\]; expected",
         ),
         (
             [StreamInput(said[4], "c", unknown)],
-            "c/4: features of 'txet', but the model has no such .*did you mean 'text'",
+            "c/4: features of unknown modality 'txet'; did you mean 'text'",
         ),
         (
             [StreamInput(said[4], "c", {"text": ["a"] * 16})],
-            "c/4: features of 'text' are no numbers; expected 16 of them",
+            "c/4: features of 'text' are not numbers; expected 16 numbers",
         ),
-        ([StreamInput(said[4], "c", {"text": [np.nan] * 16})], "hold a value that is not finite; give None"),
+        ([StreamInput(said[4], "c", {"text": [np.nan] * 16})], "contain NaN or infinite values; give None"),
     ):
         with pytest.raises(InputError, match=message):
             stream.add_all(items)
@@ -325,7 +325,7 @@ def test_an_encoder_of_another_width_is_left_out() -> None:
     stream = StreamingPredictor(tiny_model({"other": "words:8", "text": "words:16"}))
     assert stream.add(Utterance("", "Ann", "hi")).weights == {"other": None, "text": 1.0}
     (note,) = stream.notes
-    assert note.startswith("other: left out: the encoder 'words:8' makes 8 features")
+    assert note.startswith("other: not used: the encoder 'words:8' has 8 features")
 
 
 @pytest.mark.slow
@@ -337,7 +337,7 @@ def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) ->
     assert first == "joy"
     assert re.fullmatch(r"call-1 1 joy \d+%", second)
     assert re.fullmatch(r"call-2 0 anger \d+%", third)
-    assert last.startswith("('call-1', 'call-2') [\"audio: left out: ")
+    assert last.startswith("('call-1', 'call-2') [\"audio: not used: ")
 
 
 def test_the_names_are_imported_when_used() -> None:

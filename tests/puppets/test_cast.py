@@ -9,16 +9,16 @@ import pytest
 
 from sdt.puppets import cast, deliveries, expressions
 from sdt.puppets.cast import Puppet
-from sdt.puppets.controls import mixed, scattered
+from sdt.puppets.controls import draw_around_zero, weighted_sum
 from sdt.puppets.deliveries import Delivery
 from sdt.puppets.emotions import EMOTIONS
 from sdt.puppets.expressions import Expression
 
 
 def test_controls_are_added_and_scaled() -> None:
-    both = mixed((1, Delivery(pitch=2, level=1)), (0.5, Delivery(pitch=4, tremor=1)))
+    both = weighted_sum((1, Delivery(pitch=2, level=1)), (0.5, Delivery(pitch=4, tremor=1)))
     assert both == Delivery(pitch=4, level=1, tremor=0.5)
-    drawn = [scattered(Delivery(pitch=2), np.random.default_rng(seed)) for seed in range(200)]
+    drawn = [draw_around_zero(Delivery(pitch=2), np.random.default_rng(seed)) for seed in range(200)]
     assert np.std([one.pitch for one in drawn]) == pytest.approx(2, rel=0.2)
     assert {one.level for one in drawn} == {0.0}
 
@@ -37,7 +37,7 @@ def test_what_is_shown_is_the_emotion_around_what_is_always_shown(emotion: int, 
     random = np.random.default_rng(1)
     puppet = dataclasses.replace(Puppet.draw(random, "x"), outgoing=outgoing, expressiveness=1.0)
     strength = float(np.mean(cast.STRENGTH))
-    said = [puppet.says(random, emotion) for _ in range(300)]
+    said = [puppet.draw_delivery(random, emotion) for _ in range(300)]
     table = deliveries.OPEN if outgoing else deliveries.HELD
     for name in ("pitch", "level", "rate"):
         expected = getattr(puppet.tone, name) + strength * getattr(table[EMOTIONS[emotion]], name)
@@ -48,7 +48,7 @@ def test_what_is_shown_is_the_emotion_around_what_is_always_shown(emotion: int, 
 def test_a_face_never_leaves_its_limits() -> None:
     random = np.random.default_rng(2)
     for _ in range(50):
-        shown = Puppet.draw(random, "x").shows(random, int(random.integers(len(EMOTIONS))))
-        assert shown == shown.limited()
-    assert expressions.OPEN["sadness"].limited() == expressions.OPEN["sadness"]
-    assert Expression().limited() == Expression()
+        shown = Puppet.draw(random, "x").draw_expression(random, int(random.integers(len(EMOTIONS))))
+        assert shown == shown.clipped()
+    assert expressions.OPEN["sadness"].clipped() == expressions.OPEN["sadness"]
+    assert Expression().clipped() == Expression()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sdt.encoders.visual_detect import FaceFinder
+from sdt.encoders.visual_detect import FaceDetector
 from sdt.errors import MissingDependencyError
 from sdt.puppets import expressions
 from sdt.puppets.cast import Puppet
@@ -49,14 +49,14 @@ def test_both_tables_have_every_emotion() -> None:
 
 
 def test_faces_of_all_looks_and_emotions_are_found() -> None:
-    finder = FaceFinder()
+    detector = FaceDetector()
     random = np.random.default_rng(0)
     missed, blind, looks = 0, 0, [Puppet.draw(random, str(number)).look for number in range(5)]
     assert len({look.style for look in looks}) > 1
     forms = [*expressions.OPEN.values(), *expressions.HELD.values()]
     for look in looks:
         for shown in forms:
-            found = finder.find(seen(look, shown))
+            found = detector.detect(seen(look, shown))
             missed += len(found) != 1
             blind += len(found) == 1 and found[0].eyes is None
     assert missed <= 1
@@ -65,7 +65,7 @@ def test_faces_of_all_looks_and_emotions_are_found() -> None:
 
 @pytest.mark.parametrize("style", range(STYLES))
 def test_the_eyes_are_where_they_are_said_to_be(style: int) -> None:
-    [found] = FaceFinder().find(seen(dataclasses.replace(USUAL, style=style), Expression()))
+    [found] = FaceDetector().detect(seen(dataclasses.replace(USUAL, style=style), Expression()))
     assert found.eyes is not None
     eyes = (np.array([found.box.x, found.box.y]) + found.eyes * found.box.side) / SIDE
     np.testing.assert_allclose(eyes, EYES, atol=0.03)
@@ -103,7 +103,7 @@ def test_the_eyes_widen_and_close() -> None:
 
 
 def test_nothing_is_beyond_what_a_face_can_do() -> None:
-    limited = Expression(inner_brow=-2, jaw=9, corners=-3, lids=-0.4).limited()
+    limited = Expression(inner_brow=-2, jaw=9, corners=-3, lids=-0.4).clipped()
     assert (limited.inner_brow, limited.jaw, limited.corners, limited.lids) == (0, 1.3, -1, -0.4)
 
 

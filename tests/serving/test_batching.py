@@ -182,10 +182,10 @@ def test_what_the_model_cannot_read_is_said(tmp_path: Path) -> None:
     said, ready = predictor.predict([prepared, PreparedConversation(talk, [], provided={"text": words})])
     assert isinstance(said, Predictions)
     assert isinstance(ready, Predictions)
-    beginnings = ("pictures are not used", "the transcript: the language seems to be de", "1 of 2 utterances have no l")
+    beginnings = ("video is not used", "the transcript: the language seems to be de", "1 of 2 utterances have no l")
     for note, beginning in zip(said.notes, beginnings, strict=True):
         assert note.startswith(beginning)
-    assert ready.notes == ["audio: left out: no recording was given"]
+    assert ready.notes == ["audio: not used: no recording was given"]
 
 
 def test_long_conversations_are_cut_as_sdt_predict_cuts_them(tmp_path: Path) -> None:

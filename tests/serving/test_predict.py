@@ -55,8 +55,8 @@ def test_json_is_answered_as_the_same_json_lines(service: Running, home: Path, t
     assert answer.json["predictions"] == lines(expected)
     assert answer.json["predictions"][1]["text"] == "Not now, please."
     assert answer.json["predictions"][2]["speaker"] == "Bob"
-    assert "audio: left out: no recording was given" in answer.json["notes"]
-    assert any("1 of 3 utterances name no speaker" in note for note in answer.json["notes"])
+    assert "audio: not used: no recording was given" in answer.json["notes"]
+    assert any("1 of 3 utterances have no speaker name" in note for note in answer.json["notes"])
     assert service.post(CHAT, accept="application/x-ndjson").body == expected
 
 
@@ -172,7 +172,7 @@ def test_an_utterance_with_nothing_in_it(service: Running) -> None:
     assert (said["branches"]["audio"], said["weights"]) == (None, {"text": 1.0, "audio": None})
     assert (nothing["emotion"], nothing["probability"], nothing["probabilities"]) == (None, None, {})
     assert nothing["branches"] == nothing["weights"] == {"text": None, "audio": None}
-    assert any(note.startswith("1 of 2 utterances have nothing") for note in answer.json["notes"])
+    assert any(note.startswith("1 of 2 utterances have no modality") for note in answer.json["notes"])
 
 
 def test_features_that_the_client_has(service: Running, home: Path) -> None:

@@ -79,8 +79,8 @@ def test_json_of_another_shape(service: Running, value: object, place: str) -> N
     ("utterances", "message"),
     [
         ([{"text": "a", "id": "1"}, {"text": "b", "id": "1"}], "two utterances '1'"),
-        ([{"text": "a", "start": 2, "end": 1}], "end 1.0 comes before start 2.0"),
-        ([{"text": "  "}], "no utterance has anything that the model can look at"),
+        ([{"text": "a", "start": 2, "end": 1}], "end 1.0 is before start 2.0"),
+        ([{"text": "  "}], "no utterance has a modality of the model"),
         ([{"text": "a", "features": {"smell": [1]}}], "unknown modality"),
         ([{"text": "a", "features": {"text": [1]}}], "expects 16"),
         ([{"text": "a", "features": {"text": [1e39] * 16}}], "too large"),
@@ -237,7 +237,7 @@ def test_truncated_and_renamed_media(service: Running, home: Path, tmp_path: Pat
         assert len(answer.json["missing"]["audio"]) == 3, (name, answer.json["missing"])
         alone = service.post_parts(("media", name, content))
         refused(alone, 422, "invalid")
-        assert "no utterance has anything" in alone.json["error"]["message"]
+        assert "no utterance has a modality" in alone.json["error"]["message"]
     # What was renamed is told by its content.
     answer = service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", "talk.mp4", sound))
     assert answer.json["missing"] == {}

@@ -77,7 +77,7 @@ def test_what_is_left_out_is_filled_in() -> None:
             assert (await say(line, "Oh.", id="x"))["prediction"]["utterance"] == "x"
             again = await say(line, "Oh.", id="x")
             assert (again["type"], again["seq"], again["error"]["code"]) == ("error", 7, "invalid")
-            assert "has an utterance 'x' already" in again["error"]["message"]
+            assert "already has an utterance 'x'" in again["error"]["message"]
             assert (await say(line, "Oh."))["seq"] == 7
 
     run(use)
@@ -89,7 +89,7 @@ def test_utterances_without_words_and_features_that_are_given() -> None:
             await heard(line)
             nothing = await say(line)
             assert nothing["type"] == "prediction"
-            assert nothing["problems"] == ["a/0: no words"]
+            assert nothing["problems"] == ["a/0: no text"]
             vector = [0.25] * 16
             answer = await say(line, "Oh.", features={"text": vector})
             alone = StreamingPredictor(predictor().model, folder=predictor().folder)

@@ -60,7 +60,7 @@ def clips_are_looked_at(service: Running, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.wav", noise(1.0))
     stream = StreamingPredictor.from_pretrained(tmp_path / "model", device="cpu")
     with opened(service, "kitchen") as line:
-        assert json.loads(line.recv(60))["notes"] == ["audio: missing where no recording is given"]
+        assert json.loads(line.recv(60))["notes"] == ["audio: missing for utterances without a recording"]
         for number, recorded in enumerate((True, False, True)):
             said = Utterance(str(number), "Ann", f"{WORDS} {number}")
             wanted = utterance_record(stream.add(said, "kitchen", clip=clip if recorded else None), said)

@@ -19,7 +19,7 @@ from sdt.encoders.encoder import feature_encoder
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import find_text_model
-from sdt.encoders.text_pieces import split_tokens
+from sdt.encoders.text_pieces import split_into_pieces
 from sdt.errors import InputError
 from sdt.evaluation.compatibility import check_fit
 from sdt.evaluation.outputs import run_model
@@ -210,7 +210,7 @@ def test_scores_pool_all_pieces_of_a_long_text(bert: Path, settings: FineTuning,
         model.head.bias.copy_(-model.head.weight @ vectors.mean(dim=0))  # so that not all are of one class
         label = model.head(vectors).argmax(dim=1)
     assert len(label.unique()) > 1
-    of = Texts(split_tokens(tokenizer, texts, 10), label)
+    of = Texts(split_into_pieces(tokenizer, texts, 10), label)
     run = _Run(model, {"train": of}, ("a", "b", "c"), settings, tokenizer.pad_token_id, Display())
     assert run.evaluate(of).accuracy == 1
 

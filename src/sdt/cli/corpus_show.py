@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdt.errors import printable
+from sdt.errors import printable, shorten
 
 if TYPE_CHECKING:
     from sdt.corpus.store import Corpus
@@ -73,7 +73,9 @@ def _split_table(summary: dict[str, Any]) -> Any:  # noqa: ANN401 - rich is impo
     table.add_row("conversations", *(str(split["conversations"]) for split in splits.values()))
     table.add_row("utterances", *(str(split["utterances"]) for split in splits.values()), end_section=True)
     for label in summary["labels"]:
-        table.add_row(label, *(_share(split["labels"][label], split["utterances"]) for split in splits.values()))
+        table.add_row(
+            shorten(label), *(_share(split["labels"][label], split["utterances"]) for split in splits.values())
+        )
     if any(split["unlabelled"] for split in splits.values()):
         unlabelled = (_share(split["unlabelled"], split["utterances"]) for split in splits.values())
         table.add_row("(unlabelled)", *unlabelled)

@@ -102,7 +102,7 @@ def windows_of(options: argparse.Namespace) -> Windows | None:
         return None
     from sdt.windows import Windows
 
-    return Windows.of(options.window, options.overlap)
+    return Windows.from_options(options.window, options.overlap)
 
 
 def add_bootstrap_options(parser: argparse.ArgumentParser) -> None:

@@ -153,26 +153,26 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     from rich.console import Console
 
     from sdt.cluster.work import LostUnitsError
-    from sdt.prediction.survey import Survey
+    from sdt.prediction.scan import InputScan
 
     output: Path | None = options.output
     if output is None:
         raise InputError("--cluster: requires an output file; name it with --output")
     format_ = _format(output, options.format)
     assert format_
-    survey = Survey(options.transcript, options.media, encoding=options.encoding)
-    _check_output(output, format_, survey.conversations, survey.without_time)
+    scan = InputScan(options.transcript, options.media, encoding=options.encoding)
+    _check_output(output, format_, scan.conversations, scan.without_time)
     try:
-        with connected_cluster(options) as cluster, _progress(survey.utterances) as progress:
+        with connected_cluster(options) as cluster, _progress(scan.utterances) as progress:
             from sdt.models.hub import DEFAULT
-            from sdt.prediction.clustered import ModelLoading, predict_on
+            from sdt.prediction.clustered import ModelLoading, predict_on_cluster
 
             assert cluster is not None
             code = tuple(options.code)
             loading = ModelLoading(
                 options.model or DEFAULT, code, options.device, window=options.window, overlap=options.overlap
             )
-            notes = predict_on(cluster, loading, survey, output, format_, progress)
+            notes = predict_on_cluster(cluster, loading, scan, output, format_, progress)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
     except KeyboardInterrupt as stopped:
@@ -182,7 +182,7 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
         print(f"sdt: {error}; run the same command to try again", file=sys.stderr)
         return FAILED
     console = Console(highlight=False, markup=False)
-    console.print(f"written to {output}: {survey.utterances:,} utterances", soft_wrap=True)
+    console.print(f"written to {output}: {scan.utterances:,} utterances", soft_wrap=True)
     for note in notes:
         console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
@@ -232,13 +232,13 @@ def _check_output(
 
 
 def _write(found: Predictions, output: Path, format_: str) -> None:
-    from sdt.formats.writers import SUBTITLES, write_cues
+    from sdt.formats.writers import SUBTITLES, write_subtitles
 
     try:
         if format_ not in SUBTITLES or len(found.conversations) == 1:
             found.write(output, format_)
         else:
-            write_cues(output, [(found.conversations, found)], format_)
+            write_subtitles(output, [(found.conversations, found)], format_)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
 

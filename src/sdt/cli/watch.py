@@ -77,9 +77,9 @@ def run(options: argparse.Namespace) -> int | None:
             try:
                 turn, plain = transcript.turn(raw), transcript.form == "lines"
                 if turn is not None and plain and not turn.text:
-                    print(f"note: {transcript.place}: no text, skipped", file=sys.stderr, flush=True)
+                    print(f"note: {transcript.location}: no text, skipped", file=sys.stderr, flush=True)
                 elif turn is not None:
-                    watch.add(turn, transcript.place, divided=plain)
+                    watch.add(turn, transcript.location, divided=plain)
             except InputError as error:
                 if not typed:
                     raise
@@ -144,7 +144,7 @@ class Watch:
             turn.id or "", turn.speaker or "", turn.text, turn.label, turn.start, turn.end, turn.review
         )
         try:
-            utterance = stream.filled_in(utterance, conversation)
+            utterance = stream.with_defaults(utterance, conversation)
             prediction = stream.add(utterance, conversation, clip=turn.clip)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None

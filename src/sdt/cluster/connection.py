@@ -52,20 +52,20 @@ def connect_cluster(
     _authenticate(address)
     ray = _ray()
     terminated = signal.getsignal(signal.SIGTERM)
-    place = _temporary() if address == LOCAL else None
+    folder = _temporary_folder() if address == LOCAL else None
     cores = max(usable_cores(), (workers or 1) * threads)
-    local: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "_temp_dir": str(place)}
+    local: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False, "_temp_dir": str(folder)}
     try:
-        _begin(ray, address, local if place else {})
+        _connect(ray, address, local if folder else {})
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, terminated)  # Ray replaces the handler
         cluster = Cluster(ray, address, workers=workers, threads=threads, gpus=gpus)
-        cluster.check_room()
+        cluster.check_resources()
         yield cluster
     finally:
         ray.shutdown(wait_for_processes=True)
-        if place:
-            shutil.rmtree(place, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _ray() -> Any:  # noqa: ANN401 - a module
@@ -73,19 +73,19 @@ def _ray() -> Any:  # noqa: ANN401 - a module
         import ray
     except ImportError:
         raise MissingDependencyError(
-            "--cluster needs Ray, which is not installed; install it with: pip install 'sdt-erc[cluster]'"
+            "--cluster requires Ray, which is not installed; install it with: pip install 'sdt-erc[cluster]'"
         ) from None
     # Ray prints the failure of every worker into the output, and has no option to disable this.
     ray._private.worker.listen_error_messages = lambda *_: None
     return ray
 
 
-def _begin(ray: Any, address: str, local: dict[str, Any]) -> None:  # noqa: ANN401
+def _connect(ray: Any, address: str, local: dict[str, Any]) -> None:  # noqa: ANN401
     try:
         ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False, **local)
     except (Exception, SystemExit) as error:  # Ray exits if it cannot connect to a cluster
         why = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        hint = "" if local else "; is the token here that of the cluster, and is its Ray of the same version?"
+        hint = "" if local else "; check that this machine has the token and the Ray version of the cluster"
         raise InputError(f"--cluster {address}: cannot be used: {why}{hint}") from None
 
 
@@ -124,7 +124,7 @@ def _authenticate(address: str) -> None:
     os.environ["RAY_AUTH_MODE"] = "token"
 
 
-def _temporary() -> Path:
+def _temporary_folder() -> Path:
     """Make a temporary folder for the sockets and logs of Ray."""
     usual = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="sdt-ray-", dir=usual if len(usual) + 17 <= _LONGEST else "/tmp"))  # noqa: S108

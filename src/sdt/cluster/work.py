@@ -48,14 +48,14 @@ class LostUnitsError(RuntimeError):
 
 
 class Cluster:
-    """A cluster that this process is connected to; see `connection.connected`."""
+    """A cluster that this process is connected to; see `connection.connect_cluster`."""
 
     def __init__(self, ray: Any, address: str, *, workers: int | None, threads: int, gpus: float) -> None:  # noqa: ANN401
         self._ray, self.address = ray, address
         self.workers, self.threads, self._gpus = workers, threads, gpus
-        self._looked, self._room = -60.0, 0
+        self._updated, self._workers = -60.0, 0
 
-    def check_room(self) -> None:
+    def check_resources(self) -> None:
         """Check that a machine of the cluster has the resources for a worker.
 
         Raises:
@@ -104,7 +104,7 @@ class Cluster:
         lost: list[tuple[WorkUnit[A], str]] = []
         try:
             while True:
-                for unit in _first(waiting, self._at_once() - len(running)):
+                for unit in _first(waiting, self._max_submitted() - len(running)):
                     running[task.remote(shared, unit.content)] = (unit, 1)
                 if not running:
                     break
@@ -112,15 +112,15 @@ class Cluster:
                 between()
                 for reference in ended:
                     unit, tries = running.pop(reference)
-                    death, result = self._result(reference)
-                    if death is None:
+                    failure, result = self._result(reference)
+                    if failure is None:
                         yield unit, result
                         continue
                     if tries < TRIES:
-                        print(f"sdt: {unit.name}: {death}; restarted", file=sys.stderr)
+                        print(f"sdt: {unit.name}: {failure}; restarted", file=sys.stderr)
                         running[task.remote(shared, unit.content)] = (unit, tries + 1)
                     else:
-                        lost.append((unit, death))
+                        lost.append((unit, failure))
         finally:
             self._stop(list(running), patience)
         if lost:
@@ -145,16 +145,16 @@ class Cluster:
             raise result.error()
         return None, result
 
-    def _at_once(self) -> int:
+    def _max_submitted(self) -> int:
         """The number of submitted units: one for each worker, and one more that starts without delay."""
         return self.workers or 2 * max(1, self._capacity())
 
     def _capacity(self) -> int:
         """The number of workers that the current machines have resources for."""
-        if time.monotonic() - self._looked > 10:
+        if time.monotonic() - self._updated > 10:
             machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-            self._looked, self._room = time.monotonic(), sum(map(self._capacity_of, machines))
-        return self._room
+            self._updated, self._workers = time.monotonic(), sum(map(self._capacity_of, machines))
+        return self._workers
 
     def _capacity_of(self, machine: dict[str, float]) -> int:
         workers = int(machine.get("CPU", 0) // self.threads)
@@ -182,7 +182,7 @@ class Channel:
         self._queue = Queue(actor_options={"num_cpus": 0})
 
     def send(self, message: object) -> None:
-        """Send a message from a worker; it is dropped if nobody can receive it."""
+        """Send a message from a worker; it is dropped if the queue cannot be reached."""
         with contextlib.suppress(Exception):
             self._queue.put_nowait(message)
 

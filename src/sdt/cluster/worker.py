@@ -65,13 +65,13 @@ def serve(job: Job, content: object) -> object:
     try:
         if _ready is None or _ready[0] != job.id:
             _ready = None  # free the previous job before loading the next
-            _ready = (job.id, _made(job))
+            _ready = (job.id, _initialise(job))
         return _ready[1](content)
     except InputError as error:
         return ReportedInputError(str(error), isinstance(error, MissingDependencyError))
 
 
-def _made(job: Job) -> Callable[[Any], Any]:
+def _initialise(job: Job) -> Callable[[Any], Any]:
     here = versions()
     for package, version in job.versions.items():
         if here[package] != version:
@@ -87,9 +87,7 @@ def _made(job: Job) -> Callable[[Any], Any]:
             f"({error.strerror}); start it in a folder that all machines of the cluster share"
         ) from None
     os.environ.update(dict.fromkeys(_THREADS, str(job.threads)), OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a cluster that was started in the background can ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster started in the background can ignore it
     work = job.make(*job.arguments)
     if "torch" in sys.modules:  # it can be imported before the variables are set
         import torch

@@ -1,1 +1,1 @@
-"""A corpus on disk: its format, its importers, its splits, and packed batches of it."""
+"""Corpora: the format on disk, importers, splits, normalisation and batches."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdt.conversation import MOST_LABELS, Conversation
+from sdt.conversation import MAX_LABELS, Conversation
 from sdt.corpus.checks import FORMAT, MODALITY_NAME
 from sdt.corpus.conversations import UTTERANCES_FILE, format_lines
 from sdt.corpus.index import INDEX_FILE, Index, IndexBuilder
@@ -56,8 +56,8 @@ class CorpusBuilder:
         """Check that this is a valid corpus.
 
         Args:
-            treat_as_missing: Mark utterances whose features hold NaN or infinite values as missing in that modality
-                (and add a note) instead of refusing them.
+            treat_as_missing: Whether utterances whose features contain NaN or infinite values are marked as missing in
+                this modality, with a note, instead of raising an error.
 
         Raises:
             InputError: Duplicate ids, names with control characters, an empty conversation, a label outside the set,
@@ -76,9 +76,9 @@ class CorpusBuilder:
         """
         if not self.conversations:
             raise InputError(f"{self.name}: no conversations found")
-        if not 1 < len(set(self.labels)) == len(self.labels) <= MOST_LABELS:
+        if not 1 < len(set(self.labels)) == len(self.labels) <= MAX_LABELS:
             raise InputError(
-                f"{self.name}: 2 to {MOST_LABELS} different labels are required, got {len(self.labels)}: "
+                f"{self.name}: 2 to {MAX_LABELS} different labels are required, got {len(self.labels)}: "
                 f"{join_names(self.labels)}"
             )
         check_names("corpus name", [self.name])
@@ -96,21 +96,18 @@ class CorpusBuilder:
         if not conversation.utterances:
             raise InputError(f"{self.name}: conversation {quoted(conversation.id)} has no utterances")
         ids: set[str] = set()
-        place = f"{self.name}: conversation {quoted(conversation.id)}"
-        check_names(f"{place}, utterance id", (utterance.id for utterance in conversation.utterances))
-        check_names(f"{place}, speaker", {utterance.speaker for utterance in conversation.utterances})
+        where = f"{self.name}: conversation {quoted(conversation.id)}"
+        check_names(f"{where}, utterance id", (utterance.id for utterance in conversation.utterances))
+        check_names(f"{where}, speaker", {utterance.speaker for utterance in conversation.utterances})
         for utterance in conversation.utterances:
             if utterance.id in ids:
-                raise InputError(
-                    f"{self.name}: conversation {quoted(conversation.id)}, utterance {quoted(utterance.id)}: this "
-                    "utterance id occurs twice in the conversation"
-                )
+                raise InputError(f"{where}, utterance {quoted(utterance.id)}: this utterance id occurs twice")
             ids.add(utterance.id)
             if utterance.label is not None and utterance.label not in self.labels:
                 hint = near_miss(utterance.label, self.labels)
                 raise InputError(
-                    f"{self.name}: conversation {quoted(conversation.id)}, utterance {quoted(utterance.id)}: label "
-                    f"{quoted(utterance.label)} is not in the label set{hint}"
+                    f"{where}, utterance {quoted(utterance.id)}: label {quoted(utterance.label)} is not in the label "
+                    f"set{hint}"
                 )
 
     def check_splits(self, known: Container[str]) -> None:
@@ -164,7 +161,7 @@ class CorpusBuilder:
             row, column, value = first
             conversation, utterance = self._key(row)
             found = (
-                f"{values} NaN or infinite values in {int((table.present & ~present).sum())} utterances, the first in "
+                f"{values} NaN or infinite values in {int((table.present & ~present).sum())} utterances, first in "
                 f"conversation {quoted(conversation)}, utterance {quoted(utterance)}, column {column} ({value})"
             )
             if not treat_as_missing:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from sdt.conversation import MOST_LABELS
+from sdt.conversation import MAX_LABELS
 from sdt.corpus.conversations import UTTERANCES_FILE, Conversations
 from sdt.corpus.index import INDEX_FILE
 from sdt.errors import InputError, join_names, quoted
@@ -31,7 +31,7 @@ def check_header(header: object) -> None:
     for key in ("name", "licence"):
         require(isinstance(values.get(key), str), f"{quoted(key)} is not a string")
     labels = get_strings("labels", values)
-    require(1 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 2 to {MOST_LABELS} different ones")
+    require(1 < len(set(labels)) == len(labels) <= MAX_LABELS, f"'labels' are not 2 to {MAX_LABELS} different ones")
     speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")

@@ -87,7 +87,7 @@ def write_features(
     keys = [
         f"{conversation.id}/{utterance.id}" for conversation in conversations for utterance in conversation.utterances
     ]
-    with atomic_folder(folder, overwrite=overwrite) as aside:
+    with atomic_folder(folder, overwrite=overwrite) as temporary:
         lines = [
             {
                 "conversation": conversation.id,
@@ -102,13 +102,13 @@ def write_features(
             for utterance in conversation.utterances
         ]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        (aside / "utterances.jsonl").write_text(text, encoding="utf-8")
+        (temporary / "utterances.jsonl").write_text(text, encoding="utf-8")
         for modality, table in tables.items():
             rows: dict[str, Any] = {key: table.features[row] for row, key in enumerate(keys) if table.present[row]}
-            np.savez(aside / f"{modality}.npz", **{"encoder": np.array(table.encoder), **rows})
+            np.savez(temporary / f"{modality}.npz", **{"encoder": np.array(table.encoder), **rows})
         lines_of_problems = [f"{modality}: {problem}\n" for modality, of in problems.items() for problem in of]
         if lines_of_problems:
-            (aside / "problems.txt").write_text("".join(lines_of_problems), encoding="utf-8")
+            (temporary / "problems.txt").write_text("".join(lines_of_problems), encoding="utf-8")
 
 
 def with_features(corpus: Corpus, tables: Mapping[str, FeatureTable]) -> CorpusBuilder:

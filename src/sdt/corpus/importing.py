@@ -39,10 +39,10 @@ def import_corpus(
     """Import a corpus from files of any known layout.
 
     Args:
-        files: Annotation files, feature files and pickles, which are told apart by their structure; or one folder, an
+        files: Annotation files, feature files and pickles, whose roles are detected by their content; or one folder, an
             original release of IEMOCAP or MELD.
         options: The options of the import.
-        features: Modality to its files, for files whose names do not tell their modality.
+        features: Modality to its files, for files whose names are not their modalities.
         progress: Called with (texts done, total) while text is encoded.
         cache: Stores the features of recordings.
         report: Called with (encoder, utterances done, total) while recordings are encoded.
@@ -55,8 +55,8 @@ def import_corpus(
         InputError: A file or an option cannot be used; the message names it.
     """
     features = features or {}
-    recognised = importers.recognise(files, options, features)
-    importer = recognised.importer
+    selected = importers.select_importer(files, options, features)
+    importer = selected.importer
     included = importer.recordings == "included"
     encoders = named_encoders(options, ("text", "audio", "visual") if included else ("audio", "visual"))
     if included and not encoders:
@@ -64,12 +64,12 @@ def import_corpus(
     if encoders and importer.recordings == "none":
         name = next(iter(encoders.values())).name
         raise InputError(
-            f"--{next(iter(encoders))}-encoder {name}: these files name no recordings; give the folder of an "
+            f"--{next(iter(encoders))}-encoder {name}: these files do not name recordings; give the folder of an "
             "original release or a table of utterances, or encode recordings with: sdt features extract"
         )
     if options.media and not encoders:
         raise InputError(f"--media {options.media}: name an encoder, for example: --audio-encoder prosody")
-    imported = importers.read(recognised, options)
+    imported = importers.read(selected, options)
     if imported.clip is not None:
         _encode(imported.builder, encoders, imported.clip, cache, report, jobs)
     else:
@@ -88,7 +88,8 @@ def import_corpus(
     normalise(builder, options.normalise)
     if not builder.features:
         raise InputError(
-            f"{builder.name}: a corpus needs at least one modality; give feature files, or --text-encoder for the text"
+            f"{builder.name}: a corpus requires at least one modality; give feature files, or --text-encoder for the "
+            "text"
         )
     return builder
 
@@ -114,7 +115,7 @@ def _encode_text(builder: CorpusBuilder, name: str, progress: Callable[[int, int
     if not any(utterance.text for conversation in builder.conversations for utterance in conversation.utterances):
         raise InputError(f"{builder.name}: --text-encoder {name}: the files contain no text of the utterances")
     if "text" in builder.features:
-        builder.notes.append(f"text: the features of the files are replaced by those of the encoder {quoted(name)}")
+        builder.notes.append(f"text: features of the encoder {quoted(name)} replace those of the files")
     table = encode_conversations(text_encoder(name), builder.conversations, progress)
     builder.features = {"text": table, **{m: kept for m, kept in builder.features.items() if m != "text"}}
 
@@ -131,8 +132,8 @@ def _encode_recordings(
     recordings = find_recordings(imported.builder.conversations, imported.recordings or {}, media)
     if not recordings.clips:
         raise InputError(
-            f"{imported.annotation}: --{next(iter(encoders))}-encoder needs recordings; name them in a "
-            "column media, or give their folder with --media"
+            f"{imported.annotation}: --{next(iter(encoders))}-encoder requires recordings; name them in a column "
+            "'media', or give their folder with --media"
         )
     imported.builder.notes += recordings.notes
     _encode(imported.builder, encoders, recordings.clip, cache, report, jobs)
@@ -155,8 +156,7 @@ def _encode(
     for modality in encoders:
         if modality in builder.features:
             builder.notes.append(
-                f"{modality}: the features of the files are replaced by those of the encoder "
-                f"{quoted(encoders[modality].name)}"
+                f"{modality}: features of the encoder {quoted(encoders[modality].name)} replace those of the files"
             )
     tables, problems = extract_features(builder.conversations, encoders, clip, cache, report, jobs)
     for modality, table in tables.items():

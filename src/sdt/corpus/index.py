@@ -13,7 +13,6 @@ The arrays of a corpus on disk are memory-mapped from `index.safetensors`. Openi
 of length K; the arrays of length N are read on access.
 
 Shapes: N utterances, K conversations, C labels.
-
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class Index:
             raise InputError(f"{error}; import the corpus again") from None
         splits = {name: tensors.pop(f"split.{name}") for name in SPLITS if f"split.{name}" in tensors}
         if set(tensors) != set(_TYPES):
-            raise _damaged(path, f"it holds {join_names(sorted(tensors))}")
+            raise _damaged(path, f"it contains {join_names(sorted(tensors))}")
         for name, values in {**tensors, **splits}.items():
             if values.dtype != _TYPES.get(name, np.int64) or values.ndim != 1:
                 raise _damaged(path, f"{name!r} has type {values.dtype} and shape {values.shape}")

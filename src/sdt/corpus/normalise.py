@@ -62,8 +62,7 @@ def normalise(builder: CorpusBuilder, choices: Mapping[str, Normalisation]) -> N
         train = usable & _train_rows(builder)
         if not train.any():
             raise InputError(
-                f"{builder.name}: normalise: {modality}=corpus requires train utterances with this modality, but there "
-                "are none"
+                f"{builder.name}: normalise: {modality}=corpus requires train utterances with this modality; found none"
             )
         mean, deviation = _moments_of(table, train)
         change = partial(_by_corpus, usable=usable, mean=mean, deviation=deviation)

@@ -35,7 +35,7 @@ from sdt.feature_table import row_chunks
 from sdt.files import sha256
 from sdt.speakers import Speakers
 
-_MOST_SPEAKERS = 1000
+_MAX_SPEAKERS = 1000
 """A corpus can have this many speaker numbers even if it has fewer utterances."""
 
 
@@ -164,7 +164,7 @@ class Corpus:
                 )
             check_header(header)
             corpus = cls(folder, header, _open_index(folder, header))
-            if corpus.speakers.count > max(corpus.size, _MOST_SPEAKERS):
+            if corpus.speakers.count > max(corpus.size, _MAX_SPEAKERS):
                 raise ValueError(f"{corpus.speakers.count:,} speakers of {corpus.size:,} utterances")
             return corpus
         except InputError:

@@ -1,4 +1,4 @@
-"""What is measured of every hundredth of a second of a voice; `audio_prosody` sums it up over the utterance."""
+"""Acoustic contours, measured every 10 ms; `audio_prosody` computes their statistics over the utterance."""
 
 from __future__ import annotations
 
@@ -15,58 +15,59 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 RATE = 16000
-"""Samples per second that everything is measured at."""
+"""Samples per second."""
 HOP = 160
-"""Samples from one frame to the next: 10 ms."""
+"""The distance of frames in samples: 10 ms."""
 WINDOW = 400
-"""Samples of one frame: 25 ms."""
+"""The length of a frame in samples: 25 ms."""
 SPECTRUM = 512
-"""Points of a frame's Fourier transform."""
+"""The number of points of the Fourier transform of a frame."""
 BANDS = 26
-"""Mel bands, from 60 to 7600 Hz."""
+"""The number of mel bands, from 60 to 7600 Hz."""
 CEPSTRA = 12
-"""Mel-frequency cepstral coefficients, the zeroth left out: that is the energy."""
+"""The number of mel-frequency cepstral coefficients, without the zeroth, which is the energy."""
 QUIET = -90.0
-"""dB re full scale: what is never louder is silence."""
+"""An utterance that never exceeds this level (dB re full scale) is silence."""
 RANGE = 70.0
-"""dB below the utterance's loud frames at which levels are cut off, so that the depth of a gate does not matter."""
+"""Levels are limited to this much below the loud frames, in dB, so that the depth of a noise gate does not matter."""
 ACTIVE = 25.0
-"""dB below the utterance's loud frames up to which a frame counts as speech, and below that as pause."""
+"""Frames at most this much below the loud frames, in dB, are speech; the others are pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contours:
-    """An utterance of T frames, 10 ms apart. Levels are relative to `level`, so that gain does not matter."""
+    """The contours of an utterance with T frames. Levels are relative to `level`, so that gain does not matter."""
 
     level: float
-    """dB re full scale that 5 % of the frames exceed."""
+    """The level that 5 % of the frames exceed, in dB re full scale."""
     seconds: float
+    """The duration."""
     energy: Array
-    """[T]; dB."""
+    """[T] in dB."""
     active: Mask
-    """[T]; frames of speech."""
+    """[T] whether the frame is speech."""
     bands: Array
-    """[T, BANDS]; dB of the mel bands."""
+    """[T, BANDS] in dB."""
     cepstra: Array
-    """[T, CEPSTRA]"""
+    """[T, CEPSTRA]."""
     descriptors: dict[str, Array]
-    """[T] each; what the spectrum's shape is."""
+    """Name to [T]: descriptors of the shape of the spectrum; see `audio_prosody`."""
     pitch: Voice
 
 
-def measure(samples: npt.NDArray[np.float32]) -> Contours:
-    """Measure a sound of 16 kHz.
+def measure_contours(samples: npt.NDArray[np.float32]) -> Contours:
+    """Measure the contours of a sound.
 
     Args:
-        samples: [n], at least one frame long (400).
+        samples: [n] at 16 kHz, at least 400 (one frame).
     """
     signal = samples.astype(np.float64)
     signal -= signal.mean()
     starts = np.arange(0, len(signal) - WINDOW + 1, HOP)
     window = np.hanning(WINDOW + 2)[1:-1]
-    window /= np.sqrt((window**2).mean())  # so that a frame's energy is its mean square
-    so_far = np.concatenate([[0.0], np.cumsum(signal**2)])
-    loud = float(np.percentile(so_far[starts + WINDOW] - so_far[starts], 95)) / WINDOW
+    window /= np.sqrt((window**2).mean())  # the energy of a frame is its mean square
+    total = np.concatenate([[0.0], np.cumsum(signal**2)])
+    loud = float(np.percentile(total[starts + WINDOW] - total[starts], 95)) / WINDOW
     level = 10 * math.log10(max(loud, 10 ** (QUIET / 10)))
     signal /= 10 ** (level / 20)
     weights = _mel_weights()
@@ -99,7 +100,7 @@ def _decibels(power: Array) -> Array:
 
 
 def _mel_weights() -> Array:
-    """Triangular bands [257, BANDS], evenly spaced on O'Shaughnessy's mel scale, 2595 log10(1 + f / 700)."""
+    """Triangular filters [257, BANDS], evenly spaced on O'Shaughnessy's mel scale, 2595 log10(1 + f / 700)."""
     lowest, highest = (2595 * math.log10(1 + hertz / 700) for hertz in (60, 7600))
     edges = 700 * (10 ** (np.linspace(lowest, highest, BANDS + 2) / 2595) - 1)
     frequencies = np.arange(SPECTRUM // 2 + 1) * RATE / SPECTRUM
@@ -110,7 +111,7 @@ def _mel_weights() -> Array:
 
 
 def _describe(power: Array, previous: Array | None) -> dict[str, Array]:
-    """The shape of each spectrum [t, 257]; `previous` is the spectrum before the first, for the flux."""
+    """The descriptors of spectra [t, 257]; `previous` is the spectrum before the first one, for the flux."""
     frequencies = np.arange(power.shape[1]) * RATE / SPECTRUM
     total = power.sum(axis=1) + 1e-14
     share = power / total[:, None]

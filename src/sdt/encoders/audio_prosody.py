@@ -1,12 +1,13 @@
-"""`prosody`: how an utterance was said, in some 180 numbers with names, by NumPy and SciPy alone.
+"""`prosody`: about 180 named acoustic features of an utterance, computed with NumPy and SciPy only.
 
-Energy, pitch, voice quality, spectrum, rhythm and pauses, each summed up over the utterance from contours measured
-every 10 ms at 16 kHz. Nothing is learned and nothing but the `level` depends on the gain. The choice follows what the
-field's parameter sets agree on (the minimalistic set of Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set",
-IEEE Transactions on Affective Computing 7 (2016), above all); the measurements are this project's own.
+The features are statistics of energy, pitch, voice quality, spectrum, rhythm and pauses over contours that are measured
+every 10 ms at 16 kHz. They are not trained, and only `level` depends on the gain. The selection follows the parameter
+sets of the field, mainly Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set", IEEE Transactions on Affective
+Computing 7 (2016); the implementation is independent of them.
 
-In the names, `mean`, `std`, `p10` and `p90` are over the frames that are meant; `trend` is how far the regression line
-over time rises from the first frame to the last; `late` is the mean of the last third less that of the first.
+In the names, `mean`, `std`, `p10` and `p90` are statistics over the relevant frames, `trend` is the rise of the
+regression line over time from the first frame to the last, and `late` is the mean of the last third minus that of the
+first third.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from scipy import fft
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from sdt.encoders.audio_contours import BANDS, CEPSTRA, HOP, RATE, Array, Contours, Mask, measure
+from sdt.encoders.audio_contours import BANDS, CEPSTRA, HOP, RATE, Array, Contours, Mask, measure_contours
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.errors import InputError
 from sdt.media.audio import Samples, decode_audio
 from sdt.media.clip import Clip, MediaProblem
 
 SHORTEST = 0.1
-"""Seconds that an utterance must last."""
+"""The shortest utterance in seconds."""
 MIDDLE = 160.0
-"""Hz that pitch is told from, in semitones: between the usual voices of men and of women."""
+"""The reference pitch in Hz for semitones, between typical voices of men and of women."""
 PAUSE = 15
-"""Frames (150 ms) from which on silence within the utterance is a pause."""
+"""The shortest pause in frames (150 ms)."""
 MODULATIONS = {"1_3": (1, 3), "3_6": (3, 6), "6_10": (6, 10), "10_20": (10, 20)}
-"""Bands of the energy's own spectrum, Hz: phrases, syllables, fast syllables, roughness."""
+"""Bands of the spectrum of the energy contour in Hz: phrases, syllables, fast syllables, roughness."""
 
 
 class Prosody:
@@ -49,7 +50,7 @@ class Prosody:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """[D] what each feature is called."""
+        """[D] the names of the features."""
         return _names()
 
     @property
@@ -66,23 +67,23 @@ class Prosody:
 
 
 def describe(samples: Samples) -> Vector:
-    """The features [D] of a sound of 16 kHz [n].
+    """Compute the features [D] of a sound [n] at 16 kHz.
 
     Raises:
-        MediaProblem: It is shorter than a tenth of a second.
+        MediaProblem: The sound is shorter than 0.1 s.
     """
     return np.array(list(features(samples).values()), dtype=np.float32)
 
 
 def features(samples: Samples) -> dict[str, float]:
-    """The features of a sound of 16 kHz [n] by name, always the same names in the same order.
+    """Compute the features of a sound [n] at 16 kHz by name; names and their order are always the same.
 
     Raises:
-        MediaProblem: It is shorter than a tenth of a second.
+        MediaProblem: The sound is shorter than 0.1 s.
     """
     if len(samples) < SHORTEST * RATE:
         raise MediaProblem(f"shorter than {SHORTEST} s")
-    contours = measure(samples)
+    contours = measure_contours(samples)
     speech = contours.active if contours.active.any() else np.ones_like(contours.active)
     voiced = contours.pitch.voiced & speech
     return {
@@ -100,12 +101,12 @@ def _names() -> tuple[str, ...]:
 
 
 def _energy(contours: Contours, speech: Mask) -> dict[str, float]:
-    """Loudness, in dB.
+    """Energy in dB.
 
-    `level`: dB re full scale that 5 % of the frames exceed, the one feature that the gain changes; `energy_*`: of the
-    frames of speech, relative to `level`; `energy_rise`, `energy_fall`: mean steepness, dB per 10 ms, where it grows
-    and where it shrinks; `energy_peak_at`: where in the utterance it is loudest, from 0 to 1; `energy_skew`: positive
-    where few frames stand out.
+    `level`: the level that 5 % of the frames exceed, in dB re full scale; `energy_*`: of the frames of speech, relative
+    to `level`; `energy_rise`, `energy_fall`: mean slope of rising and of falling energy, dB per 10 ms;
+    `energy_peak_at`: the relative time of the maximum, from 0 to 1; `energy_skew`: skewness, positive if few frames
+    are much louder than the others.
     """
     energy = contours.energy[speech]
     steps = np.diff(uniform_filter1d(contours.energy, 5))[speech[1:]]
@@ -113,7 +114,7 @@ def _energy(contours: Contours, speech: Mask) -> dict[str, float]:
         "level": contours.level,
         **_summary("energy", energy),
         "energy_skew": _skew(energy),
-        **_course("energy", energy),
+        **_development("energy", energy),
         "energy_rise": _mean(steps[steps > 0]),
         "energy_fall": _mean(steps[steps < 0]),
         "energy_peak_at": float(uniform_filter1d(contours.energy, 9).argmax() / len(contours.energy)),
@@ -121,23 +122,23 @@ def _energy(contours: Contours, speech: Mask) -> dict[str, float]:
 
 
 def _pitch(contours: Contours, voiced: Mask) -> dict[str, float]:
-    """Pitch, in semitones from 160 Hz, of the voiced frames (all 0 where there is none).
+    """Pitch of the voiced frames in semitones relative to 160 Hz; all 0 without voiced frames.
 
-    `pitch_range`: from the 10 % to the 90 % quantile; `pitch_rise`, `pitch_fall`: mean steepness, semitones per 10 ms,
-    within stretches of voice; `pitch_moves`: mean of its absolute value; `pitch_bend`: how far the middle lies above
-    the line from beginning to end (quadratic regression); `pitch_final`: mean of the last 150 ms of voice less the
-    mean of all; `pitch_peak_at`: where it is highest, from 0 to 1.
+    `pitch_range`: from the 10 % to the 90 % quantile; `pitch_rise`, `pitch_fall`: mean slope of rising and of falling
+    pitch within voiced segments, semitones per 10 ms; `pitch_moves`: mean of its absolute value; `pitch_bend`: height
+    of the middle above the line from start to end (quadratic regression); `pitch_final`: mean of the last 150 ms of
+    voiced frames minus the overall mean; `pitch_peak_at`: the relative time of the maximum, from 0 to 1.
     """
     semitones = 12 * np.log2(np.where(voiced, contours.pitch.hertz, MIDDLE) / MIDDLE)
     track = semitones[voiced]
     steps = np.diff(semitones)[voiced[1:] & voiced[:-1]]
-    steps = steps[np.abs(steps) < 3]  # a jump of the tracker is no melody
+    steps = steps[np.abs(steps) < 3]  # larger steps are errors of the pitch tracker
     quantiles = np.percentile(track, [10, 90]) if track.size else np.zeros(2)
     return {
         **_summary("pitch", track),
         "pitch_range": float(quantiles[1] - quantiles[0]),
         "pitch_skew": _skew(track),
-        **_course("pitch", track),
+        **_development("pitch", track),
         "pitch_rise": _mean(steps[steps > 0]),
         "pitch_fall": _mean(steps[steps < 0]),
         "pitch_moves": _mean(np.abs(steps)),
@@ -150,10 +151,10 @@ def _pitch(contours: Contours, voiced: Mask) -> dict[str, float]:
 def _voice(contours: Contours, voiced: Mask) -> dict[str, float]:
     """Voice quality.
 
-    `hnr`: harmonics-to-noise ratio, dB, 10 log10(r / (1 - r)) of the periodicity r; `jitter`: mean absolute second
-    difference of the pitch from frame to frame, relative to the pitch; `shimmer`: the same of the energy, in dB;
-    `prominence`: of the cepstral peak, dB, `unvoiced_prominence` over the other frames of speech; `tilt`: first
-    harmonic over the second, dB, high in breathy and low in pressed voices.
+    `hnr`: harmonics-to-noise ratio in dB, 10 log10(r / (1 - r)) of the periodicity r; `jitter`: mean absolute second
+    difference of the pitch between frames, relative to the pitch; `shimmer`: the same for the energy, in dB;
+    `prominence`: cepstral peak prominence in dB, `unvoiced_prominence` for the other frames of speech; `tilt`: first
+    minus second harmonic in dB, high in breathy and low in pressed voices.
     """
     hertz, r = contours.pitch.hertz, np.clip(contours.pitch.periodicity, 1e-3, 1 - 1e-4)
     three = voiced[2:] & voiced[1:-1] & voiced[:-2]
@@ -173,11 +174,11 @@ def _voice(contours: Contours, voiced: Mask) -> dict[str, float]:
 def _spectrum(contours: Contours, speech: Mask, voiced: Mask) -> dict[str, float]:
     """The spectrum of speech.
 
-    `band01` to `band26`: dB of the mel bands relative to `level`; `cepstrum01` to `cepstrum12`: deviation, mean
-    absolute change per 10 ms and trend (their means are in the bands' means); `centroid`, `spread`, `rolloff85` in kHz;
-    `flux`: distance of neighbouring normalised spectra; `flatness` in dB, 0 for white noise; `alpha_ratio`: 50-1000 Hz
-    over 1-5 kHz, dB; `hammarberg`: strongest peak below 2 kHz over that in 2-5 kHz, dB; `slope_low`, `slope_high`: of
-    60-500 and 500-1500 Hz, dB per kHz. `voiced_*`: over the voiced frames only.
+    `band01` to `band26`: mel bands in dB, relative to `level`; `cepstrum01` to `cepstrum12`: standard deviation, mean
+    absolute change per 10 ms and trend (the means of the bands already contain their means); `centroid`, `spread`,
+    `rolloff85` in kHz; `flux`: distance of consecutive normalised spectra; `flatness` in dB, 0 for white noise;
+    `alpha_ratio`: 50-1000 Hz over 1-5 kHz, dB; `hammarberg`: highest peak below 2 kHz over that in 2-5 kHz, dB;
+    `slope_low`, `slope_high`: of 60-500 and 500-1500 Hz, dB per kHz; `voiced_*`: over the voiced frames only.
     """
     found: dict[str, float] = {}
     means, deviations = contours.bands[speech].mean(axis=0), contours.bands[speech].std(axis=0)
@@ -200,12 +201,12 @@ def _spectrum(contours: Contours, speech: Mask, voiced: Mask) -> dict[str, float
 def _rhythm(contours: Contours, speech: Mask, voiced: Mask) -> dict[str, float]:
     """Rhythm and pauses.
 
-    `duration`: log of the seconds; `speech_share`, `voiced_share`: of the frames; `voice_length`: mean and longest
-    stretch of voice, seconds; `syllable_rate`: peaks of the smoothed energy that stand out by 2 dB and are voiced, per
-    second from the first frame of speech to the last; `articulation_rate`: the same per second of speech;
-    `syllable_gap_std`: deviation of the time between them; `syllable_depth`: mean dB by which they stand out;
-    `pause_*`: silences of 150 ms and more within the utterance; `modulation_*`: share of the energy contour's variation
-    at so many Hz.
+    `duration`: logarithm of the seconds; `speech_share`, `voiced_share`: fractions of the frames; `voice_length`: mean
+    and maximum length of voiced segments in seconds; `syllable_rate`: voiced peaks of the smoothed energy with a
+    prominence of at least 2 dB, per second from the first frame of speech to the last; `articulation_rate`: the same
+    per second of speech; `syllable_gap_std`: standard deviation of the time between them; `syllable_depth`: their mean
+    prominence in dB; `pause_*`: silences of at least 150 ms within the utterance; `modulation_*`: fraction of the
+    variation of the energy contour in a frequency band.
     """
     span = np.flatnonzero(speech)[[0, -1]] + [0, 1]
     seconds = float(span[1] - span[0]) * HOP / RATE
@@ -255,7 +256,7 @@ def _summary(name: str, values: Array) -> dict[str, float]:
     }
 
 
-def _course(name: str, values: Array) -> dict[str, float]:
+def _development(name: str, values: Array) -> dict[str, float]:
     third = len(values) // 3
     late = _mean(values[-third:]) - _mean(values[:third]) if third else 0.0
     return {f"{name}_trend": _trend(values), f"{name}_late": late}
@@ -286,7 +287,7 @@ def _bend(values: Array) -> float:
 
 
 def _runs(mask: Mask) -> list[int]:
-    """The lengths of the stretches in which the mask holds."""
+    """The lengths of the runs of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     lengths: npt.NDArray[np.int64] = edges[1::2] - edges[::2]
     return [int(length) for length in lengths]

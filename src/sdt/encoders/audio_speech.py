@@ -91,10 +91,10 @@ def _preprocessor(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformer
         with quiet_transformers():
             preprocessor = extractor.from_pretrained(folder, local_files_only=True)
         if not isinstance(preprocessor.sampling_rate, int):
-            raise ValueError("it names no sampling rate")
-    except Exception as error:  # whatever a folder of strangers' files can make the loader raise
+            raise ValueError("sampling_rate is missing or not an integer")
+    except Exception as error:  # damaged files make the loader raise any error
         raise InputError(
-            f"feature encoder {name!r}: {folder / 'preprocessor_config.json'} cannot be followed "
+            f"feature encoder {name!r}: {folder / 'preprocessor_config.json'} is missing or invalid "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         ) from None
     return preprocessor

@@ -26,14 +26,14 @@ from sdt.encoders.audio_measures import (
     FLOOR,
     PAUSE,
     RANGE,
-    centres,
     count_syllables,
+    frame_centres,
     frame_times,
     harmonicity,
     intensity,
-    peaks_before_dips,
+    syllable_peaks,
 )
-from sdt.encoders.audio_pitch import Search, track_pitch
+from sdt.encoders.audio_pitch import PitchSettings, track_pitch
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.audio import Audio, decode_audio
@@ -49,27 +49,27 @@ NAMES = (
     "articulation_rate",
     "mean_hnr",
 )
-"""Seconds; dB (mean of the energy) and its standard deviation over time; Hz of the voiced frames: mean, standard
-deviation, highest less lowest; syllables per second of speech; harmonics-to-noise ratio in dB."""
+"""Seconds; mean energy in dB and its standard deviation over time; pitch of the voiced frames in Hz: mean, standard
+deviation, range; syllables per second of speech; harmonics-to-noise ratio in dB."""
 RATE = 16000
-"""Samples per second, as in the files that the tables were made from: one of their durations is 32159 / 16000 s."""
+"""Samples per second, as in the source files of the tables: one of their durations is 32159 / 16000 s."""
 GRID = 160
-"""Samples to whose multiple a sound is filled up with silence. Frames lie symmetrically in the sound; the tables'
-durations are whole hundredths of a second, so that this puts the frames of 10 ms where they lay there."""
+"""Sounds are padded with silence to a multiple of this many samples. The durations in the tables are multiples of
+10 ms, and frames are placed symmetrically, so that this gives the frames of the tables."""
 SHORTEST = 0.15
-"""Seconds; an intensity contour for pitches from 50 Hz on needs 0.128."""
-PITCH = Search(floor=75, ceiling=500, candidates=14, reference=500, middle=True)
-"""What pitch is looked for, every hundredth of a second."""
+"""The shortest utterance in seconds; the intensity contour with a floor of 50 Hz requires 0.128 s."""
+PITCH = PitchSettings(floor=75, ceiling=500, candidates=14, reference=500, middle_period=True)
+"""The settings of the pitch, in frames that are 10 ms apart."""
 INTENSITY_FLOOR = 100.0
-"""Hz; the lowest pitch that the intensity contour smooths away."""
+"""The lowest pitch whose ripple the intensity contour removes, in Hz."""
 HARMONICITY_FLOOR = 75.0
-"""Hz."""
+"""The lowest pitch of the harmonicity in Hz."""
 
 
 class Voice8:
     """The feature encoder `voice8`.
 
-    An utterance in which no pitch or no syllable is found is missing, as in the tables.
+    An utterance without a pitch or a syllable is missing, as in the tables.
     """
 
     name = "voice8"
@@ -91,7 +91,7 @@ class Voice8:
 
 
 def measure(audio: Audio) -> dict[str, float]:
-    """The eight measurements by name.
+    """Compute the eight measurements by name.
 
     Raises:
         MediaProblem: The sound is too short, or it has no voice or no syllable.
@@ -102,7 +102,7 @@ def measure(audio: Audio) -> dict[str, float]:
     samples = np.pad(samples, (0, -len(samples) % GRID))
     samples -= samples.mean()
     frames = frame_times(len(samples), RATE, 3 / PITCH.floor, 0.01)
-    hertz = track_pitch(samples, RATE, centres(frames, RATE), PITCH).hertz
+    hertz = track_pitch(samples, RATE, frame_centres(frames, RATE), PITCH).hertz
     hertz = hertz[hertz > 0]
     ratio = harmonicity(samples, RATE, HARMONICITY_FLOOR)
     if not (hertz.size and ratio.size):
@@ -124,11 +124,11 @@ def measure(audio: Audio) -> dict[str, float]:
 
 
 UNDEFINED = -200.0
-"""What Praat gives as the harmonicity of a silent frame, in dB."""
+"""The harmonicity of a silent frame in Praat, in dB."""
 
 
 class Praat:
-    """The feature encoder `praat`. An utterance in which no pitch or no syllable is found is missing, as in the tables.
+    """The feature encoder `praat`; an utterance without a pitch or a syllable is missing, as in the tables.
 
     Raises:
         MissingDependencyError: `praat-parselmouth` is not installed.
@@ -160,7 +160,7 @@ class Praat:
         return np.array(list(self.measure(decode_audio(clip)).values()), dtype=np.float32)
 
     def measure(self, audio: Audio) -> dict[str, float]:
-        """The eight measurements by name.
+        """Compute the eight measurements by name.
 
         Raises:
             MediaProblem: The sound is too short, or it has no voice or no syllable.
@@ -176,7 +176,7 @@ class Praat:
         intensity = sound.to_intensity()
         harmonicity = sound.to_harmonicity().values
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Praat's remark that a sound is nowhere silent
+            warnings.simplefilter("ignore")  # Praat warns if a sound has no silence
             syllables, seconds = self._syllables(sound)
         if not syllables:
             raise MediaProblem("no syllable found")
@@ -192,10 +192,10 @@ class Praat:
         }
 
     def _syllables(self, sound: Any) -> tuple[int, float]:  # noqa: ANN401 - parselmouth has no types
-        """Syllables, and seconds of speech, by the method of syllable nuclei.
+        """The number of syllables and the seconds of speech, by the method of syllable nuclei.
 
         N. H. de Jong and T. Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically",
-        Behavior Research Methods 41 (2009): a syllable is a voiced peak of intensity that a dip follows.
+        Behavior Research Methods 41 (2009): a syllable is a voiced peak of intensity that is followed by a dip.
         """
         call = self._praat.praat.call
         intensity = sound.to_intensity(FLOOR)
@@ -204,20 +204,21 @@ class Praat:
         loud = call(intensity, "Get quantile", 0, 0, 0.99)
         lowest = call(intensity, "Get minimum", 0, 0, "Parabolic")
         threshold = max(loud - RANGE, lowest)
-        # Praat counts silence from the maximum; the loud frames are what is meant, lest a knock set the scale.
+        # In Praat, silence is relative to the maximum; here it is relative to the loud frames, which a knock does not
+        # change.
         silence = -RANGE - (highest - loud)
         grid = call(intensity, "To TextGrid (silences)", silence, PAUSE, BURST, "silent", "sounding")
         spoken = [interval for interval in _intervals(call, grid) if interval[2] == "sounding"]
         pitch = sound.to_pitch_ac(0.02, 30, 4, False, 0.03, 0.25, 0.01, 0.35, 0.25, 450)
         count = 0
-        for peak in peaks_before_dips(level, threshold):
+        for peak in syllable_peaks(level, threshold):
             voiced = not math.isnan(pitch.get_value_at_time(times[peak]))
             count += voiced and any(start <= times[peak] <= end for start, end, _ in spoken)
         return count, sum(end - start for start, end, _ in spoken)
 
 
 def _intervals(call: Any, grid: Any) -> list[tuple[float, float, str]]:  # noqa: ANN401 - parselmouth has no types
-    """Start, end and label of a text grid's intervals."""
+    """Start, end and label of the intervals of a TextGrid."""
     return [
         (
             call(grid, "Get start time of interval", 1, k),

@@ -19,16 +19,16 @@ import numpy as np
 
 import sdt
 from sdt.encoders.encoder import Encoded, FeatureEncoder, Source, Vector
-from sdt.encoders.text import LONGEST
+from sdt.encoders.text import MAX_TOKENS
 from sdt.errors import InputError
 from sdt.files import sha256
 
 FILE = "features.sqlite"
-CUT = LONGEST - 16
+TRUNCATED_BYTES = MAX_TOKENS - 16
 """Texts with more bytes were truncated by earlier versions: a token has at least one byte, and some are special."""
-DECODED = 2
+DECODER_VERSION = 2
 """The version of decoding. Since version 2, channels are mixed by layout, and seeks are exact."""
-WHOLE = "pieces"
+WHOLE_TEXT = "pieces"
 """Marks features of a whole text, encoded in pieces if needed, instead of a truncated one."""
 
 
@@ -69,14 +69,14 @@ class FeatureCache:
         if encoder.modality == "text":
             text = source.utterance.text or ""
             # Excludes features of truncated texts, which earlier versions cached.
-            content = [source.utterance.text, *([WHOLE] if len(text.encode()) > CUT else [])]
+            content = [source.utterance.text, *([WHOLE_TEXT] if len(text.encode()) > TRUNCATED_BYTES else [])]
         elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - the name can be impossible
             return None
         else:
             path = source.clip.path
             if path not in self._hashes:  # many utterances share a recording
                 self._hashes[path] = sha256(path)
-            content = [DECODED, self._hashes[path], source.clip.start, source.clip.end, source.clip.half]
+            content = [DECODER_VERSION, self._hashes[path], source.clip.start, source.clip.end, source.clip.half]
         whole = json.dumps([sdt.__version__, encoder.name, encoder.width, *content])
         return hashlib.sha256(whole.encode()).hexdigest()
 

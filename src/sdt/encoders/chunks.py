@@ -16,19 +16,19 @@ CHUNK = {"text": 512, "audio": 64, "visual": 64}
 
 Report = Callable[[str, int, int], None]
 """Called with (encoder, utterances done, total)."""
-Rows = Sequence[int]
+RowIndices = Sequence[int]
 
 
 @dataclass(frozen=True)
 class Chunk:
     """Utterances that are encoded together."""
 
-    rows: Rows
+    rows: RowIndices
     """The positions of the utterances."""
     sources: Sequence[Source]
 
 
-EncodeChunks = Callable[[FeatureEncoder, Iterator[Chunk], Progress], Iterator[tuple[Rows, Encoded]]]
+EncodeChunks = Callable[[FeatureEncoder, Iterator[Chunk], Progress], Iterator[tuple[RowIndices, Encoded]]]
 """Encodes chunks and yields their results in any order; the last argument receives the progress within a chunk."""
 
 
@@ -55,14 +55,14 @@ def encode_cached(
         The same as `FeatureEncoder.encode`.
     """
     table = _Table(encoder, sources, cache, report)
-    for rows, encoded in (encode or _sequentially)(encoder, table.chunks(), table.progress):
-        table.take(rows, encoded)
-    return table.whole()
+    for rows, encoded in (encode or _encode_sequentially)(encoder, table.chunks(), table.progress):
+        table.store(rows, encoded)
+    return table.result()
 
 
-def _sequentially(
+def _encode_sequentially(
     encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress
-) -> Iterator[tuple[Rows, Encoded]]:
+) -> Iterator[tuple[RowIndices, Encoded]]:
     for chunk in chunks:
         yield chunk.rows, encoder.encode(chunk.sources, progress)
 
@@ -91,7 +91,7 @@ class _Table:
         for first in range(0, len(self._sources), size):
             rows = range(first, min(first + size, len(self._sources)))
             keys = {row: self._cache.key(self._encoder, self._sources[row]) if self._cache else None for row in rows}
-            todo = [row for row, key in keys.items() if not self._known(row, key)]
+            todo = [row for row, key in keys.items() if not self._is_cached(row, key)]
             for row in todo:
                 if (key := keys[row]) is not None:
                     self._planned.setdefault(key, row)
@@ -100,7 +100,7 @@ class _Table:
             if todo:
                 yield Chunk(todo, [self._sources[row] for row in todo])
 
-    def _known(self, row: int, key: str | None) -> bool:
+    def _is_cached(self, row: int, key: str | None) -> bool:
         """Whether a row is in the cache or in an earlier chunk."""
         if key is None or self._cache is None:
             return False
@@ -114,7 +114,7 @@ class _Table:
             self._features[row], self._present[row] = found, True
         return found is not None
 
-    def take(self, rows: Rows, encoded: Encoded) -> None:
+    def store(self, rows: RowIndices, encoded: Encoded) -> None:
         """Store the results of a chunk, also in the cache."""
         reasons = _reasons([self._sources[row] for row in rows], encoded)
         keys = [self._keys.pop(row) for row in rows]
@@ -136,13 +136,13 @@ class _Table:
         if rows:
             self.progress(0, 0)
 
-    def whole(self) -> Encoded:
-        """The result, after every chunk is complete."""
+    def result(self) -> Encoded:
+        """The result, once every chunk is complete."""
         for row, first in self._copies.items():
             self._features[row], self._present[row] = self._features[first], self._present[first]
             if first in self._problems:
                 self._problems[row] = self._problems[first]
-        problems = [f"{self._sources[row].place}: {self._problems[row]}" for row in sorted(self._problems)]
+        problems = [f"{self._sources[row].location}: {self._problems[row]}" for row in sorted(self._problems)]
         return Encoded(self._features, self._present, problems)
 
 
@@ -150,6 +150,6 @@ def _reasons(sources: Sequence[Source], encoded: Encoded) -> list[str | None]:
     """The reason for each missing utterance, without its name; None for the others."""
     problems = iter(encoded.problems)
     return [
-        None if present else next(problems, "missing").removeprefix(f"{source.place}: ")
+        None if present else next(problems, "missing").removeprefix(f"{source.location}: ")
         for source, present in zip(sources, encoded.present, strict=True)
     ]

@@ -12,9 +12,9 @@ from pathlib import Path
 from sdt.cluster.work import Cluster, LostUnitsError, WorkUnit
 from sdt.conversation import Conversation
 from sdt.encoders.cache import FeatureCache
-from sdt.encoders.chunks import Chunk, EncodeChunks, Rows
+from sdt.encoders.chunks import Chunk, EncodeChunks, RowIndices
 from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, concatenate, feature_encoder
-from sdt.encoders.workers import CRASHED, LIGHT
+from sdt.encoders.workers import CRASHED, LIGHT_ENCODERS
 from sdt.files import sha256
 from sdt.media.recordings import Recordings
 
@@ -26,17 +26,19 @@ def cluster_encoding(cluster: Cluster) -> EncodeChunks:
     """Make a function for `encode_cached` that encodes chunks on a cluster.
 
     The results are the same as without a cluster. An utterance that repeatedly crashes its worker is missing if the
-    encoder is one of `workers.LIGHT`. With other encoders its chunk is lost, which raises `LostUnitsError` after all
-    other chunks.
+    encoder is one of `workers.LIGHT_ENCODERS`. With other encoders its chunk is lost, which raises `LostUnitsError`
+    after all other chunks.
     """
 
-    def encode(encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress) -> Iterator[tuple[Rows, Encoded]]:
+    def encode(
+        encoder: FeatureEncoder, chunks: Iterator[Chunk], progress: Progress
+    ) -> Iterator[tuple[RowIndices, Encoded]]:
         del progress  # completed chunks are counted
-        units = (WorkUnit(_named(encoder, chunk.sources), chunk) for chunk in chunks)
+        units = (WorkUnit(_unit_name(encoder, chunk.sources), chunk) for chunk in chunks)
         try:
-            yield from _encoded(cluster, encoder, units)
+            yield from _run(cluster, encoder, units)
         except LostUnitsError as error:
-            if encoder.name.partition(":")[0] not in LIGHT:
+            if encoder.name.partition(":")[0] not in LIGHT_ENCODERS:
                 raise
             for unit, _ in error.lost:
                 yield _one_by_one(cluster, encoder, unit.content)
@@ -87,24 +89,24 @@ def make_hasher() -> Callable[[Sequence[Path]], list[str | None]]:
     return lambda paths: [hash_of(path) for path in paths]
 
 
-def _encoded(
+def _run(
     cluster: Cluster, encoder: FeatureEncoder, units: Iterable[WorkUnit[Chunk]]
-) -> Iterator[tuple[Rows, Encoded]]:
+) -> Iterator[tuple[RowIndices, Encoded]]:
     for unit, encoded in cluster.run(make_encoder, (encoder.name,), units):
         yield unit.content.rows, encoded
 
 
-def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tuple[Rows, Encoded]:
+def _one_by_one(cluster: Cluster, encoder: FeatureEncoder, chunk: Chunk) -> tuple[RowIndices, Encoded]:
     """Encode a chunk that crashes workers utterance by utterance, so that only the cause is missing."""
-    places = list(zip(chunk.rows, chunk.sources, strict=True))
-    made = {row: Encoded.missing([source], encoder.width, CRASHED) for row, source in places}
-    units = (WorkUnit(_named(encoder, [source]), Chunk([row], [source])) for row, source in places)
+    utterances = list(zip(chunk.rows, chunk.sources, strict=True))
+    results = {row: Encoded.missing([source], encoder.width, CRASHED) for row, source in utterances}
+    units = (WorkUnit(_unit_name(encoder, [source]), Chunk([row], [source])) for row, source in utterances)
     with contextlib.suppress(LostUnitsError):
-        for (row,), encoded in _encoded(cluster, encoder, units):
-            made[row] = encoded
-    return chunk.rows, concatenate([made[row] for row in chunk.rows], encoder.width)
+        for (row,), encoded in _run(cluster, encoder, units):
+            results[row] = encoded
+    return chunk.rows, concatenate([results[row] for row in chunk.rows], encoder.width)
 
 
-def _named(encoder: FeatureEncoder, sources: Sequence[Source]) -> str:
-    to = f" to {sources[-1].place}" if len(sources) > 1 else ""
-    return f"{encoder.name}: {'utterances' if to else 'utterance'} {sources[0].place}{to}"
+def _unit_name(encoder: FeatureEncoder, sources: Sequence[Source]) -> str:
+    to = f" to {sources[-1].location}" if len(sources) > 1 else ""
+    return f"{encoder.name}: {'utterances' if to else 'utterance'} {sources[0].location}{to}"

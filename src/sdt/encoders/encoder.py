@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Utterance
-from sdt.encoders.text_model import names_text_model
+from sdt.encoders.text_model import is_text_model_name
 from sdt.errors import InputError, near_miss
 from sdt.media.clip import Clip, MediaProblem
 from sdt.plugins import Registry
@@ -39,7 +39,7 @@ class Source:
     """None if there is no recording of this utterance."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The name of the utterance in messages: `dia1/utt3`."""
         return f"{self.conversation}/{self.utterance.id}"
 
@@ -59,7 +59,7 @@ class Encoded:
     def missing(cls, sources: Sequence[Source], width: int, reason: str) -> Encoded:
         """The result for utterances that all lack the modality for the same reason."""
         absent = np.zeros(len(sources), dtype=np.bool_)
-        problems = [f"{source.place}: {reason}" for source in sources]
+        problems = [f"{source.location}: {reason}" for source in sources]
         return cls(np.zeros((len(sources), width), dtype=np.float32), absent, problems)
 
 
@@ -88,9 +88,9 @@ class FeatureEncoder(Protocol):
 
 @dataclass(frozen=True)
 class EncoderEntry:
-    """One line of the table of encoders.
+    """An entry of the table of encoders.
 
-    A package registers its own in the group `sdt.encoders`, under the first word of the name.
+    A package registers its encoders in the entry point group `sdt.encoders`, under the first word of their names.
     """
 
     name: str
@@ -103,8 +103,8 @@ class EncoderEntry:
 
 
 _BUILTIN = (
-    EncoderEntry("minilm", "text", "encoder:TextSource", "the bundled MiniLM sentence encoder; offline"),
-    EncoderEntry("words:D", "text", "encoder:TextSource", "D hashed words; needs no model"),
+    EncoderEntry("minilm", "text", "encoder:TextFeatureEncoder", "the bundled MiniLM sentence encoder; offline"),
+    EncoderEntry("words:D", "text", "encoder:TextFeatureEncoder", "D hashed words; no model required"),
     EncoderEntry("prosody", "audio", "audio_prosody:Prosody", "statistics of voice and spectrum; offline"),
     EncoderEntry("voice8", "audio", "audio_voice8:Voice8", "the eight measurements of MELD's tables; offline"),
     EncoderEntry("praat", "audio", "audio_voice8:Praat", "the same measurements by Praat"),
@@ -114,7 +114,7 @@ _BUILTIN = (
     EncoderEntry("face-model:MODEL", "visual", "visual_model:FaceModel", "a Hugging Face image encoder of the face"),
 )
 ENCODERS = Registry("sdt.encoders", EncoderEntry, {entry.name.partition(":")[0]: entry for entry in _BUILTIN})
-"""Every encoder by the first word of its name. The path of a model folder also names a text encoder."""
+"""Every encoder by the first word of its name. The path of a model folder is the name of a text encoder, too."""
 STAND_INS = {"praat8": "voice8"}
 """Encoders of published tables to the encoders of this program that make nearly the same features."""
 
@@ -136,8 +136,8 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
         64
     """
     kind = name.partition(":")[0]
-    if kind not in ENCODERS.builtin and names_text_model(name, base):
-        return TextSource(name, base)
+    if kind not in ENCODERS.builtin and is_text_model_name(name, base):
+        return TextFeatureEncoder(name, base)
     if kind not in ENCODERS:
         raise InputError(
             f"unknown feature encoder {name!r}{near_miss(kind, ENCODERS)} (a text encoder can also be the path of a "
@@ -183,13 +183,13 @@ def encode_each(
                 raise MediaProblem("a feature is not a number")
             features[row], present[row] = vector, True
         except MediaProblem as problem:
-            problems.append(f"{source.place}: {problem.reason}")
+            problems.append(f"{source.location}: {problem.reason}")
         if progress:
             progress(row + 1, len(sources))
     return Encoded(features, present, problems)
 
 
-class TextSource:
+class TextFeatureEncoder:
     """A text encoder as a feature encoder: it encodes the text of an utterance."""
 
     modality = "text"
@@ -209,5 +209,5 @@ class TextSource:
         features = np.zeros((len(texts), self.width), dtype=np.float32)
         if present.any():
             features[present] = self._encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
-        problems = [f"{source.place}: no words" for source, has in zip(sources, present, strict=True) if not has]
+        problems = [f"{source.location}: no text" for source, has in zip(sources, present, strict=True) if not has]
         return Encoded(features, present, problems)

@@ -1,8 +1,8 @@
-"""The speaker's face in a clip: faces found in sampled pictures, linked to tracks, one track chosen.
+"""Detection of the speaker's face in a clip: faces are detected in sampled frames and linked to tracks.
 
-A track is one face over time. By default the speaker is taken to be the largest steady face (its area times the share
-of the pictures in which it is seen); asked for `speaking`, the one whose mouth moves when there is sound, where that
-is clear. Several cuts within a clip give several tracks, and the speaker is one of them.
+A track is one face over time. By default, the speaker is the largest steady face, by its area times the fraction of the
+frames that show it. With the setting `speaking`, it is the face whose mouth moves with the sound, if the evidence is
+clear. A clip with cuts has several tracks, of which one is the speaker.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sdt.encoders.visual_detect import SAME_FACE, Box, FaceFinder, FoundFace, Picture, Points, opencv
+from sdt.encoders.visual_detect import SAME_FACE, Box, DetectedFace, FaceDetector, Picture, Points, opencv
 from sdt.errors import InputError
 from sdt.media.audio import decode_audio
 from sdt.media.clip import Clip, MediaProblem
@@ -22,34 +22,34 @@ from sdt.media.video import decode_frames
 
 FACES_PER_SECOND = 4.0
 FACES_PER_SECOND_SPEAKING = 8.0
-"""A mouth opens and closes about four times a second, so that four pictures a second cannot follow it."""
+"""A mouth opens and closes about four times per second, which four frames per second cannot resolve."""
 LONGEST = 2400
-"""Pictures of one clip that are looked at (five or ten minutes): an utterance is never so long."""
+"""The largest number of frames of a clip that are analysed: five or ten minutes, longer than any utterance."""
 BRIDGED_SECONDS = 1.0
-"""How long a face may be lost and still be the same one when it is found near its place."""
+"""A face that is found again near its last position within this time continues its track."""
 SEARCHED_SECONDS = 0.75
-"""How often the whole picture is searched within a shot. Between, every face is found again near its last place; where
-one is not, the whole picture is searched."""
+"""The interval at which the whole frame is searched within a shot. In between, faces are searched near their last
+position, and the whole frame only if one of them is not found."""
 SAME_SHOT = 0.7
-"""Correlation of two successive pictures, 16 by 16 points each, below which a cut lies between them. Two heads often
-follow each other at the same place; within a shot the correlation stays above 0.93 in the clips looked at."""
+"""Two consecutive frames, reduced to 16 by 16 pixels, with a smaller correlation are separated by a cut. After a cut,
+another face is often at the same position. Within a shot, the correlation was above 0.93 in all inspected clips."""
 CLEAR_EVIDENCE = 1.5
-"""Correlation times the square root of the number of pictures, from which a mouth is said to move with the sound:
-without any relation it is about normal with deviation 1, so one track in fifteen would pass by chance."""
+"""The threshold of correlation times the square root of the number of frames, above which a mouth moves with the sound.
+Without a relation, this is approximately standard normal, so that one track in fifteen passes by chance."""
 Region = tuple[float, float, float, float]
-"""First and last row, first and last column of a part of an aligned crop, in units of its side."""
+"""First and last row, first and last column of a part of an aligned crop, as fractions of its side."""
 MOUTH: Region = (0.62, 0.96, 0.2, 0.8)
 UPPER_FACE: Region = (0.1, 0.5, 0.1, 0.9)
 
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """How the speaker's face is found: what follows the colon in an encoder's name, as in `faces:speaking,fps=8`."""
+    """The settings of face detection, which follow the colon in the name of an encoder: `faces:speaking,fps=8`."""
 
     speaking: bool = False
-    """Choose the face whose mouth moves with the sound, not the largest one."""
+    """Whether to choose the face whose mouth moves with the sound instead of the largest one."""
     per_second: float = FACES_PER_SECOND
-    """Pictures looked at per second of film."""
+    """The number of frames per second that are analysed."""
 
     def __str__(self) -> str:
         default = FACES_PER_SECOND_SPEAKING if self.speaking else FACES_PER_SECOND
@@ -58,7 +58,7 @@ class FaceSettings:
 
     @classmethod
     def parse(cls, settings: str, encoder: str = "faces") -> FaceSettings:
-        """Read settings such as `speaking,fps=8`.
+        """Parse settings such as `speaking,fps=8`.
 
         Raises:
             InputError: A part is neither `speaking` nor `fps=` and a number from 1 to 60.
@@ -72,120 +72,128 @@ class FaceSettings:
                 per_second = float(value)
             else:
                 raise InputError(
-                    f"feature encoder '{encoder}:{settings}': {part!r} is no setting of it; "
-                    "it knows 'speaking' and 'fps=N' (pictures per second, 1 to 60)"
+                    f"feature encoder '{encoder}:{settings}': unknown setting {part!r}; "
+                    "known are 'speaking' and 'fps=N' (frames per second, 1 to 60)"
                 )
         default = FACES_PER_SECOND_SPEAKING if speaking else FACES_PER_SECOND
         return cls(speaking, per_second or default)
 
 
 @dataclass(frozen=True)
-class SeenFace:
-    """A face of a track in one picture."""
+class TrackedFace:
+    """A face of a track in one frame."""
 
     index: int
-    """The number of the picture among those looked at."""
+    """The number of the frame among those analysed."""
     time: float
-    """Seconds from the clip's start."""
-    found: FoundFace
+    """Seconds from the start of the clip."""
+    found: DetectedFace
     eyes: Points | None
-    """In units of the box' side: those found, steadied by the track's last ones, or the last ones where none are."""
+    """The eyes in units of the side of the box: the detected ones, smoothed over the track, or else the previous ones;
+    None if the track has none."""
     crop: Picture
-    """[S, S, 3], eyes level."""
+    """[S, S, 3] with level eyes."""
 
 
 @dataclass
 class Track:
     """One face over time; never empty."""
 
-    faces: list[SeenFace] = field(default_factory=list)
+    faces: list[TrackedFace] = field(default_factory=list)
 
     @property
-    def last(self) -> SeenFace:
-        """The latest sight of it."""
+    def last(self) -> TrackedFace:
+        """The latest frame of the face."""
         return self.faces[-1]
 
     def mean_area(self, height: int, width: int) -> float:
-        """Its mean area as a share of the picture's."""
+        """The mean area of the face as a fraction of the frame."""
         return float(np.mean([face.found.box.side**2 for face in self.faces])) / (height * width)
 
 
 @dataclass(frozen=True)
 class SpeakerFace:
-    """What was seen of a clip's speaker."""
+    """The track of the speaker's face in a clip."""
 
-    faces: list[SeenFace]
-    """In order of time."""
+    faces: list[TrackedFace]
+    """The frames with the face, in order of time."""
     pictures: int
-    """How many pictures of the clip were looked at."""
+    """The number of analysed frames of the clip."""
     height: int
-    """Of a picture, in pixels."""
+    """The height of a frame in pixels."""
     width: int
+    """The width of a frame in pixels."""
     tracks: int
-    """How many steady faces there were to choose from."""
+    """The number of steady faces in the clip."""
 
     @property
     def share(self) -> float:
-        """The share of the pictures in which the face was found."""
+        """The fraction of the frames in which the face was found."""
         return len(self.faces) / self.pictures
 
 
-def speaker_face(clip: Clip, finder: FaceFinder, settings: FaceSettings, size: int) -> SpeakerFace:
+def speaker_face(clip: Clip, detector: FaceDetector, settings: FaceSettings, size: int) -> SpeakerFace:
     """Find the speaker's face in a clip.
 
     Args:
-        clip: The film.
-        finder: The face detector.
-        settings: How many pictures are looked at and how the speaker is chosen.
-        size: Side S of the crops in pixels.
+        clip: The clip.
+        detector: The face detector.
+        settings: The number of frames per second, and the rule that selects the speaker.
+        size: S, the side of the crops in pixels.
 
     Raises:
-        MediaProblem: There is no film to be had, or no face is in view.
+        MediaProblem: The clip cannot be decoded, or no face is in view.
     """
-    tracks, shape, pictures = find_tracks(clip, finder, settings.per_second, size)
-    # One single sight among many pictures is more often a pattern that looks like a face.
+    tracks, shape, pictures = track_faces(clip, detector, settings.per_second, size)
+    # A detection in a single frame of many is usually a false positive.
     steady = [track for track in tracks if len(track.faces) >= min(2, pictures)]
     if not steady:
         raise MediaProblem("no face in view")
     steady.sort(key=lambda track: track.mean_area(*shape) * len(track.faces), reverse=True)
     chosen = steady[0]
     if settings.speaking and len(steady) > 1:
-        chosen = moving_with_sound(clip, steady) or chosen
+        chosen = find_active_speaker(clip, steady) or chosen
     return SpeakerFace(chosen.faces, pictures, *shape, len(steady))
 
 
-def find_tracks(
-    clip: Clip, finder: FaceFinder, per_second: float, size: int
+def track_faces(
+    clip: Clip, detector: FaceDetector, per_second: float, size: int
 ) -> tuple[list[Track], tuple[int, int], int]:
-    """Every face of a clip over time, the height and width of its pictures, and how many were looked at."""
+    """Track the faces of a clip.
+
+    Returns:
+        The tracks, the height and width of the frames, and the number of analysed frames.
+    """
     tracks: list[Track] = []
-    shots = Shots()
+    shots = ShotDetector()
     shape, pictures, searched = (0, 0), 0, -math.inf
     for index, (time, picture) in enumerate(decode_frames(clip, per_second)):
         if index == LONGEST:
             break
-        first = shots.first_picture(index, picture)
+        first = shots.shot_start(index, picture)
         within_reach = [
             track for track in tracks if track.last.index >= first and time - track.last.time <= BRIDGED_SECONDS
         ]
-        again = finder.follow(picture, [track.last.found for track in within_reach])
-        found = [face for face in again if face]
-        lost = any(not face and track.last.index == index - 1 for track, face in zip(within_reach, again, strict=True))
+        tracked = detector.track(picture, [track.last.found for track in within_reach])
+        found = [face for face in tracked if face]
+        lost = any(
+            not face and track.last.index == index - 1 for track, face in zip(within_reach, tracked, strict=True)
+        )
         if lost or not found or time - searched >= SEARCHED_SECONDS:
-            found, searched = finder.find(picture, known=found), time
-        for track, face in _linked(within_reach, found):
-            steadied, eyes = (face, face.eyes) if track is None else _steadied(face, track.last)
-            seen = SeenFace(index, time, steadied, eyes, finder.crop(picture, steadied, eyes, size))
+            found, searched = detector.detect(picture, known=found), time
+        for track, face in _link(within_reach, found):
+            smoothed, eyes = (face, face.eyes) if track is None else _smooth(face, track.last)
+            added = TrackedFace(index, time, smoothed, eyes, detector.crop(picture, smoothed, eyes, size))
             if track is None:
-                tracks.append(Track([seen]))
+                tracks.append(Track([added]))
             else:
-                track.faces.append(seen)
+                track.faces.append(added)
         shape, pictures = (picture.shape[0], picture.shape[1]), index + 1
     return tracks, shape, pictures
 
 
-def moving_with_sound(clip: Clip, tracks: list[Track]) -> Track | None:
-    """The track whose mouth moves when there is sound; None where no track's does clearly, or there is no sound."""
+def find_active_speaker(clip: Clip, tracks: list[Track]) -> Track | None:
+    """The track whose mouth moves with the sound; None if the evidence is not clear, or there is no sound."""
     try:
         audio = decode_audio(clip)
     except MediaProblem:
@@ -196,27 +204,27 @@ def moving_with_sound(clip: Clip, tracks: list[Track]) -> Track | None:
     return tracks[best] if evidence[best] >= CLEAR_EVIDENCE else None
 
 
-def successive(faces: list[SeenFace]) -> list[tuple[SeenFace, SeenFace]]:
-    """Pairs of sights in neighbouring pictures: what lies between them is motion, not a gap."""
+def consecutive_pairs(faces: list[TrackedFace]) -> list[tuple[TrackedFace, TrackedFace]]:
+    """The pairs of faces in consecutive frames, between which motion can be measured."""
     return [(one, two) for one, two in itertools.pairwise(faces) if two.index == one.index + 1]
 
 
-def part(crops: npt.NDArray[np.float32], region: Region) -> npt.NDArray[np.float32]:
-    """A region of crops [..., S, S]."""
+def crop_region(crops: npt.NDArray[np.float32], region: Region) -> npt.NDArray[np.float32]:
+    """Cut a region out of crops [..., S, S]."""
     top, bottom, left, right = (round(edge * crops.shape[-1]) for edge in region)
     return crops[..., top:bottom, left:right]
 
 
-class Shots:
-    """Notices cuts, picture by picture."""
+class ShotDetector:
+    """Detects cuts, frame by frame."""
 
     def __init__(self) -> None:
         self._cv2 = opencv()
         self._previous: npt.NDArray[np.float64] | None = None
         self._first = 0
 
-    def first_picture(self, index: int, picture: Picture) -> int:
-        """The index of the first picture of the shot to which this one belongs."""
+    def shot_start(self, index: int, picture: Picture) -> int:
+        """The index of the first frame of the shot that this frame belongs to."""
         cv2 = self._cv2
         small = (
             cv2.resize(picture[::4, ::4], (16, 16), interpolation=cv2.INTER_AREA)
@@ -227,30 +235,30 @@ class Shots:
         small -= small.mean()
         if self._previous is not None:
             both = float(np.sqrt((small @ small) * (self._previous @ self._previous)))
-            # An even picture (a black one) correlates with nothing; it holds no face either.
+            # A uniform frame, such as a black one, has no correlation, and no face.
             if both > 0 and float(small @ self._previous) / both < SAME_SHOT:
                 self._first = index
         self._previous = small
         return self._first
 
 
-def _steadied(face: FoundFace, last: SeenFace) -> tuple[FoundFace, Points | None]:
-    """A face and its eyes with half of their change since the last sight: detections tremble, heads seldom grow."""
-    if face.frontal != last.found.frontal:  # the two cascades draw different boxes
+def _smooth(face: DetectedFace, last: TrackedFace) -> tuple[DetectedFace, Points | None]:
+    """Halve the change of size and eyes since the previous frame, because detections are noisy."""
+    if face.frontal != last.found.frontal:  # the boxes of the two cascades are not comparable
         return face, face.eyes
     old = face.box
     side = (old.side + last.found.box.side) / 2
     margin = (old.side - side) / 2
     box = Box(old.x + margin, old.y + margin, side)
-    steadied = FoundFace(box, face.frontal, face.eyes)
+    smoothed = DetectedFace(box, face.frontal, face.eyes)
     if face.eyes is None:
-        return steadied, last.eyes
-    eyes = (face.eyes * old.side - margin) / side  # at the same place in the picture
-    return steadied, eyes if last.eyes is None else (eyes + last.eyes) / 2
+        return smoothed, last.eyes
+    eyes = (face.eyes * old.side - margin) / side  # the same position, relative to the new box
+    return smoothed, eyes if last.eyes is None else (eyes + last.eyes) / 2
 
 
-def _linked(tracks: list[Track], found: list[FoundFace]) -> list[tuple[Track | None, FoundFace]]:
-    """Every found face with the track it continues, each track used once, the best overlaps first."""
+def _link(tracks: list[Track], found: list[DetectedFace]) -> list[tuple[Track | None, DetectedFace]]:
+    """Assign every detected face to the track that it continues, or to None; the best overlaps are assigned first."""
     pairs = [
         (track.last.found.box.overlap(face.box), row, column)
         for row, track in enumerate(tracks)
@@ -264,15 +272,15 @@ def _linked(tracks: list[Track], found: list[FoundFace]) -> list[tuple[Track | N
 
 
 def _sound_evidence(track: Track, samples: npt.NDArray[np.float32], rate: int) -> float:
-    """How surely the mouth's motion between pictures follows the loudness between them."""
-    pairs = successive(track.faces)
+    """The evidence that the motion of the mouth follows the loudness: correlation times the square root of frames."""
+    pairs = consecutive_pairs(track.faces)
     if len(pairs) < 4:
         return 0.0
     motion, loudness = [], []
     for one, two in pairs:
         difference = np.abs(two.crop.astype(np.float32) - one.crop.astype(np.float32)).mean(axis=2)
-        # A head that nods moves the whole face; what the mouth does more than the rest is its own.
-        motion.append(part(difference, MOUTH).mean() - part(difference, UPPER_FACE).mean())
+        # A motion of the head moves the whole face; only the additional motion of the mouth counts.
+        motion.append(crop_region(difference, MOUTH).mean() - crop_region(difference, UPPER_FACE).mean())
         sound = samples[round(one.time * rate) : round(two.time * rate)]
         loudness.append(np.sqrt(np.mean(np.square(sound))) if sound.size else 0.0)
     if np.ptp(motion) == 0 or np.ptp(loudness) == 0:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
-from sdt.encoders.text_pieces import Piece, pack_batches, split_tokens
+from sdt.encoders.text_pieces import Piece, pad_pieces, split_into_pieces
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
 from sdt.text import is_blank
@@ -36,11 +36,11 @@ Progress = Callable[[int, int], None]
 """Called with (texts done, total)."""
 
 WORDS_WIDTH = 256
-BATCH = 64
+BATCH_TEXTS = 64
 """The largest number of texts, or pieces of long texts, in a batch."""
-TOKENS = 2048
-"""The largest number of tokens in a batch, including padding; limits the memory of long texts."""
-LONGEST = 256
+BATCH_TOKENS = 2048
+"""The largest number of tokens in a batch, including padding, which limits the memory for long texts."""
+MAX_TOKENS = 256
 """The largest number of tokens in a piece; MiniLM was trained with this length."""
 
 
@@ -133,7 +133,7 @@ class _Transformer:
         self._tokenizer, self._model = text_model.load()
         size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
         self.width = 2 * (layers + 1) * size if self._pooling == "layers" else size
-        self._longest = longest(self._model.config)
+        self._max_tokens = max_tokens(self._model.config)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
         """Encode n texts as float32 [n, D], in batches of similar length."""
@@ -142,45 +142,45 @@ class _Transformer:
         rows = np.zeros((len(texts), self.width), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         with torch.inference_mode():
-            for first in range(0, len(order), BATCH):
-                batch = order[first : first + BATCH]
-                rows[batch] = self._pooled([texts[index] for index in batch]).cpu().numpy()
+            for first in range(0, len(order), BATCH_TEXTS):
+                batch = order[first : first + BATCH_TEXTS]
+                rows[batch] = self._encode_batch([texts[index] for index in batch]).cpu().numpy()
                 if progress:
                     progress(first + len(batch), len(texts))
         return rows
 
-    def _pooled(self, texts: Sequence[str]) -> Tensor:
+    def _encode_batch(self, texts: Sequence[str]) -> Tensor:
         """Encode a batch of texts as [n, D]."""
         import torch
 
         device = next(self._model.parameters()).device
-        pieces_of = split_tokens(self._tokenizer, texts, self._longest)
+        pieces_of = split_into_pieces(self._tokenizer, texts, self._max_tokens)
         pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
         for part in _batches(pieces):
-            tokens, mask, counted = pack_batches([piece for _, piece in part], self._tokenizer.pad_token_id, device)
+            tokens, mask, counted = pad_pieces([piece for _, piece in part], self._tokenizer.pad_token_id, device)
             layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
             for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
                 found = vectors, 1 if self._pooling == "first" else piece.counted
-                whole[number] = _joined(self._pooling, whole[number], found) if number in whole else found
-        return _finished(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
+                whole[number] = _merge(self._pooling, whole[number], found) if number in whole else found
+        return _finish(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
 
 
 def _batches(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[int, Piece]]]:
-    """Group pieces into batches of at most `BATCH` pieces and `TOKENS` tokens."""
+    """Group pieces into batches of at most `BATCH_TEXTS` pieces and `BATCH_TOKENS` tokens."""
     first = width = 0
     for end, (_, piece) in enumerate(pieces):
         width = max(width, len(piece.tokens))
-        if end > first and (end - first == BATCH or (end - first + 1) * width > TOKENS):
+        if end > first and (end - first == BATCH_TEXTS or (end - first + 1) * width > BATCH_TOKENS):
             yield pieces[first:end]
             first, width = end, len(piece.tokens)
     yield pieces[first:]
 
 
-def longest(config: object) -> int:
+def max_tokens(config: object) -> int:
     """The largest number of tokens of a piece for a model."""
     # Some models specify two positions more than they support (positions of RoBERTa start at 2).
-    return min(LONGEST, getattr(config, "max_position_embeddings", LONGEST + 2) - 2)
+    return min(MAX_TOKENS, getattr(config, "max_position_embeddings", MAX_TOKENS + 2) - 2)
 
 
 def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
     Returns:
         [n, D].
     """
-    return _finished(how, token_vectors(how, layers, counted))
+    return _finish(how, token_vectors(how, layers, counted))
 
 
 def token_vectors(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
@@ -218,7 +218,7 @@ Pooled = tuple["Tensor", int]
 """Pooled vectors [V, size] of a part of a text, and its weight in a mean: the number of tokens, or 1 for the first."""
 
 
-def _joined(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
+def _merge(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
     """Merge the pooled vectors of two parts of a text."""
     import torch
 
@@ -230,7 +230,7 @@ def _joined(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
     return means, n + m
 
 
-def _finished(how: Pooling, vectors: Tensor) -> Tensor:
+def _finish(how: Pooling, vectors: Tensor) -> Tensor:
     """Flatten vectors [n, V, size] to [n, D]; several layers are standardised."""
     import torch
 

@@ -108,7 +108,7 @@ def find_text_model(name: str, base: Path | None = None) -> TextModel:
     )
 
 
-def carried_adapter(name: str, at: str) -> tuple[str, Path] | None:
+def locate_adapter(name: str, at: str) -> tuple[str, Path] | None:
     """Locate the adapter of an encoder, so that it can be copied into the folder of a saved model.
 
     Args:
@@ -131,7 +131,7 @@ def carried_adapter(name: str, at: str) -> tuple[str, Path] | None:
     return f"{base}+{at}{name[len(match['path']) :]}", found[1]
 
 
-def names_text_model(name: str, base: Path | None = None) -> bool:
+def is_text_model_name(name: str, base: Path | None = None) -> bool:
     """Whether a name is that of an existing folder, of the bundled model, or of a pinned revision."""
     match = _NAME.fullmatch(name)
     if match is None:

@@ -1,4 +1,4 @@
-"""Division of long texts into overlapping pieces.
+"""Splitting of long texts into overlapping pieces.
 
 Every token counts in one piece only, the one that gives it more context; special tokens count once, too. Pooling over
 the pieces is therefore pooling over all tokens of the text.
@@ -36,8 +36,8 @@ class Piece:
         return self.end - self.first
 
 
-def split_tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[Piece]]:  # noqa: ANN401 - has no types
-    """Divide texts into pieces; a text that fits into the model is one piece.
+def split_into_pieces(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[Piece]]:  # noqa: ANN401 - has no types
+    """Split texts into pieces; a text that fits into the model is one piece.
 
     Args:
         tokenizer: The tokenizer of the model.
@@ -45,35 +45,35 @@ def split_tokens(tokenizer: Any, texts: Sequence[str], longest: int) -> list[lis
         longest: The largest number of tokens of a piece, including special tokens.
     """
     encoded = tokenizer(list(texts), return_special_tokens_mask=True, verbose=False)
-    return [_divide(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
+    return [_split(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
 
 
-def _divide(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
+def _split(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
     if len(tokens) <= longest:
         return [Piece(tokens, 0, len(tokens))]
     before, after = special.index(0), special[::-1].index(0)  # special tokens at the start and end of every piece
     words = tokens[before : len(tokens) - after]
     size = longest - before - after
     found = []
-    for window in Windows(size, size // 4).cut(len(words)):
+    for window in Windows(size, size // 4).split(len(words)):
         piece = [*tokens[:before], *words[window.first : window.end], *tokens[len(tokens) - after :]]
         shift = before - window.first
-        first = window.counts_from + shift if window.first else 0
-        end = window.counts_to + shift if window.end < len(words) else len(piece)
+        first = window.predicts_from + shift if window.first else 0
+        end = window.predicts_to + shift if window.end < len(words) else len(piece)
         found.append(Piece(piece, first, end))
     return found
 
 
-def pack_batches(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def pad_pieces(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Pad pieces to a batch: token numbers, attention mask, and the tokens that count, each [n, tokens]."""
     import torch
 
     rows = [torch.tensor(piece.tokens) for piece in pieces]
     tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
-    place = torch.arange(tokens.shape[1])  # [tokens]
+    position = torch.arange(tokens.shape[1])  # [tokens]
     lengths, first, end = (
         torch.tensor(of)[:, None]
         for of in zip(*((len(piece.tokens), piece.first, piece.end) for piece in pieces), strict=True)
     )
-    mask, counted = place < lengths, (place >= first) & (place < end)
+    mask, counted = position < lengths, (position >= first) & (position < end)
     return tokens.to(device), mask.long().to(device), counted.to(device)

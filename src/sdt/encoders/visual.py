@@ -1,14 +1,13 @@
-"""The offline visual encoder: the speaker's face, found and described with what OpenCV carries.
+"""The offline visual encoder `faces`: detects and describes the speaker's face with OpenCV.
 
-| name                  | what it is                                                                     | width |
-|-----------------------|--------------------------------------------------------------------------------|-------|
-| `faces`               | the largest steady face: edges, texture, place and motion (`FACE_FEATURES`)    | 322   |
-| `faces:speaking`      | the same of the face whose mouth moves with the sound, where that is clear     | 322   |
-| `faces:fps=8`         | the same from 8 pictures a second; `faces` looks at 4, `faces:speaking` at 8   | 322   |
-| `face-model:MODEL`    | a Hugging Face facial-expression model: see `sdt.encoders.visual_model`        | its   |
+| name                  | features                                                                         | width |
+|-----------------------|----------------------------------------------------------------------------------|-------|
+| `faces`               | the largest steady face: edges, texture, position and motion (`FACE_FEATURES`)   | 322   |
+| `faces:speaking`      | the face whose mouth moves with the sound, if this is clear                      | 322   |
+| `faces:fps=8`         | 8 frames per second; the default is 4 for `faces`, and 8 for `faces:speaking`    | 322   |
+| `face-model:MODEL`    | a Hugging Face facial-expression model; see `sdt.encoders.visual_model`          | its   |
 
-The values describe how this face looks, too: taken as deviations from the speaker's own mean (the corpus'
-normalisation does that) they speak more of the expression and less of the person.
+The features also describe the identity of the face. Normalisation by speaker in the corpus removes most of this.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from sdt.cores import usable_cores
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.encoders.faces import FaceSettings, SpeakerFace, speaker_face
 from sdt.encoders.visual_describe import CROP_SIDE, FACE_FEATURES, describe
-from sdt.encoders.visual_detect import FaceFinder, opencv
+from sdt.encoders.visual_detect import FaceDetector, opencv
 from sdt.media.clip import Clip
 
 
 class Faces:
-    """Describes the speaker's face without a trained model."""
+    """The feature encoder `faces`, which needs no trained model."""
 
     modality = "visual"
     licence_note = None
@@ -37,7 +36,7 @@ class Faces:
         self.name = ":".join(filter(None, ["faces", str(self._settings)]))
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        """Encode the clips of n utterances; one without a face in view is missing."""
+        """Encode the clips of n utterances; an utterance without a face in view is missing."""
         cv2 = opencv()
         return encode_speakers(
             sources, self._settings, CROP_SIDE, self.width, lambda speaker: describe(speaker, cv2), progress
@@ -52,35 +51,35 @@ def encode_speakers(
     description: Callable[[SpeakerFace], Vector],
     progress: Progress | None,
 ) -> Encoded:
-    """Find and describe the speaker's face of n utterances, as many at a time as there are processor cores.
+    """Detect and describe the speaker's face of n utterances, with one thread per processor core.
 
     Args:
         sources: The utterances.
-        settings: How the face is found.
-        size: Side of the face crops in pixels.
-        width: D.
-        description: From a speaker's face to its features [D]; is called from several threads.
+        settings: The settings of face detection.
+        size: The side of the face crops in pixels.
+        width: D, the number of features.
+        description: Computes the features [D] of the speaker's face; called from several threads.
         progress: Called after each utterance.
 
     Raises:
         MissingDependencyError: OpenCV or PyAV is not installed.
     """
-    finder = FaceFinder()
+    detector = FaceDetector()
 
     def describe_clip(clip: Clip) -> Vector:
-        return description(speaker_face(clip, finder, settings, size))
+        return description(speaker_face(clip, detector, settings, size))
 
     with _one_thread_each(), ThreadPoolExecutor(usable_cores()) as pool:
         waiting = {source.clip: pool.submit(describe_clip, source.clip) for source in sources if source.clip}
         try:
             return encode_each(sources, width, lambda clip: waiting[clip].result(), progress)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # an interruption does not wait for what has not begun
+            pool.shutdown(wait=True, cancel_futures=True)  # after an interruption, pending clips are not encoded
 
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """OpenCV keeps to the thread it is called from: the utterances are what is worked on side by side."""
+    """Limit OpenCV to the calling thread, because utterances are processed in parallel."""
     cv2 = opencv()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -1,8 +1,10 @@
-"""Faces in one picture: found by OpenCV's Haar cascades, eyes put level, cut out at a fixed size.
+"""Face detection in one picture by OpenCV's Haar cascades, and alignment of the faces.
 
-The cascades come with the package `opencv-python-headless` (Viola and Jones, "Rapid object detection using a boosted
-cascade of simple features", CVPR 2001): nothing is fetched and nothing is learned here. They are small and old: a head
-tilted by more than about 20 degrees or turned away is missed, which the tracks in `sdt.encoders.faces` bridge.
+The cascades are part of the package `opencv-python-headless`, so that nothing is downloaded. They miss heads that are
+tilted by more than about 20 degrees or turned away; the tracks of `sdt.encoders.faces` bridge such gaps.
+
+References:
+    P. Viola and M. Jones, "Rapid object detection using a boosted cascade of simple features", CVPR 2001.
 """
 
 from __future__ import annotations
@@ -23,32 +25,33 @@ Picture = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.uint8]
 """[height, width]."""
 Points = npt.NDArray[np.float64]
-"""[2, 2]: x and y of the eye at the left of the picture, then of the other."""
+"""[2, 2] x and y of the left and the right eye, as seen in the picture."""
 
 SEARCHED_SIDE = 480
-"""Pixels: pictures whose longer side is longer are made smaller before the search; four times cheaper than 1280."""
+"""Larger pictures are reduced to this longer side in pixels before the search; four times faster than 1280."""
 SECOND_SEARCHED_SIDE = 320
-"""The same for the second cascade and for faces seen from the side: three more searches where nobody is in view."""
+"""The same for the second frontal cascade and the profile cascade, which search pictures without a frontal face."""
 SEARCH_STEP = 1.2
-"""Ratio of the sizes looked for; 1.1 takes twice as long and, with the second cascade to help out, finds no more."""
+"""The ratio of consecutive face sizes in the search; 1.1 takes twice as long and finds no more faces."""
 SMALLEST_FACE = 1 / 16
-"""The smallest face looked for, as a share of the longer side: 30 pixels of 480."""
+"""The smallest face as a fraction of the longer side: 30 of 480 pixels."""
 SAME_FACE = 0.3
-"""Overlap of two boxes in a picture from which they are one face."""
+"""Two boxes of a picture with at least this overlap are the same face."""
 EYES_IN_BOX: Points = np.array([[0.31, 0.39], [0.69, 0.39]])
-"""Where the eyes are in a frontal cascade's box, in units of its side, when they cannot be found."""
+"""The default eyes in the box of the frontal cascade, in units of its side."""
 EYES_IN_CROP: Points = np.array([[0.3, 0.36], [0.7, 0.36]])
-"""Where the eyes are put in the crop, in units of its side: brows at 0.23, mouth at 0.77, chin just inside."""
+"""The eyes in an aligned crop, in units of its side; the brows are at 0.23, the mouth at 0.77, the chin at the edge."""
 REFINED_SIDE = 80
-"""Pixels: side of the face box when it is looked for a second time, in small steps."""
+"""The side of the face box in pixels in the second search, which uses small steps."""
 REFINED_MARGIN = 0.2
-"""How far around its first box it is looked for, in units of the box' side."""
+"""The margin of the second search around the first box, in units of its side."""
 FOLLOWED_MARGIN = 0.3
-"""The same around the box of a moment before: heads move."""
+"""The margin of the search around the box of the previous frame, in units of its side."""
 EYE_SEARCH_SIDE = 100
-"""Pixels: side of the face box in which eyes are looked for; 120 finds no more and takes half as long again."""
+"""The side of the face box in pixels in the search for eyes; 120 takes 50 % longer and finds no more."""
 LARGEST_ROLL = 0.45
-"""Radians (26 degrees): beyond that the cascades find no face, so such eyes are nostrils or brows."""
+"""The largest roll of the head in radians (26 degrees). The cascades find no face beyond it, so that such eyes are
+false positives."""
 
 
 @dataclass(frozen=True)
@@ -69,31 +72,31 @@ class Box:
 
 
 @dataclass(frozen=True)
-class FoundFace:
-    """A face in a picture."""
+class DetectedFace:
+    """A detected face in a picture."""
 
     box: Box
     frontal: bool
-    """False: found by the profile cascade alone."""
+    """Whether a frontal cascade detected the face; otherwise the profile cascade did."""
     eyes: Points | None
-    """In units of the box' side from its corner; None where no plausible pair was found."""
+    """The eyes in units of the side of the box, from its corner; None if no plausible pair was detected."""
 
 
-class FaceFinder:
-    """Finds faces and cuts them out. Every thread gets its own cascades, since OpenCV's are not safe to share."""
+class FaceDetector:
+    """Detects faces and cuts them out. Each thread has its own cascades, because OpenCV's are not thread-safe."""
 
     def __init__(self) -> None:
         self._cv2 = opencv()
         self._of_thread = threading.local()
 
-    def find(self, picture: Picture, known: Sequence[FoundFace] = ()) -> list[FoundFace]:
-        """Find the faces of a picture, from left to right.
+    def detect(self, picture: Picture, known: Sequence[DetectedFace] = ()) -> list[DetectedFace]:
+        """Detect the faces of a picture, from left to right.
 
-        Only where the first cascade and `known` see nothing are the others asked: they are the less certain ones.
+        The other cascades, which are less reliable, are used only if the first cascade and `known` have no face.
 
         Args:
             picture: [height, width, 3].
-            known: Faces in it that `follow` has found; they are among those returned.
+            known: Faces of the picture from `track`, which are part of the result.
         """
         grey = self._grey(picture)
         boxes = self._search("frontalface_alt2", grey, SEARCHED_SIDE, neighbours=3)
@@ -104,31 +107,31 @@ class FaceFinder:
         for box in boxes if frontal else self._profiles(grey):
             if all(box.overlap(face.box) < SAME_FACE for face in known):
                 box = (self._refined(grey, box, REFINED_MARGIN) or box) if frontal else box
-                faces.append(FoundFace(box, frontal, self._eyes(grey, box) if frontal else None))
+                faces.append(DetectedFace(box, frontal, self._eyes(grey, box) if frontal else None))
         return sorted(faces, key=lambda face: (face.box.x, face.box.y, face.box.side))
 
-    def follow(self, picture: Picture, faces: Sequence[FoundFace]) -> list[FoundFace | None]:
-        """Find faces again near where they were a moment ago: several times cheaper than looking everywhere.
+    def track(self, picture: Picture, faces: Sequence[DetectedFace]) -> list[DetectedFace | None]:
+        """Detect faces near their positions in the previous frame, which is several times faster than `detect`.
 
         Returns:
-            Each of the faces, in this order; None where it was not frontal, or is not there (any more).
+            The faces in this order; None for a face that was not frontal, or is not found.
         """
         grey = self._grey(picture)
-        found: list[FoundFace | None] = []
+        found: list[DetectedFace | None] = []
         for face in faces:
             box = self._refined(grey, face.box, FOLLOWED_MARGIN) if face.frontal else None
             taken = box and any(other and box.overlap(other.box) >= SAME_FACE for other in found)
-            found.append(None if box is None or taken else FoundFace(box, True, self._eyes(grey, box)))
+            found.append(None if box is None or taken else DetectedFace(box, True, self._eyes(grey, box)))
         return found
 
-    def crop(self, picture: Picture, face: FoundFace, eyes: Points | None, size: int) -> Picture:
-        """Cut out a face, its eyes level and at a fixed place; what lies beyond the picture repeats its border.
+    def crop(self, picture: Picture, face: DetectedFace, eyes: Points | None, size: int) -> Picture:
+        """Cut out a face with level eyes at a fixed position; beyond the picture, its border is repeated.
 
         Args:
             picture: [height, width, 3].
-            face: A face in it.
-            eyes: In units of the box' side; None puts them where they usually are (and keeps a profile's box).
-            size: Side of the crop in pixels.
+            face: A face of the picture.
+            eyes: The eyes in units of the side of the box; None uses `EYES_IN_BOX`, and the box of a profile as it is.
+            size: The side of the crop in pixels.
 
         Returns:
             [size, size, 3], RGB.
@@ -136,16 +139,16 @@ class FaceFinder:
         cv2 = self._cv2
         corner = np.array([face.box.x, face.box.y])
         target = EYES_IN_CROP if face.frontal or eyes is not None else EYES_IN_BOX
-        source = EYES_IN_BOX if eyes is None else _at_usual_distance(eyes)
+        source = EYES_IN_BOX if eyes is None else _with_default_distance(eyes)
         transform = _similarity(corner + source * face.box.side, target * size)
-        # Sampling a large face at few points would show its pores as noise.
+        # Large faces are reduced first, because sampling them at few points would cause aliasing.
         shrinking = float(np.hypot(transform[0, 0], transform[0, 1]))
         if shrinking < 0.5:
-            # No crop reaches further than a box' side beyond the box.
+            # A crop extends beyond the box by at most its side.
             left, top = (max(0, int(edge - face.box.side)) for edge in corner)
             right, bottom = (int(edge + 2 * face.box.side) for edge in corner)
             transform[:, 2] += transform[:, :2] @ [left, top]
-            picture, transform = _reduced(cv2, picture[top:bottom, left:right], transform, shrinking)
+            picture, transform = _reduce(cv2, picture[top:bottom, left:right], transform, shrinking)
         crop: Picture = cv2.warpAffine(
             picture, transform, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
@@ -175,7 +178,7 @@ class FaceFinder:
         return [Box(float(x) / scale, float(y) / scale, float(side) / scale) for x, y, side, _ in found]
 
     def _profiles(self, grey: Grey) -> list[Box]:
-        """The profile cascade knows faces that look to the left; the mirrored picture shows it the others."""
+        """Detect profiles. The cascade detects faces that look to the left; the mirrored picture has the others."""
         boxes = self._search("profileface", grey, SECOND_SEARCHED_SIDE, neighbours=4)
         mirrored = np.ascontiguousarray(grey[:, ::-1])
         for box in self._search("profileface", mirrored, SECOND_SEARCHED_SIDE, neighbours=4):
@@ -185,7 +188,7 @@ class FaceFinder:
         return boxes
 
     def _refined(self, grey: Grey, box: Box, margin: float) -> Box | None:
-        """The box again from a search in small steps around it: the coarse one trembles by several per cent."""
+        """Search around a box in small steps, because boxes of the coarse search vary by several percent."""
         left, top = (max(0, round(corner - margin * box.side)) for corner in (box.x, box.y))
         side = round((1 + 2 * margin) * box.side)
         around = grey[top : top + side, left : left + side]
@@ -195,11 +198,11 @@ class FaceFinder:
         found = self._cascade("frontalface_alt2").detectMultiScale(
             around, scaleFactor=1.03, minNeighbors=5, minSize=(smallest, smallest), maxSize=(largest, largest)
         )
-        again = [Box(left + float(fx) / scale, top + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
-        return max([one for one in again if one.overlap(box) >= SAME_FACE], key=box.overlap, default=None)
+        boxes = [Box(left + float(fx) / scale, top + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
+        return max([one for one in boxes if one.overlap(box) >= SAME_FACE], key=box.overlap, default=None)
 
     def _eyes(self, grey: Grey, box: Box) -> Points | None:
-        """The best pair of eyes in the upper part of a face, each looked for in its own half."""
+        """Detect the most plausible pair of eyes in the upper part of a face, one eye in each half."""
         x, y, side = round(box.x), round(box.y), round(box.side)
         upper = grey[y + round(0.15 * side) : y + round(0.6 * side), x : x + side]
         scale = EYE_SEARCH_SIDE / side
@@ -238,25 +241,25 @@ def _plausible(eyes: Points) -> bool:
     return heights_fit and 0.27 <= apart <= 0.52 and abs(np.arctan2(down, apart)) < LARGEST_ROLL
 
 
-def _at_usual_distance(eyes: Points) -> Points:
-    """The pair's middle and slope kept, its distance not: a head that turns brings its eyes nearer, not its face."""
+def _with_default_distance(eyes: Points) -> Points:
+    """Set the distance of a pair to the default, because the distance of the eyes varies with the yaw of the head."""
     middle, apart = eyes.mean(axis=0), eyes[1] - eyes[0]
     half = apart / np.hypot(*apart) * (EYES_IN_BOX[1, 0] - EYES_IN_BOX[0, 0]) / 2
     return np.array([middle - half, middle + half])
 
 
 def _similarity(source: Points, target: Points) -> npt.NDArray[np.float64]:
-    """The turn, scaling and shift [2, 3] that takes two points to two points (complex: z -> a z + b)."""
+    """The similarity transform [2, 3] that maps two points to two points (as complex numbers, z -> a z + b)."""
     start, end = source @ np.array([1, 1j]), target @ np.array([1, 1j])
     a = (end[1] - end[0]) / (start[1] - start[0])
     b = end[0] - a * start[0]
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def _reduced(
+def _reduce(
     cv2: ModuleType, picture: Picture, transform: npt.NDArray[np.float64], shrinking: float
 ) -> tuple[Picture, npt.NDArray[np.float64]]:
-    """A smaller picture by averaging, and the transform that does the rest from it."""
+    """Reduce a picture by averaging; also return the remaining transform."""
     height, width = picture.shape[:2]
     size = (max(1, round(width * shrinking)), max(1, round(height * shrinking)))
     rest = transform.copy()

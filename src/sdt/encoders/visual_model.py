@@ -1,10 +1,11 @@
-"""The visual encoder `face-model:MODEL`: a Hugging Face facial-expression model looks at the speaker's face.
+"""The visual encoder `face-model:MODEL`: a Hugging Face image encoder of the speaker's face.
 
-`MODEL` is a folder on this machine or a pinned revision on the hub, as `sdt.encoders.pretrained` says. Settings go
-between: `face-model:speaking,fps=8:MODEL`. Any image encoder of the library will do: ViT, BEiT, Swin, ConvNeXt, ...
-Its last hidden state is pooled over the picture (the class token where the model has one, else the mean) and then
-over the pictures. What the model's preprocessor would do is done here, as its file says, so that nothing but OpenCV
-is needed; the face is cut out at the very size that the model takes.
+`MODEL` is a folder on this machine or a pinned revision on the hub; see `sdt.encoders.pretrained`. Settings precede it:
+`face-model:speaking,fps=8:MODEL`. All image encoders of the library are supported: ViT, BEiT, Swin, ConvNeXt, ...
+
+The last hidden state is pooled over the picture (the class token if the model has one, otherwise the mean), and then
+over the frames. The preprocessing of the model is implemented here, following its `preprocessor_config.json`, so that
+only OpenCV is required and the face can be cut out at the size of the model.
 """
 
 from __future__ import annotations
@@ -25,54 +26,55 @@ from sdt.encoders.visual import encode_speakers
 from sdt.errors import InputError
 
 BATCH = 32
-"""Faces in one pass."""
+"""The number of faces in a batch."""
 LARGEST_SIDE = 1024
-"""Pixels; no published face model looks at more than 518."""
+"""The largest side of a picture in pixels; published face models use at most 518."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What `preprocessor_config.json` asks for."""
+    """The settings of `preprocessor_config.json`."""
 
     resized: int
-    """Side of the picture, in pixels, before its middle is cut out."""
+    """The side of the picture in pixels before the centre crop."""
     size: int
-    """Side of what the model sees, in pixels."""
+    """The side of the input of the model in pixels."""
     scale: float
+    """The factor of the pixel values."""
     mean: npt.NDArray[np.float32]
-    """[3]"""
+    """[3]."""
     deviation: npt.NDArray[np.float32]
-    """[3]"""
+    """[3]."""
 
     @classmethod
     def read(cls, path: Path) -> Preprocessing:
         """Read `preprocessor_config.json`.
 
         Raises:
-            InputError: The file is missing or says nothing that can be followed.
+            InputError: The file is missing or invalid.
         """
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            resized = _side(said["size"])
-            size = _side(said["crop_size"]) if said.get("do_center_crop") else resized
-            # ConvNeXt's way of saying it: resized to size / crop_pct, and the middle cut out, below 384 pixels.
-            if said.get("crop_pct") and "shortest_edge" in said["size"] and size < 384:
-                resized = round(size / float(said["crop_pct"]))
-            scale = float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0
-            normalised = said.get("do_normalize", True)
-            mean = np.array(said["image_mean"] if normalised else [0.0] * 3, dtype=np.float32)
-            deviation = np.array(said["image_std"] if normalised else [1.0] * 3, dtype=np.float32)
+            config = json.loads(path.read_text(encoding="utf-8"))
+            resized = _side(config["size"])
+            size = _side(config["crop_size"]) if config.get("do_center_crop") else resized
+            # ConvNeXt: resized to size / crop_pct, and the centre cropped, below 384 pixels.
+            if config.get("crop_pct") and "shortest_edge" in config["size"] and size < 384:
+                resized = round(size / float(config["crop_pct"]))
+            scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
+            normalised = config.get("do_normalize", True)
+            mean = np.array(config["image_mean"] if normalised else [0.0] * 3, dtype=np.float32)
+            deviation = np.array(config["image_std"] if normalised else [1.0] * 3, dtype=np.float32)
             if not (1 <= size <= resized <= LARGEST_SIDE and mean.shape == deviation.shape == (3,) and deviation.all()):
                 raise ValueError(f"{resized} and {size} pixels, mean {mean}, deviation {deviation}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{path}: cannot be followed ({type(error).__name__}: {error}); it has to give 'size', 'image_mean' "
-                "and 'image_std' as Hugging Face's image processors do"
+                f"{path}: missing or invalid ({type(error).__name__}: {error}); it must contain 'size', 'image_mean' "
+                "and 'image_std', as the files of Hugging Face's image processors do"
             ) from None
         return cls(resized, size, scale, mean, deviation)
 
     def apply(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """From RGB crops [F, resized, resized, 3] to what the model takes, [F, 3, size, size]."""
+        """Convert RGB crops [F, resized, resized, 3] to the input of the model, [F, 3, size, size]."""
         edge = (self.resized - self.size) // 2
         middle = crops[:, edge : edge + self.size, edge : edge + self.size].astype(np.float32)
         normalised = (middle * self.scale - self.mean) / self.deviation
@@ -80,7 +82,7 @@ class Preprocessing:
 
 
 class FaceModel:
-    """Describes the speaker's face by a trained image model."""
+    """The feature encoder `face-model:MODEL`."""
 
     modality = "visual"
     licence_note = None
@@ -88,7 +90,7 @@ class FaceModel:
     def __init__(self, name: str) -> None:
         settings = name.partition(":")[2]
         head, colon, rest = settings.partition(":")
-        # A folder's path may hold a colon: only what reads as settings is taken for settings.
+        # The path of a folder can contain a colon, so that only a valid list of settings is one.
         has_settings = bool(colon) and all(part == "speaking" or part.startswith("fps=") for part in head.split(","))
         self._settings = FaceSettings.parse(head if has_settings else "", encoder="face-model")
         model = rest if has_settings else settings
@@ -98,14 +100,14 @@ class FaceModel:
         blank = np.zeros((1, self._preprocessing.resized, self._preprocessing.resized, 3), dtype=np.uint8)
         try:
             self.width = int(self._hidden(blank).shape[1])
-        except Exception as error:  # a model of sound or text, or a size that is not the model's
+        except Exception as error:  # a model of sound or text, or another input size
             raise InputError(
-                f"feature encoder {self.name!r}: the model cannot look at a picture of {self._preprocessing.size} "
-                f"pixels as its preprocessor_config.json makes them ({' '.join(str(error).split())[:200]})"
+                f"feature encoder {self.name!r}: the model cannot process pictures of {self._preprocessing.size} "
+                f"pixels, the size in its preprocessor_config.json ({' '.join(str(error).split())[:200]})"
             ) from None
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        """Encode the clips of n utterances; one without a face in view is missing."""
+        """Encode the clips of n utterances; an utterance without a face in view is missing."""
         return encode_speakers(
             sources, self._settings, self._preprocessing.resized, self.width, self._describe, progress
         )
@@ -117,7 +119,7 @@ class FaceModel:
         return pooled
 
     def _hidden(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The model's view of faces: [F, D]."""
+        """The pooled last hidden state of each face: [F, D]."""
         import torch
 
         pictures = torch.from_numpy(self._preprocessing.apply(crops)).to(next(self._model.parameters()).device)
@@ -135,8 +137,8 @@ def _has_class_token(model: Any) -> bool:  # noqa: ANN401
     return any(name.rpartition(".")[2] == "cls_token" for name, _ in model.named_parameters())
 
 
-def _side(size: Any) -> int:  # noqa: ANN401 - whatever a file says
-    """Pixels, from the ways of saying it that the library's image processors have had over time."""
+def _side(size: Any) -> int:  # noqa: ANN401 - untrusted JSON
+    """The side in pixels, from any of the formats that the image processors of the library have used."""
     if isinstance(size, int):
         return size
     return int(size["height"] if "height" in size else size["shortest_edge"])

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, concatenate, feature_encoder
 from sdt.waiting import as_completed, without_interrupts
 
-LIGHT = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
+LIGHT_ENCODERS = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
 """The encoders that load quickly and use one core."""
 CRASHED = "the encoder crashed, or ran out of memory"
 """The reason for an utterance whose process crashed."""
@@ -37,7 +37,7 @@ def worker_pool(encoder: FeatureEncoder, jobs: int) -> Iterator[FeatureEncoder]:
         encoder: The encoder.
         jobs: The number of processes; 1 encodes in this process.
     """
-    if encoder.name.partition(":")[0] not in LIGHT:
+    if encoder.name.partition(":")[0] not in LIGHT_ENCODERS:
         yield encoder
         return
     workers = WorkerPool(encoder, jobs)
@@ -61,12 +61,12 @@ class WorkerPool:
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Encode n utterances; an utterance that crashes its process is missing."""
-        made: dict[int, Encoded] = {}
-        for row, encoded in self._encoded(sources):
-            made[row] = encoded
+        results: dict[int, Encoded] = {}
+        for row, encoded in self._encode_rows(sources):
+            results[row] = encoded
             if progress:
-                progress(len(made), len(sources))
-        return concatenate([made[row] for row in range(len(sources))], self.width)
+                progress(len(results), len(sources))
+        return concatenate([results[row] for row in range(len(sources))], self.width)
 
     def close(self) -> None:
         """Stop the processes after their current utterances."""
@@ -84,15 +84,15 @@ class WorkerPool:
             self._lifeline = None
         self.close()
 
-    def _encoded(self, sources: Sequence[Source]) -> Iterator[tuple[int, Encoded]]:
-        """Yield each utterance's row and features, in any order."""
+    def _encode_rows(self, sources: Sequence[Source]) -> Iterator[tuple[int, Encoded]]:
+        """Yield the row and features of each utterance, in any order."""
         if self._jobs == 1:
             yield from ((row, self._encoder.encode([source])) for row, source in enumerate(sources))
             return
         left = dict(enumerate(sources))
         try:
             with without_interrupts():
-                rows = {self._started(self._jobs).submit(_encode, source): row for row, source in left.items()}
+                rows = {self._start(self._jobs).submit(_encode, source): row for row, source in left.items()}
             for future in as_completed(rows):
                 yield rows[future], future.result()
                 del left[rows[future]]
@@ -104,19 +104,19 @@ class WorkerPool:
         """Encode the remaining utterances one by one after a crash, so that only its cause is missing."""
         for row, source in left.items():
             try:
-                (future,) = as_completed([self._started(1).submit(_encode, source)])
+                (future,) = as_completed([self._start(1).submit(_encode, source)])
                 yield row, future.result()
             except BrokenProcessPool:
                 self.stop()
                 yield row, Encoded.missing([source], self.width, CRASHED)
         self.close()
 
-    def _started(self, jobs: int) -> ProcessPoolExecutor:
+    def _start(self, jobs: int) -> ProcessPoolExecutor:
         if self._pool is None:
             # Not "fork", since a copy of a process with threads can hang.
             context = multiprocessing.get_context("spawn")
-            ours, self._lifeline = context.Pipe(duplex=False)
-            self._pool = ProcessPoolExecutor(jobs, context, _prepare_worker, (self.name, ours))
+            receiver, self._lifeline = context.Pipe(duplex=False)
+            self._pool = ProcessPoolExecutor(jobs, context, _prepare_worker, (self.name, receiver))
         return self._pool
 
 

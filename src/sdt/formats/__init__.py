@@ -1,4 +1,4 @@
-"""A conversation from and to plain text, CSV, JSON Lines, SRT and WebVTT."""
+"""Readers and writers of transcripts: plain text, CSV, JSON Lines, SRT and WebVTT."""
 
 from sdt.formats.read import read_transcript, read_transcripts
 from sdt.formats.transcript import Transcript

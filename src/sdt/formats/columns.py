@@ -1,4 +1,4 @@
-"""Names and values of the columns of tables: known aliases, misspelt names, text, numbers and times in cells."""
+"""Column names and cell values of tables: aliases, misspelt names, text, numbers and times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdt.errors import InputError, join_names, quoted
-from sdt.formats.csv_lines import number
+from sdt.formats.csv_lines import parse_number
 from sdt.formats.times import parse_seconds
 from sdt.text import repair_windows1252
 
@@ -26,8 +26,8 @@ def canonical_names(names: Sequence[str], columns: Sequence[str]) -> dict[str, s
         names: The names in the file.
         columns: The canonical names.
     """
-    called = {name: own for name in names if name not in columns and (own := canonical_name(name)) in columns}
-    return {name: own for name, own in called.items() if own not in names and [*called.values()].count(own) == 1}
+    found = {name: own for name in names if name not in columns and (own := canonical_name(name)) in columns}
+    return {name: own for name, own in found.items() if own not in names and [*found.values()].count(own) == 1}
 
 
 def canonical_name(name: str) -> str:
@@ -86,7 +86,7 @@ def cell_number(where: str, column: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        value = number(text)
+        value = parse_number(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -1,6 +1,7 @@
-"""Files of delimited cells: CSV, TSV and what spreadsheets write, with line numbers for error messages.
+"""Reader of delimited text: CSV, TSV and exports of spreadsheets, with line numbers for error messages.
 
-The encoding is told by the bytes, the delimiter (comma, semicolon, tab, bar; blanks between numbers) by the first line.
+The encoding is detected from the bytes, and the delimiter (comma, semicolon, tab, vertical bar; spaces between numbers)
+from the first line.
 """
 
 from __future__ import annotations
@@ -14,43 +15,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.text import decode, repair_windows1252
+from sdt.formats.decoding import decode_text
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 DELIMITERS = (",", ";", "\t", "|")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _EXCEL = re.compile(r'"?sep=(.)"?')
-"""What Excel writes and reads as a first line that names the delimiter."""
+"""The first line by which Excel declares the delimiter."""
 _FIRST_LINE = re.compile(r"[^\r\n]*\S[^\r\n]*")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One record of a table."""
+    """A record of a table."""
 
     number: int
-    """The line of the file on which the record begins; the first is 1."""
+    """The line of the file on which the record begins, from 1."""
     cells: list[str]
 
 
 @dataclass(frozen=True)
 class CsvFile:
-    """All records of a file, the header among them."""
+    """All records of a file, including the header."""
 
     lines: list[Line]
     delimiter: str
     notes: list[str] = field(default_factory=list)
-    """How the encoding was understood, one line each."""
+    """Notes on the encoding, one line each."""
 
     def __iter__(self) -> Iterator[Line]:
         return iter(self.lines)
 
 
 def read_text(path: Path, *, encoding: str = "utf-8-sig") -> str:
-    """Read a text file, its line ends as they are.
+    """Read a text file without changing its line ends.
 
     Raises:
-        InputError: It cannot be read, or is not in that encoding; says on which line.
+        InputError: The file cannot be read, or a line is invalid in this encoding.
     """
     try:
         return path.read_bytes().decode(encoding)
@@ -64,43 +65,32 @@ def read_text(path: Path, *, encoding: str = "utf-8-sig") -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def detect_text(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
-    """Read a text file of any encoding that `sdt predict` reads, and notes on how it was understood.
+def read_text_detecting(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
+    """Read a text file of any size, and detect its encoding.
 
     Args:
         path: The file.
-        encoding: Python's name of its encoding; None to tell it by the bytes, see `sdt.text.decode`.
+        encoding: Python's name of the encoding; None detects it, see `sdt.text.decode`.
 
     Returns:
-        The text, its lines ending with a line feed alone and Windows-1252 control characters repaired; and the notes.
+        The text, with line feeds as line ends and repaired Windows-1252 control characters; and notes on the encoding.
 
     Raises:
-        InputError: It cannot be read, is empty, not in that encoding, or no text.
+        InputError: The file cannot be read, is empty, is not text, or has another encoding.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    text, name, note = decode(str(path), data, encoding)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty")
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{path}, line {line}: contains a NUL byte, so it is not text")
-    notes = [f"{path}: {note}"] if note else []
-    repaired = repair_windows1252(text)
-    if repaired != text and name != "latin-1":
-        count = sum(a != b for a, b in zip(text, repaired, strict=True))
-        notes.append(f"{path}: Windows-1252 control characters repaired: {count}")
-    return repaired, notes
+    decoded = decode_text(path, data, encoding)
+    return decoded.text, [f"{path}: {note}" for note in decoded.notes]
 
 
-def delimiter_of(line: str) -> str:
-    """The delimiter of the first line of a table.
+def detect_delimiter(line: str) -> str:
+    """Detect the delimiter of a table from its first line.
 
     Example:
-        >>> delimiter_of("speaker;text;label"), delimiter_of("0,5;1,25"), delimiter_of("1.5 2.0")
+        >>> detect_delimiter("speaker;text;label"), detect_delimiter("0,5;1,25"), detect_delimiter("1.5 2.0")
         (';', ';', ' ')
     """
     cells = {delimiter: _split(line, delimiter) for delimiter in DELIMITERS}
@@ -108,12 +98,12 @@ def delimiter_of(line: str) -> str:
         if len(cells[delimiter]) > 1 and all(is_number(cell, comma=True) for cell in cells[delimiter]):
             return delimiter
     best = max(DELIMITERS, key=lambda delimiter: len(cells[delimiter]))
-    blanks = line.split()
-    return " " if len(cells[best]) == 1 and len(blanks) > 1 and all(map(is_number, blanks)) else best
+    words = line.split()
+    return " " if len(cells[best]) == 1 and len(words) > 1 and all(map(is_number, words)) else best
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    """The cells of a line; empty if quotes occur within a cell."""
+    """Split a line into cells; empty if quotes occur within a cell."""
     try:
         return next(csv.reader([line], strict=True, delimiter=delimiter), [])
     except csv.Error:
@@ -121,7 +111,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def read_header(path: Path, encoding: str | None = None) -> list[str]:
-    """Read the cells of a table's first record; of a large file in UTF-8 no more than that.
+    """Read the cells of the first record of a table; a UTF-8 file is not read any further.
 
     Raises:
         InputError: See `read_csv`.
@@ -134,31 +124,31 @@ def read_header(path: Path, encoding: str | None = None) -> list[str]:
             line = next(lines, "") if named else line
     except (UnicodeError, LookupError, OSError):
         line = ""
-    if line and "\0" not in line and (cells := _split(line, named[1] if named else delimiter_of(line))):
+    if line and "\0" not in line and (cells := _split(line, named[1] if named else detect_delimiter(line))):
         return [cell.strip() for cell in cells]
-    # Where there is none at the very beginning, reading it all finds it further down or says what is wrong.
+    # Reading the whole file finds a header further down, or raises a precise error.
     return [cell.strip() for cell in read_csv(path, encoding=encoding).lines[0].cells]
 
 
 def read_csv(path: Path, *, encoding: str | None = None) -> CsvFile:
-    """Read all records of a table, the header among them; blank lines are left out.
+    """Read all records of a table, including the header; blank lines are ignored.
 
     Args:
         path: The file.
-        encoding: Python's name of the encoding; None to tell it by the bytes.
+        encoding: Python's name of the encoding; None detects it.
 
     Raises:
-        InputError: The file cannot be read, is no text or no table, is empty, or a record has another number of cells
-            than the first.
+        InputError: The file cannot be read, is not text, is not a table or is empty, or its records have different
+            numbers of cells.
     """
-    text, notes = detect_text(path, encoding)
+    text, notes = read_text_detecting(path, encoding)
     first = _FIRST_LINE.search(text)
     skipped = 0
     if named := first and _EXCEL.fullmatch(first[0].strip(" ")):
         before, text = text[: first.end()], text[first.end() :]
         skipped = before.count("\n")
         first = _FIRST_LINE.search(text)
-    delimiter = named[1] if named else delimiter_of(first[0] if first else "")
+    delimiter = named[1] if named else detect_delimiter(first[0] if first else "")
     lines: list[Line] = []
     reader = csv.reader(
         io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=delimiter == " "
@@ -170,7 +160,7 @@ def read_csv(path: Path, *, encoding: str | None = None) -> CsvFile:
                 lines.append(Line(begin + skipped, cells))
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}, line {begin + skipped}: not CSV ({error}); is the file cut off?") from None
+        raise InputError(f"{path}, line {begin + skipped}: not CSV ({error}); is the file truncated?") from None
     if not lines:
         raise InputError(f"{path}: the file is empty")
     expected = len(lines[0].cells)
@@ -182,15 +172,15 @@ def read_csv(path: Path, *, encoding: str | None = None) -> CsvFile:
     return CsvFile(lines, delimiter, notes)
 
 
-def number(cell: str, *, comma: bool = False) -> float:
-    """The number in a cell; NaN for an empty one.
+def parse_number(cell: str, *, comma: bool = False) -> float:
+    """Parse the number in a cell; NaN for an empty cell.
 
     Args:
         cell: The cell.
-        comma: Whether `0,5` is a number too.
+        comma: Whether a comma is a decimal separator, too.
 
     Raises:
-        ValueError: It is no number.
+        ValueError: The cell is not a number.
     """
     if not cell.strip():
         return math.nan
@@ -202,9 +192,9 @@ def number(cell: str, *, comma: bool = False) -> float:
 
 
 def is_number(cell: str, *, comma: bool = False) -> bool:
-    """Whether a cell is empty or holds a number (`nan` and `inf` too)."""
+    """Whether a cell is empty or a number, including `nan` and `inf`."""
     try:
-        number(cell, comma=comma)
+        parse_number(cell, comma=comma)
     except ValueError:
         return False
     return True

@@ -88,8 +88,8 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
     try:
         with path.open("rb") as file:
             head = file.read(16)
-            for place, mark, kind in _BINARY:
-                if head.removeprefix(codecs.BOM_UTF8)[place:].startswith(mark):
+            for offset, magic, kind in _BINARY:
+                if head.removeprefix(codecs.BOM_UTF8)[offset:].startswith(magic):
                     raise InputError(
                         f"{path}: this is {kind}, not a transcript; give a txt, csv, jsonl, srt or vtt file"
                     )
@@ -97,13 +97,27 @@ def decode(path: Path, encoding: str | None = None) -> Decoded:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; no transcript is; split it into several files")
+        raise InputError(f"{path}: exceeds the limit of {MAX_BYTES // 2**20} MiB; split it into several files")
+    return decode_text(path, data, encoding)
+
+
+def decode_text(path: Path, data: bytes, encoding: str | None = None) -> Decoded:
+    """Decode the content of a text file, and repair Windows-1252 control characters.
+
+    Args:
+        path: The file, for error messages.
+        data: Its content.
+        encoding: The encoding; None detects it, see `sdt.text.decode`.
+
+    Raises:
+        InputError: The content is empty, is not text, or has another encoding.
+    """
     text, encoding, note = decode_bytes(str(path), data, encoding)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
+        line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError(f"{path}, line {line}: contains a NUL byte, so it is not text")
     notes = [note] if note else []
     repaired = repair_windows1252(text)
@@ -122,5 +136,5 @@ def check_lines(path: Path, text: str) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > MAX_LINE:
             raise InputError(
-                f"{path}, line {number}: {len(line):,} characters; a line of a transcript has at most {MAX_LINE:,}"
+                f"{path}, line {number}: {len(line):,} characters exceed the limit of {MAX_LINE:,} for a line"
             )

@@ -1,4 +1,4 @@
-"""Files that are one JSON value: what Whisper and whisper.cpp write, or a list of utterances.
+"""Reader of files that are one JSON value: the output of Whisper and whisper.cpp, or a list of utterances.
 
 | file                                                             | times                            |
 |------------------------------------------------------------------|----------------------------------|
@@ -6,7 +6,7 @@
 | whisper.cpp: `{"transcription": [{"offsets": {"from", "to"}, "text"}]}` | milliseconds              |
 | a list of objects with the keys of JSON Lines                    | see `sdt.formats.tables`     |
 
-A segment is an utterance; its `speaker`, where there is one, speaks.
+Each segment is one utterance. Its `speaker` is optional.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sdt.errors import InputError
 from sdt.formats.decoding import MAX_LINE
-from sdt.formats.notices import without_sounds
+from sdt.formats.notices import remove_sounds
 from sdt.formats.tables import read_records
 from sdt.formats.transcript import Turn
 
@@ -24,10 +24,17 @@ _SEGMENT = ("start", "end", "text", "speaker")
 
 
 def read_document(path: Path, value: object) -> tuple[list[Turn], list[str]]:
-    """The turns of a JSON value, and notes. Lines are numbers of segments or objects, from 1.
+    """Read the turns of a JSON value.
+
+    Args:
+        path: The file, for error messages.
+        value: The parsed JSON value.
+
+    Returns:
+        The turns, whose `line` is the number of the segment or object, from 1; and notes for the user.
 
     Raises:
-        InputError: The value is something else; or a segment's value is not what its key says.
+        InputError: The value has another structure, or a segment has an invalid value.
     """
     if isinstance(value, dict) and "segments" in value and is_whisper(value):
         segments = [{key: one[key] for key in _SEGMENT if key in one} for one in value["segments"]]
@@ -37,19 +44,17 @@ def read_document(path: Path, value: object) -> tuple[list[Turn], list[str]]:
     elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
         turns, notes = read_records(path, list(enumerate(value, start=1)))
     else:
-        keys = ", ".join(map(repr, value))[:80] if isinstance(value, dict) else "no objects"
+        found = f"an object with {', '.join(map(repr, value))[:80]}" if isinstance(value, dict) else "no objects"
         raise InputError(
-            f"{path}: is one JSON value (with {keys}); give one object {{...}} with text and speaker on each line"
+            f"{path}: unknown JSON structure ({found}); write one object {{...}} with text and speaker on each line"
         )
     if long := next((turn.line for turn in turns if len(turn.text or "") > MAX_LINE), None):
-        raise InputError(
-            f"{path}, object {long}: the text has more than {MAX_LINE:,} characters; no utterance has so many"
-        )
+        raise InputError(f"{path}, object {long}: the text exceeds the limit of {MAX_LINE:,} characters")
     return turns, notes
 
 
 def is_whisper(value: object) -> bool:
-    """Whether Whisper, whisper.cpp or a program that writes the same made a JSON value."""
+    """Whether a JSON value has the structure that Whisper or whisper.cpp writes."""
     return isinstance(value, dict) and (
         _segmented(value.get("segments"), {"start", "end", "text"})
         or _segmented(value.get("transcription"), {"offsets", "text"})
@@ -62,14 +67,14 @@ def _segmented(segments: object, keys: set[str]) -> bool:
 
 def _segments(path: Path, segments: Sequence[Mapping[str, object]]) -> tuple[list[Turn], list[str]]:
     turns, notes = read_records(path, list(enumerate(segments, start=1)))
-    spoken, sounds = without_sounds([turn for turn in turns if turn.text])
+    spoken, sounds = remove_sounds([turn for turn in turns if turn.text])
     return spoken, notes + sounds
 
 
 def _in_seconds(path: Path, segment: Mapping[str, object]) -> Mapping[str, object]:
-    """A segment of whisper.cpp as one of Whisper."""
+    """Convert a segment of whisper.cpp to one of Whisper."""
     offsets = segment["offsets"]
     start, end = (offsets.get(side) if isinstance(offsets, dict) else None for side in ("from", "to"))
     if not isinstance(start, int) or not isinstance(end, int):
-        raise InputError(f"{path}: 'offsets' of a segment holds no milliseconds 'from' and 'to'")
+        raise InputError(f"{path}: 'offsets' of a segment must contain 'from' and 'to' in milliseconds")
     return {key: segment[key] for key in _SEGMENT if key in segment} | {"start": start / 1000, "end": end / 1000}

@@ -2,14 +2,14 @@
 
 | form       | lines of an utterance                                                                |
 |------------|--------------------------------------------------------------------------------------|
-| name, time | `Ann Lee  0:05`, `Ann Lee (00:05):`, `[Ann Lee] 10:32:05`, `[00:05] - Ann Lee`; words |
-| two lines  | `Ann Lee`, `0:05`; words. Or the time first                                          |
-| time       | `0:05`; words. No names                                                              |
-| name       | `Ann Lee`; words; an empty line                                                      |
+| name, time | `Ann Lee  0:05`, `Ann Lee (00:05):`, `[Ann Lee] 10:32:05`, `[00:05] - Ann Lee`; text |
+| two lines  | `Ann Lee`, `0:05`; text. The time can also come first                                |
+| time       | `0:05`; text. There are no names                                                     |
+| name       | `Ann Lee`; text; an empty line                                                       |
 
-Times may be in words, `1 minute 5 seconds`, as in Teams, and may be repeated in figures on the next line.
+Times can be spelled out, `1 minute 5 seconds`, as in Teams, and can be repeated in digits on the next line.
 
-A single header is not sufficient: there must be several, followed by words, with names that recur or are capitalised.
+A single header is not sufficient: there must be several, followed by text, with names that recur or are capitalised.
 Clock times with AM or PM, or with a date, are ignored, because they are not relative to a recording.
 """
 
@@ -40,7 +40,7 @@ _TIME_NAME = re.compile(
     rf"[\[(]?{_WHEN}[\])]?(?P<mark>\s*[|–—·•-]\s*|\s+)(?P<name>\S.{{0,60}}?)(?P<colon>\s*[:：])?", re.IGNORECASE
 )
 _TIME_ALONE = re.compile(rf"[\[(]?{_WHEN}[\])]?", re.IGNORECASE)
-_IN_WORDS = re.compile(
+_SPELLED_TIME = re.compile(
     r"(?P<before>^|\s)(?=\d)(?:(?P<hours>\d{1,3}) hours? ?)?(?:(?P<minutes>\d{1,2}) minutes? ?)?"
     r"(?:(?P<seconds>\d{1,2}) seconds?)?$",
     re.IGNORECASE,
@@ -61,7 +61,7 @@ class Block:
 
 
 @dataclass
-class Headed:
+class HeaderedText:
     """The content of a transcript with headers."""
 
     blocks: list[Block]
@@ -69,24 +69,25 @@ class Headed:
     """Lines before the first header, such as titles."""
 
 
-def headed(lines: Lines, blank: Sequence[bool]) -> Headed | None:
+def find_headers(lines: Lines, blank: Sequence[bool]) -> HeaderedText | None:
     """Find the headers of a transcript; None if it has none.
 
     Args:
         lines: All non-blank lines.
         blank: Whether an empty line precedes each line.
     """
-    lines, blank = _in_figures(lines, blank)
-    forms: tuple[Callable[[Lines, Sequence[bool]], Headed | None], ...] = (_name_and_time, _time_alone, _name_alone)
-    return next((found for form in forms if (found := form(lines, blank))), None)
+    lines, blank = _to_digits(lines, blank)
+    parsers: tuple[Callable[[Lines, Sequence[bool]], HeaderedText | None], ...]
+    parsers = (_name_and_time, _time_alone, _name_alone)
+    return next((found for parse in parsers if (found := parse(lines, blank))), None)
 
 
-def _in_figures(lines: Lines, blank: Sequence[bool]) -> tuple[Lines, Sequence[bool]]:
-    """Write times in words at the ends of lines in figures, and drop a next line that only repeats the time."""
+def _to_digits(lines: Lines, blank: Sequence[bool]) -> tuple[Lines, Sequence[bool]]:
+    """Write spelled-out times at the ends of lines in digits, and drop a next line that only repeats the time."""
     kept: list[tuple[int, str]] = []
     apart: list[bool] = []
     for (number, text), gap in zip(lines, blank, strict=True):
-        found = _IN_WORDS.search(text)
+        found = _SPELLED_TIME.search(text)
         if found:
             parts = [int(found[part] or 0) for part in ("hours", "minutes", "seconds")]
             text = f"{text[: found.start()]}{found['before']}{parts[0]}:{parts[1]:02}:{parts[2]:02}"
@@ -106,13 +107,13 @@ def _same_time(line: str, time: str) -> bool:
         return False
 
 
-def header(line: tuple[int, str]) -> Block | None:
-    """Parse a line that is probably a name with a time, without words."""
+def parse_header(line: tuple[int, str]) -> Block | None:
+    """Parse a line that is probably a name with a time, without text."""
     block = _header(_NAME_TIME, line)
     return block if block and block.certain and block.name and is_capitalised(block.name) else None
 
 
-def _name_and_time(lines: Lines, _: Sequence[bool]) -> Headed | None:
+def _name_and_time(lines: Lines, _: Sequence[bool]) -> HeaderedText | None:
     for pattern in (_NAME_TIME, _TIME_NAME):
         found = _split(lines, partial(_header, pattern))
         if found is None:
@@ -141,23 +142,23 @@ def _header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
     return block
 
 
-def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
+def _time_alone(lines: Lines, _: Sequence[bool]) -> HeaderedText | None:
     found = _split(lines, lambda line: (m := _TIME_ALONE.fullmatch(line[1])) and _block(line[0], None, m))
     if found is None or _has_names(found.blocks):
         return None
     blocks = found.blocks
     if found.before:  # the name is above the time
         above = [lines[len(found.before) - 1], *(block.lines[-1] for block in blocks[:-1] if block.lines)]
-        names = names_alone([text for _, text in above])
+        names = parse_names([text for _, text in above])
         if len(above) == len(blocks) and names and all(len(block.lines) > 1 for block in blocks[:-1]):
             for block, (number, _text), name in zip(blocks, above, names, strict=True):
                 block.line, block.name = number, name
             for block in blocks[:-1]:
                 del block.lines[-1]
-            return Headed(blocks, found.before[:-1])
+            return HeaderedText(blocks, found.before[:-1])
     if len(blocks) < 2:
         return None
-    names = names_alone([block.lines[0][1] for block in blocks if len(block.lines) > 1])
+    names = parse_names([block.lines[0][1] for block in blocks if len(block.lines) > 1])
     if names and len(names) == len(blocks):  # the name is below the time
         for block, name in zip(blocks, names, strict=True):
             block.name = name
@@ -166,13 +167,13 @@ def _time_alone(lines: Lines, _: Sequence[bool]) -> Headed | None:
 
 
 def _has_names(blocks: Sequence[Block]) -> bool:
-    """Whether most lines begin with a speaker: then the times are of sections, as Meet writes them."""
+    """Whether most lines begin with a speaker: then the times are those of sections, as Meet writes them."""
     words = [text for block in blocks for _, text in block.lines]
     names = detect_names(words)
     return 2 * sum(split_name(text, names)[0] is not None for text in words) > len(words)
 
 
-def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
+def _name_alone(lines: Lines, blank: Sequence[bool]) -> HeaderedText | None:
     groups: list[list[tuple[int, str]]] = []
     for line, apart in zip(lines, blank, strict=True):
         if apart or not groups:
@@ -181,7 +182,7 @@ def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
     blocks: list[Block] = []
     before: list[int] = []
     for group in groups:
-        name = names_alone([group[0][1]]) if len(group) > 1 and is_capitalised(group[0][1]) else None
+        name = parse_names([group[0][1]]) if len(group) > 1 and is_capitalised(group[0][1]) else None
         if name:
             blocks.append(Block(group[0][0], name[0], None, None, group[1:]))
         elif blocks:  # another paragraph
@@ -190,15 +191,15 @@ def _name_alone(lines: Lines, blank: Sequence[bool]) -> Headed | None:
             before += [number for number, _ in group]
     if 3 * len(blocks) < 2 * len(groups) or len({block.name for block in blocks}) == len(blocks):
         return None
-    return Headed(blocks, before)
+    return HeaderedText(blocks, before)
 
 
-def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> Headed | None:
-    """Group lines by their headers; None if there are no headers, or most of them have no words."""
+def _split(lines: Lines, parse: Callable[[tuple[int, str]], Block | None]) -> HeaderedText | None:
+    """Group lines by their headers; None if there are no headers, or most of them have no text."""
     blocks: list[Block] = []
     before: list[int] = []
     for line in lines:
-        if block := header(line):
+        if block := parse(line):
             blocks.append(block)
         elif blocks:
             blocks[-1].lines.append(line)
@@ -206,10 +207,10 @@ def _split(lines: Lines, header: Callable[[tuple[int, str]], Block | None]) -> H
             before.append(line[0])
     if not blocks or 2 * sum(bool(block.lines) for block in blocks) < len(blocks) or 2 * len(before) > len(lines):
         return None
-    return Headed(blocks, before)
+    return HeaderedText(blocks, before)
 
 
-def names_alone(lines: Sequence[str]) -> list[str] | None:
+def parse_names(lines: Sequence[str]) -> list[str] | None:
     """Parse lines as names; None unless all are names that recur or are capitalised."""
     names = [_name(line) for line in lines]
     counts = Counter(names)
@@ -224,7 +225,7 @@ def _name(text: str) -> str | None:
     """Parse a whole text as a name without surrounding marks."""
     bare = re.sub(r"^[\[(<*_]+|[\])>*_]+$", "", text.strip().rstrip(":：")) if re.match(r"[\[(<*_]", text) else text
     found = find_candidate(f"{bare.strip().rstrip(':：')}: ")
-    return found.name if found and not found.words and found.shape != "bracketed" else None
+    return found.name if found and not found.rest and found.shape != "bracketed" else None
 
 
 def _block(line: int, name: str | None, when: re.Match[str]) -> Block | None:

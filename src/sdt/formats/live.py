@@ -1,9 +1,9 @@
 """Live transcripts: turns line by line, from a terminal or a pipe.
 
-| form    | a line                                                                                              |
-|---------|-----------------------------------------------------------------------------------------------------|
-| `lines` | `Speaker: words`, see `sdt.formats.plain`; a line of three or more dashes starts a conversation |
-| `json`  | a JSON object, see `sdt.formats.tables`; the default conversation is the first                  |
+| form    | a line                                                                                        |
+|---------|-----------------------------------------------------------------------------------------------|
+| `lines` | `Speaker: text`, see `sdt.formats.plain`; three or more dashes start a new conversation       |
+| `json`  | a JSON object, see `sdt.formats.tables`; the default conversation is `1`                      |
 
 Blank lines are ignored.
 """
@@ -43,7 +43,7 @@ class LiveTranscript:
         self._encoding = encoding
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The position of the last line, for messages."""
         return f"{self._path}, line {self.line}"
 
@@ -68,13 +68,13 @@ class LiveTranscript:
         if _DIVIDER.fullmatch(text):
             self._conversation += 1
             return None
-        said = self._plain.turn(self._path, self.line, text)
-        return said and replace(said, conversation=str(self._conversation))
+        found = self._plain.turn(self._path, self.line, text)
+        return found and replace(found, conversation=str(self._conversation))
 
     def _decoded(self, raw: bytes) -> str:
-        text = decode(self.place, raw.rstrip(b"\r\n"), self._encoding).text
+        text = decode(self.location, raw.rstrip(b"\r\n"), self._encoding).text
         if "\0" in text:
-            raise InputError(f"{self.place}: contains a NUL byte, so it is not text")
+            raise InputError(f"{self.location}: contains a NUL byte, so it is not text")
         if len(text) > MAX_LINE:
-            raise InputError(f"{self.place}: more than {MAX_LINE:,} characters; no utterance has so many")
+            raise InputError(f"{self.location}: exceeds the limit of {MAX_LINE:,} characters for a line")
         return repair_windows1252(text)

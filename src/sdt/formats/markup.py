@@ -1,4 +1,4 @@
-"""The text of subtitle cues: tags, entities, dialogue dashes, and the mark of an emotion that this program writes."""
+"""Parsing and escaping of the text of subtitle cues: tags, entities, dialogue dashes, and the marks of emotions."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ _MARK = re.compile(
 )
 
 
-def voices(markup: str) -> list[tuple[str | None, str]]:
+def split_voices(markup: str) -> list[tuple[str | None, str]]:
     r"""Split a cue at its voice tags: (speaker, markup); the speaker is None before the first tag.
 
     Example:
-        >>> voices("<v Ann>Hi.</v>\n<v.loud Bob>Hey!")
+        >>> split_voices("<v Ann>Hi.</v>\n<v.loud Bob>Hey!")
         [('Ann', 'Hi.</v>\n'), ('Bob', 'Hey!')]
     """
     before, *rest = _VOICE.split(markup)
     parts: list[tuple[str | None, str]] = [(None, before)] if before.strip() or not rest else []
-    return parts + [(plain(name).strip() or None, said) for name, said in zip(rest[::2], rest[1::2], strict=True)]
+    tagged = zip(rest[::2], rest[1::2], strict=True)
+    return parts + [(strip_markup(name).strip() or None, text) for name, text in tagged]
 
 
-def plain(markup: str) -> str:
+def strip_markup(markup: str) -> str:
     """The text without tags and override codes, with decoded entities."""
     bare = _OVERRIDE.sub("", _TAG.sub("", markup))
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), bare)
 
 
-def dialogue(lines: Sequence[str]) -> list[list[str]]:
+def split_dialogue(lines: Sequence[str]) -> list[list[str]]:
     """Split the lines of a cue at leading dashes, which mark a change of speaker, and remove the dashes.
 
     Example:
-        >>> dialogue(["- Where is", "it?", "- Here."])
+        >>> split_dialogue(["- Where is", "it?", "- Here."])
         [['Where is', 'it?'], ['Here.']]
     """
     turns: list[list[str]] = []
@@ -59,31 +60,31 @@ def dialogue(lines: Sequence[str]) -> list[list[str]]:
     return turns
 
 
-def changes_of_speaker(text: str) -> list[str]:
+def split_speaker_changes(text: str) -> list[str]:
     """Split captions at `>>`, which marks a change of speaker: the text before the first mark, then each part.
 
     Example:
-        >>> changes_of_speaker(">> Who? >> Me.")
+        >>> split_speaker_changes(">> Who? >> Me.")
         ['', 'Who?', 'Me.']
     """
     return [part.strip() for part in _CHANGE.split(text)]
 
 
-def mark(said: Utterance, prediction: Prediction) -> str:
-    """The mark of an emotion at the start of a cue.
+def emotion_mark(utterance: Utterance, prediction: Prediction) -> str:
+    """The mark of an emotion that starts a cue.
 
     A label with its review (`[sadness, corrected]`, `[joy, confirmed]`, `[joy, labelled]`), or the predicted emotion
     with its probability (`[joy 0.83]`) without a label.
     """
-    if said.label:
-        return f"[{_escaped(said.label)}, {said.review or 'labelled'}]"
+    if utterance.label:
+        return f"[{_escaped(utterance.label)}, {utterance.review or 'labelled'}]"
     if prediction.emotion is None:
         return "[no emotion]"
     return f"[{_escaped(prediction.emotion)} {prediction.probability:.2f}]"
 
 
-def unmarked(text: str) -> tuple[bool, str | None, Review | None, str]:
-    """Remove the mark that `mark` or the page of the service writes before the text of a cue.
+def strip_mark(text: str) -> tuple[bool, str | None, Review | None, str]:
+    """Remove the mark that `emotion_mark` or the page of the service writes before the text of a cue.
 
     Returns:
         Whether there is a mark; its label (None for a predicted emotion); its review; and the text without the mark.

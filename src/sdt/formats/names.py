@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from sdt.formats.notices import is_sound, names_sound
+from sdt.formats.notices import describes_sound, is_sound
 
 MAX_WORDS = 4
 MAX_CHARACTERS = 30
@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
     """A candidate for a speaker name at the start of a line."""
 
     name: str
-    words: str
+    rest: str
     """The rest of the line."""
     shape: Shape
 
@@ -96,7 +96,7 @@ def find_candidate(line: str) -> Candidate | None:
 
 
 def split_name(line: str, accepted: Collection[str] | None = None) -> tuple[str | None, str]:
-    """Split a line into the name of the speaker and the words.
+    """Split a line into the name of the speaker and the text.
 
     Args:
         line: A line without leading white space.
@@ -114,7 +114,7 @@ def split_name(line: str, accepted: Collection[str] | None = None) -> tuple[str 
         return None, line
     for name in (found.name, without_remark(found.name)):
         if accepted is None or name in accepted:
-            return name, found.words
+            return name, found.rest
     return None, line
 
 
@@ -171,7 +171,7 @@ class NameDetector:
         return names | proper if 2 * sum(counts[name] for name in names | proper) >= self._lines else names
 
     def _bracketed(self) -> set[str]:
-        found = {n: k for n, k in self._found["bracketed"].items() if is_capitalised(n) and not names_sound(n)}
+        found = {n: k for n, k in self._found["bracketed"].items() if is_capitalised(n) and not describes_sound(n)}
         total = sum(found.values())
         if 2 * total < self._lines or not (max(found.values(), default=0) > 1 or total == self._lines > 1):
             return set()

@@ -44,21 +44,21 @@ def is_sound(text: str) -> bool:
         >>> is_sound("[Music]"), is_sound("(sighs) No."), is_sound("(I know.)")
         (True, False, False)
     """
-    place = 0
-    while place < len(text):
-        found = _SOUND.match(text, place)
+    position = 0
+    while position < len(text):
+        found = _SOUND.match(text, position)
         if not found:
             return False
-        said = found["round"]
-        if said is not None and (said.rstrip()[-1:] in tuple(".?!…") or len(said.split()) > 6):
+        inside = found["round"]
+        if inside is not None and (inside.rstrip()[-1:] in tuple(".?!…") or len(inside.split()) > 6):
             return False
         if found["square"] is not None and not re.search(r"[^\W\d_]", found["square"]):
             return False
-        place = found.end()
+        position = found.end()
     return bool(text)
 
 
-def names_sound(text: str) -> bool:
+def describes_sound(text: str) -> bool:
     """Whether words in brackets describe a sound instead of a speaker."""
     return bool(_SOUNDS.search(text))
 
@@ -73,23 +73,27 @@ def is_footer(line: str) -> bool:
     return bool(_FOOTER.fullmatch(line))
 
 
-def unedited(text: str) -> str:
+def strip_edited_mark(text: str) -> str:
     """Remove the mark of edited messages."""
     return _EDITED.sub("", text)
 
 
-def without_sounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
+def remove_sounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
     """Remove turns that only describe sounds, and return a note with their number."""
     sounds = [turn.line for turn in turns if _only_sound(turn)]
-    return [turn for turn in turns if not _only_sound(turn)] if sounds else list(turns), left_out(
-        "descriptions of sounds", sounds
-    )
+    spoken = [turn for turn in turns if not _only_sound(turn)]
+    return spoken, ignored_note("descriptions of sounds", sounds)
 
 
 def _only_sound(turn: Turn) -> bool:
     return turn.text is not None and turn.label is None and is_sound(turn.text)
 
 
-def left_out(what: str, lines: Sequence[int]) -> list[str]:
-    """A note with the number of ignored lines, if any."""
-    return [f"{what} left out: {len(lines)}, the first in line {lines[0]}"] if lines else []
+def ignored_note(what: str, lines: Sequence[int]) -> list[str]:
+    """A note with the number of ignored lines; empty if there are none.
+
+    Args:
+        what: The kind of lines, in the plural.
+        lines: Their line numbers.
+    """
+    return [f"{what} ignored: {len(lines)}, first in line {lines[0]}"] if lines else []

@@ -1,4 +1,4 @@
-"""Parquet files, through pyarrow where it is installed."""
+"""Reader of Parquet files; requires pyarrow, which the extra `parquet` installs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sdt.errors import InputError, MissingDependencyError, quoted
 
 SUFFIXES = (".parquet", ".pq")
 _CELLS, _CELLS_PER_BYTE = 50_000_000, 40
-"""A file may hold as many values as either allows; a column of one value again and again takes no room."""
+"""Limits on the values of a file, of which the larger applies. A repeated value takes no space in the file."""
 
 
 def read_names(path: Path) -> list[str]:
-    """The names of a file's columns.
+    """Read the column names of a file.
 
     Raises:
         InputError: See `read_columns`.
@@ -27,29 +27,33 @@ def read_names(path: Path) -> list[str]:
 
 
 def read_columns(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """The table of a file, a `pyarrow.Table`.
+    """Read a file as a `pyarrow.Table`.
 
     Raises:
         MissingDependencyError: pyarrow is not installed.
-        InputError: The file cannot be read, is no Parquet file, or holds far more values than its size suggests.
+        InputError: The file cannot be read, is not Parquet, or has far more values than its size allows.
     """
     with _reading(path):
         file = _open(path)
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        cells = sum(group.column(place).num_values for group in groups for place in range(group.num_columns))
-        if cells > max(_CELLS, _CELLS_PER_BYTE * path.stat().st_size):
-            raise InputError(f"{path}: {cells:,} values in {path.stat().st_size:,} bytes are too many; is it damaged?")
+        cells = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
+        limit = max(_CELLS, _CELLS_PER_BYTE * path.stat().st_size)
+        if cells > limit:
+            raise InputError(
+                f"{path}: {cells:,} values exceed the limit of {limit:,} for a file of {path.stat().st_size:,} bytes; "
+                "is it damaged?"
+            )
         return file.read()
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[object]]]:
-    """The names of the columns, and the values of each row: text, numbers, None.
+    """Read the column names and the values of each row: strings, numbers or None.
 
     Raises:
         InputError: See `read_columns`.
     """
     table = read_columns(path)
-    columns = [map(_plain, column.to_pylist()) for column in table.columns]
+    columns = [map(_json_value, column.to_pylist()) for column in table.columns]
     return [str(name) for name in table.column_names], [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -58,7 +62,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401
         from pyarrow import parquet
     except ImportError:
         raise MissingDependencyError(
-            f"{path}: Parquet files are read by pyarrow; install it with: pip install 'sdt-erc[parquet]'"
+            f"{path}: reading Parquet files requires pyarrow; install it with: pip install 'sdt-erc[parquet]'"
         ) from None
     return parquet.ParquetFile(path, memory_map=True)
 
@@ -69,14 +73,14 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's own are of these kinds
+    except (OSError, ValueError, NotImplementedError) as error:  # the base classes of pyarrow's errors
         raise InputError(
-            f"{path}: cannot be read as Parquet, damaged or cut off ({type(error).__name__}: {quoted(str(error))})"
+            f"{path}: cannot be read as Parquet, damaged or truncated ({type(error).__name__}: {quoted(str(error))})"
         ) from None
 
 
-def _plain(value: object) -> object:
-    """A value as JSON would have it; a duration in seconds."""
+def _json_value(value: object) -> object:
+    """Convert a value to a JSON type; a duration becomes seconds."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, datetime.timedelta):

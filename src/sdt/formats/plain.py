@@ -1,15 +1,16 @@
-"""Plain text: `Speaker: words` on a line, with or without a time before it.
+"""Reader of plain text: `Speaker: text` or `Speaker<TAB>text` on each line, optionally with times.
 
-Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`; before a name, `(00:01:02)`, `00:01:02`,
-`00:01:02 --> 00:01:05` and `62.0 65.0` will do; after a name those in brackets: `Ann [00:01:02]:`, `Ann: (00:01:02)`,
-and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on separate lines see `sdt.formats.headers`. The dates
-that messengers write before each message are ignored, because they are not relative to a recording; messages without a
-name are notices of the messenger, and are ignored, too. Times of day (`[10:05 AM] Ann: Hi`, and the
-`10:05:22 From Ann to Everyone: Hi` of Zoom) and times of sections on separate lines are ignored. `>>` marks a change of
-speaker.
+Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`. Before a name, `(00:01:02)`, `00:01:02`,
+`00:01:02 --> 00:01:05` and `62.0 65.0` are accepted, too. After a name, times are in brackets: `Ann [00:01:02]:`,
+`Ann: (00:01:02)`, and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on separate lines see
+`sdt.formats.headers`. `>>` marks a change of speaker. A tab separates speakers if every line has exactly one.
 
-A line without a speaker or a time continues the utterance above. In a file without any speakers and times, every line
-is an utterance.
+Ignored are dates before messages, times of day (`[10:05 AM] Ann: Hi`, and Zoom's `10:05:22 From Ann to Everyone: Hi`)
+and times of sections on separate lines, because they are not relative to a recording; and the notices of messengers,
+which are messages without a name.
+
+A line without a speaker or a time continues the previous utterance. In a file without any speakers and times, every
+line is an utterance.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.formats.headers import Block, Headed, headed, header
-from sdt.formats.markup import changes_of_speaker
+from sdt.formats.headers import Block, HeaderedText, find_headers, parse_header, parse_names
+from sdt.formats.markup import split_speaker_changes
 from sdt.formats.names import NameDetector, detect_names, find_candidate, is_capitalised, split_name
-from sdt.formats.notices import is_footer, is_omitted, is_sound, left_out, unedited, without_sounds
+from sdt.formats.notices import ignored_note, is_footer, is_omitted, is_sound, remove_sounds, strip_edited_mark
 from sdt.formats.times import parse_seconds
 from sdt.formats.transcript import Turn, tidy
 
@@ -33,7 +34,7 @@ _TO = r"\s*(?:-->|[-–—]|\bto\b)\s*"
 _BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
 _BARE = re.compile(rf"(?P<open>\()?({_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s+\d+\.\d+)(?(open)\))\s+(?=\D)")
 _OF_DAY = r"\d{1,2}:\d\d(?::\d\d)?\s?[ap]\.?m\.?"
-"""A time of day, which says nothing of a recording."""
+"""A time of day, which is not relative to a recording."""
 _AFTER_NAME = re.compile(
     rf"(?P<open>\[)?(?P<name>[^\[\]()\n:：]{{1,60}}?)(?(open)\]\s*|\s*[\[(])"
     rf"(?P<time>{_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s*-\s*\d+\.\d+|{_OF_DAY})(?(open)|[\])])"
@@ -44,7 +45,7 @@ _SECTION = re.compile(_TIME)
 _CHAT = re.compile(
     r"\d\d:\d\d:\d\d\s+From\s+(?P<name>\S.{0,60}?)(?:\s+to\s+.{1,60}?)?\s*:(?:\s+(?P<words>.*))?", re.IGNORECASE
 )
-"""As Zoom saves a chat."""
+"""A chat message of Zoom."""
 _BEFORE_WORDS = re.compile(rf"[\[(]({_TIME}(?:{_TO}{_TIME})?)[\])]\s*")
 _IEMOCAP = re.compile(r"Ses\d\d[FM]_\w+_([FM])\w+")
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
@@ -52,7 +53,7 @@ _DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
 _DATE = re.compile(
     rf"(?:\[?(?:{_DAY},?\s+{_CLOCK}|{_CLOCK},\s+{_DAY})(?:\]|\s+-|(?=\s))|\[{_OF_DAY}\](?=\s*\S))\s*", re.IGNORECASE
 )
-"""As WhatsApp and others begin a message: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
+"""The start of a message of WhatsApp and others: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
 _DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Invisible characters that set the direction of writing; notices of messengers begin with them."""
 _RANGE = re.compile(r"\s*(?:-->|[-–—]|\bto\b)\s*|\s+")
@@ -63,7 +64,7 @@ _NUMBER = re.compile(r"(?:\(?(\d{1,5})[.):]|(\d{1,5}))\s+(?=\S)")
 @dataclass(frozen=True, slots=True)
 class _Line:
     number: int
-    words: str
+    text: str
     start: float | None = None
     end: float | None = None
     dated: bool = False
@@ -77,7 +78,7 @@ class _Line:
 
     @property
     def begins(self) -> bool:
-        """Whether the text before the words marks the start of an utterance."""
+        """Whether a date, a time or a mark shows that an utterance starts here."""
         return self.dated or self.changed or self.start is not None
 
 
@@ -85,76 +86,89 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     """Read the turns of a plain text, and notes.
 
     Raises:
-        InputError: A time in brackets at the beginning of a line cannot be read.
+        InputError: A time in brackets at the beginning of a line is invalid.
     """
     every = [line.strip() for line in text.split("\n")]
     raw = [(n, line) for n, line in enumerate(every, start=1) if line]
     footer = [number for number, line in raw[-1:] if is_footer(line)]
     raw = raw[: len(raw) - len(footer)]
     chat = bool(raw) and _CHAT.fullmatch(raw[0][1]) is not None
-    with_headers = None if chat else headed(raw, [n > 1 and not every[n - 2] for n, _ in raw])
-    if with_headers:
-        turns, notes = _under_headers(with_headers)
-    else:
-        turns, notes = _line_by_line(path, raw)
+    notes: list[str] = []
+    if not (turns := _tab_separated(raw)):
+        with_headers = None if chat else find_headers(raw, [n > 1 and not every[n - 2] for n, _ in raw])
+        turns, notes = _under_headers(with_headers) if with_headers else _line_by_line(path, raw)
     if next((turn.start for turn in turns if turn.start is not None), 0) >= 3600:
-        notes.append("the first time is later than an hour: if times are of a clock, they do not fit a recording")
-    notes += left_out("utterances without words", [turn.line for turn in turns if not turn.text])
-    turns, sounds = without_sounds([turn for turn in turns if turn.text])
-    return turns, notes + sounds + left_out("lines that name the tool", footer)
+        notes.append("the first time is later than an hour: times of day do not match the times of a recording")
+    notes += ignored_note("utterances without text", [turn.line for turn in turns if not turn.text])
+    turns, sounds = remove_sounds([turn for turn in turns if turn.text])
+    return turns, notes + sounds + ignored_note("lines that name the tool", footer)
 
 
-def _under_headers(found: Headed) -> tuple[list[Turn], list[str]]:
+def _tab_separated(raw: Sequence[tuple[int, str]]) -> list[Turn]:
+    """The turns of lines `Speaker<TAB>text`; empty unless all lines have this form and the names can be speakers.
+
+    As elsewhere in this format, names must be short, and recur or be capitalised.
+    """
+    cells = [line.split("\t") for _, line in raw]
+    if any(len(line) != 2 for line in cells):
+        return []
+    names = parse_names([name for name, _ in cells])
+    if not names or not all(re.search(r"[^\W\d_]", name) for name in names):  # numbers count the lines
+        return []
+    return [Turn(number, tidy(text), name) for (number, _), (_, text), name in zip(raw, cells, names, strict=True)]
+
+
+def _under_headers(found: HeaderedText) -> tuple[list[Turn], list[str]]:
     turns = []
     sounds: list[int] = []
     for block in found.blocks:
-        said = [(number, text) for number, text in block.lines if not is_sound(text)]
-        if said:
+        spoken = [(number, text) for number, text in block.lines if not is_sound(text)]
+        if spoken:
             sounds += [number for number, text in block.lines if is_sound(text)]
-        words = tidy(" ".join(text for _, text in said or block.lines))
+        words = tidy(" ".join(text for _, text in spoken or block.lines))
         turns.append(Turn(block.line, words, block.name, block.start, block.end))
-    notes = left_out("lines above the first speaker or time", found.before)
-    return turns, notes + left_out("descriptions of sounds", sounds)
+    notes = ignored_note("lines above the first speaker or time", found.before)
+    return turns, notes + ignored_note("descriptions of sounds", sounds)
 
 
 def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
-    raw, notes = _unnumbered(path, raw)
+    raw, notes = _strip_numbers(path, raw)
     lines = [line for number, text in raw for line in _lines(path, number, text)]
     if sum(line.changed for line in lines) == 1:  # it may be a quotation
         lines = [_line(path, number, text) for number, text in raw]
     timed = any(line.begins for line in lines)
-    # In a file with times, an untimed line is where utterances go on: it says nothing about names.
+    # In a file with times, a line without a time continues an utterance, so that it does not start with a name.
     names = detect_names(
-        [line.words for line in lines if line.speaker is None and (not timed or line.begins)],
-        changes=[line.words for line in lines if line.changed],
+        [line.text for line in lines if line.speaker is None and (not timed or line.begins)],
+        changes=[line.text for line in lines if line.changed],
     )
-    messages = any(line.dated and split_name(line.words, names)[0] for line in lines)
+    messages = any(line.dated and split_name(line.text, names)[0] for line in lines)
     turns: list[tuple[str | None, list[_Line]]] = []
     notices, headings, sounds, sections = [], [], [], []
     for line in lines:
-        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, names)
-        said = replace(_time_in_words(line, words), words=unedited(words)) if name else line
-        if (messages and line.dated and name is None) or line.notice or is_omitted(said.words):
+        name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, names)
+        parsed = replace(_time_after_name(line, words), text=strip_edited_mark(words)) if name else line
+        if (messages and line.dated and name is None) or line.notice or is_omitted(parsed.text):
             notices.append(line.number)
-        elif names and name is None and not line.begins and re.match(r"#+\s", line.words):
+        elif names and name is None and not line.begins and re.match(r"#+\s", line.text):
             headings.append(line.number)
-        elif names and name is None and not line.begins and _SECTION.fullmatch(line.words):
+        elif names and name is None and not line.begins and _SECTION.fullmatch(line.text):
             sections.append(line.number)
-        elif turns and name is None and not line.begins and (names or timed) and is_sound(line.words):
+        elif turns and name is None and not line.begins and (names or timed) and is_sound(line.text):
             sounds.append(line.number)
         elif turns and name is None and not line.begins and (names or timed):
-            turns[-1][1].append(said)
+            turns[-1][1].append(parsed)
         else:
-            turns.append((name, [said]))
+            turns.append((name, [parsed]))
     title = []
     if sections and turns and turns[0][0] is None and turns[0][1][-1].number < sections[0]:
         title = [line.number for line in turns.pop(0)[1]]
     dated = sum(line.dated for line in lines)
-    notes += [f"dates before the words left out: {dated}"] if dated else []
-    notes += left_out("notices and omitted media", notices) + left_out("headings (#)", headings)
-    notes += left_out("descriptions of sounds", sounds) + left_out("times of sections", sections)
-    notes += left_out("lines above the first speaker or time", title)
-    return [_turn(name, said) for name, said in turns], notes
+    notes += [f"dates before messages ignored: {dated}"] if dated else []
+    notes += ignored_note("notices and omitted media", notices) + ignored_note("headings (#)", headings)
+    notes += ignored_note("descriptions of sounds", sounds) + ignored_note("times of sections", sections)
+    notes += ignored_note("lines above the first speaker or time", title)
+    return [_turn(name, parts) for name, parts in turns], notes
 
 
 class PlainLines:
@@ -168,14 +182,15 @@ class PlainLines:
         self._header: Block | None = None
 
     def turn(self, path: Path, number: int, text: str) -> Turn | None:
-        """Read the turn of a non-blank line; it has no words if the line is only a name, a time or a sound.
+        """Read the turn of a non-blank line; its text is empty if the line is only a name, a time or a sound.
 
-        None for a name with a time, the header of the next line.
+        Returns:
+            The turn; None for a header, a name with a time that belongs to the next line.
 
         Raises:
-            InputError: A time in brackets at its beginning cannot be read.
+            InputError: A time in brackets at the beginning of the line is invalid.
         """
-        if block := header((number, text.strip())):
+        if block := parse_header((number, text.strip())):
             self._header = block
             return None
         line = _line(path, number, text.strip())
@@ -183,45 +198,44 @@ class PlainLines:
             line = replace(line, speaker=block.name, start=block.start, end=block.end)
         self._header = None
         if line.speaker is None:
-            self._names.add(line.words)
-        name, words = (line.speaker, line.words) if line.speaker else split_name(line.words, self._names.accepted())
-        said = _time_in_words(line, words) if name else line
-        silent = line.notice or is_omitted(said.words) or is_sound(tidy(said.words))
-        return _turn(name, [replace(said, words="") if silent else said])
+            self._names.add(line.text)
+        name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, self._names.accepted())
+        parsed = _time_after_name(line, words) if name else line
+        silent = line.notice or is_omitted(parsed.text) or is_sound(tidy(parsed.text))
+        return _turn(name, [replace(parsed, text="") if silent else parsed])
 
 
 def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:
-    text, first = tidy(" ".join(line.words for line in lines)), lines[0]
+    text, first = tidy(" ".join(line.text for line in lines)), lines[0]
     return Turn(first.number, text, name, first.start, first.end, first.id, changed=first.changed)
 
 
-def _unnumbered(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tuple[int, str]], list[str]]:
-    """The lines without their numbers, where those count them and names that recur stand after them: a list has none.
+def _strip_numbers(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tuple[int, str]], list[str]]:
+    """Remove consecutive numbers before lines, if recurring names follow them; those of a numbered list stay.
 
-    Numbers without a point are some where every line has one.
+    Numbers without a full stop or bracket are only removed if every line has one.
     """
     found = [_NUMBER.match(text) for _, text in raw]
     numbers = [int(match[1] or match[2]) for match in found if match]
-    everywhere = all(found)
     if (
         len(numbers) < 2
         or not found[0]
         or numbers != list(range(numbers[0], numbers[0] + len(numbers)))
-        or not (everywhere or all(match[1] for match in found if match))
+        or not (all(found) or all(match[1] for match in found if match))
     ):
         return raw, []
     bare = [(n, text[match.end() :] if match else text) for (n, text), match in zip(raw, found, strict=True)]
-    names = Counter(begun.name for n, text in bare if (begun := find_candidate(_line(path, n, text).words)))
+    names = Counter(name.name for n, text in bare if (name := find_candidate(_line(path, n, text).text)))
     if max(names.values(), default=0) < 2:
         return raw, []
-    return bare, [f"numbers before the lines left out: {len(numbers)}"]
+    return bare, [f"line numbers ignored: {len(numbers)}"]
 
 
 def _lines(path: Path, number: int, text: str) -> list[_Line]:
     """Split a line at `>>`, which marks a change of speaker."""
     if ">>" not in text:
         return [_line(path, number, text)]
-    first, *others = changes_of_speaker(text)
+    first, *others = split_speaker_changes(text)
     lines = [_line(path, number, first)] if first else []
     return lines + [replace(_line(path, number, part), changed=True) for part in others]
 
@@ -257,30 +271,30 @@ def _named(line: str) -> bool:
     return found is not None and (found.shape == "plain" or is_capitalised(found.name))
 
 
-def _time_in_words(line: _Line, words: str) -> _Line:
-    """The line with the words after its name, and the time before these words, if any."""
+def _time_after_name(line: _Line, words: str) -> _Line:
+    """The line with the text after its name, and the time before this text, if any."""
     found = _BEFORE_WORDS.match(words) if line.start is None else None
     if found is None:
-        return replace(line, words=words)
+        return replace(line, text=words)
     try:
         start, end = _range(found[1])
     except ValueError:
-        return replace(line, words=words)
-    return replace(line, words=words[found.end() :], start=start, end=end)
+        return replace(line, text=words)
+    return replace(line, text=words[found.end() :], start=start, end=end)
 
 
-def _times(path: Path, number: int, said: str) -> tuple[float, float | None]:
+def _times(path: Path, number: int, text: str) -> tuple[float, float | None]:
     try:
-        return _range(said)
+        return _range(text)
     except ValueError:
         raise InputError(
-            f"{path}, line {number}: [{said}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
+            f"{path}, line {number}: [{text}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
         ) from None
 
 
-def _range(said: str) -> tuple[float, float | None]:
-    times = _RANGE.split(said.strip())
+def _range(text: str) -> tuple[float, float | None]:
+    times = _RANGE.split(text.strip())
     start, end = (parse_seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
     if start is None or (len(times) == 2 and end is None):
-        raise ValueError(said)
+        raise ValueError(text)
     return start, end

@@ -15,7 +15,7 @@ from sdt.formats.plain import read_plain
 from sdt.formats.subtitles import read_srt, read_webvtt
 from sdt.formats.tables import is_table, read_csv_table, read_json_lines
 from sdt.formats.transcript import Transcript, Turn, assemble
-from sdt.formats.unread import unread_json, unread_text
+from sdt.formats.unsupported import unsupported_json, unsupported_text
 from sdt.plugins import Registry
 
 _TIME = r"\d+:\d+[\d:.,]*"
@@ -23,18 +23,18 @@ _TIME = r"\d+:\d+[\d:.,]*"
 
 @dataclass(frozen=True)
 class Format:
-    """One line of the table of transcript formats.
+    """An entry of the table of transcript formats.
 
-    A package registers its own in the group `sdt.formats`, under the name of the format.
+    A package registers its formats in the entry point group `sdt.formats`, under their names.
     """
 
     name: str
     suffixes: tuple[str, ...]
     """The suffixes of its files, in lower case."""
-    is_this: Callable[[Decoded], bool]
-    """Whether a text has this format, by its first lines."""
+    matches: Callable[[Decoded], bool]
+    """Whether a text has this format, judged by its first lines."""
     certain: bool
-    """Whether `is_this` takes precedence over the suffix of the file."""
+    """Whether `matches` takes precedence over the suffix of the file."""
     read: Callable[[Path, Decoded], tuple[list[Turn], list[str]]]
     """Reads the turns, and notes for the user."""
 
@@ -52,7 +52,7 @@ def _is_srt(decoded: Decoded) -> bool:
     return any(cue.fullmatch(line) for line in _first_lines(decoded)[:2])
 
 
-def _is_cue_a_line(decoded: Decoded) -> bool:
+def _has_cue_per_line(decoded: Decoded) -> bool:
     return re.match(rf"{_TIME}\s*-->\s*{_TIME}\s", _first_lines(decoded)[0]) is not None
 
 
@@ -68,7 +68,7 @@ def _is_json_lines(decoded: Decoded) -> bool:
 _BUILTIN = (
     Format("vtt", (".vtt",), _is_webvtt, True, lambda path, decoded: read_webvtt(path, decoded.text)),
     Format("srt", (".srt",), _is_srt, True, lambda path, decoded: read_srt(path, decoded.text)),
-    Format("txt", (".txt",), _is_cue_a_line, True, lambda path, decoded: read_plain(path, decoded.text)),
+    Format("txt", (".txt",), _has_cue_per_line, True, lambda path, decoded: read_plain(path, decoded.text)),
     Format(
         "json",
         (".json",),
@@ -123,33 +123,33 @@ def read_transcript(path: Path, *, format: str | None = None, encoding: str | No
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file in it")
     decoded = decode(path, encoding)
-    reader = FORMATS[format] if format else recognise(path, decoded)
+    reader = FORMATS[format] if format else detect_format(path, decoded)
     if reader.name != "json":
         check_lines(path, decoded.text)
     turns, notes = reader.read(path, decoded)
     return assemble(path, turns, decoded.notes + notes)
 
 
-def recognise(path: Path, decoded: Decoded) -> Format:
+def detect_format(path: Path, decoded: Decoded) -> Format:
     """Detect the format of a file: by certain content, or else by its suffix, or else by its content.
 
     Raises:
         InputError: The format is known but not supported.
     """
-    title = unread_text(decoded.text) or unread_json(decoded.first_value)
+    title = unsupported_text(decoded.text) or unsupported_json(decoded.first_value)
     if title:
         raise InputError(
             f"{path}: contains {title}; this format is not supported, so convert it to txt, csv, jsonl, srt or vtt"
         )
     suffix = path.suffix.lower()
     for format in _BUILTIN:
-        if format.certain and format.is_this(decoded):  # a file .vtt without its first line looks like SRT
+        if format.certain and format.matches(decoded):  # a file .vtt without its first line looks like SRT
             return FORMATS["vtt"] if (format.name, suffix) == ("srt", ".vtt") else format
-    # Packages are asked only about suffixes that the formats of this program do not have.
-    ours = suffix in (*SUFFIXES, ".json")
-    formats = _BUILTIN if ours else tuple(FORMATS.values())
+    # Packages are only imported for suffixes that no built-in format has.
+    builtin = suffix in (*SUFFIXES, ".json")
+    formats = _BUILTIN if builtin else tuple(FORMATS.values())
     by_suffix = [format for format in formats if suffix in format.suffixes and suffix not in (".txt", ".json")]
-    likely = by_suffix or [format for format in formats if format.is_this(decoded)]
+    likely = by_suffix or [format for format in formats if format.matches(decoded)]
     return likely[0] if likely else FORMATS["txt"]
 
 
@@ -165,17 +165,17 @@ def read_transcripts(folder: Path, *, encoding: str | None = None) -> Transcript
     conversations: list[Conversation] = []
     clips: dict[tuple[str, str], Path] = {}
     notes: list[str] = []
-    for part in each_transcript(folder, encoding=encoding):
+    for part in iter_transcripts(folder, encoding=encoding):
         conversations += part.conversations
         clips |= part.clips
         notes += part.notes
     return Transcript(conversations, clips, notes)
 
 
-def each_transcript(folder: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
+def iter_transcripts(folder: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """Read the transcripts of a folder file by file; see `read_transcripts`."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: folder not found")
     suffixes = transcript_suffixes()
     files = sorted(file for file in folder.iterdir() if is_transcript(file, suffixes))
     if not files:
@@ -186,8 +186,8 @@ def each_transcript(folder: Path, *, encoding: str | None = None) -> Iterator[Tr
         for conversation in part.conversations:
             if conversation.id in origin:
                 raise InputError(
-                    f"{file}: the conversation {quoted(conversation.id)} is in {origin[conversation.id]} already; "
-                    "rename or remove one"
+                    f"{file}: conversation {quoted(conversation.id)} also occurs in {origin[conversation.id]}; rename "
+                    "or remove one"
                 )
             origin[conversation.id] = file.name
         yield part

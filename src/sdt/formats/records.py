@@ -1,4 +1,4 @@
-"""An utterance and its prediction as a JSON object."""
+"""Conversion of utterances and their predictions to JSON objects and flat rows."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from sdt.conversation import Prediction, Utterance
 from sdt.formats.words import word_records
 
 
-def utterance_record(prediction: Prediction, said: Utterance) -> dict[str, object]:
+def utterance_record(prediction: Prediction, utterance: Utterance) -> dict[str, object]:
     """The utterance, with `label`, `review` and `words` if set, and its prediction. Times are rounded to 1 ms."""
-    given = {name: value for name, value in (("label", said.label), ("review", said.review)) if value is not None}
+    annotation = {"label": utterance.label, "review": utterance.review}
     return {
         "conversation": prediction.conversation,
         "utterance": prediction.utterance,
-        "speaker": said.speaker,
-        "text": said.text,
-        "start": None if said.start is None else round(said.start, 3),
-        "end": None if said.end is None else round(said.end, 3),
-        **given,
+        "speaker": utterance.speaker,
+        "text": utterance.text,
+        "start": None if utterance.start is None else round(utterance.start, 3),
+        "end": None if utterance.end is None else round(utterance.end, 3),
+        **{name: value for name, value in annotation.items() if value is not None},
         **prediction_record(prediction),
-        **({"words": word_records(said.words)} if said.words else {}),
+        **({"words": word_records(utterance.words)} if utterance.words else {}),
     }
 
 
@@ -30,12 +30,12 @@ def prediction_record(prediction: Prediction) -> dict[str, object]:
     Missing modalities are None; emotion and probability are None for an utterance without modalities. `inferred` is
     included only if it is true, `branches` and `weights` only if the model has them.
     """
-    branches = {m: None if b is None else _shortened(b) for m, b in prediction.branches.items()}
-    weights = _shortened(prediction.weights)
+    branches = {m: None if b is None else _round_values(b) for m, b in prediction.branches.items()}
+    weights = _round_values(prediction.weights)
     return {
         "emotion": prediction.emotion,
-        "probability": _short(prediction.probability),
-        "probabilities": _shortened(prediction.probabilities),
+        "probability": _round(prediction.probability),
+        "probabilities": _round_values(prediction.probabilities),
         **({"branches": branches} if branches else {}),
         **({"weights": weights} if weights else {}),
         **({"inferred": True} if prediction.inferred else {}),
@@ -66,9 +66,9 @@ def flatten(record: dict[str, object]) -> dict[str, object]:
     return row
 
 
-def _shortened(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: _short(number) for name, number in numbers.items()}
+def _round_values(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: _round(number) for name, number in numbers.items()}
 
 
-def _short(number: float | None) -> float | None:
+def _round(number: float | None) -> float | None:
     return None if number is None else float(f"{number:.6g}")

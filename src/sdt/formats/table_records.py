@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.formats.csv_lines import detect_text
+from sdt.formats.csv_lines import read_text_detecting
 from sdt.formats.json_records import json_line
 
-_PIECE = 1 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 class Record(NamedTuple):
@@ -69,9 +69,9 @@ class RowRecords(Records):
 
     def between(self, first: int, end: int, line: int) -> Iterator[Record]:  # noqa: ARG002 - a row knows its line
         """The records between two positions."""
-        for place in range(first, end):
-            number, values = self._rows[place]
-            yield Record(number, dict(zip(self._names, values, strict=True)), place, place + 1)
+        for index in range(first, end):
+            number, values = self._rows[index]
+            yield Record(number, dict(zip(self._names, values, strict=True)), index, index + 1)
 
 
 class JsonRecords(Records):
@@ -89,7 +89,7 @@ class JsonRecords(Records):
         self._path = path
         self._decoded: bytes | None = None
         if encoding is not None or not _is_utf8(path):
-            text, self.notes = detect_text(path, encoding)
+            text, self.notes = read_text_detecting(path, encoding)
             self._decoded = text.encode("utf-8")
 
     def __iter__(self) -> Iterator[Record]:
@@ -122,8 +122,8 @@ def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                if "\0" in decoder.decode(piece):
+            while block := file.read(_BLOCK_BYTES):
+                if "\0" in decoder.decode(block):
                     return False
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:

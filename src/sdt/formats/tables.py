@@ -1,19 +1,19 @@
-"""CSV, TSV, JSON Lines and JSON arrays of utterances.
+"""Readers of transcripts in CSV, TSV, JSON Lines and JSON arrays: one record per utterance.
 
-| column         | what it holds                                                                           |
-|----------------|-----------------------------------------------------------------------------------------|
-| `text`         | what is said                                                                            |
-| `speaker`      | who speaks                                                                              |
-| `conversation` | the conversation's id; without the column the file is one conversation, named like it   |
-| `utterance`    | its id, unique in the conversation; else its number in it, from 0                       |
-| `order`        | a number that sorts the conversation's utterances; else the file's order                |
-| `start`, `end` | seconds, or HH:MM:SS.mmm                                                                |
-| `label`        | the emotion that a person or the corpus' annotation gives                               |
-| `review`       | `corrected` or `confirmed`: how the label came about where a person reviewed a prediction |
-| `media`        | the clip of this utterance alone; a relative path begins at the transcript's folder     |
+| column         | content                                                                                    |
+|----------------|--------------------------------------------------------------------------------------------|
+| `text`         | the transcribed text                                                                       |
+| `speaker`      | the name of the speaker                                                                    |
+| `conversation` | the id of the conversation; default: the name of the file                                  |
+| `utterance`    | the id of the utterance, unique in the conversation; default: its position, from 0         |
+| `order`        | a number that sorts the utterances of a conversation; default: the order of the file       |
+| `start`, `end` | seconds, or HH:MM:SS.mmm                                                                   |
+| `label`        | the annotated emotion                                                                      |
+| `review`       | `corrected` or `confirmed`, if `label` is the result of reviewing a prediction             |
+| `media`        | the clip of this utterance; a relative path is resolved against the folder of the transcript |
 
-None is required but `text`, `start` or `media`. The columns of MELD's annotation files are known by their own names.
-What `sdt predict` and the service's page wrote can be read again; the predictions in it are left aside.
+One of `text`, `start` and `media` is required. The column names of MELD's annotation are recognised. Files written by
+`sdt predict` and by the page of the service can be read again; their predictions are ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sdt.conversation import Review
 from sdt.errors import InputError, join_names, near_miss, quoted
 from sdt.files import resolve_beside
 from sdt.formats.columns import canonical_name, canonical_names, cell_number, cell_seconds, cell_text, check_columns
-from sdt.formats.csv_lines import delimiter_of, read_csv
+from sdt.formats.csv_lines import detect_delimiter, read_csv
 from sdt.formats.json_records import json_line, json_lines
 from sdt.formats.transcript import Turn, tidy
 from sdt.formats.words import read_words
@@ -47,7 +47,7 @@ MELD = {
     "EndTime": "end",
     "Emotion": "label",
 }
-"""MELD's names of columns; its utterances are in the order of their ids."""
+"""MELD's column names; its utterances are in the order of their ids."""
 _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
 DAY = 24 * 3600
 """Seconds."""
@@ -58,13 +58,13 @@ _Record = tuple[int, Mapping[str, object]]
 
 
 def is_meld(header: Sequence[str]) -> bool:
-    """Whether a CSV header is that of MELD's annotation."""
+    """Whether a CSV header is the header of MELD's annotation."""
     return {"Dialogue_ID", "Utterance_ID"} <= {name.strip() for name in header}
 
 
 def is_table(header: str) -> bool:
     """Whether a line is the header of a table of utterances."""
-    cells = [cell.strip().strip('"') for cell in header.split(delimiter_of(header))]
+    cells = [cell.strip().strip('"') for cell in header.split(detect_delimiter(header))]
     names = {canonical_name(cell) for cell in cells}
     return is_meld(cells) or (
         len(cells) > 1 and "text" in names and (bool({"speaker", "utterance"} & names) or {"start", "end"} <= names)
@@ -72,30 +72,34 @@ def is_table(header: str) -> bool:
 
 
 def read_csv_table(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
-    """The turns of a CSV or TSV file, and notes.
+    """Read the turns of a CSV or TSV file, and notes.
 
     Raises:
-        InputError: See `read_csv`; a column is misspelt; or a value is not what its column holds.
+        InputError: The file is damaged, a column is misspelt, or a value is invalid; see `read_csv`.
     """
     header, *lines = read_csv(path, encoding=encoding)
     names = [tidy(name) for name in header.cells]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{path}: the column {quoted(name)} occurs twice")
+            raise InputError(f"{path}: column {quoted(name)} occurs twice")
     return _turns(path, names, [(line.number, dict(zip(names, line.cells, strict=True))) for line in lines])
 
 
 def read_json_lines(path: Path, encoding: str) -> tuple[list[Turn], list[str]]:
-    """The turns of a JSON Lines file, and notes.
+    """Read the turns of a JSON Lines file, and notes.
 
     Raises:
-        InputError: A line is not a JSON object; a key is misspelt; or a value is not what its key holds.
+        InputError: A line is not a JSON object, a key is misspelt, or a value is invalid.
     """
     return read_records(path, list(json_lines(path, encoding=encoding)))
 
 
 def read_records(path: Path, records: Sequence[_Record]) -> tuple[list[Turn], list[str]]:
-    """The turns of JSON objects, each with its line or number, and notes.
+    """Convert JSON objects to turns, and notes.
+
+    Args:
+        path: The file, for error messages.
+        records: The line or number of each object, and the object.
 
     Raises:
         InputError: See `read_json_lines`.
@@ -104,7 +108,7 @@ def read_records(path: Path, records: Sequence[_Record]) -> tuple[list[Turn], li
 
 
 def read_json_line(path: Path, line: int, text: str) -> Turn:
-    """The turn of one line of JSON Lines, whatever stands before and after it; its `order` says nothing.
+    """Read the turn of a single line of JSON Lines; its `order` is ignored.
 
     Raises:
         InputError: See `read_json_lines`; the message names the line.
@@ -113,8 +117,8 @@ def read_json_line(path: Path, line: int, text: str) -> Turn:
     try:
         (turn,), _ = _turns(path, list(record), [(line, record)])
     except InputError as error:
-        said = str(error).removeprefix(f"{path}: ")
-        raise InputError(said if said.startswith(f"{path}, ") else f"{path}, line {line}: {said}") from None
+        message = str(error).removeprefix(f"{path}: ")
+        raise InputError(message if message.startswith(f"{path}, ") else f"{path}, line {line}: {message}") from None
     return turn
 
 
@@ -125,8 +129,8 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
             (line, {MELD.get(name, name): value for name, value in row.items()} | {"order": row.get("Utterance_ID")})
             for line, row in records
         ]
-    names, records = _own_names(names, records)
-    records, notes = _in_seconds(names, records)
+    names, records = _rename_columns(names, records)
+    records, notes = _convert_times(names, records)
     predicted = set(_PREDICTED) <= set(names)
     known = [n for n in names if n in COLUMNS] if predicted else [n for n in names if n != WORDS]
     ignored = check_columns(path, known, columns=COLUMNS, required=())
@@ -134,36 +138,36 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
     if predicted and "corrected" in names and "review" not in names:
-        records, repeated = _reviewed(path, records)
+        records, repeated = _add_reviews(path, records)
     ordered: dict[str | None, list[tuple[float, Turn]]] = {}
     for line, record in records:
         order, turn = _turn(path, line, record)
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns left aside: {join_names(ignored[:12])}"] if ignored else []
+    notes += [f"columns ignored: {join_names(ignored[:12])}"] if ignored else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
-        notes.append(f"labels left aside that only repeat the model's emotion: {repeated}")
+        notes.append(f"labels ignored that only repeat the prediction: {repeated}")
     if bare := sum(bool(record.get("review")) and not record.get("label") for _, record in records):
-        notes.append(f"reviews without a label left aside: {bare}")
+        notes.append(f"reviews without a label ignored: {bare}")
     if len(turns) < len(records):
-        notes.append(f"repeated lines left out: {len(records) - len(turns)}")
+        notes.append(f"repeated lines ignored: {len(records) - len(turns)}")
     return turns, notes
 
 
-def _own_names(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
-    """Columns called `Text`, `SPEAKER` or `Start Time` under their own names."""
-    called = canonical_names(names, COLUMNS)
-    if called:
-        records = [(line, {called.get(name, name): value for name, value in row.items()}) for line, row in records]
-    return [called.get(name, name) for name in names], records
+def _rename_columns(names: Sequence[str], records: Sequence[_Record]) -> tuple[list[str], Sequence[_Record]]:
+    """Rename columns such as `Text`, `SPEAKER` or `Start Time` to their canonical names."""
+    canonical = canonical_names(names, COLUMNS)
+    if canonical:
+        records = [(line, {canonical.get(name, name): value for name, value in row.items()}) for line, row in records]
+    return [canonical.get(name, name) for name in names], records
 
 
-def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], int]:
-    """What older versions of the service's page saved: every row has a label, and says whether it is `corrected`.
+def _add_reviews(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], int]:
+    """Convert files of older versions of the service's page, which have a column `corrected` instead of `review`.
 
     Returns:
-        The records, with a review where a person corrected the label and without a label where it is the model's; and
-        how many of these there are.
+        The records, with a review if a reviewer corrected the label, and without a label if it repeats the prediction;
+        and the number of the latter.
     """
     reviewed: list[_Record] = []
     repeated = 0
@@ -173,7 +177,7 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
         if corrected.casefold() == "true":
             added = {"review": "corrected"}
         elif corrected.casefold() != "false":
-            raise InputError(f"{path}, line {line}: corrected {quoted(corrected)} is neither true nor false")
+            raise InputError(f"{path}, line {line}: corrected {quoted(corrected)} is invalid; expected true or false")
         elif label == emotion:
             added = {"label": None}
             repeated += 1
@@ -181,11 +185,12 @@ def _reviewed(path: Path, records: Sequence[_Record]) -> tuple[list[_Record], in
     return reviewed, repeated
 
 
-def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
-    """Times in seconds, where all are milliseconds, as in Whisper's tables, or end with frames, as in Premiere's.
+def _convert_times(names: Sequence[str], records: Sequence[_Record]) -> tuple[Sequence[_Record], list[str]]:
+    """Convert times to seconds, if all are milliseconds (Whisper's tables) or end with frames (Premiere's tables).
 
-    Whole numbers are milliseconds where a character would take 25 seconds or more if they were not: speech has neither
-    such pauses nor 40 characters per second. Without words, if the recording would otherwise exceed a day.
+    Integers are milliseconds if, read as seconds, they would give more than 25 seconds per character of text: speech
+    is neither that slow nor faster than 40 characters per second. Without text, they are milliseconds if the recording
+    would otherwise exceed a day.
     """
     timed = [column for column in ("start", "end") if column in names]
     values = ([row.get(column) for column in timed] for _, row in records)
@@ -194,15 +199,14 @@ def _in_seconds(names: Sequence[str], records: Sequence[_Record]) -> tuple[Seque
     if not cells or len(timed) < 2:
         return records, []
     if all(map(_FRAMES.fullmatch, cells)):
-        note = "times end with frames, whose rate the file does not say: read as whole seconds"
+        note = "times end with frames of unknown rate: read as whole seconds"
         return [(line, _whole_seconds(row)) for line, row in records], [note]
     if all(cell.isascii() and cell.isdigit() and len(cell) < 12 for cell in cells):
         length = sum(int(end) - int(start) for start, end in spans if start and end)
         characters = sum(len(str(row.get("text") or "").strip()) for _, row in records)
         if length > 25 * characters if characters else max(map(int, cells)) > DAY:
-            return [(line, {**row, **{c: _thousandth(row.get(c)) for c in timed}}) for line, row in records], [
-                "times are milliseconds"
-            ]
+            converted = [(line, {**row, **{c: _milliseconds(row.get(c)) for c in timed}}) for line, row in records]
+            return converted, ["times are milliseconds"]
     return records, []
 
 
@@ -211,13 +215,14 @@ def _whole_seconds(row: Mapping[str, object]) -> Mapping[str, object]:
     return {**row, "start": start, "end": end if end > start else ""}
 
 
-def _thousandth(cell: object) -> object:
+def _milliseconds(cell: object) -> object:
+    """The time in a cell in seconds."""
     text = str(cell).strip() if cell is not None else ""
     return int(text) / 1000 if text else None
 
 
 def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
-    """The turns of a conversation in their order, lines that merely repeat another left out."""
+    """Sort the turns of a conversation, and remove repeated lines."""
     seen: dict[str, Turn] = {}
     turns = []
     for _, turn in sorted(rows, key=lambda row: row[0]):
@@ -226,35 +231,34 @@ def _sorted(path: Path, rows: Sequence[tuple[float, Turn]]) -> list[Turn]:
             turns.append(turn)
         elif replace(before, line=turn.line) != turn:
             raise InputError(
-                f"{path}, line {turn.line}: utterance {quoted(turn.id)} is in line {before.line} already, with other "
-                "values"
+                f"{path}, line {turn.line}: utterance {quoted(turn.id)} repeats line {before.line} with other values"
             )
     return turns
 
 
 def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, Turn]:
-    """The turn of a line, and the number that sorts it."""
+    """The turn of a line, and its sort key."""
     where = f"{path}, line {line}"
     cells = {name: cell_text(where, name, _repaired(name, record.get(name))) for name in COLUMNS}
-    said = {name: tidy(cell) or None if cell else None for name, cell in cells.items()}
-    order = cell_number(where, "order", said["order"])
+    values = {name: tidy(cell) or None if cell else None for name, cell in cells.items()}
+    order = cell_number(where, "order", values["order"])
     return math.inf if order is None else order, Turn(
         line=line,
-        text=said["text"],
-        speaker=said["speaker"],
-        start=cell_seconds(where, "start", said["start"]),
-        end=cell_seconds(where, "end", said["end"]),
-        id=said["utterance"],
-        label=said["label"],
-        clip=resolve_beside(path, said["media"]) if said["media"] else None,
-        conversation=said["conversation"],
-        review=_review(where, said["review"]) if said["label"] else None,
+        text=values["text"],
+        speaker=values["speaker"],
+        start=cell_seconds(where, "start", values["start"]),
+        end=cell_seconds(where, "end", values["end"]),
+        id=values["utterance"],
+        label=values["label"],
+        clip=resolve_beside(path, values["media"]) if values["media"] else None,
+        conversation=values["conversation"],
+        review=_review(where, values["review"]) if values["label"] else None,
         words=read_words(where, words) if isinstance(words := record.get(WORDS), list) else (),
     )
 
 
 def _review(where: str, text: str | None) -> Review | None:
-    """The review in a cell; None for an empty one."""
+    """The review in a cell; None for an empty cell."""
     known: tuple[Review, ...] = get_args(Review)
     found = next((review for review in known if text and review == text.casefold()), None)
     if text and found is None:
@@ -263,7 +267,7 @@ def _review(where: str, text: str | None) -> Review | None:
 
 
 def _repaired(column: str, value: object) -> object:
-    """Text repaired before blanks are trimmed, since U+0085 was an ellipsis; times as text, so that NaN is none."""
+    """Repair text before white space is trimmed, since U+0085 was an ellipsis; format times, so that NaN is invalid."""
     if isinstance(value, str):
         return repair_windows1252(value)
     return str(value) if isinstance(value, float) and column in ("start", "end") else value

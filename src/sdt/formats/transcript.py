@@ -1,4 +1,4 @@
-"""The result of every reader: turns of a file, which `assemble` turns into conversations."""
+"""Turns, the common output of all readers of transcripts, and their assembly to conversations."""
 
 from __future__ import annotations
 
@@ -72,19 +72,18 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
         InputError: There are no turns, two turns have the same id, or a turn ends before it starts.
     """
     if not turns:
-        raise InputError(f"{path}: no utterances in this file{'; '.join(['', *notes])}")
+        raise InputError(f"{path}: the file has no utterances{'; '.join(['', *notes])}")
     notes = list(notes)
     groups: dict[str, list[Turn]] = {}
     for turn in turns:
         if turn.start is not None and turn.end is not None and turn.end < turn.start:
-            raise InputError(f"{path}, line {turn.line}: end {turn.end} comes before start {turn.start}")
+            raise InputError(f"{path}, line {turn.line}: end {turn.end} is before start {turn.start}")
         groups.setdefault(path.stem if turn.conversation is None else turn.conversation, []).append(turn)
     clips: dict[tuple[str, str], Path] = {}
     conversations = []
     for name, group in groups.items():
         utterances: dict[str, Utterance] = {}
-        ended = _ends(group)
-        for number, (turn, speaker) in enumerate(zip(ended, _speakers(group), strict=True)):
+        for number, (turn, speaker) in enumerate(zip(_fill_ends(group), _fill_speakers(group), strict=True)):
             id_ = str(number) if turn.id is None else turn.id
             if id_ in utterances:
                 raise InputError(
@@ -101,8 +100,8 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
     return Transcript(conversations, clips, [f"{path.name}: {note}" for note in notes])
 
 
-def _speakers(turns: Sequence[Turn]) -> list[str]:
-    """Who speaks each turn of a conversation."""
+def _fill_speakers(turns: Sequence[Turn]) -> list[str]:
+    """The speaker of each turn of a conversation; see `assemble`."""
     named = {turn.speaker for turn in turns}
     new = (name for n in itertools.count(1) if (name := f"Speaker {n}") not in named)
     speakers: list[str] = []
@@ -115,62 +114,54 @@ def _speakers(turns: Sequence[Turn]) -> list[str]:
     return speakers
 
 
-def _ends(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns of a conversation, those with a beginning alone lasting until the next one begins."""
-    ended = list(turns)
-    for place, (turn, following) in enumerate(itertools.pairwise(turns)):
+def _fill_ends(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns of a conversation; a turn with a start but no end lasts until the start of the next one."""
+    filled = list(turns)
+    for index, (turn, following) in enumerate(itertools.pairwise(turns)):
         if turn.start is not None and turn.end is None and following.start is not None:
-            ended[place] = replace(turn, end=following.start if following.start > turn.start else None)
-    return ended
+            filled[index] = replace(turn, end=following.start if following.start > turn.start else None)
+    return filled
 
 
 def _speaker_notes(turns: Sequence[Turn], groups: Mapping[str, Sequence[Turn]]) -> list[str]:
-    told = [group for group in groups.values() if any(turn.speaker or turn.changed for turn in group)]
-    if not told:
-        whose = "one speaker" if len(groups) == 1 else "one speaker in each conversation"
-        return [f"no speaker is named: all {len(turns)} utterances are taken to be of {whose}"]
+    named = [group for group in groups.values() if any(turn.speaker or turn.changed for turn in group)]
+    if not named:
+        one = "one speaker" if len(groups) == 1 else "one speaker per conversation"
+        count = "the utterance is" if len(turns) == 1 else f"all {len(turns)} utterances are"
+        return [f"no speaker names found: {count} assigned to {one}"]
     notes = []
-    if nameless := len(groups) - len(told):
-        notes.append(f"{nameless} of {len(groups)} conversations name no speaker: each is taken to have one")
+    if unnamed := len(groups) - len(named):
+        notes.append(f"{unnamed} of {len(groups)} conversations have no speaker names: one speaker is assumed for each")
     if changed := sum(turn.changed and not turn.speaker for turn in turns):
-        notes.append(
-            f"changes of speaker without a name: {changed}; each is taken to be to who spoke before the last one"
-        )
-    if carried := sum(not (turn.speaker or turn.changed) for group in told for turn in group):
-        notes.append(f"{carried} of {len(turns)} utterances name no speaker: taken to be of who spoke before")
+        notes.append(f"changes of speaker without a name: {changed}; assigned to the speaker before the previous one")
+    if carried := sum(not (turn.speaker or turn.changed) for group in named for turn in group):
+        notes.append(f"{carried} of {len(turns)} utterances have no speaker name: assigned to the previous speaker")
     return notes
 
 
 def _time_notes(groups: Mapping[str, Sequence[Turn]]) -> list[str]:
-    unordered, overlapping, endless = [], [], []
+    unordered, overlapping, without_end = [], [], []
     for turns in groups.values():
         for turn, following in itertools.pairwise(turns):
             if turn.start is None or following.start is None:
                 continue
             if turn.end is None:
-                endless.append(turn.line)
+                without_end.append(turn.line)
             if following.start < turn.start:
                 unordered.append(following.line)
-            elif (
-                turn.end is not None
-                and following.start < turn.end
-                and (turn.start, turn.end)
-                != (
-                    following.start,
-                    following.end,
-                )
-            ):
+                continue
+            same = (turn.start, turn.end) == (following.start, following.end)  # several speakers of one cue
+            if turn.end is not None and turn.start <= following.start < turn.end and not same:
                 overlapping.append(following.line)
     notes = []
-    if endless:
-        notes.append(f"{_count(endless)} without an end: taken to last until the next one begins")
+    if without_end:
+        notes.append(f"utterances without an end: {_count(without_end)}; each lasts until the next one starts")
     if unordered:
-        notes.append(f"{_count(unordered)} before the one above: the order of the file is kept")
+        notes.append(f"utterances that start before the previous one: {_count(unordered)}; order of the file kept")
     if overlapping:
-        notes.append(f"{_count(overlapping)} before the one above ends: the times are kept")
+        notes.append(f"utterances that overlap the previous one: {_count(overlapping)}; times kept")
     return notes
 
 
 def _count(lines: Sequence[int]) -> str:
-    number = "1 utterance begins" if len(lines) == 1 else f"{len(lines)} utterances begin"
-    return f"{number} (line {lines[0]}{', ...' if len(lines) > 1 else ''})"
+    return f"{len(lines)}, first in line {lines[0]}"

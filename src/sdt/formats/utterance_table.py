@@ -1,15 +1,15 @@
-"""Tables of utterances in CSV, JSON or Parquet files; errors name the line.
+"""Reader of tables of utterances in CSV, JSON or Parquet files.
 
 | column         |          | content                                                                 |
 |----------------|----------|-------------------------------------------------------------------------|
 | `conversation` | required | the id of the conversation                                              |
 | `speaker`      | required | the name of the speaker                                                 |
 | `label`        | required | the emotion; empty without annotation                                   |
-| `utterance`    |          | its id, unique in the conversation; else its number in it, from 0       |
-| `order`        |          | a number that sorts the conversation's utterances; else the file's order |
-| `split`        |          | `train`, `dev` (`val`, `valid`, `validation`) or `test`, the same in    |
-|                |          | all of a conversation                                                   |
-| `text`         |          | the words                                                               |
+| `utterance`    |          | the id, unique in the conversation; default: the position, from 0       |
+| `order`        |          | a number that sorts the utterances; default: the order of the file      |
+| `split`        |          | `train`, `dev` or `test`, or an alias (`val`, `validation`); the same   |
+|                |          | for all utterances of a conversation                                    |
+| `text`         |          | the transcribed text                                                    |
 | `start`, `end` |          | seconds, or HH:MM:SS.mmm                                                |
 | `media`        |          | the recording, relative to the folder of the table; if several          |
 |                |          | utterances name the same file, `start` and `end` select a part          |
@@ -28,22 +28,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdt.errors import InputError, near_miss, quoted
+from sdt.errors import InputError, quoted
 from sdt.formats import parquet
 from sdt.formats.columns import canonical_names, cell_number, cell_seconds, cell_text, check_columns
-from sdt.formats.csv_lines import detect_text, read_csv
+from sdt.formats.csv_lines import read_csv, read_text_detecting
 from sdt.formats.json_records import json_array
 from sdt.formats.table_records import JsonRecords, Records, RowRecords
-from sdt.splits import SPLITS, split_named
+from sdt.splits import parse_split, unknown_split
 
 REQUIRED = ("conversation", "speaker", "label")
 OPTIONAL = ("utterance", "order", "split", "text", "start", "end", "media")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 JSON_LINES = (".jsonl", ".ndjson")
 JSON_ARRAY = ".json"
-_MOST_FORMS = 1000
+_MAX_CACHED = 1000
 """The number of different sets of JSON keys in the cache."""
-_NOTHING: dict[str, str | None] = dict.fromkeys(COLUMNS)
+_EMPTY: dict[str, str | None] = dict.fromkeys(COLUMNS)
 
 
 class Row(NamedTuple):
@@ -84,7 +84,7 @@ class UtteranceFile:
         self._names: dict[tuple[str, ...], dict[str, str]] = {}
         found: dict[str, None] = {}
         numbers: dict[str | None, int] = {}
-        of, stretches = array("q"), array("q")  # for each stretch: conversation; start, end, line, record
+        of, ranges = array("q"), array("q")  # of each range of records: conversation; start, end, line, record
         size, last = 0, -1
         for record in records:
             values = self._canonical(record.values)
@@ -95,9 +95,9 @@ class UtteranceFile:
             id = cell_text(f"{path}, line {record.line}", "conversation", value)
             if (this := numbers.setdefault(id, len(numbers))) != last:
                 of.append(this)
-                stretches.extend((record.first, record.end, record.line, size))
+                ranges.extend((record.first, record.end, record.line, size))
                 last = this
-            stretches[-3] = record.end
+            ranges[-3] = record.end
             size += 1
         if not size:
             raise InputError(f"{path}: no utterances")
@@ -107,7 +107,7 @@ class UtteranceFile:
         self.conversations: tuple[str, ...] = tuple(id or "" for id in numbers)
         """The conversation ids, in the order of their first line."""
         order = np.argsort(np.array(of, dtype=np.int64), kind="stable")
-        self._stretches = np.array(stretches, dtype=np.int64).reshape(-1, 4)[order]  # by conversation
+        self._ranges = np.array(ranges, dtype=np.int64).reshape(-1, 4)[order]  # by conversation
         self._bounds = np.searchsorted(np.array(of, dtype=np.int64)[order], np.arange(len(numbers) + 1))
 
     def rows(self, conversation: int) -> list[Row]:
@@ -117,8 +117,8 @@ class UtteranceFile:
             InputError: A value is invalid, two rows have the same order or id, or the rows are in different splits.
         """
         rows = []
-        stretches = self._stretches[self._bounds[conversation] : self._bounds[conversation + 1]]
-        for first, end, line, before in stretches.tolist():
+        ranges = self._ranges[self._bounds[conversation] : self._bounds[conversation + 1]]
+        for first, end, line, before in ranges.tolist():
             found = self._records.between(first, end, line)
             rows += [
                 _row(self.path, record.line, self._canonical(record.values), before + n)
@@ -130,11 +130,11 @@ class UtteranceFile:
         """The values of a record by canonical column names."""
         names = tuple(values)
         if names not in self._names:
-            if len(self._names) > _MOST_FORMS:
+            if len(self._names) > _MAX_CACHED:
                 self._names.clear()
             self._names[names] = canonical_names(names, COLUMNS)
-        called = self._names[names]
-        return {called.get(name, name): value for name, value in values.items()} if called else values
+        canonical = self._names[names]
+        return {canonical.get(name, name): value for name, value in values.items()} if canonical else values
 
 
 def is_utterance_table(header: Sequence[str]) -> bool:
@@ -142,7 +142,7 @@ def is_utterance_table(header: Sequence[str]) -> bool:
     return {"conversation", "speaker"} <= {*header, *canonical_names(header, COLUMNS).values()}
 
 
-def nearly_utterance_table(header: Sequence[str]) -> bool:
+def resembles_utterance_table(header: Sequence[str]) -> bool:
     """Whether most of the required columns exist, possibly misspelt."""
     names = [name.lower() for name in header]
     return sum(bool(difflib.get_close_matches(column, names, n=1, cutoff=0.75)) for column in REQUIRED) > 1
@@ -164,7 +164,7 @@ def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFil
     notes: Sequence[str] = ()
     rows: list[tuple[int, Sequence[object]]]
     if suffix == JSON_ARRAY:
-        text, notes = detect_text(path, encoding)
+        text, notes = read_text_detecting(path, encoding)
         records = list(json_array(path, text))
         names = list(dict.fromkeys(name for _, record in records for name in record))
         rows = [(line, [record.get(name) for name in names]) for line, record in records]
@@ -181,7 +181,7 @@ def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFil
                 line.cells[own.index("order")] = line.cells[own.index("order")].replace(",", ".")
     for name in filter(None, names):
         if names.count(name) > 1:
-            raise InputError(f"{path}: the column {quoted(name)} occurs twice")
+            raise InputError(f"{path}: column {quoted(name)} occurs twice")
     if not rows:
         check_columns(path, names, columns=COLUMNS, required=REQUIRED)
     return UtteranceFile(path, RowRecords(names, rows, notes))
@@ -189,7 +189,7 @@ def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFil
 
 def utterance_ids(rows: Sequence[Row]) -> list[str]:
     """The ids of the utterances of a conversation: those of the file, or their numbers."""
-    return [row.utterance or str(place) for place, row in enumerate(rows)]
+    return [row.utterance or str(position) for position, row in enumerate(rows)]
 
 
 def sort_rows(path: Path, rows: list[Row]) -> list[Row]:
@@ -198,48 +198,51 @@ def sort_rows(path: Path, rows: list[Row]) -> list[Row]:
     Raises:
         InputError: Two rows have the same order or id, only some have an order, or they are in different splits.
     """
-    places: dict[float, int] = {}
-    said = next((row for row in rows if row.split is not None), None)
+    lines: dict[float, int] = {}
+    first = next((row for row in rows if row.split is not None), None)
     for row in rows:
         if (row.order is None) != (rows[0].order is None):
             empty = row if row.order is None else rows[0]
-            raise InputError(f"{path}, line {empty.line}: order is empty, but not in all of {quoted(row.conversation)}")
-        if row.order is not None and places.setdefault(row.order, row.line) != row.line:
             raise InputError(
-                f"{path}, line {row.line}: order {row.order:g} in conversation {quoted(row.conversation)} stands "
-                f"already in line {places[row.order]}"
+                f"{path}, line {empty.line}: order is empty, but other utterances of conversation "
+                f"{quoted(row.conversation)} have one"
             )
-        if said and row.split not in (None, said.split):
+        if row.order is not None and lines.setdefault(row.order, row.line) != row.line:
+            raise InputError(
+                f"{path}, line {row.line}: order {row.order:g} in conversation {quoted(row.conversation)} is already "
+                f"used in line {lines[row.order]}"
+            )
+        if first and row.split not in (None, first.split):
             raise InputError(
                 f"{path}, line {row.line}: conversation {quoted(row.conversation)} is in split {quoted(row.split)} "
-                f"here and in {quoted(said.split)} in line {said.line}; one conversation belongs to one split"
+                f"here, but in {quoted(first.split)} in line {first.line}; a conversation belongs to one split"
             )
     rows = sorted(rows, key=lambda row: row.order or 0)
     ids: dict[str, int] = {}
     for row, id in zip(rows, utterance_ids(rows), strict=True):
         if ids.setdefault(id, row.line) != row.line:
             raise InputError(
-                f"{path}, line {row.line}: utterance {quoted(id)} of conversation {quoted(row.conversation)} stands "
-                f"already in line {ids[id]}"
+                f"{path}, line {row.line}: utterance {quoted(id)} of conversation {quoted(row.conversation)} is "
+                f"already used in line {ids[id]}"
             )
     return rows
 
 
 def _row(path: Path, line: int, values: Mapping[str, object], number: int) -> Row:
     where = f"{path}, line {line}"
-    text = _NOTHING | {name: cell_text(where, name, value) for name, value in values.items() if name in _NOTHING}
+    text = _EMPTY | {name: cell_text(where, name, value) for name, value in values.items() if name in _EMPTY}
     conversation, speaker = text["conversation"], text["speaker"]
     if conversation is None or speaker is None:
         raise InputError(f"{where}: {'conversation' if conversation is None else 'speaker'} is empty")
     split = None
-    if text["split"] is not None and (split := split_named(text["split"])) is None:
-        raise InputError(f"{where}: split {quoted(text['split'])} is unknown{near_miss(text['split'], SPLITS)}")
+    if text["split"] is not None and (split := parse_split(text["split"])) is None:
+        raise InputError(f"{where}: {unknown_split(text['split'])}")
     label = text["label"]
     if label is not None and label.casefold() in ("nan", "<na>"):  # missing values of pandas and numpy
         label = None
     start, end = cell_seconds(where, "start", text["start"]), cell_seconds(where, "end", text["end"])
     if start is not None and end is not None and end < start:
-        raise InputError(f"{where}: end {end} comes before start {start}")
+        raise InputError(f"{where}: end {end} is before start {start}")
     return Row(
         line=line,
         number=number,

@@ -161,10 +161,10 @@ class _Sound:
 
     def joined(self) -> Samples:
         """[channels, n], with silence between the pieces."""
-        place, last = self.pieces[-1]
-        whole = np.zeros((last.shape[0], place + last.shape[1]), dtype=np.float32)
-        for place, piece in self.pieces:
-            whole[:, place : place + piece.shape[1]] = piece
+        first, last = self.pieces[-1]
+        whole = np.zeros((last.shape[0], first + last.shape[1]), dtype=np.float32)
+        for first, piece in self.pieces:
+            whole[:, first : first + piece.shape[1]] = piece
         return whole
 
 
@@ -200,7 +200,7 @@ def _read_sound(path: Path, start: float, length: float, *, seek: bool) -> _Soun
             elif stamp is not None and stamp - place / sound.rate > GAP:
                 place = round(stamp * sound.rate)
             if (frame.sample_rate, piece.shape[0]) != (sound.rate, channels):
-                raise MediaProblem("its sound changes its format midway")
+                raise MediaProblem("its audio format changes within the file")
             inside = piece[:, max(0, -place) : max(0, size - place)]
             if inside.shape[1]:
                 sound.pieces.append((max(0, place), inside))

@@ -85,10 +85,14 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     try:
         import av
     except ImportError:
-        raise MissingDependencyError("media files need PyAV; install it with: pip install 'sdt-erc[media]'") from None
+        raise MissingDependencyError(
+            "decoding media files requires PyAV; install it with: pip install 'sdt-erc[media]'"
+        ) from None
     # The methods of Path raise errors for impossible file names.
     if not os.path.isfile(path):  # noqa: PTH113
-        raise MediaProblem("not a file" if os.path.exists(path) else "no such file")  # noqa: PTH110
+        if os.path.exists(path):  # noqa: PTH110
+            raise MediaProblem("not a file")
+        raise MediaProblem(f"file not found in {path.parent}")  # the summary of problems groups them by this reason
     if not path.stat().st_size:
         raise MediaProblem("an empty file")
     av.logging.set_level(None)  # suppress the messages of libav about damaged files

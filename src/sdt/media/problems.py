@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-REASONS, PLACES = 6, 5
+MAX_REASONS, MAX_UTTERANCES = 6, 5
 """The largest number of reasons in a summary, and of utterances for each."""
 
 
@@ -21,7 +21,7 @@ class Tally:
         self.count = 0
         self.first = ""
         """The first problem, or an empty string."""
-        self._places: dict[str, list[str]] = {}
+        self._utterances: dict[str, list[str]] = {}
         """Reason to the first utterances with it."""
         self._counts: Counter[str] = Counter()
         self.add(problems)
@@ -29,21 +29,21 @@ class Tally:
     def add(self, problems: Iterable[str]) -> None:
         """Count more problems."""
         for problem in problems:
-            place, _, reason = problem.partition(": ")
+            utterance, _, reason = problem.partition(": ")
             self.first = self.first or problem
             self.count += 1
             self._counts[reason] += 1
-            places = self._places.setdefault(reason, [])
-            if len(places) < PLACES:
-                places.append(place)
+            first = self._utterances.setdefault(reason, [])
+            if len(first) < MAX_UTTERANCES:
+                first.append(utterance)
 
     def line(self, modality: str, utterances: int) -> str:
         """See `summarise_missing`."""
         reasons = [
-            f"{reason} ({_abridged(places, self._counts[reason])})"
-            for reason, places in itertools.islice(self._places.items(), REASONS)
+            f"{reason} ({_abridge(first, self._counts[reason])})"
+            for reason, first in itertools.islice(self._utterances.items(), MAX_REASONS)
         ]
-        why = _abridged(reasons, len(self._places))
+        why = _abridge(reasons, len(self._utterances))
         return f"{modality}: missing for {self.count} of {utterances} utterances: {why}"
 
 
@@ -57,11 +57,11 @@ def summarise_missing(modality: str, problems: Sequence[str], utterances: int) -
     return Tally(problems).line(modality, utterances)
 
 
-def summarise(items: Sequence[str], most: int = PLACES) -> str:
+def summarise(items: Sequence[str], most: int = MAX_UTTERANCES) -> str:
     """The first items, and the number of the others."""
-    return _abridged(items[:most], len(items))
+    return _abridge(items[:most], len(items))
 
 
-def _abridged(first: Sequence[str], count: int) -> str:
+def _abridge(first: Sequence[str], count: int) -> str:
     rest = f" and {count - len(first)} more" if count > len(first) else ""
     return ", ".join(first) + rest

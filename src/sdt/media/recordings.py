@@ -28,22 +28,22 @@ from sdt.media.clip import Clip, MediaProblem, open_media
 from sdt.media.problems import summarise
 
 # fmt: off
-SOUND = (
+AUDIO = (
     "wav", "w64", "flac", "aif", "aiff", "au", "caf", "wv", "ape", "tta", "ogg", "oga", "opus", "weba", "mka",
     "mp3", "m4a", "m4b", "aac", "wma", "ac3", "eac3", "mp2", "spx", "amr", "awb",
 )
 """Suffixes of audio files, in the order of their quality."""
-FILM = (
+VIDEO = (
     "mp4", "mkv", "mov", "webm", "avi", "m4v", "ts", "mts", "m2ts", "m2t", "mxf", "mpg", "mpeg", "vob", "dv",
     "flv", "f4v", "wmv", "asf", "ogv", "3gp", "3g2",
 )
 """Suffixes of files that can contain sound and pictures."""
 # fmt: on
-_SOUND_FIRST = (*SOUND, *FILM)
-_FILM_FIRST = (*FILM, *SOUND)
+_AUDIO_FIRST = (*AUDIO, *VIDEO)
+_VIDEO_FIRST = (*VIDEO, *AUDIO)
 
 
-OPENED = 20
+MAX_OPENED = 20
 """The number of video files that are opened to check for pictures."""
 
 
@@ -57,13 +57,13 @@ class Recordings:
     """Notes for the user, one line each: recordings of the folder without an utterance."""
 
     @property
-    def has_pictures(self) -> bool:
-        """Whether any recording has pictures; see `any_pictures`."""
-        return any_pictures(clip.path for clips in self.clips.values() for clip in clips)
+    def has_video(self) -> bool:
+        """Whether any recording has a video track; see `any_video`."""
+        return any_video(clip.path for clips in self.clips.values() for clip in clips)
 
     def clip(self, conversation: str, utterance: str, modality: str) -> Clip | None:
         """The clip of an utterance for an encoder of `audio` or `visual`; None without a recording."""
-        order = _FILM_FIRST if modality == "visual" else _SOUND_FIRST
+        order = _VIDEO_FIRST if modality == "visual" else _AUDIO_FIRST
         clips = self.clips.get((conversation, utterance), ())
         ranks = {suffix: rank for rank, suffix in enumerate(order)}
         return min(clips, key=lambda clip: ranks.get(_kind(clip.path), len(ranks)), default=None)
@@ -71,18 +71,18 @@ class Recordings:
 
 def is_recording(path: Path) -> bool:
     """Whether a file is a recording, by its suffix or, for an unknown suffix, by its content."""
-    return _kind(path) in (*SOUND, *FILM) or _holds_media(path)
+    return _kind(path) in (*AUDIO, *VIDEO) or _contains_media(path)
 
 
-def is_film(path: Path) -> bool:
-    """Whether a file can contain pictures, by its suffix."""
-    return _kind(path) in FILM
+def is_video_file(path: Path) -> bool:
+    """Whether a file can contain video, by its suffix."""
+    return _kind(path) in VIDEO
 
 
-def any_pictures(paths: Iterable[Path]) -> bool:
-    """Whether one of the first `OPENED` video files has a video track."""
-    films = dict.fromkeys(path for path in paths if is_film(path))
-    return any(_has_video(path) for path in itertools.islice(films, OPENED))
+def any_video(paths: Iterable[Path]) -> bool:
+    """Whether one of the first `MAX_OPENED` video files has a video track."""
+    videos = dict.fromkeys(path for path in paths if is_video_file(path))
+    return any(_has_video(path) for path in itertools.islice(videos, MAX_OPENED))
 
 
 def _has_video(path: Path) -> bool:
@@ -93,7 +93,7 @@ def _has_video(path: Path) -> bool:
         return False
 
 
-def _holds_media(path: Path) -> bool:
+def _contains_media(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             if b"\0" not in file.read(512):  # text
@@ -139,7 +139,7 @@ class Finder:
 
     def __init__(self, media: Path | None) -> None:
         if media is not None and not media.exists():
-            raise InputError(f"{media}: no such file or folder")
+            raise InputError(f"{media}: file or folder not found")
         self._media = media
         self._known = _recordings_in(media) if media is not None and media.is_dir() else None
         self._owners: Counter[str] = Counter()
@@ -166,7 +166,7 @@ class Finder:
         elif self._seen > 1:
             raise InputError(
                 f"{self._media}: is one recording, but there are {self._seen} conversations; give a folder with one "
-                "recording for each, named like it"
+                "recording per conversation, named by its id"
             )
 
     def find(
@@ -178,7 +178,7 @@ class Finder:
             self._used.update(clip.path for clips in found.values() for clip in clips)
             return found
         if self._media is not None:
-            return dict(_stretches(conversation, [self._media]))
+            return dict(_cut(conversation, [self._media]))
         return dict(self._named(conversation, named))
 
     def unused(self) -> list[str]:
@@ -198,9 +198,11 @@ class Finder:
         if self._known is None or self._first is None:
             return
         first = self._first
-        names = [*clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
-        looked = ", ".join(f"{name}.*" for name in names)
-        raise InputError(f"{self._media}: no recording of any utterance in this folder; looked for {looked} and others")
+        names = [*possible_clip_names(first.id, first.utterances[0], unique=True), *_conversation_names(first.id)]
+        expected = ", ".join(f"{name}.*" for name in names)
+        raise InputError(
+            f"{self._media}: the folder has no recording of any utterance; expected names such as {expected}"
+        )
 
     def _named(
         self, conversation: Conversation, named: Mapping[tuple[str, str], Path]
@@ -227,10 +229,14 @@ class Finder:
         found = {
             utterance.id: known[name]
             for utterance in conversation.utterances
-            if (name := _first(known, clip_names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)))
+            if (
+                name := _first(
+                    known, possible_clip_names(conversation.id, utterance, unique=self._owners[utterance.id] == 1)
+                )
+            )
         }
         if whole and not found:
-            yield from _stretches(conversation, whole)
+            yield from _cut(conversation, whole)
         for id_, files in found.items():
             yield (conversation.id, id_), [Clip(file) for file in files]
 
@@ -244,7 +250,7 @@ def _recordings_in(folder: Path) -> dict[str, list[Path]]:
     return dict(known)
 
 
-def _stretches(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
+def _cut(conversation: Conversation, files: Sequence[Path]) -> Iterator[tuple[tuple[str, str], list[Clip]]]:
     """Cut the recording of a conversation, in files of one or more kinds, by the times of the utterances."""
     if all(utterance.start is None for utterance in conversation.utterances):
         if len(conversation) > 1:
@@ -264,7 +270,7 @@ def _first(known: Mapping[str, object], names: Sequence[str]) -> str | None:
     return next((name for name in names if name in known), None)
 
 
-def clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
+def possible_clip_names(conversation: str, utterance: Utterance, *, unique: bool) -> list[str]:
     """The possible names of the file of one utterance, without the suffix.
 
     Args:

@@ -185,10 +185,10 @@ def forward_windows(
     elif short:
         yield _forward_stretches(model, batch, short, device)
     cut = [
-        (a + window.first, a + window.end, a + window.counts_from, a + window.counts_to)
+        (a + window.first, a + window.end, a + window.predicts_from, a + window.predicts_to)
         for a, b in spans
         if b - a > windows.size
-        for window in windows.cut(b - a, causal=model.attention_context.causal)
+        for window in windows.split(b - a, causal=model.attention_context.causal)
     ]
     size = max(1, WINDOWED_UTTERANCES // windows.size)
     for first in range(0, len(cut), size):
@@ -209,7 +209,7 @@ def _forward_stretches(
     model: Model, batch: Batch, stretches: Sequence[tuple[int, int, int, int]], device: torch.device
 ) -> tuple[RowIndex, Output]:
     """Run stretches of a batch as conversations: of each the rows to run (a, b) and the rows to return (c, d)."""
-    part = batch.stretches([(a, b) for a, b, *_ in stretches])
+    part = batch.excerpts([(a, b) for a, b, *_ in stretches])
     output = checked(model, model(part.to(device)), len(part))
     starts = np.cumsum([0, *(b - a for a, b, *_ in stretches)]).tolist()
     within = [(start + c - a, start + d - a) for start, (a, _, c, d) in zip(starts, stretches, strict=False)]

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from sdt.conversation import MOST_LABELS
+from sdt.conversation import MAX_LABELS
 from sdt.errors import InputError, describe_error, near_miss, printable, quoted
 from sdt.files import atomic_folder
 from sdt.json_values import check_statistics, get_dict, get_strings, is_finite, is_size, require
@@ -148,7 +148,7 @@ def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
         require(is_size(width), f"the width of {quoted(name)} is not a positive number")
         name.encode("utf-8")
     labels = get_strings("labels", values)
-    require(0 < len(set(labels)) == len(labels) <= MOST_LABELS, f"'labels' are not 1 to {MOST_LABELS} different ones")
+    require(0 < len(set(labels)) == len(labels) <= MAX_LABELS, f"'labels' are not 1 to {MAX_LABELS} different ones")
     speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
     require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")

@@ -22,7 +22,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    # Imported when first used: a transcript with a mistake in it should not wait for PyTorch.
+    # Imported when first used, so that errors in a transcript are reported before PyTorch is imported.
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'sdt.prediction' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Predictions for a terminal: a table per conversation, or one line per utterance of a running conversation."""
+"""Display of predictions in a terminal: a table per conversation, or one line per utterance of a stream."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ STYLES = {
     "sadness": "bright_blue",
     "sad": "bright_blue",
 }
-"""The colours of the usual emotions; another label has one by its name."""
+"""The colours of common emotions; other labels get a colour by a hash of their name."""
 _OTHERS = ("cyan", "bright_cyan", "bright_green", "blue", "yellow", "magenta")
 BAR = 10
-"""Characters of the probability bar of `utterance_line`."""
+"""The width of the probability bar of `utterance_line` in characters."""
 _BARS = "▁▂▃▄▅▆▇█"
-NOTHING = "–"
-"""Stands for what is missing."""
+MISSING = "–"
+"""The placeholder for missing values."""
 LEGEND = "'only': the emotion by that modality alone, and its weight in the fusion."
-LEGEND_UNWEIGHED = "'only': the emotion by that modality alone."
+LEGEND_UNWEIGHTED = "'only': the emotion by that modality alone."
 
 
 def predictions_table(found: Predictions) -> Group:
-    """One table for each conversation; legible from 80 columns on, with or without colours."""
+    """One table per conversation; it is readable with 80 columns or more, with or without colours."""
     parts: list[RenderableType] = []
-    said = found.by_conversation
+    by_conversation = found.by_conversation
     for conversation in found.conversations:
-        parts += [_conversation(conversation, said[conversation.id]), Text()]
+        parts += [_conversation(conversation, by_conversation[conversation.id]), Text()]
     if any(prediction.branches for prediction in found):
-        weighed = any(prediction.weights for prediction in found)
-        parts.append(Text(LEGEND if weighed else LEGEND_UNWEIGHED, style="dim"))
+        weighted = any(prediction.weights for prediction in found)
+        parts.append(Text(LEGEND if weighted else LEGEND_UNWEIGHTED, style="dim"))
     return Group(*parts)
 
 
@@ -72,7 +72,7 @@ def utterance_table(title: str, columns: Iterable[str], *, timed: bool = False) 
         table.add_column("start", no_wrap=True, justify="right")
     table.add_column("speaker", overflow="fold", max_width=10)
     table.add_column("text", overflow="fold", ratio=1, min_width=14)
-    # Where there is little room, numbers go below their words.
+    # In narrow terminals, numbers wrap below their words.
     for name in columns:
         table.add_column(Text(name), overflow="fold")
     return table
@@ -86,7 +86,7 @@ def _conversation(conversation: Conversation, predictions: Sequence[Prediction])
         table.add_row(
             *([Text(minutes(utterance.start or 0.0))] if timed else []),
             Text(utterance.speaker),
-            Text(utterance.text or NOTHING),
+            Text(utterance.text or MISSING),
             _emotion(prediction),
             *(_branch(prediction, name) for name in modalities),
         )
@@ -105,17 +105,17 @@ def minutes(seconds: float) -> str:
 
 
 def _emotion(prediction: Prediction) -> Text:
-    """The emotion with its probability; a dash where there is none."""
+    """The emotion with its probability; a dash without an emotion."""
     if prediction.emotion is None:
-        return Text(NOTHING, style="dim")
+        return Text(MISSING, style="dim")
     return Text(f"{prediction.emotion} {prediction.probability:.0%}", style=f"bold {style(prediction.emotion)}")
 
 
 def _branch(prediction: Prediction, modality: str) -> Text:
-    """A branch's emotion, and its weight if the model has weights; a dash where the utterance lacks the modality."""
+    """The emotion of a modality, and its fusion weight if the model has weights; a dash if the modality is missing."""
     weight, probabilities = prediction.weights.get(modality), prediction.branches.get(modality)
     if probabilities is None:
-        return Text(NOTHING, style="dim")
+        return Text(MISSING, style="dim")
     emotion = max(probabilities, key=probabilities.__getitem__)
     if weight is None:
         return Text(emotion, style(emotion))
@@ -128,24 +128,24 @@ def utterance_line(utterance: Utterance, prediction: Prediction) -> Table:
 
     Readable without colours; consecutive lines are aligned.
     """
-    emotion, share = prediction.emotion, prediction.probability
+    emotion, probability = prediction.emotion, prediction.probability
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(width=10, overflow="fold")
     table.add_column(ratio=1, min_width=14, overflow="fold")
     table.add_column(width=max(10, *map(len, prediction.probabilities or [""])), no_wrap=True)
     table.add_column(width=BAR)
     table.add_column(width=4, justify="right")
-    cells = [Text(utterance.speaker, style="bold"), Text(utterance.text or NOTHING)]
-    if emotion is None or share is None:
-        cells += [Text(NOTHING, style="dim"), Text(), Text()]
+    cells = [Text(utterance.speaker, style="bold"), Text(utterance.text or MISSING)]
+    if emotion is None or probability is None:
+        cells += [Text(MISSING, style="dim"), Text(), Text()]
     else:
-        colour, full = style(emotion), round(share * BAR)
+        colour, full = style(emotion), round(probability * BAR)
         bar = Text("\u2588" * full, style=colour).append("\u2591" * (BAR - full), style="dim")
-        cells += [Text(emotion, style=f"bold {colour}"), bar, Text(f"{share:.0%}")]
+        cells += [Text(emotion, style=f"bold {colour}"), bar, Text(f"{probability:.0%}")]
     if len(prediction.weights) > 1:
         table.add_column(no_wrap=True)
         weights = (
-            f"{modality} {NOTHING if weight is None else f'{weight:.0%}':>4}"
+            f"{modality} {MISSING if weight is None else f'{weight:.0%}':>4}"
             for modality, weight in prediction.weights.items()
         )
         cells.append(Text("  ".join(weights), style="dim"))
@@ -154,5 +154,5 @@ def utterance_line(utterance: Utterance, prediction: Prediction) -> Table:
 
 
 def style(emotion: str) -> str:
-    """The colour of an emotion, always the same."""
+    """The colour of an emotion; it is always the same."""
     return STYLES.get(emotion.lower()) or _OTHERS[zlib.crc32(emotion.encode()) % len(_OTHERS)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
-from sdt.formats.read import SUFFIXES, each_transcript, transcript_suffixes
+from sdt.formats.read import SUFFIXES, iter_transcripts, transcript_suffixes
 from sdt.formats.tables import read_records
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
@@ -18,20 +18,21 @@ from sdt.media.recordings import Recordings, find_recordings, is_recording
 from sdt.speakers import FIRST_SPEAKER
 
 LIST = Path("conversation")
-"""What messages call a list, and the id of its conversation."""
+"""The name of a list of utterances in messages, and the id of its conversation."""
 
-Said = str | tuple[str | None, str] | Mapping[str, object]
-"""An utterance as it is given in Python: its words; its speaker and its words; or a record with the keys of a line of
-JSON Lines (`text`, `speaker`, `conversation`, `utterance`, `start`, `end`, `label`, `media`)."""
-Input = str | Path | Transcript | Conversation | Sequence[Conversation] | Sequence[Said]
-"""A path, what `read_transcript` gave, conversations, or the utterances of one."""
+UtteranceInput = str | tuple[str | None, str] | Mapping[str, object]
+"""An utterance in Python: its text; a pair (speaker, text); or a dictionary with the keys of JSON Lines (`text`,
+`speaker`, `conversation`, `utterance`, `start`, `end`, `label`, `media`)."""
+Input = str | Path | Transcript | Conversation | Sequence[Conversation] | Sequence[UtteranceInput]
+"""A path, a result of `read_transcript`, one or more conversations, or a list of utterances."""
 
 
 @dataclass(frozen=True)
 class ClipFolder(Transcript):
-    """What a folder of clips holds: conversations without words, named after the files."""
+    """The conversations of a folder of clips: utterances without text, named after the files."""
 
     recordings: Recordings = field(default_factory=Recordings)
+    """The clips of the utterances."""
 
 
 TranscribeRecording = Callable[[Path], Transcript]
@@ -41,17 +42,17 @@ TranscribeRecording = Callable[[Path], Transcript]
 def read_input(
     given: Input, *, encoding: str | None = None, transcribe: TranscribeRecording | None = None
 ) -> Transcript:
-    """The conversations to predict on.
+    """Read the conversations of any input.
 
     Args:
-        given: The path of a transcript, of a folder of transcripts, of a folder of clips, or of a recording, which is
-            then transcribed; or a transcript, a conversation, several, or the utterances of one.
-        encoding: The encoding of the transcripts; None to tell it.
+        given: The path of a transcript, a folder of transcripts, a folder of clips, or a recording, which is then
+            transcribed; or a transcript, one or more conversations, or a list of utterances.
+        encoding: The encoding of the transcripts; None detects it.
         transcribe: Transcribes a recording; None for a `RecordingTranscriber` with its defaults.
 
     Raises:
-        InputError: The file cannot be used; two conversations have the same id, or two utterances of one; or a
-            conversation is empty.
+        InputError: The file cannot be used, two conversations or two utterances of a conversation have the same id, or
+            a conversation is empty.
 
     Example:
         >>> [conversation] = read_input([("Ann", "I got the job!"), ("Ben", "Wonderful!")]).conversations
@@ -67,7 +68,7 @@ def read_input(
     else:
         items = _items(given)
         conversations = [item for item in items if isinstance(item, Conversation)]
-        transcript = Transcript(conversations, {}, []) if len(conversations) == len(items) else _read_said(items)
+        transcript = Transcript(conversations, {}, []) if len(conversations) == len(items) else _read_items(items)
     _check(transcript.conversations)
     return transcript
 
@@ -76,25 +77,26 @@ def recordings_of(transcript: Transcript, conversations: Sequence[Conversation],
     """The recordings of some conversations of a transcript; see `find_recordings`.
 
     Args:
-        transcript: From `read_input`.
-        conversations: Of it.
-        media: A recording or a folder of them; None for those that the transcript names, or that it was made from.
+        transcript: The result of `read_input`.
+        conversations: Conversations of the transcript.
+        media: A recording or a folder of recordings; None uses those that the transcript names, or the clips that it
+            consists of.
     """
     if isinstance(transcript, ClipFolder) and media is None:
         ids = {conversation.id for conversation in conversations}
-        return Recordings({place: of for place, of in transcript.recordings.clips.items() if place[0] in ids})
+        return Recordings({key: of for key, of in transcript.recordings.clips.items() if key[0] in ids})
     return find_recordings(conversations, transcript.clips, media)
 
 
-def read_parts(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
-    """The same of a path, a folder's transcripts one after the other: they need not be in memory together."""
+def iter_inputs(path: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
+    """Like `read_input` for a path, but the transcripts of a folder are read one at a time."""
     if path.is_file() and is_recording(path):
         raise InputError(
             f"{path}: a recording without a transcript; transcribe it first: sdt transcribe {path} --output "
             f"{path.stem}.jsonl"
         )
-    one_by_one = path.is_dir() and _holds_transcripts(path)
-    for part in each_transcript(path, encoding=encoding) if one_by_one else [_read_path(path, encoding, None)]:
+    one_by_one = path.is_dir() and _has_transcripts(path)
+    for part in iter_transcripts(path, encoding=encoding) if one_by_one else [_read_path(path, encoding, None)]:
         _check(part.conversations)
         yield part
 
@@ -104,11 +106,11 @@ def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording
         path.stat()
     except (OSError, ValueError):
         raise InputError(
-            f"{printable(str(path))[:200]}: there is no such file or folder (words are given in a file or, in Python, "
-            "in a list)"
+            f"{printable(str(path))[:200]}: file or folder not found (to predict a text, write it to a file or, in "
+            "Python, put it in a list)"
         ) from None
     if path.is_dir():
-        return read_transcripts(path, encoding=encoding) if _holds_transcripts(path) else _read_clips(path)
+        return read_transcripts(path, encoding=encoding) if _has_transcripts(path) else _read_clips(path)
     if not is_recording(path):
         return read_transcript(path, encoding=encoding)
     if transcribe is None:
@@ -119,7 +121,7 @@ def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording
 
 
 def _items(given: object) -> list[object]:
-    """What a list holds, a data frame as its rows, one dictionary as a list of one."""
+    """The items of a list, the rows of a data frame, or a single dictionary as a list."""
     if isinstance(given, Mapping):
         return [given]
     if hasattr(given, "to_dict"):
@@ -129,14 +131,14 @@ def _items(given: object) -> list[object]:
     return list(given)
 
 
-def _read_said(items: Sequence[object]) -> Transcript:
-    """The utterances of a list, in one conversation unless records name others."""
+def _read_items(items: Sequence[object]) -> Transcript:
+    """Read the utterances of a list, in one conversation unless dictionaries name conversations."""
     records: list[Mapping[str, object]] = []
     for number, item in enumerate(items, start=1):
         if isinstance(item, str):
             records.append({"text": item})
         elif isinstance(item, Mapping):
-            records.append({name: _plain(value) for name, value in item.items()})
+            records.append({name: _json_value(value) for name, value in item.items()})
         elif isinstance(item, tuple) and len(item) == 2 and all(isinstance(of, str | None) for of in item):
             records.append({"speaker": item[0], "text": item[1]})
         else:
@@ -147,42 +149,42 @@ def _read_said(items: Sequence[object]) -> Transcript:
     return assemble(LIST, *read_records(LIST, list(enumerate(records, start=1))))
 
 
-def _plain(value: object) -> object:
-    """A value as JSON would have it: numbers of NumPy as Python's, what pandas calls missing as None."""
+def _json_value(value: object) -> object:
+    """Convert NumPy numbers to Python numbers, and missing values of pandas to None."""
     value = value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
     try:
         return None if value != value else value
-    except (TypeError, ValueError):  # pandas' NA says neither yes nor no
+    except (TypeError, ValueError):  # pandas.NA has no truth value
         return None
 
 
 def _read_clips(folder: Path) -> Transcript:
-    """The conversations of a folder of clips, by their names: `dia1_utt0.mp4` is utterance `utt0` of `dia1`."""
+    """Read the conversations of a folder of clips by their names: `dia1_utt0.mp4` is utterance `utt0` of `dia1`."""
     clips = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and is_recording(path)]
     if not clips:
         raise InputError(
-            f"{folder}: neither transcripts nor recordings in this folder; transcripts end with {', '.join(SUFFIXES)}"
+            f"{folder}: the folder has neither transcripts nor recordings; transcripts end with {', '.join(SUFFIXES)}"
         )
     named: dict[tuple[str, str], list[Clip]] = {}
-    for path in clips:  # sound and film of an utterance may be two files
+    for path in clips:  # an utterance can have an audio and a video file
         conversation, _, utterance = path.stem.rpartition("_")
         named.setdefault((conversation, utterance) if conversation else (path.stem, "0"), []).append(Clip(path))
-    order = sorted(named, key=lambda place: [_natural(part) for part in place])
+    order = sorted(named, key=lambda key: [_natural(part) for part in key])
     conversations = [
         Conversation(id, tuple(Utterance(utterance, FIRST_SPEAKER) for of, utterance in order if of == id))
         for id in dict.fromkeys(conversation for conversation, _ in order)
     ]
-    note = f"{folder}: clips of {len(named)} utterances; who speaks and what is said is not known"
+    note = f"{folder}: clips of {len(named)} utterances, without speakers and text"
     return ClipFolder(conversations, {}, [note], recordings=Recordings(named))
 
 
-def _holds_transcripts(folder: Path) -> bool:
+def _has_transcripts(folder: Path) -> bool:
     suffixes = transcript_suffixes()
     return any(file.suffix.lower() in suffixes and file.name[0] != "." for file in folder.iterdir())
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts 2 before 10."""
+    """A sort key that orders 2 before 10."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
@@ -190,11 +192,11 @@ def _check(conversations: Sequence[Conversation]) -> None:
     seen: set[str] = set()
     for conversation in conversations:
         if conversation.id in seen:
-            raise InputError(f"two conversations have the id {conversation.id!r}; give each its own")
+            raise InputError(f"two conversations have the id {conversation.id!r}; ids must be unique")
         seen.add(conversation.id)
         if not conversation.utterances:
             raise InputError(f"conversation {conversation.id!r} has no utterances")
         ids = [utterance.id for utterance in conversation.utterances]
         if len(set(ids)) < len(ids):
-            twice = next(id_ for place, id_ in enumerate(ids) if id_ in ids[:place])
-            raise InputError(f"conversation {conversation.id!r} has two utterances {twice!r}; give each its own id")
+            twice = next(id_ for index, id_ in enumerate(ids) if id_ in ids[:index])
+            raise InputError(f"conversation {conversation.id!r} has two utterances {twice!r}; ids must be unique")

@@ -1,21 +1,21 @@
 """Export to ONNX: one graph for any number of utterances and conversations.
 
-Inputs, for N utterances of any number of conversations, end to end:
+Inputs for N utterances of any number of concatenated conversations:
 
-| name                | type           | what it is                                                                  |
-|---------------------|----------------|-----------------------------------------------------------------------------|
-| `features_MODALITY` | float32 [N, D] | normalised as in training; zero if missing                               |
-| `present_MODALITY`  | bool [N]       | whether the utterance has the modality                                      |
-| `conversation`      | int64 [N]      | the number of its conversation: equal numbers see each other, others do not |
-| `position`          | int64 [N]      | its place in its conversation, from 0                                       |
-| `speaker`           | int64 [N]      | the number of its speaker, see `sdt.speakers`                               |
+| name                | type           | content                                                               |
+|---------------------|----------------|-----------------------------------------------------------------------|
+| `features_MODALITY` | float32 [N, D] | features, normalised as in training; zero if missing                  |
+| `present_MODALITY`  | bool [N]       | whether the utterance has the modality                                |
+| `conversation`      | int64 [N]      | the number of the conversation; utterances attend to equal numbers    |
+| `position`          | int64 [N]      | the position in the conversation, from 0                              |
+| `speaker`           | int64 [N]      | the number of the speaker, see `sdt.speakers`                         |
 
-Outputs: `fused` and each modality's `branch_MODALITY`, calibrated log-probabilities [N, C]; `weights` [N, M]. They are
-NaN if the utterance lacks the modality, and `fused` where it lacks all. The model's `config.json` is in the file's
-metadata, under the key `config`.
+Outputs: `fused` and `branch_MODALITY` are calibrated log-probabilities [N, C], and `weights` are the fusion weights
+[N, M]. They are NaN if the utterance lacks the modality; `fused` is NaN if it lacks all modalities. The metadata of the
+file contains the `config.json` of the model under the key `config`.
 
-Attention is computed over all N utterances with a mask that keeps conversations apart: the same numbers as with
-padding, but for rounding, in N^2 instead of B T^2 steps. Few conversations at a time are best.
+Attention is computed over all N utterances, with a mask that separates conversations. The results equal those with
+padding except for rounding, but take N^2 instead of B T^2 operations, so that batches should be small.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 TOLERANCE = 1e-4
-"""How far the file's numbers may be from PyTorch's."""
+"""The largest accepted difference between the outputs of the file and of PyTorch."""
 CHECKED = ((1,), (2,), (7,), (3, 1, 5), (1, 1), (33, 2, 12), (120,))
-"""Lengths of the conversations with which a file is checked."""
+"""The conversation lengths of the batches with which a file is checked."""
 OPSET = 18
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 class FlatLayout:
-    """All utterances in one row, conversations side by side under a mask; a `Layout` of tensors alone.
+    """A `Layout` that consists of tensors only: all utterances in one sequence, with a mask between conversations.
 
     Args:
-        conversation: [N]; the number of each utterance's conversation.
-        position: [N]; its place there.
-        context: How much of its conversation it reads.
+        conversation: [N] the number of the conversation of each utterance.
+        position: [N] its position in the conversation.
+        context: The context that each utterance attends to.
     """
 
     encoders_together = 1
-    """So that N^2 numbers are kept for one of them only."""
+    """One encoder at a time, because attention takes N^2 values for each."""
 
     def __init__(self, conversation: Tensor, position: Tensor, context: Context = FULL) -> None:
         self.readable = conversation[:, None] == conversation[None, :]  # [N, N]
@@ -76,7 +76,7 @@ class FlatLayout:
             self.readable = self.readable & (back < context.window)
 
     def keys(self, present: Tensor) -> Keys:
-        """The keys of one modality; `present` is [N] bool."""
+        """The keys of one modality for `present` [N] bool."""
         has_context = (self.readable & present[None, :]).any(dim=1)  # [N]
         return Keys(present, has_context[:, None].float(), complete=False)
 
@@ -84,13 +84,14 @@ class FlatLayout:
         """See `Layout.attend`."""
         (key,) = keys
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [1, H, N, d/H]
-        # Without context an utterance reads everything, since softmax needs a key; `has_context` masks the result.
+        # An utterance without context attends to everything, because softmax needs a key; `has_context` masks the
+        # result.
         mask = (self.readable & (key.present[None, :] | (key.has_context == 0)))[None, None]  # [1, 1, N, N]
         return F.scaled_dot_product_attention(q, k, v, mask, dropout).permute(2, 0, 1, 3)
 
 
-class Exported(nn.Module):
-    """A model as a function of tensors."""
+class ExportableModel(nn.Module):
+    """A model whose inputs and outputs are tensors."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -104,7 +105,7 @@ class Exported(nn.Module):
         position: Tensor,
         speaker: Tensor,
     ) -> tuple[Tensor, ...]:
-        """See the module's text; features and presence in the order of the modalities."""
+        """Compute the outputs that the module describes; features and presence are in the order of the modalities."""
         config = self.model.config
         batch = Batch(
             features=dict(zip(config.modalities, features, strict=True)),
@@ -121,42 +122,42 @@ class Exported(nn.Module):
 
 
 def _outputs(config: ModelConfig, batch: Batch, output: Output) -> tuple[Tensor, ...]:
-    """The file's outputs, in order."""
+    """The outputs of the file, in order."""
     assert output.weights is not None
     present = torch.stack([batch.present[name] for name in config.modalities], dim=1)  # [N, M]
     has = {FUSED: present.any(dim=1), **batch.present}
-    heads = (
-        (output.logits[head] / config.temperatures.get(head, 1.0))
+    log_probabilities = (
+        (output.logits[classifier] / config.temperatures.get(classifier, 1.0))
         .log_softmax(dim=-1)
-        .masked_fill(~has[head][:, None], torch.nan)
-        for head in (FUSED, *config.modalities)
+        .masked_fill(~has[classifier][:, None], torch.nan)
+        for classifier in (FUSED, *config.modalities)
     )
-    return (*heads, output.weights.mean(dim=-1).masked_fill(~present, torch.nan))
+    return (*log_probabilities, output.weights.mean(dim=-1).masked_fill(~present, torch.nan))
 
 
 def input_names(config: ModelConfig) -> list[str]:
-    """The names of the file's inputs, in order."""
+    """The names of the inputs of the file, in order."""
     features = [f"features_{name}" for name in config.modalities]
     return [*features, *(f"present_{name}" for name in config.modalities), "conversation", "position", "speaker"]
 
 
 def output_names(config: ModelConfig) -> list[str]:
-    """The names of the file's outputs, in order."""
+    """The names of the outputs of the file, in order."""
     return [FUSED, *(f"branch_{name}" for name in config.modalities), "weights"]
 
 
 def export_onnx(model: Model, path: Path) -> float:
-    """Write a model as an ONNX file and check it against PyTorch, whole or not at all.
+    """Export a model to an ONNX file, atomically, and check its outputs against PyTorch.
 
     Args:
-        model: Not changed.
+        model: The model.
         path: The file.
 
     Returns:
-        The largest difference from PyTorch's log-probabilities and weights that the check found.
+        The largest difference between log-probabilities and weights of the file and of PyTorch.
 
     Raises:
-        InputError: The model does not support the export, the file gives other numbers, or cannot be written.
+        InputError: The model does not support the export, the outputs differ, or the file cannot be written.
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
     if not model.exports_onnx:
@@ -164,32 +165,32 @@ def export_onnx(model: Model, path: Path) -> float:
     try:
         import onnx
         import onnxruntime
-        import onnxscript  # noqa: F401 - torch's exporter needs it and would say so less clearly
+        import onnxscript  # noqa: F401 - required by the exporter of torch, whose error is less clear
     except ImportError as error:
         raise MissingDependencyError(
-            f"export to ONNX needs the package {error.name!r}; install it with: pip install 'sdt-erc[onnx]'"
+            f"export to ONNX requires the package {error.name!r}; install it with: pip install 'sdt-erc[onnx]'"
         ) from None
     was_training, device = model.training, next(model.parameters()).device
     model.cpu().eval()
     try:
-        with atomic_file(path) as aside:
+        with atomic_file(path) as temporary:
             with _quiet():
-                _graph(model).save(str(aside))
-            file = onnx.load(aside)
+                _graph(model).save(str(temporary))
+            file = onnx.load(temporary)
             onnx.helper.set_model_props(file, {"config": json.dumps(model.config.to_dict(), ensure_ascii=False)})
-            onnx.save(file, aside)
-            session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
+            onnx.save(file, temporary)
+            session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
             try:
                 difference = max(_difference(model, session, lengths) for lengths in CHECKED)
-            except Exception as error:  # onnxruntime's have no common class
+            except Exception as error:  # the errors of onnxruntime have no common base class
                 raise InputError(
-                    f"{path}: not written: the file cannot be run ({str(error).splitlines()[0]}); tensors in own code "
-                    "must take their sizes from the batch's tensors"
+                    f"{path}: not written: the file cannot be run ({str(error).splitlines()[0]}); custom models must "
+                    "take the sizes of tensors from the tensors of the batch"
                 ) from None
             if not difference <= TOLERANCE:
                 raise InputError(
-                    f"{path}: not written: its numbers are up to {difference:.2g} from PyTorch's ({TOLERANCE} is "
-                    "allowed); the parameters may be extreme"
+                    f"{path}: not written: its outputs differ from PyTorch by up to {difference:.2g}, more than "
+                    f"{TOLERANCE}; the parameters may be extreme"
                 )
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -199,15 +200,15 @@ def export_onnx(model: Model, path: Path) -> float:
 
 
 def _graph(model: Model) -> ONNXProgram:
-    """The exported program."""
+    """Export the graph of a model."""
     names = input_names(model.config)
     given = [torch.from_numpy(array) for array in _random_inputs(model.config, (5, 3), seed=0).values()]
     count = len(model.config.modalities)
     n = torch.export.Dim("N", min=1, max=2**20)
     one = {0: n}
-    with torch.no_grad():  # else the graph would hold the choices that training makes by its size
+    with torch.no_grad():  # in training mode, the graph would depend on the size of the input
         program = torch.onnx.export(
-            Exported(model),
+            ExportableModel(model),
             (given[:count], given[count : 2 * count], *given[2 * count :]),
             dynamo=True,
             opset_version=OPSET,
@@ -221,7 +222,7 @@ def _graph(model: Model) -> ONNXProgram:
 
 
 def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Arrays:
-    """Made-up conversations of these lengths, of which utterances lack modalities; one of them a whole one."""
+    """Random conversations of these lengths, with missing modalities; the last conversation lacks one completely."""
     random = np.random.default_rng(seed)
     size = sum(lengths)
     conversation = np.repeat(np.arange(len(lengths)), lengths)
@@ -239,7 +240,7 @@ def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Ar
 
 
 def _difference(model: Model, session: InferenceSession, lengths: Sequence[int]) -> float:
-    """The largest difference between the file's outputs and those of the model as it is run from PyTorch."""
+    """The largest difference between the outputs of the file and of the model in PyTorch."""
     config = model.config
     given = _random_inputs(config, lengths, seed=sum(lengths))
     tensors = {name: torch.from_numpy(array) for name, array in given.items()}
@@ -254,13 +255,13 @@ def _difference(model: Model, session: InferenceSession, lengths: Sequence[int])
         conversations=tuple(map(str, range(len(lengths)))),
     )
     with torch.inference_mode():
-        wanted = _outputs(config, batch, model(batch))
+        expected = _outputs(config, batch, model(batch))
     found = session.run(output_names(config), given)
-    return max(_apart(of, want.numpy()) for of, want in zip(found, wanted, strict=True))
+    return max(_max_difference(of, want.numpy()) for of, want in zip(found, expected, strict=True))
 
 
-def _apart(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """The largest difference; infinite where a NaN meets a number."""
+def _max_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """The largest absolute difference; infinite if NaN is at different positions."""
     if not np.array_equal(np.isnan(one), np.isnan(other)):
         return np.inf
     return float(np.nan_to_num(np.abs(one - other)).max())
@@ -268,7 +269,7 @@ def _apart(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> floa
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the exporter says of itself from the user."""
+    """Suppress the messages of the exporter."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

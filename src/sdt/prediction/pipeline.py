@@ -19,10 +19,10 @@ from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
 from sdt.models.inference import infer, to_predictions
 from sdt.models.saved import load
-from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import Input, TranscribeRecording, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
-from sdt.prediction.readability import word_notes
+from sdt.prediction.readability import readability_notes
 from sdt.speakers import Speakers
 from sdt.windows import Windows
 
@@ -30,7 +30,7 @@ UTTERANCES = 512
 """Maximum size of a batch of several conversations, in utterances after padding."""
 
 Progress = Callable[[int, int], None]
-"""Called with (utterances done, utterances in all)."""
+"""Called with (utterances done, total)."""
 
 
 class Pipeline:
@@ -50,8 +50,8 @@ class Pipeline:
 
     Example:
         >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
-        >>> for infer in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
-        ...     print(infer.utterance, infer.emotion, f"{infer.probability:.0%}")
+        >>> for one in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
+        ...     print(one.utterance, one.emotion, f"{one.probability:.0%}")
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Pipeline:
                 f"Pipeline({quoted(model)}): not a model; load one by its name and call it: "
                 "Pipeline.from_pretrained(NAME)(conversations)"
             )
-        self.windows = Windows.of(window, overlap)
+        self.windows = Windows.from_options(window, overlap)
         """How long conversations are cut into windows; None for whole conversations."""
         self.model = model.to(choose_device(device)).eval()
-        self._extractor = Extractor(model.config, name, folder)
+        self._extractor = FeatureExtractor(model.config, name, folder)
 
     @classmethod
     def from_pretrained(
@@ -96,7 +96,7 @@ class Pipeline:
         Raises:
             InputError: The model does not exist, is damaged, or see the class.
         """
-        Windows.of(window, overlap)  # before the work
+        Windows.from_options(window, overlap)  # raises errors before the model is loaded
         folder = find_model(name, revision)
         return cls(load(folder), name=str(name), folder=folder, device=device, window=window, overlap=overlap)
 
@@ -134,10 +134,10 @@ class Pipeline:
         transcript = read_input(conversations, transcribe=transcribe)
         chosen = transcript.conversations
         recordings = recordings_of(transcript, chosen, None if media is None else Path(media))
-        begun = self.begin(recorded=bool(recordings.clips), filmed=recordings.has_pictures)
-        notes = [*transcript.notes, *recordings.notes, *begun, *speaker_notes(self.config.speakers, chosen)]
-        if self.reads:
-            notes += word_notes(self.config.languages, chosen)
+        encoder_notes = self.prepare(has_recordings=bool(recordings.clips), has_video=recordings.has_video)
+        notes = [*transcript.notes, *recordings.notes, *encoder_notes, *speaker_notes(self.config.speakers, chosen)]
+        if self.reads_text:
+            notes += readability_notes(self.config.languages, chosen)
         missing = {modality: Missing() for modality in self.config.modalities}
         size, done = sum(map(len, chosen)), 0
         found: list[Prediction] = []
@@ -147,24 +147,26 @@ class Pipeline:
             for modality, of in part.missing.items():
                 missing[modality].add(of)
             done += len(part.predictions)
-        notes += bare_notes(size, count_bare(found), {m: of.problems[0] for m, of in missing.items() if of.problems})
+        notes += missing_input_notes(
+            size, count_without_input(found), {m: of.problems[0] for m, of in missing.items() if of.problems}
+        )
         return Predictions(chosen, found, notes, missing)
 
-    def begin(self, *, recorded: bool, filmed: bool = False) -> list[str]:
-        """Load the encoders that an input needs; call it before `predict_batch`. See `Extractor.begin`."""
-        return self._extractor.begin(recorded=recorded, filmed=filmed)
+    def prepare(self, *, has_recordings: bool, has_video: bool = False) -> list[str]:
+        """Load the encoders that an input needs, before `predict_batch`; see `FeatureExtractor.prepare`."""
+        return self._extractor.prepare(has_recordings=has_recordings, has_video=has_video)
 
     @property
-    def reads(self) -> bool:
-        """Whether the model reads text; known after `begin`."""
-        return self._extractor.reads
+    def reads_text(self) -> bool:
+        """Whether the model reads text; known after `prepare`."""
+        return self._extractor.reads_text
 
     def predict_batch(
         self, conversations: Sequence[Conversation], recordings: Recordings, progress: Progress | None = None
     ) -> BatchResult:
         """Predict one batch; features and predictions do not depend on other batches."""
         missing = {modality: Missing() for modality in self.config.modalities}
-        features = self._extractor.make(conversations, recordings, missing, progress)
+        features = self._extractor.extract(conversations, recordings, missing, progress)
         return BatchResult(self.from_features(conversations, features), missing)
 
     def from_features(
@@ -173,7 +175,7 @@ class Pipeline:
         """Predict from given features, in one batch.
 
         Args:
-            conversations: With N utterances in total.
+            conversations: Conversations with N utterances in total.
             features: Each modality to (features [N, D_m] float32, normalised as in training, present [N] bool), rows
                 in the order of the conversations.
 
@@ -187,7 +189,9 @@ class Pipeline:
             found = infer(self.model, batch, self.windows)
         found.check_finite(utterance_keys)
         predictions = to_predictions(found, self.config, utterance_keys)
-        return [prediction.of(utterance) for prediction, utterance in zip(predictions, utterances, strict=True)]
+        return [
+            prediction.with_utterance(utterance) for prediction, utterance in zip(predictions, utterances, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -195,9 +199,9 @@ class BatchResult:
     """The predictions of one batch."""
 
     predictions: list[Prediction]
-    """One for each utterance, in order."""
+    """One prediction for each utterance, in order."""
     missing: Mapping[str, Missing]
-    """By modality."""
+    """Modality to its missing utterances."""
 
 
 def batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversation]]:
@@ -221,10 +225,10 @@ def _shifted(progress: Progress | None, done: int, size: int) -> Progress | None
 def speaker_notes(speakers: Speakers, conversations: Sequence[Conversation]) -> list[str]:
     """Notes about speakers that a model with speaker identities was not trained on."""
     names = {utterance.speaker for conversation in conversations for utterance in conversation.utterances}
-    return stranger_notes(speakers, names)
+    return unknown_speaker_notes(speakers, names)
 
 
-def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
+def unknown_speaker_notes(speakers: Speakers, names: Set[str]) -> list[str]:
     """As `speaker_notes`, from the names of the speakers."""
     if speakers.mode != "identity":
         return []
@@ -234,28 +238,28 @@ def stranger_notes(speakers: Speakers, names: Set[str]) -> list[str]:
     return [f"{len(unknown)} of {len(names)} speakers were not seen in training"]
 
 
-def count_bare(predictions: Iterable[Prediction]) -> int:
+def count_without_input(predictions: Iterable[Prediction]) -> int:
     """The number of utterances without any modality, which have no emotion."""
     return sum(prediction.emotion is None for prediction in predictions)
 
 
-def bare_notes(utterances: int, bare: int, problems: Mapping[str, str]) -> list[str]:
+def missing_input_notes(utterances: int, without: int, problems: Mapping[str, str]) -> list[str]:
     """Notes about utterances without any modality.
 
     Args:
         utterances: Number of utterances.
-        bare: Number of utterances without any modality.
+        without: Number of utterances without any modality.
         problems: Modality to the first reason why it is missing.
 
     Raises:
         InputError: No utterance has a modality.
     """
-    if utterances and bare == utterances:
+    if utterances and without == utterances:
         why = "; ".join(f"{modality}: {problem}" for modality, problem in problems.items())
         raise InputError(
-            f"no utterance has anything that the model can look at ({why}); give words (in a table: a column 'text'), "
-            "recordings, or both"
+            f"no utterance has a modality of the model ({why}); give text (in a table: a column 'text'), recordings, "
+            "or both"
         )
-    if not bare:
+    if not without:
         return []
-    return [f"{bare} of {utterances} utterances have nothing that the model can look at, and so no emotion"]
+    return [f"{without} of {utterances} utterances have no modality of the model, and therefore no emotion"]

@@ -43,9 +43,9 @@ class Predictions(Sequence[Prediction]):
         """The conversations."""
         self.missing = {modality: tuple(of.problems) for modality, of in missing.items()}
         """Modality to the utterances that lack it, with the reason: `dia1/3: no audio track`. The notes name modalities
-        that were left out completely."""
+        that were not used at all."""
         self.notes = [*notes, *missing_notes(missing)]
-        """Notes for the user, one line each: what was assumed, left out, or is missing."""
+        """Notes for the user, one line each, about assumptions and about ignored or missing data."""
         self._predictions = tuple(predictions)
 
     def __len__(self) -> int:
@@ -73,10 +73,10 @@ class Predictions(Sequence[Prediction]):
         return found
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row per utterance, with the columns of the CSV that `write` makes.
+        """A data frame with one row per utterance and the columns of the CSV format.
 
         They are `conversation`, `utterance`, `speaker`, `text`, `start`, `end`, `emotion`, `probability`, the fused
-        probabilities (`p_joy`), each branch's (`text_p_joy`) and the weights (`text_weight`).
+        probabilities (`p_joy`), those of each modality (`text_p_joy`) and the fusion weights (`text_weight`).
 
         Raises:
             MissingDependencyError: pandas is not installed.
@@ -84,14 +84,14 @@ class Predictions(Sequence[Prediction]):
         try:
             import pandas
         except ImportError:
-            raise MissingDependencyError("to_pandas() needs pandas; install it with: pip install pandas") from None
+            raise MissingDependencyError("to_pandas() requires pandas; install it with: pip install pandas") from None
         utterances = [utterance for conversation in self.conversations for utterance in conversation.utterances]
         return pandas.DataFrame(
             [flatten(utterance_record(p, u)) for p, u in zip(self._predictions, utterances, strict=True)]
         )
 
     def write(self, path: str | Path, format: str | None = None) -> None:
-        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the file's suffix; see `sdt.formats.write_predictions`."""
+        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the suffix; see `sdt.formats.write_predictions`."""
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 

@@ -1,13 +1,13 @@
-"""How a model predicts the newest utterances of running conversations.
+"""Readers, which predict the newest utterances of running conversations with a model.
 
-| reader            | models                                   | computes for each new utterance             |
-|-------------------|------------------------------------------|---------------------------------------------|
-| `CachingReader`   | those with `supports_streaming`          | the utterance alone, from cached keys/values |
-| `RereadingReader` | all others (full context, most baselines) | the last `history` utterances again         |
+| reader            | models                                    | computation for each new utterance            |
+|-------------------|-------------------------------------------|-----------------------------------------------|
+| `CachingReader`   | those with `supports_streaming`           | only this utterance, with cached keys, values |
+| `RereadingReader` | all others (full context, most baselines) | the last `history` utterances again           |
 
-In a causal context the keys and values of an utterance do not change when others follow, so `CachingReader` returns the
-same numbers as the whole conversation would. Other models use later utterances, too, and there are none yet for the
-newest one: `RereadingReader` runs them on the last utterances as if these were a conversation, positions from 0.
+In a causal context, later utterances do not change the keys and values of an utterance, so that `CachingReader` returns
+the same predictions as for the whole conversation. Other models also attend to later utterances, which do not exist yet
+for the newest one. `RereadingReader` runs them on the last utterances as a separate conversation, from position 0.
 
 Shapes: N utterances of a batch; D_m features of modality m.
 """
@@ -58,11 +58,12 @@ class Reader(Protocol):
         """Predict new utterances.
 
         Args:
-            memories: Conversation to what `read` returned for it last; not changed. Other conversations are new.
-            utterances: Those of one conversation in their order.
+            memories: Conversation to the memory that the last call returned for it; not modified. Other conversations
+                are new.
+            utterances: The new utterances, in order within each conversation.
 
         Returns:
-            A prediction per utterance, and the new memory of each of their conversations.
+            One prediction per utterance, and the new memory of each of their conversations.
 
         Raises:
             InputError: The output has an unexpected shape or is not finite.
@@ -73,7 +74,7 @@ class CachingReader:
     """Computes new utterances alone and caches their keys and values.
 
     Args:
-        model: In evaluation mode; it supports streaming.
+        model: A model in evaluation mode that supports streaming.
     """
 
     def __init__(self, model: Model) -> None:
@@ -95,12 +96,12 @@ class CachingReader:
         utterances: Sequence[EncodedUtterance],
         caches: dict[str, ConversationCache],
     ) -> list[Prediction]:
-        """Predict utterances in one forward pass; puts the new caches of their conversations into `caches`."""
+        """Predict utterances in one forward pass, and put the new caches of their conversations into `caches`."""
         by_conversation: dict[str, list[int]] = {}
         for index, utterance in enumerate(utterances):
             by_conversation.setdefault(utterance.conversation, []).append(index)
         order = [index for indices in by_conversation.values() for index in indices]
-        batch = _packed([[utterances[index] for index in indices] for indices in by_conversation.values()])
+        batch = _pack([[utterances[index] for index in indices] for indices in by_conversation.values()])
         batch = replace(batch, position=torch.tensor([utterances[index].position for index in order]))
         model, device = self._model, next(self._model.parameters()).device
         with torch.inference_mode():
@@ -122,7 +123,7 @@ class RereadingReader:
     """Runs the model on the last `history` utterances again for every new one.
 
     Args:
-        model: In evaluation mode.
+        model: A model in evaluation mode.
         history: Number of utterances, including the new one.
     """
 
@@ -134,23 +135,23 @@ class RereadingReader:
     ) -> tuple[list[Prediction], dict[str, tuple[EncodedUtterance, ...]]]:
         """See `Reader.read`; memories are the last utterances."""
         kept: dict[str, tuple[EncodedUtterance, ...]] = {}
-        stretches = []
+        excerpts = []
         for utterance in utterances:
             before = kept.get(utterance.conversation, memories.get(utterance.conversation, ()))
             kept[utterance.conversation] = (*before, utterance)[-self._history :]
-            stretches.append(kept[utterance.conversation])
+            excerpts.append(kept[utterance.conversation])
         found: list[Prediction] = []
-        for group in _groups(stretches):
+        for group in _groups(excerpts):
             found += self._predict_last(group)
         return found, kept
 
-    def _predict_last(self, stretches: Sequence[Sequence[EncodedUtterance]]) -> list[Prediction]:
-        """Predict the last utterance of each stretch."""
-        batch = _packed(stretches)
+    def _predict_last(self, excerpts: Sequence[Sequence[EncodedUtterance]]) -> list[Prediction]:
+        """Predict the last utterance of each excerpt."""
+        batch = _pack(excerpts)
         last = (batch.lengths.cumsum(0) - 1).tolist()
         with torch.inference_mode():
             output = self._model(batch.to(next(self._model.parameters()).device))
-            return _predictions(self._model, batch, output, [stretch[-1] for stretch in stretches], last)
+            return _predictions(self._model, batch, output, [excerpt[-1] for excerpt in excerpts], last)
 
 
 def _predictions(
@@ -160,7 +161,7 @@ def _predictions(
     utterances: Sequence[EncodedUtterance],
     rows: Sequence[int] | None = None,
 ) -> list[Prediction]:
-    """Predictions of some rows of a batch (all if None), which are these utterances."""
+    """The predictions of utterances from the output for a batch; `rows` are their rows, None stands for all rows."""
     prediction = BatchPrediction.from_output(model, output, present_modalities(batch, model.config))
     prediction = prediction if rows is None else prediction.rows(rows)
     utterance_keys = [(utterance.conversation, utterance.utterance) for utterance in utterances]
@@ -168,10 +169,10 @@ def _predictions(
     return list(to_predictions(prediction, model.config, utterance_keys))
 
 
-def _packed(stretches: Sequence[Sequence[EncodedUtterance]]) -> Batch:
-    """Stretches of conversations as a batch of conversations."""
-    utterances = [utterance for stretch in stretches for utterance in stretch]
-    lengths = [len(stretch) for stretch in stretches]
+def _pack(excerpts: Sequence[Sequence[EncodedUtterance]]) -> Batch:
+    """Pack excerpts of conversations into a batch, as separate conversations."""
+    utterances = [utterance for excerpt in excerpts for utterance in excerpt]
+    lengths = [len(excerpt) for excerpt in excerpts]
     names = utterances[0].features
     return Batch(
         features={name: torch.stack([utterance.features[name] for utterance in utterances]) for name in names},
@@ -181,17 +182,17 @@ def _packed(stretches: Sequence[Sequence[EncodedUtterance]]) -> Batch:
         label=torch.full((len(utterances),), UNLABELLED),
         lengths=torch.tensor(lengths),
         longest=max(lengths),
-        conversations=tuple(stretch[0].conversation for stretch in stretches),
+        conversations=tuple(excerpt[0].conversation for excerpt in excerpts),
     )
 
 
-def _groups(stretches: Sequence[Sequence[EncodedUtterance]]) -> Iterator[list[Sequence[EncodedUtterance]]]:
-    """Divide stretches into batches: attention pads all stretches of a batch to the longest."""
+def _groups(excerpts: Sequence[Sequence[EncodedUtterance]]) -> Iterator[list[Sequence[EncodedUtterance]]]:
+    """Group excerpts into batches of limited size, because attention pads all excerpts of a batch to the longest."""
     group: list[Sequence[EncodedUtterance]] = []
-    for stretch in stretches:
-        if group and (len(group) + 1) * max(len(of) for of in [*group, stretch]) > UTTERANCES:
+    for excerpt in excerpts:
+        if group and (len(group) + 1) * max(len(of) for of in [*group, excerpt]) > UTTERANCES:
             yield group
             group = []
-        group.append(stretch)
+        group.append(excerpt)
     if group:
         yield group

@@ -15,13 +15,13 @@ from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
 from sdt.models.saved import load
-from sdt.prediction.extraction import ModalityMaker
-from sdt.prediction.readability import foreign_note, is_wordless
-from sdt.prediction.stream_features import Given, StreamFeatures, StreamInput
+from sdt.prediction.extraction import ModalityExtractor
+from sdt.prediction.readability import UNRELIABLE, foreign_note, has_no_letters
+from sdt.prediction.stream_features import GivenFeatures, StreamFeatures, StreamInput
 from sdt.prediction.stream_readers import CachingReader, EncodedUtterance, Reader, RereadingReader
 from sdt.speakers import FIRST_SPEAKER
 
-WORDS = 500
+LANGUAGE_CHARACTERS = 500
 """Number of characters at the beginning of a conversation that are used to detect its language."""
 HISTORY = 64
 """Default number of utterances, including the newest, that a model without streaming support is run on."""
@@ -37,10 +37,10 @@ class ConversationState:
     """Speaker to number."""
     last: str = FIRST_SPEAKER
     """The last speaker."""
-    words: str = ""
-    """The first words, used to detect the language."""
+    text: str = ""
+    """The first text, used to detect the language."""
     warned: set[str] = field(default_factory=set)
-    """Warnings about its words that were reported already."""
+    """Warnings about its text that were already reported."""
 
 
 class StreamingPredictor:
@@ -59,7 +59,7 @@ class StreamingPredictor:
         history: Number of utterances, including the newest, for a model without streaming support.
         max_conversations: Number of conversations that are kept; a new one replaces the least recently used. None for
             no limit.
-        makers: Modality to its feature maker, to share encoders that are loaded already.
+        makers: Modality to its extractor, to share encoders that are already loaded.
 
     Raises:
         InputError: `history` or `max_conversations` is less than 1.
@@ -79,7 +79,7 @@ class StreamingPredictor:
         device: DeviceName = "auto",
         history: int = HISTORY,
         max_conversations: int | None = None,
-        makers: Mapping[str, ModalityMaker] | None = None,
+        makers: Mapping[str, ModalityExtractor] | None = None,
     ) -> None:
         for option, value in (("history", history), ("max_conversations", max_conversations)):
             if value is not None and value < 1:
@@ -93,8 +93,8 @@ class StreamingPredictor:
         self._memories: dict[str, Any] = {}
         """Conversation to the memory of the reader."""
         self.problems: list[str] = []
-        """Why utterances of the last call lack modalities, one line each; and, once per conversation, which of its
-        words the model cannot read."""
+        """The reasons why utterances of the last call lack modalities, one line each; and, once per conversation,
+        warnings about text that the model cannot read."""
 
     @classmethod
     def from_pretrained(
@@ -110,7 +110,7 @@ class StreamingPredictor:
 
         Args:
             name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
-            revision: Of a model on the hub: a branch, tag or commit.
+            revision: A branch, tag or commit of a model on the hub.
             device: Device of the model: `auto`, `cpu` or `cuda`.
             history: See the class.
             max_conversations: See the class.
@@ -140,7 +140,7 @@ class StreamingPredictor:
 
     @property
     def notes(self) -> list[str]:
-        """Notes for the user, one line each: what is left out, and why."""
+        """Notes for the user, one line each: modalities that are not used, with the reason."""
         return list(self._features.notes)
 
     @property
@@ -149,7 +149,12 @@ class StreamingPredictor:
         return tuple(self._states)
 
     def add(
-        self, utterance: Utterance, conversation: str = "", *, features: Given | None = None, clip: Path | None = None
+        self,
+        utterance: Utterance,
+        conversation: str = "",
+        *,
+        features: GivenFeatures | None = None,
+        clip: Path | None = None,
     ) -> Prediction:
         """Predict the newest utterance of a conversation.
 
@@ -183,15 +188,15 @@ class StreamingPredictor:
             MissingDependencyError: An encoder needs a package that is not installed.
         """
         states: dict[str, ConversationState] = {}
-        spoken, places = [], []
+        inputs, numbers = [], []
         for item in items:
             one, position, speaker = self._enter(item, states)
-            spoken.append(one)
-            places.append((position, speaker))
-        if not spoken:
+            inputs.append(one)
+            numbers.append((position, speaker))
+        if not inputs:
             return []
-        features, problems = self._features.make(spoken)
-        problems += [problem for one in spoken for problem in self._unread(one, states[one.conversation])]
+        features, problems = self._features.extract(inputs)
+        problems += [problem for one in inputs for problem in self._text_warnings(one, states[one.conversation])]
         turns = [
             EncodedUtterance(
                 one.conversation,
@@ -201,16 +206,16 @@ class StreamingPredictor:
                 {name: x[row].clone() for name, (x, _) in features.items()},
                 {name: present[row].clone() for name, (_, present) in features.items()},
             )
-            for row, (one, (position, speaker)) in enumerate(zip(spoken, places, strict=True))
+            for row, (one, (position, speaker)) in enumerate(zip(inputs, numbers, strict=True))
         ]
         found, memories = self._reader.read(self._memories, turns)
         self._memories.update(memories)
         self._remember(states)
         self.problems = problems
-        return [prediction.of(one.utterance) for prediction, one in zip(found, spoken, strict=True)]
+        return [prediction.with_utterance(one.utterance) for prediction, one in zip(found, inputs, strict=True)]
 
-    def filled_in(self, utterance: Utterance, conversation: str = "") -> Utterance:
-        """The utterance with the speaker and the id that `add` gives it."""
+    def with_defaults(self, utterance: Utterance, conversation: str = "") -> Utterance:
+        """A copy of an utterance with the speaker and id that `add` would give it."""
         state = self._states.get(conversation, ConversationState())
         return replace(utterance, id=utterance.id or str(len(state.ids)), speaker=utterance.speaker or state.last)
 
@@ -225,42 +230,41 @@ class StreamingPredictor:
         self._memories.clear()
 
     def _enter(self, item: StreamInput, states: dict[str, ConversationState]) -> tuple[StreamInput, int, int]:
-        """An utterance filled in, its position and its speaker's number.
+        """Fill in the speaker and id of an utterance; also return its position and the number of its speaker.
 
         Args:
-            item: What was said.
-            states: What becomes of the conversations when all have been predicted: what this call adds to them.
+            item: The utterance.
+            states: The new states of the conversations, which replace the current ones after all predictions; their ids
+                are those of this call only.
         """
         known = self._states.get(item.conversation, ConversationState())
-        begun = ConversationState(set(), dict(known.speakers), known.last, known.words, set(known.warned))
-        new = states.setdefault(item.conversation, begun)
+        copy = ConversationState(set(), dict(known.speakers), known.last, known.text, set(known.warned))
+        new = states.setdefault(item.conversation, copy)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
         if id_ in known.ids or id_ in new.ids:
-            raise InputError(
-                f"conversation {item.conversation!r} has an utterance {id_!r} already; give each its own id"
-            )
+            raise InputError(f"conversation {item.conversation!r} already has an utterance {id_!r}; ids must be unique")
         new.ids.add(id_)
         new.last = speaker
         number = self.config.speakers.number(speaker, new.speakers)
         return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
 
-    def _unread(self, one: StreamInput, state: ConversationState) -> Iterator[str]:
-        """Warnings about words that the model cannot read, unless the conversation had the same warning before."""
+    def _text_warnings(self, one: StreamInput, state: ConversationState) -> Iterator[str]:
+        """Warnings about text that the model cannot read, unless the conversation already had the same warning."""
         text, languages = one.utterance.text or "", self.config.languages
-        if not self._features.reads(one):
+        if not self._features.reads_text(one):
             return
-        if "wordless" not in state.warned and is_wordless(text):
-            state.warned.add("wordless")
-            yield f"{one.place}: no letter in it, and the model can read little of emoji and punctuation"
-        if "foreign" not in state.warned and len(state.words) < WORDS:
-            state.words = f"{state.words} {text}"
-            if code := foreign_language(state.words, languages):
+        if "letters" not in state.warned and has_no_letters(text):
+            state.warned.add("letters")
+            yield f"{one.location}: the text has no letters; {UNRELIABLE}"
+        if "foreign" not in state.warned and len(state.text) < LANGUAGE_CHARACTERS:
+            state.text = f"{state.text} {text}"
+            if code := foreign_language(state.text, languages):
                 state.warned.add("foreign")
-                yield foreign_note(one.place, [code], languages)
+                yield foreign_note(one.location, [code], languages)
 
     def _remember(self, states: dict[str, ConversationState]) -> None:
-        """Keep what a call has added, and forget who has been silent longest."""
+        """Store the new states of a call, and forget the least recently used conversations beyond the limit."""
         for conversation, new in states.items():
             known = self._states.pop(conversation, ConversationState())
             known.ids |= new.ids

@@ -1,7 +1,7 @@
-"""The built-in generated corpus, so that every command runs with no data.
+"""The built-in synthetic corpus, with which every command can be run without data.
 
-Its conversations are nonsense on purpose; a score on them says that the program works, and nothing else.
+Scores on it only show that the program works: its conversations are generated from templates.
 """
 
 CONVERSATIONS = 120
-"""How many there are where nobody asks for another number."""
+"""The default number of conversations."""

@@ -1,4 +1,4 @@
-"""The puppets: each has its own looks, voice, temperament and way of showing what it feels."""
+"""The speakers: each puppet has a random face, voice, temperament and expressiveness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdt.puppets import deliveries, expressions
-from sdt.puppets.controls import mixed, scattered
+from sdt.puppets.controls import draw_around_zero, weighted_sum
 from sdt.puppets.deliveries import Delivery
 from sdt.puppets.emotions import EMOTIONS, Temperament
 from sdt.puppets.expressions import Expression
@@ -18,24 +18,24 @@ from sdt.puppets.voice import Voice
 TONE = Delivery(
     range=0.3, final=1.0, level=2.5, tension=1.0, breath=2.5, tremor=0.12, jitter=0.25, creak=0.05, smile=2.0
 )
-"""How much puppets differ in what their voices always do (standard deviations)."""
+"""The standard deviations of the constant part of the voice between puppets."""
 MOMENT = Delivery(
     pitch=1.5, range=0.35, final=1.5, level=2.2, rate=0.15, tension=0.9, breath=2.2, tremor=0.15, jitter=0.3,
     creak=0.08, smile=1.8,
 )  # fmt: skip
-"""How much the voice differs from utterance to utterance for no reason."""
+"""The standard deviations of the random part of the voice between utterances."""
 RESTING_FACE = Expression(
     inner_brow=0.3, outer_brow=0.3, frown=0.3, lids=0.25, cheeks=0.15, nose=0.1, upper_lip=0.1, corners=0.35,
     stretch=0.15, press=0.2, bow=0.3,
 )  # fmt: skip
-"""How much puppets differ in what their faces always do: some look stern, or amused, when nothing is meant."""
+"""The standard deviations of the constant part of the expression between puppets."""
 TWITCH = Expression(
     inner_brow=0.2, outer_brow=0.2, frown=0.2, lids=0.2, cheeks=0.15, nose=0.1, upper_lip=0.1, corners=0.25,
     stretch=0.2, press=0.15, jaw=0.1, bow=0.3,
 )  # fmt: skip
-"""How much the face differs from utterance to utterance for no reason."""
+"""The standard deviations of the random part of the expression between utterances."""
 STRENGTH = 0.1, 1.1
-"""How strongly an emotion is shown in an utterance; mostly less than an actor would."""
+"""The range of the intensity of an emotion in an utterance; 1 is a full expression."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ class Puppet:
     name: str
     temperament: Temperament
     outgoing: bool
-    """Whether it shows emotions in their open form, or in the held one."""
+    """Whether it shows emotions in the form `OPEN`; otherwise in the form `HELD`."""
     expressiveness: float
-    """How strongly it shows them."""
+    """The factor of the intensity of its emotions."""
     voice: Voice
     tone: Delivery
-    """What its voice always does."""
+    """The constant part of its voice."""
     look: Look
     resting: Expression
-    """What its face always does."""
+    """The constant part of its expression."""
 
     @classmethod
     def draw(cls, random: np.random.Generator, name: str) -> Puppet:
-        """A puppet picked from the trunk."""
+        """Draw a random puppet."""
         pitch = float(np.exp(random.uniform(np.log(95), np.log(250))))
         tract = (pitch / 120) ** 0.2 * float(random.uniform(0.94, 1.06))
         return cls(
@@ -66,22 +66,23 @@ class Puppet:
             outgoing=bool(random.random() < 0.5),
             expressiveness=float(random.uniform(0.7, 1.15)),
             voice=Voice(pitch, tract, letter=float(random.uniform(0.05, 0.07))),
-            tone=scattered(TONE, random),
+            tone=draw_around_zero(TONE, random),
             look=_look(random),
-            resting=scattered(RESTING_FACE, random),
+            resting=draw_around_zero(RESTING_FACE, random),
         )
 
-    def says(self, random: np.random.Generator, emotion: int) -> Delivery:
-        """What its voice does for an utterance of an emotion (its number in `EMOTIONS`)."""
+    def draw_delivery(self, random: np.random.Generator, emotion: int) -> Delivery:
+        """Draw the voice of an utterance with an emotion, given by its number in `EMOTIONS`."""
         form = deliveries.OPEN if self.outgoing else deliveries.HELD
         strength = self.expressiveness * float(random.uniform(*STRENGTH))
-        return mixed((1, self.tone), (strength, form[EMOTIONS[emotion]]), (1, scattered(MOMENT, random)))
+        return weighted_sum((1, self.tone), (strength, form[EMOTIONS[emotion]]), (1, draw_around_zero(MOMENT, random)))
 
-    def shows(self, random: np.random.Generator, emotion: int) -> Expression:
-        """What its face does for an utterance of an emotion."""
+    def draw_expression(self, random: np.random.Generator, emotion: int) -> Expression:
+        """Draw the face of an utterance with an emotion, given by its number in `EMOTIONS`."""
         form = expressions.OPEN if self.outgoing else expressions.HELD
         strength = self.expressiveness * float(random.uniform(*STRENGTH))
-        return mixed((1, self.resting), (strength, form[EMOTIONS[emotion]]), (1, scattered(TWITCH, random))).limited()
+        parts = (1, self.resting), (strength, form[EMOTIONS[emotion]]), (1, draw_around_zero(TWITCH, random))
+        return weighted_sum(*parts).clipped()
 
 
 def _look(random: np.random.Generator) -> Look:
@@ -107,7 +108,7 @@ def _look(random: np.random.Generator) -> Look:
 
 
 def _colour(hue: float, saturation: float, brightness: float) -> Colour:
-    """A colour by how bright it is in grey: what finds faces sees no colours."""
+    """A colour with the given brightness in grey, because face detectors use grey pictures."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, 1.0)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
     return tuple(round(min(255.0, part * brightness / grey)) for part in (red, green, blue))  # type: ignore[return-value]

@@ -1,15 +1,19 @@
-"""How emotions sound: what a voice can do, and what each emotion does with it.
+"""Vocal expression of emotions: the parameters of a voice, and their values for each emotion.
 
-The directions are the literature's: R. Banse and K. R. Scherer, "Acoustic profiles in vocal emotion expression",
-Journal of Personality and Social Psychology 70 (1996), whose emotions come in a form of high and one of low arousal
-(hot and cold anger, elation and quiet happiness, despair and sadness, panic and anxiety); and P. N. Juslin and
-P. Laukka, "Communication of emotions in vocal expression and music performance", Psychological Bulletin 129 (2003).
-Arousal raises pitch, range, loudness and rate; anger is pressed, its melody falls; joy's rises, and a smile brightens
-its vowels; fear trembles; sadness is slow, breathy and falls, and where it is quiet it is low and soft; disgust is slow
-and creaks; surprise swoops up.
+The directions of the effects follow the literature; there is a form with high and one with low arousal (hot and cold
+anger, elation and quiet happiness, despair and sadness, panic and anxiety). Arousal raises pitch, range, loudness and
+rate. Anger has a pressed voice and falling melody; joy has a rising melody and bright vowels; fear trembles; sadness is
+slow, breathy and falling; disgust is slow and creaky; surprise rises strongly.
 
-Outgoing puppets have the form of high arousal, withdrawn ones that of low. Voices confuse anger with joy (both loud and
-high), neutral with disgust and sadness with fear; other pairs than faces and words confuse.
+Outgoing puppets use the form with high arousal, withdrawn ones the form with low arousal. Voices are ambiguous between
+anger and joy (both loud and high), neutral and disgust, and sadness and fear; faces and text are ambiguous between
+other pairs.
+
+References:
+    R. Banse and K. R. Scherer, "Acoustic profiles in vocal emotion expression", Journal of Personality and Social
+    Psychology 70 (1996).
+    P. N. Juslin and P. Laukka, "Communication of emotions in vocal expression and music performance", Psychological
+    Bulletin 129 (2003).
 """
 
 from __future__ import annotations
@@ -19,31 +23,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a voice does; 0 throughout is a puppet talking of nothing in particular."""
+    """The parameters of a voice, relative to a neutral voice of the speaker."""
 
     pitch: float = 0.0
-    """Semitones above the speaker's usual pitch."""
+    """Semitones above the speaker's mean pitch."""
     range: float = 0.0
-    """How much further, by a power of two, the melody goes up and down: 1 is twice as far."""
+    """The factor of the pitch range as a power of two: 1 doubles it."""
     final: float = 0.0
-    """Semitones by which the last syllables rise, or fall, more than usually."""
+    """The additional rise (or fall, if negative) of the last syllables in semitones."""
     level: float = 0.0
-    """dB above the speaker's usual loudness."""
+    """dB above the speaker's mean loudness."""
     rate: float = 0.0
-    """How much faster, by a power of two: 1 is twice as fast."""
+    """The factor of the speaking rate as a power of two: 1 doubles it."""
     tension: float = 0.0
-    """dB per octave by which the harmonics fall less than usually: pressed; below 0 lax."""
+    """The reduction of the spectral slope in dB per octave: positive is pressed, negative is lax."""
     breath: float = 0.0
-    """dB by which the breath is louder than usually, relative to the voice."""
+    """The additional level of breath noise in dB, relative to the voice."""
     tremor: float = 0.0
-    """Semitones by which the pitch trembles, some six times a second, and dB by which the loudness does, three times as
-    many."""
+    """The amplitude of a pitch modulation of about 6 Hz in semitones; loudness is modulated by three times this in
+    dB."""
     jitter: float = 0.0
-    """Per cent by which one period of the voice differs from the next, beside the usual."""
+    """The additional variation of periods in percent."""
     creak: float = 0.0
-    """The share of the utterance, at its end, in which the voice creaks."""
+    """The fraction of the utterance, at its end, with creaky voice."""
     smile: float = 0.0
-    """Per cent by which the formants are higher: spread lips shorten the vocal tract, rounded ones lengthen it."""
+    """The rise of the formants in percent: spread lips shorten the vocal tract, and rounded lips lengthen it."""
 
 
 OPEN: dict[str, Delivery] = {
@@ -55,7 +59,7 @@ OPEN: dict[str, Delivery] = {
     "fear": Delivery(pitch=6.5, range=-0.2, final=1.0, level=2.0, rate=0.35, breath=4.0, tremor=0.9, jitter=1.0),
     "disgust": Delivery(pitch=-1.5, range=0.3, final=-2.5, level=0.5, rate=-0.3, tension=1.0, creak=0.3, smile=-4.0),
 }
-"""What outgoing puppets do."""
+"""The deliveries of outgoing puppets, with high arousal."""
 
 HELD: dict[str, Delivery] = {
     "neutral": Delivery(range=-0.2, level=-1.0),
@@ -68,4 +72,4 @@ HELD: dict[str, Delivery] = {
     "fear": Delivery(pitch=1.5, range=-0.6, level=-4.0, rate=0.1, tension=-0.5, breath=6.0, tremor=0.5, jitter=0.5),
     "disgust": Delivery(pitch=-1.0, range=-0.3, final=-1.5, level=-1.5, rate=-0.15, creak=0.2, smile=-2.0),
 }
-"""What withdrawn puppets do."""
+"""The deliveries of withdrawn puppets, with low arousal."""

@@ -1,10 +1,10 @@
-"""What puppets feel and why: a Markov model with inertia within a puppet and contagion between puppets.
+"""The sequence of emotions: a Markov model with inertia within a speaker and contagion between speakers.
 
-The next emotion of a puppet is drawn from a softmax over
+The next emotion of a puppet is drawn from the softmax of
 
     MOOD + temperament + inertia * [its own last emotion] + contagion * REACTION[the last emotion of another puppet]
 
-so that the utterances around one, and who spoke them, say something about it that the utterance itself does not.
+so that the context of an utterance and its speakers are informative about its emotion.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 EMOTIONS = ("neutral", "joy", "surprise", "anger", "sadness", "fear", "disgust")
 
 MOOD = np.array([1.15, 0.15, 0.1, 0.05, 0.0, -0.25, -0.65])
-"""Log-odds of each emotion when nothing else pulls; neutral is the most frequent, disgust the rarest."""
+"""[C] log-odds of each emotion without other effects; neutral is the most frequent, disgust the rarest."""
 
 REACTION = np.array(
     [
-        # neutral  joy  surprise anger sadness fear disgust    what another puppet just felt:
+        # neutral  joy  surprise anger sadness fear disgust    the last emotion of another puppet:
         [0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # neutral calms
         [0.0, 1.6, 0.3, 0.0, -0.5, -0.5, 0.0],  # joy spreads
         [0.0, 0.6, 0.9, 0.0, 0.0, 0.6, 0.0],  # surprise delights or frightens
@@ -30,23 +30,23 @@ REACTION = np.array(
         [0.0, 0.4, 0.2, 0.7, 0.0, 0.0, 1.3],  # disgust spreads, amuses or offends
     ]
 )
-"""[felt by another, felt next]: what an emotion adds to the log-odds of the emotions of those who witness it."""
+"""[C, C] the effect of the last emotion of another puppet (rows) on the log-odds of the next emotion (columns)."""
 
 
 @dataclass(frozen=True)
 class Temperament:
-    """How one puppet feels in one conversation."""
+    """The emotional parameters of one puppet in one conversation."""
 
     leaning: tuple[float, ...]
-    """[C] log-odds that it adds to the mood."""
+    """[C] log-odds that are added to the mood."""
     inertia: float
-    """How strongly it stays in its emotion."""
+    """The weight of its own last emotion."""
     contagion: float
-    """How strongly the others' emotions move it."""
+    """The weight of the emotions of others."""
 
     @classmethod
     def draw(cls, random: np.random.Generator) -> Temperament:
-        """A puppet picked from the trunk."""
+        """Draw a random temperament."""
         return cls(
             leaning=tuple(random.normal(0.0, 0.6, len(EMOTIONS)).tolist()),
             inertia=float(random.uniform(2.6, 3.8)),
@@ -55,13 +55,13 @@ class Temperament:
 
 
 def next_emotion(random: np.random.Generator, temperament: Temperament, own: int | None, witnessed: int | None) -> int:
-    """Draw what a puppet feels now.
+    """Draw the next emotion of a puppet.
 
     Args:
-        random: The source of chance.
-        temperament: The puppet's.
-        own: The number of the emotion that it felt when it last spoke; None if it has not spoken yet.
-        witnessed: The number of the emotion of the last utterance of another puppet; None if there was none.
+        random: The random generator.
+        temperament: The temperament of the puppet.
+        own: The number of its emotion in its last utterance; None for its first utterance.
+        witnessed: The number of the emotion of the last utterance of another puppet; None without such an utterance.
 
     Returns:
         The number of the emotion in `EMOTIONS`.

@@ -1,13 +1,16 @@
-"""How emotions look: a face's muscles, and what each emotion does with them.
+"""Facial expression of emotions: the parameters of a face, and their values for each emotion.
 
-The muscles are the action units (AU) of the Facial Action Coding System, from 0 at rest to 1 at their strongest. The
-open forms are the prototypes of Ekman, Friesen and Hager ("Facial Action Coding System: Investigator's Guide", 2002):
-joy 6+12, surprise 1+2+5+26, sadness 1+4+15, fear 1+2+4+5+20+26, anger 4+5+7 with bared teeth, disgust 9+10+15. Who is
-withdrawn shows the held form: weaker, the lips pressed together, the eyes narrowed (display rules: Ekman and Friesen,
-"The repertoire of nonverbal behavior", Semiotica 1, 1969).
+The parameters are action units (AU) of the Facial Action Coding System, from 0 (at rest) to 1 (maximum). The open forms
+are the published prototypes: joy 6+12, surprise 1+2+5+26, sadness 1+4+15, fear 1+2+4+5+20+26, anger 4+5+7 with bared
+teeth, disgust 9+10+15. Withdrawn puppets show the held forms: weaker, with pressed lips and narrowed eyes, following
+the display rules of Ekman and Friesen.
 
-Faces confuse fear with surprise (raised brows, wide eyes), anger with disgust (lowered brows) and neutral with sadness,
-as people do; other pairs than voices and words confuse.
+Faces are ambiguous between fear and surprise (raised brows, wide eyes), anger and disgust (lowered brows), and neutral
+and sadness; voices and text are ambiguous between other pairs.
+
+References:
+    P. Ekman, W. V. Friesen and J. C. Hager, "Facial Action Coding System: Investigator's Guide", 2002.
+    P. Ekman and W. V. Friesen, "The repertoire of nonverbal behavior", Semiotica 1 (1969).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face's muscles do."""
+    """The action units of a face."""
 
     inner_brow: float = 0.0
     """AU 1: the inner ends of the brows are raised."""
@@ -26,7 +29,7 @@ class Expression:
     frown: float = 0.0
     """AU 4: the brows are lowered and drawn together."""
     lids: float = 0.0
-    """AU 5: the eyes are wide; below 0 AU 7 and 43: they are narrow."""
+    """AU 5: the eyes are wide; negative values are AU 7 and 43: they are narrow."""
     cheeks: float = 0.0
     """AU 6: the cheeks are raised, under the eyes."""
     nose: float = 0.0
@@ -34,7 +37,7 @@ class Expression:
     upper_lip: float = 0.0
     """AU 10: the upper lip is raised."""
     corners: float = 0.0
-    """AU 12: the corners of the mouth are pulled up; below 0 AU 15: down."""
+    """AU 12: the corners of the mouth are pulled up; negative values are AU 15: down."""
     stretch: float = 0.0
     """AU 20: the mouth is stretched sideways."""
     press: float = 0.0
@@ -42,10 +45,10 @@ class Expression:
     jaw: float = 0.0
     """AU 26: the jaw has dropped."""
     bow: float = 0.0
-    """AU 54: the head is lowered; below 0 AU 53: raised."""
+    """AU 54: the head is lowered; negative values are AU 53: raised."""
 
-    def limited(self) -> Expression:
-        """The same, nothing beyond what a face can do."""
+    def clipped(self) -> Expression:
+        """Clip all values to their ranges."""
         both_ways = ("lids", "corners", "bow")
         found = {name: min(max(value, -float(name in both_ways)), 1.3) for name, value in vars(self).items()}
         return Expression(**found)
@@ -62,7 +65,7 @@ OPEN: dict[str, Expression] = {
     ),
     "disgust": Expression(frown=0.6, lids=-0.6, nose=1.0, upper_lip=0.9, corners=-0.5),
 }
-"""What outgoing puppets do."""
+"""The expressions of outgoing puppets."""
 
 HELD: dict[str, Expression] = {
     "neutral": Expression(press=0.1),
@@ -73,4 +76,4 @@ HELD: dict[str, Expression] = {
     "fear": Expression(inner_brow=0.6, outer_brow=0.3, lids=0.6, stretch=0.4, press=0.5),
     "disgust": Expression(frown=0.4, lids=-0.1, nose=0.45, upper_lip=0.3, corners=-0.35),
 }
-"""What withdrawn puppets do."""
+"""The expressions of withdrawn puppets."""

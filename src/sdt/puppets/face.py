@@ -1,8 +1,8 @@
-"""A face, drawn: what it is like at rest is the puppet's, what its muscles do is the expression.
+"""Drawing of faces from the look of a puppet and an expression.
 
-Coordinates are in units of the side of a square that the head fills: x to the right, y down. What does not move (head,
-hair, ears, shoulders, the shadows around the eyes) is drawn once for each puppet; brows, eyes, nose and mouth on top of
-it for each expression. Dark sockets and a bright bridge between them are what detectors of faces look for.
+Coordinates are in units of the side of a square that the head fills: x to the right, y down. Static parts (head, hair,
+ears, shoulders, shadows around the eyes) are drawn once per puppet; brows, eyes, nose and mouth are drawn for each
+expression. The dark eye sockets with a bright bridge between them are what face detectors respond to.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
 EYES = ((0.375, 0.425), (0.625, 0.425))
-"""Where the eyes of the usual puppet are."""
+"""The positions of the eyes of the default look."""
 STYLES = 4
-"""Of hair: short, long, a tuft, curls."""
+"""The number of hair styles: short, long, a tuft, curls."""
 DIGITS = 4
-"""Binary digits after the point of a pixel's coordinates: a brow that moves by a tenth of a pixel moves."""
+"""The number of fractional bits of pixel coordinates, so that movements of a tenth of a pixel are drawn."""
 INSIDE, TEETH, WHITE, PUPIL = (75, 25, 35), (238, 234, 222), (246, 246, 242), (25, 20, 25)
 STEPS = np.linspace(-1.0, 1.0, 13)
-"""Places along a curve."""
+"""The parameters of the points of a curve."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a face is like when nothing moves; sizes are relative to the usual puppet's."""
+    """The static look of a face; sizes are relative to the default look."""
 
     skin: Colour = (225, 180, 150)
     hair: Colour = (50, 35, 25)
@@ -41,29 +41,29 @@ class Look:
     lips: Colour = (150, 65, 70)
     shirt: Colour = (60, 80, 120)
     style: int = 0
-    """Of the hair: 0 to 3."""
+    """The hair style, from 0 to 3."""
     width: float = 1.0
     height: float = 1.0
     apart: float = 1.0
-    """How far the eyes are."""
+    """The distance of the eyes."""
     eyes: float = 1.0
     nose: float = 1.0
     mouth: float = 1.0
     brows: float = 1.0
-    """How thick they are."""
+    """The thickness of the brows."""
 
 
 def draw_face(look: Look, shown: Expression, side: int, *, rounded: float = 0.0) -> Picture:
     """Draw a face.
 
     Args:
-        look: Whose it is.
-        shown: What its muscles do.
-        side: Pixels.
-        rounded: From 0 to 1, how far the lips are rounded, as in "oo".
+        look: The look of the puppet.
+        shown: The expression.
+        side: The side of the picture in pixels.
+        rounded: The rounding of the lips, as in "oo", from 0 to 1.
 
     Returns:
-        [side, side, 4]: RGB, and how much of what is behind is covered (255: all of it).
+        [side, side, 4] RGB and opacity (255 is opaque).
 
     Raises:
         MissingDependencyError: OpenCV is not installed.
@@ -87,16 +87,16 @@ class Pen:
         self._cv2 = opencv()
 
     def ellipse(self, x: float, y: float, across: float, down: float, colour: Colour) -> None:
-        """A filled ellipse of half axes `across` and `down`."""
+        """Draw a filled ellipse with half axes `across` and `down`."""
         centre, axes = self._pixels(np.array([(x, y), (max(across, 1e-3), max(down, 1e-3))])).tolist()
         self._cv2.ellipse(self.picture, centre, axes, 0, 0, 360, (*colour, 255), -1, self._cv2.LINE_AA, DIGITS)
 
     def shape(self, points: npt.NDArray[np.float64], colour: Colour) -> None:
-        """A filled polygon of points [n, 2]."""
+        """Draw a filled polygon of points [n, 2]."""
         self._cv2.fillPoly(self.picture, [self._pixels(points)], (*colour, 255), self._cv2.LINE_AA, DIGITS)
 
     def stroke(self, points: npt.NDArray[np.float64], width: float, colour: Colour) -> None:
-        """A line through points [n, 2], thick in the middle and thin at its ends."""
+        """Draw a line through points [n, 2], which is thick in the middle and thin at its ends."""
         along = np.empty_like(points)
         along[1:-1], along[0], along[-1] = points[2:] - points[:-2], points[1] - points[0], points[-1] - points[-2]
         across = along[:, ::-1] * (0.5 * width / np.hypot(*along.T))[:, None]
@@ -105,7 +105,7 @@ class Pen:
         self.shape(np.concatenate([points + half, (points - half)[::-1]]), colour)
 
     def window(self, points: npt.NDArray[np.float64], inside: Pen) -> None:
-        """Show another picture within a polygon [n, 2]."""
+        """Copy another picture within a polygon [n, 2]."""
         mask = np.zeros(self.picture.shape[:2], dtype=np.uint8)
         self._cv2.fillPoly(mask, [self._pixels(points)], 255, self._cv2.LINE_AA, DIGITS)
         top, left = (max(0, int(edge) - 1) for edge in points.min(axis=0)[::-1] * self._side)
@@ -116,13 +116,13 @@ class Pen:
         self.picture[part] = np.rint(below + share * (above.astype(np.float32) - below)).astype(np.uint8)
 
     def colour_at(self, x: float, y: float) -> Colour:
-        """What is there now."""
+        """The current colour at a point."""
         row, column = int(y * self._side), int(x * self._side)
         red, green, blue = (int(part) for part in self.picture[row, column, :3])
         return red, green, blue
 
     def blur(self, width: float) -> None:
-        """Soften everything."""
+        """Blur the whole picture."""
         self._cv2.GaussianBlur(self.picture, (0, 0), width * self._side, dst=self.picture)
 
     def _pixels(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
@@ -130,14 +130,14 @@ class Pen:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """A colour made darker (below 1) or brighter."""
+    """Multiply the brightness of a colour by a factor."""
     red, green, blue = (round(min(255.0, part * factor)) for part in colour)
     return red, green, blue
 
 
 @functools.lru_cache(maxsize=64)
 def _head(look: Look, side: int) -> Picture:
-    """What does not move [side, side, 4]."""
+    """The static parts of a face [side, side, 4]."""
     pen = Pen(np.zeros((side, side, 4), dtype=np.uint8))
     pen.picture[..., :3] = look.hair
     across, down = 0.29 * look.width, 0.38 * look.height

@@ -1,4 +1,4 @@
-"""Conversations of puppets, from a seed: who says what, feeling what, and how. `sdt.puppets.stage` performs them."""
+"""Generation of conversations from a seed: speakers, emotions, text, voices and faces; see `stage` for rendering."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ from sdt.puppets.voice import duration
 Recording = Literal["film", "sound", "silent film"]
 
 CAST_SIZES = {2: 0.4, 3: 0.3, 4: 0.2, 5: 0.1}
-"""Share of the conversations by the number of their puppets."""
+"""The number of puppets of a conversation to its probability."""
 SHORTEST, LONGEST = 6, 25
-"""Utterances of a conversation."""
+"""The range of the number of utterances of a conversation."""
 SPLITS = ("train", "dev", "test", *["train"] * 5, "dev", "test", *["train"] * 5, "dev", "test", *["train"] * 3)
-"""Of conversation 0, 1, 2 and so on, over and over: 70, 15 and 15 %."""
+"""The splits of conversations 0, 1, 2, ..., repeated: 70, 15 and 15 %."""
 PAUSES = 0.25, 0.7
-"""Seconds between two utterances."""
+"""The range of the pause between utterances in seconds."""
 TAIL = 0.3
-"""Seconds recorded after the last utterance."""
+"""The duration of the recording after the last utterance in seconds."""
 MUMBLED_SHARE = 0.03
-"""Share of the utterances whose words nobody understood: their text is empty."""
+"""The fraction of utterances without text."""
 MUTED_SHARE = 0.04
-"""Share of the utterances whose speaker forgot to turn on the microphone: silence."""
+"""The fraction of utterances with digital silence."""
 HIDDEN_SHARE = 0.05
-"""Share of the utterances whose speaker's camera is off: no face in view."""
+"""The fraction of utterances without a face in view."""
 RECORDINGS: dict[Recording, float] = {"film": 0.89, "sound": 0.06, "silent film": 0.05}
-"""Share of the conversations by what was recorded of them."""
+"""The kinds of recordings to their probabilities."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """An utterance as its puppet performs it."""
+    """An utterance with all that its recording needs."""
 
     puppet: Puppet
     words: str
-    """What is said, whether or not it was understood."""
+    """The spoken text, also if the utterance has no text."""
     delivery: Delivery
     expression: Expression
     muted: bool
+    """Whether the sound is digital silence."""
     hidden: bool
+    """Whether the picture has no face."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +64,24 @@ class Scene:
     lines: tuple[Line, ...]
     """One for each utterance."""
     seed: tuple[int, int]
-    """What chance is drawn from while it is performed."""
+    """The seed of the random numbers of the rendering."""
 
     @property
     def seconds(self) -> float:
-        """How long the recording is."""
+        """The duration of the recording."""
         return (self.conversation.utterances[-1].end or 0.0) + TAIL
 
 
 def generate(seed: int = 0, conversations: int = CONVERSATIONS) -> list[Scene]:
-    """Make up conversations.
+    """Generate conversations.
 
-    Conversation i of a seed is the same however many there are.
+    Conversation i of a seed does not depend on the number of conversations.
 
     Raises:
-        InputError: Too few conversations for three splits, or a negative seed.
+        InputError: There are fewer than three conversations, or the seed is negative.
     """
     if conversations < 3:
-        raise InputError(f"--conversations: {conversations}; the three splits need at least 3")
+        raise InputError(f"--conversations: {conversations}; the three splits require at least 3")
     if seed < 0:
         raise InputError(f"--seed: {seed} is negative")
     return [_scene(number, seed) for number in range(conversations)]
@@ -101,8 +103,8 @@ def _scene(number: int, seed: int) -> Scene:
         line = Line(
             puppet=puppet,
             words=say(random, emotion, [name for name in names if name != puppet.name]),
-            delivery=puppet.says(random, emotion),
-            expression=puppet.shows(random, emotion),
+            delivery=puppet.draw_delivery(random, emotion),
+            expression=puppet.draw_expression(random, emotion),
             muted=random.random() < MUTED_SHARE,
             hidden=random.random() < HIDDEN_SHARE,
         )
@@ -121,7 +123,7 @@ def _scene(number: int, seed: int) -> Scene:
 
 
 def _turns(random: np.random.Generator, puppets: int, length: int) -> list[int]:
-    """Who speaks when: everyone once as they enter the stage, then mostly somebody else than just now."""
+    """The speakers of the utterances: each puppet once, then mostly a speaker other than the previous one."""
     turns = [int(puppet) for puppet in random.permutation(puppets)]
     while len(turns) < length:
         again = random.random() < 0.15
@@ -131,7 +133,7 @@ def _turns(random: np.random.Generator, puppets: int, length: int) -> list[int]:
 
 
 def _plot(random: np.random.Generator, turns: list[int], cast: list[Puppet]) -> list[int]:
-    """What each speaker of `turns` feels."""
+    """The emotion of each utterance, given the speakers `turns`."""
     felt: list[int] = []
     last: dict[int, int] = {}
     for turn, speaker in enumerate(turns):

@@ -1,4 +1,4 @@
-"""A performed scene as a file: an MP4 film with or without sound, or a WAV file."""
+"""Encoding of rendered scenes: an MP4 file with or without sound, or a WAV file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sdt.puppets.stage import PER_SECOND, SIDE, pictures, sound, speeches
 from sdt.puppets.synthesis import RATE
 
 BLOCK = 1024
-"""Samples given to the encoder at once."""
+"""The number of samples of an audio frame."""
 BITS = "48000"
-"""Bits per second of a film's sound."""
+"""The bit rate of the sound of a video."""
 QUALITY = {"crf": "25", "preset": "ultrafast", "threads": "1", "g": str(2 * PER_SECOND)}
-"""Of H.264; one thread, so that the number of processor cores changes nothing."""
+"""The options of the H.264 encoder; one thread, so that the result does not depend on the number of cores."""
 
 
 def pyav() -> ModuleType:
@@ -35,41 +35,41 @@ def pyav() -> ModuleType:
         import av
     except ImportError:
         raise MissingDependencyError(
-            "puppets are recorded by PyAV, which is not installed; install it with: pip install 'sdt-erc[media]'"
+            "recording puppets requires PyAV, which is not installed; install it with: pip install 'sdt-erc[media]'"
         ) from None
     return av
 
 
 def file_name(scene: Scene) -> str:
-    """The name of a scene's recording."""
+    """The file name of the recording of a scene."""
     return f"{scene.conversation.id}.{'wav' if scene.recording == 'sound' else 'mp4'}"
 
 
 def record(scene: Scene, path: Path) -> None:
-    """Perform a scene and write its recording, with the tracks that the scene has.
+    """Render a scene and write its recording.
 
     Args:
-        scene: What is performed.
+        scene: The scene.
         path: The file, with the suffix of `file_name`.
 
     Raises:
         MissingDependencyError: PyAV or OpenCV is not installed.
     """
-    said = speeches(scene)
+    spoken = speeches(scene)
     with pyav().open(str(path), "w") as container:
         tracks = []
         if scene.recording != "silent film":
-            tracks.append(_sound_track(container, sound(scene, said), film=scene.recording == "film"))
+            tracks.append(_sound_track(container, sound(scene, spoken), film=scene.recording == "film"))
         if scene.recording != "sound":
-            tracks.append(_picture_track(container, pictures(scene, said)))
+            tracks.append(_picture_track(container, pictures(scene, spoken)))
         for packet in _in_order(tracks):
             container.mux(packet)
 
 
 def _sound_track(container: Any, samples: npt.NDArray[np.float32], *, film: bool) -> Iterator[Any]:  # noqa: ANN401
-    """Packets of [n] samples."""
+    """Yield the packets of samples [n]."""
     av = pyav()
-    # The fast coder takes half as long, and no difference can be measured.
+    # The fast coder takes half the time without a measurable difference.
     codec, options = ("aac", {"b": BITS, "aac_coder": "fast"}) if film else ("pcm_s16le", {})
     stream = container.add_stream(codec, rate=RATE, layout="mono", options=options)
 
@@ -85,15 +85,15 @@ def _sound_track(container: Any, samples: npt.NDArray[np.float32], *, film: bool
     return packets()
 
 
-def _picture_track(container: Any, seen: Iterable[Picture]) -> Iterator[Any]:  # noqa: ANN401
-    """Packets of pictures."""
+def _picture_track(container: Any, frames: Iterable[Picture]) -> Iterator[Any]:  # noqa: ANN401
+    """Yield the packets of pictures."""
     av = pyav()
     stream = container.add_stream("libx264", rate=PER_SECOND, options=QUALITY)
     stream.height = stream.width = SIDE
     stream.pix_fmt = "yuv420p"
 
     def packets() -> Iterator[Any]:
-        for picture in seen:
+        for picture in frames:
             yield from stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
         yield from stream.encode(None)
 
@@ -101,7 +101,7 @@ def _picture_track(container: Any, seen: Iterable[Picture]) -> Iterator[Any]:  #
 
 
 def _in_order(tracks: list[Iterator[Any]]) -> Iterator[Any]:
-    """The packets of all tracks by their time."""
+    """Yield the packets of all tracks in the order of their time stamps."""
     waiting = {number: next(track, None) for number, track in enumerate(tracks)}
     while any(packet is not None for packet in waiting.values()):
         number = min((n for n, packet in waiting.items() if packet is not None), key=lambda n: _time(waiting[n]))

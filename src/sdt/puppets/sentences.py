@@ -1,7 +1,7 @@
-"""What puppets say: sentences from templates, some clear, many shared by two emotions or by all of them.
+"""Text of utterances: sentences from templates, of which many are shared by two or all emotions.
 
-Text confuses joy with surprise, anger with sadness, and fear with disgust; voices and faces confuse other pairs (see
-`sdt.puppets.deliveries` and `sdt.puppets.expressions`).
+Text is ambiguous between joy and surprise, anger and sadness, and fear and disgust; voices and faces are ambiguous
+between other pairs (see `sdt.puppets.deliveries` and `sdt.puppets.expressions`).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ CLEAR: dict[str, tuple[str, ...]] = {
         "Eew, whose hair is that {place}?",
     ),
 }
-"""Sentences that only one emotion would say."""
+"""Sentences that express one emotion."""
 
 SHARED: dict[tuple[str, ...], tuple[str, ...]] = {
     ("joy", "surprise"): (
@@ -168,24 +168,24 @@ SHARED: dict[tuple[str, ...], tuple[str, ...]] = {
         "They are all here.",
     ),
 }
-"""Sentences that several emotions would say: the words alone cannot tell them apart."""
+"""Sentences that are ambiguous between several emotions."""
 
 CLEAR_SHARE = 0.22
-"""How often a puppet says something that only its emotion would say."""
+"""The probability of a sentence of `CLEAR`."""
 SHARED_SHARE = 0.28
-"""How often it says something that its emotion and one other would say (where there is such a pair)."""
+"""The probability of a sentence that is shared with one other emotion, if the emotion has such a pair."""
 
 
 def say(random: np.random.Generator, emotion: int, others: Sequence[str]) -> str:
     """Draw a sentence.
 
     Args:
-        random: The source of chance.
-        emotion: The number of the emotion that it is said with.
-        others: The names of the puppets who listen.
+        random: The random generator.
+        emotion: The number of the emotion.
+        others: The names of the other puppets of the conversation.
     """
     template = _pick(random, _templates(random, EMOTIONS[emotion]))
-    # Every slot is drawn whether or not the template has it, so that adding one to a template changes no other line.
+    # Every slot is drawn, even if the template does not use it, so that a changed template does not change other lines.
     return template.format(name=_pick(random, others), thing=_pick(random, THINGS), place=_pick(random, PLACES))
 
 

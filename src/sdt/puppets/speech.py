@@ -1,8 +1,11 @@
-"""From words to sounds: what a puppet's mouth does for each letter, and how long.
+"""Conversion of text to speech sounds, and to the movements of the mouth.
 
-Nobody is meant to understand it. It has what a voice analysis looks at: syllables, vowels of different colour, noise,
-closures, pauses at commas, and a rhythm that follows the words. Formants are the averages of men's vowels in Peterson
-and Barney ("Control methods used in a study of the vowels", JASA 24, 1952), scaled by the length of the vocal tract.
+The speech is not intelligible, but has the properties that acoustic features measure: syllables, different vowels,
+noise, closures, pauses at commas, and a rhythm that follows the text.
+
+References:
+    G. E. Peterson and H. L. Barney, "Control methods used in a study of the vowels", JASA 24 (1952): the mean formants
+    of men, which are scaled by the length of the vocal tract.
 """
 
 from __future__ import annotations
@@ -15,22 +18,22 @@ Formants = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound of speech."""
+    """One speech sound."""
 
     length: float
-    """In units of a letter."""
+    """The duration in units of a letter."""
     formants: Formants = (500.0, 1500.0, 2500.0)
-    """Hz."""
+    """The first three formants in Hz."""
     voice: float = 1.0
-    """Amplitude of the voice; 0 is voiceless."""
+    """The amplitude of the voice; 0 is voiceless."""
     hiss: float = 0.0
-    """Amplitude of the noise of a narrow passage."""
+    """The amplitude of the frication noise."""
     pitch_of_hiss: float = 4500.0
-    """Hz; the middle of that noise."""
+    """The centre frequency of the frication noise in Hz."""
     jaw: float = 0.0
-    """How far the mouth is open, from 0 to 1."""
+    """The opening of the mouth, from 0 to 1."""
     rounded: float = 0.0
-    """How far the lips are rounded, from 0 to 1."""
+    """The rounding of the lips, from 0 to 1."""
 
 
 SOUNDS = {
@@ -60,26 +63,26 @@ SOUNDS = {
     " ": Sound(0.5, voice=0.05, jaw=0.15),
     ",": Sound(3.5, voice=0.0),
 }
-"""The sounds by their letters; `burst` is what follows the closure of a stop, a blank the seam of two words."""
+"""Letters to their sounds; `burst` follows the closure of a stop, and a space separates words."""
 
 SAME = {
     "c": "t", "k": "t", "ck": "t", "q": "t", "g": "d", "x": "s", "j": "sh", "ch": "sh", "th": "f", "ph": "f", "wh": "w",
     "ng": "n", "y": "i", "ea": "ee", "ou": "a", "ow": "a", "oa": "o", "ai": "e", "ay": "e",
     "!": ",", "?": ",", ".": ",", ":": ",", ";": ",",
 }  # fmt: skip
-"""Letters that sound like others, more or less."""
+"""Letters that are spoken like other letters."""
 VOWELS = ("a", "e", "i", "o", "u", "ee", "oo")
 STOPS = ("p", "t", "b", "d")
 _LETTERS = re.compile(r"ee|ea|oo|ou|ow|oa|ai|ay|sh|ch|th|ph|wh|ck|ng|[a-z]| |[,.!?:;]")
 
 
 def sounds(text: str) -> list[Sound]:
-    """The sounds of a sentence."""
+    """Convert a sentence to speech sounds."""
     found: list[Sound] = []
     last = ""
     for letters in _LETTERS.findall(text.lower().strip(" .,!?:;")):
         name = SAME.get(letters, letters)
-        if name == last and name not in VOWELS:  # a doubled consonant is one
+        if name == last and name not in VOWELS:  # double consonants are one sound
             continue
         found.append(SOUNDS[name])
         if name in STOPS:

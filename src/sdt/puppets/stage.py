@@ -1,6 +1,6 @@
-"""A scene, performed: what the microphones and the cameras record of it.
+"""Rendering of a scene to sound and pictures.
 
-The picture shows who is speaking, as video calls do; it changes in the middle of the pause between two utterances.
+The picture shows the speaker, as in a video call; it changes in the middle of the pause between two utterances.
 """
 
 from __future__ import annotations
@@ -12,62 +12,62 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.encoders.visual_detect import opencv
-from sdt.puppets.controls import mixed
+from sdt.puppets.controls import weighted_sum
 from sdt.puppets.face import Picture, draw_face
 from sdt.puppets.generate import Line, Scene
 from sdt.puppets.synthesis import RATE, STEP
 from sdt.puppets.voice import Speech, speak
 
 SIDE = 160
-"""Pixels: height and width of the picture."""
+"""The height and width of the picture in pixels."""
 PER_SECOND = 10
 """Pictures per second."""
 ROOM = -66.0
-"""dB re full scale: the noise of a room where a microphone is on."""
+"""The level of the background noise in dB re full scale."""
 LEVELS = 4
-"""Steps in which mouths and expressions move: what was drawn once is not drawn again."""
+"""The number of quantisation steps of mouths and expressions, so that drawn faces can be reused."""
 BLINK = 0.12
-"""Seconds."""
+"""The duration of a blink in seconds."""
 
 
 def speeches(scene: Scene) -> list[Speech]:
-    """What is said, utterance by utterance. The same scene gives the same samples."""
+    """Synthesise the utterances of a scene; the samples are deterministic."""
     return [
         speak(line.words, line.puppet.voice, line.delivery, np.random.default_rng([*scene.seed, 1 + number, 1]))
         for number, line in enumerate(scene.lines)
     ]
 
 
-def sound(scene: Scene, said: list[Speech]) -> npt.NDArray[np.float32]:
-    """What is heard [n], `RATE` a second; nothing while the speaker's microphone is off."""
-    heard = np.random.default_rng([*scene.seed, 2]).normal(size=round(scene.seconds * RATE)) * 10 ** (ROOM / 20)
-    for utterance, line, speech in zip(scene.conversation.utterances, scene.lines, said, strict=True):
+def sound(scene: Scene, spoken: list[Speech]) -> npt.NDArray[np.float32]:
+    """Render the sound [n] with `RATE` samples per second; muted utterances are digital silence."""
+    samples = np.random.default_rng([*scene.seed, 2]).normal(size=round(scene.seconds * RATE)) * 10 ** (ROOM / 20)
+    for utterance, line, speech in zip(scene.conversation.utterances, scene.lines, spoken, strict=True):
         begin = round((utterance.start or 0.0) * RATE)
         end = begin + len(speech.samples)
         if line.muted:
-            # AAC smears over a frame or two; what is cut out must be silent to its edges.
-            heard[max(0, begin - 2048) : end + 2048] = 0.0
+            # AAC spreads sound over one or two frames, so that the silence includes a margin.
+            samples[max(0, begin - 2048) : end + 2048] = 0.0
         else:
-            heard[begin:end] += speech.samples
-    return np.clip(heard, -1, 1).astype(np.float32)
+            samples[begin:end] += speech.samples
+    return np.clip(samples, -1, 1).astype(np.float32)
 
 
-def pictures(scene: Scene, said: list[Speech]) -> Iterator[Picture]:
-    """What is seen: RGB [SIDE, SIDE, 3], `PER_SECOND` a second."""
+def pictures(scene: Scene, spoken: list[Speech]) -> Iterator[Picture]:
+    """Render the pictures: RGB [SIDE, SIDE, 3], `PER_SECOND` per second."""
     utterances = scene.conversation.utterances
     starts = [utterance.start or 0.0 for utterance in utterances]
     ends = [utterance.end or 0.0 for utterance in utterances]
     changes = [(end + start) / 2 for end, start in zip(ends, starts[1:], strict=False)]
-    shots = [_Shot(scene, number, said[number]) for number in range(len(utterances))]
+    shots = [_Shot(scene, number, spoken[number]) for number in range(len(utterances))]
     for k in range(int(scene.seconds * PER_SECOND)):
         time = k / PER_SECOND
         number = int(np.searchsorted(changes, time, side="right"))
         yield shots[number].picture(time - starts[number])
-        shots[number - 1].forget() if number else None
+        shots[number - 1].clear() if number else None
 
 
 class _Shot:
-    """One utterance before the camera."""
+    """The pictures of one utterance."""
 
     def __init__(self, scene: Scene, number: int, speech: Speech) -> None:
         random = np.random.default_rng([*scene.seed, 1 + number, 3])
@@ -79,22 +79,22 @@ class _Shot:
         self._speeds = random.uniform(0.25, 0.6, 3) * 2 * np.pi  # of the head's sway, to the side, down and tilted
         self._phases = random.uniform(0, 2 * np.pi, 3)
 
-    def forget(self) -> None:
-        """The camera will not come back."""
+    def clear(self) -> None:
+        """Free the drawn faces."""
         self._drawn.clear()
 
     def picture(self, time: float) -> Picture:
-        """What is seen so many seconds after the utterance's start."""
+        """The picture at a time in seconds from the start of the utterance."""
         if self._line.hidden:
             return _card(self._line.puppet.name)
-        return _in_front(self._face(time), self._backdrop, self._place(time))
+        return _compose(self._face(time), self._backdrop, self._position(time))
 
     def _face(self, time: float) -> Picture:
-        """The head [SIDE, SIDE, 4], from what was drawn before where it is the same."""
+        """The head [SIDE, SIDE, 4]; faces that were already drawn are reused."""
         step = min(max(0, int(time * RATE / STEP)), len(self._speech.jaw) - 1)
         speaking = 0 <= time < len(self._speech.jaw) * STEP / RATE
         seconds = len(self._speech.jaw) * STEP / RATE
-        # The face begins a little before the voice and outlasts it.
+        # The expression starts a little before the voice and ends after it.
         risen = float(np.clip((time + 0.3) / 0.4, 0, 1) * np.clip((seconds + 0.5 - time) / 0.5, 0, 1))
         blinking = bool((np.abs(time - self._blinks) < BLINK / 2).any())
         jaw, rounded = (self._speech.jaw[step], self._speech.rounded[step]) if speaking else (0.0, 0.0)
@@ -105,8 +105,8 @@ class _Shot:
 
     def _draw(self, risen: float, jaw: float, rounded: float, *, blinking: bool) -> Picture:
         puppet = self._line.puppet
-        shown = mixed((1 - risen, puppet.resting.limited()), (risen, self._line.expression))
-        # Words open a mouth and part its lips whatever it shows.
+        shown = weighted_sum((1 - risen, puppet.resting.clipped()), (risen, self._line.expression))
+        # Speaking opens the mouth and parts the lips in every expression.
         shown = dataclasses.replace(
             shown,
             jaw=min(1.2, 0.75 * shown.jaw + 0.55 * jaw),
@@ -115,8 +115,8 @@ class _Shot:
         )
         return draw_face(puppet.look, shown, SIDE, rounded=rounded)
 
-    def _place(self, time: float) -> npt.NDArray[np.float64]:
-        """Where the head is: a turn, scaling and shift [2, 3]."""
+    def _position(self, time: float) -> npt.NDArray[np.float64]:
+        """The position of the head: a rotation, scaling and shift [2, 3]."""
         lively = 0.012 * 2 ** min(2.0, 2 * self._line.delivery.rate + self._line.delivery.level / 8)
         across, down, tilt = lively * np.sin(self._speeds * time + self._phases)
         turn = opencv().getRotationMatrix2D((SIDE / 2, 0.8 * SIDE), float(np.degrees(2.5 * tilt)), 0.94)
@@ -124,9 +124,10 @@ class _Shot:
         return np.asarray(turn, dtype=np.float64)
 
 
-def _in_front(head: Picture, backdrop: Picture, place: npt.NDArray[np.float64]) -> Picture:
+def _compose(head: Picture, backdrop: Picture, position: npt.NDArray[np.float64]) -> Picture:
+    """Draw the head in front of the backdrop."""
     cv2 = opencv()
-    moved = cv2.warpAffine(head, place, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    moved = cv2.warpAffine(head, position, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
     share = cv2.cvtColor(np.ascontiguousarray(moved[..., 3]), cv2.COLOR_GRAY2RGB)
     front = cv2.multiply(np.ascontiguousarray(moved[..., :3]), share, scale=1 / 255)
     behind = cv2.multiply(backdrop, 255 - share, scale=1 / 255)
@@ -134,17 +135,17 @@ def _in_front(head: Picture, backdrop: Picture, place: npt.NDArray[np.float64]) 
 
 
 def _backdrop(scene: Scene) -> Picture:
-    """A curtain of the scene's colour, lit from above."""
+    """A curtain in the colour of the scene, lit from above."""
     random = np.random.default_rng([*scene.seed, 4])
     colour = random.uniform(50, 130, 3)
-    place = np.linspace(0, 1, SIDE)
-    folds = 1 + 0.15 * np.sin(2 * np.pi * (place * random.uniform(4, 7) + random.random()))
-    light = (1.15 - 0.5 * place)[:, None] * folds[None, :]
+    x = np.linspace(0, 1, SIDE)
+    folds = 1 + 0.15 * np.sin(2 * np.pi * (x * random.uniform(4, 7) + random.random()))
+    light = (1.15 - 0.5 * x)[:, None] * folds[None, :]
     return np.clip(light[..., None] * colour, 0, 255).astype(np.uint8)
 
 
 def _card(name: str) -> Picture:
-    """What is shown of who has no camera on: the first letter of the name."""
+    """The picture of a hidden speaker: the first letter of the name."""
     cv2 = opencv()
     card = np.full((SIDE, SIDE, 3), (45, 48, 54), dtype=np.uint8)
     cv2.circle(card, (SIDE // 2, SIDE // 2), SIDE // 5, (92, 110, 150), -1, cv2.LINE_AA)

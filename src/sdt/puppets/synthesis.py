@@ -1,7 +1,10 @@
-"""The two halves of a synthesised voice: a buzz, and the resonances of a mouth.
+"""Formant synthesis: a source of harmonics, and the resonances of the vocal tract.
 
-After D. H. Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67 (1980): resonators in a row, each of
-gain 1 at 0 Hz. The buzz is a sum of harmonics, so that how pressed a voice is can be said as their slope.
+The resonators form a cascade, each with gain 1 at 0 Hz. The source is a sum of harmonics, so that the tension of the
+voice is their spectral slope.
+
+References:
+    D. H. Klatt, "Software for a cascade/parallel formant synthesizer", JASA 67 (1980).
 """
 
 from __future__ import annotations
@@ -15,53 +18,53 @@ Array = npt.NDArray[np.float64]
 RATE = 16000
 """Samples per second."""
 STEP = 160
-"""Samples from one place of the mouth to the next: 10 ms."""
+"""The number of samples of a step of the formants: 10 ms."""
 HIGHEST = 7200.0
-"""Hz: harmonics beyond that are left out."""
+"""The frequency limit of the harmonics in Hz."""
 WIDTHS = (80.0, 110.0, 160.0, 250.0, 350.0)
-"""Hz: bandwidths of the formants."""
+"""The bandwidths of the formants in Hz."""
 HIGH_FORMANTS = (3500.0, 4500.0)
-"""Hz; they hardly differ between sounds."""
+"""The fourth and fifth formant in Hz, which are constant."""
 PERIOD = 4096
-"""Places at which one period of the buzz is computed."""
+"""The number of points of the lookup table of one period."""
 
 
 def buzz(hertz: Array, slope: float, jitter: float | Array, random: np.random.Generator) -> Array:
-    """Harmonics of a pitch that changes, their root mean square 1 together.
+    """Harmonics of a varying pitch, with a root mean square of 1.
 
     Args:
-        hertz: [n].
-        slope: dB per octave by which they fall (below 0).
-        jitter: The deviation of a period's place, relative to its length: one number, or [n].
-        random: What decides it.
+        hertz: [n] the pitch in Hz.
+        slope: The spectral slope in dB per octave, negative.
+        jitter: The standard deviation of the position of a period, relative to its length: a number or [n].
+        random: The random generator of the jitter.
 
     Returns:
         [n].
     """
     cycles = np.cumsum(hertz) / RATE
     count = int(cycles[-1]) + 2
-    shaken = cycles + jitter * np.interp(cycles, np.arange(count), random.normal(size=count))
-    # One period is made once and looked up: a sum of 50 cosines for each sample would take most of the time.
+    shifted = cycles + jitter * np.interp(cycles, np.arange(count), random.normal(size=count))
+    # A lookup table of one period is much faster than a sum of 50 cosines for each sample.
     harmonics = np.arange(1, max(2, int(HIGHEST / np.median(hertz)) + 1))
     spectrum = np.zeros(PERIOD // 2 + 1)
     spectrum[harmonics] = harmonics ** (slope / (20 * np.log10(2)))
     period = np.fft.irfft(spectrum)
     period /= np.sqrt(np.mean(period**2))
-    place = np.mod(shaken, 1.0) * PERIOD
-    left = place.astype(np.int64)
-    share = place - left
+    phase = np.mod(shifted, 1.0) * PERIOD
+    left = phase.astype(np.int64)
+    share = phase - left
     found: Array = period[left % PERIOD] * (1 - share) + period[(left + 1) % PERIOD] * share
     return found
 
 
 def resonate(sound: Array, formants: Array) -> Array:
-    """A sound through the resonances of a mouth.
+    """Filter a sound by the resonances of the vocal tract.
 
-    Overlapping stretches of 40 ms are filtered by the mouth's frequency response at their middle and added up.
+    Overlapping frames of 40 ms are filtered by the frequency response at their middle, and added.
 
     Args:
         sound: [n], a whole number of steps.
-        formants: [n / STEP, 3] Hz.
+        formants: [n / STEP, 3] in Hz.
 
     Returns:
         [n].
@@ -80,10 +83,10 @@ def resonate(sound: Array, formants: Array) -> Array:
 
 
 def _response(formants: Array, size: int) -> npt.NDArray[np.complex64]:
-    """The frequency response [T, size / 2 + 1] of mouths of formants [T, 3]."""
+    """The frequency response [T, size / 2 + 1] for formants [T, 3]."""
     centres = np.concatenate([formants, np.broadcast_to(HIGH_FORMANTS, (len(formants), 2))], axis=1)
     radius = np.exp(-np.pi * np.array(WIDTHS) / RATE)
-    # A resonator is (1 - b - c) / (1 - b / z - c / z^2); single precision is plenty and takes half the time.
+    # A resonator is (1 - b - c) / (1 - b / z - c / z^2); single precision is sufficient and takes half the time.
     b = (2 * radius * np.cos(2 * np.pi * np.minimum(centres, 0.47 * RATE) / RATE)).astype(np.float32)  # [T, 5]
     c = -(radius**2).astype(np.float32)  # [5]
     delay = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size).astype(np.complex64)  # 1 / z

@@ -1,4 +1,4 @@
-"""A puppet's voice: how a sentence sounds, and what the mouth does meanwhile."""
+"""Synthesis of a sentence with a voice and a delivery, and the movements of the mouth."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ from sdt.puppets.speech import Sound, sounds
 from sdt.puppets.synthesis import RATE, STEP, Array, buzz, resonate
 
 SLOPE = -8.0
-"""dB per octave: how the harmonics of an ordinary voice fall."""
+"""The spectral slope of a neutral voice in dB per octave."""
 BREATH = -21.0
-"""dB by which breath is below an ordinary voice."""
+"""The level of breath noise relative to a neutral voice in dB."""
 JITTER = 0.25
-"""Per cent by which the periods of an ordinary voice differ."""
+"""The variation of periods of a neutral voice in percent."""
 DECLINE = 1.5
-"""Semitones by which the pitch falls from beginning to end when nothing is meant by it."""
+"""The fall of the pitch from start to end of a neutral sentence in semitones."""
 ACCENT = 2.0
-"""Semitones by which a stressed syllable is higher."""
+"""The rise of the pitch on a stressed syllable in semitones."""
 STRESSED = 0.55
-"""The share of the vowels that are stressed."""
+"""The fraction of vowels that are stressed."""
 TREMOR = 6.0
-"""Hz."""
+"""The frequency of the tremor in Hz."""
 LOUDNESS = -27.0
-"""dB re full scale of an ordinary voice while it sounds."""
+"""The level of a neutral voice in dB re full scale."""
 EDGE = 0.1
-"""Seconds of silence before and after a sentence."""
+"""The silence before and after a sentence in seconds."""
 GLIDE = 1.3
-"""Steps in which one sound becomes the next (a standard deviation)."""
+"""The standard deviation of the smoothing between sounds in steps."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """What a voice is like when nothing is felt."""
+    """The neutral voice of a puppet."""
 
     pitch: float = 120.0
-    """Hz."""
+    """The mean pitch in Hz."""
     tract: float = 1.0
-    """Its formants relative to a man's: a shorter vocal tract has higher ones."""
+    """The factor of the formants relative to men; a shorter vocal tract has higher formants."""
     letter: float = 0.06
-    """Seconds per letter."""
+    """The duration of a letter in seconds."""
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A sentence, spoken."""
+    """A synthesised sentence."""
 
     samples: npt.NDArray[np.float32]
-    """[n], `RATE` a second, in [-1, 1]."""
+    """[n] in [-1, 1], `RATE` samples per second."""
     jaw: Array
-    """[n / STEP]; how far the mouth is open, from 0 to 1."""
+    """[n / STEP] the opening of the mouth, from 0 to 1."""
     rounded: Array
-    """[n / STEP]; how far the lips are rounded, from 0 to 1."""
+    """[n / STEP] the rounding of the lips, from 0 to 1."""
 
 
 def duration(text: str, voice: Voice, delivery: Delivery) -> float:
-    """Seconds that `speak` takes for a sentence, a whole number of steps."""
+    """The duration of a sentence in seconds, a whole number of steps."""
     seconds: float = _Score(text, voice, delivery).steps * STEP / RATE
     return seconds
 
 
 def speak(text: str, voice: Voice, delivery: Delivery, random: np.random.Generator) -> Speech:
-    """Say a sentence.
+    """Synthesise a sentence.
 
     Args:
-        text: The words.
-        voice: Whose voice it is.
-        delivery: What the voice does.
-        random: What decides stresses, tremor and breath.
+        text: The text.
+        voice: The voice of the puppet.
+        delivery: The vocal expression.
+        random: The random generator of stress, tremor and breath.
     """
     score = _Score(text, voice, delivery)
     n = score.steps * STEP
-    shaking = np.sin(2 * np.pi * np.cumsum(TREMOR + _to_samples(_wander(random, score.steps))) / RATE)
+    shaking = np.sin(2 * np.pi * np.cumsum(TREMOR + _to_samples(_drift(random, score.steps))) / RATE)
     semitones = _to_samples(score.melody(delivery, random)) + delivery.tremor * shaking
     creak = np.clip((np.arange(n) / n - 1 + delivery.creak) * 15, 0, 1) if delivery.creak > 0 else np.zeros(n)
     hertz = voice.pitch * 2 ** (semitones / 12) * (1 - 0.3 * creak)
@@ -95,7 +95,7 @@ def speak(text: str, voice: Voice, delivery: Delivery, random: np.random.Generat
 
 
 class _Score:
-    """The sounds of a sentence and when they come: T steps of 10 ms."""
+    """The sounds of a sentence and their times in T steps of 10 ms."""
 
     def __init__(self, text: str, voice: Voice, delivery: Delivery) -> None:
         self.sounds: list[Sound] = sounds(text)
@@ -104,9 +104,9 @@ class _Score:
         self.steps = round(self._ends[-1] + EDGE * RATE / STEP)
 
     def track(self, values: Sequence[float], *, silence: bool = True) -> Array:
-        """A value for each sound as values every 10 ms [T] that glide from one to the next.
+        """Interpolate one value per sound to smooth values every 10 ms [T].
 
-        In the silence around they are 0; or, where there is none, the first and the last value.
+        Before and after the sentence, they are 0 or, without `silence`, the first and last value.
         """
         before, after = (0.0, 0.0) if silence else (values[0], values[-1])
         held = np.array([before, *values, after])[np.searchsorted(self._ends, np.arange(self.steps) + 0.5)]
@@ -114,36 +114,36 @@ class _Score:
         return glided
 
     def melody(self, delivery: Delivery, random: np.random.Generator) -> Array:
-        """Semitones above the speaker's usual pitch [T]."""
+        """The pitch contour [T] in semitones above the speaker's mean pitch."""
         times = np.arange(self.steps)
-        course = np.clip((times - self._ends[0]) / (self._ends[-1] - self._ends[0]), 0, 1)
-        moves = DECLINE * (0.5 - course) + 0.3 * _wander(random, self.steps)
+        progress = np.clip((times - self._ends[0]) / (self._ends[-1] - self._ends[0]), 0, 1)
+        moves = DECLINE * (0.5 - progress) + 0.3 * _drift(random, self.steps)
         for sound, begin, end in zip(self.sounds, self._ends, self._ends[1:], strict=False):
             if sound.voice == 1 and random.random() < STRESSED:  # a vowel
                 height = ACCENT * random.uniform(0.4, 1.4)
                 moves += height * np.exp(-0.5 * ((times - (begin + end) / 2) / 7) ** 2)
-        last = np.clip((course - 0.7) / 0.3, 0, 1)
+        last = np.clip((progress - 0.7) / 0.3, 0, 1)
         melody: Array = delivery.pitch + 2**delivery.range * moves + (delivery.final - 1) * last
         return melody
 
     def hisses(self, random: np.random.Generator) -> Array:
-        """The noise of narrow passages [n], each of its own colour."""
+        """The frication noise [n], filtered by its centre frequencies."""
         noise = random.normal(size=self.steps * STEP)
         out = np.zeros(len(noise))
-        for colour in sorted({sound.pitch_of_hiss for sound in self.sounds if sound.hiss}):
-            loud = self.track([sound.hiss * (sound.pitch_of_hiss == colour) for sound in self.sounds])
-            band = butter(2, [0.7 * colour, min(1.3 * colour, 7800.0)], "bandpass", fs=RATE, output="sos")
+        for centre in sorted({sound.pitch_of_hiss for sound in self.sounds if sound.hiss}):
+            loud = self.track([sound.hiss * (sound.pitch_of_hiss == centre) for sound in self.sounds])
+            band = butter(2, [0.7 * centre, min(1.3 * centre, 7800.0)], "bandpass", fs=RATE, output="sos")
             out += sosfilt(band, noise) * _to_samples(loud)
         return out
 
 
 def _to_samples(track: Array) -> Array:
-    """From a value every 10 ms [T] to one for each sample [n]."""
+    """Interpolate values every 10 ms [T] to one value per sample [n]."""
     return np.interp(np.arange(len(track) * STEP), np.arange(len(track)) * STEP + STEP / 2, track)
 
 
-def _wander(random: np.random.Generator, steps: int) -> Array:
-    """Slow changes [steps] of deviation 1, about twice a second."""
+def _drift(random: np.random.Generator, steps: int) -> Array:
+    """Slow random changes [steps] with standard deviation 1, about twice per second."""
     slow: Array = gaussian_filter1d(random.normal(size=steps), 15, mode="wrap")
     slow /= slow.std() + 1e-9
     return slow

@@ -1,8 +1,8 @@
-"""Generated conversations as files, such as anyone's own corpus can have.
+"""Writer of generated conversations, in files that `sdt corpus import` and `sdt predict` read.
 
-OUT/utterances.jsonl   one utterance a line, with the name of its recording
-OUT/sceneNNNN.mp4      a conversation's recording (.wav where there was no camera)
-OUT/sceneNNNN.vtt      its subtitles, which players show and `sdt predict` reads
+OUT/utterances.jsonl   one utterance per line, with the name of its recording
+OUT/sceneNNNN.mp4      the recording of a conversation (.wav without video)
+OUT/sceneNNNN.vtt      its subtitles
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sdt.puppets.record import file_name, pyav, record
 from sdt.waiting import as_completed, without_interrupts
 
 Progress = Callable[[float, float], None]
-"""Called with (seconds recorded, seconds in all)."""
+"""Called with (seconds recorded, total)."""
 
 
 def write(
@@ -34,42 +34,42 @@ def write(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> None:
-    """Write the files, all of them or none.
+    """Write conversations to a folder, atomically.
 
     Args:
         scenes: The conversations.
-        folder: Where.
-        overwrite: Replace what is in it.
-        processes: How many work side by side. More than one need a main program that can be imported.
-        progress: Told how far it is.
+        folder: The folder.
+        overwrite: Whether to replace an existing folder.
+        processes: The number of parallel processes; more than one requires an importable main program.
+        progress: Called after each conversation.
 
     Raises:
-        InputError: The folder has something in it and `overwrite` is false.
+        InputError: The folder is not empty, and `overwrite` is false.
         MissingDependencyError: PyAV or OpenCV is not installed.
     """
     pyav()
     opencv()
     total = sum(scene.seconds for scene in scenes)
     done = 0.0
-    with atomic_folder(folder, overwrite=overwrite) as aside:
-        with (aside / "utterances.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+    with atomic_folder(folder, overwrite=overwrite) as temporary:
+        with (temporary / "utterances.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             for line in _lines(scenes):
                 file.write(json.dumps(line) + "\n")
         for scene in scenes:
-            (aside / f"{scene.conversation.id}.vtt").write_text(_subtitles(scene), encoding="utf-8", newline="\n")
-        for seconds in _recorded(scenes, aside, processes):
+            (temporary / f"{scene.conversation.id}.vtt").write_text(_subtitles(scene), encoding="utf-8", newline="\n")
+        for seconds in _record_all(scenes, temporary, processes):
             done += seconds
             if progress:
                 progress(done, total)
 
 
-def _recorded(scenes: Sequence[Scene], folder: Path, processes: int) -> Iterator[float]:
-    """Record the scenes in any order; the seconds of each as it is done."""
+def _record_all(scenes: Sequence[Scene], folder: Path, processes: int) -> Iterator[float]:
+    """Record the scenes, and yield the duration of each in the order of completion."""
     task = partial(_record, folder=folder)
     if processes == 1:
         yield from map(task, scenes)
         return
-    # Not forked: a copy of a process that has threads may hang.
+    # Not "fork", since a copy of a process with threads can hang.
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_prepare_worker)
     try:
         with without_interrupts():
@@ -86,7 +86,7 @@ def _record(scene: Scene, folder: Path) -> float:
 
 
 def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles it and stops its workers
     opencv().setNumThreads(1)
 
 
@@ -108,11 +108,11 @@ def _lines(scenes: Sequence[Scene]) -> Iterator[dict[str, object]]:
 
 
 def _subtitles(scene: Scene) -> str:
-    """WebVTT; what nobody understood has no cue."""
+    """The WebVTT subtitles; utterances without text have no cue."""
     cues = [
-        f"\n{said.id}\n{_clock(said.start)} --> {_clock(said.end)}\n<v {said.speaker}>{escape_webvtt(said.text)}\n"
-        for said in scene.conversation.utterances
-        if said.text
+        f"\n{one.id}\n{_clock(one.start)} --> {_clock(one.end)}\n<v {one.speaker}>{escape_webvtt(one.text)}\n"
+        for one in scene.conversation.utterances
+        if one.text
     ]
     return "WEBVTT\n" + "".join(cues)
 

@@ -242,6 +242,6 @@ class StreamBatcher:
             return [result for step in batch for result in self.compute([step])]
         problems = self._stream.problems
         return [
-            StepResult(prediction, [line for line in problems if line.startswith(f"{step.spoken.place}: ")])
+            StepResult(prediction, [line for line in problems if line.startswith(f"{step.spoken.location}: ")])
             for step, prediction in zip(batch, predictions, strict=True)
         ]

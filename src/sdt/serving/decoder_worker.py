@@ -29,7 +29,7 @@ from sdt.errors import InputError, MissingDependencyError
 if TYPE_CHECKING:
     from sdt.encoders.encoder import Encoded
     from sdt.models.config import ModelConfig
-    from sdt.prediction.extraction import ModalityMaker
+    from sdt.prediction.extraction import ModalityExtractor
 
 DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
 """The folder in which a process can open its open files by path."""
@@ -70,16 +70,16 @@ def run(connection: Connection, lifeline: Connection, model: ModelConfig, folder
                 os.close(file)
 
 
-def _load(model: ModelConfig, folder: Path) -> tuple[dict[str, ModalityMaker], dict[str, dict[str, str | None]]]:
+def _load(model: ModelConfig, folder: Path) -> tuple[dict[str, ModalityExtractor], dict[str, dict[str, str | None]]]:
     """The extractors of recorded modalities; and for each modality why it is unavailable, or a note."""
-    from sdt.prediction.extraction import ModalityMaker
+    from sdt.prediction.extraction import ModalityExtractor
 
-    makers: dict[str, ModalityMaker] = {}
+    makers: dict[str, ModalityExtractor] = {}
     report: dict[str, dict[str, str | None]] = {}
     for modality in model.modalities:
         try:
-            maker = ModalityMaker(model, modality, folder)
-            if not maker.recorded:
+            maker = ModalityExtractor(model, modality, folder)
+            if not maker.uses_recordings:
                 continue
             maker.load()
             _warm_up(maker)
@@ -92,7 +92,7 @@ def _load(model: ModelConfig, folder: Path) -> tuple[dict[str, ModalityMaker], d
     return makers, report
 
 
-def _warm_up(maker: ModalityMaker) -> None:
+def _warm_up(maker: ModalityExtractor) -> None:
     """Have an encoder load what it loads at its first use: later, that would count towards the memory of an upload.
 
     Raises:
@@ -108,7 +108,7 @@ def _warm_up(maker: ModalityMaker) -> None:
             sound.writeframes(noise)
         file.seek(0)
         clip = Clip(DESCRIPTORS / str(file.fileno()))
-        maker.make([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [clip]}))
+        maker.extract([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [clip]}))
 
 
 def _limit_resources(memory: int) -> None:
@@ -128,7 +128,7 @@ def _end_with(lifeline: Connection) -> None:
 
 
 def _answer(
-    connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, ModalityMaker]
+    connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, ModalityExtractor]
 ) -> None:
     """Extract the features of one conversation and send them, or the reason why not."""
     folder = Path(job["folder"])
@@ -138,7 +138,7 @@ def _answer(
         conversation, recordings = _recordings(job, files, folder)
         for modality, maker in makers.items():
             progress = _ProgressSender(connection, modality, len(conversation))
-            extracted[modality] = maker.make([conversation], recordings, progress)
+            extracted[modality] = maker.extract([conversation], recordings, progress)
     except _TooLong as error:
         error_message = {"limit": "media_seconds", "message": str(error)}
     except MissingDependencyError as error:

@@ -24,10 +24,10 @@ from sdt.media.recordings import Recordings
 from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model, model_folder
-from sdt.prediction.extraction import Missing, ModalityMaker, unused_notes
-from sdt.prediction.pipeline import Pipeline, bare_notes, count_bare, speaker_notes
+from sdt.prediction.extraction import Missing, ModalityExtractor, unused_notes
+from sdt.prediction.pipeline import Pipeline, count_without_input, missing_input_notes, speaker_notes
 from sdt.prediction.predictions import Predictions
-from sdt.prediction.readability import word_notes
+from sdt.prediction.readability import readability_notes
 
 
 @dataclass
@@ -75,13 +75,13 @@ class Predictor:
         self.folder: Path = folder
         self.name = Path(model).name
         self._pipeline = Pipeline.from_pretrained(found, device=device, window=window, overlap=overlap)
-        self.makers: dict[str, ModalityMaker] = {}
+        self.makers: dict[str, ModalityExtractor] = {}
         """The available extractors; those of recorded modalities are not loaded in this process."""
         self._unavailable: dict[str, str] = {}
         for modality in self.config.modalities:
             try:
-                maker = ModalityMaker(self.config, modality, folder)
-                if not maker.recorded:
+                maker = ModalityExtractor(self.config, modality, folder)
+                if not maker.uses_recordings:
                     maker.load()
                 self.makers[modality] = maker
             except MissingDependencyError:
@@ -102,12 +102,12 @@ class Predictor:
     @property
     def recorded(self) -> list[str]:
         """The modalities that are extracted from recordings."""
-        return [modality for modality, maker in self.makers.items() if maker.recorded]
+        return [modality for modality, maker in self.makers.items() if maker.uses_recordings]
 
     @property
     def reads(self) -> set[str]:
         """The modalities that are extracted from text."""
-        return {modality for modality, maker in self.makers.items() if not maker.recorded}
+        return {modality for modality, maker in self.makers.items() if not maker.uses_recordings}
 
     @property
     def card(self) -> str:
@@ -144,7 +144,7 @@ class Predictor:
             rows = slice(first, first + len(one))
             first = rows.stop
             try:
-                notes = self._notes(one, lacks, count_bare(found[rows]))
+                notes = self._notes(one, lacks, count_without_input(found[rows]))
                 results.append(Predictions([one.conversation], found[rows], notes, lacks))
             except InputError as error:
                 results.append(error)
@@ -157,9 +157,9 @@ class Predictor:
         ready = {row: one.provided.get(modality) or one.extracted.get(modality) for row, one in enumerate(batch)}
         maker = self.makers.get(modality)
         todo = [row for row, encoded in ready.items() if encoded is None]
-        if maker is not None and not maker.recorded and todo:
+        if maker is not None and not maker.uses_recordings and todo:
             conversations = [batch[row].conversation for row in todo]
-            encoded = maker.make(conversations, Recordings())
+            encoded = maker.extract(conversations, Recordings())
             ready |= dict(zip(todo, _divided(encoded, conversations), strict=True))
         parts = []
         for row, one in enumerate(batch):
@@ -182,21 +182,21 @@ class Predictor:
         for modality, maker in self.makers.items():
             if modality in one.provided:
                 continue
-            if maker.recorded and modality not in one.extracted:
+            if maker.uses_recordings and modality not in one.extracted:
                 reasons[modality] = one.unavailable.get(modality, "no recording was given")
-            elif maker.note and not maker.recorded:
+            elif maker.note and not maker.uses_recordings:
                 remarks.append(f"{modality}: {maker.note}")
         reasons = {modality: why for modality, why in reasons.items() if modality not in one.provided}
         if len(reasons) == len(self.config.modalities):
             why = "; ".join(f"{modality}: {reason}" for modality, reason in reasons.items())
             raise InputError(f"{self.name}: the model cannot be used on this input: {why}")
-        notes = one.notes + [f"{modality}: left out: {reason}" for modality, reason in reasons.items()]
+        notes = one.notes + [f"{modality}: not used: {reason}" for modality, reason in reasons.items()]
         notes += remarks + one.encoder_notes
-        notes += unused_notes(self.makers.values(), recorded=one.has_recording, filmed=one.has_video)
+        notes += unused_notes(self.makers.values(), has_recordings=one.has_recording, has_video=one.has_video)
         notes += speaker_notes(self.config.speakers, [one.conversation])
         if self.reads and not one.provided.keys() & self.reads:
-            notes += word_notes(self.config.languages, [one.conversation])
-        notes += bare_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
+            notes += readability_notes(self.config.languages, [one.conversation])
+        notes += missing_input_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return notes
 
 

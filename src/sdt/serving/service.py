@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.media.recordings import is_film
+from sdt.media.recordings import is_video_file
 from sdt.prediction.predictions import Predictions
 from sdt.serving.access import AccessControl
 from sdt.serving.batching import Batcher, StreamBatcher
@@ -110,7 +110,7 @@ class Service:
         """
         progress = progress or Progress()
         prepared = PreparedConversation(request.conversation, request.notes, bool(request.uploads), request.features)
-        prepared.has_video = any(is_film(Path(upload.name)) for upload in request.uploads)
+        prepared.has_video = any(is_video_file(Path(upload.name)) for upload in request.uploads)
         if request.uploads and self.decoders:
             progress.waiting()
             report = await self.decoders.report()

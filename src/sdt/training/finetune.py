@@ -30,9 +30,9 @@ import sdt
 from sdt.corpus.store import Corpus
 from sdt.device import autocast
 from sdt.encoders.pretrained import weights_sha256
-from sdt.encoders.text import longest
+from sdt.encoders.text import max_tokens
 from sdt.encoders.text_model import RECORD, find_text_model
-from sdt.encoders.text_pieces import Piece, pack_batches
+from sdt.encoders.text_pieces import Piece, pad_pieces
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
@@ -92,7 +92,7 @@ def finetune(
         tokenizer, encoder = text_model.load()
         model = Classifier(adaptable(encoder, settings), text_model, len(corpus.labels), settings).to(device)
         texts = {
-            split: split_texts(corpus, split, tokenizer, min(settings.tokens, longest(model.encoder.config)))
+            split: split_texts(corpus, split, tokenizer, min(settings.tokens, max_tokens(model.encoder.config)))
             for split in ("train", "dev", "test")
             if corpus.splits.get(split)
         }
@@ -246,7 +246,7 @@ class _Run:
 
     def _logits(self, pieces: Sequence[Piece]) -> Tensor:
         with autocast(self.device, "auto"):
-            logits: Tensor = self.model(*pack_batches(pieces, self.pad, self.device))
+            logits: Tensor = self.model(*pad_pieces(pieces, self.pad, self.device))
         return logits.float()
 
 

@@ -15,7 +15,7 @@ from sdt.corpus.store import Corpus
 from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text import pool
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
-from sdt.encoders.text_pieces import Piece, split_tokens
+from sdt.encoders.text_pieces import Piece, split_into_pieces
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
 from sdt.training.checkpoint import trained
@@ -95,7 +95,7 @@ def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Tex
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
     return Texts(
-        split_tokens(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
+        split_into_pieces(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdt.corpus.selection import label_counts
-from sdt.encoders.text_model import carried_adapter
+from sdt.encoders.text_model import locate_adapter
 from sdt.evaluation.calibration import calibration_errors, fit_temperatures
 from sdt.evaluation.outputs import SplitOutputs, write_predictions
 from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, train_remarks
@@ -96,7 +96,7 @@ def _carry_adapters(model: Model) -> dict[str, Path]:
     encoders, parts = dict(model.config.encoders), {}
     for modality, name in encoders.items():
         encoder, bar, steps = name.partition("|")  # what was done to the features stands after the bar
-        if carried := carried_adapter(encoder, f"{modality}-adapter"):
+        if carried := locate_adapter(encoder, f"{modality}-adapter"):
             encoders[modality] = f"{carried[0]}{bar}{steps}"
             parts[f"{modality}-adapter"] = carried[1]
     model.config = dataclasses.replace(model.config, encoders=encoders)

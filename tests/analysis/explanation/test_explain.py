@@ -99,8 +99,8 @@ def test_an_utterance_without_anything_is_explained_from_the_others() -> None:
 
 def test_what_is_known_of_a_modality_is_not_said_twice() -> None:
     model, batch = lively(), without(one(2), (0, "audio"))
-    found = explain(model, batch, conversation("c0", 2), notes=["audio: left out: no recording was given"])
-    assert found.notes == ("audio: left out: no recording was given",)
+    found = explain(model, batch, conversation("c0", 2), notes=["audio: not used: no recording was given"])
+    assert found.notes == ("audio: not used: no recording was given",)
 
 
 @pytest.mark.parametrize("fusion", ["addition", "concatenation"])

@@ -56,7 +56,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     }
     conversations = [Conversation("c", spoken), other]
     builder = CorpusBuilder(
-        "two", conversations, LABELS, {"test": ["c", "d"]}, features, Speakers.of(conversations, "identity")
+        "two",
+        conversations,
+        LABELS,
+        {"test": ["c", "d"]},
+        features,
+        Speakers.from_conversations(conversations, "identity"),
     )
     return write_corpus(builder, tmp_path_factory.mktemp("corpora") / "two")
 

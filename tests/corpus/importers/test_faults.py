@@ -31,12 +31,12 @@ def numbers(name: str, columns: slice) -> np.ndarray:
 @pytest.mark.parametrize(
     ("utterances", "table", "columns", "said"),
     [
-        ("ok.csv", "keyed_label.csv", slice(5, 10), "no features: label, start, end\n"),
-        ("u.csv", "audio_label.csv", slice(3, 8), "no features: label\n"),
-        ("ok.csv", "pd_index.csv", slice(1, 6), "no features: the one without a name\n"),
-        ("shuf.csv", "idxnamed.csv", slice(1, 4), "no features: the one without a name\n"),
-        ("ok.csv", "pd_noindex.csv", slice(0, 5), "line 1: taken for a header: 0, 1, 2, 3, ...\n"),
-        ("shuf.csv", "numhead.csv", slice(0, 3), "line 1: taken for a header: 0, 1, 2\n"),
+        ("ok.csv", "keyed_label.csv", slice(5, 10), "not features: label, start, end\n"),
+        ("u.csv", "audio_label.csv", slice(3, 8), "not features: label\n"),
+        ("ok.csv", "pd_index.csv", slice(1, 6), "not features: a column without a name\n"),
+        ("shuf.csv", "idxnamed.csv", slice(1, 4), "not features: a column without a name\n"),
+        ("ok.csv", "pd_noindex.csv", slice(0, 5), "line 1: read as a header: 0, 1, 2, 3, ...\n"),
+        ("shuf.csv", "numhead.csv", slice(0, 3), "line 1: read as a header: 0, 1, 2\n"),
     ],
 )
 def test_only_features_become_features(
@@ -83,7 +83,7 @@ def test_the_features_of_another_corpus_are_refused(tmp_path: Path, capsys: pyte
     (tmp_path / "other.csv").write_text(text.replace("u3", "x3"))
     files = [str(tmp_path / "other.csv"), str(tmp_path / "first" / "fx.safetensors")]
     assert main(["corpus", "import", *files, "--output", str(tmp_path / "second")]) == 2
-    assert "no utterance 'x3' of conversation 'b'" in capsys.readouterr().err
+    assert "utterance 'x3' of conversation 'b': not found" in capsys.readouterr().err
     shutil.copy(FAULTS / "audio_label.csv", tmp_path / "first" / "more.csv")
     assert main(["corpus", "import", files[0], str(tmp_path / "first" / "more.csv"), "--output", files[0] + "2"]) == 2
 
@@ -104,7 +104,7 @@ def test_labels_of_any_case_are_one(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_scores_are_no_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "import", str(FAULTS / "regr.csv"), "--output", str(tmp_path / "corpus"), *TEXT]) == 2
-    assert "line 3: label '-1.6' is a number with decimals" in capsys.readouterr().err
+    assert "line 3: label '-1.6' is a score" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["semi.csv", "u16.csv", "winmedia.csv"])

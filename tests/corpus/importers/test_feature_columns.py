@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from sdt.corpus.importers.feature_columns import counting_columns, is_header
+from sdt.corpus.importers.feature_columns import find_row_numbers, is_header
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.errors import InputError
 
@@ -35,9 +35,9 @@ def table(folder: Path, frame: pd.DataFrame, **options: object) -> Path:
         ({"Unnamed: 0": COUNT[::-1]}, "Unnamed: 0"),
         ({"Unnamed: 0.1": COUNT[::-1], "label.1": 2, "label_x": 1}, "Unnamed: 0.1, label.1, label_x"),
         ({"split_name": 1, "emotion_code": 3, "polarity": 1}, "split_name, emotion_code, polarity"),
-        ({"nr": COUNT + 1}, "nr (numbers the rows)"),
-        ({"q": [*range(10), *range(8), *range(6)]}, "q (numbers the rows)"),
-        ({"q": COUNT + 100}, "q (numbers the rows)"),
+        ({"nr": COUNT + 1}, "nr (row numbers)"),
+        ({"q": [*range(10), *range(8), *range(6)]}, "q (row numbers)"),
+        ({"q": COUNT + 100}, "q (row numbers)"),
     ],
 )
 def test_annotation_and_numbers_of_rows_are_left_out(
@@ -46,7 +46,7 @@ def test_annotation_and_numbers_of_rows_are_left_out(
     found = read_table(table(tmp_path, KEYED.assign(**columns)))
     assert found.columns == ("f0", "f1", "f2")
     np.testing.assert_allclose(found.features, X, rtol=1e-5)
-    assert [note.split("no features: ")[1] for note in found.notes] == [left_out]
+    assert [note.split("not features: ")[1] for note in found.notes] == [left_out]
 
 
 def test_features_that_are_called_similarly_stay(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ def test_what_is_a_header(first: list[str], rows: list[list[str]], expected: boo
 )
 def test_columns_that_number_the_rows(column: list[float], expected: bool) -> None:
     x: npt.NDArray[np.float64] = np.array(column, dtype=np.float64)[:, None]
-    assert counting_columns(x) == ([0] if expected else [])
+    assert find_row_numbers(x) == ([0] if expected else [])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("conversation,utterance,label\na,b,1\n", "no column of numbers"),
+        ("conversation,utterance,label\na,b,1\n", "no column of features"),
         ("conversation,utterance,n\n" + "".join(f"a,{n},{n}\n" for n in range(5)), "no column of features: 'n'"),
         ("a,b,f0\nx,y,1\n", "2 columns are not numbers"),
         ("conversation,utterance,mode,f0\na,b,x,1\n", "line 2, column 3: 'x' is not a number"),

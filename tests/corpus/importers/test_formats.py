@@ -197,12 +197,12 @@ def check(utterances: Path, path: Path) -> None:
 
 REFUSED: dict[str, tuple[Write, str]] = {
     "mixed.csv": (encoded("a;b\n" + "1,5;2.5\n" * 24, "utf-8"), r"decimal commas \(line 2\) and points \(line 2\)"),
-    "thousands.csv": (encoded('a,b\n"1,234",2\n', "utf-8"), "none of its keys"),
+    "thousands.csv": (encoded('a,b\n"1,234",2\n', "utf-8"), "no key matches"),
     "cut.parquet": (lambda path: path.write_bytes(FEATURES.to_parquet()[:300]), "cannot be read as Parquet"),
-    "ragged.parquet": (lambda path: pd.DataFrame({"x": [[1.0], [1.0, 2.0]]}).to_parquet(path), "row 2: 'x' holds 2"),
+    "ragged.parquet": (lambda path: pd.DataFrame({"x": [[1.0], [1.0, 2.0]]}).to_parquet(path), "row 2: 'x' has 2"),
     "frames": (lambda path: folder(path, KEYS[:1], X[None]), "c0/u0.npy: 24 rows"),
-    "strangers": (lambda path: folder(path, ["a"], X[:1]), "none of its keys"),
-    "frames.pkl": (lambda path: path.write_bytes(pickle.dumps({KEYS[0]: X})), "'c0/u0' holds 24 rows"),
+    "strangers": (lambda path: folder(path, ["a"], X[:1]), "no key matches"),
+    "frames.pkl": (lambda path: path.write_bytes(pickle.dumps({KEYS[0]: X})), "'c0/u0' has 24 rows"),
     "short.pkl": (lambda path: path.write_bytes(pickle.dumps({"c0": X[:3]})), "'c0' has 3 rows, but 4 utterances"),
     "evil.npy": (lambda path: np.save(path, np.array([print], dtype=object), allow_pickle=True), "builtins.print"),
     "evil.joblib": (lambda path: joblib.dump([X, print], path), "builtins.print"),
@@ -233,7 +233,7 @@ def test_numbers_that_are_ids(tmp_path: Path) -> None:
 
 def test_rows_in_another_order_than_their_index(utterances: Path, tmp_path: Path) -> None:
     FEATURES.sample(frac=1, random_state=1).to_csv(tmp_path / "x.csv")
-    with pytest.raises(InputError, match="are in another order"):
+    with pytest.raises(InputError, match="are not in rising order"):
         import_corpus([utterances], ImportOptions(), features={"x": [tmp_path / "x.csv"]})
 
 

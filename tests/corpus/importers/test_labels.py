@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from sdt.corpus.importers.labels import Found, settle_labels
+from sdt.corpus.importers.labels import LabelSpelling, resolve_labels
 from sdt.errors import InputError
 
 
 def settle(spellings: list[str], named: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], dict[str, str], int]:
     """The names, what other spellings mean, and the number of notes."""
-    found: dict[str, Found] = {}
+    found: dict[str, LabelSpelling] = {}
     for line, spelling in enumerate(spellings, start=2):
         times, first = found.get(spelling, (0, line))
-        found[spelling] = Found(times + 1, first)
-    labels = settle_labels(Path("u.csv"), found, named)
+        found[spelling] = LabelSpelling(times + 1, first)
+    labels = resolve_labels(Path("u.csv"), found, named)
     return labels.names, {a: b for a, b in labels.of.items() if a != b}, len(labels.notes)
 
 
@@ -48,12 +48,12 @@ def test_labels_that_the_user_names(spellings: list[str], named: tuple[str, ...]
 @pytest.mark.parametrize(
     ("spellings", "named", "message"),
     [
-        (["1.0", "-1.6"], None, "line 3: label '-1.6' is a number with decimals"),
-        (["joy", "0,5"], None, "line 3: label '0,5' is a number with decimals"),
-        (["joy", "3e-2"], None, "line 3: .* decimals"),
+        (["1.0", "-1.6"], None, "line 3: label '-1.6' is a score"),
+        (["joy", "0,5"], None, "line 3: label '0,5' is a score"),
+        (["joy", "3e-2"], None, "line 3: .* score"),
         ([str(n) for n in range(101)], None, "has 101 different values"),
-        (["Joy", "joy"], None, "is 'Joy' alone"),
-        ([], None, "is empty throughout"),
+        (["Joy", "joy"], None, "has only the value 'Joy'"),
+        ([], None, "column 'label' is empty"),
         (["Joy", "joy", "JOY"], ("joy", "Joy"), "line 4: label 'JOY' is not among --labels"),
     ],
 )

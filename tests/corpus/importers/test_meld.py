@@ -79,7 +79,7 @@ def test_lines_in_any_order_and_repeated_ones(tmp_path: Path) -> None:
 
 def test_a_repeated_line_that_says_something_else_is_refused(tmp_path: Path) -> None:
     path = annotation(tmp_path, "train", [*TRAIN, (0, 0, "Joey", "anger", "Hey!")])
-    with pytest.raises(InputError, match=r"train_sent_emo.csv, line 7: dialogue 0, utterance 0"):
+    with pytest.raises(InputError, match=r"train_sent_emo.csv, line 7: .*dialogue 0, utterance 0"):
         import_corpus([path], ImportOptions(text_encoder="words:8"))
 
 
@@ -98,8 +98,8 @@ def test_tables_in_every_form_give_the_same(csvs: list[Path], tmp_path: Path) ->
         assert found.present.tolist() == [True, False, True, False, True, False, False], path
         np.testing.assert_array_equal(found.features[[0, 2, 4]], [[3, 4], [1, 2], [5, 6]])
         assert not found.features[[1, 3, 5, 6]].any()
-        assert any("1 rows are of no annotated utterance" in note for note in builder.notes)
-        assert any("2 utterances have no row, the first dia0_utt1" in note for note in builder.notes)
+        assert any("1 rows without an annotated utterance" in note for note in builder.notes)
+        assert any("2 utterances have no row, first dia0_utt1" in note for note in builder.notes)
         assert any("no table for the dev split" in note for note in builder.notes)
 
 
@@ -111,7 +111,7 @@ def test_the_keys_tell_the_split_where_the_name_does_not(csvs: list[Path], tmp_p
     dev_like = table(tmp_path / "z.csv", {"dia0_utt0.wav": [1, 2], "dia2_utt0.wav": [1, 2]})
     builder = import_corpus(csvs, ImportOptions(), features={"x": [ambiguous]})  # half of dev, but a fifth of train
     assert builder.features["x"].present.tolist() == [False] * 5 + [True, False]
-    with pytest.raises(InputError, match="put train, dev or test into the file's name"):
+    with pytest.raises(InputError, match="add train, dev or test to the file name"):
         import_corpus(csvs, ImportOptions(), features={"x": [dev_like]})
 
 
@@ -128,13 +128,13 @@ def test_missing_values_count_and_name_the_first(csvs: list[Path], tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "rows", "message"),
     [
-        ("test.csv", {"dia0_utt0.wav": [1, 2]}, "belongs to the test split by its name"),
+        ("test.csv", {"dia0_utt0.wav": [1, 2]}, "is of the test split by its name"),
         ("train.csv", {"clip": [1, 2]}, "no key is an utterance of the train split"),
         ("train.csv", {"dia0_utt0.wav": [1, "x"]}, "columns are not numbers"),
         ("train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt1.wav": [1, "x"]}, r"line 3, column 3: 'x' is not a number"),
-        ("train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt0.mp4": [1, 3]}, r"line 3: .* stands already in line 2"),
+        ("train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt0.mp4": [1, 3]}, r"line 3: .* line 2"),
         ("train.csv", {"dia0_utt0.wav": [1, 2], "dia0_utt1.wav": [1]}, "line 3: 2 cells, but line 1 has 3"),
-        ("train.csv", {"1": [1, 2]}, "its rows have no keys"),
+        ("train.csv", {"1": [1, 2]}, "the rows have no keys"),
     ],
 )
 def test_a_table_that_does_not_fit(
@@ -150,7 +150,7 @@ def test_one_table_for_each_split_and_all_of_one_width(csvs: list[Path], tmp_pat
     train = table(tmp_path / "x_train.csv", {"dia0_utt0.wav": [1, 2]})
     again = table(tmp_path / "y_train.csv", {"dia0_utt0.wav": [1, 2]})
     narrow = table(tmp_path / "x_dev.csv", {"dia0_utt0.wav": [1]}, header=("filename", "f0"))
-    with pytest.raises(InputError, match="is the table of the train split for 'x' already"):
+    with pytest.raises(InputError, match="second table of 'x' for the train split"):
         import_corpus(csvs, ImportOptions(), features={"x": [train, again]})
     with pytest.raises(InputError, match="1 features"):
         import_corpus(csvs, ImportOptions(), features={"x": [train, narrow]})
@@ -175,11 +175,11 @@ def test_annotation_that_is_wrong(csvs: list[Path], old: str, new: str, message:
 
 def test_files_of_no_split_or_of_one_twice(csvs: list[Path], tmp_path: Path) -> None:
     renamed = csvs[0].rename(tmp_path / "sent_emo.csv")
-    with pytest.raises(InputError, match="which split is it"):
+    with pytest.raises(InputError, match="unknown split"):
         import_corpus([renamed], ImportOptions(text_encoder="words:8"))
     twice = tmp_path / "dev2"
     twice.mkdir()
-    with pytest.raises(InputError, match="is the dev split already"):
+    with pytest.raises(InputError, match="second file of the dev split"):
         import_corpus([csvs[1], annotation(twice, "dev", DEV)], ImportOptions(text_encoder="words:8"))
 
 

@@ -172,7 +172,7 @@ def test_meld_without_dialogue_60(tmp_path: Path, listed: bool, empty: bool) -> 
     builder = _read(tmp_path, tuple(content))
     assert "60" not in builder.splits["train"]
     assert "60" not in {conversation.id for conversation in builder.conversations}
-    assert any("conversation 60 is left out" in note for note in builder.notes) == listed
+    assert any("conversation 60 ignored" in note for note in builder.notes) == listed
 
 
 def test_dev_options(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_dev_options(tmp_path: Path) -> None:
     share = _read(tmp_path, content, dev="share", dev_share=0.5, seed=3)
     assert len(share.splits["dev"]) == 2
     assert share.splits == _read(tmp_path, content, dev="share", dev_share=0.5, seed=3).splits
-    assert "a share of 0.5 of train, drawn with seed 3" in share.notes[-1]
+    assert "a random 0.5 of train, seed 3" in share.notes[-1]
     # COSMIC's own list is put back into train where a rule is asked for.
     assert _read(tmp_path, layouts.cosmic_iemocap(), dev="usual").splits["dev"] == ["Ses01M_impro01"]
     assert "dev 'session4'" in _refused(tmp_path, layouts.sdt_meld(), dev="session4")
@@ -195,7 +195,7 @@ def test_without_usual_dev_conversations_a_share_is_drawn(tmp_path: Path) -> Non
     content[7:9] = list(range(20)), [1153]
     builder = _read(tmp_path, tuple(content))
     assert len(builder.splits["dev"]) == 2
-    assert "a share of 0.1" in builder.notes[-1]
+    assert "a random 0.1" in builder.notes[-1]
 
 
 def test_other_options(tmp_path: Path) -> None:

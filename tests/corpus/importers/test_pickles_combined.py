@@ -106,7 +106,7 @@ def test_dialogue_60_in_one_of_two_files(tmp_path: Path) -> None:
     cosmic = layouts.write(tmp_path / "cosmic.pkl", layouts.cosmic_meld())
     builder = _read([mmgcn, cosmic])
     assert "60" not in {conversation.id for conversation in builder.conversations}
-    assert any("conversation 60 is left out" in note for note in builder.notes)
+    assert any("conversation 60 ignored" in note for note in builder.notes)
     assert "60" in {conversation.id for conversation in _read([mmgcn]).conversations}
 
 

@@ -26,7 +26,7 @@ def read(files, options):
     features = {"words": FeatureTable(np.ones((len(days), 1), np.float32), np.ones(len(days), bool), "ones")}
     labels = tuple(sorted({day.utterances[0].label for day in days}))
     splits = {"train": [day.id for day in days]}
-    builder = CorpusBuilder("diary", days, labels, splits, features, Speakers.of(days, "appearance"))
+    builder = CorpusBuilder("diary", days, labels, splits, features, Speakers.from_conversations(days, "appearance"))
     return Imported("diary", builder, files.annotations[0])
 
 IMPORTER = Importer("diary", "one day per line", lambda path, encoding: path.suffix == ".diary", read)

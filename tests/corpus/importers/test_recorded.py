@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_the_recordings_that_a_table_names_are_encoded(mine: Path) -> None:
     assert builder.features["audio"].present.tolist() == [True, True, True, False, False]
     assert builder.features["visual"].present.tolist() == [True, True, False, False, False]
     audio = next(note for note in builder.notes if note.startswith("audio: missing for 2 of 5"))
-    assert "no such file (c/0)" in audio
+    assert re.search(r"file not found in \S+ \(c/0\)", audio)
     assert "no recording (c/1)" in audio
     visual = next(note for note in builder.notes if note.startswith("visual: missing for 3 of 5"))
     assert "no video track (b/0)" in visual
@@ -76,9 +77,9 @@ def test_a_file_or_a_folder_instead_of_the_column(folder: Path) -> None:
     path = table(folder, rows)
     one = ImportOptions(audio_encoder="prosody", media=folder / "media" / "talk.mp4")
     assert import_corpus([path], one).features["audio"].present.all()
-    with pytest.raises(InputError, match="no recording of any utterance in this folder"):
+    with pytest.raises(InputError, match="no recording of any utterance"):
         import_corpus([path], ImportOptions(audio_encoder="prosody", media=folder / "media"))
-    with pytest.raises(InputError, match=r"mine\.csv: --audio-encoder needs recordings; name them in a column media"):
+    with pytest.raises(InputError, match=r"mine\.csv: --audio-encoder requires recordings; .* column 'media'"):
         import_corpus([path], ImportOptions(audio_encoder="prosody"))
 
 
@@ -96,7 +97,7 @@ def test_features_of_files_give_way_and_text_comes_first(mine: Path, tmp_path: P
         (ImportOptions(audio_encoder="faces"), "--audio-encoder faces: encodes visual, not audio"),
         (ImportOptions(visual_encoder="face"), "'face'.*; did you mean 'faces'"),
         (ImportOptions(media=Path("x.mp4")), "--media x.mp4: "),
-        (ImportOptions(audio_encoder="prosody", media=Path("x.mp4")), "x.mp4: no such file or folder"),
+        (ImportOptions(audio_encoder="prosody", media=Path("x.mp4")), "x.mp4: file or folder not found"),
     ],
 )
 def test_what_cannot_be_done(mine: Path, options: ImportOptions, says: str) -> None:
@@ -112,7 +113,7 @@ def test_a_file_that_several_utterances_name_needs_times(folder: Path) -> None:
 
 def test_no_recording_at_all_is_an_error(folder: Path) -> None:
     path = table(folder, [["a", name, label, "test", "", "", f"{name}.wav"] for name, label in ("Ac", "Bd")])
-    with pytest.raises(InputError, match="audio could not be encoded in any utterance: a/0: no such file"):
+    with pytest.raises(InputError, match=f"audio .* a/0: file not found in {re.escape(str(folder))}$"):
         import_corpus([path], ENCODERS)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,7 +180,7 @@ def test_meld_becomes_a_corpus_in_spite_of_its_flaws(meld: Path, cache: Path, tm
         assert builder.features[modality].present.tolist() == [True, True, False, True, False, True, True]
         (note,) = (note for note in builder.notes if note.startswith(f"{modality}: "))
         assert "missing for 2 of 7 utterances: " in note
-        assert "no such file (dev_110/7)" in note
+        assert re.search(r"file not found in \S+ \(dev_110/7\)", note)
     assert builder.features["text"].present.all()
     corpus = write_corpus(builder, tmp_path / "c")
     assert corpus.provenance["importer"] == "meld-release"
@@ -196,8 +197,8 @@ def test_a_second_import_takes_the_features_from_the_cache(
     asked: list[tuple[str, str]] = []
 
     def encode(self: Faces | Prosody, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
-        asked.extend((self.name, source.place) for source in sources)
-        problems = [f"{source.place}: no such file" for source in sources]
+        asked.extend((self.name, source.location) for source in sources)
+        problems = [f"{source.location}: file not found" for source in sources]
         return Encoded(np.zeros((len(sources), self.width), np.float32), np.zeros(len(sources), np.bool_), problems)
 
     monkeypatch.setattr(Faces, "encode", encode)
@@ -228,7 +229,7 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
         ([meld], ImportOptions(), "text-encoder"),
         ([meld], ImportOptions(audio_encoder="words:16"), "encodes text, not audio"),
         ([meld], ImportOptions(text_encoder="words:16", layout="iemocap-release"), "of the layout 'meld-release'"),
-        ([csv], ImportOptions(text_encoder="words:16", audio_encoder="prosody"), "these files name no recordings"),
+        ([csv], ImportOptions(text_encoder="words:16", audio_encoder="prosody"), "these files do not name recordings"),
         ([meld, csv], ENCODERS, "is a folder without"),
     ]
     for files, options, message in cases:
@@ -237,5 +238,5 @@ def test_what_cannot_be_done_is_said_in_one_line(meld: Path, iemocap: Path, tmp_
         assert "\n" not in str(caught.value)
     damaged = shutil.copytree(iemocap, tmp_path / "damaged")
     (damaged / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt").write_text("nothing")
-    with pytest.raises(InputError, match="no utterance in it"):
+    with pytest.raises(InputError, match="no utterance found"):
         import_corpus([damaged], ENCODERS)

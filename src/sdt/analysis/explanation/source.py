@@ -14,10 +14,10 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.compatibility import check_fit
 from sdt.models.config import ModelConfig
-from sdt.prediction.extraction import Extractor, Missing
+from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import read_input, recordings_of
 from sdt.prediction.predictions import missing_notes
-from sdt.prediction.readability import word_notes
+from sdt.prediction.readability import readability_notes
 
 _LISTED = 12
 """So many conversations are listed in an error."""
@@ -85,12 +85,15 @@ def from_transcript(
     chosen = _chosen(transcript.conversations, conversation, path)
     check_length(chosen)  # before its features are made, which takes longer
     recordings = recordings_of(transcript, [chosen], media)
-    extractor = Extractor(config, str(model), model)
-    notes = [*transcript.notes, *extractor.begin(recorded=bool(recordings.clips), filmed=recordings.has_pictures)]
-    if extractor.reads:
-        notes += word_notes(config.languages, [chosen])
+    extractor = FeatureExtractor(config, str(model), model)
+    notes = [
+        *transcript.notes,
+        *extractor.prepare(has_recordings=bool(recordings.clips), has_video=recordings.has_video),
+    ]
+    if extractor.reads_text:
+        notes += readability_notes(config.languages, [chosen])
     missing = {modality: Missing() for modality in config.modalities}
-    features = extractor.make([chosen], recordings, missing)
+    features = extractor.extract([chosen], recordings, missing)
     notes += missing_notes(missing)
     return PackedConversation(chosen, pack([chosen], features, config.labels, config.speakers), notes)
 

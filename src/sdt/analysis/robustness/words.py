@@ -17,11 +17,11 @@ from sdt.analysis.robustness.disturbances import Features, OtherFeatures, random
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import ENCODERS
-from sdt.encoders.text_model import names_text_model
+from sdt.encoders.text_model import is_text_model_name
 from sdt.errors import InputError
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
-from sdt.prediction.extraction import ModalityMaker
+from sdt.prediction.extraction import ModalityExtractor
 
 HEARD, LOST = 0.6, 0.2
 """Shares of substitutions and deletions among the errors; the rest are insertions."""
@@ -94,12 +94,12 @@ def wrong_words(
     words = running_words(corpus)
     if not words or not any(u.text for conversation in conversations for u in conversation.utterances):
         raise InputError(f"{corpus.folder}: the utterances have no text")
-    maker = ModalityMaker(config, modality, base)
+    maker = ModalityExtractor(config, modality, base)
     maker.load()
 
     def make(chosen: Sequence[Conversation], level: float) -> dict[str, Features]:
         heard = [misheard(conversation, level, words, seed) for conversation in chosen]
-        encoded = maker.make(heard, Recordings())
+        encoded = maker.extract(heard, Recordings())
         ends = np.cumsum([len(conversation) for conversation in heard]).tolist()
         rows = [slice(end - len(conversation), end) for conversation, end in zip(heard, ends, strict=True)]
         return {c.id: (encoded.features[at], encoded.present[at]) for c, at in zip(heard, rows, strict=True)}
@@ -117,7 +117,7 @@ def text_modality(config: ModelConfig, base: Path) -> str:
     for modality, name in config.encoders.items():
         encoder = name.partition("|")[0]
         entry = ENCODERS.get(encoder.partition(":")[0])
-        if modality in config.modalities and (entry.modality == "text" if entry else names_text_model(encoder, base)):
+        if modality in config.modalities and (entry.modality == "text" if entry else is_text_model_name(encoder, base)):
             return modality
     named = ", ".join(f"{modality} by {name!r}" for modality, name in config.encoders.items()) or "no encoder"
     raise InputError(f"no text encoder of the model can be run here (it names {named})")

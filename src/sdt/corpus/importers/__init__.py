@@ -1,7 +1,6 @@
-"""Importers: from annotation and feature files of several layouts to a corpus.
+"""Importers, which read annotation and feature files of several layouts.
 
-Importers yield annotation and features as the files have them. Encoding text and recordings is a later step; see
-`sdt.corpus.importing`.
+Importers do not encode text and recordings; see `sdt.corpus.importing` for this step.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from sdt.corpus.importers.tables import TABLES
 from sdt.errors import InputError, near_miss, quoted
 from sdt.plugins import Registry
 
-__all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", "read", "recognise"]
+__all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", "read", "select_importer"]
 
 IMPORTERS = Registry(
     "sdt.importers",
@@ -31,32 +30,34 @@ IMPORTERS = Registry(
 """Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
 
 
-def recognise(files: Sequence[Path], options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> ImportFiles:
-    """Find the importer of files.
+def select_importer(
+    files: Sequence[Path], options: ImportOptions, features: Mapping[str, Sequence[Path]]
+) -> ImportFiles:
+    """Select the importer of files by their content, or by the option `layout`.
 
     Args:
         files: Annotation files, feature files, pickles; or one folder: an original release of IEMOCAP or MELD.
         options: The options of the import.
-        features: Modality to its files, for files whose names do not tell their modality.
+        features: Modality to its files, for files whose names are not their modalities.
 
     Raises:
         InputError: A file does not exist, the layout is unknown, or no importer recognises a folder.
     """
     if len(files) == 1 and files[0].is_dir():
-        return _recognise_folder(files[0], options, features)
+        return _detect_release(files[0], options, features)
     for path in (*files, *(path for paths in features.values() for path in paths), *options.take.values()):
         if not path.exists():
-            raise InputError(f"{path}: no such file")
+            raise InputError(f"{path}: file not found")
         if path.is_dir() and not feature_files(path):
-            raise InputError(f"{path}: is a folder without .npy files; name files, or one folder of a release alone")
+            raise InputError(f"{path}: is a folder without .npy files; name files, or only the folder of a release")
     if not files:
         raise InputError("no files given; name an annotation file or a pickle")
-    importer = _named(options.layout) if options.layout else _recognised(files, options)
+    importer = _importer_of_layout(options.layout) if options.layout else _detect_importer(files, options)
     annotations = tuple(path for path in files if importer.recognises(path, options.encoding))
     return ImportFiles(importer, tuple(files), annotations, features)
 
 
-def _named(layout: str) -> Importer:
+def _importer_of_layout(layout: str) -> Importer:
     known = {layout: name for name, one in IMPORTERS.builtin.items() for layout in _layouts(one) if not one.folder}
     name = known.get(layout, layout)
     if layout not in known and (layout in IMPORTERS.builtin or layout not in IMPORTERS):
@@ -69,8 +70,8 @@ def _layouts(importer: Importer) -> tuple[str, ...]:
     return importer.layouts or (importer.name,)
 
 
-def _recognised(files: Sequence[Path], options: ImportOptions) -> Importer:
-    """The first importer that recognises a file, or the importer of tables, which explains what is wrong."""
+def _detect_importer(files: Sequence[Path], options: ImportOptions) -> Importer:
+    """The first importer that recognises a file, or else the importer of tables, which raises a precise error."""
     for name in IMPORTERS:
         importer = IMPORTERS[name]
         if not importer.folder and any(importer.recognises(path, options.encoding) for path in files):
@@ -78,7 +79,7 @@ def _recognised(files: Sequence[Path], options: ImportOptions) -> Importer:
     return TABLES
 
 
-def _recognise_folder(folder: Path, options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> ImportFiles:
+def _detect_release(folder: Path, options: ImportOptions, features: Mapping[str, Sequence[Path]]) -> ImportFiles:
     if features or options.take or options.media:
         raise InputError(f"{folder}: --features, --take and --media do not apply to a folder; name files")
     for name in IMPORTERS:
@@ -94,10 +95,10 @@ def _recognise_folder(folder: Path, options: ImportOptions, features: Mapping[st
 
 
 def read(files: ImportFiles, options: ImportOptions) -> Imported:
-    """Read files with the importer that `recognise` found.
+    """Read files with the importer that `select_importer` selected.
 
     Raises:
-        InputError: A file is damaged or does not fit the others; the message names it.
+        InputError: A file is damaged or contradicts another one; the message names it.
     """
     if options.take and not files.importer.containers:
         raise InputError(f"--take {next(iter(options.take))}=...: applies to pickles only; use --features")

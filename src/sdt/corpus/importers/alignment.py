@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.errors import InputError, quoted
-from sdt.media.recordings import clip_names
+from sdt.media.recordings import possible_clip_names
 
 Matrix = npt.NDArray[np.float32]
 Key = TypeVar("Key", bound=Hashable)
@@ -28,8 +28,8 @@ class Table:
     """[rows, D], NaN for empty cells: float32 or, if memory-mapped, the type of the file; see `rows`."""
     keys: tuple[str, ...] | None
     """The key of each row; None if rows are in the order of the utterances."""
-    places: tuple[str, ...] = ()
-    """The position of each keyed row in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
+    locations: tuple[str, ...] = ()
+    """The location of each keyed row in the file, for error messages: `line 7`, `key 'dia0_utt0.wav'`."""
     columns: tuple[str, ...] = ()
     """The names of the features, if the file has them."""
     encoder: str = "unknown"
@@ -37,7 +37,7 @@ class Table:
     present: npt.NDArray[np.bool_] | None = None
     """[rows] which rows exist, if the file specifies it."""
     ids: tuple[str, ...] | None = None
-    """For a table without keys: numbers that can be the ids of the utterances."""
+    """For a table without keys: a column of numbers that can be utterance ids."""
     shuffled: str = ""
     """The column that numbers the rows or utterances in another order, if any."""
     header: str = ""
@@ -67,14 +67,14 @@ class Table:
 
 
 def align(
-    table: Table, wanted: Sequence[Key], meaning: Callable[[str], Key | None]
+    table: Table, wanted: Sequence[Key], parse_key: Callable[[str], Key | None]
 ) -> tuple[Matrix, npt.NDArray[np.bool_], list[str]]:
     """Align the rows of a keyed table with utterances.
 
     Args:
         table: A table with keys.
         wanted: The key of each of N utterances.
-        meaning: Maps the text of a key to the key of an utterance, or None.
+        parse_key: Maps the text of a key to the key of an utterance, or None.
 
     Returns:
         Features [N, D]; presence [N], False without a row or for a row of NaN; and the texts of keys without an
@@ -88,15 +88,15 @@ def align(
     unused: list[str] = []
     known = set(wanted)
     for row, text in enumerate(table.keys):
-        key = meaning(text)
+        key = parse_key(text)
         if key is None or key not in known:
             unused.append(text)
         elif key not in row_of:
             row_of[key] = row
         elif not np.array_equal(table.features[row], table.features[row_of[key]], equal_nan=True):
             raise InputError(
-                f"{table.path}, {table.places[row]}: utterance {quoted(text)} stands already in "
-                f"{table.places[row_of[key]]}, with other values"
+                f"{table.path}, {table.locations[row]}: duplicate row of utterance {quoted(text)}, with values that "
+                f"conflict with {table.locations[row_of[key]]}"
             )
     features = np.zeros((len(wanted), table.width), dtype=np.float32)
     present = np.array([key in row_of for key in wanted], dtype=np.bool_)
@@ -104,8 +104,8 @@ def align(
     return features, present & ~np.isnan(features).all(axis=1), unused
 
 
-def name_rows(texts: Iterable[str], conversations: Sequence[Conversation]) -> tuple[list[str], dict[str, str]]:
-    """Find the utterances that the keys of a table name.
+def match_keys(texts: Iterable[str], conversations: Sequence[Conversation]) -> tuple[list[str], dict[str, str]]:
+    """Match the keys of a table to utterances.
 
     Args:
         texts: The keys: `conversation/utterance`, a name of the clip of the utterance (see `sdt.media.recordings`), or
@@ -120,18 +120,18 @@ def name_rows(texts: Iterable[str], conversations: Sequence[Conversation]) -> tu
     ]
     known = set(keys)
     spellings = {text: _spellings(text) for text in texts if text not in known}
-    wanted = {name for names in spellings.values() for name in names}
+    wanted = {name for of_text in spellings.values() for name in of_text}
     owners: dict[str, set[str]] = {}
     for conversation in conversations if wanted else ():
-        for place, utterance in enumerate(conversation.utterances):
-            known_as = {*clip_names(conversation.id, utterance, unique=True), f"{conversation.id}[{place}]"}
+        for position, utterance in enumerate(conversation.utterances):
+            names = {*possible_clip_names(conversation.id, utterance, unique=True), f"{conversation.id}[{position}]"}
             if len(conversation) == 1:
-                known_as.add(conversation.id)
-            for name in known_as & wanted:
+                names.add(conversation.id)
+            for name in names & wanted:
                 owners.setdefault(name, set()).add(f"{conversation.id}/{utterance.id}")
     meanings = {key: key for key in keys}
-    for text, names in spellings.items():
-        found = next((owners[name] for name in names if name in owners), set())
+    for text, of_text in spellings.items():
+        found = next((owners[name] for name in of_text if name in owners), set())
         if len(found) == 1:
             meanings[text] = next(iter(found))
     return keys, meanings

@@ -1,7 +1,7 @@
-"""Which columns of a table are features, and which say whose they are or annotate them.
+"""Classification of the columns of a feature table: keys, annotation, row numbers and features.
 
-Names count whole, whatever their case and separators: `Start_Time` is a time, `f0_start` a feature. A column without a
-known name is not a feature if it numbers the rows.
+Whole names are compared, without case and separators: `Start_Time` is a time, `f0_start` a feature. A column with an
+unknown name is not a feature if it numbers the rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sdt.formats.csv_lines import is_number
 
-# The more telling spelling first: MELD's `Utterance` is the text where there is an `Utterance_ID`.
+# In order of precedence: MELD's `Utterance` is the text if there is an `Utterance_ID`.
 _CONVERSATION = (
     *("conversationid", "conversation", "convid", "conv", "dialogueid", "dialogue", "dialogid", "dialog"),
     *("diaid", "dia", "videoid", "video", "sessionid", "session"),
@@ -37,45 +37,46 @@ _ANNOTATION = {
 _CODED_ANNOTATION = {
     *("label", "class", "target", "emotion", "emo", "sentiment", "polarity", "split", "subset", "fold", "speaker")
 }
-"""Of those, the ones that come as `label_num`, `emotion_code` or `split_name` too."""
+"""Annotation whose name can have a suffix, such as `label_num`, `emotion_code` or `split_name`."""
 _INDEX = {"", "index", "idx", "rowid", "rownumber", "rownames", "srno", "level0"}
 _UNNAMED = re.compile(r"unnamed(: ?\d+(\.\d+)?)?|__index_level_\d+__")
 _MERGED = re.compile(r"(?<=\w)(?:_[xy]|\.\d{1,2})$")
-"""What pandas adds to the names of columns that two tables share, or that one table has twice."""
+"""The suffixes that pandas adds to duplicate column names."""
 _CODED = re.compile(r"(?<=\w)[ _.-]?(?:id|name|num|number|idx|index|code|true|gold|str|int|class|score|value|raw)$")
-_FEWEST = 4
-"""Rows from which on a column that counts them is an index; with fewer it may do so by chance."""
-_FEWEST_SHUFFLED = 8
-"""Likewise, where the numbers are in another order."""
+_MIN_ROWS = 4
+"""The smallest number of rows for which a counting column is an index; with fewer rows, it can be a coincidence."""
+_MIN_ROWS_SHUFFLED = 8
+"""The same for numbers in another order."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a table are, by their places."""
+    """The kinds of the columns of a table, by their positions."""
 
     keys: tuple[int, ...]
-    """Conversation and utterance, or the one that names the row; empty where neither is there."""
+    """The columns of conversation and utterance, or one column of keys; empty if there are none."""
     values: tuple[int, ...]
-    """Numbers that may be features."""
-    left_out: tuple[int, ...]
+    """Columns of numbers that can be features."""
+    ignored: tuple[int, ...]
+    """Ids and annotation, which are not features."""
     index: tuple[int, ...] = ()
-    """Of the columns left out, those of numbers that number the rows or the utterances."""
+    """The ignored columns that number the rows or utterances."""
     ids: int | None = None
-    """The one of those that may name the utterances, where there are no keys."""
+    """The ignored column that can contain utterance ids, if there are no keys."""
     unknown: tuple[int, ...] = ()
-    """Columns of text, if there are several and none is known for the key; the other fields are empty then."""
+    """Columns of text, if there are several that can be keys; the other fields are empty then."""
 
 
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]], *, comma: bool) -> bool:
-    """Whether the first row of a table names its columns.
+    """Whether the first row of a table is a header.
 
-    Integers 0, 1, 2, ... are names, as pandas writes them; other rising integers are if no row beside them holds
-    integers alone.
+    The integers 0, 1, 2, ... are a header, as pandas writes it. Other rising integers are a header if no other row
+    consists of integers only.
 
     Args:
-        first: Its cells.
-        rows: The rows under it.
-        comma: Whether numbers may have a decimal comma.
+        first: The cells of the first row.
+        rows: The other rows.
+        comma: Whether numbers can have a decimal comma.
     """
     below = rows[0] if rows else first
     over_numbers = [cell.strip() for cell, under in zip(first, below, strict=True) if is_number(under, comma=comma)]
@@ -95,36 +96,40 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]], *, comma: boo
 
 
 def _is_plain(cell: str) -> bool:
-    """Whether a cell is an integer from 0 on, written as such."""
+    """Whether a cell is a non-negative integer without a sign or leading zeros."""
     return re.fullmatch(r"0|[1-9]\d{0,8}", cell.strip()) is not None
 
 
-def sort_columns(names: Sequence[str], is_text: Sequence[bool]) -> Columns:
-    """Tell the columns apart by their names.
+def classify_columns(names: Sequence[str], is_text: Sequence[bool]) -> Columns:
+    """Classify columns by their names.
 
     Args:
-        names: Their names.
-        is_text: Whether each holds something other than numbers.
+        names: The names of the columns.
+        is_text: Whether each column contains values that are not numbers.
     """
     known = [_normal(name) for name in names]
     pair = [next((known.index(name) for name in group if name in known), None) for group in (_CONVERSATION, _UTTERANCE)]
-    named = [place for place, text in enumerate(is_text) if text and known[place] in _IDS]
-    unknown = [place for place, text in enumerate(is_text) if text and known[place] not in (*_IDS, *_ANNOTATION)]
+    named = [position for position, text in enumerate(is_text) if text and known[position] in _IDS]
+    unknown = [
+        position for position, text in enumerate(is_text) if text and known[position] not in (*_IDS, *_ANNOTATION)
+    ]
     if pair[0] is not None and pair[1] is not None:
         keys = [pair[0], pair[1]]
     elif len(named + unknown) > 1:
         return Columns((), (), (), unknown=(*named, *unknown))
     else:
         keys = named + unknown
-    other = [place for place in range(len(names)) if place not in keys]
+    other = [position for position in range(len(names)) if position not in keys]
     no_features = {*_IDS, *_ANNOTATION, *_INDEX}
-    left_out = [place for place in other if known[place] in no_features]
-    ids = [place for place in left_out if not is_text[place] and known[place] in (*_UTTERANCE, "id", "ids")]
+    ignored = [position for position in other if known[position] in no_features]
+    ids = [position for position in ignored if not is_text[position] and known[position] in (*_UTTERANCE, "id", "ids")]
     return Columns(
         tuple(keys),
-        tuple(place for place in other if place not in left_out),
-        tuple(left_out),
-        tuple(place for place in left_out if not is_text[place] and (place in ids or known[place] in _INDEX)),
+        tuple(position for position in other if position not in ignored),
+        tuple(ignored),
+        tuple(
+            position for position in ignored if not is_text[position] and (position in ids or known[position] in _INDEX)
+        ),
         ids[0] if len(ids) == 1 and not keys else None,
     )
 
@@ -139,22 +144,22 @@ def _normal(name: str) -> str:
     return coded if plain not in {*_IDS, *_ANNOTATION, *_INDEX} and coded in _CODED_ANNOTATION else plain
 
 
-def counting_columns(x: npt.NDArray[Any]) -> list[int]:
+def find_row_numbers(x: npt.NDArray[Any]) -> list[int]:
     """Find the columns of a matrix [N, D] in double precision that number its rows.
 
-    They hold 0 to N-1 or 1 to N in any order; or count by ones from anywhere, beginning again at most twice (tables of
-    three splits, one below the other).
+    Their values are 0 to N-1 or 1 to N in any order, or count up by one from any number with at most two restarts
+    (concatenated tables of three splits).
     """
     size = len(x)
-    if size < _FEWEST:
+    if size < _MIN_ROWS:
         return []
-    head = x[:_FEWEST_SHUFFLED]
+    head = x[:_MIN_ROWS_SHUFFLED]
     found = []
-    for place in np.flatnonzero(np.isfinite(head).all(axis=0) & (head == np.floor(head)).all(axis=0)).tolist():
-        jumps = int((np.diff(x[:, place]) != 1).sum())
-        counts = jumps <= 2 and size >= _FEWEST * (1 + 2 * jumps)
-        if counts or (size >= _FEWEST_SHUFFLED and is_shuffled(x[:, place])):
-            found.append(place)
+    for position in np.flatnonzero(np.isfinite(head).all(axis=0) & (head == np.floor(head)).all(axis=0)).tolist():
+        jumps = int((np.diff(x[:, position]) != 1).sum())
+        counts = jumps <= 2 and size >= _MIN_ROWS * (1 + 2 * jumps)
+        if counts or (size >= _MIN_ROWS_SHUFFLED and is_shuffled(x[:, position])):
+            found.append(position)
     return found
 
 
@@ -165,5 +170,5 @@ def is_shuffled(column: npt.NDArray[Any]) -> bool:
 
 
 def is_out_of_order(column: npt.NDArray[Any]) -> bool:
-    """Whether different numbers do not rise."""
+    """Whether numbers are all different, but not in rising order."""
     return len(np.unique(column)) == len(column) and not (np.diff(column) > 0).all()

@@ -1,17 +1,17 @@
-"""One file of features: a row per utterance, either with a key or by its place in the file.
+"""Readers of feature files: one row per utterance, with keys or in the order of the utterances.
 
-| file                       | keyed                                             | by place                            |
+| file                       | with keys                                         | in order                            |
 |----------------------------|---------------------------------------------------|-------------------------------------|
-| `.csv` `.tsv` `.txt`       | columns `conversation`, `utterance`, or one of    | all columns are numbers             |
-|                            | names                                             |                                     |
+| `.csv` `.tsv` `.txt`       | columns `conversation`, `utterance`, or a column  | all columns are numbers             |
+|                            | of keys                                           |                                     |
 | `.parquet` `.pq`           | the same; or a column of vectors                  | the same                            |
 | `.npy`                     | a dictionary, as in a pickle                      | a matrix [utterances, width], or an |
 |                            |                                                   | array of vectors                    |
 | `.safetensors`             |                                                   | a matrix, or `features`, `present`  |
-| `.npz`                     | as in a pickle; `encoder`, a text, may name it    | a single matrix                     |
+| `.npz`                     | as in a pickle; `encoder` can name the encoder    | a single matrix                     |
 | `.pkl` `.pickle` `.joblib` | a dictionary of vectors, of a matrix per          | a matrix, or a list of vectors      |
 | `.pt` `.pth`               | conversation, or of dictionaries of vectors       |                                     |
-| a folder                   | a `.npy` file per utterance, named like its clip  |                                     |
+| a folder                   | a `.npy` file per utterance, named as its clip    |                                     |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sdt.corpus.importers.feature_cells import read_cells, read_parquet_cells
 from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, describe_error, join_names, quoted
-from sdt.files import most_expanded
+from sdt.files import max_expanded_bytes
 from sdt.formats import csv_lines, parquet
 from sdt.formats.pickles import reader as unpickle
 from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
@@ -51,16 +51,16 @@ SUFFIXES = (
 
 
 def read_table(path: Path) -> Table:
-    """Read one file of features, or a folder with a file for each utterance.
+    """Read a feature file, or a folder with one file per utterance.
 
     Raises:
-        InputError: The file is damaged or of no known kind, holds something other than numbers, or its rows differ in
-            width.
+        InputError: The file is damaged, has an unknown format, contains values that are not numbers, or has rows of
+            different widths.
     """
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: file not found")
     suffix = path.suffix.lower()
     if suffix in csv_lines.SUFFIXES:
         return read_cells(path)
@@ -73,25 +73,25 @@ def read_table(path: Path) -> Table:
     if suffix == ".npz":
         return _npz(path)
     if suffix in PICKLE_SUFFIXES:
-        return _of_value(path, unpickle.load(path))
+        return _from_value(path, unpickle.load(path))
     if suffix == JOBLIB_SUFFIX:
-        return _of_value(path, unpickle.loads(path, joblib_to_pickle(path)))
+        return _from_value(path, unpickle.loads(path, joblib_to_pickle(path)))
     if suffix in TORCH_SUFFIXES:
-        return _of_value(path, unpickle.loads(path, torch_to_pickle(path)))
-    raise InputError(f"{path}: no table of features has the ending {quoted(suffix)}; known are: {', '.join(SUFFIXES)}")
+        return _from_value(path, unpickle.loads(path, torch_to_pickle(path)))
+    raise InputError(f"{path}: unknown suffix {quoted(suffix)} of a feature file; known are: {', '.join(SUFFIXES)}")
 
 
-def _of_value(path: Path, value: object) -> Table:
-    """The table in an unpickled dictionary of vectors, matrix or list of vectors.
+def _from_value(path: Path, value: object) -> Table:
+    """Convert an unpickled dictionary of vectors, matrix or list of vectors to a table.
 
-    The tuple (D, U) counts as the key `D_U`; of a dictionary in the dictionary, the keys are `D/U`.
+    The tuple (D, U) becomes the key `D_U`, and the keys of nested dictionaries become `D/U`.
     """
     if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         value = value.item() if value.ndim == 0 else list(value)
     if isinstance(value, np.ndarray):
         return _matrix(path, np.asarray(value))
     if isinstance(value, list | tuple) and value:
-        table = _stack(path, ((f"row {row}", vector) for row, vector in enumerate(value, start=1)))
+        table = _stack(path, ((f"row {row}", vector) for row, vector in enumerate(value, start=1)), listed=True)
         if table.lengths:
             raise InputError(f"{path}: a list of matrices; expected a vector for each utterance")
         return Table(path, table.features, None)
@@ -115,11 +115,11 @@ def _items(path: Path, value: Mapping[object, object]) -> Iterator[tuple[str, ob
 def _npy(path: Path) -> Table:
     _check_magic(path, b"\x93NUMPY", "a .npy file")
     objects = _pickled_objects(path)
-    return _matrix(path, _numpy(path)) if objects is None else _of_value(path, unpickle.loads(path, objects))
+    return _matrix(path, _numpy(path)) if objects is None else _from_value(path, unpickle.loads(path, objects))
 
 
 def _pickled_objects(path: Path) -> bytes | None:
-    """The pickle in a `.npy` file that holds Python objects; None where it holds numbers."""
+    """The pickle in a `.npy` file of Python objects; None for a file of numbers."""
     try:
         with path.open("rb") as file:
             read = np.lib.format.read_array_header_1_0
@@ -127,20 +127,20 @@ def _pickled_objects(path: Path) -> bytes | None:
                 read = np.lib.format.read_array_header_2_0
             _, _, dtype = read(file)
             return file.read() if dtype == np.dtype(object) else None
-    except Exception:  # numpy's reader raises many kinds for damaged files; it is damaged for _numpy, too
+    except Exception:  # numpy raises many kinds of errors for damaged files; _numpy reports them
         return None
 
 
 def _folder(path: Path) -> Table:
-    """A `.npy` file for each utterance, in a folder or in the folders in it, named like its clip."""
+    """Read a folder with one `.npy` file per utterance, also in subfolders, named as its clip."""
     files = feature_files(path)
     if not files:
-        raise InputError(f"{path}: no .npy files in this folder; a folder of features has one for each utterance")
+        raise InputError(f"{path}: the folder has no .npy files; a folder of features has one for each utterance")
     return _stack(path, _vectors(path, files))
 
 
 def feature_files(folder: Path) -> list[Path]:
-    """The `.npy` files of a folder and of the folders in it, in order."""
+    """The `.npy` files of a folder and its subfolders, in order."""
     found = sorted([*folder.glob("*.npy"), *folder.glob("*/*.npy")])
     return [file for file in found if not file.name.startswith(".")]
 
@@ -150,7 +150,7 @@ def _vectors(folder: Path, files: Iterable[Path]) -> Iterator[tuple[str, npt.NDA
         array = _numpy(file)
         if array.ndim == 2 and len(array) > 1:
             raise InputError(
-                f"{file}: {len(array)} rows; expected the vector of an utterance (of features over time, their mean)"
+                f"{file}: {len(array)} rows; expected one vector for the utterance (average features over time)"
             )
         yield file.relative_to(folder).with_suffix("").as_posix(), array
 
@@ -161,9 +161,9 @@ def _numpy(path: Path) -> npt.NDArray[np.generic]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Mapped, so that a header that promises more than the file holds costs no memory.
+            # Memory-mapped, so that a header with a false size does not allocate memory.
             array: object = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy's reader raises many kinds for damaged files
+    except Exception as error:  # numpy raises many kinds of errors for damaged files
         raise _damaged(path, error) from None
     assert isinstance(array, np.ndarray)
     return array
@@ -172,52 +172,52 @@ def _numpy(path: Path) -> npt.NDArray[np.generic]:
 def _npz(path: Path) -> Table:
     _check_magic(path, b"PK", "a .npz archive")
     try:
-        # Opened here, because numpy leaves it open where it is no archive.
+        # Opened here, because numpy does not close a file that is not an archive.
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             archive = np.load(file, allow_pickle=False)
             size, unpacked = path.stat().st_size, sum(entry.file_size for entry in archive.zip.infolist())
-            if unpacked > most_expanded(size):  # what the archive says of an entry is the most that is read of it
+            if unpacked > max_expanded_bytes(size):  # numpy reads at most the stated size of an entry
                 raise InputError(f"{path}: expands to {unpacked:,} bytes, too many for a file of {size:,}")
             arrays = {key: archive[key] for key in archive.files}
     except InputError:
         raise
-    except Exception as error:  # numpy's and zipfile's readers raise many kinds for damaged files
+    except Exception as error:  # numpy and zipfile raise many kinds of errors for damaged files
         raise _damaged(path, error) from None
-    # What `sdt features extract` writes says which encoder made it.
-    said = arrays.pop("encoder") if "encoder" in arrays and arrays["encoder"].dtype.kind == "U" else "unknown"
+    # `sdt features extract` writes the name of the encoder.
+    encoder = arrays.pop("encoder") if "encoder" in arrays and arrays["encoder"].dtype.kind == "U" else "unknown"
     if not arrays:
         raise InputError(f"{path}: the archive is empty")
     if len(arrays) == 1 and next(iter(arrays.values())).ndim == 2:
         return _matrix(path, next(iter(arrays.values())))
-    return replace(_stack(path, arrays.items()), encoder=str(said))
+    return replace(_stack(path, arrays.items()), encoder=str(encoder))
 
 
 def _safetensors(path: Path) -> Table:
-    """A matrix alone, or one with a mask of the rows that are there, as in a corpus folder."""
+    """Read a matrix, or a matrix with a mask of the rows that are present, as in a corpus folder."""
     tensors = map_tensors(path)
     present = tensors.pop("present", None) if len(tensors) == 2 else None
     if len(tensors) != 1 or (present is not None and "features" not in tensors):
         raise InputError(
-            f"{path}: expected one matrix, or 'features' and 'present', found {join_names(sorted(tensors))}"
+            f"{path}: expected one matrix, or 'features' and 'present'; found {join_names(sorted(tensors))}"
         )
     table = _matrix(path, next(iter(tensors.values())))
     if present is not None and (present.dtype != np.bool_ or present.shape != (table.size,)):
         raise InputError(
-            f"{path}: 'present' is of type {present.dtype} and shape {present.shape}; expected bool, ({table.size},)"
+            f"{path}: 'present' has type {present.dtype} and shape {present.shape}; expected bool, ({table.size},)"
         )
     return replace(table, present=present)
 
 
 def _check_magic(path: Path, magic: bytes, kind: str) -> None:
-    """Refuse a file that is something else; numpy would call it a pickle and advise to trust it."""
+    """Refuse a file of another format, for which numpy would suggest to allow pickles."""
     with path.open("rb") as file:
         if file.read(len(magic)) != magic:
-            raise InputError(f"{path}: not {kind}, in spite of its ending")
+            raise InputError(f"{path}: not {kind}, despite its suffix")
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: cannot be read, damaged or cut off ({describe_error(error)})")
+    return InputError(f"{path}: cannot be read, damaged or truncated ({describe_error(error)})")
 
 
 def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:
@@ -227,18 +227,26 @@ def _matrix(path: Path, array: npt.NDArray[np.generic]) -> Table:
     return Table(path, array, None)
 
 
-def _stack(path: Path, items: Iterable[tuple[str, object]]) -> Table:
-    """A table of vectors [width]; or of matrices [utterances, width], one for each conversation."""
-    rows = [(key, _float32(path, f", key {quoted(key)}", value)) for key, value in items]
+def _stack(path: Path, items: Iterable[tuple[str, object]], *, listed: bool = False) -> Table:
+    """Stack vectors [width], or matrices [utterances, width] of one conversation each.
+
+    Args:
+        path: The file, for error messages.
+        items: Keys and values.
+        listed: Whether the keys are not in the file, but describe the items of a list for error messages.
+    """
+
+    def location(key: str) -> str:
+        return key if listed else f"key {quoted(key)}"
+
+    rows = [(key, _float32(path, f", {location(key)}", value)) for key, value in items]
     by_conversation = any(row.ndim == 2 and len(row) > 1 for _, row in rows)
     dimensions, expected = ((2,), "a matrix [utterances, width]") if by_conversation else ((1, 2), "a vector [width]")
     for key, row in rows:
         if row.ndim not in dimensions or row.size == 0:
-            raise InputError(f"{path}, key {quoted(key)}: expected {expected}, got shape {row.shape}")
+            raise InputError(f"{path}, {location(key)}: expected {expected}, got shape {row.shape}")
         if row.shape[-1] != (width := rows[0][1].shape[-1]):
-            raise InputError(
-                f"{path}, key {quoted(key)}: width {row.shape[-1]}, but key {quoted(rows[0][0])} has {width}"
-            )
+            raise InputError(f"{path}, {location(key)}: width {row.shape[-1]}, but {location(rows[0][0])} has {width}")
     features = np.concatenate([np.atleast_2d(row) for _, row in rows])
     lengths = {key: len(row) for key, row in rows} if by_conversation else {}
     if by_conversation:
@@ -251,15 +259,21 @@ def _stack(path: Path, items: Iterable[tuple[str, object]]) -> Table:
 def _float32(path: Path, where: str, value: object) -> Matrix:
     try:
         array = np.asarray(value)
-        if array.dtype.kind == "O":  # numbers as Python's objects
+        if array.dtype.kind == "O":  # numbers as Python objects
             array = np.asarray(array.tolist())
     except ValueError:
         raise InputError(f"{path}{where}: the rows differ in width") from None
     _check_numbers(path, where, array)
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such later
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite and are refused later
         return array.astype(np.float32)
 
 
 def _check_numbers(path: Path, where: str, array: npt.NDArray[Any]) -> None:
+    if array.dtype.kind == "O":
+        for index, value in np.ndenumerate(array):
+            if not isinstance(value, int | float):
+                column = f", value {'/'.join(str(one + 1) for one in index)}" if index else ""
+                hint = "; write NaN for missing features" if value is None else ""
+                raise InputError(f"{path}{where}{column}: expected a number, found {quoted(value)}{hint}")
     if array.dtype.kind not in "fiub":
         raise InputError(f"{path}{where}: expected numbers, found values of type {array.dtype}")

@@ -1,4 +1,4 @@
-"""The interface of importers: what they recognise, what they are given and what they return."""
+"""The interface of importers: their entry in the table, their input and their result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdt.corpus.importers.feature_tables import SUFFIXES
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, quoted
 from sdt.formats import csv_lines, parquet
-from sdt.formats.utterance_table import REQUIRED, nearly_utterance_table
+from sdt.formats.utterance_table import REQUIRED, resembles_utterance_table
 from sdt.media.clip import FindClip
 
 Recordings = Literal["none", "named", "included"]
@@ -22,13 +22,14 @@ Recordings = Literal["none", "named", "included"]
 
 @dataclass(frozen=True)
 class Importer:
-    """One line of the table of importers: how files are recognised, and how they are read.
+    """An entry of the table of importers: how files are recognised, and how they are read.
 
-    A package registers its own in the group `sdt.importers`, under the name that `--layout` selects it by.
+    A package registers its importers in the entry point group `sdt.importers`, under the names that `--layout` accepts.
     """
 
     name: str
     summary: str
+    """One line for the help."""
     recognises: Callable[[Path, str | None], bool]
     """Whether a file, or a folder, is the annotation of this layout; called with the encoding that the user gave."""
     read: Callable[[ImportFiles, ImportOptions], Imported]
@@ -46,7 +47,7 @@ class Importer:
 
 @dataclass(frozen=True)
 class ImportFiles:
-    """The files of an import, sorted."""
+    """The files of an import, by their role."""
 
     importer: Importer
     paths: tuple[Path, ...]
@@ -66,10 +67,10 @@ class ImportFiles:
             return self
         tables = [path for path in self.paths if has_columns(path)]
         for path in tables:
-            if options.layout is not None or nearly_utterance_table(read_columns(path, options.encoding)):
+            if options.layout is not None or resembles_utterance_table(read_columns(path, options.encoding)):
                 return replace(self, annotations=(path,))
         raise InputError(
-            f"{self.paths[0]}: no file lists the utterances; add one: CSV, JSON Lines or Parquet with "
+            f"{self.paths[0]}: no table of utterances found; add a CSV, JSON Lines or Parquet file with the columns "
             f"{', '.join(REQUIRED)}, or MELD's {{train,dev,test}}_sent_emo.csv"
         )
 
@@ -87,11 +88,13 @@ class ImportFiles:
             if path in self.annotations:
                 continue
             if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
-                raise InputError(f"{path}: its suffix is not that of utterances or features ({', '.join(SUFFIXES)})")
+                raise InputError(
+                    f"{path}: unknown suffix of a file of utterances or features; known are: {', '.join(SUFFIXES)}"
+                )
             if not names or not re.fullmatch(MODALITY_NAME, path.stem):
                 raise InputError(f"{path}: unknown modality; name it: --features NAME={path}")
             if path.stem in found:
-                raise InputError(f"{path}: {found[path.stem][0]} is the modality {quoted(path.stem)} already")
+                raise InputError(f"{path}: second file of modality {quoted(path.stem)}, after {found[path.stem][0]}")
             found[path.stem] = [path]
         return {
             name: [*found.get(name, ()), *self.features.get(name, ())]

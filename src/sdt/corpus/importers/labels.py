@@ -1,4 +1,4 @@
-"""From what a column of labels holds to the labels of a corpus."""
+"""Resolution of the labels of a corpus from the values of a label column."""
 
 from __future__ import annotations
 
@@ -8,44 +8,47 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.csv_lines import is_number, number
+from sdt.errors import InputError, join_names, near_miss, quoted, shorten
+from sdt.formats.csv_lines import is_number, parse_number
 
-MOST = 50
-"""Different labels that a table may have without naming them; published sets of emotions have up to 32."""
+MAX_UNNAMED = 50
+"""The largest number of labels without the option --labels; published sets of emotions have up to 32."""
 
 
-class Found(NamedTuple):
+class LabelSpelling(NamedTuple):
     """A spelling of a label in a file."""
 
     times: int
+    """The number of its occurrences."""
     line: int
-    """Where it first occurs."""
+    """The line of its first occurrence."""
 
 
 class Labels(NamedTuple):
     """The labels of a corpus."""
 
     names: tuple[str, ...]
-    """In the order of their numbers."""
+    """The label names in the order of their numbers."""
     of: Mapping[str, str]
-    """From each spelling in the file to its label."""
+    """Each spelling in the file to its label."""
     notes: Sequence[str]
+    """Notes for the user, one line each."""
 
 
-def settle_labels(path: Path, found: Mapping[str, Found], named: tuple[str, ...] | None) -> Labels:
-    """Decide which spellings are one label, and in which order the labels are.
+def resolve_labels(path: Path, found: Mapping[str, LabelSpelling], named: tuple[str, ...] | None) -> Labels:
+    """Merge the spellings of labels, and order the labels.
 
-    Spellings that differ in case only are one label, called as most utterances call it, or as the first does; so are 1
-    and 1.0.
+    Spellings that differ only in case are one label, named by the most frequent spelling, or the first of them; `1` and
+    `1.0` are one label, too.
 
     Args:
         path: The file, for messages.
-        found: The spellings, in the order in which they first occur.
-        named: The labels and their order, if the user names them.
+        found: The spellings, in the order of their first occurrence.
+        named: The label names in their order, if the user gave them.
 
     Raises:
-        InputError: A label is a number with decimals, none of those named, or there are too many or fewer than two.
+        InputError: A label is a number with decimals or is not in `named`, or there are fewer than two labels or too
+            many.
     """
     groups: dict[str, list[str]] = {}
     for spelling in found:
@@ -56,13 +59,13 @@ def settle_labels(path: Path, found: Mapping[str, Found], named: tuple[str, ...]
     for spelling, (_, line) in found.items():
         if _value(spelling) % 1 > 0:
             raise InputError(
-                f"{path}, line {line}: label {quoted(spelling)} is a number with decimals, so a score and no class; "
-                "write the class of each range of scores there, or name another column label"
+                f"{path}, line {line}: label {quoted(spelling)} is a score instead of a class; replace scores by "
+                "classes, or use another column as 'label'"
             )
-    if len(groups) > MOST:
+    if len(groups) > MAX_UNNAMED:
         raise InputError(
-            f"{path}: the column 'label' has {len(groups)} different values, the first {quoted(next(iter(found)))}; "
-            "are they classes? Write fewer there (one for each range of scores, say), or name them all with --labels"
+            f"{path}: column 'label' has {len(groups)} different values, first {quoted(next(iter(found)))}; use at "
+            f"most {MAX_UNNAMED} classes, or list all of them with --labels"
         )
     of = {}
     for folded, spellings in groups.items():
@@ -70,18 +73,18 @@ def settle_labels(path: Path, found: Mapping[str, Found], named: tuple[str, ...]
         of |= dict.fromkeys(spellings, best if math.isnan(_value(best)) else folded)
     names, order = tuple(sorted(set(of.values()))), "alphabetical"
     if names and all(map(is_number, names)):
-        names, order = tuple(sorted(names, key=number)), "numerical"
+        names, order = tuple(sorted(names, key=parse_number)), "numerical"
     if len(names) < 2:
-        what = f"is {quoted(names[0])} alone" if names else "is empty throughout"
+        values = f"has only the value {quoted(names[0])}" if names else "is empty"
         raise InputError(
-            f"{path}: the column 'label' {what}, and a corpus needs at least two different labels; write the "
-            "emotions there, or predict with a trained model: sdt predict"
+            f"{path}: column 'label' {values}, but a corpus requires at least two different labels; add the annotated "
+            "emotions, or predict them with a trained model: sdt predict"
         )
-    listed = f"{path}: labels in {order} order, since --labels does not say another: {', '.join(names)}"
+    listed = f"{path}: labels in {order} order (set another with --labels): {join_names(names)}"
     return Labels(names, of, [*_notes(path, groups, of), listed])
 
 
-def _as_named(path: Path, found: Mapping[str, Found], named: Sequence[str]) -> dict[str, str]:
+def _as_named(path: Path, found: Mapping[str, LabelSpelling], named: Sequence[str]) -> dict[str, str]:
     folded: dict[str, set[str]] = {}
     for name in named:
         folded.setdefault(_folded(name), set()).add(name)
@@ -97,13 +100,13 @@ def _as_named(path: Path, found: Mapping[str, Found], named: Sequence[str]) -> d
 
 
 def _notes(path: Path, groups: Mapping[str, Sequence[str]], of: Mapping[str, str]) -> list[str]:
-    """What is said of labels that are called otherwise than in the file."""
+    """A note on the spellings that were changed, if any."""
     changed = [
-        f"{', '.join(other)} as {of[other[0]]}"
+        f"{join_names(other)} as {shorten(of[other[0]])}"
         for spellings in groups.values()
         if (other := [spelling for spelling in spellings if of[spelling] != spelling])
     ]
-    return [f"{path}: spellings of one label, read as one: {'; '.join(changed)}"] if changed else []
+    return [f"{path}: spellings of one label merged: {'; '.join(changed)}"] if changed else []
 
 
 def _folded(label: str) -> str:
@@ -112,6 +115,6 @@ def _folded(label: str) -> str:
 
 
 def _value(label: str) -> float:
-    """The finite number that a label is; NaN for any other."""
-    value = number(label, comma=True) if is_number(label, comma=True) else math.nan
+    """The value of a label that is a finite number; NaN for other labels."""
+    value = parse_number(label, comma=True) if is_number(label, comma=True) else math.nan
     return value if math.isfinite(value) else math.nan

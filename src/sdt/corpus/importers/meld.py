@@ -26,7 +26,7 @@ from sdt.formats.csv_lines import Line, read_csv
 from sdt.formats.tables import is_meld
 from sdt.formats.times import parse_seconds
 from sdt.speakers import Speakers
-from sdt.splits import SPLITS, split_named
+from sdt.splits import SPLITS, parse_split
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
@@ -36,35 +36,34 @@ PRAAT = (
 )
 """The columns of the Praat tables; their encoder is called `praat8`."""
 
-Place = tuple[int, int]
-"""Dialogue id and utterance id, within a split."""
+MeldKey = tuple[int, int]
+"""(dialogue id, utterance id) within a split."""
 
 
 def read_meld(
     annotations: Sequence[Path], features: Mapping[str, Sequence[Path]], options: ImportOptions
 ) -> CorpusBuilder:
-    """Read MELD's annotation and any tables of features.
+    """Read MELD's annotation and feature tables.
 
     Args:
-        annotations: One to three of the annotation files; `train`, `dev` or `test` is in each file's name.
-        features: Modality to its files, at most one for each split. A split whose table is not given lacks the
-            modality.
+        annotations: One to three of the annotation files; the name of each contains `train`, `dev` or `test`.
+        features: Modality to its files, at most one for each split. The modality is missing in a split without a table.
         options: The options of the import.
 
     Raises:
-        InputError: A file is damaged, belongs to no split or to one that another file has, or a table fits no
+        InputError: A file is damaged, its split is unknown or is that of another file, or a table matches no
             utterance.
     """
     if options.dev not in (None, "usual"):
-        raise InputError(f"dev: {quoted(options.dev)} cannot be had from MELD's own files, which bring their dev split")
+        raise InputError(f"dev: {quoted(options.dev)} does not apply to MELD's own files, which include a dev split")
     notes: list[str] = []
     by_split: dict[str, Path] = {}
     for path in annotations:
         split = _named_split(path)
         if split is None:
-            raise InputError(f"{path}: which split is it? Put train, dev or test into the file's name")
+            raise InputError(f"{path}: unknown split; add train, dev or test to the file name")
         if split in by_split:
-            raise InputError(f"{path}: {by_split[split]} is the {split} split already")
+            raise InputError(f"{path}: second file of the {split} split, after {by_split[split]}; give one per split")
         by_split[split] = path
     dialogues = {
         split: _read_annotation(by_split[split], notes, options.encoding) for split in SPLITS if split in by_split
@@ -74,23 +73,23 @@ def read_meld(
         for split, found in dialogues.items()
         for dialogue, utterances in sorted(found.items())
     ]
-    places = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
+    keys = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
     return CorpusBuilder(
         name=options.name or "meld",
         conversations=conversations,
         labels=options.labels or LABELS,
         splits={split: [f"{split}_{d}" for d in sorted(found)] for split, found in dialogues.items()},
-        features={modality: _features(modality, paths, places, notes) for modality, paths in features.items()},
-        speakers=Speakers.of(conversations, options.speakers or "appearance"),
+        features={modality: _features(modality, paths, keys, notes) for modality, paths in features.items()},
+        speakers=Speakers.from_conversations(conversations, options.speakers or "appearance"),
         licence=options.licence or "GPL-3.0",
         notes=notes,
     )
 
 
 def _named_split(path: Path) -> str | None:
-    """The split that stands as a word in a file's name, if exactly one does."""
+    """The split that a file name contains as a word; None unless there is exactly one."""
     words = re.findall(r"[a-z]+", path.stem.lower())
-    found = {split for word in words if (split := split_named(word)) is not None}
+    found = {split for word in words if (split := parse_split(word)) is not None}
     return found.pop() if len(found) == 1 else None
 
 
@@ -120,12 +119,12 @@ def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict
         if before is not utterance:
             if before != utterance:
                 raise InputError(
-                    f"{path}, line {line.number}: dialogue {dialogue}, utterance {number} stands further up already, "
-                    "with other values"
+                    f"{path}, line {line.number}: duplicate row of dialogue {dialogue}, utterance {number}, with "
+                    "conflicting values"
                 )
             repeated += 1
     if repeated:
-        notes.append(f"{path}: {repeated} repeated lines left out")
+        notes.append(f"{path}: {repeated} repeated lines ignored")
     return dialogues
 
 
@@ -143,22 +142,24 @@ def _time(path: Path, line: Line, cell: str) -> float | None:
 
 
 def _features(
-    modality: str, paths: Sequence[Path], places: Mapping[str, Sequence[Place]], notes: list[str]
+    modality: str, paths: Sequence[Path], keys: Mapping[str, Sequence[MeldKey]], notes: list[str]
 ) -> FeatureTable:
-    """Bring the tables of one modality into the order of the utterances."""
+    """Align the tables of one modality with the utterances."""
     tables: dict[str, Table] = {}
     for path in paths:
         table = read_table(path)
-        split = _table_split(table, places)
+        split = _table_split(table, keys)
         notes += table.notes
         if split in tables:
-            raise InputError(f"{tables[split].path} is the table of the {split} split for {quoted(modality)} already")
+            raise InputError(
+                f"{path}: second table of {quoted(modality)} for the {split} split, after {tables[split].path}"
+            )
         tables[split] = table
     first = next(iter(tables.values()))
     blocks, presence = [], []
-    for split, wanted in places.items():
+    for split, wanted in keys.items():
         if split not in tables:
-            notes.append(f"{modality}: no table for the {split} split: missing there")
+            notes.append(f"{modality}: no table for the {split} split: missing in its utterances")
             blocks.append(np.zeros((len(wanted), first.width), dtype=np.float32))
             presence.append(np.zeros(len(wanted), dtype=np.bool_))
             continue
@@ -166,19 +167,20 @@ def _features(
         if table.width != first.width or table.columns != first.columns:
             raise InputError(
                 f"{table.path}: {table.width} features ({', '.join(table.columns[:3])}...), but {first.path} has "
-                f"{first.width} ({', '.join(first.columns[:3])}...): all tables of {quoted(modality)} need the same"
+                f"{first.width} ({', '.join(first.columns[:3])}...); the tables of {quoted(modality)} must have the "
+                "same features"
             )
-        features, present, unused = align(table, wanted, _place)
+        features, present, unused = align(table, wanted, _meld_key)
         notes.append(f"{table.path}: {modality} of the {split} split")
         if unused:
             notes.append(
-                f"{table.path}: {len(unused)} rows are of no annotated utterance, the first {quoted(unused[0])}"
+                f"{table.path}: {len(unused)} rows without an annotated utterance ignored, first {quoted(unused[0])}"
             )
         if not present.all():
             dialogue, number = wanted[int(np.argmin(present))]
             notes.append(
-                f"{table.path}: {int((~present).sum())} utterances have no row, the first dia{dialogue}_utt{number}: "
-                f"{modality} is missing there"
+                f"{table.path}: {int((~present).sum())} utterances have no row, first dia{dialogue}_utt{number}: "
+                f"{modality} is missing"
             )
         blocks.append(features)
         presence.append(present)
@@ -190,24 +192,24 @@ def _features(
     )
 
 
-def _place(key: str) -> Place | None:
+def _meld_key(key: str) -> MeldKey | None:
     """Dialogue and utterance id in a key such as `dia0_utt1.wav`, `dia0_utt1`, `0_1` or `0/1`."""
     found = re.fullmatch(r"(?:.*[/\\])?(?:dia)?(\d{1,9})[_/](?:utt)?(\d{1,9})(?:\.\w+)?", key)
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _table_split(table: Table, places: Mapping[str, Sequence[Place]]) -> str:
-    """The split of a table: the one in its name, else the one whose utterances its keys fit best."""
+def _table_split(table: Table, by_split: Mapping[str, Sequence[MeldKey]]) -> str:
+    """The split of a table: the split in its name, or else the split whose utterances match its keys best."""
     if table.keys is None:
         raise InputError(
-            f"{table.path}: its rows have no keys; MELD's utterances need a column such as 'diaD_uttU.wav'"
+            f"{table.path}: the rows have no keys; a table for MELD requires a column of keys such as 'diaD_uttU.wav'"
         )
-    keys = {place for place in map(_place, table.keys) if place is not None}
-    # Shared over all: the splits' ids overlap, so a small split's keys lie inside a large one.
-    fit = {split: len(keys & set(wanted)) / len(keys | set(wanted)) for split, wanted in places.items()}
+    keys = {key for key in map(_meld_key, table.keys) if key is not None}
+    # Intersection over union, because the ids of the splits overlap: the keys of a small split are in a large one, too.
+    fit = {split: len(keys & set(wanted)) / len(keys | set(wanted)) for split, wanted in by_split.items()}
     split = _named_split(table.path)
-    if split is not None and split not in places:
-        raise InputError(f"{table.path}: belongs to the {split} split by its name, whose annotation is not given")
+    if split is not None and split not in by_split:
+        raise InputError(f"{table.path}: is of the {split} split by its name; give the annotation of this split, too")
     best, *others = sorted(fit, key=lambda name: fit[name], reverse=True)
     if fit[split or best] == 0:
         raise InputError(
@@ -216,8 +218,8 @@ def _table_split(table: Table, places: Mapping[str, Sequence[Place]]) -> str:
         )
     if split is None and others and fit[best] - fit[others[0]] < 0.2:
         raise InputError(
-            f"{table.path}: its keys fit the {best} split ({fit[best]:.0%}) hardly better than {others[0]} "
-            f"({fit[others[0]]:.0%}); put train, dev or test into the file's name"
+            f"{table.path}: ambiguous split: its keys match {best} ({fit[best]:.0%}) and {others[0]} "
+            f"({fit[others[0]]:.0%}); add train, dev or test to the file name"
         )
     return split or best
 

@@ -10,7 +10,7 @@ from typing import get_args
 from sdt.corpus.normalise import Normalisation
 from sdt.errors import InputError, near_miss, quoted
 from sdt.speakers import SpeakerMode
-from sdt.splits import Dev
+from sdt.splits import DevRule
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ImportOptions:
     """The layout of the files; None detects it by their structure."""
     name: str | None = None
     """The name of the corpus; None takes that of the layout."""
-    dev: Dev | None = None
+    dev: DevRule | None = None
     """The train conversations that become dev. `usual`: MELD's by id, IEMOCAP's usual list; `session4`: IEMOCAP's
     Session 4, whose speakers are then not in train; `share`: a random share. None takes the dev split of the files, or
     else `usual` if the corpus has one, or else `share`."""
@@ -51,7 +51,7 @@ class ImportOptions:
     """Modality to the file to take it from, if several files contain it."""
 
     def __post_init__(self) -> None:
-        for option, value, known in (("dev", self.dev, get_args(Dev)), ("speakers", self.speakers, _SPEAKERS)):
+        for option, value, known in (("dev", self.dev, get_args(DevRule)), ("speakers", self.speakers, _SPEAKERS)):
             if value is not None and value not in known:
                 raise InputError(f"{option}: {quoted(value)} is unknown{near_miss(str(value), known)}")
         if not 0 < self.dev_share < 1:
@@ -72,12 +72,12 @@ class ImportOptions:
     @staticmethod
     def _check_labels(labels: tuple[str, ...]) -> None:
         if len(labels) < 2:
-            raise InputError(f"labels: {list(labels)} is fewer than two; a corpus needs at least two")
+            raise InputError(f"labels: {list(labels)}; a corpus requires at least two")
         for label in labels:
             if not label.strip():
-                raise InputError(f"labels: {list(labels)} holds an empty name")
+                raise InputError(f"labels: {list(labels)} contains an empty name")
             if labels.count(label) > 1:
-                raise InputError(f"labels: {quoted(label)} is named twice")
+                raise InputError(f"labels: {quoted(label)} occurs twice")
 
 
 _SPEAKERS: tuple[str, ...] = get_args(SpeakerMode)

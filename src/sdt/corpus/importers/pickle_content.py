@@ -212,7 +212,7 @@ def _by_conversation(where: str, value: object) -> dict[str, object]:
 
 
 def _at(where: str, convert: Callable[[object], T], value: object) -> T:
-    """Convert a value; errors name the place."""
+    """Convert a value; error messages begin with `where`."""
     try:
         return convert(value)
     except InputError as error:
@@ -264,9 +264,9 @@ def _check_same_labels(base: Content, annotation: Annotation, other: Content, th
                 f"{other.path}: conversation {quoted(conversation)} has {len(found)} utterances, "
                 f"but {len(labels)} in {base.path}"
             )
-        for place, (ours, other_label) in enumerate(zip(labels, found, strict=True)):
+        for position, (ours, other_label) in enumerate(zip(labels, found, strict=True)):
             if ours != other_label:
                 raise InputError(
-                    f"{other.path}: conversation {quoted(conversation)}, utterance {place} (from 0) has label "
+                    f"{other.path}: conversation {quoted(conversation)}, utterance {position} (from 0) has label "
                     f"{other_label}, but {ours} in {base.path}"
                 )

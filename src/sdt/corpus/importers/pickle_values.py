@@ -83,20 +83,20 @@ def conversation_id(key: object) -> str:
 
 def strings(value: object) -> list[str]:
     """The texts of a conversation; wrongly decoded text is repaired."""
-    return [_string(item, place) for place, item in enumerate(_sequence(value))]
+    return [_string(item, position) for position, item in enumerate(_sequence(value))]
 
 
 def integers(value: object) -> list[int]:
     """The label numbers of a conversation."""
-    return [_integer(item, place) for place, item in enumerate(_sequence(value))]
+    return [_integer(item, position) for position, item in enumerate(_sequence(value))]
 
 
 def one_hots(value: object) -> tuple[list[int], int]:
     """The speaker numbers of a conversation, and the width of their one-hot vectors."""
     matrix = features(value)  # [n, W]
-    for place, row in enumerate(matrix):
+    for position, row in enumerate(matrix):
         if not _is_one_hot(row):
-            raise InputError(f"utterance {place} (from 0): the speaker {row[:20].tolist()} is not a one-hot vector")
+            raise InputError(f"utterance {position} (from 0): the speaker {row[:20].tolist()} is not a one-hot vector")
     return [int(row.argmax()) for row in matrix], matrix.shape[1]
 
 
@@ -110,47 +110,47 @@ def features(value: object) -> Matrix:
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "fiub":
             return np.asarray(value).astype(np.float32)
-        rows = [_vector(row, place) for place, row in enumerate(_sequence(value))]
-        for place, row in enumerate(rows):
+        rows = [_vector(row, position) for position, row in enumerate(_sequence(value))]
+        for position, row in enumerate(rows):
             if len(row) != len(rows[0]):
                 raise InputError(
-                    f"utterance {place} (from 0) has {len(row)} features, but utterance 0 has {len(rows[0])}"
+                    f"utterance {position} (from 0) has {len(row)} features, but utterance 0 has {len(rows[0])}"
                 )
         return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), np.float32)
 
 
-def _vector(row: object, place: int) -> npt.NDArray[Any]:
+def _vector(row: object, position: int) -> npt.NDArray[Any]:
     if isinstance(row, np.ndarray) and row.dtype.kind in "fiub" and row.size == max(row.shape, default=0):
         return np.asarray(row).reshape(-1)
     if not isinstance(row, _SEQUENCES) or (isinstance(row, np.ndarray) and row.ndim != 1):
-        raise InputError(f"utterance {place} (from 0) must be a vector of features, but is {describe(row)}")
+        raise InputError(f"utterance {position} (from 0) must be a vector of features, but is {describe(row)}")
     for item in row:
         if not _is_number(item):
-            raise InputError(f"utterance {place} (from 0) has {_kind(item)} among its features")
+            raise InputError(f"utterance {position} (from 0) has {_kind(item)} among its features")
     try:
         return np.array(row, dtype=np.float64)
     except OverflowError:
-        raise InputError(f"utterance {place} (from 0) has an integer that is too large for a feature") from None
+        raise InputError(f"utterance {position} (from 0) has an integer that is too large for a feature") from None
 
 
-def _string(value: object, place: int) -> str:
+def _string(value: object, position: int) -> str:
     if isinstance(value, bytes):
         value = value.decode("latin1")
     if not isinstance(value, str):
-        raise InputError(f"utterance {place} (from 0) must be text, but is {_kind(value)}")
+        raise InputError(f"utterance {position} (from 0) must be text, but is {_kind(value)}")
     return repair_windows1252(repair_utf8(str(value)))
 
 
-def _integer(value: object, place: int) -> int:
+def _integer(value: object, position: int) -> int:
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
     if not _is_number(value):
-        raise InputError(f"utterance {place} (from 0): the label must be an integer, but is {_kind(value)}")
+        raise InputError(f"utterance {position} (from 0): the label must be an integer, but is {_kind(value)}")
     if isinstance(value, float | np.floating) and not float(value).is_integer():
-        raise InputError(f"utterance {place} (from 0): label {value} is not an integer")
+        raise InputError(f"utterance {position} (from 0): label {value} is not an integer")
     number: int = int(value)  # type: ignore[call-overload] # checked above
     if abs(number) > _LARGEST:
-        raise InputError(f"utterance {place} (from 0): the label is too large")
+        raise InputError(f"utterance {position} (from 0): the label is too large")
     return number
 
 

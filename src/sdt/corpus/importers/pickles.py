@@ -90,10 +90,10 @@ def _describe(content: Content) -> str:
 
 def _check_labels(base: Content, annotation: Annotation, labels: tuple[str, ...]) -> None:
     for conversation, numbers in annotation.labels.items():
-        for place, number in enumerate(numbers):
+        for position, number in enumerate(numbers):
             if not 0 <= number < len(labels):
                 raise InputError(
-                    f"{base.path}: labels, conversation {quoted(conversation)}, utterance {place} (from 0): label "
+                    f"{base.path}: labels, conversation {quoted(conversation)}, utterance {position} (from 0): label "
                     f"{number} is outside 0 to {len(labels) - 1} ({', '.join(labels)})"
                 )
 
@@ -110,13 +110,17 @@ def _kept(base: Content, annotation: Annotation, containers: Mapping[str, Conten
         )
     )
     if absent:
-        notes.append(f"{base.path}: conversation {', '.join(absent)} is left out: the files have no data for it")
+        notes.append(f"{base.path}: conversation {', '.join(absent)} ignored: the files have no data for it")
     return [conversation for conversation in annotation.labels if conversation not in absent]
 
 
 def _conversation(annotation: Annotation, conversation: str, labels: tuple[str, ...]) -> Conversation:
     numbers = annotation.labels[conversation]
-    ids = annotation.ids[conversation] if annotation.ids is not None else [str(place) for place in range(len(numbers))]
+    ids = (
+        annotation.ids[conversation]
+        if annotation.ids is not None
+        else [str(position) for position in range(len(numbers))]
+    )
     utterances = zip(ids, annotation.speakers[conversation], annotation.sentences[conversation], numbers, strict=True)
     return Conversation(
         conversation,
@@ -189,7 +193,7 @@ def _splits(
         rule = {
             "usual": "the usual conversations",
             "session4": "Session 4",
-            "share": f"a share of {options.dev_share:g} of train, drawn with seed {options.seed}",
+            "share": f"a random {options.dev_share:g} of train, seed {options.seed}",
         }[wanted]
     notes.append(f"splits: {len(train)} train, {len(dev)} dev ({rule}), {len(test)} test conversations")
     return {"train": train, "dev": dev, "test": test}
@@ -219,7 +223,9 @@ def choose_containers(contents: Sequence[Content], take: Mapping[str, Path], not
     containers: dict[str, Content] = {}
     for modality in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
         ranked = [
-            (-_rank(content, modality), place) for place, content in enumerate(contents) if modality in content.features
+            (-_rank(content, modality), position)
+            for position, content in enumerate(contents)
+            if modality in content.features
         ]
         containers[modality] = contents[min(ranked)[1]]
     for modality, path in take.items():
@@ -260,8 +266,8 @@ def import_pickles(files: ImportFiles, options: ImportOptions) -> Imported:
     """Import published pickles; see `read_pickles`."""
     builder = read_pickles(list(files.paths), options)
     layout = options.layout or PICKLES.name
-    remark = f"read as {layout}, as --layout says" if options.layout else "read as published pickles"
-    builder.notes.insert(0, remark)
+    note = f"read as {layout} (--layout)" if options.layout else "read as published pickles"
+    builder.notes.insert(0, note)
     return Imported(layout, builder, files.paths[0])
 
 

@@ -1,6 +1,6 @@
-"""MELD.Raw, its archives unpacked: the annotation, and one mp4 per utterance.
+"""Importer of MELD.Raw with unpacked archives: the annotation, and one mp4 file per utterance.
 
-    train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv          in the folder, or beside the clips
+    train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv          in the folder, or next to the clips
     train_splits/, dev_splits_complete/, output_repeated_splits_test/ with diaD_uttU.mp4, up to two folders deep
 
 The importer handles the defects of the release: train dia125_utt3 is corrupt, dev dia110_utt7 is missing, and the
@@ -24,7 +24,7 @@ CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_
 
 
 def is_meld(folder: Path) -> bool:
-    """Whether a folder is the release: it has a split's clips, unpacked."""
+    """Whether a folder is the release: it contains the unpacked clips of a split."""
     return any(_find(folder, name) for name in CLIPS.values())
 
 
@@ -39,20 +39,20 @@ def read_meld_release(folder: Path, options: ImportOptions) -> tuple[CorpusBuild
         The corpus without features, a function that finds recordings, and the annotation files.
 
     Raises:
-        InputError: A split has clips and no annotation, or its annotation is damaged.
+        InputError: A split has clips but no annotation, or its annotation is damaged.
     """
     clips = {split: found for split, name in CLIPS.items() if (found := _find(folder, name))}
     annotations = {split: _find(folder, f"{split}_sent_emo.csv") for split in SPLITS}
     for split in clips:
         if annotations[split] is None:
-            raise InputError(f"{clips[split]}: the annotation is missing; put {split}_sent_emo.csv into {folder}")
+            raise InputError(f"{clips[split]}: annotation not found; put {split}_sent_emo.csv into {folder}")
     files = [path for split, path in annotations.items() if path and split in clips]
     builder = read_meld(files, {}, options)
     absent = [split for split in SPLITS if split not in clips]
-    builder.notes.insert(0, f"{folder}: MELD as released: {', '.join(clips)}")
+    builder.notes.insert(0, f"{folder}: MELD release: {', '.join(clips)}")
     if absent:
         builder.notes.append(
-            f"{folder}: no clips of {', '.join(absent)} ({', '.join(CLIPS[split] for split in absent)})"
+            f"{folder}: no clips of {', '.join(absent)} found ({', '.join(CLIPS[split] for split in absent)})"
         )
 
     def clip(conversation: str, utterance: str, _: str) -> Clip | None:
@@ -63,7 +63,7 @@ def read_meld_release(folder: Path, options: ImportOptions) -> tuple[CorpusBuild
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """A file or folder of this name in the folder, or up to two folders deeper."""
+    """Find a file or folder by its name, in the folder or up to two levels deeper."""
     found = (path for pattern in (name, f"*/{name}", f"*/*/{name}") for path in sorted(folder.glob(pattern)))
     return next(found, None)
 

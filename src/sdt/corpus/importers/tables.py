@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.corpus.builder import CorpusBuilder
-from sdt.corpus.importers.alignment import Matrix, Table, align, name_rows
+from sdt.corpus.importers.alignment import Matrix, Table, align, match_keys
+from sdt.corpus.importers.corpus_features import is_in_corpus_folder, match_corpus_rows
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.options import ImportOptions
-from sdt.corpus.importers.own_features import in_order_of, is_of_corpus
-from sdt.corpus.importers.survey import FileConversations, Survey
-from sdt.errors import InputError, quoted
+from sdt.corpus.importers.scan import FileConversations, TableScan
+from sdt.errors import InputError, join_names, quoted
 from sdt.feature_table import FeatureTable, StreamedTable, row_chunks
 from sdt.formats.utterance_table import JSON_ARRAY, JSON_LINES, UtteranceFile, is_utterance_table, read_utterance_file
 from sdt.splits import SPLITS, hold_out
@@ -50,47 +50,47 @@ def read_tables(
     file = read_utterance_file(path, options.encoding)
     notes = list(file.notes)
     if ignored := [name for name in file.ignored if name]:
-        notes.append(f"{path}: columns that mean nothing here are ignored: {', '.join(ignored)}")
-    survey = Survey(file, options)
-    notes += survey.labels.notes
-    conversations = FileConversations(file, survey.lengths, survey.labels.of)
+        notes.append(f"{path}: unknown columns ignored: {join_names(ignored)}")
+    scan = TableScan(file, options)
+    notes += scan.labels.notes
+    conversations = FileConversations(file, scan.lengths, scan.labels.of)
     builder = CorpusBuilder(
         name=options.name or path.stem,
         conversations=conversations,
-        labels=survey.labels.names,
-        splits=_splits(path, file, survey, options, notes),
+        labels=scan.labels.names,
+        splits=_splits(path, file, scan, options, notes),
         features={
-            modality: _features(modality, paths, path, conversations, survey, notes)
+            modality: _features(modality, paths, path, conversations, scan, notes)
             for modality, paths in features.items()
         },
-        speakers=survey.speakers,
+        speakers=scan.speakers,
         licence=options.licence or "unknown",
         notes=notes,
     )
-    return builder, survey.media
+    return builder, scan.media
 
 
 def _splits(
-    path: Path, file: UtteranceFile, survey: Survey, options: ImportOptions, notes: list[str]
+    path: Path, file: UtteranceFile, scan: TableScan, options: ImportOptions, notes: list[str]
 ) -> dict[str, list[str]]:
     """The splits of the column `split`, and of the options for conversations without one."""
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for conversation, split in zip(file.conversations, survey.splits, strict=True):
+    for conversation, split in zip(file.conversations, scan.splits, strict=True):
         if split is not None:
             splits[split].append(conversation)
-    drawn = f"a share of {options.dev_share:g}, seed {options.seed}"
+    drawn = f"a random {options.dev_share:g}, seed {options.seed}"
     if "split" not in file.columns:
         splits["train"], splits["test"] = hold_out(
             file.conversations, "share", share=options.dev_share, seed=options.seed
         )
-        notes.append(f"{path}: no column 'split': {len(splits['test'])} conversations drawn as test ({drawn})")
+        notes.append(f"{path}: no column 'split': {len(splits['test'])} conversations chosen as test ({drawn})")
     if splits["train"] and (options.dev is not None or not splits["dev"]):
         both = {*splits["train"], *splits["dev"]}
         candidates = [c for c in file.conversations if c in both]
         rule = options.dev or "share"
         splits["train"], splits["dev"] = hold_out(candidates, rule, share=options.dev_share, seed=options.seed)
         how = drawn if rule == "share" else rule
-        notes.append(f"{path}: {len(splits['dev'])} conversations taken out of train as dev ({how})")
+        notes.append(f"{path}: {len(splits['dev'])} conversations moved from train to dev ({how})")
     return {split: ids for split, ids in splits.items() if ids}
 
 
@@ -99,26 +99,28 @@ def _features(
     paths: Sequence[Path],
     utterances: Path,
     conversations: FileConversations,
-    survey: Survey,
+    scan: TableScan,
     notes: list[str],
 ) -> FeatureTable:
     """One modality, with rows in the order of the conversations."""
     if len(paths) > 1:
-        raise InputError(f"{paths[1]}: {paths[0]} is the modality {quoted(modality)} already; give one file for each")
+        raise InputError(
+            f"{paths[1]}: second file of modality {quoted(modality)}, after {paths[0]}; give one file per modality"
+        )
     table = read_table(paths[0])
     notes += table.notes
-    if table.keys is None and is_of_corpus(table.path):
-        table, order = in_order_of(table, conversations, notes)
-        return _by_place(table, order)
-    if table.keys is None and (ids := _as_ids(table, conversations)) is None:
-        _check_places(table, utterances, survey)
-        return _by_place(table, survey.order)
+    if table.keys is None and is_in_corpus_folder(table.path):
+        table, order = match_corpus_rows(table, conversations, notes)
+        return _in_order(table, order)
+    if table.keys is None and (ids := _keys_from_ids(table, conversations)) is None:
+        _check_order(table, utterances, scan)
+        return _in_order(table, scan.order)
     if table.keys is None:
         table = replace(table, keys=ids)
     return _by_key(table, utterances, conversations, notes)
 
 
-def _as_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] | None:
+def _keys_from_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] | None:
     """The keys of the rows if their numbers are the ids of the utterances, or None."""
     if table.ids is None:
         return None
@@ -128,23 +130,23 @@ def _as_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] |
     return tuple(keys[id] for id in table.ids)
 
 
-def _check_places(table: Table, utterances: Path, survey: Survey) -> None:
+def _check_order(table: Table, utterances: Path, scan: TableScan) -> None:
     """Check that the rows of a table are in the order of the utterances."""
-    if table.size != survey.size:
-        hint = f"; its first line ({table.header}) was taken for a header" if table.header else ""
+    if table.size != scan.size:
+        hint = f"; its first line ({table.header}) was read as a header" if table.header else ""
         raise InputError(
-            f"{table.path}: {table.size} rows, but {utterances} has {survey.size} utterances; there must "
-            f"be a row for each (of NaN where the modality is missing){hint}"
+            f"{table.path}: {table.size} rows, but {utterances} has {scan.size} utterances; there must be one row per "
+            f"utterance (of NaN if the modality is missing){hint}"
         )
     if table.shuffled:
         raise InputError(
-            f"{table.path}: the numbers in column {table.shuffled} are in another order; sort the rows by them, or "
-            "remove the column if the rows are in the order of the utterances already"
+            f"{table.path}: the numbers in column {table.shuffled} are not in rising order; sort the rows by them, or "
+            "remove the column if the rows are already in the order of the utterances"
         )
-    if table.present is not None and survey.order is not None:
+    if table.present is not None and scan.order is not None:
         raise InputError(
-            f"{table.path}: is in the order of the corpus that it was taken from, which is not that of the lines of "
-            f"{utterances}; give the file in its corpus folder, or sort the lines by conversation and order"
+            f"{table.path}: has the order of the corpus that it comes from, but {utterances} has another order; give "
+            "the file in its corpus folder, or sort the lines by conversation and order"
         )
 
 
@@ -156,29 +158,29 @@ def _by_key(table: Table, utterances: Path, conversations: FileConversations, no
                 f"{table.path}: conversation {quoted(conversation.id)} has {rows} rows, but {len(conversation)} "
                 f"utterances in {utterances}"
             )
-    keys, meanings = name_rows(table.keys, conversations)
+    keys, meanings = match_keys(table.keys, conversations)
     features, present, unused = align(table, keys, meanings.get)
     if not present.any() and table.lengths:
         key, rows = next(iter(table.lengths.items()))
         raise InputError(
-            f"{table.path}: {quoted(key)} holds {rows} rows, and is no conversation of {utterances}; expected a vector "
-            "for each utterance (of features over time, their mean)"
+            f"{table.path}: {quoted(key)} has {rows} rows, but is not a conversation of {utterances}; expected one "
+            "vector per utterance (average features over time)"
         )
     if not present.any():
         raise InputError(
-            f"{table.path}: none of its keys is an utterance of {utterances}; expected keys such as {quoted(keys[0])}, "
+            f"{table.path}: no key matches an utterance of {utterances}; expected keys such as {quoted(keys[0])}, "
             f"found {quoted(table.keys[0])}"
         )
     if unused:
-        notes.append(f"{table.path}: {len(unused)} rows are of no utterance, the first {quoted(unused[0])}")
+        notes.append(f"{table.path}: {len(unused)} rows without an utterance ignored, first {quoted(unused[0])}")
     if not present.all():
         first = keys[int(np.argmin(present))]
-        notes.append(f"{table.path}: {int((~present).sum())} utterances have no row, the first {quoted(first)}")
+        notes.append(f"{table.path}: {int((~present).sum())} utterances have no row, first {quoted(first)}")
     return FeatureTable(features, present, table.encoder, source=str(table.path))
 
 
-def _by_place(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTable:
-    """A table with a row for each utterance, in this order, which is read when the corpus is written."""
+def _in_order(table: Table, order: npt.NDArray[np.int32] | None) -> StreamedTable:
+    """A table with one row per utterance in this order; it is read when the corpus is written."""
 
     def read(rows: slice) -> Matrix:
         return table.rows(rows if order is None else order[rows])
@@ -195,10 +197,10 @@ def import_tables(files: ImportFiles, options: ImportOptions) -> Imported:
     files = files.with_annotations(options)
     annotation, *others = files.annotations
     if others:
-        raise InputError(f"{others[0]}: {annotation} lists the utterances already; give one such file")
+        raise InputError(f"{others[0]}: second table of utterances, after {annotation}; give one")
     builder, recordings = read_tables(annotation, files.by_modality(), options)
-    how = "as --layout says" if options.layout else "recognised by its columns"
-    builder.notes.insert(0, f"{annotation}: a file of utterances, {how}")
+    how = "--layout" if options.layout else "recognised by its columns"
+    builder.notes.insert(0, f"{annotation}: read as a table of utterances ({how})")
     return Imported(TABLES.name, builder, annotation, recordings=recordings)
 
 

@@ -91,7 +91,7 @@ def restore_array(state: object) -> _Array:
     return _array(content, dtype, shape, "F" if fortran else "C")
 
 
-def weight_of_array(array: _Array) -> int:
+def array_weight(array: _Array) -> int:
     """Bytes of memory of an array and of the Python objects of its elements, or of its empty rows."""
     return int(array.nbytes + 8 * math.prod(max(n, 1) for n in array.shape))
 

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError, describe_error, quoted
-from sdt.files import most_expanded
+from sdt.files import max_expanded_bytes
 from sdt.formats.pickles.opcodes import errors_in
 
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
@@ -85,7 +85,7 @@ def torch_to_pickle(path: Path) -> bytes:
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
-    most = most_expanded(len(data))
+    most = max_expanded_bytes(len(data))
     if data[:1] == b"x" or data[:2] == b"\x1f\x8b":
         unpacker: Any = zlib.decompressobj(wbits=47)  # zlib or gzip
     elif data[:3] == b"BZh":
@@ -117,7 +117,7 @@ class _Converter(ABC):
 
     def __init__(self, data: bytes, size: int) -> None:
         self.data = data
-        self.left = most_expanded(size)
+        self.left = max_expanded_bytes(size)
         """The remaining budget of bytes for arrays."""
         self.file = io.BytesIO(data)
         self.stack: list[Any] = []

@@ -4,9 +4,9 @@ A pickle is a program that calls functions by name and reuses its results. Pytho
 few hundred bytes of shared tuples keep it busy forever, and a hundred thousand nested ones crash it. This interpreter
 maps names to the constructors of `constructors` only, which check their arguments.
 
-A budget of memory, `most_expanded` of the file size, limits each file. Every new object is charged to it in bytes, and
-a shared object is charged each time it is used, so that traversing the result stays within the budget, too. Containers
-are nested at most `MOST_NESTED` deep and never contain themselves, and only flat values are hashed.
+A budget of memory, `max_expanded_bytes` of the file size, limits each file. Every new object is charged to it in bytes,
+and a shared object is charged each time it is used, so that traversing the result stays within the budget, too.
+Containers are nested at most `MAX_NESTING` deep and never contain themselves, and only flat values are hashed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 
 from sdt.errors import InputError, quoted
-from sdt.files import most_expanded
+from sdt.files import max_expanded_bytes
 from sdt.formats.pickles.constructors import (
     Constructor,
+    array_weight,
     check_keys,
     find_constructor,
     restore_array,
     restore_dtype,
-    weight_of_array,
 )
 from sdt.formats.pickles.opcodes import errors_in, instructions
 
-MOST_NESTED = 64
+MAX_NESTING = 64
 """The largest depth of containers; published feature files have a depth of four."""
 _NUMBER = 40
 """Bytes of memory charged for a number in a list."""
@@ -101,17 +101,17 @@ class _Box:
 class _Interpreter:
     def __init__(self, size: int) -> None:
         self._size = size
-        self._left = most_expanded(size)
+        self._left = max_expanded_bytes(size)
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> object:
-        acts = {name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")}
+        handlers = {name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")}
         for instruction, argument in instructions(data):
             if instruction == "stop":
                 break
-            acts[instruction](argument)
+            handlers[instruction](argument)
         ((result,), _, _) = self._take(self._pop_last(1))
         return result
 
@@ -119,8 +119,8 @@ class _Interpreter:
         self._left -= cost
         if self._left < 0:
             raise InputError(
-                f"expands to more than {most_expanded(self._size):,} bytes, the limit for a pickle of {self._size:,} "
-                "bytes may expand to"
+                f"expands to more than {max_expanded_bytes(self._size):,} bytes, the limit for a pickle of "
+                f"{self._size:,} bytes"
             )
 
     def _take(self, items: list[Any]) -> tuple[list[Any], int, int]:
@@ -155,8 +155,8 @@ class _Interpreter:
             raise InputError("damaged pickle: a container contains itself, or changes after it was used")
         box.weight += weight
         box.depth = max(box.depth, depth + 1)
-        if box.depth > MOST_NESTED:
-            raise InputError(f"damaged pickle: containers nested more than {MOST_NESTED} deep")
+        if box.depth > MAX_NESTING:
+            raise InputError(f"damaged pickle: containers nested more than {MAX_NESTING} deep")
 
     def _pop_last(self, count: int | None) -> list[Any]:
         """Pop `count` items off the stack; None pops all items since the mark."""
@@ -192,7 +192,7 @@ class _Interpreter:
         self._pop_last(None)
 
     def do_duplicate(self, _: None) -> None:
-        self._again(self._stack[-1])
+        self._push_shared(self._stack[-1])
 
     def do_put(self, number: int | None) -> None:
         self._charge(_ENTRY)
@@ -201,9 +201,9 @@ class _Interpreter:
     def do_get(self, number: int) -> None:
         if number not in self._memo:
             raise InputError(f"damaged pickle: memo number {quoted(number)} is not set")
-        self._again(self._memo[number])
+        self._push_shared(self._memo[number])
 
-    def _again(self, item: object) -> None:
+    def _push_shared(self, item: object) -> None:
         self._charge(8 if isinstance(item, _Box) else sys.getsizeof(item))
         self._stack.append(item)
 
@@ -230,9 +230,9 @@ class _Interpreter:
 
     def _put_into(self, box: _Box, items: list[Any]) -> None:
         values, weight, depth = self._take(items)
-        places = _ENTRY * len(values) if not isinstance(box.value, list) else 8 * len(values)
-        self._charge(places)
-        self._grow(box, weight + places, depth)
+        entries = _ENTRY * len(values) if not isinstance(box.value, list) else 8 * len(values)
+        self._charge(entries)
+        self._grow(box, weight + entries, depth)
         if isinstance(box.value, list):
             box.value.extend(values)
         elif isinstance(box.value, dict):
@@ -259,7 +259,7 @@ class _Interpreter:
             return
         weight = arguments.weight
         if isinstance(result, np.ndarray):
-            weight += weight_of_array(result)
+            weight += array_weight(result)
         elif isinstance(result, range):
             weight += _NUMBER * len(result)
         self._charge(weight)
@@ -277,7 +277,7 @@ class _Interpreter:
             box.value = restore_dtype(before, state.value)
         elif isinstance(before, np.ndarray):
             box.value = restore_array(state.value)
-            weight += weight_of_array(box.value)
+            weight += array_weight(box.value)
         else:
             raise InputError(f"sets the state of a {type(before).__name__}, which is not allowed")
         self._charge(weight)

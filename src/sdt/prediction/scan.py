@@ -1,4 +1,4 @@
-"""Surveys an input before prediction: counts and speakers, without keeping it in memory."""
+"""A first pass over an input before prediction: counts, speakers and recordings, without keeping it in memory."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from sdt.errors import InputError
 from sdt.formats import Transcript
 from sdt.media.clip import Clip
 from sdt.media.recordings import Finder, Recordings
-from sdt.prediction.inputs import ClipFolder, read_parts, recordings_of
+from sdt.prediction.inputs import ClipFolder, iter_inputs, recordings_of
 
 Clips = dict[tuple[str, str], list[Clip]]
 Named = Mapping[tuple[str, str], Path]
 
 
-class Survey:
-    """One look through all transcripts, which are read again whenever their conversations are asked for.
+class InputScan:
+    """A pass over all transcripts, which are read again when `batches` is called.
 
-    In memory is one transcript at a time; of the others their ids, speakers and notes.
+    One transcript is in memory at a time; of the others, only ids, speakers and notes are kept.
 
     Args:
         path: See `read_input`.
         media: See `find_recordings`.
-        encoding: The encoding of the transcripts; None to tell it.
+        encoding: The encoding of the transcripts; None detects it.
 
     Raises:
-        InputError: As of these two.
+        InputError: See `read_input` and `find_recordings`.
     """
 
     def __init__(self, path: Path, media: Path | None, *, encoding: str | None = None) -> None:
@@ -37,48 +37,48 @@ class Survey:
         self.speakers: set[str] = set()
         self.notes: list[str] = []
         self.without_time: tuple[str, str] | None = None
-        """The first (conversation id, utterance id) that has no start."""
+        """The (conversation id, utterance id) of the first utterance without a start; None if all have one."""
         for part in self._parts():
             self.notes += part.notes
             self._finder.register(part.conversations, part.clips)
             for conversation in part.conversations:
                 self._count(conversation)
-        self.recorded, self.filmed = self._look_for_recordings()
-        """Whether any utterance has a recording, and whether any recording is a film."""
+        self.has_recordings, self.has_video = self._find_all()
+        """Whether any utterance has a recording, and whether any recording has video."""
 
     def _parts(self) -> Iterator[Transcript]:
-        return read_parts(self._path, encoding=self._encoding)
+        return iter_inputs(self._path, encoding=self._encoding)
 
     def _count(self, conversation: Conversation) -> None:
         self.conversations += 1
         self.utterances += len(conversation)
         self.speakers.update(utterance.speaker for utterance in conversation.utterances)
-        timeless = next((utterance.id for utterance in conversation.utterances if utterance.start is None), None)
-        if self.without_time is None and timeless is not None:
-            self.without_time = (conversation.id, timeless)
+        first = next((utterance.id for utterance in conversation.utterances if utterance.start is None), None)
+        if self.without_time is None and first is not None:
+            self.without_time = (conversation.id, first)
 
-    def _look_for_recordings(self) -> tuple[bool, bool]:
-        found = filmed = False
-        for part in self._parts():  # all of them: a recording that cannot be cut is said before the work
+    def _find_all(self) -> tuple[bool, bool]:
+        found = has_video = False
+        for part in self._parts():  # all of them, so that a recording that cannot be cut is reported before the work
             for conversation in part.conversations:
                 clips = self._find(part, conversation)
-                found, filmed = found or bool(clips), filmed or Recordings(clips).has_pictures
+                found, has_video = found or bool(clips), has_video or Recordings(clips).has_video
         if not found:
             self._finder.require_recordings()
         self.notes += self._finder.unused()
-        return found, filmed
+        return found, has_video
 
     def _find(self, part: Transcript, conversation: Conversation) -> Clips:
-        """The clips of a conversation; a folder of clips that is predicted on without others has its own."""
+        """The clips of a conversation; the input itself has them if it is a folder of clips."""
         if isinstance(part, ClipFolder) and self._media is None:
-            return {place: list(of) for place, of in recordings_of(part, [conversation], None).clips.items()}
+            return {key: list(of) for key, of in recordings_of(part, [conversation], None).clips.items()}
         return self._finder.find(conversation, part.clips)
 
     def batches(self) -> Iterator[tuple[list[Conversation], Recordings]]:
         """The batches of `sdt.prediction.pipeline.batches`, each with its recordings.
 
         Raises:
-            InputError: The transcripts are not what they were.
+            InputError: The transcripts have changed since the first pass.
         """
         from sdt.prediction.pipeline import batches
 
@@ -90,7 +90,7 @@ class Survey:
             yield batch, Recordings(found)
 
     def _each(self, clips: dict[str, Clips]) -> Iterator[Conversation]:
-        """Every conversation; its clips are put into `clips`."""
+        """Yield every conversation, and put its clips into `clips`."""
         utterances = 0
         for part in self._parts():
             for conversation in part.conversations:
@@ -98,20 +98,20 @@ class Survey:
                 clips[conversation.id] = self._find(part, conversation)
                 yield conversation
         if utterances != self.utterances:
-            raise InputError(f"{self._path}: has changed meanwhile; give the same command again")
+            raise InputError(f"{self._path}: changed during the command; run it again")
 
 
-def content(batch: Iterable[Conversation], recordings: Recordings) -> list[object]:
-    """What a batch is, as JSON values: the same words and files give the same ones."""
+def batch_content(batch: Iterable[Conversation], recordings: Recordings) -> list[object]:
+    """The content of a batch as JSON values, which are equal for equal utterances and recordings."""
     files = {
-        clip.path: clip.path.stat() if os.path.exists(clip.path) else None  # noqa: PTH110 - any name may be asked for
+        clip.path: clip.path.stat() if os.path.exists(clip.path) else None  # noqa: PTH110 - the name can be impossible
         for of in recordings.clips.values()
         for clip in of
     }
-    said = [[c.id, [[u.id, u.speaker, u.text, u.label, u.start, u.end] for u in c.utterances]] for c in batch]
+    utterances = [[c.id, [[u.id, u.speaker, u.text, u.label, u.start, u.end] for u in c.utterances]] for c in batch]
     clips = [
-        [*place, [[str(clip.path), clip.start, clip.end, clip.half] for clip in of]]
-        for place, of in sorted(recordings.clips.items())
+        [*key, [[str(clip.path), clip.start, clip.end, clip.half] for clip in of]]
+        for key, of in sorted(recordings.clips.items())
     ]
     stats = [[str(path), of and of.st_size, of and of.st_mtime_ns] for path, of in sorted(files.items())]
-    return [said, clips, stats]
+    return [utterances, clips, stats]

@@ -11,51 +11,51 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.importers.labels import Found, settle_labels
+from sdt.corpus.importers.labels import LabelSpelling, resolve_labels
 from sdt.corpus.importers.options import ImportOptions
 from sdt.files import resolve_beside
 from sdt.formats.utterance_table import UtteranceFile, utterance_ids
 from sdt.speakers import Speakers
 
 
-class Survey:
-    """Collects labels, splits, speakers and the order of a table in one pass.
+class TableScan:
+    """The labels, splits, speakers and order of a table, collected in one pass.
 
     Stores four bytes per utterance if the lines are not in the order of the conversations, and the names of recordings
     if the table has a column of them.
 
     Raises:
-        InputError: See `UtteranceFile.rows` and `settle_labels`.
+        InputError: See `UtteranceFile.rows` and `resolve_labels`.
     """
 
     def __init__(self, file: UtteranceFile, options: ImportOptions) -> None:
-        found: dict[str, Found] = {}
+        found: dict[str, LabelSpelling] = {}
         self.splits: list[str | None] = []
         """The split of each conversation, or None."""
         self.media: dict[tuple[str, str], Path] = {}
         """(conversation id, utterance id) to the recording that the table names."""
         lengths, order, in_order = array("q"), array("i"), True
-        voices, names = 1, set[str]()
+        most_speakers, names = 1, set[str]()
         for number, id in enumerate(file.conversations):
             rows = file.rows(number)
             for row in rows:
                 if row.label is not None:
                     count, line = found.get(row.label, (0, row.line))
-                    found[row.label] = Found(count + 1, min(line, row.line))
+                    found[row.label] = LabelSpelling(count + 1, min(line, row.line))
             self.splits.append(next((row.split for row in rows if row.split is not None), None))
             if "media" in file.columns:
                 media = zip(utterance_ids(rows), rows, strict=True)
                 self.media |= {
                     (id, of): resolve_beside(file.path, row.media) for of, row in media if row.media is not None
                 }
-            begun = len(order)
+            first = len(order)
             order.extend(row.number for row in rows)
-            in_order = in_order and all(row.number == begun + n for n, row in enumerate(rows))
+            in_order = in_order and all(row.number == first + n for n, row in enumerate(rows))
             lengths.append(len(rows))
-            speaking = {row.speaker for row in rows}
-            voices = max(voices, len(speaking))
-            names |= speaking if options.speakers == "identity" else set()
-        self.labels = settle_labels(file.path, found, options.labels)
+            speakers = {row.speaker for row in rows}
+            most_speakers = max(most_speakers, len(speakers))
+            names |= speakers if options.speakers == "identity" else set()
+        self.labels = resolve_labels(file.path, found, options.labels)
         self.size = len(order)
         self.order = None if in_order else np.array(order, dtype=np.int32)
         """[N] the record of each utterance of the corpus in the table; None if the order is the same."""
@@ -64,7 +64,7 @@ class Survey:
         if options.speakers == "identity":
             self.speakers = Speakers("identity", len(names), tuple(sorted(names)))
         else:
-            self.speakers = Speakers("appearance", voices)
+            self.speakers = Speakers("appearance", most_speakers)
 
 
 class FileConversations(Sequence[Conversation]):

@@ -1,6 +1,6 @@
-"""Formats that are not read: told by their content, and refused by their name, since markup would be read as words.
+"""Detection of unsupported transcript formats, so that an error can name them: their markup would be read as text.
 
-The beginning of a text decides, whatever the file is called.
+Formats are detected by the beginning of the content, regardless of the name of the file.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 HEAD = 4096
-"""Characters by which a format is told."""
+"""The number of characters that detection reads."""
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A format that is not read."""
+class UnsupportedFormat:
+    """A format that is detected, but not supported."""
 
     title: str
-    is_this: Callable[[str], bool]
-    """Whether the beginning of a text is of this format."""
+    matches: Callable[[str], bool]
+    """Whether the beginning of a text has this format."""
 
 
-def unread_text(text: str) -> str | None:
-    """The name of the format of a text, where it is one that is not read."""
+def unsupported_text(text: str) -> str | None:
+    """The name of the unsupported format of a text, or None."""
     head = text[:HEAD].lstrip()
     if len(text) > HEAD:
         head = head[: head.rfind("\n") + 1] or head  # whole lines
-    return next((format.title for format in _TEXTS if format.is_this(head)), None) or _markup(text)
+    return next((format.title for format in _TEXTS if format.matches(head)), None) or _markup(text)
 
 
-def unread_json(value: object) -> str | None:
-    """The name of the format of a JSON value, or of the first of several, where it is one that is not read."""
+def unsupported_json(value: object) -> str | None:
+    """The name of the unsupported format of a JSON value or of the first of a list, or None."""
     first = value[0] if isinstance(value, list) and value else value
     if not isinstance(first, dict):
         return None
@@ -51,7 +51,7 @@ def _holds(pattern: str) -> Callable[[str], bool]:
 
 
 def _every_line(pattern: str, *, comments: str = "") -> Callable[[str], bool]:
-    """Whether all lines look so; lines that begin with `comments` do not count."""
+    """Whether all lines match, except those that begin with `comments`."""
 
     def check(head: str) -> bool:
         lines = [line.strip() for line in head.split("\n") if line.strip()]
@@ -62,48 +62,50 @@ def _every_line(pattern: str, *, comments: str = "") -> Callable[[str], bool]:
 
 
 def _utterance_keys(head: str) -> bool:
-    """Whether lines begin with the keys of an utterance, as those of YAML do."""
+    """Whether lines begin with the keys of an utterance, as in YAML."""
     keys = {found[1] for found in re.finditer(r"^\s*(?:-\s+)?(\w+):(?:\s|$)", head, re.MULTILINE)}
     return {"speaker", "text"} <= keys
 
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _TEXTS = (
-    Unread("a TextGrid of Praat", _begins(r'File type = "ooTextFile|"Praat chronological TextGrid')),
-    Unread(
+    UnsupportedFormat("a TextGrid of Praat", _begins(r'File type = "ooTextFile|"Praat chronological TextGrid')),
+    UnsupportedFormat(
         "a CHAT transcript of CHILDES or TalkBank", _begins(r"(?:@(?:Loc|PID|Font|Window|Color).*\n)*@(?:UTF8|Begin)\b")
     ),
-    Unread("subtitles in YouTube's SBV format", _begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
-    Unread(
+    UnsupportedFormat("subtitles in YouTube's SBV format", _begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
+    UnsupportedFormat(
         "subtitles in the SubViewer format",
         _begins(r"\[INFORMATION\]|\d\d:\d\d:\d\d\.\d\d,\d\d:\d\d:\d\d\.\d\d\s*\n"),
     ),
-    Unread("subtitles in the MicroDVD format", _every_line(r"\{\d+\}\{\d*\}.*")),
-    Unread("subtitles in the MPL2 format", _every_line(r"\[\d+\]\[\d*\].*")),
-    Unread("captions in the Scenarist format (SCC)", _begins(r"Scenarist_SCC")),
-    Unread("lyrics in the LRC format", _begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
-    Unread(
+    UnsupportedFormat("subtitles in the MicroDVD format", _every_line(r"\{\d+\}\{\d*\}.*")),
+    UnsupportedFormat("subtitles in the MPL2 format", _every_line(r"\[\d+\]\[\d*\].*")),
+    UnsupportedFormat("captions in the Scenarist format (SCC)", _begins(r"Scenarist_SCC")),
+    UnsupportedFormat("lyrics in the LRC format", _begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
+    UnsupportedFormat(
         "an RTTM file of speaker turns",
         _every_line(r"(?:SPEAKER|SPKR-INFO|LEXEME|NON-LEX|SEGMENT|NOSCORE|SU)(?:\s+\S+){6,9}", comments=";;"),
     ),
-    Unread(
+    UnsupportedFormat(
         "an STM file of reference transcripts",
         _every_line(rf"\S+\s+\S+\s+\S+\s+(?=\S*\.\d|\S+\s+\S*\.\d){_NUMBER}\s+{_NUMBER}\s+\S.*", comments=";;"),
     ),
-    Unread(
+    UnsupportedFormat(
         "a CTM file of timed words",
         _every_line(rf"\S+\s+[A-Za-z0-9]\s+{_NUMBER}\s+{_NUMBER}\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"),
     ),
-    Unread(
+    UnsupportedFormat(
         "Audacity's labels, or a table without a header", _every_line(rf"{_NUMBER}\t{_NUMBER}(?:\t.*)?", comments="\\")
     ),
-    Unread(
-        "IEMOCAP's evaluation, which holds emotions without words (the folder IEMOCAP_full_release can be imported)",
+    UnsupportedFormat(
+        "IEMOCAP's evaluation, which has emotions without text (import the folder IEMOCAP_full_release instead)",
         _holds(r"^% ?\[START_TIME - END_TIME\]|^\[\d+\.\d+ - \d+\.\d+\]\s+Ses\d\d[FM]_\w+\s+[a-z]{3}\s+\["),
     ),
-    Unread("IEMOCAP's forced alignment", _begins(r"SFrm\s+EFrm\s+SegAScr")),
-    Unread("DailyDialog's dialogues, with __eou__ after each utterance", _holds(r"(?:^|\s)__eo[ut]__(?:\s|$)")),
-    Unread("YAML", _utterance_keys),
+    UnsupportedFormat("IEMOCAP's forced alignment", _begins(r"SFrm\s+EFrm\s+SegAScr")),
+    UnsupportedFormat(
+        "DailyDialog's dialogues, with __eou__ after each utterance", _holds(r"(?:^|\s)__eo[ut]__(?:\s|$)")
+    ),
+    UnsupportedFormat("YAML", _utterance_keys),
 )
 
 
@@ -120,11 +122,11 @@ _XML = {
     "folker-transcription": "a transcript of FOLKER",
     "nite:root": "NXT annotation, such as that of AMI",
 }
-"""Root elements in small letters."""
+"""Root elements in lower case."""
 
 
 def _markup(text: str) -> str | None:
-    """What kind of XML a text is: it is declared, or the element with which it begins is closed at its end."""
+    """The kind of XML: the text has an XML declaration, or ends with the end tag of its first element."""
     found = re.match(
         r"\s*(?P<declared><\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<(?P<root>[A-Za-z][\w:.-]*)",
         text,
@@ -132,8 +134,8 @@ def _markup(text: str) -> str | None:
     )
     if not found:
         return "XML" if text.lstrip().startswith("<?xml") else None
-    whole = found["declared"] or text[-HEAD:].rstrip().lower().endswith(f"</{found['root'].lower()}>")
-    return _XML.get(found["root"].lower(), "XML") if whole else None
+    is_xml = found["declared"] or text[-HEAD:].rstrip().lower().endswith(f"</{found['root'].lower()}>")
+    return _XML.get(found["root"].lower(), "XML") if is_xml else None
 
 
 _JSON: tuple[tuple[str, tuple[str | Collection[str], ...]], ...] = (
@@ -156,4 +158,4 @@ _JSON: tuple[tuple[str, tuple[str | Collection[str], ...]], ...] = (
     ("chats with a language model", (("messages", "conversations"),)),
     ("an export of Slack", ("type", "ts", "text")),
 )
-"""Formats, and the keys of their objects; of several in brackets one is enough."""
+"""Formats, and the keys of their objects; one key of each inner tuple is required."""
