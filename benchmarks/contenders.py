@@ -17,7 +17,7 @@ from benchmarks.textbook import PaddedBatch, TextbookSDT
 from benchmarks.workers import forget_peak_memory, peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
-from sdt.models.inference import calibrated
+from sdt.models.inference import calibrate
 from sdt.training.environment import repeatable
 from sdt.training.loop import Trainer
 from sdt.training.optimizer import Descent, learning_rate, make_optimizer
@@ -70,7 +70,7 @@ class Ours:
         with torch.inference_mode(), autocast(self.device, self.precision):
             output = self.model(batch.to(self.device))
             for head in self.model.classifier_names:
-                calibrated(output.logits[head], self.config, head).cpu().numpy()
+                calibrate(output.logits[head], self.config, head).cpu().numpy()
             if output.weights is not None:
                 output.weights.float().mean(dim=-1).cpu().numpy()
 

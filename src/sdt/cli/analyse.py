@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _corpus(found: NamedSystem, given: Corpus | None) -> Corpus:
     if found.group is not None:
-        return found.group.checked(given) if given else found.group.corpus()
+        return found.group.check_corpus(given) if given else found.group.corpus()
     if given is None:
         raise InputError(f"{found.system.name}: a file of predictions names no corpus; name it with --corpus FOLDER")
     return given

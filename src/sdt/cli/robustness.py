@@ -89,7 +89,7 @@ def _subjects(options: argparse.Namespace) -> list[TestedGroup]:
     for of, system in zip(found, align([of.system for of in found], other_features=True), strict=True):
         if of.group is None:
             raise InputError(f"{system.name}: a file of predictions has no model to run again; name runs")
-        corpus = of.group.checked(given) if given else of.group.corpus()
+        corpus = of.group.check_corpus(given) if given else of.group.corpus()
         subjects.append(TestedGroup(of.group, system, corpus, options.split))
     return subjects
 

@@ -64,7 +64,7 @@ class FlatLayout:
         context: How much of its conversation it reads.
     """
 
-    encoders_together = 1
+    max_encoders = 1
     """So that N^2 numbers are kept for one of them only."""
 
     def __init__(self, conversation: Tensor, position: Tensor, context: Context = FULL) -> None:
@@ -160,7 +160,7 @@ def export_onnx(model: Model, path: Path) -> float:
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
     if not model.exports_onnx:
-        raise InputError(f"{path}: not written: {model.called()} does not support export to ONNX")
+        raise InputError(f"{path}: not written: {model.display_name()} does not support export to ONNX")
     try:
         import onnx
         import onnxruntime

@@ -48,9 +48,9 @@ def model_card(
     text = markdown_text
     parts = [
         _front_matter(model, corpus),
-        f"# {text(model.called())} on {text(corpus.name)}",
+        f"# {text(model.display_name())} on {text(corpus.name)}",
         f"Recognises the emotion of every utterance of a conversation ({_listed(config.labels)}) from "
-        f"{_listed(config.modalities)}. The model is {text(model.called())}"
+        f"{_listed(config.modalities)}. The model is {text(model.display_name())}"
         f"{model.source and f': {text(model.source)}'}.",
         *(
             [f"**{note[0].upper()}{note[1:]}: the scores are too good; do not compare them with others'.**"]

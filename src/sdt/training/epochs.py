@@ -196,7 +196,7 @@ class TrainingRun:
         device = self.trainer.device.type
         if self.processes.size > 1:
             device = f"{self.processes.size} processes ({device})"
-        name = self.model.called()
+        name = self.model.display_name()
         self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
         idle = self.processes.size - self.recipe.training.batch_conversations
         if idle > 0 and self.recipe.training.batch_utterances is None:

@@ -44,7 +44,7 @@ def _remarks(
     run: TrainingRun, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]
 ) -> list[Remark]:
     """What is odd about the scores, and about the temperature on the last split that is scored."""
-    name = run.model.called()
+    name = run.model.display_name()
     found = list(score_remarks(name, [scores], run.terms))
     labels = run.model.config.labels
     found += train_remarks(dict(zip(labels, label_counts(run.protocol.train, labels).tolist(), strict=True)), scores)

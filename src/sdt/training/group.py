@@ -24,7 +24,7 @@ from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
 from sdt.models.config import FUSED
-from sdt.models.registry import known
+from sdt.models.registry import find_imported
 from sdt.training.folder import RunFolder
 from sdt.training.probabilities import SplitProbabilities, read_probabilities
 from sdt.training.recipe import flat, load_recipe
@@ -111,7 +111,7 @@ class Group:
         if "terms" in self.values:
             return tuple(self.values["terms"])
         recipe = load_recipe(self.runs[0].path / "recipe.yaml")  # a run of an earlier version
-        kind = known(recipe.architecture)
+        kind = find_imported(recipe.architecture)
         return tuple(term for term in (kind.terms if kind else ("task",)) if getattr(recipe.objective, term) > 0)
 
     def probabilities(self, split: str) -> list[SplitProbabilities]:
@@ -213,9 +213,9 @@ class Group:
         Raises:
             InputError: It is not where it was, or was changed since.
         """
-        return self.checked(Corpus.open(corpus_of_run(self.runs[0].path)))
+        return self.check_corpus(Corpus.open(corpus_of_run(self.runs[0].path)))
 
-    def checked(self, corpus: Corpus) -> Corpus:
+    def check_corpus(self, corpus: Corpus) -> Corpus:
         """The corpus, if it is the one that the runs used.
 
         Raises:

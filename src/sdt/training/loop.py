@@ -17,7 +17,7 @@ from sdt.corpus.batches import Shard, shard
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score_confusion
-from sdt.models.base import Model, checked
+from sdt.models.base import Model, check_output
 from sdt.models.config import FUSED
 from sdt.models.objective import Objective
 from sdt.training.optimizer import Descent
@@ -229,7 +229,7 @@ class Trainer:
             gradients the losses, each student's two, and the classes that the heads predict, [heads, n].
         """
         with autocast(self.device, self.training.precision):
-            output = checked(self.model, self.model(batch), len(batch))
+            output = check_output(self.model, self.model(batch), len(batch))
         losses = self.model.loss(output, batch.label, self.objective, self.class_weights, whole)
         self.terms = (*losses.terms, "total")
         terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])

@@ -28,7 +28,7 @@ lacks the source nothing is read: the row is 0."""
 class RecordingLayout:
     """A `Layout` of one conversation that computes attention by its formula and keeps the weights."""
 
-    encoders_together = 2**31 - 1
+    max_encoders = 2**31 - 1
     """All in one call, so that every call is a layer and the encoders in it are in the model's order."""
 
     def __init__(self, context: Context = FULL) -> None:

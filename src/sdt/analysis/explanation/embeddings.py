@@ -172,7 +172,7 @@ def embed(
             progress(1)
     if len(made) < spaces(model):
         missing = "no states" if len(made) == len(model.config.modalities) else "not all states before and after fusion"
-        notes.append(f"{model.called()} gives {missing}; their spaces are left out")
+        notes.append(f"{model.display_name()} gives {missing}; their spaces are left out")
     places = tuple(said[i][:2] for i in chosen)
     return Embeddings(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
 

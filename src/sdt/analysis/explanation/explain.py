@@ -17,9 +17,9 @@ from sdt.analysis.explanation.occlusion import occlude
 from sdt.batch import Batch
 from sdt.conversation import Conversation
 from sdt.errors import InputError
-from sdt.models.base import Model, checked
+from sdt.models.base import Model, check_output
 from sdt.models.config import FUSED
-from sdt.models.inference import calibrated
+from sdt.models.inference import calibrate
 
 
 def explain(
@@ -56,9 +56,9 @@ def explain(
     try:
         with torch.inference_mode():
             batch = batch.to(device)
-            output = checked(model, model(batch), len(conversation))
+            output = check_output(model, model(batch), len(conversation))
             attention = record_attention(model, batch)[1] if model.supports_attention_weights else []
-            probabilities = {h: calibrated(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
+            probabilities = {h: calibrate(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
             for i, said in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):
                     raise InputError(
@@ -106,11 +106,11 @@ def _notes(
 ) -> list[str]:
     notes, config = [], model.config
     if not weighed:
-        notes.append(f"{model.called()} has no fusion weights")
+        notes.append(f"{model.display_name()} has no fusion weights")
     elif model.fusion_weights != "learned" and len(config.modalities) > 1:
         notes.append(f"the weights of the fusion are not learned: {model.fusion_weights}")
     if not model.supports_attention_weights:
-        notes.append(f"the attention of {model.called()} cannot be shown")
+        notes.append(f"the attention of {model.display_name()} cannot be shown")
     if len(model.classifier_names) > 1 and not {"hard", "soft"} & set(model.trained_terms):
         notes.append("the classifiers of the branches were not trained; their predictions mean nothing")
     for m, name in enumerate(config.modalities):

@@ -124,7 +124,7 @@ def _trial(
         found += [Missing(modality, levels.missing, seed) for modality in config.modalities]
     if levels.noise:
         found += [Noise(m, levels.noise, seed, deviations(subject.corpus, m)) for m in config.modalities]
-    if levels.speakers and config.reads_speakers:
+    if levels.speakers and config.uses_speakers:
         found.append(UnknownSpeakers(levels.speakers, seed, config.speakers.count))
     elif levels.speakers:
         notes.append(f"{subject.system.name}: speakers unknown: left out: the models do not look at speakers")

@@ -9,7 +9,7 @@ from typing import Any
 from sdt.experiments.plan import option_text, spoken_seeds
 from sdt.experiments.report.document import Block, Code, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import PlannedRun, Source, Study
-from sdt.models.registry import known
+from sdt.models.registry import find_imported
 from sdt.training.recipe import flat
 
 _OF_TERM = {"hard": ("hard",), "soft": ("soft", "temperature", "detach_teacher", "tau_squared")}
@@ -73,7 +73,7 @@ def _unused(study: Study) -> list[str]:
     """Settings of terms of the objective by which no row can be trained."""
     terms: set[str] = set()
     for row in study.planned:
-        kind = known(str(row.changes.get("architecture", row.source.recipe.architecture)))
+        kind = find_imported(str(row.changes.get("architecture", row.source.recipe.architecture)))
         terms |= set(row.result.group.terms if row.result and not kind else kind.terms if kind else _OF_TERM)
     return [f"objective.{key}" for term, keys in _OF_TERM.items() if term not in terms for key in keys]
 
