@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_named(state: dict[str, Tensor]) -> None:
         from_published({k: v for k, v in state.items() if k != "t_v.transformer_inter.0.feed_forward.w_1.bias"})
     with pytest.raises(InputError, match="'extra' is unknown"):
         from_published({**state, "extra": torch.zeros(1)})
-    with pytest.raises(InputError, match="t_t.transformer_inter.1"):
+    with pytest.raises(InputError, match=r"t_t\.transformer_inter\.1"):
         from_published({**state, "t_t.transformer_inter.1.layer_norm.weight": torch.zeros(16)})
     with pytest.raises(InputError, match=r"'features_reduce_t\.bias' has shape \[3\], expected \[16\]"):
         from_published({**state, "features_reduce_t.bias": torch.zeros(3)}, heads=2)

@@ -104,7 +104,7 @@ def test_code_of_ones_own(own: Path) -> None:
     other = own.parent / "other" / "mine.py"
     other.parent.mkdir()
     other.write_text(OWN, encoding="utf-8")
-    with pytest.raises(InputError, match="other/mine.py:Mine: .*mine.py"):
+    with pytest.raises(InputError, match=r"other/mine\.py:Mine: .*mine\.py"):
         registry.find(f"{other}:Mine")
 
 
@@ -125,7 +125,7 @@ def test_code_that_is_broken_says_where(text: str, message: str, own: Path) -> N
 
 def test_a_file_whose_name_cannot_name_settings(own: Path) -> None:
     path = own.rename(own.with_name("my-model.py"))
-    with pytest.raises(InputError, match="my-model.py: .*identifier"):
+    with pytest.raises(InputError, match=r"my-model\.py: .*identifier"):
         registry.find(f"{path}:Mine")
 
 

@@ -167,7 +167,7 @@ def test_parameters_that_are_not_finite_are_refused(folder: Path) -> None:
     with torch.no_grad():
         model.classifier.weight[0, 0] = float("nan")
     model.save_pretrained(folder)
-    with pytest.raises(InputError, match="classifier.weight"):
+    with pytest.raises(InputError, match=r"classifier\.weight"):
         SDT.from_pretrained(folder)
 
 
