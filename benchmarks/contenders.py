@@ -18,9 +18,9 @@ from benchmarks.workers import forget_peak_memory, peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.models.inference import calibrate
-from sdt.training.environment import repeatable
+from sdt.training.environment import deterministic
 from sdt.training.loop import Trainer
-from sdt.training.optimizer import Descent, learning_rate, make_optimizer
+from sdt.training.optimizer import GradientStep, learning_rate, make_optimizer
 from sdt.training.weights import class_weights
 
 
@@ -61,7 +61,7 @@ class Ours:
 
     def train(self, batches: Sequence[Batch]) -> None:
         """What an epoch does, with its checks, running scores and gradient norm."""
-        with repeatable():
+        with deterministic():
             self.trainer.epoch(1, batches, 0, lambda _: None)
 
     def predict(self, batch: Batch) -> None:
@@ -125,7 +125,7 @@ class TextbookWithOurs(Textbook):
         super().__init__(setting, device, precision)
         training = setting.recipe.training
         self.rate = training.learning_rate
-        self.descent = Descent(make_optimizer(self.model, training), training.clip)
+        self.descent = GradientStep(make_optimizer(self.model, training), training.clip)
 
     def step(self, loss: torch.Tensor) -> None:
         """Ours."""

@@ -13,7 +13,7 @@ from sdt.models.objective import Objective, self_distillation
 from sdt.models.sdt import branches
 from sdt.models.sdt.model import SDT
 from sdt.models.sdt.threads import Task, run_in_threads, schedule, should_use_threads
-from sdt.training.optimizer import Descent, make_optimizer
+from sdt.training.optimizer import GradientStep, make_optimizer
 from sdt.training.settings import Training
 from tests.models.build import random_batch, small_model
 
@@ -67,7 +67,7 @@ def test_the_optimizer_works_in_the_threads_too(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(branches, "PARALLEL_SIZE", 0)
         model = small_model(dropout=0.5).train()
         before = [p.detach().clone() for p in model.parameters()]
-        descent = Descent(make_optimizer(model, Training()), clip=None)
+        descent = GradientStep(make_optimizer(model, Training()), clip=None)
         torch.manual_seed(1)
         norms = []
         for number in range(3):

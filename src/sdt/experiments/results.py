@@ -43,7 +43,7 @@ class RowResult:
         return _over(self.group.test_selections)
 
     @property
-    def price(self) -> Measured | None:
+    def test_selection_gain(self) -> Measured | None:
         """What choosing on test adds, run by run."""
         honest = [run.read_scores()[1].get("test") for run in self.group.runs]
         pairs = [
@@ -124,7 +124,7 @@ def _row_values(row: RowResult) -> dict[str, Any]:
         "dev": row.measured("dev"),
         "test": row.measured("test"),
         "test_chosen": row.chosen_on_test,
-        "price_of_choosing_on_test": row.price,
+        "price_of_choosing_on_test": row.test_selection_gain,
     }
     return {
         "name": row.name,

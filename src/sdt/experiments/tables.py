@@ -9,7 +9,7 @@ from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, ma
 from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value
+from sdt.evaluation.verdict import ALPHA, corrected_for, interval_text, p_value
 from sdt.experiments.plan import option_text, spoken_seeds
 from sdt.training.test_monitor import CAVEAT
 
@@ -42,7 +42,7 @@ def overview(results: Results) -> Iterator[Grid]:
         yield from details(results, results.rows[0])
         return
     yield _scores(results)
-    if any(row.price for row in results.rows):
+    if any(row.test_selection_gain for row in results.rows):
         yield _prices(results)
     if results.comparisons:
         yield _differences(results)
@@ -57,31 +57,31 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
             ("measure or class", "mean ± sd", "min", "max"),
             [(_name(name), *_cells(row, results.split, measured, name)) for name in measured],
         )
-    chosen, price = row.chosen_on_test, row.price
-    if chosen and price:
+    chosen, gain = row.chosen_on_test, row.test_selection_gain
+    if chosen and gain:
         yield Grid(
-            f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
-            ("measure or class", "mean ± sd", "min", "max", "price"),
-            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", price, m, "+")) for m in chosen],
+            f"{row.name}, the same runs: {CAVEAT}; gain: what this adds to each run's score",
+            ("measure or class", "mean ± sd", "min", "max", "gain"),
+            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", gain, m, "+")) for m in chosen],
         )
 
 
 def conclusions(results: Outcome) -> Iterator[str]:
     """What the tables say, in a few lines; warnings, each once."""
     row = results.reference or results.rows[0]
-    if price := row.price:
+    if gain := row.test_selection_gain:
         runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
         yield (
-            f"Choosing the epoch on test instead of dev adds {score_text(row, price[MAIN])} points of weighted F1 to "
+            f"Choosing the epoch on test instead of dev adds {score_text(row, gain[MAIN])} points of weighted F1 to "
             f"{row.name} ({runs})."
         )
     if results.comparisons:
         differences = [comparison.differences[MAIN] for comparison in results.comparisons]
-        real, unknown = sum(of.likely for of in differences), [of for of in differences if of.p is None]
+        real, unknown = sum(of.significant for of in differences), [of for of in differences if of.p is None]
         if len(unknown) < len(differences):
             yield (
                 f"{real} of {len(differences) - len(unknown)} differences in weighted F1 are more than test-set noise "
-                f"(bootstrap over conversations, p < {LIKELY} after Holm's correction)."
+                f"(bootstrap over conversations, p < {ALPHA} after Holm's correction)."
             )
         if unknown:
             yield f"{len(unknown)} differences in weighted F1 have no p: {unknown[0].note}."
@@ -140,12 +140,12 @@ def _scores(results: Results) -> Grid:
 def _prices(results: Results) -> Grid:
     lines = []
     for row in results.rows:
-        measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
-        if measured and chosen and price:
+        measured, chosen, gain = row.measured("test"), row.chosen_on_test, row.test_selection_gain
+        if measured and chosen and gain:
             scores = [score_text(row, of[MAIN]) for of in (measured, chosen)]
-            lines.append((row.name, *scores, score_text(row, price[MAIN], "+")))
-    title = "weighted F1 on test by both protocols; the price is what choosing the epoch on test adds"
-    return Grid(title, ("row", "chosen on dev", "chosen on test", "price"), lines)
+            lines.append((row.name, *scores, score_text(row, gain[MAIN], "+")))
+    title = "weighted F1 on test by both protocols; the gain is what choosing the epoch on test adds"
+    return Grid(title, ("row", "chosen on dev", "chosen on test", "gain"), lines)
 
 
 def _differences(results: Results) -> Grid:

@@ -61,12 +61,12 @@ class Reporter(Display):
         self.send("start", epochs=epochs, done=done)
         yield
 
-    def epoch_begins(self, batches: int) -> None:
+    def start_epoch(self, batches: int) -> None:
         """A new epoch of so many batches."""
         self._of, self._seen = batches, 0
         self._started, self._utterances = time.perf_counter(), 0
 
-    def batch_done(self, utterances: int, loss: float) -> None:
+    def finish_batch(self, utterances: int, loss: float) -> None:
         """One batch more."""
         self._seen += 1
         self._utterances += utterances
@@ -76,7 +76,7 @@ class Reporter(Display):
             rate = self._utterances / max(now - self._started, 1e-9)
             self.send("batch", share=self._seen / self._of, rate=rate, loss=loss)
 
-    def epoch_done(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
+    def finish_epoch(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
         """One epoch more."""
         self.send("epoch", epoch=line["epoch"], epochs=epochs, chosen_on=chosen_on, best=best_score)
 

@@ -29,7 +29,7 @@ class _Row:
 
     @property
     def before(self) -> list[Probabilities]:
-        return [run.before for run in self.runs]
+        return [run.uncalibrated for run in self.runs]
 
     @property
     def after(self) -> list[Probabilities]:

@@ -15,7 +15,7 @@ _TITLE = "Both protocols: the price of choosing on test"
 
 def protocols(study: Study) -> Section | None:
     """None if no run is finished or says anything of it."""
-    priced = [row for row in study.rows if row.price]
+    priced = [row for row in study.rows if row.test_selection_gain]
     if not study.rows:
         return None
     if not priced:
@@ -36,7 +36,7 @@ def protocols(study: Study) -> Section | None:
 def _rows(study: Study, rows: list[RowResult]) -> Table:
     lines = []
     for row in rows:
-        measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
+        measured, chosen, price = row.measured("test"), row.chosen_on_test, row.test_selection_gain
         assert measured
         assert chosen
         assert price
@@ -68,7 +68,7 @@ def _rows(study: Study, rows: list[RowResult]) -> Table:
 
 
 def _measures(row: RowResult) -> Table:
-    measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
+    measured, chosen, price = row.measured("test"), row.chosen_on_test, row.test_selection_gain
     assert measured
     assert chosen
     assert price
