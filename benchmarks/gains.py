@@ -44,7 +44,7 @@ class Undone(Bench):
 
     def __init__(self, what: str, setting: Setting) -> None:
         if what in ("every operation divided among the cores", "all of these"):
-            branches.should_use_threads = lambda parts: parts < 0  # type: ignore[attr-defined]
+            branches.should_use_threads = lambda tasks: tasks < 0  # type: ignore[attr-defined]
         if what in ("PyTorch's dropout", "all of these"):
             dropout.dropout_noise = block_attention.dropout_noise = _bernoulli  # type: ignore[attr-defined]
         if what in ("optimizer after the backward pass", "all of these"):

@@ -177,12 +177,12 @@ def test_few_seeds_are_called_few() -> None:
 
 
 def test_what_has_to_be_known_of_the_systems() -> None:
-    strange = replace(BETTER, corpus_sha256="b" * 64, caveats=("epoch chosen on test (protocol 'published')",))
+    strange = replace(BETTER, corpus_sha256="b" * 64, caveats=("epoch selected on test (protocol 'published')",))
     known = replace(GOOD, corpus_sha256="a" * 64)
     with pytest.raises(InputError, match=r"b and a .*different corpora.* --other-features"):
         compare(known, [strange])
     (comparison,) = compare(known, [strange], other_features=True, resampling=Resampling(100))
-    assert any("b: epoch chosen on test" in note for note in comparison.notes)
+    assert any("b: epoch selected on test" in note for note in comparison.notes)
     assert any("different features" in note for note in comparison.notes)
     small = World(12, seed=1)
     notes = only(small.system("a", 0.5), small.system("b", 0.5)).notes

@@ -144,7 +144,7 @@ def test_one_row_shows_minimum_and_maximum(experiment: Path, tmp_path: Path) -> 
     [
         ({"test": "once"}, "test", "epoch chosen on dev"),
         ({"test": "never"}, "dev", "epoch chosen on dev"),
-        ({"protocol": "published"}, "test", "epoch chosen on test (protocol 'published')"),
+        ({"protocol": "published"}, "test", "epoch selected on test (protocol 'published')"),
     ],
 )
 def test_runs_that_kept_less(

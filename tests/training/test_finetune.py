@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
         with pytest.raises(InputError, match="fine-tuning is not finished" if after == 15 else "has no weights"):
             text_encoder(str(output))
-    with pytest.raises(InputError, match="unfinished fine-tuning; resume it with --resume"):
+    with pytest.raises(InputError, match="unfinished fine-tuning run; resume it with --resume"):
         finetune(corpus, output, settings)
     with pytest.raises(InputError, match="other settings: the run has batch 4, not 5"):
         finetune(corpus, output, replace(settings, batch=5), resume=True)
@@ -269,7 +269,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
         with pytest.raises(InputError, match="and no adapter"):
             finetune(corpus, output, replace(settings, encoder=name))
     no_dev = write_corpus(make_spoken({"train": 2, "test": 2}), tmp_path / "no-dev")
-    with pytest.raises(InputError, match="needs a split 'dev'"):
+    with pytest.raises(InputError, match="needs the split 'dev'"):
         finetune(no_dev, output, settings)
     assert not output.exists()
     with pytest.raises(InputError, match="a finished fine-tuning"):

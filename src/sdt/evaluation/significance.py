@@ -43,6 +43,7 @@ from sdt.evaluation.verdict import ALPHA, Verdict, sentence, verdict
 
 DEFAULT = Resampling()
 NO_UTTERANCE = "no utterance of this class in the test set"
+FEW_SEEDS_NOTE = "conclusions about other seeds need at least"
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,7 @@ def _notes(reference: System, other: System) -> Iterable[str]:
     if len(common) < FEW_SEEDS:
         yield (
             f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}; common seeds: {len(common)}, but "
-            f"conclusions about other seeds need at least {FEW_SEEDS}"
+            f"{FEW_SEEDS_NOTE} {FEW_SEEDS}"
         )
 
 

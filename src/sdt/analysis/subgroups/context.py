@@ -20,7 +20,7 @@ import torch
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.evaluation.outputs import run_model
-from sdt.evaluation.predicted import UtteranceKey
+from sdt.corpus.selection import UtteranceKey
 from sdt.evaluation.system import System
 from sdt.models.base import Model
 from sdt.models.config import FUSED

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.predicted import UtteranceKey
+from sdt.corpus.selection import UtteranceKey
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sdt.evaluation.metrics import MAIN, metrics
-from sdt.experiments.plan import spoken_seeds
+from sdt.experiments.plan import format_seeds
 from sdt.experiments.report.document import Block, Items, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import Row, Study
 from sdt.experiments.tables import conclusions, score_text
@@ -77,7 +77,7 @@ def _headline(study: Study, row: Row) -> str:
         if name != MAIN
     )
     runs = (
-        f"mean ± standard deviation over the seeds {spoken_seeds(result.group.seeds)}"
+        f"mean ± standard deviation over the seeds {format_seeds(result.group.seeds)}"
         if result.group.size > 1
         else f"one run, seed {result.group.seeds[0]}"
     )
@@ -121,4 +121,4 @@ def _states(row: Row) -> Iterator[tuple[str, str]]:
     for run in row.unfinished:
         by_state.setdefault(run.state, []).append(run.seed)
     for state, seeds in by_state.items():
-        yield spoken_seeds(seeds), state
+        yield format_seeds(seeds), state

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.experiments.plan import format_seeds, option_text
 from sdt.experiments.report.document import Block, Code, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import PlannedRun, Source, Study
 from sdt.models.registry import find_imported
@@ -26,7 +26,7 @@ def settings(study: Study) -> Section:
     for source in study.sources:
         seeds = sorted({run.seed for row in study.planned if row.source is source for run in row.runs})
         recipe = f"the recipe {source.recipe_file}" if source.recipe_file else "its recipe"
-        many = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {spoken_seeds(seeds)}"
+        many = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {format_seeds(seeds)}"
         blocks.append(Paragraph(f"{source.name}: {recipe}, {many}."))
     blocks.append(_recipe(study))
     return Section("Settings", blocks)

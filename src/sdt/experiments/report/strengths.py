@@ -32,7 +32,7 @@ def strengths(study: Study) -> Section | None:
 def _part(study: Study, row: Row, system: System, suffix: str) -> Section:
     assert row.result is not None
     try:
-        (analysis,) = analyse([system], [row.result.group.corpus()], study.how)
+        (analysis,) = analyse([system], [row.result.group.corpus()], study.resampling)
     except InputError as error:
         return Section(row.name, [Note(f"The corpus is needed to divide the test set, and cannot be had: {error}.")])
     sentences = [s for s in analysis.sentences() if not s.startswith("note: ")]

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from sdt.batch import Batch
 from sdt.errors import InputError, near_miss
 from sdt.models.baselines.inputs import check_edges, check_settings
-from sdt.models.baselines.steps import bidirectional
+from sdt.models.baselines.steps import Network, bidirectional
 from sdt.models.config import ModelConfig
 from sdt.models.sdt.attention import Padded
 
@@ -58,7 +58,7 @@ def check_graph_settings(group: str, settings: Any) -> None:  # noqa: ANN401 - M
             raise InputError(f"{group}.{name}: {getattr(settings, name)} is not a number above 0")
 
 
-def context_networks(kind: type[nn.LSTM] | type[nn.GRU], config: ModelConfig) -> nn.ModuleDict:
+def context_networks(kind: type[Network], config: ModelConfig) -> nn.ModuleDict:
     """Create the recurrent networks of the modalities that the setting `context` selects."""
     settings, names = config.architecture, list(config.modalities)
     selected = {"first": names[:1], "all": names, "none": []}[settings.context]
