@@ -17,10 +17,10 @@ from benchmarks.textbook import PaddedBatch, TextbookSDT
 from benchmarks.workers import forget_peak_memory, peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
-from sdt.models.inference import calibrated
-from sdt.training.environment import repeatable
+from sdt.models.inference import calibrate
+from sdt.training.environment import deterministic
 from sdt.training.loop import Trainer
-from sdt.training.optimizer import Descent, learning_rate, make_optimizer
+from sdt.training.optimizer import GradientStep, learning_rate, make_optimizer
 from sdt.training.weights import class_weights
 
 
@@ -61,7 +61,7 @@ class Ours:
 
     def train(self, batches: Sequence[Batch]) -> None:
         """What an epoch does, with its checks, running scores and gradient norm."""
-        with repeatable():
+        with deterministic():
             self.trainer.epoch(1, batches, 0, lambda _: None)
 
     def predict(self, batch: Batch) -> None:
@@ -70,7 +70,7 @@ class Ours:
         with torch.inference_mode(), autocast(self.device, self.precision):
             output = self.model(batch.to(self.device))
             for head in self.model.classifier_names:
-                calibrated(output.logits[head], self.config, head).cpu().numpy()
+                calibrate(output.logits[head], self.config, head).cpu().numpy()
             if output.weights is not None:
                 output.weights.float().mean(dim=-1).cpu().numpy()
 
@@ -125,7 +125,7 @@ class TextbookWithOurs(Textbook):
         super().__init__(setting, device, precision)
         training = setting.recipe.training
         self.rate = training.learning_rate
-        self.descent = Descent(make_optimizer(self.model, training), training.clip)
+        self.descent = GradientStep(make_optimizer(self.model, training), training.clip)
 
     def step(self, loss: torch.Tensor) -> None:
         """Ours."""

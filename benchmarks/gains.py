@@ -21,7 +21,7 @@ from benchmarks.training import chosen_batches
 from benchmarks.workers import Worker
 from sdt.evaluation.table import plain_table
 from sdt.models import dropout
-from sdt.models.sdt import attention, branches, ragged
+from sdt.models.sdt import attention, block_attention, branches
 from sdt.models.sdt import model as sdt
 
 AS_IT_IS = "as it is"
@@ -44,9 +44,9 @@ class Undone(Bench):
 
     def __init__(self, what: str, setting: Setting) -> None:
         if what in ("every operation divided among the cores", "all of these"):
-            branches.threads_pay = lambda parts: parts < 0  # type: ignore[attr-defined]
+            branches.should_use_threads = lambda tasks: tasks < 0  # type: ignore[attr-defined]
         if what in ("PyTorch's dropout", "all of these"):
-            dropout.dropout_noise = ragged.dropout_noise = _bernoulli  # type: ignore[attr-defined]
+            dropout.dropout_noise = block_attention.dropout_noise = _bernoulli  # type: ignore[attr-defined]
         if what in ("optimizer after the backward pass", "all of these"):
             # A limit that nothing reaches: the gradient is kept until its norm is known.
             training = dataclasses.replace(setting.recipe.training, clip=1e30)

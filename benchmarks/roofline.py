@@ -26,7 +26,7 @@ from benchmarks.workers import best_seconds
 from sdt.device import DeviceName, Precision, choose_device
 from sdt.models.config import SDTConfig
 from sdt.models.sdt.model import SDT
-from sdt.training.checkpoint import trained
+from sdt.training.checkpoint import trainable_parameters
 from sdt.training.optimizer import make_optimizer
 
 ADAM_TRAFFIC = 7
@@ -127,9 +127,9 @@ class Roofline:
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         model = SDT(self.config).to(self.device)
         self.optimizer = make_optimizer(model, setting.recipe.training)
-        self.parameters = sum(p.numel() for p in trained(model).values())
+        self.parameters = sum(p.numel() for p in trainable_parameters(model).values())
         self.pool = ThreadPoolExecutor(torch.get_num_threads())
-        for parameter in trained(model).values():
+        for parameter in trainable_parameters(model).values():
             parameter.grad = torch.randn_like(parameter)
 
     def training(self, utterances: Sequence[int], repeats: int = 5) -> Limit:

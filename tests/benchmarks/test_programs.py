@@ -29,7 +29,7 @@ from benchmarks import (
 from benchmarks.contenders import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from sdt.models import dropout
-from sdt.models.sdt import branches, ragged
+from sdt.models.sdt import block_attention, branches
 from sdt.models.sdt import model as sdt
 from tests.benchmarks.small import small_setting
 from tests.prediction.models import tiny_model
@@ -93,10 +93,10 @@ def test_gains(
 ) -> None:
     # What is undone in a process of its own is undone in this one here, and brought back by the end of the test.
     for module, name in (
-        (branches, "threads_pay"),
+        (branches, "should_use_threads"),
         (sdt, "layout_of"),
         (dropout, "dropout_noise"),
-        (ragged, "dropout_noise"),
+        (block_attention, "dropout_noise"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
     written = program(gains.main, "--repeats", "2", "--batches", "2")

@@ -17,7 +17,7 @@ from sdt.training.settings import Recipe
 from tests.evaluation.small import small_corpus, small_model
 from tests.test_files import full_disk
 
-CAVEAT = "epoch chosen on test (protocol 'published')"
+CAVEAT = "epoch selected on test (protocol 'published')"
 
 
 @dataclass

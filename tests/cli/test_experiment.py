@@ -10,7 +10,7 @@ import pytest
 import sdt.experiments.run as run_module
 from sdt.__main__ import main
 from sdt.experiments.plan import Job
-from sdt.experiments.run import locked
+from sdt.experiments.run import lock_folder
 from sdt.experiments.workers import Failure
 from sdt.training.recipe import load_recipe
 from tests.experiments.conftest import place
@@ -49,7 +49,7 @@ def test_a_grid_with_a_row_that_fails(
         asked.extend(job.name for job in jobs)
         return []
 
-    monkeypatch.setattr(run_module, "make_runs", ask)
+    monkeypatch.setattr(run_module, "train_runs", ask)
     more = ["experiment", "tiny.yaml", "--grid", "training.learning_rate=3e-3", "--seeds", "4", "--model.width=8"]
     assert main([*more, "--output", "runs/tiny-grid", "--jobs", "2"]) == 0
     shown = capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_ctrl_c_names_the_command_that_goes_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "make_runs", interrupted)
+    monkeypatch.setattr(run_module, "train_runs", interrupted)
     assert main(["experiment", "ablations", "tiny.yaml", "--output", "a folder"]) == 130
     assert capsys.readouterr().err == (
         "sdt: stopped; resume with: sdt experiment ablations tiny.yaml --output 'a folder'\n"
@@ -73,7 +73,7 @@ def test_ctrl_c_names_the_command_that_goes_on(
 def test_the_papers_tables_are_planned(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "make_runs", lambda *_, **__: [])
+    monkeypatch.setattr(run_module, "train_runs", lambda *_, **__: [])
     for table, rows in (("ablations", 11), ("modalities", 3), ("fusion", 3)):
         assert main(["experiment", table, "tiny.yaml", "--seeds", "0-1"]) == 0
         assert f"runs/tiny-{table}: {rows} rows, seeds 0-1, {2 * rows} runs" in capsys.readouterr().out
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 
 
 def test_two_at_once_in_one_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with locked(place / "runs"):
+    with lock_folder(place / "runs"):
         (place / "runs/experiment.json").write_text("{}", encoding="utf-8")
         assert main(["experiment", "tiny.yaml", "--output", "runs", "--threads", "1"]) == 2
     assert "another sdt works in it" in capsys.readouterr().err
@@ -125,7 +125,7 @@ def test_another_corpus_is_refused(
     from sdt.corpus.builder import write_corpus
     from tests.training.conftest import make_builder
 
-    monkeypatch.setattr(run_module, "make_runs", lambda *_, **__: [])
+    monkeypatch.setattr(run_module, "train_runs", lambda *_, **__: [])
     write_corpus(make_builder(seed=9), place / "other")
     assert main(["experiment", "tiny.yaml"]) == 0
     assert main(["experiment", "tiny.yaml", "--corpus", "other"]) == 2

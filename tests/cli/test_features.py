@@ -140,7 +140,7 @@ def test_an_interruption_says_how_to_go_on(
     assert main(command) == 130
     assert "resume with the cache" in capsys.readouterr().err
     assert not (place / "made").exists()
-    monkeypatch.setattr("sdt.training.display.Display.batch_done", stop)
+    monkeypatch.setattr("sdt.training.display.Display.finish_batch", stop)
     tune = ["features", "finetune-text", "spoken", "--encoder", "bert", "--output", "t", "--device", "cpu"]
     assert main(tune) == 130
     assert "--resume" in capsys.readouterr().err

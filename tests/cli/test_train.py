@@ -68,13 +68,13 @@ def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
     assert main(["train", "tiny.yaml", "--output", "whole"]) == 0
     seen: list[int] = []
 
-    def batch_done(display: object, utterances: int, loss: float) -> None:
+    def finish_batch(display: object, utterances: int, loss: float) -> None:
         seen.append(utterances)
         if len(seen) == batch:
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(display_module.Display, "batch_done", batch_done)
+        patch.setattr(display_module.Display, "finish_batch", finish_batch)
         assert main(["train", "tiny.yaml", "--output", "a run", "--overwrite"]) == 128 + number
     captured = capsys.readouterr()
     last = captured.err.splitlines()[-1]

@@ -13,7 +13,7 @@ import pytest
 
 from sdt.__main__ import main
 from sdt.cluster.connection import connect_cluster
-from sdt.experiments.clustered import make_runs_on
+from sdt.experiments.clustered import train_runs_on_cluster
 from sdt.experiments.plan import Job, Row
 from tests.experiments.conftest import MakePlan, corpus, make_plan, place, recipe
 from tests.experiments.test_workers import EPOCHS, Notes, here
@@ -56,7 +56,7 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(
     notes = Notes(kill)
     [job] = plan.jobs(tmp_path / "runs")
     with connect_cluster(head, workers=1) as cluster:
-        assert make_runs_on(cluster, [job], notes) == []
+        assert train_runs_on_cluster(cluster, [job], notes) == []
     assert len(killed) == 1
     assert notes.of("killed/seed-0").count("started") == 1
     assert notes.of("killed/seed-0").count("start") == 2
@@ -91,9 +91,9 @@ def test_interrupted_and_gone_on_with(
 
     with connect_cluster(head) as cluster:
         with pytest.raises(KeyboardInterrupt):
-            make_runs_on(cluster, [job], Notes(interrupt))
+            train_runs_on_cluster(cluster, [job], Notes(interrupt))
         assert not list(tmp_path.rglob(".*"))
-        assert make_runs_on(cluster, [job], Notes()) == []
+        assert train_runs_on_cluster(cluster, [job], Notes()) == []
     here(plan, tmp_path / "here")
     assert_same_run(tmp_path / "here/full/seed-0", job.folder)
 

@@ -12,12 +12,12 @@ import torch
 
 from sdt.conversation import UNLABELLED
 from sdt.evaluation.calibration import (
-    HOTTEST,
+    MAX_TEMPERATURE,
     calibration_error,
     fit_temperature,
     fit_temperatures,
-    reheated,
     reliability,
+    remove_temperature,
 )
 from sdt.evaluation.evaluate import evaluate
 from sdt.evaluation.outputs import run_model
@@ -72,9 +72,9 @@ def test_it_is_the_minimum_that_torch_finds(truth: tuple[npt.NDArray[np.float64]
 
 def test_extremes_stay_within_bounds() -> None:
     right = np.array([[0.6, 0.4], [0.3, 0.7], [1.0, 0.0]], dtype=np.float32)
-    assert fit_temperature(right, np.array([0, 1, 0])) == pytest.approx(1 / HOTTEST, rel=1e-3)
-    assert fit_temperature(right, np.array([1, 0, 1])) == pytest.approx(HOTTEST, rel=1e-3)
-    assert fit_temperature(right, np.array([0, UNLABELLED, UNLABELLED])) == pytest.approx(1 / HOTTEST, rel=1e-3)
+    assert fit_temperature(right, np.array([0, 1, 0])) == pytest.approx(1 / MAX_TEMPERATURE, rel=1e-3)
+    assert fit_temperature(right, np.array([1, 0, 1])) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
+    assert fit_temperature(right, np.array([0, UNLABELLED, UNLABELLED])) == pytest.approx(1 / MAX_TEMPERATURE, rel=1e-3)
 
 
 def test_the_error_by_hand() -> None:
@@ -132,5 +132,5 @@ def test_bins_add_up_to_the_error(truth: tuple[npt.NDArray[np.float64], npt.NDAr
 
 def test_a_temperature_is_taken_back(truth: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]) -> None:
     logits = truth[0]
-    np.testing.assert_allclose(reheated(softmax(logits / 1.7), 1.7), softmax(logits), rtol=2e-5)
-    np.testing.assert_allclose(reheated(softmax(logits), 1.0), softmax(logits), rtol=1e-5)
+    np.testing.assert_allclose(remove_temperature(softmax(logits / 1.7), 1.7), softmax(logits), rtol=2e-5)
+    np.testing.assert_allclose(remove_temperature(softmax(logits), 1.0), softmax(logits), rtol=1e-5)

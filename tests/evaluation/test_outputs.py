@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
-from sdt.evaluation.predicted import read_predicted
+from sdt.evaluation.predicted import read_prediction_file
 from sdt.formats.records import prediction_record
 from sdt.models.inference import BatchPrediction, to_predictions
 from tests.evaluation.small import LABELS, small_corpus, small_model
@@ -106,9 +106,7 @@ def test_a_model_that_computes_no_numbers(corpus: Corpus) -> None:
     model = small_model(corpus)
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(
-        InputError, match=r"conversation 'test0', utterance 'u0': the model's fused output is not finite"
-    ):
+    with pytest.raises(InputError, match=r"conversation 'test0', utterance 'u0': .*'fused'"):
         run_model(model, corpus, corpus.split("test"))
 
 
@@ -121,23 +119,23 @@ def test_classes_are_identified_by_name(corpus: Corpus, tmp_path: Path) -> None:
 
 def test_fit(corpus: Corpus, tmp_path: Path) -> None:
     model = small_model(corpus)
-    assert check_fit(model.config, corpus) == []
-    assert check_fit(small_model(corpus, ("audio",)).config, corpus) == []  # fewer modalities than the corpus
+    assert check_compatibility(model.config, corpus) == []
+    assert check_compatibility(small_model(corpus, ("audio",)).config, corpus) == []  # fewer modalities than the corpus
 
     text_only = small_corpus(tmp_path / "text_only", widths={"text": 5})
     with pytest.raises(InputError, match="no modality 'audio', which the model needs"):
-        check_fit(model.config, text_only)
+        check_compatibility(model.config, text_only)
     wider = small_corpus(tmp_path / "wider", widths={"text": 6, "audio": 4})
     with pytest.raises(InputError, match=r"'text' has width 6 .*the model needs width 5 \(encoder 'text-encoder'\)"):
-        check_fit(model.config, wider)
+        check_compatibility(model.config, wider)
     foreign = small_corpus(tmp_path / "foreign", labels=("calm", "bored", "proud"))
-    with pytest.raises(InputError, match=r"labels that the model does not know: bored, proud"):
+    with pytest.raises(InputError, match=r"bored, proud"):
         run_model(model, foreign, foreign.split("test"))
 
     fewer = small_corpus(tmp_path / "fewer", labels=("glad", "calm"))
-    assert check_fit(model.config, fewer) == []
+    assert check_compatibility(model.config, fewer) == []
     fewer.modalities["text"] = type(fewer.modalities["text"])("text", 5, "words:5", tmp_path)
-    (note,) = check_fit(model.config, fewer)
+    (note,) = check_compatibility(model.config, fewer)
     assert "'words:5'" in note
     assert "'text-encoder'" in note
 
@@ -145,13 +143,13 @@ def test_fit(corpus: Corpus, tmp_path: Path) -> None:
 def test_features_that_come_close_are_told_from_others(corpus: Corpus) -> None:
     config = small_model(corpus).config
     for own, of_corpus, remark in (
-        ("voice8|z:conversation", "praat8|z:conversation", "they come close to each other"),
-        ("voice8|z:corpus", "praat8|z:conversation", "the scores mean little"),
-        ("prosody|z:conversation", "praat8|z:conversation", "the scores mean little"),
+        ("voice8|z:conversation", "praat8|z:conversation", "these encoders are similar"),
+        ("voice8|z:corpus", "praat8|z:conversation", "the scores are unreliable"),
+        ("prosody|z:conversation", "praat8|z:conversation", "the scores are unreliable"),
     ):
         encoders = {**config.encoders, "audio": own}
         corpus.modalities["audio"] = replace(corpus.modalities["audio"], encoder=of_corpus)
-        (note,) = check_fit(replace(config, encoders=encoders), corpus)
+        (note,) = check_compatibility(replace(config, encoders=encoders), corpus)
         assert f"'{of_corpus}'" in note
         assert f"'{own}'" in note
         assert remark in note
@@ -227,4 +225,4 @@ def test_evaluation_marks_what_it_infers_and_counts_it(tmp_path: Path) -> None:
     inferred = [line for line in lines if line.get("inferred")]
     assert 0 < len(inferred) < len(lines)
     assert all(line["emotion"] in LABELS and line["weights"] == {"audio": None} for line in inferred)
-    assert len(read_predicted(tmp_path / "p.jsonl").emotions) == len(lines)
+    assert len(read_prediction_file(tmp_path / "p.jsonl").emotions) == len(lines)

@@ -73,7 +73,7 @@ def test_counted_predictions_score_bit_for_bit_as_the_predictions_themselves(
 
 @pytest.mark.parametrize("true", [[], [-1, -1]])
 def test_nothing_to_score(true: list[int]) -> None:
-    with pytest.raises(InputError, match="no labelled utterances"):
+    with pytest.raises(InputError, match="no utterance has a label"):
         score(true, [0] * len(true), LABELS)
 
 
@@ -128,6 +128,6 @@ def test_every_head_is_scored() -> None:
 
 
 def test_only_the_published_protocol_has_a_caveat() -> None:
-    assert caveat({"protocol": "published"}) == "epoch chosen on test (protocol 'published')"
+    assert caveat({"protocol": "published"}) == "epoch selected on test (protocol 'published')"
     assert caveat({"protocol": "validation"}) is None
     assert caveat({}) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sdt.errors import InputError
-from sdt.evaluation.predicted import Predicted, read_predicted
+from sdt.evaluation.predicted import PredictionFile, read_prediction_file
 from sdt.evaluation.system import System, Truth
 
 TRUTH = Truth(("calm", "cross"), {("a", "0"): "calm", ("a", "1"): "cross", ("b", "0"): "cross"})
@@ -19,14 +19,14 @@ JSON_LINES = """\
 """
 
 
-def predicted(**emotions: str) -> Predicted:
+def predicted(**emotions: str) -> PredictionFile:
     places = {f"{c}{u}": (c, u) for c, u in TRUTH.annotated}
-    return Predicted(Path("mine.csv"), {places[key]: emotion for key, emotion in emotions.items()}, {}, None)
+    return PredictionFile(Path("mine.csv"), {places[key]: emotion for key, emotion in emotions.items()}, {}, None)
 
 
 def test_json_lines(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(JSON_LINES, encoding="utf-8")
-    found = read_predicted(tmp_path / "p.jsonl")
+    found = read_prediction_file(tmp_path / "p.jsonl")
     assert found.emotions == {("a", "0"): "calm", ("b", "0"): "cross"}
     assert found.annotated == {("a", "0"): "calm"}
     assert found.labels == ("cross", "calm")  # the model's order
@@ -35,7 +35,7 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_csv(tmp_path: Path) -> None:
     text = "utterance,conversation,emotion,label,confidence\n0,7,calm,,0.3\n1,7,cross,calm,0.4\n"
     (tmp_path / "p.csv").write_text(text, encoding="utf-8")
-    found = read_predicted(tmp_path / "p.csv")
+    found = read_prediction_file(tmp_path / "p.csv")
     assert found.emotions == {("7", "0"): "calm", ("7", "1"): "cross"}
     assert (found.annotated, found.labels) == ({("7", "1"): "calm"}, None)
 
@@ -55,18 +55,18 @@ def test_csv(tmp_path: Path) -> None:
 def test_files_that_are_no_predictions(text: str, complaint: str, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"p\.csv") as error:
-        read_predicted(tmp_path / "p.csv")
+        read_prediction_file(tmp_path / "p.csv")
     assert complaint in str(error.value)
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scores\.txt: predictions are read from \.csv, \.jsonl"):
-        read_predicted(tmp_path / "scores.txt")
+    with pytest.raises(InputError, match=r"scores\.txt: .*\.csv, \.jsonl"):
+        read_prediction_file(tmp_path / "scores.txt")
 
 
 def test_a_json_array(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text('[{"conversation": "a", "utterance": 0, "emotion": "calm"}]', encoding="utf-8")
-    assert read_predicted(tmp_path / "p.json").emotions == {("a", "0"): "calm"}
+    assert read_prediction_file(tmp_path / "p.json").emotions == {("a", "0"): "calm"}
 
 
 def test_a_system_is_numbered_by_the_truth() -> None:
@@ -79,14 +79,14 @@ def test_a_system_is_numbered_by_the_truth() -> None:
 
 
 def test_what_a_system_must_say() -> None:
-    with pytest.raises(InputError, match=r"no prediction of 1 of 3 .* utterance '0' of conversation 'b'"):
+    with pytest.raises(InputError, match=r"mine.csv: .* 1 of 3 .* utterance '0' of conversation 'b'"):
         System.of("mine", [predicted(a0="calm", a1="cross")], TRUTH)
     with pytest.raises(InputError, match=r"'croos' is not a label; did you mean 'cross'\?"):
         System.of("mine", [predicted(a0="calm", a1="croos", b0="calm")], TRUTH)
-    with pytest.raises(InputError, match="annotated 'glad'"):
+    with pytest.raises(InputError, match="unknown label 'glad'"):
         System.of("mine", [predicted(a0="calm")], Truth(("calm", "cross"), {("a", "0"): "glad"}))
     mine = replace(predicted(a0="calm", a1="cross", b0="cross"), annotated={("b", "0"): "calm"})
-    with pytest.raises(InputError, match="annotated 'calm', elsewhere 'cross'"):
+    with pytest.raises(InputError, match="label 'calm', but 'cross'"):
         System.of("mine", [mine], TRUTH)
     with pytest.raises(InputError, match="holds no annotation"):
         Truth.of_file(predicted(a0="calm"))
@@ -109,7 +109,7 @@ def test_other_tests_are_refused() -> None:
     with pytest.raises(InputError, match=r"mine and other have different labels \(glad\)"):
         System.of("other", [predicted(**emotions)], more).aligned(system)
     fewer = Truth(TRUTH.labels, dict(list(TRUTH.annotated.items())[:2]))
-    with pytest.raises(InputError, match=r"different utterances: 1 are annotated in one alone, such as .* in mine"):
+    with pytest.raises(InputError, match=r"different utterances: 1 are annotated .* such as .* in mine"):
         System.of("other", [predicted(**emotions)], fewer).aligned(system)
     changed = Truth(TRUTH.labels, {**TRUTH.annotated, ("b", "0"): "calm"})
     with pytest.raises(InputError, match=r"different annotations; 1 differ, such as .* 'cross' and 'calm'"):

@@ -10,7 +10,7 @@ from sdt.evaluation.table import classes_table, classifiers_table, percent
 
 LABELS = ("calm [sic]", "an emotion with a remarkably long name", "[bold]glad")
 SCORES = score([0] * 2000 + [1] * 20 + [2] * 4, [0] * 1500 + [1] * 520 + [2] * 4, LABELS)
-TITLE = "corpus [x], split test, 2,024 utterances\nepoch chosen on test (protocol 'published')"
+TITLE = "corpus [x], split test, 2,024 utterances\nepoch selected on test (protocol 'published')"
 
 
 def rendered(table: object, width: int = 80) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdt.errors import InputError
-from sdt.experiments.plan import FILE, Plan, Row, option_text, parse_seeds, read_plan, spoken_seeds
+from sdt.experiments.plan import FILE, Plan, Row, format_seeds, option_text, parse_seeds, read_plan
 from sdt.training.recipe import dump_recipe, load_recipe
 from tests.experiments.conftest import MakePlan
 
@@ -17,7 +17,7 @@ from tests.experiments.conftest import MakePlan
 )
 def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
     assert parse_seeds(text) == seeds
-    assert parse_seeds(spoken_seeds(seeds).replace(" ", "")) == seeds
+    assert parse_seeds(format_seeds(seeds).replace(" ", "")) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1,,2", "-1", "0-99999", "1.5"])
@@ -87,10 +87,10 @@ def test_what_is_no_plan(make_plan: MakePlan, tmp_path: Path) -> None:
 
 def test_rows_and_seeds_can_be_added(make_plan: MakePlan, tmp_path: Path) -> None:
     small, large = Row("small", {"model.width": 8}), Row("large", {"model.width": 32})
-    joined = make_plan(small, seeds=(0, 1)).joined(make_plan(small, large, seeds=(1, 2)), tmp_path)
-    assert joined.rows == (small, large)
-    assert joined.seeds == (0, 1, 2)
-    assert joined.reference == "small"
+    merged = make_plan(small, seeds=(0, 1)).merged(make_plan(small, large, seeds=(1, 2)), tmp_path)
+    assert merged.rows == (small, large)
+    assert merged.seeds == (0, 1, 2)
+    assert merged.reference == "small"
 
 
 def test_another_experiment_is_refused(make_plan: MakePlan, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_another_experiment_is_refused(make_plan: MakePlan, tmp_path: Path) -> N
 
     def refused(other: Plan, message: str) -> None:
         with pytest.raises(InputError, match=message):
-            plan.joined(other, tmp_path)
+            plan.merged(other, tmp_path)
 
     refused(make_plan(Row("small", {"model.width": 4})), "row small")
     refused(make_plan(epochs=9), "training.epochs 2, asked for is 9")
     refused(dataclasses.replace(plan, threads=2), "threads 1, asked for is 2")
     moved = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, corpus="elsewhere", seed=5))
-    assert plan.joined(moved, tmp_path).recipe.corpus == "elsewhere"
+    assert plan.merged(moved, tmp_path).recipe.corpus == "elsewhere"

@@ -73,18 +73,18 @@ def test_spreads_are_those_of_the_runs(experiment: Path) -> None:
 
 def test_both_protocols_and_the_price(experiment: Path) -> None:
     full = Results(experiment).rows[0]
-    measured, chosen, price = full.measured("test"), full.chosen_on_test, full.price
+    measured, chosen, gain = full.measured("test"), full.chosen_on_test, full.test_selection_gain
     assert measured
     assert chosen
-    assert price
-    assert measured.keys() == chosen.keys() == price.keys()
+    assert gain
+    assert measured.keys() == chosen.keys() == gain.keys()
     on_test = [scores(experiment, "full", seed, "test_chosen", "scores", "fused", "weighted_f1") for seed in (0, 1, 2)]
     on_dev = [scores(experiment, "full", seed, "scores", "test", "fused", "weighted_f1") for seed in (0, 1, 2)]
     assert chosen["weighted_f1"].mean == pytest.approx(statistics.mean(on_test))
     differences = [a - b for a, b in zip(on_test, on_dev, strict=True)]
     assert min(differences) >= 0
-    assert price["weighted_f1"].mean == pytest.approx(statistics.mean(differences))
-    assert price["weighted_f1"].deviation == pytest.approx(statistics.stdev(differences))
+    assert gain["weighted_f1"].mean == pytest.approx(statistics.mean(differences))
+    assert gain["weighted_f1"].deviation == pytest.approx(statistics.stdev(differences))
 
 
 def test_rows_are_compared_with_the_reference(experiment: Path) -> None:
@@ -133,7 +133,7 @@ def test_one_row_shows_minimum_and_maximum(experiment: Path, tmp_path: Path) -> 
     header |= {"rows": header["rows"][:1], "reference": None}
     (tmp_path / "one" / "experiment.json").write_text(json.dumps(header), encoding="utf-8")
     text = shown(tmp_path / "one")
-    for expected in ("min", "max", "price", "glad", "macro F1"):
+    for expected in ("min", "max", "gain", "glad", "macro F1"):
         assert expected in text
     Results(tmp_path / "one").write()
     assert "significance" not in json.loads((tmp_path / "one/results.json").read_text(encoding="utf-8"))
@@ -144,7 +144,7 @@ def test_one_row_shows_minimum_and_maximum(experiment: Path, tmp_path: Path) -> 
     [
         ({"test": "once"}, "test", "epoch chosen on dev"),
         ({"test": "never"}, "dev", "epoch chosen on dev"),
-        ({"protocol": "published"}, "test", "epoch chosen on test (protocol 'published')"),
+        ({"protocol": "published"}, "test", "epoch selected on test (protocol 'published')"),
     ],
 )
 def test_runs_that_kept_less(
@@ -156,7 +156,7 @@ def test_runs_that_kept_less(
     assert results.split == split
     text = " ".join(shown(folder).split())
     assert told in text
-    assert "price" not in text
+    assert "gain" not in text
     assert results.comparisons
     results.write()
 

@@ -9,7 +9,7 @@ import pytest
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.experiments.grid import grid
-from sdt.experiments.paper_tables import REMOVED, TABLES, ablations, choices_of_modalities, fusion
+from sdt.experiments.paper_tables import REMOVED, TABLES, ablations, fusion, modality_subsets
 from sdt.experiments.plan import ExperimentRows
 from sdt.models.config import SDTConfig
 from sdt.models.sdt.model import SDT
@@ -29,7 +29,7 @@ def test_ablations(recipe: Recipe, corpus: Corpus) -> None:
     assert names(rows) == ["full", *REMOVED]
     assert len(REMOVED) == 10
     assert rows.reference == "full"
-    assert not rows.left_out
+    assert not rows.omitted
     made = {row.name: changed(recipe, row.overrides) for row in rows.rows}
     assert made["full"] == recipe
     assert all(a == b or made[a] != made[b] for a in made for b in made)
@@ -66,15 +66,15 @@ def test_rows_that_would_say_nothing_are_left_out(recipe: Recipe) -> None:
     without = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, positions=False, fusion="addition"))
     rows = ablations(without, NAMES)
     assert set(REMOVED) - set(names(rows)) == {"no-positions", "no-multimodal-gate", "no-gates"}
-    assert "no-gates: with this recipe it is the same as no-unimodal-gate" in rows.left_out
+    assert "no-gates: with this recipe it is the same as no-unimodal-gate" in rows.omitted
     alone = ablations(recipe, ["words"])
     assert set(REMOVED) - set(names(alone)) >= {"no-intra-modal", "no-inter-modal", "no-multimodal-gate"}
     contradicting = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, inter_modal=False))
-    assert any("no encoder would be left" in reason for reason in ablations(contradicting, NAMES).left_out)
+    assert any("no encoder would be left" in reason for reason in ablations(contradicting, NAMES).omitted)
 
 
 def test_modalities(recipe: Recipe) -> None:
-    rows = choices_of_modalities(recipe, ["t", "a", "v"])
+    rows = modality_subsets(recipe, ["t", "a", "v"])
     assert names(rows) == ["t", "a", "v", "t+a", "t+v", "a+v", "t+a+v"]
     assert rows.reference == "t+a+v"
     assert changed(recipe, rows.rows[3].overrides).modalities == ("t", "a")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sdt.experiments.plan import Job, Plan, Row
-from sdt.experiments.workers import Failure, make_runs
+from sdt.experiments.workers import Failure, train_runs
 from sdt.training.folder import RunFolder
 from sdt.training.run import train
 from tests.experiments.conftest import MakePlan
@@ -84,7 +84,7 @@ def test_a_run_that_fails_or_dies_stops_no_other(
 
     (tmp_path / "bug").write_text("a file where the run's folder should be", encoding="utf-8")
     notes = Notes(kill)
-    failures = {failure.job.row: failure for failure in make_runs(jobs, 1, 1, notes)}
+    failures = {failure.job.row: failure for failure in train_runs(jobs, 1, 1, notes)}
     assert failures.keys() == {"broken", "killed", "bug"}
     assert "the loss is nan" in failures["broken"].error or "the gradient's norm" in failures["broken"].error
     assert not failures["broken"].details  # a user's mistake has no traceback
@@ -107,14 +107,14 @@ def test_interrupted_and_gone_on_with_the_numbers_are_the_same(
 
     jobs = list(plan.jobs(tmp_path / "runs"))
     with pytest.raises(KeyboardInterrupt):
-        make_runs(jobs, 2, 1, Notes(interrupt))
+        train_runs(jobs, 2, 1, Notes(interrupt))
     assert len(processes) == 2
     assert all(process.returncode == 0 for process in processes)
     assert not list(tmp_path.rglob(".*"))
     assert any(RunFolder(job.folder).epochs_done for job in jobs)
     assert not all(RunFolder(job.folder).finished for job in jobs)
     notes = Notes()
-    assert make_runs(jobs, 1, 1, notes) == []
+    assert train_runs(jobs, 1, 1, notes) == []
     here(plan, tmp_path / "here")
     for job in plan.jobs(Path()):
         assert_same_run(tmp_path / "here" / job.folder, tmp_path / "runs" / job.folder)
@@ -129,7 +129,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(make_plan: MakePlan, tm
     if (parent := os.fork()) == 0:
         try:
             subprocess.Popen = _telling(writing)  # type: ignore[misc, assignment]
-            make_runs([job], 1, 1, Notes(lambda *_: os.kill(os.getpid(), signal.SIGKILL)))
+            train_runs([job], 1, 1, Notes(lambda *_: os.kill(os.getpid(), signal.SIGKILL)))
         finally:
             os._exit(1)
     worker = int(os.read(reading, 20))

@@ -13,7 +13,7 @@ import torch
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.models import saved
-from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint
+from sdt.training.checkpoint import TrainingState, copy_parameters, load_checkpoint, save_checkpoint
 from tests.fuzz.mutations import json_bytes, mutate_bytes, mutate_json
 from tests.models.build import random_batch, small_model
 from tests.training.conftest import make_builder
@@ -29,7 +29,9 @@ def _seeds() -> dict[str, dict[str, bytes]]:
         optimizer = torch.optim.Adam(model.parameters())
         model(random_batch([2])).logits["fused"].sum().backward()
         optimizer.step()
-        save_checkpoint(folder / "checkpoint", State([{"epoch": 1}], 1, 0.5, copy_parameters(model)), model, optimizer)
+        save_checkpoint(
+            folder / "checkpoint", TrainingState([{"epoch": 1}], 1, 0.5, copy_parameters(model)), model, optimizer
+        )
         return {
             of.name: {str(path.relative_to(of)): path.read_bytes() for path in sorted(of.rglob("*")) if path.is_file()}
             for of in folder.iterdir()

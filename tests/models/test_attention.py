@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sdt.models.context import FULL, Context
 from sdt.models.sdt import attention as module
-from sdt.models.sdt import causal, recomputed
+from sdt.models.sdt import block_attention, causal
 from sdt.models.sdt.attention import Layout, Padded, Ragged
 from sdt.prediction.onnx import FlatLayout
 from tests.models.build import random_batch
@@ -62,7 +62,10 @@ def attend(layout: Layout, q: Tensor, k: Tensor, v: Tensor, present: Sequence[Te
 @contextmanager
 def in_parts() -> Iterator[None]:
     """As if every batch were too large for its weights to be held."""
-    with mock.patch.object(module, "HELD", 0), mock.patch.object(recomputed, "AT_ONCE", 24):
+    with (
+        mock.patch.object(block_attention, "MAX_STORED_WEIGHTS", 0),
+        mock.patch.object(block_attention, "CHUNK_WEIGHTS", 24),
+    ):
         yield
 
 
@@ -82,7 +85,7 @@ def test_layouts_agree_with_the_formula(
     q, k, v = tensors(n, encoders, seed)
     present = [torch.rand(n, generator=torch.Generator().manual_seed(seed + e)) >= missing for e in range(encoders)]
     expected = plain(lengths, q, k, v, present, within)
-    with mock.patch.object(causal, "QUERIES", block):
+    with mock.patch.object(causal, "MIN_QUERIES", block):
         for layout in layouts(lengths, within):
             for gradient in (False, True):  # two ways through a ragged layout
                 found = attend(layout, q.clone().requires_grad_(gradient), k, v, present)
@@ -106,7 +109,10 @@ def test_a_long_conversation_with_gaps_needs_no_square_of_weights() -> None:
         masks.append(mask.is_contiguous())
         return attention(q, k, v, mask, dropout)
 
-    with mock.patch.object(module, "LONG", 5), mock.patch.object(F, "scaled_dot_product_attention", seen):
+    with (
+        mock.patch.object(module, "CONTIGUOUS_MASK_LENGTH", 5),
+        mock.patch.object(F, "scaled_dot_product_attention", seen),
+    ):
         found = attend(layout, q, k, v, present)
     assert masks == [True, False]
     torch.testing.assert_close(found, plain([9, 3], q, k, v, present), atol=1e-5, rtol=1e-4)
@@ -142,7 +148,7 @@ def test_the_ragged_gradient_is_that_of_the_formula(missing: bool, context: str,
         return attend(layout, q, k, v, [present] * 2)
 
     again = in_parts() if weights == "computed again" else nullcontext()
-    with mock.patch.object(causal, "QUERIES", 2), again:
+    with mock.patch.object(causal, "MIN_QUERIES", 2), again:
         inputs = [x.requires_grad_() for x in tensors(8, 2, dtype=torch.float64)]
         assert torch.autograd.gradcheck(ours, inputs)
         outer = torch.randn(8, 2, HEADS, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -160,7 +166,7 @@ def test_the_padded_gradient_is_that_of_the_ragged_layout(context: str) -> None:
     found = []
     for layout in layouts([3, 1, 11], Context.of(context)):
         inputs = [x.requires_grad_() for x in tensors(15, 2)]
-        with mock.patch.object(causal, "QUERIES", 4):
+        with mock.patch.object(causal, "MIN_QUERIES", 4):
             found.append(torch.autograd.grad(attend(layout, inputs[0], inputs[1], inputs[2], present), inputs, outer))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -172,15 +178,15 @@ def test_the_work_of_a_window_grows_with_the_length_and_not_with_its_square(lear
 
     def pairs(length: int, context: str) -> list[int]:
         found: list[int] = []
-        barred = causal.Readable.barred
+        barred = causal.KeyMask.masked
 
-        def counted(self: causal.Readable, *given: Any) -> Tensor:
+        def counted(self: causal.KeyMask, *given: Any) -> Tensor:
             mask = barred(self, *given)
             found.append(mask.numel())
             return mask
 
         q = torch.ones(length, 1, 1, 2).requires_grad_(learns)
-        with mock.patch.object(causal.Readable, "barred", counted):
+        with mock.patch.object(causal.KeyMask, "masked", counted):
             for layout in layouts([length], Context.of(context)):
                 layout.attend(q, q, q, [layout.keys(torch.ones(length, dtype=torch.bool))], 0.0)
         return found
@@ -188,7 +194,7 @@ def test_the_work_of_a_window_grows_with_the_length_and_not_with_its_square(lear
     short, long = pairs(1000, "window(16)"), pairs(4000, "window(16)")
     assert sum(long) < 4.1 * sum(short)
     assert max(long) == max(short) == 64 * (64 + 15)
-    with mock.patch.object(causal, "LARGEST", 20000):  # all of the past: no block holds more at once than it may
+    with mock.patch.object(causal, "MAX_MASK_SIZE", 20000):  # all of the past: no block holds more at once than it may
         assert max(pairs(1000, "past")) <= 20000
 
 
@@ -228,7 +234,10 @@ def test_training_on_a_long_conversation_holds_no_square_of_weights_or_masks(con
         assert all(x.grad is not None and x.grad.abs().max() > 0 for x in inputs)
         return sum(found.values())
 
-    with mock.patch.object(module, "HELD", 2**14), mock.patch.object(causal, "LARGEST", 2**14):
+    with (
+        mock.patch.object(block_attention, "MAX_STORED_WEIGHTS", 2**14),
+        mock.patch.object(causal, "MAX_MASK_SIZE", 2**14),
+    ):
         assert kept(800) < 2.2 * kept(400)
 
 

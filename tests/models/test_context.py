@@ -33,7 +33,7 @@ def test_what_the_setting_means() -> None:
         ("pasd", "model.context: 'pasd'; did you mean 'past'"),
         ("window", "did you mean 'window\\(8\\)'"),
         ("window(-1)", "did you mean 'window\\(8\\)'"),
-        ("window(0)", "the least is window\\(1\\)"),
+        ("window(0)", "model.context: window\\(0\\) .*window\\(1\\)"),
         ("window(" + "9" * 5000 + ")", "model.context: 'window"),
         ("8", "known are: full, past, window\\(8\\)"),
         (8, "known are: full, past, window\\(8\\)"),
@@ -121,7 +121,7 @@ def test_the_layouts_agree_in_values_and_gradients(context: str, missing: float)
     for padded in (False, True):
         model = small_model(context=context, layers=2, dropout=0.0).train()
         layout = Padded.of if padded else layout_of
-        with mock.patch.object(causal, "QUERIES", 8), mock.patch("sdt.models.sdt.model.layout_of", layout):
+        with mock.patch.object(causal, "MIN_QUERIES", 8), mock.patch("sdt.models.sdt.model.layout_of", layout):
             output = model(batch)
             self_distillation(output.logits, batch.label, Objective()).total.backward()
         found.append((output, {name: p.grad for name, p in model.named_parameters()}))
@@ -136,8 +136,8 @@ def test_the_layouts_agree_in_values_and_gradients(context: str, missing: float)
 
 def test_it_learns_with_dropout_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The path of training at the published size: encoders in threads, each with noise of its own."""
-    monkeypatch.setattr("sdt.models.sdt.branches.threads_pay", lambda _: True)
-    monkeypatch.setattr("sdt.models.sdt.branches.DIVIDED", 1)
+    monkeypatch.setattr("sdt.models.sdt.branches.should_use_threads", lambda _: True)
+    monkeypatch.setattr("sdt.models.sdt.branches.PARALLEL_SIZE", 1)
     batch, gradients = random_batch([20, 5], missing=0.2), []
     for _ in range(2):
         model = small_model(context="window(6)").train()

@@ -139,7 +139,7 @@ def test_the_parts_of_a_batch_add_up_to_it(
     for x in logits.values():
         x.grad = None
     found = [
-        self_distillation({h: x[part] for h, x in logits.items()}, label[part], objective, weights, whole=label)
+        self_distillation({h: x[part] for h, x in logits.items()}, label[part], objective, weights, all_labels=label)
         for part in parts
     ]
     for of_part in found:

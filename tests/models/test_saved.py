@@ -75,15 +75,15 @@ def test_no_model(tmp_path: Path) -> None:
     [
         ({"format": 99}, "format 99"),
         ({"modalities": {"text": 5, "audio": 5, "visual": 4}}, "cannot be loaded"),
-        ({"modalities": {"text": 7, "audio": 5, "visual": 4}}, "a larger model"),
+        ({"modalities": {"text": 7, "audio": 5, "visual": 4}}, "20,412 parameters"),
         ({"modalities": {}}, "at least one modality"),
         ({"architecture": {"width": 16, "heads": 2, "fusion": "gatd"}}, "did you mean 'gated'"),
         ({"architecture": {"widht": 16}}, "damaged"),
         ({"labels": 3}, "damaged"),
-        ({"temperatures": {"fused": 0}}, "not a temperature"),
-        ({"temperatures": {"smell": 2}}, "'smell' is no head"),
+        ({"temperatures": {"fused": 0}}, "temperatures: 'fused' is 0"),
+        ({"temperatures": {"smell": 2}}, "temperatures: .*'smell'"),
         ({"temperatures": {"fused": "hot"}}, "damaged"),
-        ({"normalisation": {"text": {"mean": [0], "deviation": [1]}}}, "do not fit the modality's width"),
+        ({"normalisation": {"text": {"mean": [0], "deviation": [1]}}}, "normalisation: .*'text'"),
         ({"normalisation": {"text": 3}}, "damaged"),
     ],
 )
@@ -167,7 +167,7 @@ def test_parameters_that_are_not_finite_are_refused(folder: Path) -> None:
     with torch.no_grad():
         model.classifier.weight[0, 0] = float("nan")
     model.save_pretrained(folder)
-    with pytest.raises(InputError, match="infinite numbers or NaN"):
+    with pytest.raises(InputError, match=r"classifier\.weight"):
         SDT.from_pretrained(folder)
 
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sdt.models.objective import Objective, self_distillation
 from sdt.models.sdt import branches
 from sdt.models.sdt.model import SDT
-from sdt.models.sdt.threads import Task, in_threads, schedule, threads_pay
-from sdt.training.optimizer import Descent, make_optimizer
+from sdt.models.sdt.threads import Task, run_in_threads, schedule, should_use_threads
+from sdt.training.optimizer import GradientStep, make_optimizer
 from sdt.training.settings import Training
 from tests.models.build import random_batch, small_model
 
@@ -28,7 +28,7 @@ def two_cores() -> Iterator[None]:
 
 def gradients(model: SDT, *, threads: bool, monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> tuple[Tensor, ...]:
     """The logits and every gradient of a training step."""
-    monkeypatch.setattr(branches, "DIVIDED", 0 if threads else 2**62)
+    monkeypatch.setattr(branches, "PARALLEL_SIZE", 0 if threads else 2**62)
     torch.manual_seed(seed)
     model.train().zero_grad()
     batch = random_batch([5, 7, 1], missing=0.2)
@@ -64,10 +64,10 @@ def test_the_optimizer_works_in_the_threads_too(monkeypatch: pytest.MonkeyPatch)
     """Two runs of three steps end at the same bits, and every parameter was changed."""
     ends = []
     for _ in range(2):
-        monkeypatch.setattr(branches, "DIVIDED", 0)
+        monkeypatch.setattr(branches, "PARALLEL_SIZE", 0)
         model = small_model(dropout=0.5).train()
         before = [p.detach().clone() for p in model.parameters()]
-        descent = Descent(make_optimizer(model, Training()), clip=None)
+        descent = GradientStep(make_optimizer(model, Training()), clip=None)
         torch.manual_seed(1)
         norms = []
         for number in range(3):
@@ -93,7 +93,7 @@ def test_inputs_may_be_shared_and_the_rest_is_computed_here() -> None:
 
         return Task(run, (x,))
 
-    results = in_threads([part(number) for number in range(5)])
+    results = run_in_threads([part(number) for number in range(5)])
     assert [names[number].startswith("sdt") for number in range(5)] == [True] * 4 + [False]
     sum(result.sum() for result in results).backward()  # type: ignore[union-attr]
     torch.testing.assert_close(x.grad, sum(m.weight.detach().sum(0) for m in maps).expand(4, 3))  # type: ignore[union-attr]
@@ -113,7 +113,7 @@ def test_parts_read_what_others_found(last: int) -> None:
         return (a * b).tanh()
 
     parts = [Task(maps[0], (x,)), Task(maps[1], (y,)), Task(maps[2], (x,)), Task(add, (0, 1)), Task(maps[3], (2,))]
-    results = in_threads([*parts, Task(add, (3, 4)), Task(add, (5, 0)), Task(torch.sin, (1,))])
+    results = run_in_threads([*parts, Task(add, (3, 4)), Task(add, (5, 0)), Task(torch.sin, (1,))])
 
     def whole() -> list[Tensor]:
         a, b, c = maps[0](x), maps[1](y), maps[2](x)
@@ -137,7 +137,7 @@ def test_parts_read_what_others_found(last: int) -> None:
 def test_a_part_that_nothing_depends_on_has_no_gradient() -> None:
     maps = [nn.Linear(3, 3) for _ in range(4)]
     x = torch.randn(2, 3, requires_grad=True)
-    results = in_threads([Task(one, (x,)) for one in maps])
+    results = run_in_threads([Task(one, (x,)) for one in maps])
     (results[0].sum() + results[3].sum()).backward()
     assert [one.weight.grad is not None for one in maps] == [True, False, False, True]
 
@@ -169,14 +169,14 @@ def test_an_error_in_a_thread_is_an_error_here() -> None:
     one = torch.ones(1, requires_grad=True)
     for second in (Task(fails, (one,)), Task(torch.sin, (one,)), Task(torch.sin, (0,))):
         with pytest.raises(ValueError, match="no"):
-            in_threads([Task(fails, (one,)), second, Task(torch.sin, (one,))])
+            run_in_threads([Task(fails, (one,)), second, Task(torch.sin, (one,))])
         assert torch.get_num_threads() == 2
 
 
 def test_no_threads_where_processes_train_together(monkeypatch: pytest.MonkeyPatch, two_cores: None) -> None:
-    assert threads_pay(9)
+    assert should_use_threads(9)
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    assert not threads_pay(9)
+    assert not should_use_threads(9)
 
 
 def test_threads_pay_where_there_is_a_core_for_each_of_several_parts() -> None:
@@ -184,6 +184,6 @@ def test_threads_pay_where_there_is_a_core_for_each_of_several_parts() -> None:
     try:
         for cores, parts, pay in ((1, 9, False), (2, 9, True), (9, 9, True), (16, 9, False), (2, 1, False)):
             torch.set_num_threads(cores)
-            assert threads_pay(parts) is pay
+            assert should_use_threads(parts) is pay
     finally:
         torch.set_num_threads(before)

@@ -11,7 +11,7 @@ import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.formats import read_transcript
-from sdt.models.hub import box, find_model
+from sdt.models.hub import bundled_models, find_model
 from sdt.prediction import Pipeline
 from tests.encoders.clips import write_clip
 from tests.encoders.voices import RATE, syllables
@@ -24,7 +24,7 @@ LIMIT = 12 * 2**20
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    return box()[NAME]
+    return bundled_models()[NAME]
 
 
 def test_it_fits_and_says_where_it_comes_from(folder: Path) -> None:

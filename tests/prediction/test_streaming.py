@@ -122,10 +122,10 @@ def test_in_a_window_the_thousandth_utterance_costs_what_the_tenth_costs() -> No
 
     def counted(q: torch.Tensor, k: torch.Tensor, *rest: Any) -> torch.Tensor:
         read.append(len(k))
-        return causal.read(q, k, *rest)
+        return causal.attend_blocks(q, k, *rest)
 
     kept = []
-    with mock.patch.object(kv_cache, "read", counted):
+    with mock.patch.object(kv_cache, "attend_blocks", counted):
         for i, said in enumerate(talk.utterances):
             stream.add(said, "c", features=given_rows(rows, i))
             memory = stream._memories["c"]
@@ -140,11 +140,11 @@ def test_the_past_is_kept_in_buffers_that_grow_seldom() -> None:
         before = rows.buffer
         rows = rows.append(torch.full((1, 2), float(i)))
         moved += before is not rows.buffer
-    assert torch.equal(rows.held[:, 0], torch.arange(1000.0))
+    assert torch.equal(rows.rows[:, 0], torch.arange(1000.0))
     assert moved < 10
     short = rows.last(3).append(torch.zeros(1, 2))  # a buffer that is far too large is given up
     assert len(short.buffer) < 100
-    assert short.held[:, 0].tolist() == [997, 998, 999, 0]
+    assert short.rows[:, 0].tolist() == [997, 998, 999, 0]
 
 
 @pytest.mark.parametrize("name", [*MODELS])

@@ -15,7 +15,7 @@ from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
 from sdt.formats import read_transcript
 from sdt.models.config import FUSED
-from sdt.models.inference import calibrated
+from sdt.models.inference import calibrate
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from tests.encoders.clips import noise, write_clip
@@ -194,7 +194,7 @@ def test_features_that_the_client_has(service: Running, home: Path) -> None:
         x[name][~present] = 0
     with torch.inference_mode():
         output = model(pack([said], {n: (x[n], there[n]) for n in x}, LABELS, model.config.speakers))
-        expected = calibrated(output.logits[FUSED], model.config, FUSED)
+        expected = calibrate(output.logits[FUSED], model.config, FUSED)
     for row, prediction in enumerate(answer.json["predictions"]):
         assert list(prediction["probabilities"].values()) == pytest.approx(expected[row].tolist(), abs=2e-6)
     assert answer.json["predictions"][1]["weights"]["audio"] is None

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sdt.errors import InputError
-from sdt.training.checkpoint import State, copy_parameters, last_epoch, load_checkpoint, save_checkpoint
+from sdt.training.checkpoint import TrainingState, copy_parameters, last_epoch, load_checkpoint, save_checkpoint
 
 
 def made(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -25,7 +25,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 def test_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     model, optimizer = made(0)
-    state = State()
+    state = TrainingState()
     for number in (1, 2, 3):
         step(model, optimizer)
         state.history.append({"epoch": number})
@@ -51,20 +51,20 @@ def test_training_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
 def test_only_plain_files(tmp_path: Path) -> None:
     model, optimizer = made(0)
     step(model, optimizer)
-    save_checkpoint(tmp_path / "c", State([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
+    save_checkpoint(tmp_path / "c", TrainingState([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
     assert {path.suffix for path in (tmp_path / "c").rglob("*") if path.is_file()} == {".safetensors", ".json"}
 
 
 def test_none(tmp_path: Path) -> None:
     model, optimizer = made(0)
-    assert load_checkpoint(tmp_path / "none", model, optimizer) == State()
+    assert load_checkpoint(tmp_path / "none", model, optimizer) == TrainingState()
     assert last_epoch(tmp_path / "none") == 0
 
 
 def test_what_a_kill_left_goes(tmp_path: Path) -> None:
     model, optimizer = made(0)
     step(model, optimizer)
-    save_checkpoint(tmp_path, State([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
+    save_checkpoint(tmp_path, TrainingState([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
     (tmp_path / "best-0002.safetensors").write_bytes(b"of an epoch that never ended")
     (tmp_path / ".epoch-0002.x.partial").mkdir()
     load_checkpoint(tmp_path, model, optimizer)
@@ -76,7 +76,7 @@ def test_what_a_kill_left_goes(tmp_path: Path) -> None:
 def test_damage_is_said(tmp_path: Path, name: str, damage: str) -> None:
     model, optimizer = made(0)
     step(model, optimizer)
-    save_checkpoint(tmp_path, State([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
+    save_checkpoint(tmp_path, TrainingState([{}], 1, 0.5, copy_parameters(model)), model, optimizer)
     file = tmp_path / "epoch-0001" / name
     if damage == "cut":
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

@@ -78,7 +78,7 @@ class Linear(Model):
         x = torch.cat([batch.features[n] * batch.present[n][:, None] for n in self.config.modalities], dim=1)
         return Output({"fused": self.classifier(x)})
 
-    def loss(self, output, label, objective, class_weights=None, whole=None):
+    def loss(self, output, label, objective, class_weights=None, all_labels=None):
         logits = output.logits["fused"]
         valid = (label >= 0).float()
         target = nn.functional.one_hot(label.clamp(min=0), logits.shape[1])

@@ -21,7 +21,7 @@ from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import find_text_model
 from sdt.encoders.text_pieces import split_into_pieces
 from sdt.errors import InputError
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.evaluation.outputs import run_model
 from sdt.models.config import Architecture
 from sdt.models.inference import to_predictions
@@ -30,7 +30,7 @@ from sdt.prediction import Pipeline
 from sdt.training.display import Display
 from sdt.training.finetune import _Run, finetune
 from sdt.training.finetune_model import Classifier, Texts
-from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
+from sdt.training.finetune_settings import FineTuning, epoch_batches, rate_factor
 from sdt.training.run import train
 from sdt.training.settings import Recipe, Training
 from tests.encoders.tiny_bert import WORDS, make_spoken, write_bert
@@ -72,7 +72,7 @@ class Stop(Display):
         super().__init__()
         self.left = after
 
-    def batch_done(self, utterances: int, loss: float) -> None:  # noqa: ARG002
+    def finish_batch(self, utterances: int, loss: float) -> None:  # noqa: ARG002
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         assert {path.name for path in output.iterdir()} <= {"settings.json", "checkpoint"}
         with pytest.raises(InputError, match="fine-tuning is not finished" if after == 15 else "has no weights"):
             text_encoder(str(output))
-    with pytest.raises(InputError, match="unfinished fine-tuning; resume it with --resume"):
+    with pytest.raises(InputError, match="unfinished fine-tuning run; resume it with --resume"):
         finetune(corpus, output, settings)
     with pytest.raises(InputError, match="other settings: the run has batch 4, not 5"):
         finetune(corpus, output, replace(settings, batch=5), resume=True)
@@ -187,7 +187,7 @@ def test_a_trained_model_carries_the_adapter_of_its_features(adapter: Path, bert
     model = SDT.from_pretrained(run.path)
     assert model.config.encoders == {"text": f"{bert}+text-adapter@{digits}"}
     assert str(elsewhere) not in (run.model / "README.md").read_text()
-    assert check_fit(model.config, corpus) == []  # the corpus' own name of the same weights
+    assert check_compatibility(model.config, corpus) == []  # the corpus' own name of the same weights
     said = Pipeline.from_pretrained(run.model)(builder.conversations[:2])
     outputs = run_model(model, corpus, builder.conversations[:2])
     expected = to_predictions(outputs, model.config, outputs.utterance_keys)
@@ -269,7 +269,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
         with pytest.raises(InputError, match="and no adapter"):
             finetune(corpus, output, replace(settings, encoder=name))
     no_dev = write_corpus(make_spoken({"train": 2, "test": 2}), tmp_path / "no-dev")
-    with pytest.raises(InputError, match="needs a split 'dev'"):
+    with pytest.raises(InputError, match="needs the split 'dev'"):
         finetune(no_dev, output, settings)
     assert not output.exists()
     with pytest.raises(InputError, match="a finished fine-tuning"):
@@ -319,9 +319,9 @@ def test_batches_hold_every_text_once_and_similar_lengths() -> None:
 
 
 def test_the_rate_rises_and_falls() -> None:
-    shares = [share_of_rate(step, 20, 0.2) for step in range(20)]
+    shares = [rate_factor(step, 20, 0.2) for step in range(20)]
     assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
     assert shares[4] == 1.0
     np.testing.assert_allclose(np.diff(shares[4:]), -1 / 16)
     assert shares[-1] > 0
-    assert share_of_rate(0, 20, 0.0) == 1.0
+    assert rate_factor(0, 20, 0.0) == 1.0

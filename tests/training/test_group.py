@@ -50,14 +50,14 @@ def test_unfinished_runs_are_left_out_and_named(home: Path, tmp_path: Path) -> N
     (tmp_path / "full" / "seed-1" / "scores.json").unlink()
     group = Group.find(str(tmp_path / "full"))
     assert group.seeds == (2, 10)
-    assert "unfinished runs are left out" in group.system("test").caveats[0]
+    assert "unfinished runs are excluded" in group.system("test").caveats[0]
     with pytest.raises(InputError, match=r"seed-1: no finished run"):
         Group.of("all", [tmp_path / "full" / "seed-1", tmp_path / "full" / "seed-2"])
 
 
 def test_what_is_no_group(home: Path, corpus: Corpus, tmp_path: Path) -> None:
     for name in ("nowhere", "none-*", ""):
-        with pytest.raises(InputError, match="expected a run folder, a folder of runs that differ in their seed"):
+        with pytest.raises(InputError, match="expected a run folder, a folder of runs that differ only in their seed"):
             Group.find(str(tmp_path / name))
     with pytest.raises(InputError, match=r"holds groups of runs; name them one by one: .*full"):
         Group.find(str(home))
@@ -71,7 +71,7 @@ def test_what_is_no_group(home: Path, corpus: Corpus, tmp_path: Path) -> None:
     published = make_run(tmp_path / "published", corpus, 3, protocol="published")
     with pytest.raises(InputError, match="its protocol is published"):
         Group.of("mixed", [tmp_path / "one", published])
-    assert Group.find(str(published)).system("test").caveats == ("epoch chosen on test (protocol 'published')",)
+    assert Group.find(str(published)).system("test").caveats == ("epoch selected on test (protocol 'published')",)
     with pytest.raises(InputError, match="no predictions of the split 'train'; there are: dev, test"):
         Group.find(str(other)).system("train")
     with pytest.raises(InputError, match="no scores of the split 'train'; there are: dev, test"):
@@ -87,7 +87,7 @@ def test_names_of_systems(home: Path, tmp_path: Path) -> None:
     copytree(full / "seed-1", tmp_path / "seed-1")
     said = find_systems([f"{full}/seed-1", str(tmp_path / "seed-1")], "test")
     assert [system.name for system in said] == [f"{full}/seed-1", str(tmp_path / "seed-1")]
-    with pytest.raises(InputError, match="x: is named twice"):
+    with pytest.raises(InputError, match="x: duplicate system"):
         find_systems([f"x={full}", f"x={full}/seed-1"], "test")
 
 
@@ -99,7 +99,7 @@ def test_files_of_other_programs(home: Path, corpus: Corpus, tmp_path: Path) -> 
     run, mine = find_systems([str(home / "full"), str(tmp_path / "mine-*.csv")], "test")
     assert (mine.name, mine.seeds, mine.labels) == ("mine-*.csv", (1, 2), run.labels)
     assert (mine.predicted == mine.true).all()
-    with pytest.raises(InputError, match="holds no annotation; add a column 'label'"):
+    with pytest.raises(InputError, match="has no labels; add a column 'label'"):
         find_systems([str(tmp_path / "mine-1.csv")], "test")
     (mine,) = find_systems([str(tmp_path / "mine-1.csv")], "test", corpus)
     assert (mine.seeds, mine.labels) == ((None,), corpus.labels)

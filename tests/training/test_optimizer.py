@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdt.training.optimizer import Descent, make_optimizer
+from sdt.training.optimizer import GradientStep, make_optimizer
 from sdt.training.settings import Training
 
 RATES = (1e-2, 3e-3, 1e-3)
@@ -31,7 +31,7 @@ def test_it_is_the_optimizers_own_step(optimizer: Any) -> None:
     model = network()
     plain = copy.deepcopy(model)
     made, expected = (make_optimizer(m, training) for m in (model, plain))
-    descent = Descent(made, clip=None)
+    descent = GradientStep(made, clip=None)
     assert descent.within_backward
     for step, rate in enumerate(RATES):
         norm = descent.step(loss_of(model, step), rate)
@@ -51,7 +51,7 @@ def test_it_is_the_optimizers_own_step(optimizer: Any) -> None:
 def test_the_moments_of_either_way_can_be_gone_on_with_by_the_other() -> None:
     model = network()
     made = make_optimizer(model, Training())
-    Descent(made, clip=None).step(loss_of(model, 0), 1e-2)
+    GradientStep(made, clip=None).step(loss_of(model, 0), 1e-2)
     again = make_optimizer(network(), Training())
     again.load_state_dict(made.state_dict())
     assert all(float(state["step"]) == 1 for state in again.state.values())
@@ -59,9 +59,9 @@ def test_the_moments_of_either_way_can_be_gone_on_with_by_the_other() -> None:
 
 def test_a_mean_over_processes_is_known_after_the_backward_pass_only() -> None:
     model, alone = network(), network()
-    averaged = Descent(make_optimizer(model, Training()), clip=None, averaged=True)
+    averaged = GradientStep(make_optimizer(model, Training()), clip=None, averaged=True)
     assert not averaged.within_backward
-    free = Descent(make_optimizer(alone, Training()), clip=None)
+    free = GradientStep(make_optimizer(alone, Training()), clip=None)
     torch.testing.assert_close(averaged.step(loss_of(model, 0), 1e-2), free.step(loss_of(alone, 0), 1e-2))
     for found, wanted in zip(model.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(found, wanted)
@@ -69,8 +69,8 @@ def test_a_mean_over_processes_is_known_after_the_backward_pass_only() -> None:
 
 def test_clipping_shortens_the_gradient_and_returns_its_length() -> None:
     model, clipped = network(), network()
-    free = Descent(make_optimizer(model, Training()), clip=None)
-    short = Descent(make_optimizer(clipped, Training(clip=0.01)), clip=0.01)
+    free = GradientStep(make_optimizer(model, Training()), clip=None)
+    short = GradientStep(make_optimizer(clipped, Training(clip=0.01)), clip=0.01)
     assert not short.within_backward
     norm = free.step(loss_of(model, 0), 1e-2)
     torch.testing.assert_close(short.step(loss_of(clipped, 0), 1e-2), norm)
@@ -88,5 +88,5 @@ def test_weight_decay_is_in_the_gradient_or_beside_it(optimizer: Any) -> None:
 def test_a_parameter_without_a_gradient_stays() -> None:
     model = network()
     model.register_parameter("unused", nn.Parameter(torch.ones(3)))
-    Descent(make_optimizer(model, Training(weight_decay=0.1)), clip=None).step(loss_of(model, 0), 1e-2)
+    GradientStep(make_optimizer(model, Training(weight_decay=0.1)), clip=None).step(loss_of(model, 0), 1e-2)
     assert torch.equal(model.get_parameter("unused"), torch.ones(3))

@@ -6,8 +6,8 @@ import pytest
 
 from sdt.__main__ import main
 from sdt.errors import InputError, ReportedElsewhereError
-from sdt.training import together
-from sdt.training.processes import ALONE, LostProcessError, launched
+from sdt.training import distributed
+from sdt.training.processes import SINGLE_PROCESS, LostProcessError, process_count
 
 
 @pytest.fixture(params=[0, 1])
@@ -45,9 +45,9 @@ def test_what_all_of_them_would_say_the_first_says(
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
 def test_a_time_that_is_none(rank: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(together.TIMEOUT, text)
+    monkeypatch.setenv(distributed.TIMEOUT, text)
     expected = (InputError, "is not a number of seconds") if rank == 0 else (SystemExit, "2")
-    with pytest.raises(expected[0], match=expected[1]), together.joined():
+    with pytest.raises(expected[0], match=expected[1]), distributed.join_processes():
         pass
 
 
@@ -59,13 +59,13 @@ def test_a_time_that_is_none(rank: int, text: str, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_what_gloo_throws_in_a_step_is_the_loss_of_a_process(text: str) -> None:
-    processes = together.Together.__new__(together.Together)  # without connections
+    processes = distributed.DistributedProcesses.__new__(distributed.DistributedProcesses)  # without connections
     expected = r"cannot be reached \((Connection closed|Application)"
-    with pytest.raises(LostProcessError, match=expected) as caught, processes.watching():
+    with pytest.raises(LostProcessError, match=expected) as caught, processes.detecting_lost():
         raise RuntimeError(text)
-    assert caught.value.telling
+    assert caught.value.reports_error
     assert "typically" not in str(caught.value)
-    with pytest.raises(RuntimeError, match="shapes") as error, processes.watching():
+    with pytest.raises(RuntimeError, match="shapes") as error, processes.detecting_lost():
         raise RuntimeError("shapes do not fit")
     assert not isinstance(error.value, LostProcessError)
 
@@ -84,7 +84,7 @@ def test_what_another_process_tells_is_not_told_here(
 def test_without_torchrun_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "8")  # of something else
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    assert launched() == ALONE.size == 1
-    assert ALONE.first
+    assert process_count() == SINGLE_PROCESS.size == 1
+    assert SINGLE_PROCESS.first
     with pytest.raises(InputError, match="no"):
-        ALONE.refuse(InputError("no"))
+        SINGLE_PROCESS.raise_once(InputError("no"))

@@ -48,7 +48,7 @@ def test_published_trains_on_train_and_dev_and_chooses_by_test(corpus: Corpus) -
 
 @pytest.mark.parametrize("only_labels", [False, True])
 def test_a_split_that_is_needed(tmp_path: Path, only_labels: bool) -> None:
-    with pytest.raises(InputError, match="import the corpus again with a dev split"):
+    with pytest.raises(InputError, match="import the corpus again with --dev"):
         divided(without("dev", tmp_path / "a", only_labels=only_labels))
     with pytest.raises(InputError, match=r"use --training\.protocol validation"):
         divided(without("test", tmp_path / "b", only_labels=only_labels), protocol="published")

@@ -259,6 +259,6 @@ def test_a_recipe_that_names_code_of_ones_own_is_read_without_running_it(tmp_pat
     assert unflat(flat(recipe)) == recipe
     assert changed(recipe, {"mine.width": 4}).own["mine"]["width"] == 4
     assert not marker.exists()
-    with pytest.raises(InputError, match="has no model 'Mine'"):
+    with pytest.raises(InputError, match="does not define 'Mine'"):
         resolved(recipe)
     assert marker.exists()

@@ -28,7 +28,7 @@ from sdt.training.run import train
 from sdt.training.settings import Recipe
 from tests.training.conftest import make_builder
 
-PUBLISHED = "epoch chosen on test (protocol 'published')"
+PUBLISHED = "epoch selected on test (protocol 'published')"
 
 
 def quiet() -> Display:
@@ -216,7 +216,7 @@ def test_a_folder_that_is_taken(finished: Path, recipe: Recipe, tmp_path: Path) 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="not a run folder and not empty"):
+        with pytest.raises(InputError, match="is not empty and not a run folder"):
             train(recipe, tmp_path / "mine", overwrite=overwrite, display=quiet())
     assert (tmp_path / "mine" / "thesis.txt").exists()
     with pytest.raises(InputError, match="is a file"):
@@ -233,7 +233,7 @@ def test_overwrite(recipe: Recipe, tmp_path: Path) -> None:
 
 def test_resume_with_other_settings_names_them(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
     other = with_training(recipe, learning_rate=1.0)
-    with pytest.raises(InputError, match=r"training\.learning_rate 0\.003, asked for is 1\.0"):
+    with pytest.raises(InputError, match=r"training\.learning_rate is 0\.003 in the run, but 1\.0 now"):
         train(other, finished, resume=True, display=quiet())
     write_corpus(make_builder(seed=9), tmp_path / "other")
     with pytest.raises(InputError, match="cannot resume with another corpus"):
@@ -327,7 +327,7 @@ def test_a_loss_that_is_not_finite(recipe: Recipe, tmp_path: Path) -> None:
     table = builder.features["words"]
     table.features[5], table.present[5] = 1e38, True
     write_corpus(builder, tmp_path / "corpus")
-    with pytest.raises(InputError, match=r"epoch 1, batch \d: .*conversations train.* keeps the state after epoch 0"):
+    with pytest.raises(InputError, match=r"epoch 1, batch \d: .*conversations train.* has a checkpoint after epoch 0"):
         train(dataclasses.replace(recipe, corpus=str(tmp_path / "corpus")), tmp_path / "run", display=quiet())
 
 
@@ -343,7 +343,7 @@ def test_every_setting_of_the_training_can_be_used(recipe: Recipe, tmp_path: Pat
 
 def test_what_does_not_fit_the_corpus_leaves_nothing(recipe: Recipe, tmp_path: Path) -> None:
     for wrong, message in (
-        (dataclasses.replace(recipe, corpus=None), "give --corpus"),
+        (dataclasses.replace(recipe, corpus=None), "name one with --corpus"),
         (dataclasses.replace(recipe, corpus=str(tmp_path / "none")), "not a corpus folder"),
         (dataclasses.replace(recipe, modalities=("voic",)), "did you mean 'voice'"),
         (with_training(recipe, class_weights=[1.0]), "1 numbers for 3 labels"),

@@ -20,7 +20,7 @@ from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from sdt.training.trackers import TRACKERS, MLflow, TensorBoard, Tracker, WeightsAndBiases, numbers
+from sdt.training.trackers import TRACKERS, MLflow, TensorBoard, Tracker, WeightsAndBiases, flatten_metrics
 from tests.training.test_run import metrics, quiet
 
 
@@ -41,7 +41,7 @@ def interrupted(recipe: Recipe, folder: Path, tracker: Tracker, monkeypatch: pyt
 class Stopping(Display):
     """Interrupts a run after its first epoch."""
 
-    def epoch_done(self, *_: Any) -> None:
+    def finish_epoch(self, *_: Any) -> None:
         raise KeyboardInterrupt
 
 
@@ -51,7 +51,7 @@ def expected_curve(folder: Path) -> list[tuple[int, float]]:
 
 def test_numbers() -> None:
     line = {"epoch": 3, "best": True, "caveat": "no", "losses": {"task": 1, "hard": 0.5}, "gradient_norm": 2.0}
-    assert dict(numbers(line)) == {"losses/task": 1.0, "losses/hard": 0.5, "gradient_norm": 2.0}
+    assert dict(flatten_metrics(line)) == {"losses/task": 1.0, "losses/hard": 0.5, "gradient_norm": 2.0}
 
 
 def test_tensorboard_has_every_epoch_once(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,8 @@ def test_none_and_given() -> None:
         ([1.0], "1 numbers for 2 labels: calm, cross"),
         ({"calm": 1.0, "cros": 1.0}, "no label 'cros'; did you mean 'cross'?"),
         ({"calm": 1.0}, "no number for the label 'cross'"),
-        ([1.0, -1.0], "-1.0 for 'cross' is not a weight"),
-        ([float("nan"), 1.0], "nan for 'calm' is not a weight"),
+        ([1.0, -1.0], "-1.0 for 'cross' is not a number of 0 or more"),
+        ([float("nan"), 1.0], "nan for 'calm' is not a number of 0 or more"),
     ],
 )
 def test_what_does_not_fit(setting: ClassWeights, expected: str) -> None:

@@ -18,11 +18,11 @@ from rich.console import Console
 
 from sdt.__main__ import main
 from sdt.training.display import Display
+from sdt.training.distributed import join_processes
 from sdt.training.loop import Trainer
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from sdt.training.together import joined
 from tests.training.conftest import make_recipe
 
 STOPPED = "stopped"
@@ -72,7 +72,7 @@ def at_step(number: int, act: Callable[[], object]) -> None:
 
 
 def runs(corpus: Path, folder: Path) -> None:
-    with joined() as processes:
+    with join_processes() as processes:
         for name, recipe in recipes(corpus).items():
             if name != STOPPED:
                 train(recipe, folder / name, display=quiet(), processes=processes)

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import sdt
 from sdt.errors import InputError, near_miss
-from sdt.training.processes import launched, output_once
+from sdt.training.processes import output_once, process_count
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.cli.corpus_import", "create a corpus folder from feature files, annotations or tables"),
@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
         options, unknown = _parsed(arguments)
         if unknown:
             _refuse(unknown, options.parser)
-        if launched() > 1 and not getattr(options, "by_several", False):
+        if process_count() > 1 and not getattr(options, "by_several", False):
             raise InputError(f"'{options.parser.prog}' runs as one process; start it without torchrun")
     options.command_line = shlex.join(["sdt", *arguments])
     return options.run(options) or 0

@@ -57,13 +57,13 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.analysis.subgroups.report import analyse
     from sdt.corpus.store import Corpus
     from sdt.files import check_folder
-    from sdt.training.systems import find_named_systems
+    from sdt.training.systems import resolve_systems
 
     import_code(options)
     if options.output:
         check_folder(options.output, FILES.__contains__, "an analysis", overwrite=options.overwrite)
     given = Corpus.open(options.corpus) if options.corpus else None
-    found = find_named_systems(options.systems, options.split, given)
+    found = resolve_systems(options.systems, options.split, given)
     corpora = [_corpus(of, given) for of in found]
     analyses = analyse([of.system for of in found], corpora, resampling_of(options))
     if options.context:
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _corpus(found: NamedSystem, given: Corpus | None) -> Corpus:
     if found.group is not None:
-        return found.group.checked(given) if given else found.group.corpus()
+        return found.group.check_corpus(given) if given else found.group.corpus()
     if given is None:
         raise InputError(f"{found.system.name}: a file of predictions names no corpus; name it with --corpus FOLDER")
     return given
@@ -89,7 +89,7 @@ def _with_context(
     analyses: Sequence[Analysis], found: Sequence[NamedSystem], corpora: Sequence[Corpus], options: argparse.Namespace
 ) -> list[Analysis]:
     """Run the models with each length of context."""
-    from sdt.analysis.subgroups.context import limited, name
+    from sdt.analysis.subgroups.context import limit_context, name
     from sdt.analysis.subgroups.report import with_context
     from sdt.cli.progress import bar
     from sdt.device import choose_device
@@ -105,7 +105,9 @@ def _with_context(
     with bar("utterances", len(found[0].system.utterance_keys) * runs * len(names)) as progress:
         for analysis, of, corpus in zip(analyses, found, corpora, strict=True):
             assert of.group is not None
-            systems = limited(analysis.system, of.group, corpus, options.context, device=device, progress=progress)
+            systems = limit_context(
+                analysis.system, of.group, corpus, options.context, device=device, progress=progress
+            )
             made.append(with_context(analysis, dict(zip(names, systems, strict=True)), resampling_of(options)))
     return made
 

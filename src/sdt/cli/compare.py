@@ -65,15 +65,15 @@ def run(options: argparse.Namespace) -> int | None:
     if options.measure not in metrics():
         raise InputError(f"--measure {options.measure}: unknown metric{near_miss(options.measure, metrics())}")
     if options.figure:  # report errors before the work
-        from sdt.evaluation.figure import check_picture
+        from sdt.evaluation.figure import check_figure_path
 
-        check_picture(options.figure)
+        check_figure_path(options.figure)
     corpus = Corpus.open(options.corpus) if options.corpus else None
     systems = find_systems(options.systems, options.split, corpus)
     if len(systems) < 2:
         raise InputError("name two systems or more; for the scores of one see 'sdt summarise'")
     reference, others = _reference(systems, options.reference)
-    comparisons = compare(reference, others, how=resampling_of(options), other_features=options.other_features)
+    comparisons = compare(reference, others, resampling=resampling_of(options), other_features=options.other_features)
     _write(comparisons, options)  # before printing, since the reader of a pipe may stop
     _print(comparisons, options.measure)
     _say_written(options)

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.device import choose_device
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
     from sdt.models.base import Model
-    from sdt.models.hub import box, model_folder
+    from sdt.models.hub import bundled_models, model_folder
     from sdt.training.group import corpus_of_run
 
     if (options.model is None) == (options.named is None):
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int | None:
     import_code(options)
     if options.output:  # report errors before the work
         check_output(options.output, overwrite=options.overwrite)
-    folder = box().get(str(options.model)) or model_folder(options.model)
+    folder = bundled_models().get(str(options.model)) or model_folder(options.model)
     check_finished(options.model)
     corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
     device = choose_device(options.device)

@@ -100,12 +100,12 @@ def carry_out(plan: Plan, corpus: Corpus, folder: Path, options: argparse.Namesp
     """Train the remaining runs of an experiment, print its tables and failures; returns the exit code."""
     from rich.console import Console
 
-    from sdt.experiments.run import begin, check, locked
+    from sdt.experiments.run import begin, check, lock_folder
     from sdt.experiments.run import run as make
 
     console = Console()
     check(plan, corpus)
-    with connected_cluster(options, plan.threads) as cluster, locked(folder):
+    with connected_cluster(options, plan.threads) as cluster, lock_folder(folder):
         plan = begin(plan, folder, corpus, options.command_line)
         jobs = options.jobs or 1
         _announce(plan, folder, f"on the cluster {options.cluster}" if options.cluster else f"{jobs} at once", console)
@@ -167,19 +167,19 @@ def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Experi
         rows = ExperimentRows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
     else:
         rows = TABLES[options.what[0]](recipe, recipe.modalities or tuple(corpus.modalities))
-    for reason in rows.left_out:
+    for reason in rows.omitted:
         print(f"left out: {reason}")
     return rows.only(options.rows.split(",")) if options.rows else rows
 
 
 def _announce(plan: Plan, folder: Path, how: str, console: Console) -> None:
-    from sdt.experiments.plan import spoken_seeds
+    from sdt.experiments.plan import format_seeds
 
     def many(count: int, what: str) -> str:
         return f"{count} {what}" + ("" if count == 1 else "s")
 
     console.print(
-        f"{folder}: {many(len(plan.rows), 'row')}, seeds {spoken_seeds(plan.seeds)}, "
+        f"{folder}: {many(len(plan.rows), 'row')}, seeds {format_seeds(plan.seeds)}, "
         f"{many(len(plan.rows) * len(plan.seeds), 'run')}; {how}, {many(plan.threads, 'thread')} each "
         "(fixed in experiment.json, so that results do not depend on --jobs)",
         markup=False,

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int | None:
         return None
 
     from sdt.analysis.explanation.explain import explain
-    from sdt.analysis.explanation.occlusion import readings
+    from sdt.analysis.explanation.occlusion import count_forward_passes
     from sdt.analysis.explanation.pictures import check_output, write_explanation
     from sdt.cli.paths import model_path
     from sdt.cli.progress import bar
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int | None:
     folder, device = model_path(options.model), choose_device(options.device)
     model = Model.from_pretrained(folder)
     subject = _subject(model.config, folder, options)
-    with bar("readings", readings(subject.batch)) as progress:
+    with bar("forward passes", count_forward_passes(subject.batch)) as progress:
         explanation = explain(
             model, subject.batch, subject.conversation, device=device, notes=subject.notes, progress=progress
         )

@@ -40,7 +40,7 @@ def _list() -> None:
     table = Table("name", "model", "source", box=box.SIMPLE_HEAD)
     for name in [*MODELS, *plugins(ENTRY_POINTS)]:
         model = find(name)
-        table.add_row(name, Text(model.called()), Text(model.source or "none"))
+        table.add_row(name, Text(model.display_name()), Text(model.source or "none"))
     Console(highlight=False, markup=False).print(table)
 
 

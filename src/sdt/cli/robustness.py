@@ -81,15 +81,15 @@ def _subjects(options: argparse.Namespace) -> list[TestedGroup]:
     from sdt.analysis.robustness.measure import TestedGroup
     from sdt.corpus.store import Corpus
     from sdt.evaluation.significance import align
-    from sdt.training.systems import find_named_systems
+    from sdt.training.systems import resolve_systems
 
     given = Corpus.open(options.corpus) if options.corpus else None
-    found = find_named_systems(options.systems, options.split, given)
+    found = resolve_systems(options.systems, options.split, given)
     subjects = []
     for of, system in zip(found, align([of.system for of in found], other_features=True), strict=True):
         if of.group is None:
             raise InputError(f"{system.name}: a file of predictions has no model to run again; name runs")
-        corpus = of.group.checked(given) if given else of.group.corpus()
+        corpus = of.group.check_corpus(given) if given else of.group.corpus()
         subjects.append(TestedGroup(of.group, system, corpus, options.split))
     return subjects
 
@@ -115,7 +115,7 @@ def _measure(
     from sdt.cli.progress import bars
     from sdt.device import choose_device
 
-    device, how, groups = choose_device(options.device), resampling_of(options), []
+    device, resampling, groups = choose_device(options.device), resampling_of(options), []
     for of in trials:
         system = of.subject.system
         bar = {d.name: f"{system.name}, {d.name}" for d in of.disturbances}
@@ -124,7 +124,7 @@ def _measure(
                 measure(of.subject, d, points, options.seed, device, partial(advance, bar[d.name]))
                 for d in of.disturbances
             ]
-        scored = {curve.name: score_curve(curve, how) for curve in curves}
+        scored = {curve.name: score_curve(curve, resampling) for curve in curves}
         caveats = [f"{system.name}: {caveat}" for caveat in system.caveats]
         groups.append(Robustness(system.name, system.runs, scored, [*of.notes, *caveats]))
     return groups

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int | None:
 
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
-    from sdt.experiments.run import locked
+    from sdt.experiments.run import lock_folder
     from sdt.experiments.search import FILE, Search
     from sdt.experiments.search_folder import begin_search
     from sdt.training.environment import environment
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int | None:
     corpus.verify()  # once, rather than in every trial
     model_for(recipe, corpus)
     surroundings = environment(corpus, choose_device(recipe.training.device), shlex.split(options.command_line))
-    with locked(folder, FILE):
+    with lock_folder(folder, FILE):
         more = {"command": options.command_line, "environment": surroundings}
         begin_search(folder, recipe, options.space, seeds, more)
         try:

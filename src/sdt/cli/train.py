@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sdt.cli.exit_codes import exit_code
 from sdt.errors import InputError
 from sdt.training.options import add_options, overrides
-from sdt.training.processes import ALONE, LostProcessError, Processes, launched
+from sdt.training.processes import SINGLE_PROCESS, LostProcessError, Processes, process_count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,15 +59,15 @@ def add_tracker_option(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Train and print the scores."""
-    if launched() == 1:
-        return _run(options, ALONE)
-    from sdt.training.together import joined
+    if process_count() == 1:
+        return _run(options, SINGLE_PROCESS)
+    from sdt.training.distributed import join_processes
 
     try:
-        with joined() as processes:
+        with join_processes() as processes:
             return _run(options, processes)
     except LostProcessError as error:
-        if error.telling:
+        if error.reports_error:
             print(f"sdt: {error}", file=sys.stderr)
         return LOST
 
@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
             overwrite=options.overwrite,
             display=Display(console),
             command=command,
-            trackers=processes.by_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
+            trackers=processes.run_on_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
             processes=processes,
         )
     except KeyboardInterrupt as interrupt:
@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
         return exit_code(interrupt)
     except LostProcessError as error:
         stopped = _stopped(RunFolder(folder), recipe.training.epochs, command, processes)
-        raise LostProcessError(f"{error}; {stopped}", telling=error.telling) from None
+        raise LostProcessError(f"{error}; {stopped}", reports_error=error.reports_error) from None
     except torch.cuda.OutOfMemoryError:
         raise InputError(
             "out of GPU memory: lower training.batch_conversations or model.width, or use --device cpu"
@@ -127,7 +127,7 @@ def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:
 
     if processes.size == 1:
         return load_recipe(options.recipe, overrides(options))
-    values = processes.by_first(lambda: flat(load_recipe(options.recipe, overrides(options))))
+    values = processes.run_on_first(lambda: flat(load_recipe(options.recipe, overrides(options))))
     return unflat(processes.broadcast(lambda: values))
 
 
@@ -141,8 +141,8 @@ def _print_scores(run_folder: RunFolder, console: Console) -> None:
     for split, heads in splits.items():
         console.print(classifiers_table(heads, f"{split}: epoch {values['epoch']}" + (f", {note}" if note else "")))
     if "test_chosen" in values:
-        price = TestSelection.from_dict(values["test_chosen"]).price(splits["test"])
-        console.print(price, markup=False, highlight=False, soft_wrap=True)
+        gain = TestSelection.from_dict(values["test_chosen"]).describe_gain(splits["test"])
+        console.print(gain, markup=False, highlight=False, soft_wrap=True)
     for remark in values.get("remarks", ()):
         console.print(f"note: {remark['text']}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"run folder: {run_folder.path}", markup=False, highlight=False, soft_wrap=True)

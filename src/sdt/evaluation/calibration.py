@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from sdt.evaluation.outputs import SplitOutputs
 
 BINS = 15
-HOTTEST = 10.0
-"""Temperatures are sought from 1/HOTTEST to HOTTEST: where every utterance of a small dev split is right, the best
-temperature would be 0, and every probability 1."""
+MAX_TEMPERATURE = 10.0
+"""Temperatures are limited to [1 / MAX_TEMPERATURE, MAX_TEMPERATURE]: if every prediction on a small dev split is
+correct, the optimal temperature would be 0, and every probability 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,35 +32,35 @@ class Reliability:
     """Confidence and accuracy in bins of the highest probability: (0, 1/15], (1/15, 2/15] and so on."""
 
     count: npt.NDArray[np.int64]
-    """[bins] utterances."""
+    """[bins] number of utterances."""
     confidence: npt.NDArray[np.float64]
-    """[bins]; the mean of the highest probability, NaN if there is no utterance."""
+    """[bins] mean of the highest probability; NaN for an empty bin."""
     accuracy: npt.NDArray[np.float64]
-    """[bins]; the share that is right, NaN likewise."""
+    """[bins] share of correct predictions; NaN for an empty bin."""
 
 
 def fit_temperatures(outputs: SplitOutputs) -> dict[str, float]:
-    """The temperature of every head that fits its labelled utterances best.
+    """Fit the temperature of every classifier on the labelled utterances.
 
     Args:
-        outputs: Of a model whose temperatures are all 1, on utterances that it was not trained on.
+        outputs: Outputs of a model whose temperatures are all 1, on utterances that it was not trained on.
 
     Returns:
         Head to temperature; empty if no utterance is labelled.
     """
     if (outputs.label < 0).all():
         return {}
-    return {head: fit_temperature(p, outputs.label) for head, p in outputs.probabilities.items()}
+    return {classifier: fit_temperature(p, outputs.label) for classifier, p in outputs.probabilities.items()}
 
 
 def fit_temperature(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> float:
-    """The temperature T that minimises the mean negative log-likelihood of softmax(logits / T).
+    """Fit the temperature T that minimises the mean negative log-likelihood of softmax(logits / T).
 
-    The likelihood is convex in 1/T, so that a one-dimensional search finds the one minimum, always the same.
+    The negative log-likelihood is convex in 1/T, so a one-dimensional search finds the unique minimum.
 
     Args:
-        probabilities: [N, C], by T = 1; their logarithms are the logits up to a constant that softmax ignores.
-        label: [N] class numbers; negative if there is none, at least one is not.
+        probabilities: [N, C] with T = 1; their logarithms equal the logits up to a constant, which softmax ignores.
+        label: [N] class numbers; negative for unlabelled utterances. At least one must be labelled.
     """
     labelled = label >= 0
     logits = _logarithm(probabilities[labelled])
@@ -70,33 +70,32 @@ def fit_temperature(probabilities: npt.NDArray[np.float32], label: npt.NDArray[n
         inverse = np.exp(-log_temperature)
         return float((logsumexp(inverse * logits, axis=1) - inverse * of_label).mean())
 
-    limit = np.log(HOTTEST)
+    limit = np.log(MAX_TEMPERATURE)
     found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6})
-    # Six digits: what is beyond them depends on the machine's exp and log.
+    # Rounded to six digits: further digits depend on the machine's exp and log.
     return float(f"{np.exp(found.x):.6g}")
 
 
 def cross_entropy(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> float:
-    """The mean negative log-likelihood of the labels, in nats.
+    """Compute the mean negative log-likelihood of the labels, in nats.
 
     Args:
         probabilities: [N, C].
-        label: [N] class numbers; negative if there is none, at least one is not.
+        label: [N] class numbers; negative for unlabelled utterances. At least one must be labelled.
     """
     labelled = label >= 0
     return float(-_logarithm(probabilities[labelled, label[labelled]]).mean())
 
 
 def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> float:
-    """The expected calibration error: how far confidence is from accuracy.
+    """Compute the expected calibration error.
 
-    The utterances are divided by their highest probability into 15 bins of equal width, (0, 1/15], (1/15, 2/15] and so
-    on. The error is the mean of |accuracy - mean confidence| over the bins, weighted by their utterances: 0 if of
-    the utterances predicted with 70 % every 70 in 100 are right.
+    Utterances are assigned by their highest probability to 15 bins of equal width, (0, 1/15], (1/15, 2/15] and so on.
+    The error is the mean of |accuracy - mean confidence| over the bins, weighted by their number of utterances.
 
     Args:
         probabilities: [N, C].
-        label: [N] class numbers; negative if there is none, at least one is not.
+        label: [N] class numbers; negative for unlabelled utterances. At least one must be labelled.
 
     Returns:
         A fraction from 0 to 1.
@@ -108,36 +107,38 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
 
 
 def calibration_errors(outputs: SplitOutputs, temperature: float) -> tuple[float, float]:
-    """The expected calibration error of the fused prediction without its temperature, and with it.
+    """Compute the expected calibration error of the fused classifier without and with its temperature.
 
     Args:
-        outputs: With at least one labelled utterance.
-        temperature: That of the fused prediction.
+        outputs: Outputs with at least one labelled utterance.
+        temperature: Temperature of the fused classifier.
     """
     after = outputs.probabilities[FUSED]
-    return calibration_error(reheated(after, temperature), outputs.label), calibration_error(after, outputs.label)
+    return calibration_error(remove_temperature(after, temperature), outputs.label), calibration_error(
+        after, outputs.label
+    )
 
 
 def reliability(probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> Reliability:
-    """What the expected calibration error sums up, bin by bin; arguments as in `calibration_error`."""
+    """Compute confidence and accuracy per bin; arguments as in `calibration_error`."""
     bin_, confidence, right = _binned(probabilities, label)
     count = np.bincount(bin_, minlength=BINS)
     size = np.where(count > 0, count, np.nan)
-    sums = (np.bincount(bin_, weights=of, minlength=BINS) for of in (confidence, right))
-    return Reliability(count, *(of / size for of in sums))
+    sums = (np.bincount(bin_, weights=values, minlength=BINS) for values in (confidence, right))
+    return Reliability(count, *(total / size for total in sums))
 
 
-def reheated(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
-    """Probabilities by a temperature as those by T = 1, [N, C]: softmax(T log p)."""
+def remove_temperature(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Convert probabilities [N, C] with temperature T to those with temperature 1: softmax(T log p)."""
     logits = temperature * _logarithm(probabilities)
-    found: npt.NDArray[np.float32] = np.exp(logits - logsumexp(logits, axis=1, keepdims=True)).astype(np.float32)
-    return found
+    result: npt.NDArray[np.float32] = np.exp(logits - logsumexp(logits, axis=1, keepdims=True)).astype(np.float32)
+    return result
 
 
 def _binned(
     probabilities: npt.NDArray[np.float32], label: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Of every labelled utterance its bin, its confidence, and whether its prediction is right, [labelled] each."""
+    """Bin, confidence and correctness of every labelled utterance, [labelled] each."""
     labelled = label >= 0
     p = probabilities[labelled].astype(np.float64)  # [labelled, C]
     confidence, right = p.max(axis=1), p.argmax(axis=1) == label[labelled]
@@ -145,7 +146,7 @@ def _binned(
 
 
 def _logarithm(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    # A probability that is rounded to 0 is at most the smallest number there is.
+    # A probability rounded to 0 is replaced by the smallest positive float32.
     logarithm: npt.NDArray[np.float64] = np.log(
         np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal).astype(np.float64)
     )

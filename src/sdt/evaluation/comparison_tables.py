@@ -11,17 +11,17 @@ from sdt.evaluation.system import System
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import corrected_for, interval_text, p_value
 
-_ABREAST = 3
-"""Systems beside each other, so that a terminal of 80 columns shows them."""
+_MAX_COLUMNS = 3
+"""Maximum number of systems per table, so that it fits into a terminal of 80 columns."""
 
 
 def grids(comparisons: Sequence[Comparison]) -> Iterator[Grid]:
-    """The scores of all systems, their F1 by class, and for each the differences to the reference."""
+    """Yield tables of the scores of all systems, their F1 by class, and the differences to the reference."""
     first = comparisons[0]
     sides = [(first.reference, first.estimates[0]), *((c.other, c.estimates[1]) for c in comparisons)]
     yield _scores(sides, first.level)
-    for begin in range(0, len(sides), _ABREAST):
-        yield _classes(sides[begin : begin + _ABREAST])
+    for begin in range(0, len(sides), _MAX_COLUMNS):
+        yield _classes(sides[begin : begin + _MAX_COLUMNS])
     for comparison in comparisons:
         yield _differences(comparison)
 
@@ -39,7 +39,7 @@ def values(comparisons: Sequence[Comparison], settings: Mapping[str, Any]) -> di
 
 
 def score(system: System, of: Estimate, name: str = MAIN) -> str:
-    """A score as tables show it, with its standard deviation over several runs; `–` for a class that does not occur."""
+    """Format a score for tables, with its standard deviation over several runs; `–` for a class that does not occur."""
     if of.note == NO_UTTERANCE:
         return "–"
     text = measure(name).text
@@ -77,9 +77,9 @@ def _classes(sides: Sequence[tuple[System, Mapping[str, Estimate]]]) -> Grid:
 def _differences(comparison: Comparison) -> Grid:
     corrected = _corrected(comparison.differences)
     return Grid(
-        f"{comparison.other.name} minus {comparison.reference.name}, in points; p by bootstrap over conversations, and "
-        "by paired t-test and Wilcoxon's test over seeds"
-        + (f"; p are corrected (Holm) for the number of comparisons ({corrected})" if corrected else ""),
+        f"{comparison.other.name} minus {comparison.reference.name}, in points; p-values of the bootstrap over "
+        "conversations, and of the paired t-test and Wilcoxon's test over seeds"
+        + (f"; p-values are Holm-corrected for the number of comparisons ({corrected})" if corrected else ""),
         ("measure or class", "difference", f"{100 * comparison.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
@@ -95,7 +95,7 @@ def _differences(comparison: Comparison) -> Grid:
 
 
 def _corrected(differences: Mapping[str, Difference]) -> str:
-    """For how many comparisons p are corrected: each measure is a family of its own, all classes together are one."""
+    """The numbers of comparisons in the correction: each metric is a family, all classes together are another."""
     families = {name if name in metrics() else "classes": of.family for name, of in differences.items()}
     names: dict[str, list[str]] = {}
     for name, family in families.items():

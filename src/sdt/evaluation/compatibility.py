@@ -1,4 +1,4 @@
-"""Checks whether a model can be evaluated on a corpus."""
+"""Compatibility of a model with a corpus."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from sdt.errors import InputError
 from sdt.models.config import ModelConfig
 
 
-def check_fit(config: ModelConfig, corpus: Corpus) -> list[str]:
-    """Whether a model can be run on a corpus. A corpus may have more modalities than the model, but no fewer.
+def check_compatibility(config: ModelConfig, corpus: Corpus) -> list[str]:
+    """Check that a model can be run on a corpus. The corpus may have additional modalities.
 
     Returns:
-        Notes for the user, one line each: features that another encoder made than the model's.
+        Notes for the user, one line each, about features from another encoder than the model's.
 
     Raises:
-        InputError: The corpus lacks a modality of the model, has it in another width, or has labels that the model
-            does not know.
+        InputError: The corpus lacks a modality of the model, has it in another width, or has other labels.
     """
     notes = []
     for name, width in config.modalities.items():
@@ -38,25 +37,25 @@ def check_fit(config: ModelConfig, corpus: Corpus) -> list[str]:
         if _weights(own) != _weights(modality.encoder):
             alike = _stand_in(own) == _stand_in(modality.encoder)
             notes.append(
-                f"modality {name!r}: the corpus' features come from the encoder {modality.encoder!r}, those that the "
-                f"model needs from {own!r}; "
-                + ("they come close to each other" if alike else "the scores mean little unless they are the same")
+                f"modality {name!r}: the features of the corpus are from encoder {modality.encoder!r}, but the model "
+                f"was trained on {own!r}; "
+                + ("these encoders are similar" if alike else "the scores are unreliable unless both are the same")
             )
     unknown = [label for label in corpus.labels if label not in config.labels]
     if unknown:
         raise InputError(
-            f"{corpus.folder}: the corpus has labels that the model does not know: {', '.join(unknown)} "
-            f"(the model's are: {', '.join(config.labels)})"
+            f"{corpus.folder}: labels unknown to the model: {', '.join(unknown)} (labels of the model: "
+            f"{', '.join(config.labels)})"
         )
     return notes
 
 
 def _weights(encoder: str) -> str:
-    """An encoder's name without the place of its weights, where it says by digits which ones they are."""
+    """An encoder's name without the path of its weights if it includes their hash."""
     return re.sub(r"^.*(?=@[0-9a-f]{8}\b)", "", encoder)
 
 
 def _stand_in(encoder: str) -> str:
-    """An encoder's name, that of tables of others replaced by this program's encoder for them."""
+    """An encoder's name; the name of a published feature file is replaced by that of the corresponding encoder."""
     name, bar, steps = encoder.partition("|")
     return STAND_INS.get(name, name) + bar + steps

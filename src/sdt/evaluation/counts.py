@@ -1,4 +1,4 @@
-"""Counts of correct and predicted utterances per conversation, summed to scores.
+"""Counts of correct, predicted and annotated utterances per conversation, from which scores are computed.
 
 Shapes: K conversations, N utterances, R runs (seeds), C classes.
 """
@@ -18,11 +18,11 @@ class Counts:
     """The diagonals and margins of R confusion matrices in each of K conversations."""
 
     right: npt.NDArray[np.float64]
-    """[K, R, C] utterances of a class that were predicted as it."""
+    """[K, R, C] number of correctly predicted utterances of a class."""
     predicted_as: npt.NDArray[np.float64]
-    """[K, R, C] utterances that were predicted as a class."""
+    """[K, R, C] number of utterances predicted as a class."""
     support: npt.NDArray[np.float64]
-    """[K, C] utterances of a class."""
+    """[K, C] number of utterances annotated as a class."""
 
     @classmethod
     def of(
@@ -32,10 +32,10 @@ class Counts:
         conversation: npt.NDArray[np.int64],
         shape: tuple[int, int],
     ) -> Counts:
-        """Count.
+        """Count utterances.
 
         Args:
-            true: [N] annotated class numbers, none negative.
+            true: [N] annotated class numbers; not negative.
             predicted: [R, N] predicted class numbers.
             conversation: [N] conversation numbers.
             shape: (K, C).
@@ -59,19 +59,19 @@ class Counts:
         return len(self.support)
 
     def totals(self) -> npt.NDArray[np.float64]:
-        """The measures of every run on all conversations, [R, measures]."""
+        """Compute the measures of every run on all conversations, [R, measures]."""
         return measure_values(
             ClassCounts(self.right.sum(axis=0), self.predicted_as.sum(axis=0), self.support.sum(axis=0))
         )
 
     def weighted(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The measures of every run where each conversation counts several times, or not at all.
+        """Compute the measures of every run on resamples of the conversations.
 
         Args:
-            weights: [B, K] how often each conversation counts, B times.
+            weights: [B, K]; number of times each conversation occurs in each of B resamples.
 
         Returns:
-            [B, R, measures]; NaN if no utterance counts.
+            [B, R, measures]; NaN for a resample without utterances.
         """
         K, R, C = self.right.shape
         right = (weights @ self.right.reshape(K, R * C)).reshape(-1, R, C)

@@ -1,4 +1,4 @@
-"""Evaluates a model on a split of a corpus and writes scores, predictions and figures."""
+"""Evaluation of a model on a split of a corpus: scores, predictions and figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdt.corpus.selection import has_labels
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, calibration_errors
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.evaluation.figure import write_confusion
 from sdt.evaluation.metrics import metrics
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
@@ -37,22 +37,22 @@ class Evaluation:
     """The scores of one model on one split."""
 
     name: str
-    """What the user calls the model: its folder."""
+    """The model as named by the user: its folder."""
     config: ModelConfig
     corpus: Corpus
     split: str
     conversations: Sequence[Conversation]
     outputs: SplitOutputs
     scores: dict[str, Scores]
-    """Head (`fused`, then the modalities that have one) to its scores."""
+    """Classifier (`fused`, then modalities) to its scores."""
     notes: list[str]
-    """What a reader of the scores should know, one line each."""
+    """Notes on the interpretation of the scores, one line each."""
     remarks: Sequence[Remark] = ()
-    """What is odd about the scores."""
+    """Remarks on unusual scores."""
 
     @property
     def title(self) -> str:
-        """What was scored, and the caveat of protocol `published` on a line of its own."""
+        """Title of tables and figures; the caveat of the protocol `published` is a separate line."""
         unlabelled = len(self.outputs.label) - self.scores[FUSED].utterances
         lines = [
             f"{self.corpus.name}, split {self.split}, {self.scores[FUSED].utterances:,} utterances"
@@ -64,9 +64,9 @@ class Evaluation:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Modality to its weight in the fusion, the mean over the utterances that have any modality.
+        """Modality to its mean fusion weight over the utterances that have any modality.
 
-        Empty where the model has no weights, or no utterance has a modality.
+        Empty if the model has no fusion weights or no utterance has a modality.
         """
         weights, present = self.outputs.weights, self.outputs.present  # [N, M]
         if weights is None or not present.any():
@@ -76,11 +76,11 @@ class Evaluation:
 
     @property
     def calibration_error(self) -> float:
-        """The expected calibration error of the fused prediction; see `sdt.evaluation.calibration`."""
+        """The expected calibration error of the fused classifier; see `sdt.evaluation.calibration`."""
         return calibration_error(self.outputs.probabilities[FUSED], self.outputs.label)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; `caveat` is there only where there is one."""
+        """Return JSON values; `caveat` only if there is one."""
         warning = caveat(self.config.provenance)
         return {
             "model": self.name,
@@ -90,7 +90,7 @@ class Evaluation:
             **({"caveat": warning} if warning else {}),
             "notes": self.notes,
             "remarks": [remark.to_dict() for remark in self.remarks],
-            "scores": {head: scores.to_dict() for head, scores in self.scores.items()},
+            "scores": {classifier: scores.to_dict() for classifier, scores in self.scores.items()},
             "expected_calibration_error": self.calibration_error,
             "temperature": self.config.temperature,
             **({"weights": self.weights} if self.weights else {}),
@@ -113,27 +113,27 @@ def evaluate(
 
     Args:
         model: The model.
-        corpus: The corpus; see `compatibility.check_fit` for which ones fit.
+        corpus: A corpus compatible with the model; see `compatibility.check_compatibility`.
         split: `train`, `dev` or `test`.
-        name: What to call the model in titles.
-        modalities: Those that the model may look at; None for all.
-        batch_size: Conversations that are computed together.
-        windows: How longer conversations are cut; None for not at all.
-        device: Where to compute; None for where the model is.
+        name: Name of the model in titles.
+        modalities: Modalities that the model receives; None for all.
+        batch_size: Number of conversations per batch.
+        windows: How to split long conversations; None to run every conversation as a whole.
+        device: Device; None for the model's present device.
         progress: See `run_model`.
 
     Raises:
-        InputError: The corpus does not fit the model, or has no such split, or no labels there.
+        InputError: The corpus is not compatible with the model, lacks the split, or has no labels there.
     """
     conversations = corpus.split(split)
     if not has_labels(conversations):
-        raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterances; scores need the annotation")
-    notes = check_fit(model.config, corpus) + _familiarity(model.config, corpus, split)
+        raise InputError(f"{corpus.folder}: split {split!r} has no labelled utterance; scores need labels")
+    notes = check_compatibility(model.config, corpus) + _training_notes(model.config, corpus, split)
     if modalities is not None:
-        notes.append(f"the model was shown {', '.join(modalities)} alone; the other modalities counted as missing")
+        notes.append(f"the model received only {', '.join(modalities)}; the other modalities were treated as missing")
     if windows is not None and (cut := sum(len(conversation) > windows.size for conversation in conversations)):
         notes.append(
-            f"{cut:,} of {len(conversations):,} conversations were read in windows of {windows.size} utterances "
+            f"{cut:,} of {len(conversations):,} conversations were split into windows of {windows.size} utterances "
             f"with an overlap of {windows.overlap}"
         )
     outputs = run_model(
@@ -153,36 +153,36 @@ def evaluate(
     return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes, remarks)
 
 
-def _familiarity(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:
-    """Whether the model has seen this split, or was made for another corpus."""
+def _training_notes(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:
+    """Notes on whether the model was trained on this split or on another corpus."""
     trained_on = config.provenance.get("corpus_sha256")
     if trained_on is None:
-        return ["the model does not say which corpus it was trained on; it may have seen these conversations"]
+        return ["the training corpus of the model is unknown; it may have been trained on these conversations"]
     if trained_on != corpus.fingerprint:
-        return [f"this is not the corpus that the model was trained on ({config.provenance.get('corpus', 'unknown')})"]
+        return [f"the model was trained on another corpus ({config.provenance.get('corpus', 'unknown')})"]
     published = config.provenance.get("protocol") == "published"
     if split == "train" or (split == "dev" and published):
-        return [f"the model was trained on this split ({split}): the scores say nothing about new conversations"]
+        return [f"the model was trained on this split ({split}); the scores do not apply to new conversations"]
     if split == "dev":
-        return ["the model's epoch was chosen on this split (dev): the scores are a little too good"]
+        return ["the epoch of the model was selected on this split (dev); the scores are optimistically biased"]
     return []
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that `write_evaluation` could not write, or that holds anything but an earlier evaluation.
+    """Check that `write_evaluation` can write a folder.
 
     Raises:
-        InputError: Says which of these.
+        InputError: The folder cannot be written or contains other files than those of an earlier evaluation.
     """
 
-    def mine(name: str) -> bool:
+    def is_own(name: str) -> bool:
         return name in (SCORES, PREDICTIONS) or name.startswith("confusion")
 
-    check_folder(folder, mine, "an evaluation", overwrite=overwrite)
+    check_folder(folder, is_own, "an evaluation", overwrite=overwrite)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
-    """Write `scores.json`, `predictions.jsonl`, `confusion.png` (fused) and one `confusion-MODALITY.png` each.
+    """Write `scores.json`, `predictions.jsonl`, `confusion.png` (fused) and one `confusion-MODALITY.png` per modality.
 
     Raises:
         InputError: See `check_output`.
@@ -193,8 +193,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, overwrite: bool = 
         write_text(aside / SCORES, json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False) + "\n")
         predictions = evaluation.outputs.predictions(evaluation.config)
         write_predictions(aside / PREDICTIONS, predictions, evaluation.conversations)
-        for head, scores in evaluation.scores.items():
-            picture = "confusion.png" if head == FUSED else f"confusion-{head}.png"
+        for classifier, scores in evaluation.scores.items():
+            picture = "confusion.png" if classifier == FUSED else f"confusion-{classifier}.png"
             shown = (f"{metric.title} {metric.text(scores.metrics[name])}" for name, metric in metrics().items())
-            heading = f"{head}: {', '.join(shown)}"
+            heading = f"{classifier}: {', '.join(shown)}"
             write_confusion(aside / picture, scores.confusion, labels, f"{heading}\n{evaluation.title}")

@@ -1,4 +1,4 @@
-"""Writes figures to files; the figure of a confusion matrix.
+"""Helpers to write figures to files, and the figure of a confusion matrix.
 
 Shapes: C classes.
 """
@@ -19,20 +19,20 @@ from matplotlib.figure import Figure
 from sdt.errors import InputError
 from sdt.files import atomic_file
 
-# Without the date, the same scores give the same bytes.
+# Without a date, files of the same figure are byte-identical.
 _METADATA: dict[str, dict[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _CELL = 0.86
-"""Inches; room for `100.0` and a count of seven digits."""
+"""Size of a cell in inches, for `100.0` and a count of seven digits."""
 _LARGEST = 24.0
-"""Inches; with more classes than fit into it, the cells and what stands in them get smaller."""
+"""Maximum size of a matrix in inches; with many classes, cells and their text are smaller."""
 INK, FAINT = "#1b2a41", "#6b7785"
-"""Of text."""
+"""Text colours."""
 COLOURS = ("#2a6f97", "#d1495b", "#e09f3e", "#4f9d69", "#7b5ea7", "#6b7785")
-"""Of systems that are shown together, in their order; after the last one they begin again."""
+"""Colours of systems in a figure, in order and repeating."""
 
 
 def fitted(name: str, letters: int, lines: int = 1) -> str:
-    """A name in lines of so many letters; the middle of a longer one is left out, since names often differ at the end.
+    """Wrap a name into lines of a maximum length; the middle of a longer name is elided, as names often differ last.
 
     Example:
         >>> fitted("a label with a long name, number 7", 20)
@@ -49,53 +49,53 @@ def fitted(name: str, letters: int, lines: int = 1) -> str:
 
 
 def inches(names: Iterable[str], size: float = 9.5) -> float:
-    """How wide the longest line of some names is in letters of so many points, about."""
+    """Approximate width in inches of the longest line of names at a font size in points."""
     return max((len(line) for name in names for line in name.split("\n")), default=0) * size * 0.0085
 
 
 def rows_of(names: Iterable[str]) -> int:
-    """The lines of the name that has the most."""
+    """The maximum number of lines of the names."""
     return max((name.count("\n") + 1 for name in names), default=1)
 
 
-def abreast(names: Sequence[str], width: float) -> int:
-    """How many names of a legend fit beside each other into so many inches."""
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """The number of legend columns that fit into a width in inches."""
     return max(1, min(len(names), int(width / (inches(names) + 0.55))))
 
 
 def write_confusion(path: Path, confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> None:
-    """Draw a confusion matrix to a file, whole or not at all.
+    """Draw a confusion matrix to a file, atomically.
 
     Args:
-        path: The picture; its suffix (.png, .svg, .pdf) chooses the format.
-        confusion: [C, C] counts; a row is an annotated class, a column a predicted one.
+        path: The figure file; its suffix (.png, .svg, .pdf) sets the format.
+        confusion: [C, C] counts; rows are annotated classes, columns predicted ones.
         labels: The C class names.
-        title: Stands above; may have several lines, of which the first is the heading.
+        title: Title; the first of several lines is the heading.
 
     Raises:
-        InputError: The suffix is not one of these.
+        InputError: The suffix is not supported.
     """
-    check_picture(path)
+    check_figure_path(path)
     save_figure(path, confusion_figure(confusion, labels, title))
 
 
-def check_picture(path: Path) -> None:
-    """Refuse a file name that no picture can have.
+def check_figure_path(path: Path) -> None:
+    """Check the suffix of a figure file.
 
     Raises:
-        InputError: Its suffix is not one of .png, .svg and .pdf.
+        InputError: The suffix is not .png, .svg or .pdf.
     """
     if path.suffix.lower().removeprefix(".") not in _METADATA:
-        raise InputError(f"{path}: a picture's name ends in .png, .svg or .pdf")
+        raise InputError(f"{path}: unsupported figure format {path.suffix!r}; use .png, .svg or .pdf")
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure, whole or not at all, in the format that the suffix says; the same figure gives the same bytes.
+    """Write a figure atomically in the format of the suffix; files of the same figure are byte-identical.
 
     Raises:
-        InputError: See `check_picture`.
+        InputError: See `check_figure_path`.
     """
-    check_picture(path)
+    check_figure_path(path)
     kind = path.suffix.lower().removeprefix(".")
     with atomic_file(path) as aside, mpl.rc_context({"svg.hashsalt": "sdt"}):
         figure.savefig(aside, format=kind, dpi=160, bbox_inches="tight", pad_inches=0.2, metadata=_METADATA[kind])
@@ -104,8 +104,8 @@ def save_figure(path: Path, figure: Figure) -> None:
 def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix; arguments as in `write_confusion`.
 
-    A cell is coloured by its share of the row, so that the diagonal shows every class' recall however rare the class
-    is; it holds that share in percent and, below, the count.
+    Cells are coloured by their share of the row, so the diagonal shows the recall of every class; they contain the
+    share in percent and the count.
     """
     C = len(labels)
     support = confusion.sum(axis=1)  # [C]
@@ -137,7 +137,7 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
     bar.set_label("share of the annotated class", color=FAINT)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=9, labelcolor=FAINT)
-    # The heading may be wider than a small matrix; it must not push the colour bar away, so it comes after the layout.
+    # Added after the layout: a heading wider than a small matrix must not move the colour bar.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     _head(axes, title, columns=max(50, int(cell * C * 12)))
@@ -145,8 +145,8 @@ def confusion_figure(confusion: npt.NDArray[np.int64], labels: Sequence[str], ti
 
 
 def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale: float) -> None:
-    """Write a cell's share in percent and its count; only a faint 0 if there is nothing."""
-    # The layout need not measure what lies inside the matrix anyway: with many classes that takes long.
+    """Write a cell's share in percent and its count; a faint 0 if the count is 0."""
+    # Excluded from the layout, which would take long with many classes.
     style: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
     if count == 0:
         axes.text(column, row, "0", fontsize=8 * scale, color="#a8b2bd", **style)
@@ -158,7 +158,7 @@ def _cell(axes: Axes, row: int, column: int, share: float, count: int, *, scale:
 
 
 def _below(labels: Sequence[str], cell: float) -> tuple[bool, list[str]]:
-    """The class names below a matrix, and whether they lie there; those that do not fit into a cell are to slant."""
+    """Whether the class names below a matrix are horizontal (they fit into the cells) or slanted, and the names."""
     lying = [textwrap.fill(label, 11, break_long_words=False) for label in labels]
     if cell == _CELL and rows_of(lying) <= 3 and inches(lying, 10) < 1.1 * cell:
         return True, lying
@@ -166,7 +166,7 @@ def _below(labels: Sequence[str], cell: float) -> tuple[bool, list[str]]:
 
 
 def _head(axes: Axes, title: str, *, columns: int) -> None:
-    """Write the heading and the lines below it, flush with the left side of the matrix."""
+    """Write the heading and the lines below it, left-aligned with the matrix."""
     heading, *rest = title.split("\n")
     below = "\n".join(textwrap.fill(line, columns) for line in rest)
     style: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Figure of confusion matrices side by side: the reference, another system, and their difference.
+"""Figure of the confusion matrices of a reference and another system, and of their difference.
 
 Shapes: C classes, R runs.
 """
@@ -18,35 +18,35 @@ from sdt.evaluation.figure import FAINT, INK, fitted, inches, save_figure
 from sdt.evaluation.system import System
 
 _CELL = 0.56
-"""Inches; room for `-100.0`."""
+"""Size of a cell in inches, for `-100.0`."""
 _LARGEST = 9.0
-"""Inches of one matrix; with more classes than fit into it, the cells and what stands in them get smaller."""
+"""Maximum size of a matrix in inches; with many classes, cells and their text are smaller."""
 _NARROWEST = 2.2
-"""Inches of a column, so that there is room for names above a small matrix."""
+"""Minimum width of a column in inches, for the names above a small matrix."""
 _REACH = 0.25
-"""The difference of two shares that has the full colour, at least."""
+"""Minimum range of the colour scale of differences."""
 
 
 def write_confusions(path: Path, reference: System, others: Sequence[System], title: str) -> None:
-    """Draw the confusion matrices of systems beside the reference's, one row of the picture for each.
+    """Draw the confusion matrices of systems next to that of the reference, one row per system.
 
     Args:
-        path: The picture; its suffix (.png, .svg, .pdf) chooses the format.
-        reference: Stands on the left.
-        others: On the same test set, with the same labels in the same order.
-        title: Stands above.
+        path: The figure file; its suffix (.png, .svg, .pdf) sets the format.
+        reference: The system on the left.
+        others: Systems on the same test set, with the same labels in the same order.
+        title: Title of the figure.
 
     Raises:
-        InputError: The suffix is not one of these.
+        InputError: The suffix is not supported.
     """
     save_figure(path, confusions_figure(reference, others, title))
 
 
 def confusions_figure(reference: System, others: Sequence[System], title: str) -> Figure:
-    """Draw; arguments as in `write_confusions`.
+    """Draw the figure; arguments as in `write_confusions`.
 
-    A cell holds the percentage of its row's class that is predicted as its column's, the mean over the runs; on the
-    right it holds how many points more that are with the other system than with the reference.
+    Cells contain the percentage of the row's class that is predicted as the column's class, averaged over the runs; on
+    the right, the difference of the other system from the reference in points.
     """
     C = len(reference.labels)
     cell = min(_CELL, _LARGEST / C)
@@ -82,7 +82,7 @@ def confusions_figure(reference: System, others: Sequence[System], title: str) -
 
 
 def shares(system: System) -> npt.NDArray[np.float64]:
-    """[C, C]; which share of an annotated class (row) is predicted as a class (column), the mean over the runs."""
+    """Share of each annotated class (row) that is predicted as each class (column), averaged over the runs, [C, C]."""
     C = len(system.labels)
     cells = system.true * C + system.predicted  # [R, N]
     confusion = np.bincount(cells.ravel(), minlength=C * C).reshape(C, C)

@@ -1,4 +1,4 @@
-"""Scores that the same models lose when their input changes.
+"""Scores of models on perturbed input, and the loss compared with the original input.
 
 Shapes: R runs, B draws, C classes.
 """
@@ -17,13 +17,13 @@ from sdt.evaluation.system import System
 
 
 @dataclass(frozen=True)
-class Changed:
-    """The scores of a system whose input was changed."""
+class PerturbedScores:
+    """The scores of a system on perturbed input."""
 
     measures: Mapping[str, Estimate]
-    """By measure, see `metrics.measure_names`."""
+    """Measure to its estimate; see `metrics.measure_names`."""
     loss: Estimate
-    """How much weighted F1 is lost, a fraction; every run is compared with itself, on the same draws."""
+    """Loss of weighted F1, a fraction; every run is compared with itself on the same resamples."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -31,25 +31,27 @@ class Changed:
         return {**measures, "loss_of_weighted_f1": self.loss.to_dict()}
 
 
-def score_changed(unchanged: System, systems: Sequence[System], how: Resampling) -> list[Changed]:
-    """Score the same models on changed input.
+def score_perturbed(unchanged: System, systems: Sequence[System], resampling: Resampling) -> list[PerturbedScores]:
+    """Score models on perturbed input.
 
     Args:
-        unchanged: What they say of the input as it is.
-        systems: What they say of changed input, runs and utterances in the same order.
-        how: How the bootstrap is made.
+        unchanged: Predictions on the original input.
+        systems: Predictions of the same models on perturbed input, with runs and utterances in the same order.
+        resampling: Settings of the bootstrap.
     """
     counts = [system.counts() for system in (unchanged, *systems)]
     totals = [of.totals() for of in counts]  # each [R, measures]
-    drawn = resample(counts, how)  # [1 + systems, B, measures]
+    drawn = resample(counts, resampling)  # [1 + systems, B, measures]
     names, K = measure_names(unchanged.labels), unchanged.conversations
     found, main = [], names.index(MAIN)
     for index in range(1, len(counts)):
         measures = {
-            name: Estimate(Spread.of(totals[index][:, c].tolist()), *interval(drawn[index, :, c], how.level, K))
+            name: Estimate(Spread.of(totals[index][:, c].tolist()), *interval(drawn[index, :, c], resampling.level, K))
             for c, name in enumerate(names)
         }
         by_run = (totals[0] - totals[index])[:, main]
         by_draw = (drawn[0] - drawn[index])[:, main]
-        found.append(Changed(measures, Estimate(Spread.of(by_run.tolist()), *interval(by_draw, how.level, K))))
+        found.append(
+            PerturbedScores(measures, Estimate(Spread.of(by_run.tolist()), *interval(by_draw, resampling.level, K)))
+        )
     return found

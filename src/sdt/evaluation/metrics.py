@@ -1,7 +1,7 @@
-"""The metrics: every score table, JSON file, comparison and report lists the entries of `METRICS`.
+"""Metrics: score tables, JSON files, comparisons and reports list the entries of `METRICS`.
 
-A new metric is one function and one line in `METRICS` (or an entry point in the group `sdt.metrics`). It is computed
-from the counts of each class, so that the bootstrap can compute it for many resamples of the test set at once.
+To add a metric, write one function and add one line to `METRICS` (or an entry point in the group `sdt.metrics`).
+Metrics are computed from the counts of each class, so that the bootstrap can compute them for many resamples at once.
 
 Shapes: C classes; leading dimensions are runs, resamples or none.
 """
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sdt.plugins import Registry
 
 MAIN = "weighted_f1"
-"""The metric that chooses epochs and that conclusions are about: the main metric of the field."""
+"""The main metric of the field; it selects epochs and is the subject of conclusions."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,15 +28,15 @@ class ClassCounts:
     """The diagonal and the margins of confusion matrices."""
 
     correct: Floats
-    """[..., C] utterances of a class that were predicted as it."""
+    """[..., C] number of correctly predicted utterances of a class."""
     predicted: Floats
-    """[..., C] utterances that were predicted as a class."""
+    """[..., C] number of utterances predicted as a class."""
     annotated: Floats
-    """[..., C] utterances of a class (its support)."""
+    """[..., C] number of utterances annotated as a class (support)."""
 
     @cached_property
     def total(self) -> Floats:
-        """[...] utterances; NaN instead of 0, so that a ratio of nothing is NaN."""
+        """[...] number of utterances; NaN instead of 0, so that ratios of empty sets are NaN."""
         total = self.annotated.sum(axis=-1)
         return np.where(total > 0, total, np.nan)
 
@@ -50,20 +50,21 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric."""
+    """A metric."""
 
     title: str
-    """Its name in tables and sentences: `weighted F1`."""
+    """Display name: `weighted F1`."""
     function: Callable[[ClassCounts], Floats]
-    """Returns [...]; NaN if there is no utterance."""
+    """Computes the metric, [...]; NaN if there is no utterance."""
     scale: float = 100.0
-    """Tables show the value times this; 100 for percent."""
+    """Factor of values in tables; 100 for percent."""
     decimals: int = 2
     """Decimal places in tables."""
     higher_is_better: bool = True
+    """Whether higher values are better."""
 
     def text(self, value: float, sign: str = "") -> str:
-        """A value as tables show it; `sign` is `+` to show the sign of positive values, too."""
+        """Format a value for tables; with `sign` `+`, positive values have a sign."""
         return f"{self.scale * value:{sign}.{self.decimals}f}"
 
 
@@ -122,7 +123,7 @@ def measure(name: str) -> Metric:
 
 
 def measure_values(counts: ClassCounts) -> Floats:
-    """All measures, [..., number of metrics + C], in the order of `measure_names`; NaN if there is no utterance."""
+    """Compute all measures, [..., number of metrics + C], in the order of `measure_names`; NaN without utterances."""
     shape = counts.correct.shape[:-1]
     values = np.stack([np.broadcast_to(metric.function(counts), shape) for metric in metrics().values()], axis=-1)
     return np.concatenate([values, counts.f1], axis=-1)

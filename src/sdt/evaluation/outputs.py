@@ -1,4 +1,4 @@
-"""The outputs of a model for the conversations of a split, and the file that holds them.
+"""The outputs of a model for the conversations of a split, and their prediction file.
 
 Shapes: N utterances, M modalities, C classes.
 """
@@ -21,7 +21,7 @@ from sdt.corpus.batches import split_batches
 from sdt.corpus.selection import Selection, UtteranceKey, conversation_lengths, select, utterance_keys
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.files import atomic_file
 from sdt.formats.records import prediction_record
 from sdt.models.config import ModelConfig
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SplitOutputs(BatchPrediction):
-    """The outputs of a model for N utterances, in the order of the conversations that it was given."""
+    """The outputs of a model for N utterances, in the order of the given conversations."""
 
     label: npt.NDArray[np.int64]
-    """[N] annotated class numbers in the model's order; `UNLABELLED` where there is no annotation."""
+    """[N] annotated class numbers in the model's order; `UNLABELLED` for utterances without a label."""
     utterance_keys: Sequence[UtteranceKey]
     """[N] (conversation id, utterance id)."""
 
     def predictions(self, config: ModelConfig) -> Iterator[Prediction]:
-        """One prediction per utterance; an utterance without any modality gets an `inferred` emotion."""
+        """Yield one prediction per utterance; the emotion of an utterance without any modality is `inferred`."""
         return to_predictions(self, config, self.utterance_keys, infer_absent=True)
 
 
@@ -59,25 +59,25 @@ def run_model(
     change: Callable[[Batch], Batch] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> SplitOutputs:
-    """Run a model over conversations of a corpus, in evaluation mode and float32; the mode is restored afterwards.
+    """Run a model on conversations of a corpus, in evaluation mode and float32; restores the mode afterwards.
 
     Args:
-        model: The model; moved to `device`.
-        corpus: Where the conversations' features are.
-        conversations: What to run it on; in the outputs they keep this order.
-        modalities: Those that the model may look at, the others count as missing; None for all of the model's.
-        batch_size: Conversations that are computed together. Results of other sizes differ by rounding only.
-        windows: How longer conversations are cut; None for not at all. See `sdt.models.inference`.
-        device: Where to compute; None for where the model is.
-        change: What is done to each packed batch before the model reads it; it must not depend on which conversations
-            happen to share the batch.
-        progress: Called after each batch with the number of its conversations.
+        model: The model; it is moved to `device`.
+        corpus: The corpus with the features.
+        conversations: The conversations; outputs are in this order.
+        modalities: Modalities that the model receives, the others are treated as missing; None for all.
+        batch_size: Number of conversations per batch. Other sizes change results by rounding errors only.
+        windows: How to split long conversations; None to run every conversation as a whole; see `sdt.models.inference`.
+        device: Device; None for the model's present device.
+        change: Function applied to each packed batch before the model; its result for a conversation must not depend on
+            the other conversations of the batch.
+        progress: Called after each batch with its number of conversations.
 
     Raises:
-        InputError: See `check_fit`; or the model has no such modality; or a probability is not a finite number.
+        InputError: See `check_compatibility`; or the model does not have a modality, or a probability is not finite.
     """
     config = model.config
-    check_fit(config, corpus)
+    check_compatibility(config, corpus)
     for name in modalities or ():
         if name not in config.modalities:
             raise InputError(f"the model has no modality {name!r}{near_miss(name, config.modalities)}")
@@ -86,12 +86,14 @@ def run_model(
     first_row = np.concatenate([[0], np.cumsum(lengths)])
     size = int(first_row[-1])
     shape = (size, len(config.modalities))
-    probabilities = {head: np.empty((size, len(config.labels)), dtype=np.float32) for head in model.classifier_names}
+    probabilities = {
+        classifier: np.empty((size, len(config.labels)), dtype=np.float32) for classifier in model.classifier_names
+    }
     label = np.full(size, UNLABELLED, dtype=np.int64)
     weights, has_weights = np.empty(shape, dtype=np.float32), False
     present = np.empty(shape, dtype=np.bool_)
-    # Conversations of like length share a batch, so that attention pads little; the longest go first, so that memory
-    # runs out at once if it does.
+    # Batches have conversations of similar length, to reduce padding; the longest come first, so that a lack of memory
+    # shows immediately.
     order = np.argsort(-lengths, kind="stable").tolist()
     batches = split_batches(
         corpus,
@@ -109,11 +111,11 @@ def run_model(
             for batch in batches:
                 members = order[done : done + len(batch.lengths)]
                 rows = np.concatenate([np.arange(first_row[i], first_row[i + 1]) for i in members])
-                seen = batch if modalities is None else batch.only(modalities)
-                seen = change(seen) if change else seen
-                found = infer(model, seen, windows, device)
-                for head in model.classifier_names:
-                    probabilities[head][rows] = found.probabilities[head]
+                inputs = batch if modalities is None else batch.only(modalities)
+                inputs = change(inputs) if change else inputs
+                found = infer(model, inputs, windows, device)
+                for classifier in model.classifier_names:
+                    probabilities[classifier][rows] = found.probabilities[classifier]
                 if found.weights is not None:
                     weights[rows], has_weights = found.weights, True
                 present[rows] = found.present
@@ -133,13 +135,12 @@ def run_model(
 def write_predictions(
     path: Path, predictions: Iterable[Prediction], conversations: Sequence[Conversation] = ()
 ) -> None:
-    """Write predictions as JSON Lines, whole or not at all; probabilities have six significant digits.
+    """Write predictions as JSON Lines, atomically; probabilities have six significant digits.
 
     Args:
         path: The file.
-        predictions: One line each.
-        conversations: Where to look up an utterance's `speaker` and annotated `label`; without them these keys are
-            left out.
+        predictions: The predictions, one per line.
+        conversations: Provide the `speaker` and annotated `label` of utterances; otherwise these keys are omitted.
     """
     by_id: Mapping[str, Conversation] = (
         conversations.source if isinstance(conversations, Selection) else {c.id: c for c in conversations}

@@ -1,13 +1,13 @@
-"""Reads predictions from files of runs or of other programs.
+"""Prediction files of runs or of other programs.
 
-| column         |          | what it holds                                         |
+| column         |          | content                                               |
 |----------------|----------|-------------------------------------------------------|
-| `conversation` | required | the conversation's id                                 |
-| `utterance`    | required | its id in the conversation                            |
-| `emotion`      | required | what was predicted                                    |
-| `label`        |          | the annotated emotion; empty if there is none      |
+| `conversation` | required | id of the conversation                                |
+| `utterance`    | required | id of the utterance in the conversation               |
+| `emotion`      | required | predicted emotion                                     |
+| `label`        |          | annotated emotion; empty if there is none             |
 
-JSON Lines (.jsonl, .ndjson), a JSON array (.json) or CSV; further columns are left aside.
+Formats are JSON Lines (.jsonl, .ndjson), a JSON array (.json) and CSV; further columns are ignored.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdt.corpus.selection import UtteranceKey
 from sdt.errors import InputError
 from sdt.formats.columns import cell_text, check_columns
 from sdt.formats.csv_lines import read_csv, read_text
 from sdt.formats.json_records import json_array, json_lines
 from sdt.formats.utterance_table import JSON_LINES
 
-Place = tuple[str, str]
-"""(conversation id, utterance id)."""
-
 REQUIRED = ("conversation", "utterance", "emotion")
 COLUMNS = (*REQUIRED, "label")
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What one model says of a test set."""
+class PredictionFile:
+    """The content of a prediction file: the predictions of one model on a test set."""
 
     path: Path
-    emotions: Mapping[Place, str]
-    annotated: Mapping[Place, str]
-    """What the file itself says of the annotation; empty if it has no `label`."""
+    """The file."""
+    emotions: Mapping[UtteranceKey, str]
+    """Predicted emotions."""
+    annotated: Mapping[UtteranceKey, str]
+    """Annotated emotions; empty if the file has no `label`."""
     labels: tuple[str, ...] | None
-    """The model's labels in their order, where the file has its probabilities."""
+    """Labels of the model in their order, if the file has probabilities."""
 
 
-def read_predicted(path: Path) -> Predicted:
-    """Read a file of predictions.
+def read_prediction_file(path: Path) -> PredictionFile:
+    """Read a prediction file.
 
     Raises:
         InputError: It cannot be read, a column is missing or misspelt, a cell is empty, or an utterance occurs twice.
@@ -55,26 +55,26 @@ def read_predicted(path: Path) -> Predicted:
     elif suffix == ".csv":
         records = list(_csv_lines(path))
     else:
-        raise InputError(f"{path}: predictions are read from .csv, .jsonl, .ndjson or .json")
+        raise InputError(f"{path}: unsupported format {path.suffix!r}; use .csv, .jsonl, .ndjson or .json")
     if not records:
-        raise InputError(f"{path}: no predictions")
+        raise InputError(f"{path}: the file has no predictions")
     found = dict.fromkeys(name for _, record in records for name in record)
     check_columns(path, list(found), columns=COLUMNS, required=REQUIRED)
-    emotions: dict[Place, str] = {}
-    annotated: dict[Place, str] = {}
+    emotions: dict[UtteranceKey, str] = {}
+    annotated: dict[UtteranceKey, str] = {}
     for line, record in records:
         where = f"{path}, line {line}"
         conversation, utterance, emotion = (_cell(where, name, record.get(name)) for name in REQUIRED)
-        place = conversation, utterance
-        if place in emotions:
+        key = conversation, utterance
+        if key in emotions:
             raise InputError(f"{where}: utterance {utterance!r} of conversation {conversation!r} occurs twice")
-        emotions[place] = emotion
+        emotions[key] = emotion
         label = cell_text(where, "label", record.get("label"))
         if label is not None:
-            annotated[place] = label
+            annotated[key] = label
     probabilities = records[0][1].get("probabilities")
     labels = tuple(probabilities) if isinstance(probabilities, dict) else None
-    return Predicted(path, emotions, annotated, labels)
+    return PredictionFile(path, emotions, annotated, labels)
 
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -1,4 +1,4 @@
-"""Scores of predicted emotions, by the definitions of scikit-learn.
+"""Scores of predicted emotions, as defined by scikit-learn.
 
 Shapes: N utterances, C classes.
 """
@@ -19,7 +19,7 @@ from sdt.evaluation.metrics import ClassCounts, class_measure, metrics
 if TYPE_CHECKING:
     from sdt.evaluation.outputs import SplitOutputs
 
-_NONE = "no labelled utterances to score: the annotation is needed"
+_NO_LABELS = "no utterance has a label; scores need labelled utterances"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClassScores:
     """0 if the class does not occur."""
     f1: float
     support: int
-    """Utterances of this class."""
+    """Number of annotated utterances of the class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Scores:
 
     @property
     def accuracy(self) -> float:
-        """The share of utterances that were predicted correctly."""
+        """The share of correctly predicted utterances."""
         return self.metrics["accuracy"]
 
     @property
@@ -90,12 +90,12 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
     """Score predicted class numbers.
 
     Args:
-        true: [N] annotated class numbers; negative if an utterance is not annotated: it is left out.
+        true: [N] annotated class numbers; utterances with a negative number are ignored.
         predicted: [N] predicted class numbers.
         labels: The C label names in the order of their numbers.
 
     Raises:
-        InputError: No utterance is annotated.
+        InputError: No utterance has a label.
         ValueError: The arrays differ in length or contain an invalid class number.
     """
     true, predicted = np.asarray(true), np.asarray(predicted)
@@ -104,7 +104,7 @@ def score(true: npt.ArrayLike, predicted: npt.ArrayLike, labels: Sequence[str]) 
     labelled = true >= 0
     true, predicted = true[labelled], predicted[labelled]  # [labelled]
     if len(true) == 0:
-        raise InputError(_NONE)
+        raise InputError(_NO_LABELS)
     if max(true.max(), predicted.max()) >= len(labels) or predicted.min() < 0:
         raise ValueError(f"a class number is not in 0..{len(labels) - 1}")
     C = len(labels)
@@ -122,10 +122,10 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
         InputError: No utterance is annotated.
     """
     if not confusion.any():
-        raise InputError(_NONE)
-    # Every class is named, so that one that happens not to occur keeps its row and counts in the macro mean.
+        raise InputError(_NO_LABELS)
+    # All classes are listed, so that classes that do not occur count in the macro mean.
     numbers = range(len(labels))
-    # One utterance for each cell, which counts as often as the cell says.
+    # One sample per cell, weighted by its count.
     true, predicted = np.indices(confusion.shape).reshape(2, -1)
     cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
     per_class = precision_recall_fscore_support(true, predicted, **cells)
@@ -150,13 +150,15 @@ def score_classifiers(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str,
     Raises:
         InputError: No utterance is annotated.
     """
-    return {head: score(outputs.label, p.argmax(axis=1), labels) for head, p in outputs.probabilities.items()}
+    return {
+        classifier: score(outputs.label, p.argmax(axis=1), labels) for classifier, p in outputs.probabilities.items()
+    }
 
 
 def caveat(provenance: Mapping[str, Any]) -> str | None:
-    """The caveat for scores of a model whose epoch was selected on the test set; None for other models.
+    """The caveat for scores of a model whose epoch was selected on test; None for other models.
 
     Args:
-        provenance: `SDTConfig.provenance`.
+        provenance: `ModelConfig.provenance`.
     """
-    return "epoch chosen on test (protocol 'published')" if provenance.get("protocol") == "published" else None
+    return "epoch selected on test (protocol 'published')" if provenance.get("protocol") == "published" else None

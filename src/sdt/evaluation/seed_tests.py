@@ -1,8 +1,8 @@
 """Paired tests over seeds between two groups of runs, and Holm's correction.
 
 Dror, Baumer, Shlomov, Reichart: "The Hitchhiker's Guide to Testing Statistical Significance in Natural Language
-Processing", ACL 2018 (sections 3.1 and 3.2: the paired t-test for differences that are about normal, Wilcoxon's signed
-ranks for others).
+Processing", ACL 2018 (sections 3.1 and 3.2: the paired t-test for approximately normal differences, Wilcoxon's
+signed-rank test for others).
 Holm: "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979).
 
 Shapes: R runs.
@@ -17,25 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 FEW_SEEDS = 5
-"""With fewer seeds in common no conclusion about other seeds is drawn."""
+"""Minimum number of common seeds for a conclusion about other seeds."""
 ENOUGH_FOR_T = 2
 ENOUGH_FOR_WILCOXON = 6
-"""The smallest number of pairs whose two-sided p can be below 0.05: 2 / 2^6."""
+"""Minimum number of pairs for which the two-sided p can be below 0.05: 2 / 2^6."""
 _ENUMERABLE = 16
-"""Up to so many pairs all 2^n signs are tried, which is exact with ties too."""
-_NOTHING = 1e-12
+"""Maximum number of pairs for which all 2^n signs are enumerated, which is also exact with ties."""
+_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
 class SeedTest:
-    """The outcome of a test over seeds."""
+    """The result of a test over seeds."""
 
     p: float | None
-    """Two-sided; None if the test says nothing."""
+    """Two-sided p-value; None if the test is undefined."""
     pairs: int
-    """Seeds that both groups have."""
+    """Number of common seeds."""
     note: str = ""
-    """Why there is no p, or how small it could be at all."""
+    """Why there is no p-value, or its minimum for this number of pairs."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON values."""
@@ -43,35 +43,35 @@ class SeedTest:
 
 
 def paired(reference: Mapping[int, float], other: Mapping[int, float]) -> npt.NDArray[np.float64]:
-    """The differences other - reference of the runs whose seeds both have, by seed, [R]."""
+    """The differences other - reference of the runs with common seeds, ordered by seed, [R]."""
     common = sorted(reference.keys() & other.keys())
     return np.array([other[seed] - reference[seed] for seed in common], dtype=np.float64)
 
 
 def t_test(differences: npt.NDArray[np.float64]) -> SeedTest:
-    """The paired t-test: is the mean of the differences 0?
+    """Paired t-test of the null hypothesis that the mean difference is 0.
 
     Args:
-        differences: [R], see `paired`.
+        differences: [R]; see `paired`.
     """
     from scipy.stats import t as student
 
     pairs = len(differences)
     if pairs < ENOUGH_FOR_T:
         return SeedTest(None, pairs, f"{_seeds(pairs)} in common; the t-test needs at least {ENOUGH_FOR_T}")
-    if np.ptp(differences) < _NOTHING:
-        if abs(differences[0]) < _NOTHING:
+    if np.ptp(differences) < _EPSILON:
+        if abs(differences[0]) < _EPSILON:
             return SeedTest(1.0, pairs)
-        return SeedTest(None, pairs, "the difference is the same for every seed, so that t is not defined")
+        return SeedTest(None, pairs, "the difference is the same for every seed, so t is undefined")
     t = differences.mean() / (differences.std(ddof=1) / np.sqrt(pairs))
     return SeedTest(float(2 * student.sf(abs(t), pairs - 1)), pairs)
 
 
 def wilcoxon(differences: npt.NDArray[np.float64]) -> SeedTest:
-    """Wilcoxon's signed-rank test: do the differences lie around 0? Pairs without any difference are left out.
+    """Wilcoxon's signed-rank test that differences are symmetric around 0; pairs without a difference are ignored.
 
     Args:
-        differences: [R], see `paired`.
+        differences: [R]; see `paired`.
     """
     from scipy.stats import rankdata
     from scipy.stats import wilcoxon as scipy_wilcoxon
@@ -79,31 +79,30 @@ def wilcoxon(differences: npt.NDArray[np.float64]) -> SeedTest:
     pairs = len(differences)
     if pairs < 2:
         return SeedTest(None, pairs, f"{_seeds(pairs)} in common; Wilcoxon's test needs {ENOUGH_FOR_WILCOXON}")
-    some = np.round(differences[np.abs(differences) >= _NOTHING], 12)  # rounded, so that equal ones tie
-    if len(some) == 0:
+    nonzero = np.round(differences[np.abs(differences) >= _EPSILON], 12)  # rounded, so that equal differences tie
+    if len(nonzero) == 0:
         return SeedTest(1.0, pairs)
-    if len(some) > _ENUMERABLE:
-        return SeedTest(float(scipy_wilcoxon(some).pvalue), pairs)
-    ranks = rankdata(np.abs(some))
-    signs = 1 - 2 * ((np.arange(2 ** len(some))[:, None] >> np.arange(len(some))) & 1)  # [2^n, n]
-    sums = np.abs(signs @ ranks)  # |rank sum of the positive - of the negative| for all signs, each as likely
-    p = float(np.mean(sums >= abs(np.sign(some) @ ranks) - 1e-9))
+    if len(nonzero) > _ENUMERABLE:
+        return SeedTest(float(scipy_wilcoxon(nonzero).pvalue), pairs)
+    ranks = rankdata(np.abs(nonzero))
+    signs = 1 - 2 * ((np.arange(2 ** len(nonzero))[:, None] >> np.arange(len(nonzero))) & 1)  # [2^n, n]
+    sums = np.abs(signs @ ranks)  # |positive - negative rank sum| for all signs, which are equally probable
+    p = float(np.mean(sums >= abs(np.sign(nonzero) @ ranks) - 1e-9))
     if pairs < ENOUGH_FOR_WILCOXON:
-        least = 2 / 2**pairs
-        return SeedTest(p, pairs, f"with {pairs} seeds Wilcoxon's p cannot be below {least:.4g}, whatever the runs say")
+        return SeedTest(p, pairs, f"with {pairs} seeds Wilcoxon's p is at least {2 / 2**pairs:.4g}")
     return SeedTest(p, pairs)
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
-    """Correct a family of p for being many: the chance of even one false finding stays below the level.
+    """Correct a family of p-values with Holm's procedure, which controls the family-wise error rate.
 
-    The smallest of m is multiplied by m, the next by m - 1, and so on; none may be smaller than the one before it.
+    The smallest of m p-values is multiplied by m, the next by m - 1, and so on; corrected values do not decrease.
 
     Args:
-        p: Of m tests; None for one that was not made, which does not count.
+        p: The p-values of the tests; None for undefined tests, which do not count.
 
     Returns:
-        The corrected p in the same order.
+        The corrected p-values in the same order.
 
     Example:
         >>> holm([0.01, 0.04, None, 0.03])

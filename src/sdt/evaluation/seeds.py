@@ -16,17 +16,20 @@ from sdt.models.config import FUSED
 
 @dataclass(frozen=True)
 class Spread:
-    """One score over R runs; a fraction from 0 to 1."""
+    """Statistics of a score over R runs; fractions from 0 to 1."""
 
     mean: float
+    """Mean."""
     deviation: float
-    """The sample standard deviation (divided by R - 1); 0 for a single run."""
+    """Sample standard deviation (divided by R - 1); 0 for a single run."""
     minimum: float
+    """Minimum."""
     maximum: float
+    """Maximum."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of some numbers."""
+        """Compute the statistics of values."""
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         return cls(statistics.mean(values), deviation, min(values), max(values))
 
@@ -36,24 +39,26 @@ class Spread:
 
 @dataclass(frozen=True)
 class Summary:
-    """What R runs came to on one split."""
+    """Scores of R runs on one split."""
 
     classifiers: Mapping[str, Mapping[str, Spread]]
-    """Head to the spread of each metric, by name."""
+    """Classifier to metric to statistics."""
     classes: Mapping[str, Spread]
-    """Label to the fused prediction's F1."""
+    """Label to the F1 of the fused classifier."""
     runs: int = 1
     """R."""
     absent: Sequence[str] = ()
-    """The labels that the split does not have; their F1 is 0 by convention."""
+    """Labels that do not occur in the split; their F1 is 0 by convention."""
 
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, Scores]]) -> Summary:
-        """Summarise runs, each a mapping from head to scores; all have the same heads and labels."""
+        """Summarise runs, each a mapping from classifier to scores; all have the same classifiers and labels."""
         return cls(
             classifiers={
-                head: {name: Spread.of([scores[head].metrics[name] for scores in runs]) for name in metrics()}
-                for head in runs[0]
+                classifier: {
+                    name: Spread.of([scores[classifier].metrics[name] for scores in runs]) for name in metrics()
+                }
+                for classifier in runs[0]
             },
             classes={
                 label: Spread.of([scores[FUSED].classes[label].f1 for scores in runs])
@@ -64,29 +69,30 @@ class Summary:
         )
 
 
-CLASSES = ("class", "F1 of the fused prediction")
+CLASSES = ("class", "F1 of the fused classifier")
 
 
 def tables(summary: Summary) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """The two tables of a summary as (columns, rows): heads, then classes."""
+    """The two tables of a summary as (columns, rows): classifiers, then classes."""
 
     def shown(of: Spread, name: str = MAIN) -> str:
-        """One run has no standard deviation."""
+        """Format statistics; a single run has no standard deviation."""
         text = measure(name).text
         return f"{text(of.mean)} ± {text(of.deviation)}" if summary.runs > 1 else text(of.mean)
 
     columns = ("classifier", *(metric.title for metric in metrics().values()))
-    heads: list[tuple[str, ...]] = [
-        (head, *(shown(spreads[name], name) for name in metrics())) for head, spreads in summary.classifiers.items()
+    classifiers: list[tuple[str, ...]] = [
+        (classifier, *(shown(spreads[name], name) for name in metrics()))
+        for classifier, spreads in summary.classifiers.items()
     ]
     classes: list[tuple[str, ...]] = [
         (label, "–" if label in summary.absent else shown(of)) for label, of in summary.classes.items()
     ]
-    return [(columns, heads), (CLASSES, classes)]
+    return [(columns, classifiers), (CLASSES, classes)]
 
 
 def rich_tables(summary: Summary) -> Iterator[Table]:
-    """The tables for a terminal."""
+    """Yield the tables for a terminal."""
     from sdt.evaluation.table import plain_table
 
     for columns, rows in tables(summary):
@@ -97,5 +103,5 @@ def rich_tables(summary: Summary) -> Iterator[Table]:
 
 
 def markdown(summary: Summary) -> str:
-    """The tables for a page."""
+    """Return the tables as Markdown."""
     return "\n\n".join(markdown_table(columns, rows) for columns, rows in tables(summary)) + "\n"

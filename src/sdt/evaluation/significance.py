@@ -1,10 +1,10 @@
-"""Compares systems by their predictions: differences with confidence intervals and p-values.
+"""Comparison of systems by their predictions: differences with confidence intervals and p-values.
 
-Three questions are asked of every difference, and each has an answer of its own:
-- could another test set turn it round? The paired bootstrap over conversations (`bootstrap`);
-- could other seeds turn it round? The paired t-test and Wilcoxon's test over seeds (`seed_tests`);
-- is it one of many that were looked for? Holm's correction: for a measure, over all the systems that are compared with
-  the reference; for the F1 of classes, over all classes of all these systems.
+Every difference is tested for three sources of chance:
+- the test set: the paired bootstrap over conversations (`bootstrap`);
+- the seeds: the paired t-test and Wilcoxon's test over seeds (`seed_tests`);
+- multiple comparisons: Holm's correction, for a metric over all systems compared with the reference, for the F1 of
+  classes over all classes of all these systems.
 
     reference, *others = systems
     for comparison in compare(reference, others):
@@ -39,10 +39,11 @@ from sdt.evaluation.metrics import MAIN, measure_names, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS, SeedTest, holm, paired, t_test, wilcoxon
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.system import System
-from sdt.evaluation.verdict import LIKELY, Verdict, sentence, verdict
+from sdt.evaluation.verdict import ALPHA, Verdict, sentence, verdict
 
 DEFAULT = Resampling()
 NO_UTTERANCE = "no utterance of this class in the test set"
+FEW_SEEDS_NOTE = "conclusions about other seeds need at least"
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class Estimate:
     """One measure of one system; fractions from 0 to 1."""
 
     spread: Spread
-    """Mean and standard deviation over its runs."""
+    """Statistics over the runs."""
     low: float
-    """The interval of the mean over the runs, by the bootstrap over conversations; NaN if it is not estimable."""
+    """Lower bound of the bootstrap interval of the mean over the runs; NaN if it cannot be estimated."""
     high: float
+    """Upper bound."""
     note: str = ""
     """Why there is no interval; empty if there is one."""
 
@@ -64,14 +66,14 @@ class Estimate:
 
 
 class Family(NamedTuple):
-    """How many p each test gives in a family of comparisons; a test that is undefined for one gives none there."""
+    """The number of p-values of each test in a family of comparisons; undefined tests do not count."""
 
     bootstrap: int
     t: int
     wilcoxon: int
 
 
-ALONE = Family(1, 1, 1)
+SINGLE = Family(1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -79,27 +81,32 @@ class Difference:
     """One measure of two systems, other - reference; fractions from -1 to 1."""
 
     value: float
-    """The difference of the means over the runs."""
+    """Difference of the means over the runs."""
     low: float
-    """The interval, by the paired bootstrap over conversations; NaN if it is not estimable."""
+    """Lower bound of the interval of the paired bootstrap over conversations; NaN if it cannot be estimated."""
     high: float
+    """Upper bound."""
     note: str
     """Why there is no interval; empty if there is one."""
     p: float | None
-    """Two-sided, by the same bootstrap; None if the test is undefined."""
+    """Two-sided p-value of the same bootstrap; None if the test is undefined."""
     t: SeedTest
+    """Paired t-test over seeds."""
     wilcoxon: SeedTest
+    """Wilcoxon's test over seeds."""
     p_holm: float | None = None
-    """`p`, corrected for the comparisons of its family; those below likewise."""
+    """`p` with Holm's correction."""
     t_holm: float | None = None
+    """`t.p` with Holm's correction."""
     wilcoxon_holm: float | None = None
-    family: Family = ALONE
-    """For how many comparisons the p of each test are corrected."""
+    """`wilcoxon.p` with Holm's correction."""
+    family: Family = SINGLE
+    """Number of comparisons in the correction of each test."""
 
     @property
-    def likely(self) -> bool:
-        """Whether the corrected p of the bootstrap is below 0.05."""
-        return self.p_holm is not None and self.p_holm < LIKELY
+    def significant(self) -> bool:
+        """Whether the corrected p-value of the bootstrap is below 0.05."""
+        return self.p_holm is not None and self.p_holm < ALPHA
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -114,25 +121,27 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A system against the reference. Measures are the metrics and `f1:LABEL`, see `sdt.evaluation.metrics`."""
+    """The comparison of a system with the reference. Measures are the metrics and `f1:LABEL`."""
 
     reference: System
+    """The reference."""
     other: System
+    """The other system."""
     estimates: tuple[Mapping[str, Estimate], Mapping[str, Estimate]]
-    """Of the reference and of the other, by measure."""
+    """Estimates of the reference and of the other system, by measure."""
     differences: Mapping[str, Difference]
-    """By measure."""
+    """Differences by measure."""
     level: float
-    """Of the intervals."""
+    """Confidence level of the intervals."""
     notes: tuple[str, ...]
-    """What a reader of the numbers must know, one line each."""
+    """Notes on the interpretation of the results, one line each."""
 
     def verdict(self, measure: str = MAIN) -> Verdict:
-        """What the numbers of a measure allow to conclude."""
+        """The conclusion for a measure."""
         return verdict(self.differences[measure])
 
     def sentence(self, measure: str = MAIN) -> str:
-        """What the numbers of a measure say, in words."""
+        """The conclusion for a measure as text."""
         return sentence(self, measure)
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,53 +163,55 @@ class Comparison:
         }
 
 
-def estimates(systems: Sequence[System], how: Resampling = DEFAULT) -> list[dict[str, Estimate]]:
-    """Every measure of some systems with its interval.
+def estimates(systems: Sequence[System], resampling: Resampling = DEFAULT) -> list[dict[str, Estimate]]:
+    """Compute every measure of systems with its interval.
 
     Args:
-        systems: On the same test set, in the same order (`System.aligned`).
-        how: How the bootstrap is made.
+        systems: Systems on the same test set, in the same order (`System.aligned`).
+        resampling: Settings of the bootstrap.
     """
-    drawn = resample([system.counts() for system in systems], how)
-    return [_estimates(system, drawn[index], how.level) for index, system in enumerate(systems)]
+    drawn = resample([system.counts() for system in systems], resampling)
+    return [_estimates(system, drawn[index], resampling.level) for index, system in enumerate(systems)]
 
 
 def compare(
     reference: System,
     others: Sequence[System],
     *,
-    how: Resampling = DEFAULT,
+    resampling: Resampling = DEFAULT,
     other_features: bool = False,
 ) -> list[Comparison]:
     """Compare systems with a reference.
 
     Args:
-        reference: What the others are compared with; differences are other - reference.
-        others: One or more; their order has no influence on the numbers.
-        how: How the bootstrap is made.
-        other_features: Whether systems may have been trained and tested on different corpus folders, provided that
-            utterances, annotations and labels of the test set are the same: another text encoder, say.
+        reference: The reference; differences are other - reference.
+        others: One or more other systems; results do not depend on their order.
+        resampling: Settings of the bootstrap.
+        other_features: Whether systems may have been trained and tested on corpora with different features, for example
+            of another text encoder. Utterances, annotations and labels of the test set must be the same.
 
     Raises:
-        InputError: The systems were not tested on the same utterances, annotations and labels; or on different corpora
+        InputError: The systems were tested on different utterances, annotations or labels, or on different corpora
             without `other_features`.
     """
     systems = align([reference, *others], other_features=other_features)
-    drawn = resample([system.counts() for system in systems], how)  # [S, B, measures]
-    sides = [_estimates(system, drawn[index], how.level) for index, system in enumerate(systems)]
+    drawn = resample([system.counts() for system in systems], resampling)  # [S, B, measures]
+    sides = [_estimates(system, drawn[index], resampling.level) for index, system in enumerate(systems)]
     differences = [
-        _differences(systems[0], system, drawn[index] - drawn[0], how.level)
+        _differences(systems[0], system, drawn[index] - drawn[0], resampling.level)
         for index, system in enumerate(systems)
         if index > 0
     ]
     return [
-        Comparison(systems[0], system, (sides[0], side), difference, how.level, tuple(_notes(systems[0], system)))
+        Comparison(
+            systems[0], system, (sides[0], side), difference, resampling.level, tuple(_notes(systems[0], system))
+        )
         for system, side, difference in zip(systems[1:], sides[1:], _corrected(differences), strict=True)
     ]
 
 
 def align(systems: Sequence[System], *, other_features: bool = False) -> list[System]:
-    """The systems with utterances and class numbers in the order of the first.
+    """Return the systems with utterances and class numbers in the order of the first.
 
     Raises:
         InputError: See `compare`.
@@ -210,8 +221,8 @@ def align(systems: Sequence[System], *, other_features: bool = False) -> list[Sy
         known = first.corpus_sha256, system.corpus_sha256
         if not other_features and None not in known and known[0] != known[1]:
             raise InputError(
-                f"{system.name} and {first.name} were made on different corpora; if these differ in nothing but the "
-                "features, say so with --other-features: the test sets are compared utterance by utterance"
+                f"{system.name} and {first.name} were trained on different corpora; if only the features differ, add "
+                "--other-features, which compares the test sets utterance by utterance"
             )
     return [first, *(system.aligned(first) for system in rest)]
 
@@ -226,18 +237,18 @@ def _estimates(system: System, drawn: npt.NDArray[np.float64], level: float) -> 
 
 
 def _intervals(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> list[Interval]:
-    """One for each column of `drawn` [B, measures]; none for a class that does not occur: its F1 is 0 by convention."""
+    """The interval of each column of `drawn` [B, measures]; classes that do not occur have none."""
     occurs = [True] * len(metrics()) + (counts.support.sum(axis=0) > 0).tolist()
     return [
-        interval(drawn[:, column], level, counts.conversations) if there else Interval(np.nan, np.nan, NO_UTTERANCE)
-        for column, there in enumerate(occurs)
+        interval(drawn[:, column], level, counts.conversations) if exists else Interval(np.nan, np.nan, NO_UTTERANCE)
+        for column, exists in enumerate(occurs)
     ]
 
 
 def _differences(
     reference: System, other: System, drawn: npt.NDArray[np.float64], level: float
 ) -> dict[str, Difference]:
-    """Every difference, not corrected yet; `drawn` is [B, measures]."""
+    """Compute every difference without correction; `drawn` is [B, measures]."""
     counts = reference.counts()
     before, after = counts.totals(), other.counts().totals()  # [R, measures] each
     ends, found = _intervals(counts, drawn, level), {}
@@ -256,11 +267,11 @@ def _differences(
 
 
 def _corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
-    """Correct p in every family: each measure by itself, and the classes together."""
+    """Correct the p-values of every family: each metric is one family, all classes together are another."""
     names = list(differences[0]) if differences else []
     families = [[name] for name in names if name in metrics()]
     families.append([name for name in names if name not in metrics()])
-    corrected: list[dict[str, Difference]] = [dict(of) for of in differences]
+    corrected: list[dict[str, Difference]] = [dict(by_measure) for by_measure in differences]
     for family in families:
         members = [(index, name) for index in range(len(differences)) for name in family]
         made = [differences[index][name] for index, name in members]
@@ -275,21 +286,25 @@ def _notes(reference: System, other: System) -> Iterable[str]:
     for system in (reference, other):
         yield from (f"{system.name}: {caveat}" for caveat in system.caveats)
     if reference.corpus_sha256 != other.corpus_sha256 and reference.corpus_sha256 and other.corpus_sha256:
-        yield f"{reference.name} and {other.name} were made on corpora with different features, on the same test set"
+        yield f"{reference.name} and {other.name} were trained on different features of the same test set"
     if reference.conversations < FEWEST_CONVERSATIONS:
-        yield f"no intervals and no p over test sets: the test set has {too_few(reference.conversations)}"
+        yield f"no bootstrap intervals and p-values: the test set has {too_few(reference.conversations)}"
     elif reference.conversations < FEW_CONVERSATIONS:
-        yield f"the test set has only {reference.conversations} conversations; intervals and p come out too small"
+        yield (
+            f"the test set has only {reference.conversations} conversations; intervals are too narrow and p-values too "
+            "small"
+        )
     seeds = [set(system.seeds) - {None} for system in (reference, other)]
     common = seeds[0] & seeds[1]
     if seeds[0] != seeds[1] and len(common) >= FEW_SEEDS:
         yield (
-            f"{reference.name} and {other.name} were not run with the same seeds; tests over seeds use {len(common)}"
+            f"{reference.name} and {other.name} have different seeds; tests over seeds use the {len(common)} common "
+            "ones"
         )
     if len(common) < FEW_SEEDS:
         yield (
-            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}, {len(common)} with a common seed: "
-            f"too few to say what other seeds would give (at least {FEW_SEEDS})"
+            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}; common seeds: {len(common)}, but "
+            f"{FEW_SEEDS_NOTE} {FEW_SEEDS}"
         )
 
 

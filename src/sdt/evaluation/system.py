@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Conversation
+from sdt.corpus.selection import UtteranceKey
 from sdt.errors import InputError, near_miss
 from sdt.evaluation.counts import Counts
-from sdt.evaluation.predicted import Place, Predicted
+from sdt.evaluation.predicted import PredictionFile
 
 
 @dataclass(frozen=True)
@@ -24,28 +25,28 @@ class Truth:
 
     labels: tuple[str, ...]
     """The C label names in their order."""
-    annotated: Mapping[Place, str]
-    """The N annotated utterances."""
+    annotated: Mapping[UtteranceKey, str]
+    """The labels of the N annotated utterances."""
 
     @classmethod
     def of_conversations(cls, conversations: Iterable[Conversation], labels: Sequence[str]) -> Truth:
-        """The annotation of a corpus' conversations."""
+        """Create the annotation from conversations of a corpus."""
         return cls(
             tuple(labels),
             {(c.id, u.id): u.label for c in conversations for u in c.utterances if u.label is not None},
         )
 
     @classmethod
-    def of_file(cls, predicted: Predicted) -> Truth:
-        """The annotation that a file of predictions holds itself.
+    def of_file(cls, predicted: PredictionFile) -> Truth:
+        """Create the annotation from the labels of a prediction file.
 
         Raises:
-            InputError: It holds none.
+            InputError: The file has no labels.
         """
         if not predicted.annotated:
             raise InputError(
-                f"{predicted.path}: holds no annotation; add a column 'label', compare with a run, or name the corpus "
-                "with --corpus"
+                f"{predicted.path}: the file has no labels; add a column 'label', compare with a run, or name the "
+                "corpus with --corpus"
             )
         labels = predicted.labels or tuple(sorted({*predicted.annotated.values(), *predicted.emotions.values()}))
         return cls(labels, predicted.annotated)
@@ -53,64 +54,68 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """R models that differ in their seed, or one, and what they predict of the same N annotated utterances."""
+    """The predictions of R models, which differ only in their seed, for the same N annotated utterances."""
 
     name: str
+    """Display name."""
     labels: tuple[str, ...]
-    utterance_keys: tuple[Place, ...]
-    """[N]."""
+    """The C label names in the order of the class numbers."""
+    utterance_keys: tuple[UtteranceKey, ...]
+    """[N] (conversation id, utterance id)."""
     true: npt.NDArray[np.int64]
     """[N] annotated class numbers."""
     predicted: npt.NDArray[np.int64]
     """[R, N] predicted class numbers."""
     seeds: tuple[int | None, ...]
-    """[R]; None if nobody knows."""
+    """[R]; None for an unknown seed."""
     corpus_sha256: str | None = None
-    """The fingerprint of the corpus, where it is known."""
+    """The fingerprint of the corpus; None if unknown."""
     caveats: tuple[str, ...] = ()
-    """What a reader of the scores must know, one line each."""
+    """Caveats on the scores, one line each."""
 
     @classmethod
     def of(
-        cls, name: str, predicted: Sequence[Predicted], truth: Truth, seeds: Sequence[int | None] | None = None
+        cls, name: str, predicted: Sequence[PredictionFile], truth: Truth, seeds: Sequence[int | None] | None = None
     ) -> System:
-        """Put files of predictions beside the annotation.
+        """Create a system from prediction files and the annotation.
 
         Args:
-            name: What to call the system.
-            predicted: Of R runs.
-            truth: The annotation. What a file says of further utterances is left aside.
-            seeds: [R]; None if nobody knows.
+            name: Display name.
+            predicted: The prediction files of R runs.
+            truth: The annotation; predictions for other utterances are ignored.
+            seeds: [R]; None for unknown seeds.
 
         Raises:
-            InputError: An annotated utterance has no prediction, a prediction or an annotation is not a label, or a
-                file holds another annotation.
+            InputError: An annotated utterance has no prediction, a prediction or annotation is not a label, or a file
+                has a different annotation.
         """
         number = {label: index for index, label in enumerate(truth.labels)}
-        for place, label in truth.annotated.items():
+        for key, label in truth.annotated.items():
             if label not in number:
-                raise InputError(f"{name}: {_named(place)} is annotated {label!r}{near_miss(label, truth.labels)}")
+                raise InputError(
+                    f"{name}: {_named(key)} has the unknown label {label!r}{near_miss(label, truth.labels)}"
+                )
         utterance_keys = tuple(truth.annotated)
         if not utterance_keys:
-            raise InputError(f"{name}: no annotated utterance; scores need the annotation")
-        for of in predicted:
-            _check_annotation(of, truth)
+            raise InputError(f"{name}: no utterance has a label; scores need labelled utterances")
+        for file in predicted:
+            _check_annotation(file, truth)
         return cls(
             name=name,
             labels=truth.labels,
             utterance_keys=utterance_keys,
-            true=np.array([number[truth.annotated[place]] for place in utterance_keys], dtype=np.int64),
-            predicted=np.array([_numbers(of, utterance_keys, number) for of in predicted], dtype=np.int64),
+            true=np.array([number[truth.annotated[key]] for key in utterance_keys], dtype=np.int64),
+            predicted=np.array([_numbers(file, utterance_keys, number) for file in predicted], dtype=np.int64),
             seeds=tuple(seeds) if seeds is not None else (None,) * len(predicted),
         )
 
-    def made_by(self, corpus_sha256: str, caveats: Iterable[str]) -> System:
-        """The same system, with what is known of the runs."""
+    def with_provenance(self, corpus_sha256: str, caveats: Iterable[str]) -> System:
+        """Return the system with the corpus and the caveats of its runs."""
         return replace(self, corpus_sha256=corpus_sha256, caveats=tuple(caveats))
 
     @cached_property
     def conversation(self) -> npt.NDArray[np.int64]:
-        """[N] conversation numbers, in the order of the ids: the order of the utterances plays no part."""
+        """[N] conversation numbers, in the order of the ids and independent of the order of the utterances."""
         ids = sorted({conversation for conversation, _ in self.utterance_keys})
         number = {id: index for index, id in enumerate(ids)}
         return np.array([number[conversation] for conversation, _ in self.utterance_keys], dtype=np.int64)
@@ -133,28 +138,28 @@ class System:
         )
 
     def counts(self, where: npt.NDArray[np.bool_] | None = None) -> Counts:
-        """What the scores are made of.
+        """Count the utterances from which scores are computed.
 
         Args:
-            where: [N], which utterances are scored; None for all. All K conversations keep their place.
+            where: [N] bool; the utterances to score, None for all. The counts always have all K conversations.
         """
-        some = slice(None) if where is None else where
+        rows = slice(None) if where is None else where
         shape = (self.conversations, len(self.labels))
-        return Counts.of(self.true[some], self.predicted[:, some], self.conversation[some], shape)
+        return Counts.of(self.true[rows], self.predicted[:, rows], self.conversation[rows], shape)
 
     def by_seed(self, values: npt.NDArray[np.float64]) -> dict[int, float]:
-        """Values [R] by the seed of their run; runs of unknown seed are left out."""
+        """Map the seed of each run to its value in `values` [R]; runs with unknown seed are omitted."""
         return {seed: float(v) for seed, v in zip(self.seeds, values, strict=True) if seed is not None}
 
     def aligned(self, reference: System) -> System:
-        """The same system with the utterances and the class numbers in the order of another.
+        """Return the system with utterances and class numbers in the order of a reference.
 
         Raises:
-            InputError: The two were not tested on the same utterances with the same annotation and labels.
+            InputError: The two were tested on different utterances, annotations or labels.
         """
         _check_same_test(reference, self)
-        row = {place: index for index, place in enumerate(self.utterance_keys)}
-        order = np.array([row[place] for place in reference.utterance_keys], dtype=np.int64)
+        row = {key: index for index, key in enumerate(self.utterance_keys)}
+        order = np.array([row[key] for key in reference.utterance_keys], dtype=np.int64)
         number = np.array([reference.labels.index(label) for label in self.labels], dtype=np.int64)
         return replace(
             self,
@@ -165,51 +170,51 @@ class System:
         )
 
 
-def _numbers(predicted: Predicted, utterance_keys: Sequence[Place], number: Mapping[str, int]) -> list[int]:
-    missing = [place for place in utterance_keys if place not in predicted.emotions]
+def _numbers(predicted: PredictionFile, utterance_keys: Sequence[UtteranceKey], number: Mapping[str, int]) -> list[int]:
+    missing = [key for key in utterance_keys if key not in predicted.emotions]
     if missing:
         raise InputError(
-            f"{predicted.path}: no prediction of {len(missing)} of {len(utterance_keys)} annotated utterances, "
-            f"the first is {_named(missing[0])}; a comparison needs all of them"
+            f"{predicted.path}: predictions are missing for {len(missing)} of {len(utterance_keys)} annotated "
+            f"utterances, the first is {_named(missing[0])}; add them"
         )
-    for place in utterance_keys:
-        emotion = predicted.emotions[place]
+    for key in utterance_keys:
+        emotion = predicted.emotions[key]
         if emotion not in number:
-            raise InputError(
-                f"{predicted.path}: {_named(place)}: {emotion!r} is not a label{near_miss(emotion, number)}"
-            )
-    return [number[predicted.emotions[place]] for place in utterance_keys]
+            raise InputError(f"{predicted.path}: {_named(key)}: {emotion!r} is not a label{near_miss(emotion, number)}")
+    return [number[predicted.emotions[key]] for key in utterance_keys]
 
 
-def _check_annotation(predicted: Predicted, truth: Truth) -> None:
-    for place, label in predicted.annotated.items():
-        if label != truth.annotated.get(place, label):
+def _check_annotation(predicted: PredictionFile, truth: Truth) -> None:
+    for key, label in predicted.annotated.items():
+        if label != truth.annotated.get(key, label):
             raise InputError(
-                f"{predicted.path}: {_named(place)} is annotated {label!r}, elsewhere {truth.annotated[place]!r}; the "
-                "test sets are not the same"
+                f"{predicted.path}: {_named(key)} has the label {label!r}, but {truth.annotated[key]!r} in the "
+                "reference annotation; compare systems on the same test set"
             )
 
 
 def _check_same_test(one: System, other: System) -> None:
     if set(one.labels) != set(other.labels):
-        strange = ", ".join(sorted(set(one.labels) ^ set(other.labels)))
-        raise InputError(f"{one.name} and {other.name} have different labels ({strange}); their scores do not compare")
-    mine, theirs = (
-        {place: s.labels[t] for place, t in zip(s.utterance_keys, s.true, strict=True)} for s in (one, other)
-    )
-    if only := mine.keys() ^ theirs.keys():
-        where = one.name if min(only) in mine else other.name
+        different = ", ".join(sorted(set(one.labels) ^ set(other.labels)))
         raise InputError(
-            f"{one.name} and {other.name} were tested on different utterances: {len(only)} are annotated in one alone, "
-            f"such as {_named(min(only))} in {where}; compare runs on the same test set"
+            f"{one.name} and {other.name} have different labels ({different}); their scores are not comparable"
         )
-    if changed := sorted(place for place in mine if mine[place] != theirs[place]):
-        place = changed[0]
+    labels, other_labels = (
+        {key: s.labels[t] for key, t in zip(s.utterance_keys, s.true, strict=True)} for s in (one, other)
+    )
+    if only := labels.keys() ^ other_labels.keys():
+        where = one.name if min(only) in labels else other.name
+        raise InputError(
+            f"{one.name} and {other.name} were tested on different utterances: {len(only)} are annotated in only one "
+            f"of them, such as {_named(min(only))} in {where}; compare runs on the same test set"
+        )
+    if changed := sorted(key for key in labels if labels[key] != other_labels[key]):
+        key = changed[0]
         raise InputError(
             f"{one.name} and {other.name} were tested with different annotations; {len(changed)} differ, such as "
-            f"{_named(place)}, {mine[place]!r} and {theirs[place]!r}"
+            f"{_named(key)}, {labels[key]!r} and {other_labels[key]!r}"
         )
 
 
-def _named(place: Place) -> str:
-    return f"utterance {place[1]!r} of conversation {place[0]!r}"
+def _named(key: UtteranceKey) -> str:
+    return f"utterance {key[1]!r} of conversation {key[0]!r}"

@@ -18,27 +18,28 @@ from sdt.models.config import FUSED
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text, for a terminal, for a page and for a paper."""
+    """A table of text with output as terminal table, Markdown and LaTeX."""
 
     title: str
-    """Stands above."""
+    """Title above the table."""
     columns: Sequence[str]
-    """The first holds names, the others numbers."""
+    """Column titles; the first column contains names, the others numbers."""
     rows: Sequence[Sequence[str]]
+    """The cells of each row."""
 
     def rich(self) -> Group:
-        """For a terminal."""
+        """Return a table for a terminal."""
         table = plain_table(*self.columns)
         for first, *rest in self.rows:
             table.add_row(Text(first), *map(Text, rest))
         return Group(Text(self.title, style="bold"), table)
 
     def markdown(self) -> str:
-        """For a page: the title as a paragraph, and the table."""
+        """Return Markdown: the title as a paragraph, and the table."""
         return f"{markdown_paragraph(self.title)}\n\n{markdown_table(self.columns, self.rows)}\n"
 
     def latex(self) -> str:
-        """For a paper that loads the package booktabs: a `table` with the title as its caption."""
+        """Return a LaTeX `table` with the title as caption; needs the package booktabs."""
         head, *rows = [latex_row(map(latex_text, row)) for row in (self.columns, *self.rows)]
         lines = [
             r"\begin{table}",
@@ -52,34 +53,34 @@ class Grid:
 
 
 def classifiers_table(scores: Mapping[str, Scores], title: str) -> Group:
-    """One row for each head, one column for each metric.
+    """Create a table with one row per classifier and one column per metric.
 
     Args:
-        scores: Head (`fused`, then each modality) to its scores.
-        title: What was scored, with the caveat where there is one (`scores.caveat`); stands above the table.
+        scores: Classifier (`fused`, then modalities) to its scores.
+        title: Title, including the caveat if there is one (`scores.caveat`).
     """
     table = plain_table(*metric_columns())
-    for head, of in scores.items():
-        table.add_row(Text(head), *metric_cells(of), style="bold" if head == FUSED else None)
+    for classifier, of in scores.items():
+        table.add_row(Text(classifier), *metric_cells(of), style="bold" if classifier == FUSED else None)
     return Group(Text(title, style="bold"), table)
 
 
 def metric_columns() -> tuple[str, ...]:
-    """The columns of a table with one row for each head: `head`, then the metrics."""
+    """Column titles of a table with one row per classifier: `classifier`, then the metrics."""
     return ("classifier", *(metric.title for metric in metrics().values()))
 
 
 def metric_cells(scores: Scores) -> list[str]:
-    """The value of each metric as tables show it."""
+    """Format the value of each metric for tables."""
     return [metric.text(scores.metrics[name]) for name, metric in metrics().items()]
 
 
 def classes_table(scores: Scores, title: str) -> Group:
-    """One row for each class: precision, recall, F1 and support.
+    """Create a table with one row per class: precision, recall, F1 and support.
 
     Args:
-        scores: The scores of one head.
-        title: As in `classifiers_table`.
+        scores: The scores of one classifier.
+        title: See `classifiers_table`.
     """
     table = plain_table("class", "precision", "recall", "F1", "support")
     for label, of in scores.classes.items():
@@ -88,18 +89,18 @@ def classes_table(scores: Scores, title: str) -> Group:
 
 
 def class_cells(of: ClassScores) -> tuple[str, str, str, str]:
-    """Precision, recall, F1 and support of a class; `–` instead of recall and F1 where it does not occur."""
-    found = (percent(of.recall), percent(of.f1)) if of.support else ("–", "–")
-    return percent(of.precision), *found, f"{of.support:,}"
+    """Precision, recall, F1 and support of a class; recall and F1 are `–` for a class that does not occur."""
+    recall_f1 = (percent(of.recall), percent(of.f1)) if of.support else ("–", "–")
+    return percent(of.precision), *recall_f1, f"{of.support:,}"
 
 
 def percent(fraction: float) -> str:
-    """A fraction in percent, with two decimals: `0.6655` gives `66.55`."""
+    """Format a fraction in percent with two decimals: `0.6655` gives `66.55`."""
     return f"{100 * fraction:.2f}"
 
 
 def plain_table(first: str, *columns: str) -> Table:
-    """A table of names and numbers: the first column is text, the others are aligned to the right."""
+    """Create a table of names and numbers: the first column is text, the others are right-aligned."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column(first, overflow="fold", min_width=6)
     for column in columns:

@@ -1,4 +1,4 @@
-"""Verdicts of a comparison, as values and as sentences that state the limits of the test."""
+"""Conclusions of a comparison, as values and as sentences that state the limits of the test."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sdt.evaluation.seed_tests import FEW_SEEDS
 if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison, Difference, Family
 
-LIKELY = 0.05
-"""The p below which a difference is called more than noise."""
+ALPHA = 0.05
+"""Significance level."""
 Finding = Literal["significant", "not significant", "undefined", "too few"]
-"""`undefined`: the test gives no p. `too few`: fewer seeds in common than a conclusion needs, whatever p is."""
+"""`undefined`: the test has no p-value. `too few`: there are too few common seeds for a conclusion."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a difference allows to conclude, after Holm's correction."""
+    """The conclusions on a difference after Holm's correction."""
 
     test_set: Finding
-    """About other test sets, by the bootstrap over conversations."""
+    """Conclusion on other test sets, from the bootstrap over conversations."""
     seeds: Finding
-    """About other seeds, by the paired t-test."""
+    """Conclusion on other seeds, from the paired t-test."""
 
     def to_dict(self) -> dict[str, str]:
         """JSON values."""
@@ -33,19 +33,19 @@ class Verdict:
 
 
 class HasInterval(Protocol):
-    """An estimate with a percentile interval, whose ends are NaN if it is not estimable."""
+    """An estimate with a percentile interval; its bounds are NaN if it cannot be estimated."""
 
     @property
     def low(self) -> float:
-        """The lower end."""
+        """Lower bound."""
 
     @property
     def high(self) -> float:
-        """The upper end."""
+        """Upper bound."""
 
 
 def verdict(difference: Difference) -> Verdict:
-    """What a difference allows to conclude."""
+    """Derive the conclusions on a difference."""
     seeds = _finding(difference.t_holm)
     return Verdict(_finding(difference.p_holm), seeds if difference.t.pairs >= FEW_SEEDS else "too few")
 
@@ -53,23 +53,23 @@ def verdict(difference: Difference) -> Verdict:
 def _finding(p: float | None) -> Finding:
     if p is None:
         return "undefined"
-    return "significant" if p < LIKELY else "not significant"
+    return "significant" if p < ALPHA else "not significant"
 
 
 def p_value(p: float | None) -> str:
-    """A p as papers print it; `-` for none."""
+    """Format a p-value; `-` for None."""
     if p is None:
         return "-"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def interval_text(of: HasInterval, form: str, to: str = " to ", scale: float = 100.0) -> str:
-    """An interval, in percent or points unless `scale` is another; `-` if it cannot be estimated."""
+    """Format an interval, by default in percent or points; `-` if it cannot be estimated."""
     return "-" if of.low != of.low else f"{scale * of.low:{form}}{to}{scale * of.high:{form}}"
 
 
 def corrected_for(sizes: Family) -> str:
-    """For how many comparisons p are corrected, each test by its name where they differ; empty if none is."""
+    """The number of comparisons in the correction, by test if they differ; empty without a correction."""
     if max(sizes) <= 1:
         return ""
     if len(set(sizes)) == 1:
@@ -78,9 +78,9 @@ def corrected_for(sizes: Family) -> str:
 
 
 def sentence(comparison: Comparison, measure: str) -> str:
-    """How large the difference is, whether it is more than the test set's noise, and what is known of the seeds'.
+    """Describe the size of a difference and its significance with respect to the test set and the seeds.
 
-    Where several systems are compared with the reference, the corrected p decide.
+    If several systems are compared with the reference, the corrected p-values decide.
     """
     difference = comparison.differences[measure]
     found = verdict(difference)
@@ -113,30 +113,28 @@ def _size(comparison: Comparison, difference: Difference, measure: str) -> str:
 
 def _test_set(comparison: Comparison, difference: Difference, finding: Finding) -> str:
     if finding == "undefined":
-        return "Whether another test set would give the same is not known."
+        return "The significance with respect to the test set cannot be estimated."
     if difference.note and abs(difference.value) < 1e-12:
-        return "No draw of the test set makes a difference."
+        return "The systems do not differ in any bootstrap sample of the test set."
     found = _p(difference.p, difference.p_holm, difference.family.bootstrap)
     conversations = comparison.reference.conversations
     if conversations < FEW_CONVERSATIONS:
-        found += f"; with {conversations} conversations p comes out too small"
+        found += f"; with {conversations} conversations p is too small"
     if finding == "significant":
-        return f"The difference is more than test-set noise ({found})."
+        return f"The difference is significant with respect to the test set ({found})."
     return f"The difference is not significant ({found}); it may not hold on another test set."
 
 
 def _seeds(difference: Difference, finding: Finding) -> str:
     t, pairs = difference.t, difference.t.pairs
     if pairs < 2:
-        return (
-            "This holds for these models only; to compare methods, train several runs on each side with the same seeds."
-        )
+        return "This applies to these models only; to compare methods, train several runs of each with the same seeds."
     if t.p is None:
         return f"Over {pairs} seeds {t.note}."
     found = f"Over {pairs} seeds the paired t-test gives {_p(t.p, difference.t_holm, difference.family.t)}"
     if finding == "too few":
-        return f"{found}; {pairs} seeds are too few to say what other seeds would give."
-    found += f", so it is {'' if finding == 'significant' else 'not '}more than the noise of seeds"
+        return f"{found}; {pairs} seeds are too few for a conclusion about other seeds."
+    found += f"; the difference is {finding} with respect to the seeds"
     few = difference.wilcoxon.note
     return f"{found}; {few}." if few else f"{found}; Wilcoxon's test gives {_only(difference.wilcoxon.p)}."
 

@@ -17,65 +17,65 @@ from sdt.experiments.workers import Failure
 
 
 @dataclass
-class _Going:
-    """A run that goes on."""
+class _ActiveRun:
+    """The progress of an active run."""
 
     bar: TaskID
     epochs: int
     began: float
     first: float = 0.0
-    """Epochs that it had behind it when it began."""
+    """Number of epochs finished before the run started or resumed."""
     done: float = 0.0
-    """Epochs, with the part of the current one."""
+    """Number of finished epochs, including a fraction for the current one."""
     rate: float = 0.0
     best: str = ""
 
     @property
     def seconds_left(self) -> float | None:
-        gone = self.done - self.first
-        return (time.perf_counter() - self.began) / gone * (self.epochs - self.done) if gone > 0 else None
+        trained = self.done - self.first
+        return (time.perf_counter() - self.began) / trained * (self.epochs - self.done) if trained > 0 else None
 
 
-class Board:
-    """Shows how the runs of an experiment go.
+class ProgressBoard:
+    """Shows the progress of the runs of an experiment.
 
     Args:
-        console: Where.
-        jobs: All runs that are to be made.
-        finished: How many more are finished already.
+        console: The console.
+        jobs: The runs to train.
+        finished: Number of other runs that are already finished.
     """
 
     def __init__(self, console: Console, jobs: Sequence[Job], finished: int) -> None:
         self._console = console
         self._jobs, self._ended, self._before = jobs, 0, finished
-        self._going: dict[str, _Going] = {}
+        self._active: dict[str, _ActiveRun] = {}
         self._began: float | None = None
-        """When the first run began to train."""
-        self._gone = 0.0
-        """Epochs that ended runs took here."""
+        """Time at which the first run started training."""
+        self._trained = 0.0
+        """Number of epochs trained by ended runs."""
         self._waiting = sum(job.recipe.training.epochs for job in jobs)
-        """Epochs of runs that have not begun."""
+        """Number of epochs of runs that have not started."""
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._total = self._progress.add_task("all runs", total=len(jobs) + finished, completed=finished, note="")
 
     @contextlib.contextmanager
     def showing(self) -> Iterator[None]:
-        """Show the bars while the block runs."""
+        """Context manager that shows the progress bars."""
         with self._progress:
-            self._tell_total()
+            self._update_total()
             yield
 
     def started(self, job: Job) -> None:
-        """A process has the job now."""
+        """See `RunListener`."""
         epochs = job.recipe.training.epochs
         bar = self._progress.add_task(job.name, total=epochs, note="starting")
-        self._going[job.name] = _Going(bar, epochs, time.perf_counter())
+        self._active[job.name] = _ActiveRun(bar, epochs, time.perf_counter())
         self._waiting -= epochs
 
     def event(self, job: Job, event: Mapping[str, Any]) -> None:
-        """What a worker says; see `worker.Reporter`."""
-        run = self._going[job.name]
+        """See `RunListener`."""
+        run = self._active[job.name]
         if event["kind"] == "start":
             run.first = run.done = event["done"]
             run.began = time.perf_counter()
@@ -87,40 +87,38 @@ class Board:
             run.best = f", best {event['chosen_on']} weighted F1 {percent(event['best'])}"
         note = f"epoch {min(int(run.done) + 1, run.epochs)}/{run.epochs}, {run.rate:,.0f} utterances/s{run.best}"
         self._progress.update(run.bar, completed=run.done, note=f"{note}, {time_left(run.seconds_left)}")
-        self._tell_total()
+        self._update_total()
 
     def ended(self, job: Job, failure: Failure | None) -> None:
-        """The run is finished, or failed."""
-        run = self._going.pop(job.name)
+        """See `RunListener`."""
+        run = self._active.pop(job.name)
         self._ended += 1
-        self._gone += run.done - run.first
+        self._trained += run.done - run.first
         self._progress.remove_task(run.bar)
         self._progress.advance(self._total)
-        self._tell_total()
+        self._update_total()
         if failure or not self._console.is_terminal:
-            how = f"failed: {failure.error}" if failure else f"finished after {run.done:.0f} epochs{run.best}"
-            place = f"{self._before + self._ended}/{self._before + len(self._jobs)}"
-            self._say(f"{place}  {job.name} {how}; {time_left(self._seconds_left())}")
+            outcome = f"failed: {failure.error}" if failure else f"finished after {run.done:.0f} epochs{run.best}"
+            count = f"{self._before + self._ended}/{self._before + len(self._jobs)}"
+            text = f"{count}  {job.name} {outcome}; {time_left(self._seconds_left())}"
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _tell_total(self) -> None:
+    def _update_total(self) -> None:
         done = self._before + self._ended
         note = f"{done}/{self._before + len(self._jobs)} runs, {time_left(self._seconds_left())}"
         self._progress.update(self._total, note=note)
 
     def _seconds_left(self) -> float | None:
-        """From the epochs that all runs together made here, and those that are left if no run stops early."""
-        gone = self._gone + sum(run.done - run.first for run in self._going.values())
-        left = self._waiting + sum(run.epochs - run.done for run in self._going.values())
-        if self._began is None or gone == 0:
+        """Estimate from the epochs trained so far and the remaining epochs, assuming that no run stops early."""
+        trained = self._trained + sum(run.done - run.first for run in self._active.values())
+        left = self._waiting + sum(run.epochs - run.done for run in self._active.values())
+        if self._began is None or trained == 0:
             return None
-        return (time.perf_counter() - self._began) / gone * left
+        return (time.perf_counter() - self._began) / trained * left
 
 
 def time_left(seconds: float | None) -> str:
-    """In words."""
+    """Format a remaining time."""
     if seconds is None:
         return "time left unknown"
     minutes, rest = divmod(round(seconds), 60)

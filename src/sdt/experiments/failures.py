@@ -1,4 +1,4 @@
-"""Records why runs of an experiment failed, in `failures.json`."""
+"""Record of failed runs of an experiment, in `failures.json`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "failures.json"
 
 
 def read_failures(folder: Path) -> dict[str, str]:
-    """`ROW/seed-N` to the error in one line, of the runs whose last try failed; empty if none did.
+    """Read the failed runs: `ROW/seed-N` to the error in one line.
 
     Raises:
         InputError: The file is damaged.
@@ -28,14 +28,14 @@ def read_failures(folder: Path) -> dict[str, str]:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): str(failure["error"]) for name, failure in values.items()}
     except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({error}); remove it, and the reasons of failed runs are unknown") from None
+        raise InputError(f"{path}: damaged ({error}); remove the file, which only records the errors of runs") from None
 
 
 class FailureRecorder:
-    """A watcher that writes failures down as they happen, and strikes them out when the run is tried again.
+    """A listener that records failures, and removes them when a run starts again.
 
     Args:
-        watcher: Who is told, too.
+        watcher: Another listener to which events are forwarded.
         folder: The experiment's folder.
     """
 
@@ -43,20 +43,20 @@ class FailureRecorder:
         self._watcher, self._folder = watcher, folder
 
     def started(self, job: Job) -> None:
-        """A process has the job now."""
-        self._note(job, None)
+        """See `RunListener`."""
+        self._record(job, None)
         self._watcher.started(job)
 
     def event(self, job: Job, event: Mapping[str, Any]) -> None:
-        """What a worker says."""
+        """See `RunListener`."""
         self._watcher.event(job, event)
 
     def ended(self, job: Job, failure: Failure | None) -> None:
-        """The run is finished, or failed."""
-        self._note(job, failure)
+        """See `RunListener`."""
+        self._record(job, failure)
         self._watcher.ended(job, failure)
 
-    def _note(self, job: Job, failure: Failure | None) -> None:
+    def _record(self, job: Job, failure: Failure | None) -> None:
         before = read_failures(self._folder)
         errors = {name: error for name, error in before.items() if name != job.name}
         if failure:

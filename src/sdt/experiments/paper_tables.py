@@ -13,9 +13,9 @@
 | `no-soft-labels`     | distillation by soft labels                     | `objective.soft: 0`              |
 | `no-distillation`    | both                                            | the two above                    |
 
-`modalities` has a row for every non-empty choice of them (`modalities`); `fusion` one for gated fusion, addition and
-concatenation (`model.fusion`; the unimodal gate stays what the recipe says). A row that would be the full model, since
-the recipe has the part off already or the corpus has a single modality, is left out.
+`modalities` has a row for every non-empty subset of the modalities (`modalities`); `fusion` has rows for gated fusion,
+addition and concatenation (`model.fusion`; the unimodal gate is that of the recipe). Rows that equal the full model,
+because the recipe already disables the part or the corpus has a single modality, are omitted.
 """
 
 from __future__ import annotations
@@ -51,34 +51,34 @@ _NEED_TWO_MODALITIES = ("no-intra-modal", "no-inter-modal", "no-multimodal-gate"
 
 
 def ablations(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
-    """The full model, and one part after another removed."""
+    """The rows of the ablation table: the full model, and the model without each part."""
     _only_sdt("ablations", recipe)
-    rows, left_out = [Row(FULL, {})], []
-    made = [(recipe, FULL)]
+    rows, omitted = [Row(FULL, {})], []
+    recipes = [(recipe, FULL)]
     for name, overrides in REMOVED.items():
         try:
             without = changed(recipe, overrides)
-        except InputError as error:  # the recipe has its counterpart off already
-            left_out.append(f"{name}: {error}")
+        except InputError as error:  # the recipe already disables the counterpart of the part
+            omitted.append(f"{name}: {error}")
             continue
-        same = next((other for there, other in made if there == without), None)
+        same = next((other for previous, other in recipes if previous == without), None)
         if len(modalities) == 1 and name in _NEED_TWO_MODALITIES:
-            left_out.append(f"{name}: there is a single modality")
+            omitted.append(f"{name}: needs several modalities")
         elif same:
-            left_out.append(f"{name}: with this recipe it is the same as {same}")
+            omitted.append(f"{name}: with this recipe, the same as {same}")
         else:
-            made.append((without, name))
+            recipes.append((without, name))
             rows.append(Row(name, overrides))
-    return ExperimentRows("What does each part of the model contribute?", tuple(rows), FULL, tuple(left_out))
+    return ExperimentRows("What does each part of the model contribute?", tuple(rows), FULL, tuple(omitted))
 
 
 def _only_sdt(table: str, recipe: Recipe) -> None:
     if recipe.architecture != SDT_NAME:
-        raise InputError(f"{table}: is about the parts of SDT, and architecture is {recipe.architecture}")
+        raise InputError(f"{table}: only available for SDT, but architecture is {recipe.architecture}")
 
 
-def choices_of_modalities(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
-    """Every non-empty choice of the modalities, single ones first."""
+def modality_subsets(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
+    """The rows of all non-empty subsets of the modalities, single ones first."""
     del recipe
     chosen = [c for size in range(1, len(modalities) + 1) for c in itertools.combinations(modalities, size)]
     rows = tuple(Row("+".join(names), {"modalities": list(names)}) for names in chosen)
@@ -86,18 +86,18 @@ def choices_of_modalities(recipe: Recipe, modalities: Sequence[str]) -> Experime
 
 
 def fusion(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
-    """Gated fusion, addition, concatenation."""
+    """The rows of gated fusion, addition and concatenation."""
     _only_sdt("fusion", recipe)
     if len(modalities) == 1:
-        raise InputError(f"fusion: there is nothing to fuse with the single modality {modalities[0]!r}")
+        raise InputError(f"fusion: needs several modalities, but the only one is {modalities[0]!r}")
     kinds = ("gated", "addition", "concatenation")
     rows = tuple(Row(kind, {"model.fusion": kind}) for kind in kinds)
-    return ExperimentRows("Does gated fusion beat addition and concatenation?", rows, recipe.model.fusion)
+    return ExperimentRows("Is gated fusion better than addition and concatenation?", rows, recipe.model.fusion)
 
 
 TABLES: Mapping[str, Callable[[Recipe, Sequence[str]], ExperimentRows]] = {
     "ablations": ablations,
-    "modalities": choices_of_modalities,
+    "modalities": modality_subsets,
     "fusion": fusion,
 }
-"""The paper's tables by name: from a recipe and the modalities that it trains on to rows."""
+"""Table name to a function from a recipe and its modalities to rows."""

@@ -2,10 +2,10 @@
 
     EXPERIMENT/experiment.json   question, recipe, rows with their overrides, seeds, command, environment
     EXPERIMENT/ROW/seed-N/       a run folder
-    EXPERIMENT/results.json, results.md   what came of it, written anew whenever runs have ended
+    EXPERIMENT/results.json, results.md   results, updated when runs end
 
-Every run computes with the number of threads that experiment.json names, since sums depend on it: so the numbers do not
-depend on how many runs go on at once.
+Every run uses the number of threads in experiment.json, because sums depend on it. Results therefore do not depend on
+the number of concurrent runs.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _NOT_COMPARED = ("corpus", "output", "seed")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One row of an experiment."""
 
     name: str
-    """Also that of its folder."""
+    """Name of the row and of its folder."""
     overrides: Mapping[str, object]
-    """Setting to value, where the row differs from the recipe."""
+    """Settings that differ from the recipe."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w+=,-][\w.+=,-]*", self.name):
-            raise InputError(f"{self.name!r} cannot be the name of a row, which is that of a folder, too")
+            raise InputError(f"invalid row name {self.name!r}; use letters, digits and the characters _ . + = , -")
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,24 @@ class ExperimentRows:
     """The rows of an experiment."""
 
     question: str
+    """The question that the experiment answers."""
     rows: tuple[Row, ...]
+    """The rows."""
     reference: str
-    left_out: tuple[str, ...] = ()
-    """Rows that would say nothing here, each with the reason."""
+    """Name of the row with which the others are compared."""
+    omitted: tuple[str, ...] = ()
+    """Omitted rows, each with the reason."""
 
     def only(self, names: Sequence[str]) -> ExperimentRows:
-        """Some of the rows, and the reference.
+        """Select rows by name, and the reference.
 
         Raises:
-            InputError: The row does not exist.
+            InputError: A row does not exist.
         """
         known = [row.name for row in self.rows]
         for name in names:
             if name not in known:
-                raise InputError(f"--rows: there is no row {name!r}{near_miss(name, known)}")
+                raise InputError(f"--rows: unknown row {name!r}{near_miss(name, known)}")
         kept = tuple(row for row in self.rows if row.name in names or row.name == self.reference)
         return replace(self, rows=kept)
 
@@ -73,7 +76,7 @@ class Job:
     recipe: Recipe
     folder: Path
     command: list[str]
-    """The command line that makes this run by itself."""
+    """The command line that trains only this run."""
 
     @property
     def name(self) -> str:
@@ -83,25 +86,27 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an experiment consists of."""
+    """The plan of an experiment."""
 
     question: str
-    """What it is to answer, in words."""
+    """The question that the experiment answers."""
     recipe: Recipe
-    """What all rows have in common; its seed and output are not looked at."""
+    """The common recipe of all rows; its seed and output are ignored."""
     rows: tuple[Row, ...]
+    """The rows."""
     seeds: tuple[int, ...]
+    """The seeds of each row."""
     threads: int
-    """Of each run."""
+    """Number of threads per run."""
     reference: str | None
-    """The row with which the others are compared; None if there is but one."""
+    """Name of the row with which the others are compared; None for a single row."""
     recipe_file: str
-    """Where the recipe was read from, for commands that repeat a run."""
+    """Path of the recipe, for commands that repeat a run."""
     options: tuple[str, ...] = ()
-    """What overrode the recipe, for the same."""
+    """Options that override the recipe, for the same commands."""
 
     def recipe_of(self, row: Row, seed: int | None = None) -> Recipe:
-        """The settings of a run.
+        """Return the recipe of a run.
 
         Raises:
             InputError: An override is not a setting, or contradicts another.
@@ -113,24 +118,24 @@ class Plan:
         return dataclasses.replace(recipe, seed=self.recipe.seed if seed is None else seed, output=None)
 
     def jobs(self, folder: Path) -> Iterator[Job]:
-        """Every run. The first seed of all rows comes first, so that a table is there early."""
+        """Yield every run, ordered by seed, so that a table of all rows is available early."""
         recipes = {row.name: self.recipe_of(row) for row in self.rows}
         for seed in self.seeds:
             for name, recipe in recipes.items():
-                place = folder / name / f"seed-{seed}"
-                yield Job(name, dataclasses.replace(recipe, seed=seed), place, self._command(name, seed, place))
+                path = folder / name / f"seed-{seed}"
+                yield Job(name, dataclasses.replace(recipe, seed=seed), path, self._command(name, seed, path))
 
-    def _command(self, row: str, seed: int, place: Path) -> list[str]:
-        overrides = next(of.overrides for of in self.rows if of.name == row)
+    def _command(self, row: str, seed: int, path: Path) -> list[str]:
+        overrides = next(other.overrides for other in self.rows if other.name == row)
         changes = [f"--{key}={option_text(value)}" for key, value in overrides.items()]
-        here = ["sdt", "train", self.recipe_file, *self.options, *changes]
-        return [*here, f"--seed={seed}", f"--output={place}"]
+        command = ["sdt", "train", self.recipe_file, *self.options, *changes]
+        return [*command, f"--seed={seed}", f"--output={path}"]
 
-    def joined(self, other: Plan, where: Path) -> Plan:
-        """This plan with the further rows and seeds of another of the same experiment.
+    def merged(self, other: Plan, where: Path) -> Plan:
+        """Add the rows and seeds of another plan of the same experiment.
 
         Args:
-            other: What is asked for now.
+            other: The other plan.
             where: The experiment's folder, for messages.
 
         Raises:
@@ -171,22 +176,22 @@ class Plan:
         }
 
     def write(self, folder: Path, more: Mapping[str, Any]) -> None:
-        """Write experiment.json; `more` is what else it holds, such as command and environment."""
+        """Write experiment.json; `more` are additional values such as command and environment."""
         values = {"format": FORMAT, **self.to_dict(), **more}
         write_text(folder / FILE, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_plan(folder: Path) -> tuple[Plan, dict[str, Any]]:
-    """experiment.json: as a plan, and all of it.
+    """Read experiment.json; returns the plan and the whole content.
 
     Raises:
-        InputError: It is missing, damaged or of another format.
+        InputError: The file is missing, damaged or of another format version.
     """
     path = folder / FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
-            raise InputError(f"{path}: format {values['format']}, but this program reads format {FORMAT}")
+            raise InputError(f"{path}: format {values['format']} is not supported; expected {FORMAT}")
         plan = Plan(
             question=values["question"],
             recipe=unflat(values["recipe"]),
@@ -200,32 +205,32 @@ def read_plan(folder: Path) -> tuple[Plan, dict[str, Any]]:
     except InputError as error:
         raise InputError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
     except FileNotFoundError:
-        raise InputError(f"{folder}: not an experiment's folder (it has no {FILE})") from None
+        raise InputError(f"{folder}: not an experiment folder; {FILE} not found") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); name another folder") from None
     return plan, values
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0-9`, `1,2,5` or `0-4,7` as numbers, in order, each once.
+    """Parse `0-9`, `1,2,5` or `0-4,7` into sorted, unique numbers.
 
     Raises:
-        InputError: It is not of this form.
+        InputError: The text is invalid.
     """
     found: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise InputError(f"--seeds {text}: {part!r} is not a seed and no range; expected such as 0-9 or 1,2,5")
+            raise InputError(f"--seeds {text}: {part!r} is neither a seed nor a range; expected 0-9 or 1,2,5")
         first, last = int(match[1]), int(match[2] or match[1])
         if last - first >= 10_000:
-            raise InputError(f"--seeds {text}: these are {last - first + 1} runs of every row")
+            raise InputError(f"--seeds {text}: {last - first + 1} seeds are more than the maximum of 10000")
         found.update(range(first, last + 1))
     return tuple(sorted(found))
 
 
-def spoken_seeds(seeds: Sequence[int]) -> str:
-    """The opposite of `parse_seeds`: `0-4, 7`."""
+def format_seeds(seeds: Sequence[int]) -> str:
+    """Format seeds as ranges, such as `0-4, 7`."""
     parts: list[list[int]] = []
     for seed in seeds:
         if parts and seed == parts[-1][-1] + 1:
@@ -236,7 +241,7 @@ def spoken_seeds(seeds: Sequence[int]) -> str:
 
 
 def option_text(value: object) -> str:
-    """A setting's value as the command line takes it."""
+    """Format the value of a setting for the command line."""
     if isinstance(value, str):
         return value
     return ",".join(value) if isinstance(value, list) and isinstance(value[0], str) else json.dumps(value)
@@ -244,6 +249,6 @@ def option_text(value: object) -> str:
 
 def _differs(where: Path, what: str, mine: object, asked: object) -> InputError:
     return InputError(
-        f"{where}: cannot resume with other settings: the experiment has {what} {json.dumps(mine)}, asked for is "
-        f"{json.dumps(asked)}; give the experiment's settings, or name another folder with --output"
+        f"{where}: cannot resume with other settings: {what} is {json.dumps(mine)} in the experiment, but "
+        f"{json.dumps(asked)} now; use the settings of the experiment, or name another folder with --output"
     )

@@ -1,7 +1,7 @@
-"""The published results of SDT: the scores, and the checksums of the feature files that repeat them.
+"""The published results of SDT, and the expected content of the published feature files.
 
 Source: Ma et al., IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494, section IV; the files of the released
-program. The scores are the mean of ten runs, each with the epoch chosen on the test set.
+program. The scores are the mean of ten runs, each with the epoch selected on test.
 """
 
 from __future__ import annotations
@@ -20,36 +20,37 @@ class Published:
     """One corpus of the paper."""
 
     file: str
-    """The name of the released program's feature file."""
+    """Name of the released program's feature file."""
     recipe: str
-    """Among the recipes."""
+    """Name of the shipped recipe."""
     splits: Mapping[str, tuple[int, int]]
-    """Split to conversations and utterances."""
+    """Split to its number of conversations and utterances."""
     widths: Mapping[str, int]
-    """Modality to width."""
+    """Modality to feature width."""
     labels: tuple[str, ...]
+    """Label names in order."""
     scores: Mapping[str, float]
     """Measure to percent: `accuracy`, `weighted_f1`, `f1:LABEL`."""
     rerun: float
-    """The weighted F1 of an independent re-run (ECERC, 2025), percent."""
+    """Weighted F1 of an independent re-run (ECERC, 2025), in percent."""
 
-    def find(self, place: Path) -> Path:
-        """The feature file in a folder, or given by itself.
+    def find(self, path: Path) -> Path:
+        """Find the feature file in a folder, or return the path of a file.
 
         Raises:
-            InputError: It is not there.
+            InputError: The file does not exist.
         """
-        path = place / self.file if place.is_dir() else place
-        if path.is_file():
-            return path
-        if not place.is_dir():
-            raise InputError(f"{place}: no such file or folder")
-        others = sorted(other.name for other in place.iterdir() if other.suffix in (".pkl", ".pickle"))
-        found = f"it has {', '.join(others)}; name one of them instead of the folder" if others else "it has no pickle"
-        raise InputError(f"{place}: has no {self.file}, the feature file of the published program; {found}")
+        file = path / self.file if path.is_dir() else path
+        if file.is_file():
+            return file
+        if not path.is_dir():
+            raise InputError(f"{path}: file or folder not found")
+        others = sorted(other.name for other in path.iterdir() if other.suffix in (".pkl", ".pickle"))
+        found = f"name one of {', '.join(others)} instead" if others else "the folder has no pickle files"
+        raise InputError(f"{path}: {self.file}, the feature file of the published program, not found; {found}")
 
     def differences(self, builder: CorpusBuilder) -> Iterator[str]:
-        """In what a corpus that was read is not the published one; a line each."""
+        """Yield the differences of an imported corpus from the published one, one line each."""
         if builder.labels != self.labels:
             yield f"labels {', '.join(builder.labels)} instead of {', '.join(self.labels)}"
         sizes = {conversation.id: len(conversation) for conversation in builder.conversations}
@@ -64,11 +65,11 @@ class Published:
         for modality, width in self.widths.items():
             table = builder.features.get(modality)
             if table is None:
-                yield f"{modality}: no features; {width} wide expected"
+                yield f"{modality}: no features; expected width {width}"
             elif table.features.shape[1] != width:
-                yield f"{modality}: {table.features.shape[1]} wide instead of {width}"
+                yield f"{modality}: width {table.features.shape[1]} instead of {width}"
             elif not table.present.all():
-                yield f"{modality}: missing for {int((~table.present).sum())} utterances; none should lack it"
+                yield f"{modality}: missing for {int((~table.present).sum())} utterances instead of 0"
 
 
 def _by_class(labels: tuple[str, ...], values: tuple[float, ...]) -> dict[str, float]:
@@ -106,4 +107,4 @@ PUBLISHED: Mapping[str, Published] = {
         rerun=65.12,
     ),
 }
-"""By the corpus' name."""
+"""Corpus name to published results."""

@@ -1,8 +1,8 @@
-"""Reproduces the published experiment: from the feature file to the table of the paper.
+"""Reproduction of the published experiment, from the feature file to the table of the paper.
 
 OUTPUT/corpus/                    the feature file as a corpus
 OUTPUT/runs/                      an experiment with the rows `validation` and `published`
-OUTPUT/reproduction.md            the table beside the published one
+OUTPUT/reproduction.md            comparison with the published table
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from sdt.experiments.tables import score_text
 from sdt.files import sha256
 
 ROWS = ExperimentRows(
-    "Do the published numbers come out again, and what is left of them when test has no say in the epoch?",
+    "Are the published scores reproduced, and what are the scores if the epoch is not selected on test?",
     (Row("validation", {"training.protocol": "validation"}), Row("published", {"training.protocol": "published"})),
     "validation",
 )
 
 
 def published_corpus(published: Published, place: Path, folder: Path) -> Corpus:
-    """The corpus of a published feature file; read and checked once, opened again afterwards.
+    """Import the corpus of a published feature file, or open it if it was imported before.
 
     Args:
-        published: What the file must hold.
-        place: The file, or the folder it is in.
-        folder: Where the corpus is kept.
+        published: The expected content of the file.
+        place: The file, or its folder.
+        folder: The corpus folder.
 
     Raises:
-        InputError: The file does not exist, it is damaged, it holds something else, or the folder holds another corpus.
+        InputError: The file does not exist, is damaged or has other content, or the folder contains another corpus.
     """
     path = published.find(place)
     if (folder / "corpus.json").is_file():
         corpus = Corpus.open(folder)
         made_from = [entry.get("sha256") for entry in corpus.provenance.get("files", ())]
         if made_from != [sha256(path)]:
-            raise InputError(f"{folder}: was made from another file than {path}; give another --output")
+            raise InputError(f"{folder}: imported from another file than {path}; name another folder with --output")
         return corpus
     builder = import_corpus([path], ImportOptions())
     _check(published, builder, path)
@@ -58,22 +58,22 @@ def _check(published: Published, builder: CorpusBuilder, path: Path) -> None:
         listed = "\n  ".join(differences)
         raise InputError(
             f"{path}: not the features of the published experiment:\n  {listed}\n"
-            "To train on them all the same: sdt corpus import, then sdt experiment"
+            "To train on these features: sdt corpus import, then sdt experiment"
         )
 
 
 def comparison(published: Published, results: Results) -> Grid | None:
-    """The paper's table beside ours; None while neither row has a finished run.
+    """Create a table that compares the results with those of the paper; None without a finished run.
 
     Returns:
-        A row per measure and class; columns: epoch chosen on dev, the same runs with it chosen on test, the published
-        protocol, as published. Percent, mean ± standard deviation.
+        A row per measure and class; columns: epoch selected on dev, the same runs with the epoch selected on test, the
+        published protocol, as published. Percent, mean ± standard deviation.
     """
     rows = {row.name: row for row in results.rows}
-    honest, as_published = rows.get("validation"), rows.get("published")
+    validation, as_published = rows.get("validation"), rows.get("published")
     columns = (
-        ("epoch chosen on dev", honest, honest.measured("test") if honest else None),
-        ("the same runs, on test", honest, honest.chosen_on_test if honest else None),
+        ("epoch selected on dev", validation, validation.measured("test") if validation else None),
+        ("the same runs, on test", validation, validation.chosen_on_test if validation else None),
         ("published protocol", as_published, as_published.measured("test") if as_published else None),
     )
     if not any(measured for _, _, measured in columns):
@@ -87,7 +87,7 @@ def comparison(published: Published, results: Results) -> Grid | None:
         for name, score in published.scores.items()
     ]
     title = (
-        "Test scores, mean ± standard deviation over runs; the last three columns chose each run's epoch on test. "
+        "Test scores, mean ± standard deviation over runs; in the last three columns, the epoch is selected on test. "
         f"An independent re-run of the published program has a weighted F1 of {published.rerun:.2f}."
     )
     return Grid(title, ("", *(title for title, _, _ in columns), "as published"), lines)

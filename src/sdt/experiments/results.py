@@ -20,7 +20,7 @@ from sdt.training.folder import RunFolder
 from sdt.training.group import Group
 
 Measured = Mapping[str, Spread]
-"""The metrics and `f1:LABEL` of the fused prediction, over the runs of a row."""
+"""Statistics of the metrics and `f1:LABEL` of the fused classifier over the runs of a row."""
 
 
 @dataclass(frozen=True)
@@ -33,54 +33,54 @@ class RowResult:
     """Seeds without a finished run."""
 
     def measured(self, split: str) -> Measured | None:
-        """With the parameters that each run chose; None if a run has no scores of the split."""
+        """Scores with the selected parameters of each run; None if a run has no scores of the split."""
         found = [run.read_scores()[1].get(split) for run in self.group.runs]
         return _over(found)
 
     @property
     def chosen_on_test(self) -> Measured | None:
-        """With each run's epoch chosen on test; None if a run's sealed scores are missing."""
+        """Scores with the epoch of each run selected on test; None if a run has not recorded them."""
         return _over(self.group.test_selections)
 
     @property
-    def price(self) -> Measured | None:
-        """What choosing on test adds, run by run."""
-        honest = [run.read_scores()[1].get("test") for run in self.group.runs]
+    def test_selection_gain(self) -> Measured | None:
+        """Gain of selecting the epoch on test, computed per run; None if a run has not recorded the scores."""
+        reported = [run.read_scores()[1].get("test") for run in self.group.runs]
         pairs = [
-            (_measures(a), _measures(b)) for a, b in zip(self.group.test_selections, honest, strict=True) if a and b
+            (_measures(a), _measures(b)) for a, b in zip(self.group.test_selections, reported, strict=True) if a and b
         ]
-        if len(pairs) < len(honest):
+        if len(pairs) < len(reported):
             return None
         return {name: Spread.of([a[name] - b[name] for a, b in pairs]) for name in pairs[0][0]}
 
 
 class Results:
-    """The results of an experiment, whether it is finished or not.
+    """The results of a finished or unfinished experiment.
 
     Args:
         folder: The experiment's folder.
 
     Raises:
-        InputError: It is none, or a run in it is damaged.
+        InputError: The folder is not an experiment, or one of its runs is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plan, self.header = read_plan(folder)
         self.rows = [row for name in (row.name for row in self.plan.rows) if (row := self._row(name))]
-        """Those that have a finished run."""
+        """The rows with a finished run."""
 
     def _row(self, name: str) -> RowResult | None:
-        places = {seed: self.folder / name / f"seed-{seed}" for seed in self.plan.seeds}
-        finished = {seed: place for seed, place in places.items() if RunFolder(place).finished}
+        paths = {seed: self.folder / name / f"seed-{seed}" for seed in self.plan.seeds}
+        finished = {seed: path for seed, path in paths.items() if RunFolder(path).finished}
         if not finished:
             return None
-        missing = tuple(seed for seed in places if seed not in finished)
+        missing = tuple(seed for seed in paths if seed not in finished)
         return RowResult(name, Group.of(name, list(finished.values())), missing)
 
     @property
     def split(self) -> str:
-        """The split that the results are about: test, unless the runs did not look at it."""
+        """The split of the results: test if the runs scored it, otherwise dev."""
         return "test" if self.rows[0].measured("test") else "dev"
 
     @cached_property
@@ -90,7 +90,7 @@ class Results:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Each other row against the reference; none where there is none."""
+        """Comparisons of each other row with the reference; empty without a reference."""
         others = [row for row in self.rows if row is not self.reference]
         if not (self.reference and others):
             return []
@@ -98,7 +98,7 @@ class Results:
         return compare(systems[0], systems[1:])
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: every row's spreads, the remarks, the comparisons."""
+        """Return JSON values: statistics of the rows, remarks and comparisons."""
         from sdt.experiments.tables import remarks
 
         return {
@@ -110,7 +110,7 @@ class Results:
         }
 
     def write(self) -> None:
-        """Write results.json and results.md; nothing while no run is finished."""
+        """Write results.json and results.md if a run is finished."""
         from sdt.experiments.tables import page
 
         if self.rows:
@@ -124,7 +124,7 @@ def _row_values(row: RowResult) -> dict[str, Any]:
         "dev": row.measured("dev"),
         "test": row.measured("test"),
         "test_chosen": row.chosen_on_test,
-        "price_of_choosing_on_test": row.price,
+        "price_of_choosing_on_test": row.test_selection_gain,
     }
     return {
         "name": row.name,
@@ -142,11 +142,11 @@ def _spread_values(measured: Measured) -> dict[str, dict[str, float]]:
 
 
 def _over(runs: Sequence[Mapping[str, Scores] | None]) -> Measured | None:
-    found = [_measures(heads) for heads in runs if heads is not None]
+    found = [_measures(classifiers) for classifiers in runs if classifiers is not None]
     if len(found) < len(runs):
         return None
     return {name: Spread.of([of_run[name] for of_run in found]) for name in found[0]}
 
 
-def _measures(heads: Mapping[str, Scores]) -> dict[str, float]:
-    return heads[FUSED].measures
+def _measures(classifiers: Mapping[str, Scores]) -> dict[str, float]:
+    return classifiers[FUSED].measures

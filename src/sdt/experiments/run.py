@@ -1,4 +1,4 @@
-"""Runs an experiment: keeps finished runs, resumes interrupted ones, and lists failures at the end."""
+"""Execution of an experiment: keeps finished runs, resumes interrupted ones, and lists failures at the end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sdt.cluster.work import Cluster
 from sdt.corpus.store import Corpus
 from sdt.device import choose_device
 from sdt.errors import InputError
-from sdt.experiments.clustered import make_runs_on
-from sdt.experiments.display import Board
+from sdt.experiments.clustered import train_runs_on_cluster
+from sdt.experiments.display import ProgressBoard
 from sdt.experiments.failures import FailureRecorder
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
-from sdt.experiments.workers import Failure, make_runs
+from sdt.experiments.workers import Failure, train_runs
 from sdt.training.environment import environment
 from sdt.training.folder import RunFolder
 from sdt.training.models import model_for
@@ -31,28 +31,28 @@ _LOCK = ".lock"
 
 
 def begin(plan: Plan, folder: Path, corpus: Corpus, command: str) -> Plan:
-    """Write experiment.json, or check that the experiment in the folder is this one and add what is new.
+    """Write experiment.json, or check that the folder contains this experiment and add new rows and seeds.
 
     Args:
-        plan: What is asked for.
+        plan: The plan.
         folder: The experiment's folder.
-        corpus: Opened.
+        corpus: The corpus.
         command: The command line.
 
     Returns:
-        The plan with what was there before.
+        The plan, including the previous rows and seeds.
 
     Raises:
-        InputError: The folder holds another experiment.
+        InputError: The folder contains another experiment.
     """
     if (folder / FILE).is_file():
         before, values = read_plan(folder)
-        plan = before.joined(plan, folder)
+        plan = before.merged(plan, folder)
         surroundings = values["environment"]
         if surroundings["corpus_sha256"] != corpus.fingerprint:
             raise InputError(
-                f"{folder}: cannot resume with another corpus: the experiment's has the fingerprint "
-                f"{surroundings['corpus_sha256'][:12]}, {corpus.folder} has {corpus.fingerprint[:12]}"
+                f"{folder}: cannot resume with another corpus: the fingerprint of the experiment's corpus is "
+                f"{surroundings['corpus_sha256'][:12]}, that of {corpus.folder} is {corpus.fingerprint[:12]}"
             )
         if plan == before:
             return plan
@@ -71,63 +71,63 @@ def run(
     log: Sequence[str] = (),
     cluster: Cluster | None = None,
 ) -> list[Failure]:
-    """Make the runs of an experiment that are not finished, and write the results.
+    """Train the unfinished runs of an experiment, and write the results.
 
     Args:
-        plan: As `begin` returned it.
+        plan: The plan as returned by `begin`.
         folder: The experiment's folder.
-        at_once: How many runs go on at the same time.
-        console: Where to show progress.
+        at_once: Maximum number of concurrent runs.
+        console: Console of the progress display.
         log: Trackers of each run.
-        cluster: Where they are made; None for here. It says itself how many runs go on at the same time.
+        cluster: The cluster that trains the runs and limits their number; None for this machine.
 
     Returns:
-        The runs that failed.
+        The failed runs.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the same command goes on.
+        KeyboardInterrupt: Ctrl-C; the same command resumes the experiment.
     """
     for name in log:
-        TRACKERS[name]()  # a package that is missing is named before anything starts
+        TRACKERS[name]()  # reports missing packages before any run starts
     jobs = [job for job in plan.jobs(folder) if not RunFolder(job.folder).finished]
-    board = Board(console, jobs, len(plan.rows) * len(plan.seeds) - len(jobs))
+    board = ProgressBoard(console, jobs, len(plan.rows) * len(plan.seeds) - len(jobs))
     try:
         with board.showing():
             if cluster is None:
-                return make_runs(jobs, at_once, plan.threads, FailureRecorder(board, folder), log=log)
-            return make_runs_on(cluster, jobs, FailureRecorder(board, folder), log)
+                return train_runs(jobs, at_once, plan.threads, FailureRecorder(board, folder), log=log)
+            return train_runs_on_cluster(cluster, jobs, FailureRecorder(board, folder), log)
     finally:
         Results(folder).write()
 
 
 @contextmanager
-def locked(folder: Path, file: str = FILE) -> Iterator[None]:
-    """Make a folder, and keep others out of it meanwhile.
+def lock_folder(folder: Path, file: str = FILE) -> Iterator[None]:
+    """Create a folder and lock it for other processes until the end of the block.
 
     Args:
-        folder: New, empty, or one that holds `file`.
-        file: What such a folder is known by.
+        folder: A new or empty folder, or one that contains `file`.
+        file: The file that identifies a folder of this kind.
 
     Raises:
-        InputError: It holds something else, or somebody is in it already.
+        InputError: The folder has other content, or another process has locked it.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder with --output")
     if folder.is_dir() and not (folder / file).is_file() and any(path.name != _LOCK for path in folder.iterdir()):
-        raise InputError(f"{folder}: not empty, and it has no {file}; name another folder with --output")
+        raise InputError(f"{folder}: is not empty and has no {file}; name another folder with --output")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK, timeout=0):
             yield
     except Timeout:
-        raise InputError(f"{folder}: another sdt works in it at this moment; wait for it, or stop it") from None
+        raise InputError(f"{folder}: in use by another sdt process; wait until it ends, or stop it") from None
 
 
 def check(plan: Plan, corpus: Corpus) -> None:
-    """Everything that a run would find wrong at its start, before any starts.
+    """Check all rows before any run starts.
 
     Raises:
-        InputError: A row contradicts itself, or does not fit the corpus.
+        InputError: The settings of a row contradict each other or do not match the corpus.
     """
     for row in plan.rows:
         recipe = plan.recipe_of(row)

@@ -1,4 +1,4 @@
-"""Hyperparameter search: Optuna proposes settings, dev scores select them, test is never read.
+"""Hyperparameter search: Optuna proposes settings, scores on dev select them, and test is never used.
 
     SEARCH/search.json        recipe, space, seeds, command, environment
     SEARCH/study.sqlite       Optuna's record of the trials
@@ -6,10 +6,10 @@
     SEARCH/results.json       trials, budget, the best settings
     SEARCH/best.yaml          a recipe with the best settings
 
-The objective is the best weighted F1 on dev, the mean over the seeds. The first trial has the recipe's own settings, as
-far as they lie in the space. A trial whose first seed does worse than the median of the others at the same epoch is
-stopped (Akiba, Sano, Yanase, Ohta, Koyama: "Optuna", KDD 2019). Each trial's sampler is seeded by the trial's number,
-and a trial that was broken off goes on, so a search that was interrupted makes the same trials.
+The objective is the best weighted F1 on dev, averaged over the seeds. The first trial has the settings of the recipe if
+they are in the space. A trial is pruned if its first seed is below the median of the other trials at the same epoch
+(Akiba, Sano, Yanase, Ohta, Koyama: "Optuna", KDD 2019). The sampler of each trial is seeded by the trial's number, and
+interrupted trials resume, so an interrupted search has the same trials as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -41,69 +41,72 @@ FILE = "search.json"
 
 
 class PrunedError(Exception):
-    """A trial is stopped, since it does worse than the others."""
+    """A trial is stopped because its score is below that of the others."""
 
 
-class Pruning:
-    """Tells Optuna every epoch's score on dev, and stops the trial when it says so; a tracker of the run."""
+class PruningTracker:
+    """A tracker that reports the score of every epoch on dev to Optuna and stops pruned trials."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
-        self._told = set(trial.study.trials[trial.number].intermediate_values)
+        self._reported = set(trial.study.trials[trial.number].intermediate_values)
 
     def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """The epochs that a resumed trial has behind it."""
+        """Report the previous epochs of a resumed trial."""
         del recipe, folder
         for line in history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """One epoch more.
+        """Report an epoch.
 
         Raises:
-            PrunedError: The trial is to end.
+            PrunedError: The trial is pruned.
         """
-        if line["epoch"] not in self._told:
+        if line["epoch"] not in self._reported:
             self._trial.report(line["dev"][FUSED]["weighted_f1"], line["epoch"])
         if self._trial.should_prune():
             raise PrunedError
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """The score is read from the run."""
+        """Do nothing: the search reads the score from the run."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial, as Optuna and its runs have kept it."""
+    """One trial, as recorded by Optuna and its runs."""
 
     number: int
+    """Number of the trial, from 0."""
     state: str
     """`complete`, `pruned`, `failed` or `running`."""
     score: float | None
-    """The weighted F1 on dev, the mean over the seeds; None if it is not complete."""
+    """Weighted F1 on dev, averaged over the seeds; None if the trial is not complete."""
     settings: Mapping[str, object]
+    """The settings of the trial."""
     epochs: int
-    """Of all its runs."""
+    """Number of epochs of all runs."""
     seconds: float
-    """Of training and scoring."""
+    """Seconds of training and scoring."""
     error: str | None
+    """The error of a failed trial."""
 
 
 class Search:
-    """A search in its folder.
+    """A search in a folder.
 
     Args:
-        folder: See the head of this file.
-        recipe: What all trials have in common.
-        space: What differs.
-        seeds: Of each trial's runs.
+        folder: The search folder; see the module docstring.
+        recipe: The common recipe of all trials.
+        space: The search space.
+        seeds: Seeds of the runs of each trial.
 
     Raises:
         MissingDependencyError: Optuna is not installed.
-        InputError: The recipe chooses on test.
+        InputError: The recipe selects the epoch on test.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, space: Sequence[Dimension], seeds: Sequence[int]) -> None:
@@ -114,16 +117,19 @@ class Search:
                 "sdt search needs Optuna; install it with: pip install 'sdt-erc[search]'"
             ) from None
         if recipe.training.protocol != "validation":
-            raise InputError("training.protocol: a search chooses on dev; give --training.protocol validation")
+            raise InputError(
+                f"training.protocol: {recipe.training.protocol}, but a search selects on dev; use "
+                "--training.protocol validation"
+            )
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna = optuna
         self.folder, self.recipe, self.space, self.seeds = folder, recipe, space, seeds
 
     @cached_property
     def study(self) -> optuna.Study:
-        """Optuna's record; made when it is first asked for."""
+        """Optuna's study, created at the first access."""
         storage = self._optuna.storages.RDBStorage(f"sqlite:///{self.folder / 'study.sqlite'}")
-        # The first epochs say little, and less than five trials have no median worth the name.
+        # Scores of the first epochs, and the median of less than five trials, are not informative.
         pruner = self._optuna.pruners.MedianPruner(5, max(1, self.recipe.training.epochs // 5))
         study = self._optuna.create_study(
             storage=storage, pruner=pruner, study_name="search", direction="maximize", load_if_exists=True
@@ -133,7 +139,7 @@ class Search:
         return study
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         if "study" in self.__dict__:
             storage: Any = self.study._storage
             storage.remove_session()
@@ -144,10 +150,10 @@ class Search:
         return changed(self.recipe, trial.settings)
 
     def trial(self, display: Display) -> Trial:
-        """Make the next trial, or go on with the one that was broken off.
+        """Run the next trial, or resume the interrupted one.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the trial can go on.
+            KeyboardInterrupt: Ctrl-C; the trial can resume.
         """
         trial = self._next()
         tell = self.study.tell
@@ -161,14 +167,14 @@ class Search:
             trial.set_user_attr("error", str(error))
             tell(trial, state=self._optuna.trial.TrialState.FAIL)
         for run in self._place(trial.number).glob("seed-*"):
-            # Only the settings are wanted; a model for every trial could fill a disk.
+            # Only the settings are needed; the models of all trials could fill the disk.
             shutil.rmtree(run / "checkpoint", ignore_errors=True)
             shutil.rmtree(run / "model", ignore_errors=True)
         return self.trials[trial.number]
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials that have begun, by number."""
+        """All trials that have started, by number."""
         return [self._read(trial) for trial in self.study.trials if trial.state.name != "WAITING"]
 
     @property
@@ -178,7 +184,7 @@ class Search:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the highest score, the first of them; None while there is none."""
+        """The first complete trial with the highest score; None without a complete trial."""
         complete = [trial for trial in self.trials if trial.score is not None]
         return max(complete, key=lambda trial: (trial.score, -trial.number), default=None)
 
@@ -191,7 +197,7 @@ class Search:
         return self.study.ask()
 
     def _seed_sampler(self, number: int) -> None:
-        """Let a trial's settings depend on its number and on the trials before, and not on interruptions."""
+        """Seed the sampler by the trial's number, so that settings do not depend on interruptions."""
         self.study.sampler = self._optuna.samplers.TPESampler(seed=number)
 
     def _recipe(self, trial: optuna.Trial) -> Recipe:
@@ -201,8 +207,8 @@ class Search:
         return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, test="never"), output=None)
 
     def _run(self, recipe: Recipe, seed: int, trial: optuna.Trial, display: Display) -> float:
-        """One run of a trial; returns its score on dev."""
-        trackers = [Pruning(trial)] if seed == self.seeds[0] else []
+        """Train one run of a trial; returns its score on dev."""
+        trackers = [PruningTracker(trial)] if seed == self.seeds[0] else []
         folder = self._place(trial.number) / f"seed-{seed}"
         run = train(dataclasses.replace(recipe, seed=seed), folder, resume=True, display=display, trackers=trackers)
         return run.read_scores()[1]["dev"][FUSED].weighted_f1

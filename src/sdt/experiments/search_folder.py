@@ -1,4 +1,4 @@
-"""The files of a search besides its trials: its settings and its results."""
+"""The settings and results files of a search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sdt.errors import InputError
 from sdt.evaluation.table import Grid, percent
-from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.experiments.plan import format_seeds, option_text
 from sdt.experiments.search import FILE, Search, Trial
 from sdt.files import write_text
 from sdt.training.recipe import dump_recipe, flat
@@ -23,19 +23,19 @@ _SHOWN = 10
 def begin_search(
     folder: Path, recipe: Recipe, space: Sequence[str], seeds: Sequence[int], more: Mapping[str, Any]
 ) -> None:
-    """Write search.json, or check that the search in the folder is this one.
+    """Write search.json, or check that the folder contains this search.
 
     Args:
-        folder: The search's folder.
-        recipe: What all trials have in common.
-        space: As the command line has it.
-        seeds: Of each trial's runs.
-        more: What else search.json holds: command, environment.
+        folder: The search folder.
+        recipe: The common recipe of all trials.
+        space: The search space as on the command line.
+        seeds: Seeds of the runs of each trial.
+        more: Additional values of search.json: command, environment.
 
     Raises:
-        InputError: The folder holds another search.
+        InputError: The folder contains another search.
     """
-    asked = {
+    values = {
         "format": FORMAT,
         "question": f"Which {', '.join(text.partition('=')[0] for text in space)} has the best weighted F1 on dev?",
         "recipe": flat(recipe),
@@ -45,26 +45,26 @@ def begin_search(
     }
     path = folder / FILE
     if not path.is_file():
-        write_text(path, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
         return
-    asked = json.loads(json.dumps(asked))  # as it would be read back
+    values = json.loads(json.dumps(values))  # the same types as those read from the file
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-        pairs = [("space", there["space"], asked["space"]), ("seeds", there["seeds"], asked["seeds"])]
-        pairs += [(k, there["recipe"][k], v) for k, v in asked["recipe"].items() if k not in _NOT_COMPARED]
-        corpora = there["environment"]["corpus_sha256"], asked["environment"]["corpus_sha256"]
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        pairs = [("space", saved["space"], values["space"]), ("seeds", saved["seeds"], values["seeds"])]
+        pairs += [(k, saved["recipe"][k], v) for k, v in values["recipe"].items() if k not in _NOT_COMPARED]
+        corpora = saved["environment"]["corpus_sha256"], values["environment"]["corpus_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); name another folder") from None
-    for key, mine, wanted in (*pairs, ("the corpus with the fingerprint", *corpora)):
-        if mine != wanted:
+    for key, before, now in (*pairs, ("the fingerprint of the corpus", *corpora)):
+        if before != now:
             raise InputError(
-                f"{folder}: cannot resume with another search: it has {key} {json.dumps(mine)}, asked for is "
-                f"{json.dumps(wanted)}; give the same, or name another folder with --output"
+                f"{folder}: cannot resume another search: {key} is {json.dumps(before)} in the folder, but "
+                f"{json.dumps(now)} now; use the settings of the search, or name another folder with --output"
             )
 
 
 def budget(trials: Sequence[Trial]) -> str:
-    """What a search has cost, in words."""
+    """Describe the cost of a search."""
     states = [trial.state for trial in trials]
     parts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states]
     minutes, seconds = divmod(round(sum(trial.seconds for trial in trials)), 60)
@@ -73,11 +73,11 @@ def budget(trials: Sequence[Trial]) -> str:
 
 
 def trials_table(search: Search, trials: Sequence[Trial]) -> Grid:
-    """The best trials with their settings."""
+    """Create a table of the best trials and their settings."""
     ranked = sorted((t for t in trials if t.score is not None), key=lambda t: (-(t.score or 0), t.number))
     keys = [dimension.key for dimension in search.space]
     return Grid(
-        f"the best trials of {len(trials)}, by the weighted F1 on dev (seeds {spoken_seeds(search.seeds)})",
+        f"best of {len(trials)} trials by weighted F1 on dev (seeds {format_seeds(search.seeds)})",
         ("trial", "dev", *(key.rpartition(".")[2] for key in keys)),
         [
             (str(trial.number), percent(trial.score or 0), *(_setting(trial.settings[key]) for key in keys))
@@ -87,7 +87,7 @@ def trials_table(search: Search, trials: Sequence[Trial]) -> Grid:
 
 
 def write_search(search: Search, command: str) -> None:
-    """Write results.json and, where a trial is complete, best.yaml."""
+    """Write results.json and, if a trial is complete, best.yaml."""
     trials, best = search.ended, search.best
     values = {
         "budget": {
@@ -102,9 +102,9 @@ def write_search(search: Search, command: str) -> None:
     write_text(search.folder / "results.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     if best:
         head = (
-            f"# The best of a search, trial {best.number}: weighted F1 on dev {percent(best.score or 0)} (seeds "
-            f"{spoken_seeds(search.seeds)}).\n"
-            "# The score chose the settings, so it is too good; test was not read. What they are worth:\n"
+            f"# Best trial of a search, number {best.number}: weighted F1 on dev {percent(best.score or 0)} (seeds "
+            f"{format_seeds(search.seeds)}).\n"
+            "# The settings were selected by this score, which is therefore biased. To evaluate them:\n"
             f"#   sdt experiment {search.folder / 'best.yaml'} --seeds 0-9\n"
             f"# Budget: {budget(trials)}.\n"
             f"# Command: {command}\n\n"

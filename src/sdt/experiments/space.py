@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from sdt.errors import InputError
-from sdt.experiments.grid import NOT_VARIED, listed_values
+from sdt.experiments.grid import NOT_VARIED, parse_values
 from sdt.experiments.plan import option_text
 from sdt.training.recipe import setting_value
 from sdt.training.schema import find_setting
@@ -19,41 +19,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some values of a setting."""
+    """A dimension with a list of values."""
 
     key: str
+    """The setting."""
     values: tuple[object, ...]
+    """The values."""
 
     def suggest(self, trial: optuna.Trial) -> object:
-        """The value of a trial."""
+        """Let Optuna suggest a value."""
         texts = [option_text(value) for value in self.values]
         return self.values[texts.index(trial.suggest_categorical(self.key, texts))]
 
     def parameter(self, value: object) -> object | None:
-        """How Optuna calls a value; None for any other value."""
+        """Convert a value to Optuna's parameter; None for other values."""
         found = list(value) if isinstance(value, tuple) else value
         return option_text(found) if found in self.values else None
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included."""
+    """A dimension of numbers from `low` to `high`, inclusive."""
 
     key: str
+    """The setting."""
     low: float
+    """The lowest value."""
     high: float
+    """The highest value."""
     log: bool
-    """Whether equal ratios, rather than equal differences, are equally likely."""
+    """Whether values are sampled on a logarithmic scale."""
     whole: bool
+    """Whether values are integers."""
 
     def suggest(self, trial: optuna.Trial) -> object:
-        """The value of a trial."""
+        """Let Optuna suggest a value."""
         if self.whole:
             return trial.suggest_int(self.key, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.key, self.low, self.high, log=self.log)
 
     def parameter(self, value: object) -> object | None:
-        """The value, if it is in the range."""
+        """Return the value if it is in the range; None otherwise."""
         return value if isinstance(value, int | float) and self.low <= value <= self.high else None
 
 
@@ -61,7 +67,7 @@ Dimension = Choice | Range
 
 
 def parse_space(texts: Sequence[str]) -> tuple[Dimension, ...]:
-    """`KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE`, each as a dimension.
+    """Parse dimensions of the form `KEY=LOW..HIGH`, `KEY=LOW..HIGH:log` or `KEY=VALUE,VALUE`.
 
     Raises:
         InputError: A text is not of this form, a key is not a setting, or a value is invalid for its setting.
@@ -70,10 +76,10 @@ def parse_space(texts: Sequence[str]) -> tuple[Dimension, ...]:
     for text in texts:
         dimension = _dimension(text)
         if dimension.key in found:
-            raise InputError(f"--space {text}: {dimension.key} is given twice")
+            raise InputError(f"--space {text}: duplicate setting {dimension.key}")
         found[dimension.key] = dimension
     if not found:
-        raise InputError("--space: say what to look through, such as --space training.learning_rate=1e-5..1e-3:log")
+        raise InputError("--space: the search space is empty; example: --space training.learning_rate=1e-5..1e-3:log")
     return tuple(found.values())
 
 
@@ -82,16 +88,16 @@ def _dimension(text: str) -> Dimension:
     if not equals or not values:
         raise InputError(f"--space {text}: expected SETTING=LOW..HIGH, SETTING=LOW..HIGH:log or SETTING=VALUE,VALUE")
     if key in NOT_VARIED or key.startswith(("training.protocol", "training.test")):
-        raise InputError(f"--space {text}: {key} cannot be searched for")
+        raise InputError(f"--space {text}: {key} cannot be searched")
     if ".." not in values:
-        found = listed_values(key, values, f"--space {text}")
+        found = parse_values(key, values, f"--space {text}")
         return Choice(key, tuple(found))
     numbers, colon, scale = values.partition(":")
     if colon and scale != "log":
         raise InputError(f"--space {text}: {scale!r} is not a scale; expected LOW..HIGH or LOW..HIGH:log")
     low, high = (_number(key, end, text) for end in numbers.split("..", 1))
     if not low < high or (scale and low <= 0):
-        why = "a logarithmic range begins above 0" if scale and low <= 0 else "the range is empty"
+        why = "a logarithmic range must start above 0" if scale and low <= 0 else "the range is empty"
         raise InputError(f"--space {text}: {why}")
     return Range(key, low, high, bool(scale), _whole(key))
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, markdown_text
 from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS
+from sdt.evaluation.significance import FEW_SEEDS_NOTE
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value
-from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.evaluation.verdict import ALPHA, corrected_for, interval_text, p_value
+from sdt.experiments.plan import format_seeds, option_text
 from sdt.training.test_monitor import CAVEAT
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Outcome(Protocol):
-    """What can be drawn conclusions from: an experiment's results, or runs that somebody put together."""
+    """Results with rows and comparisons: those of an experiment, or of runs given by the user."""
 
     @property
     def rows(self) -> Sequence[RowResult]:
-        """Those that have a finished run."""
+        """The rows with a finished run."""
 
     @property
     def reference(self) -> RowResult | None:
@@ -33,23 +34,23 @@ class Outcome(Protocol):
 
     @property
     def comparisons(self) -> Sequence[Comparison]:
-        """Each other row against the reference."""
+        """Comparisons of each other row with the reference."""
 
 
 def overview(results: Results) -> Iterator[Grid]:
-    """What a terminal shows: the scores of a single row, or all rows beside each other."""
+    """Yield the tables for a terminal: the scores of a single row, or of all rows."""
     if len(results.plan.rows) == 1:
         yield from details(results, results.rows[0])
         return
     yield _scores(results)
-    if any(row.price for row in results.rows):
-        yield _prices(results)
+    if any(row.test_selection_gain for row in results.rows):
+        yield _test_selection(results)
     if results.comparisons:
         yield _differences(results)
 
 
 def details(results: Results, row: RowResult) -> Iterator[Grid]:
-    """Every measure and class of one row: mean, standard deviation, minimum and maximum, by both protocols."""
+    """Yield tables of every measure and class of one row: mean, standard deviation, minimum and maximum."""
     measured = row.measured(results.split)
     if measured:
         yield Grid(
@@ -57,52 +58,52 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
             ("measure or class", "mean ± sd", "min", "max"),
             [(_name(name), *_cells(row, results.split, measured, name)) for name in measured],
         )
-    chosen, price = row.chosen_on_test, row.price
-    if chosen and price:
+    chosen, gain = row.chosen_on_test, row.test_selection_gain
+    if chosen and gain:
         yield Grid(
-            f"{row.name}, the same runs: {CAVEAT}; price: what this adds to each run's score",
-            ("measure or class", "mean ± sd", "min", "max", "price"),
-            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", price, m, "+")) for m in chosen],
+            f"{row.name}, the same runs: {CAVEAT}; gain: difference to the epoch selected on dev",
+            ("measure or class", "mean ± sd", "min", "max", "gain"),
+            [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", gain, m, "+")) for m in chosen],
         )
 
 
 def conclusions(results: Outcome) -> Iterator[str]:
-    """What the tables say, in a few lines; warnings, each once."""
+    """Yield conclusions of the tables, and notes."""
     row = results.reference or results.rows[0]
-    if price := row.price:
+    if gain := row.test_selection_gain:
         runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
         yield (
-            f"Choosing the epoch on test instead of dev adds {score_text(row, price[MAIN])} points of weighted F1 to "
+            f"Selecting the epoch on test instead of dev adds {score_text(row, gain[MAIN])} points of weighted F1 to "
             f"{row.name} ({runs})."
         )
     if results.comparisons:
         differences = [comparison.differences[MAIN] for comparison in results.comparisons]
-        real, unknown = sum(of.likely for of in differences), [of for of in differences if of.p is None]
+        significant, unknown = sum(of.significant for of in differences), [of for of in differences if of.p is None]
         if len(unknown) < len(differences):
             yield (
-                f"{real} of {len(differences) - len(unknown)} differences in weighted F1 are more than test-set noise "
-                f"(bootstrap over conversations, p < {LIKELY} after Holm's correction)."
+                f"{significant} of {len(differences) - len(unknown)} differences in weighted F1 are significant with "
+                f"respect to the test set (bootstrap over conversations, p < {ALPHA} after Holm's correction)."
             )
         if unknown:
-            yield f"{len(unknown)} differences in weighted F1 have no p: {unknown[0].note}."
+            yield f"{len(unknown)} differences in weighted F1 have no p-value: {unknown[0].note}."
     notes = [set(comparison.notes) for comparison in results.comparisons]
     common = sorted(set.intersection(*notes) if notes else ())
-    if min(row.group.size for row in results.rows) < FEW_SEEDS and not any("too few to say" in note for note in common):
-        yield f"note: less than {FEW_SEEDS} runs of a row are too few to say what other seeds would give"
+    if min(row.group.size for row in results.rows) < FEW_SEEDS and not any(FEW_SEEDS_NOTE in note for note in common):
+        yield f"note: {FEW_SEEDS_NOTE} {FEW_SEEDS} runs of each row"
     yield from (f"note: {remark.text}" for remark in remarks(results.rows))
     for row in results.rows:
         if row.missing:
-            yield f"note: {row.name} lacks the seeds {spoken_seeds(row.missing)}"
+            yield f"note: {row.name}: runs of the seeds {format_seeds(row.missing)} are missing"
     yield from (f"note: {note}" for note in common)
 
 
 def remarks(rows: Sequence[RowResult]) -> list[Remark]:
-    """What is odd about the scores of some rows; what several have in common once."""
+    """The remarks on the scores of rows; common ones are listed once."""
     return list({remark.text: remark for row in rows for remark in row.group.remarks}.values())
 
 
 def page(results: Results) -> str:
-    """results.md."""
+    """Create the content of results.md."""
     plan = results.plan
     rows = Grid(
         "Rows",
@@ -113,7 +114,7 @@ def page(results: Results) -> str:
     corpus, sha = surroundings.get("corpus_name"), str(surroundings.get("corpus_sha256"))
     facts = [
         f"Corpus: {markdown_text(str(corpus))}, fingerprint {markdown_code(sha)}.",
-        f"Recipe: {markdown_code(str(plan.recipe_file))}; seeds {spoken_seeds(plan.seeds)}; {_threads(plan.threads)} "
+        f"Recipe: {markdown_code(str(plan.recipe_file))}; seeds {format_seeds(plan.seeds)}; {_threads(plan.threads)} "
         f"per run. {markdown_text(str(surroundings.get('hardware')))}; torch {surroundings.get('torch')}, sdt "
         f"{surroundings.get('sdt')}; {str(surroundings.get('started'))[:10]}.",
     ]
@@ -122,8 +123,8 @@ def page(results: Results) -> str:
         grids = [rows, *grids, *(grid for row in results.rows for grid in details(results, row))]
     parts = [f"# {markdown_text(plan.question)}", *facts, markdown_command(str(results.header.get("command")))]
     parts += [grid.markdown().rstrip() for grid in grids]
-    said = [*(comparison.sentence(MAIN) for comparison in results.comparisons), *conclusions(results)]
-    return "\n\n".join([*parts, *map(markdown_paragraph, said)]) + "\n"
+    sentences = [*(comparison.sentence(MAIN) for comparison in results.comparisons), *conclusions(results)]
+    return "\n\n".join([*parts, *map(markdown_paragraph, sentences)]) + "\n"
 
 
 def _scores(results: Results) -> Grid:
@@ -137,24 +138,24 @@ def _scores(results: Results) -> Grid:
     return Grid(title, ("row", *(metric.title for metric in metrics().values()), "dev"), lines)
 
 
-def _prices(results: Results) -> Grid:
+def _test_selection(results: Results) -> Grid:
     lines = []
     for row in results.rows:
-        measured, chosen, price = row.measured("test"), row.chosen_on_test, row.price
-        if measured and chosen and price:
+        measured, chosen, gain = row.measured("test"), row.chosen_on_test, row.test_selection_gain
+        if measured and chosen and gain:
             scores = [score_text(row, of[MAIN]) for of in (measured, chosen)]
-            lines.append((row.name, *scores, score_text(row, price[MAIN], "+")))
-    title = "weighted F1 on test by both protocols; the price is what choosing the epoch on test adds"
-    return Grid(title, ("row", "chosen on dev", "chosen on test", "price"), lines)
+            lines.append((row.name, *scores, score_text(row, gain[MAIN], "+")))
+    title = "weighted F1 on test with the epoch selected on dev and on test; gain: the difference"
+    return Grid(title, ("row", "selected on dev", "selected on test", "gain"), lines)
 
 
 def _differences(results: Results) -> Grid:
     first = results.comparisons[0]
     corrected = corrected_for(first.differences[MAIN].family)
     return Grid(
-        f"weighted F1 minus that of {first.reference.name}, in points; interval and p by bootstrap over conversations, "
-        "p by paired t-test and Wilcoxon's test over seeds"
-        + (f", corrected (Holm) for {corrected}" if corrected else ""),
+        f"weighted F1 minus that of {first.reference.name}, in points; interval and p-value of the bootstrap over "
+        "conversations, p-values of the paired t-test and Wilcoxon's test over seeds"
+        + (f", Holm-corrected for {corrected}" if corrected else ""),
         ("row", "difference", f"{100 * first.level:g} % interval", "p", "t", "Wilcoxon"),
         [
             (
@@ -171,9 +172,9 @@ def _differences(results: Results) -> Grid:
 
 def _title(results: Results, row: RowResult | None = None) -> str:
     group = (row or results.rows[0]).group
-    seeds = f"seeds {spoken_seeds(group.seeds if row else results.plan.seeds)}"
-    how = group.caveat or "epoch chosen on dev"
-    return f"{group.values['corpus']}, {results.split}: mean ± standard deviation over runs ({seeds}); {how}"
+    seeds = f"seeds {format_seeds(group.seeds if row else results.plan.seeds)}"
+    selection = group.caveat or "epoch selected on dev"
+    return f"{group.values['corpus']}, {results.split}: mean ± standard deviation over runs ({seeds}); {selection}"
 
 
 def _name(name: str) -> str:
@@ -181,20 +182,20 @@ def _name(name: str) -> str:
 
 
 def score_text(row: RowResult, spread: Spread, sign: str = "", name: str = MAIN) -> str:
-    """A measure as tables show it, with its standard deviation if there are several runs."""
+    """Format a measure for tables, with its standard deviation if there are several runs."""
     text = measure(name).text
     return f"{text(spread.mean, sign)} ± {text(spread.deviation)}" if row.group.size > 1 else text(spread.mean, sign)
 
 
 def measure_text(row: RowResult, split: str, measured: Measured, name: str, sign: str = "") -> str:
-    """As `score_text`; `–` for the F1 of a class that the split does not have: it is 0 by convention."""
+    """Like `score_text`, but `–` for the F1 of a class that does not occur in the split."""
     if name.removeprefix("f1:") in row.group.summary(split).absent:
         return "–"
     return score_text(row, measured[name], sign, name)
 
 
 def range_text(spread: Spread, name: str = MAIN) -> str:
-    """The lowest and the highest run."""
+    """Format the range from the lowest to the highest run."""
     text = measure(name).text
     return f"{text(spread.minimum)}–{text(spread.maximum)}"
 

@@ -1,8 +1,8 @@
 """The worker process of an experiment: `python -m sdt.experiments.worker THREADS`.
 
-It reads jobs from standard input, one JSON object a line, and writes what happens to standard output in the same way.
-When its input ends while it trains, whoever gave the job has gone or wants it to stop: it stops as by Ctrl-C, and the
-run can go on later.
+It reads jobs from standard input, one JSON object per line, and writes events to standard output in the same way. If
+its input ends during training, the parent process has ended or wants it to stop: the worker stops as by Ctrl-C, and the
+run can resume later.
 """
 
 from __future__ import annotations
@@ -32,57 +32,57 @@ from sdt.training.run import train
 from sdt.training.trackers import TRACKERS
 
 _EVERY = 0.3
-"""Seconds between two reports of batches."""
+"""Minimum seconds between two batch events."""
 
 
-class Reporter(Display):
-    """Tells how a run goes by events instead of bars.
+class EventDisplay(Display):
+    """Reports progress as events instead of progress bars.
 
     Args:
-        tell: Called with each event, which is JSON values.
+        emit: Called with each event, a dictionary of JSON values.
     """
 
-    def __init__(self, tell: Callable[[dict[str, Any]], object]) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], object]) -> None:
         super().__init__()
-        self._tell = tell
-        self._of = self._seen = 0
-        self._told = 0.0
+        self._emit = emit
+        self._epoch_batches = self._done = 0
+        self._reported = 0.0
 
     def send(self, kind: str, **values: object) -> None:
-        """One event."""
-        self._tell({"kind": kind, **values})
+        """Send an event."""
+        self._emit({"kind": kind, **values})
 
     def say(self, text: str) -> None:
-        """Notes are in the run's files; here they would only be in the way."""
+        """Ignore messages, which are also in the files of the run."""
 
     @contextlib.contextmanager
     def running(self, epochs: int, done: int) -> Iterator[None]:
-        """The run begins or goes on."""
+        """Send the start event."""
         self.send("start", epochs=epochs, done=done)
         yield
 
-    def epoch_begins(self, batches: int) -> None:
-        """A new epoch of so many batches."""
-        self._of, self._seen = batches, 0
+    def start_epoch(self, batches: int) -> None:
+        """See `Display`."""
+        self._epoch_batches, self._done = batches, 0
         self._started, self._utterances = time.perf_counter(), 0
 
-    def batch_done(self, utterances: int, loss: float) -> None:
-        """One batch more."""
-        self._seen += 1
+    def finish_batch(self, utterances: int, loss: float) -> None:
+        """Send a batch event, unless the last one was just sent."""
+        self._done += 1
         self._utterances += utterances
         now = time.perf_counter()
-        if now - self._told >= _EVERY:
-            self._told = now
+        if now - self._reported >= _EVERY:
+            self._reported = now
             rate = self._utterances / max(now - self._started, 1e-9)
-            self.send("batch", share=self._seen / self._of, rate=rate, loss=loss)
+            self.send("batch", share=self._done / self._epoch_batches, rate=rate, loss=loss)
 
-    def epoch_done(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
-        """One epoch more."""
+    def finish_epoch(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
+        """Send an epoch event."""
         self.send("epoch", epoch=line["epoch"], epochs=epochs, chosen_on=chosen_on, best=best_score)
 
 
 class Jobs:
-    """The jobs from standard input."""
+    """Reads jobs from a stream in a thread."""
 
     def __init__(self, source: TextIO) -> None:
         self._source = source
@@ -91,7 +91,7 @@ class Jobs:
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> dict[str, Any] | None:
-        """Wait for the next one; None when there will be none."""
+        """Wait for the next job; None at the end of the stream."""
         return self._queue.get()
 
     def _read(self) -> None:
@@ -104,14 +104,14 @@ class Jobs:
 
 
 def main(threads: int) -> None:
-    """Do jobs until there are no more."""
-    # What libraries print must not get between the events.
+    """Train runs until there are no more jobs."""
+    # Output of libraries must not mix with events.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background parent may ignore the signal
 
-    def tell(event: dict[str, Any]) -> None:
+    def emit(event: dict[str, Any]) -> None:
         events.write(json.dumps(event) + "\n")
         events.flush()
 
@@ -121,29 +121,29 @@ def main(threads: int) -> None:
             jobs.busy = True
             if jobs.ended:
                 return
-            ended = make(job, Reporter(tell))
-            tell(ended)
-            if "traceback" in ended:  # memory may be lost, and a GPU's always is
+            ended = train_job(job, EventDisplay(emit))
+            emit(ended)
+            if "traceback" in ended:  # the process may have leaked memory, in particular on a GPU
                 return
             jobs.busy = False
 
 
-def make(job: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """Make one run.
+def train_job(job: Mapping[str, Any], display: EventDisplay) -> dict[str, Any]:
+    """Train one run.
 
     Args:
-        job: See `workers.values_of`.
-        reporter: Told how it goes.
+        job: See `workers.encode_job`.
+        display: Receives the progress.
 
     Returns:
-        The last event: `finished`, or `failed` with the `error`, and with a `traceback` if it is not the user's.
+        The last event: `finished`, or `failed` with the `error` and, for unexpected errors, a `traceback`.
     """
     try:
         train(
             unflat(job["recipe"]),
             Path(job["folder"]),
             resume=True,
-            display=reporter,
+            display=display,
             command=job["command"],
             trackers=[TRACKERS[name]() for name in job["log"]],
         )
@@ -152,13 +152,13 @@ def make(job: Mapping[str, Any], reporter: Reporter) -> dict[str, Any]:
     except Exception as error:
         if _full_disk(error):
             return {"kind": "failed", "error": os_error_reason(error) if isinstance(error, OSError) else str(error)}
-        said = f"{type(error).__name__}: {error}"
-        return {"kind": "failed", "error": said, "traceback": traceback.format_exc()}
+        message = f"{type(error).__name__}: {error}"
+        return {"kind": "failed", "error": message, "traceback": traceback.format_exc()}
     return {"kind": "finished"}
 
 
 def _full_disk(error: Exception) -> bool:
-    """Whether there was no room to write; safetensors says so in words alone."""
+    """Whether an error means that the disk is full; safetensors reports it only in its message."""
     if isinstance(error, SafetensorError):
         return f"os error {errno.ENOSPC}" in str(error) or f"os error {errno.EDQUOT}" in str(error)
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,8 +1,6 @@
-"""Configuration: the settings of SDT (`Architecture`) and of the loss (`Objective`), and the data they depend on.
+"""Configuration of models (`ModelConfig`), settings of SDT (`Architecture`) and of the loss (`Objective`).
 
-`ModelConfig` is the configuration of any model, `SDTConfig` that of SDT.
-
-No torch here, so that the command line can list the settings at once.
+This module does not import torch, so that the command line lists the settings quickly.
 """
 
 from __future__ import annotations
@@ -27,18 +25,18 @@ FUSED = "fused"
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a researcher chooses; the defaults are the published IEMOCAP setting (paper, section IV-C)."""
+    """Settings of SDT; the defaults are the published IEMOCAP setting (paper, section IV-C)."""
 
     width: int = 1024
-    """The model width d."""
+    """Model width d."""
     heads: int = 8
-    """Attention heads; they share the width."""
+    """Number of attention heads; must divide the width."""
     layers: int = 1
-    """Layers of each intra- and inter-modal encoder. The published setting is one; further ones are pre-norm."""
+    """Layers of each intra- and inter-modal encoder; 1 as published. Layers after the first are pre-norm."""
     feed_forward: int | None = None
-    """Hidden width of the encoders' feed-forward part; None for the model width, as published."""
+    """Hidden width of the encoders' feed-forward network; None for the model width, as published."""
     dropout: float = 0.5
-    """Dropout of inputs, attention weights, feed-forward parts and student classifiers."""
+    """Dropout of inputs, attention weights, feed-forward networks and student classifiers."""
     intra_modal: bool = True
     """Whether each modality attends to itself."""
     inter_modal: bool = True
@@ -52,8 +50,8 @@ class Architecture:
     fusion: str = "gated"
     """Multimodal-level fusion: gated, addition, concatenation, or one that an installed package registers."""
     context: str = "full"
-    """What an utterance reads of its conversation: full (all, as published); past (itself and all before it); or
-    window(k) (itself and the k - 1 before it)."""
+    """Utterances that an utterance attends to: full (the whole conversation, as published); past (itself and all
+    previous ones); or window(k) (itself and the k - 1 previous ones)."""
 
     def __post_init__(self) -> None:
         for name in ("width", "heads", "layers"):
@@ -68,7 +66,7 @@ class Architecture:
         if not 0 <= self.dropout < 1:
             raise InputError(f"model.dropout: {self.dropout} is not in [0, 1)")
         if not (self.intra_modal or self.inter_modal):
-            raise InputError("model.intra_modal and model.inter_modal are both off: no encoder would be left")
+            raise InputError("model.intra_modal and model.inter_modal are both false; the model needs one of them")
         if self.unimodal_gate not in UNIMODAL_GATES:
             raise InputError(
                 f"model.unimodal_gate: {quoted(self.unimodal_gate)}{near_miss(str(self.unimodal_gate), UNIMODAL_GATES)}"
@@ -88,10 +86,10 @@ entry points `sdt.fusions`."""
 
 
 def check_fusion(name: object) -> None:
-    """Check that a fusion is built in or registered by an installed package; imports neither.
+    """Check that a fusion is built in or registered by an installed package, without importing it.
 
     Raises:
-        InputError: It is neither.
+        InputError: The fusion is unknown.
     """
     if name not in FUSIONS and name not in (registered := plugins("sdt.fusions")):
         raise InputError(f"model.fusion: {quoted(name)}{near_miss(str(name), [*FUSIONS, *registered])}")
@@ -101,80 +99,81 @@ PRESETS: dict[str, Architecture] = {
     "iemocap": Architecture(),
     "meld": Architecture(unimodal_gate="frozen"),
 }
-"""The published settings of the model; those of the objective and of the training are in `recipes/`."""
+"""Published model settings; the published objective and training settings are in `recipes/`."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The settings of the loss; the defaults are the published IEMOCAP setting."""
+    """Settings of the loss; the defaults are the published IEMOCAP setting."""
 
     task: float = 1.0
-    """gamma_1, the weight of the fused classifier's cross-entropy."""
+    """gamma_1, weight of the fused classifier's cross-entropy."""
     hard: float = 1.0
-    """gamma_2, the weight of the students' cross-entropies."""
+    """gamma_2, weight of the students' cross-entropies."""
     soft: float = 1.0
-    """gamma_3, the weight of the students' divergence from the teacher."""
+    """gamma_3, weight of the students' divergence from the teacher."""
     temperature: float = 1.0
-    """tau, by which teacher's and students' logits are divided in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
+    """tau, which divides the teacher's and students' logits in the soft term; published: 1 (IEMOCAP), 8 (MELD)."""
     detach_teacher: bool = False
-    """Whether the soft term's gradient stops at the teacher; in the published program it does not."""
+    """Whether the soft term is detached from the teacher; false in the published program."""
     tau_squared: bool = False
-    """Whether the soft term is multiplied by tau^2, as is usual in distillation; in the published program it is not."""
+    """Whether the soft term is multiplied by tau^2, as usual in distillation; false in the published program."""
 
     terms: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Further terms of the loss and their weights, by the names under which packages register them."""
+    """Weights of additional loss terms, by the names under which packages register them."""
 
     def __post_init__(self) -> None:
         weights = {name: getattr(self, name) for name in ("task", "hard", "soft")}
         weights |= {f"terms.{name}": weight for name, weight in self.terms.items()}
         for name, value in weights.items():
             if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"objective.{name}: {value} is not a weight (0 or more)")
+                raise InputError(f"objective.{name}: {value} is not a valid weight; expected a number of 0 or more")
         if not any(weights.values()):
-            raise InputError("objective: all weights are 0; nothing would be learned")
+            raise InputError("objective: all weights are 0; at least one must be above 0")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise InputError(f"objective.temperature: {self.temperature} is not a temperature (more than 0)")
+            raise InputError(f"objective.temperature: {self.temperature} is not valid; expected a number above 0")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that a saved model needs to be built and used again; `config.json` in words."""
+    """Configuration of a saved model, the content of `config.json`."""
 
     modalities: Mapping[str, int]
     """Modality name to feature width D_m, in order."""
     labels: tuple[str, ...]
     """Label names in the order of the logits."""
     speakers: Speakers
+    """Numbering of the speakers."""
     architecture: Any = None
-    """The model's own settings: a frozen dataclass, such as SDT's `Architecture`."""
+    """Settings of the model class: a frozen dataclass, such as `Architecture` of SDT."""
     encoders: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Modality name to the name of the feature encoder that made its features."""
+    """Modality name to the name of its feature encoder."""
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """The run that made the parameters: `protocol`, `corpus`, `corpus_sha256`, `seed`, `epoch`."""
+    """The training run: `protocol`, `corpus`, `corpus_sha256`, `seed`, `epoch`."""
     normalisation: Mapping[str, Mapping[str, list[float]]] = dataclasses.field(default_factory=dict)
-    """For a modality whose encoder's name ends in `|z:corpus`, the `mean` and `deviation` [D_m] of its features over
-    the train split: what new input is normalised by."""
+    """For each modality whose encoder name ends in `|z:corpus`: `mean` and `deviation` [D_m] of its features over the
+    train split, used to normalise new inputs."""
     temperatures: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Head (`fused` and each modality) to the temperature by which its logits are divided before they become
-    probabilities; fitted on dev (see `sdt.evaluation.calibration`). A head that is not named has 1."""
+    """Classifier (`fused` and each modality) to the temperature that divides its logits before the softmax; fitted on
+    dev (see `sdt.evaluation.calibration`). Classifiers without an entry have 1."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes of the languages of the words that it was trained on; empty if they are unknown."""
+    """ISO 639-1 codes of the languages in the training data; empty if unknown."""
 
     def __post_init__(self) -> None:
         if not self.modalities:
             raise InputError("a model needs at least one modality")
         if FUSED in self.modalities:
-            raise InputError(f"{quoted(FUSED)} cannot be the name of a modality: it names the fused output")
+            raise InputError(f"modality name {quoted(FUSED)} is reserved for the fused classifier; rename the modality")
         texts = (str(value) for value in self.provenance.values())
         check_names("the name", (*self.modalities, *self.labels, *self.speakers.names, *self.encoders.values(), *texts))
         for name, statistics in self.normalisation.items():
             if {len(statistics[key]) for key in ("mean", "deviation")} != {self.modalities.get(name)}:
-                raise InputError(f"normalisation: mean and deviation of {quoted(name)} do not fit the modality's width")
-        for head, temperature in self.temperatures.items():
-            if head not in (FUSED, *self.modalities):
-                raise InputError(f"temperatures: {quoted(head)} is no head of the model")
+                raise InputError(f"normalisation: statistics of {quoted(name)} do not match the width of the modality")
+        for classifier, temperature in self.temperatures.items():
+            if classifier not in (FUSED, *self.modalities):
+                raise InputError(f"temperatures: unknown classifier {quoted(classifier)}")
             if not (math.isfinite(temperature) and temperature > 0):
-                raise InputError(f"temperatures: {temperature} of {quoted(head)} is not a temperature (more than 0)")
+                raise InputError(f"temperatures: {quoted(classifier)} is {temperature}; expected a number above 0")
 
     @property
     def temperature(self) -> float:
@@ -182,8 +181,8 @@ class ModelConfig:
         return self.temperatures.get(FUSED, 1.0)
 
     @property
-    def reads_speakers(self) -> bool:
-        """Whether the model looks at who speaks: by the setting or class variable `speakers` of its settings."""
+    def uses_speakers(self) -> bool:
+        """Whether the model uses speakers, according to the field or class variable `speakers` of its settings."""
         return bool(getattr(self.architecture, "speakers", True))
 
     @classmethod
@@ -193,10 +192,15 @@ class ModelConfig:
         architecture: Any,  # noqa: ANN401 - see the field
         modalities: tuple[str, ...] | None = None,
     ) -> Self:
-        """The configuration that fits a corpus, or some of its modalities.
+        """Create the configuration of a model for a corpus.
+
+        Args:
+            corpus: Provides labels, speakers, feature widths, encoders and normalisation statistics.
+            architecture: Settings of the model class.
+            modalities: Modalities to use; None for all modalities of the corpus.
 
         Raises:
-            InputError: The corpus lacks one of the modalities.
+            InputError: The corpus does not have one of the modalities.
         """
         chosen = modalities or tuple(corpus.modalities)
         for name in chosen:
@@ -215,15 +219,15 @@ class ModelConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, for `config.json`."""
+        """Return the configuration as JSON values, for `config.json`."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], settings: type[Any] = Architecture) -> Self:
-        """The opposite of `to_dict`.
+        """Create a configuration from the result of `to_dict`.
 
         Args:
-            values: What `to_dict` made.
+            values: Content of `config.json`.
             settings: The class of `architecture`.
 
         Raises:
@@ -238,7 +242,7 @@ class ModelConfig:
             architecture=settings(**values["architecture"]),
             encoders=dict(values["encoders"]),
             provenance=dict(values["provenance"]),
-            # Models saved before there were these three lack them.
+            # Models saved by earlier versions do not have these three.
             normalisation=dict(values.get("normalisation", {})),
             temperatures=dict(values.get("temperatures", {})),
             languages=tuple(values.get("languages", ())),
@@ -255,8 +259,8 @@ class SDTConfig(ModelConfig):
         super().__post_init__()
         if len(self.modalities) == 1 and not self.architecture.intra_modal:
             raise InputError(
-                f"model.intra_modal is off, but with the single modality {quoted(next(iter(self.modalities)))} "
-                "there is no other encoder"
+                f"model.intra_modal: false, but the only modality {quoted(next(iter(self.modalities)))} has no "
+                "inter-modal encoder; set it to true"
             )
 
     def sources(self, target: str) -> tuple[str, ...]:

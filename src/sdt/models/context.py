@@ -1,15 +1,15 @@
-"""The setting `model.context`: how much of its conversation an utterance attends to.
+"""The setting `model.context`: which utterances of its conversation an utterance attends to.
 
-| `context`   | an utterance reads, itself included                                            |
+| `context`   | an utterance attends to                                                        |
 |-------------|--------------------------------------------------------------------------------|
 | `full`      | the whole conversation, as published                                           |
-| `past`      | itself and all utterances before it                                            |
-| `window(k)` | itself and the k - 1 utterances before it; `window(1)` is the utterance alone  |
+| `past`      | itself and all previous utterances                                             |
+| `window(k)` | itself and the k - 1 previous utterances; `window(1)` is the utterance alone   |
 
-`past` and `window(k)` are causal: what is said later changes nothing of what was said before. With L layers of the
-encoders, what an utterance knows reaches back L windows: the second layer reads what the first has read.
+`past` and `window(k)` are causal: later utterances do not change the outputs of earlier ones. With L encoder layers,
+the receptive field of an utterance is L windows, because the second layer attends to outputs of the first.
 
-No torch here, so that the command line can check the setting at once.
+This module does not import torch, so that the command line checks the setting quickly.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _WINDOW = re.compile(r"window\((\d{1,9})\)")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """How much of its conversation an utterance reads."""
+    """The utterances of its conversation that an utterance attends to."""
 
     causal: bool = False
-    """Whether it reads nothing that comes later."""
+    """Whether later utterances are excluded."""
     window: int | None = None
-    """Of a causal context, how many utterances it reads at most, itself included; None for all."""
+    """Maximum number of utterances in a causal context, including the utterance itself; None for all."""
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The context that a setting means.
+        """Parse the setting.
 
         Raises:
-            InputError: It means none.
+            InputError: The setting is invalid.
 
         Example:
             >>> Context.of("window(8)")
@@ -49,7 +49,7 @@ class Context:
         if found is None:
             raise InputError(f"model.context: {text!r}{near_miss(str(text), ('full', 'past', 'window(8)'))}")
         if int(found[1]) < 1:
-            raise InputError(f"model.context: {text} reads nothing, not even the utterance; the least is window(1)")
+            raise InputError(f"model.context: {text} is empty; the smallest context is window(1)")
         return cls(causal=True, window=int(found[1]))
 
     def __str__(self) -> str:

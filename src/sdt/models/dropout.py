@@ -1,9 +1,9 @@
-"""Dropout with random numbers that are fast on a CPU.
+"""Dropout with fast random numbers on a CPU.
 
-PyTorch draws a CPU's Bernoulli numbers one by one, some 13 ns each, which makes a tenth of a training step of the
-published size. Here four of them come out of every 64 random bits of the same generator, so that `torch.manual_seed`
-decides them as ever. Sixteen bits make the probability of keeping a value a multiple of 2^-16; what is kept is divided
-by exactly that probability, so that the expectation is exact.
+On a CPU, PyTorch draws Bernoulli numbers one at a time (about 13 ns each), which takes a tenth of a training step at
+the published model size. This module draws four values from every 64 random bits of the same generator, so
+`torch.manual_seed` still determines them. With 16 bits per value, the keep probability is a multiple of 2^-16; kept
+values are divided by exactly that probability, so the expectation is exact.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 STEPS = 1 << 16
-"""The values of a draw."""
+"""Number of different values of a 16-bit draw."""
 
 _generator: ContextVar[torch.Generator | None] = ContextVar("generator", default=None)
 
 
 @contextmanager
-def drawing_with(seed: int) -> Iterator[None]:
-    """Within it, and in this thread, noise comes from a generator of its own, whatever other threads draw."""
+def seeded_dropout(seed: int) -> Iterator[None]:
+    """Context manager in which dropout of this thread draws from a separate generator, independent of other threads."""
     token = _generator.set(torch.Generator().manual_seed(seed))
     try:
         yield
@@ -33,7 +33,7 @@ def drawing_with(seed: int) -> Iterator[None]:
 
 
 def current_generator() -> torch.Generator | None:
-    """The generator that noise comes from in this thread; None for PyTorch's own."""
+    """The generator of dropout noise in this thread; None for PyTorch's default generator."""
     return _generator.get()
 
 
@@ -43,33 +43,36 @@ def dropout_noise(
     dtype: torch.dtype = torch.float32,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """What a tensor on the CPU is multiplied by: 0 with the probability, else what keeps the expectation.
+    """Draw the factors by which dropout multiplies a tensor on the CPU.
 
     Args:
-        shape: Of the tensor.
-        probability: Of a zero, in [0, 1).
-        dtype: Of the tensor.
-        generator: Where chance comes from; None for `current_generator`.
+        shape: Shape of the tensor.
+        probability: Probability of a zero, in [0, 1).
+        dtype: Data type of the tensor.
+        generator: Source of random bits; None for `current_generator`.
+
+    Returns:
+        0 with the given probability, else the inverse of the keep probability.
     """
     size = torch.Size(shape).numel()
     kept = min(max(round((1 - probability) * STEPS), 1), STEPS)
     bits = torch.empty(-(-size // 4), dtype=torch.int64)
     bits.random_(-(2**63), None, generator=generator or current_generator())
     draws = bits.view(torch.int16)[:size]  # uniform in [-STEPS / 2, STEPS / 2)
-    # Straight to numbers: a tensor of bool between would take longer than all the rest.
+    # Written directly as floats: an intermediate bool tensor would take longer than everything else here.
     noise = torch.le(draws, kept - STEPS // 2 - 1, out=torch.empty(size, dtype=dtype))
     return noise.mul_(STEPS / kept).view(shape)
 
 
 class Dropout(nn.Module):
-    """In training, zeroes each value with a probability and scales the others up; else the identity."""
+    """Dropout layer: in training, zeroes values with a probability and scales the others; otherwise the identity."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same shape."""
+        """Apply dropout to a tensor of any shape."""
         if not self.training or self.probability == 0:
             return x
         if x.device.type != "cpu":

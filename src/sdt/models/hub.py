@@ -1,4 +1,4 @@
-"""Finds a model by its name: a folder, a bundled model, or a model on the Hugging Face hub."""
+"""Model lookup by name: a folder, a bundled model, or a model on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def find_model(name: str | Path, revision: str | None = None) -> Path:
     if revision is not None and not remote:
         raise InputError(f"{name}: --revision needs a model on the hub (owner/name)")
     if remote:
-        return _downloaded(str(name), revision)
+        return _download(str(name), revision)
     if not path.exists() and len(path.parts) == 1:
-        return _in_box(str(name))
+        return _bundled_model(str(name))
     return model_folder(path)
 
 
@@ -53,39 +53,41 @@ def model_folder(path: Path) -> Path:
     raise InputError(f"{path}: neither a model folder (config.json, model.safetensors) nor a finished run")
 
 
-def box() -> dict[str, Path]:
-    """The bundled models: name to folder."""
+def bundled_models() -> dict[str, Path]:
+    """List the bundled models: name to folder."""
     folder = Path(str(resources.files("sdt"))) / "models" / "bundled"
     return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
 
 
-def _in_box(name: str) -> Path:
-    models = box()
+def _bundled_model(name: str) -> Path:
+    models = bundled_models()
     if name in models:
         return models[name]
     if name == DEFAULT:
-        raise InputError(f"model {name!r}: not part of this installation; name a model folder or a run with --model")
+        raise InputError(f"model {name!r}: not part of this installation; pass a model folder or a run with --model")
     raise InputError(f"model {name!r}: neither a folder nor a bundled model{near_miss(name, models)}")
 
 
-def _downloaded(name: str, revision: str | None) -> Path:
-    """The folder of a model in the cache of the hub; downloads it on first use."""
+def _download(name: str, revision: str | None) -> Path:
+    """Return the folder of a model in the hub's cache; downloads it on first use."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    # Subfolders hold parts of feature encoders, such as adapters.
+    # Subfolders contain parts of feature encoders, such as adapters.
     wanted = [*FILES, *(f"*/*.{suffix}" for suffix in ("safetensors", "json", "txt"))]
     try:
         return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=wanted)))
     except (HfHubHTTPError, HFValidationError) as error:
-        raise InputError(f"model {name!r}: no such folder, and not on the hub ({first_line(error)})") from None
+        raise InputError(
+            f"model {name!r}: not found, neither as a folder nor on the hub ({first_line(error)})"
+        ) from None
     except (LocalEntryNotFoundError, OSError) as error:
         raise InputError(
-            f"model {name!r}: no such folder, and the hub cannot be reached ({type(error).__name__}); go "
-            "online, or name a model folder on this machine"
+            f"model {name!r}: folder not found, and the hub cannot be reached ({type(error).__name__}); connect to the "
+            "internet, or pass a local model folder"
         ) from None
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type."""
+    """Return the first line of an error's message, or the name of its type."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,9 +1,9 @@
-"""Inference: the probabilities that a model predicts for a batch, and those probabilities as `Prediction` objects.
+"""Inference: predicts the probabilities of a batch and converts them to `Prediction` objects.
 
-Every command that predicts calls `infer`. Conversations that are longer than a window are cut into overlapping windows
-(`sdt.windows`), so that memory does not grow with the length of a conversation except for its features and outputs.
+Every command that predicts calls `infer`. Conversations longer than a window are split into overlapping windows
+(`sdt.windows`); memory for activations then does not grow with the length of a conversation.
 
-Shapes: N utterances of the batch; R of them; M modalities; C labels; d width of a state.
+Shapes: N utterances of the batch; M modalities; C labels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from sdt.batch import Batch
 from sdt.conversation import Prediction
 from sdt.errors import InputError
-from sdt.models.base import Model, Output, checked
+from sdt.models.base import Model, Output, check_output
 from sdt.models.config import FUSED, ModelConfig
 from sdt.windows import Windows
 
@@ -47,19 +47,16 @@ class BatchPrediction:
 
         Args:
             model: The model that computed `output`.
-            output: Of N utterances, on any device.
+            output: Output for N utterances, on any device.
             present: [N, M]; see the field.
 
         Raises:
             InputError: The logits of a classifier are missing, or a tensor has an unexpected shape.
         """
-        checked(model, output, len(present))
+        check_output(model, output, len(present))
         weights = output.weights
         return BatchPrediction(
-            {
-                head: calibrated(output.logits[head], model.config, head).cpu().numpy()
-                for head in model.classifier_names
-            },
+            {name: calibrate(output.logits[name], model.config, name).cpu().numpy() for name in model.classifier_names},
             None if weights is None else weights.float().mean(dim=-1).cpu().numpy(),
             present,
         )
@@ -68,7 +65,7 @@ class BatchPrediction:
         """The predictions of some utterances, in the order of the index."""
         rows = index if isinstance(index, slice) else np.asarray(index, dtype=np.int64)
         return BatchPrediction(
-            {head: x[rows] for head, x in self.probabilities.items()},
+            {name: x[rows] for name, x in self.probabilities.items()},
             None if self.weights is None else self.weights[rows],
             self.present[rows],
         )
@@ -78,18 +75,18 @@ class BatchPrediction:
 
         Args:
             utterance_keys: [N] (conversation id, utterance id), for the message.
-            where: The beginning of the message.
+            where: Prefix of the message.
 
         Raises:
-            InputError: A probability is not finite; names the first such utterance.
+            InputError: A probability is not finite; the message names the first such utterance.
         """
-        for head, probabilities in self.probabilities.items():
+        for name, probabilities in self.probabilities.items():
             bad = ~np.isfinite(probabilities).all(axis=1)  # [N]
             if bad.any():
                 conversation, utterance = utterance_keys[int(bad.argmax())]
                 raise InputError(
-                    f"{where}conversation {conversation!r}, utterance {utterance!r}: the model's {head} output is not "
-                    "finite; the model is damaged or the features are extreme"
+                    f"{where}conversation {conversation!r}, utterance {utterance!r}: the output of classifier {name!r} "
+                    "is not finite; the model is damaged or the features are extreme"
                 )
 
 
@@ -100,21 +97,21 @@ def to_predictions(
     *,
     infer_absent: bool = False,
 ) -> Iterator[Prediction]:
-    """Convert rows of probabilities to predictions, one at a time: a `Prediction` is much larger than its numbers.
+    """Convert rows of probabilities to predictions, lazily: a `Prediction` is much larger than its row.
 
     Args:
         batch_prediction: N utterances.
         config: The configuration of the model.
         utterance_keys: [N] (conversation id, utterance id).
-        infer_absent: Whether an utterance that has no modality gets the emotion that the model infers from its
-            context, marked as `inferred`; otherwise it has no emotion.
+        infer_absent: Whether an utterance without any modality gets the emotion that the model infers from its context,
+            marked as `inferred`; otherwise its emotion is None.
     """
 
     def named(row: npt.NDArray[np.float32], names: Iterable[str]) -> dict[str, float]:
         return dict(zip(names, row.tolist(), strict=True))
 
     fused, weights = batch_prediction.probabilities[FUSED], batch_prediction.weights
-    branches = {head: of for head, of in batch_prediction.probabilities.items() if head != FUSED}
+    branches = {name: rows for name, rows in batch_prediction.probabilities.items() if name != FUSED}
     for row, (conversation, utterance) in enumerate(utterance_keys):
         has = dict(zip(config.modalities, batch_prediction.present[row].tolist(), strict=True))
         weighted = {} if weights is None else named(weights[row], config.modalities)
@@ -124,7 +121,7 @@ def to_predictions(
             utterance=utterance,
             emotion=config.labels[int(fused[row].argmax())] if predicted else None,
             probabilities=named(fused[row], config.labels) if predicted else {},
-            branches={head: named(of[row], config.labels) if has[head] else None for head, of in branches.items()},
+            branches={name: named(x[row], config.labels) if has[name] else None for name, x in branches.items()},
             weights={modality: weight if has[modality] else None for modality, weight in weighted.items()},
             inferred=infer_absent and not any(has.values()),
         )
@@ -145,8 +142,8 @@ def infer(
     weights = [part.weights for _, part in parts if part.weights is not None]
     return BatchPrediction(
         {
-            head: np.concatenate([part.probabilities[head] for _, part in parts])[order]
-            for head in model.classifier_names
+            name: np.concatenate([part.probabilities[name] for _, part in parts])[order]
+            for name in model.classifier_names
         },
         np.concatenate(weights)[order] if weights else None,
         present,
@@ -156,30 +153,30 @@ def infer(
 def forward_windows(
     model: Model, batch: Batch, windows: Windows | None = None, device: torch.device | None = None
 ) -> Iterator[tuple[RowIndex, Output]]:
-    """Run a model on a batch, in windows where a conversation is longer than a window.
+    """Run a model on a batch; conversations longer than a window are split into windows.
 
     Args:
-        model: In evaluation mode.
-        batch: On the CPU.
-        windows: How long conversations are cut; None to run every conversation as a whole. Positions start at 0 in
+        model: A model in evaluation mode.
+        batch: A batch on the CPU.
+        windows: How to split long conversations; None to run every conversation as a whole. Positions start at 0 in
             each window; speakers keep their numbers.
         device: The device of the model; None to look it up.
 
     Yields:
-        Rows of the batch and their output. Every row occurs exactly once, in no particular order.
+        Rows of the batch and their output. Every row occurs exactly once, in any order.
 
     Raises:
         InputError: The logits of a classifier are missing, or a tensor has an unexpected shape.
     """
     device = device or next(model.parameters()).device
     if windows is None or batch.longest <= windows.size:
-        yield slice(None), checked(model, model(batch.to(device)), len(batch))
+        yield slice(None), check_output(model, model(batch.to(device)), len(batch))
         return
     ends = np.cumsum(batch.lengths.numpy())
     spans = [(int(end) - length, int(end)) for length, end in zip(batch.lengths.tolist(), ends, strict=True)]
     short = [(a, b, a, b) for a, b in spans if b - a <= windows.size]
-    if short and len(batch) <= WINDOWED_UTTERANCES:  # the same batch as without windows gives the same bits
-        output = checked(model, model(batch.to(device)), len(batch))
+    if short and len(batch) <= WINDOWED_UTTERANCES:  # the same batch gives bit-identical results as without windows
+        output = check_output(model, model(batch.to(device)), len(batch))
         rows = _rows([(a, b) for a, b, *_ in short])
         yield rows, _select(output, rows)
     elif short:
@@ -195,22 +192,22 @@ def forward_windows(
         yield _forward_stretches(model, batch, cut[first : first + size], device)
 
 
-def calibrated(logits: Tensor, config: ModelConfig, head: str) -> Tensor:
+def calibrate(logits: Tensor, config: ModelConfig, classifier: str) -> Tensor:
     """Divide the logits [N, C] of a classifier by its temperature and apply softmax, in float32."""
-    return (logits.float() / config.temperatures.get(head, 1.0)).softmax(dim=-1)
+    return (logits.float() / config.temperatures.get(classifier, 1.0)).softmax(dim=-1)
 
 
 def present_modalities(batch: Batch, config: ModelConfig) -> npt.NDArray[np.bool_]:
-    """Which modalities of the model the utterances of a batch on the CPU have, [N, M]."""
+    """Return which of the model's modalities each utterance of a batch on the CPU has, [N, M]."""
     return torch.stack([batch.present[name] for name in config.modalities], dim=1).numpy()
 
 
 def _forward_stretches(
     model: Model, batch: Batch, stretches: Sequence[tuple[int, int, int, int]], device: torch.device
 ) -> tuple[RowIndex, Output]:
-    """Run stretches of a batch as conversations: of each the rows to run (a, b) and the rows to return (c, d)."""
+    """Run spans of a batch as conversations; each span is (a, b, c, d): run rows [a, b), return rows [c, d)."""
     part = batch.excerpts([(a, b) for a, b, *_ in stretches])
-    output = checked(model, model(part.to(device)), len(part))
+    output = check_output(model, model(part.to(device)), len(part))
     starts = np.cumsum([0, *(b - a for a, b, *_ in stretches)]).tolist()
     within = [(start + c - a, start + d - a) for start, (a, _, c, d) in zip(starts, stretches, strict=False)]
     return _rows([(c, d) for *_, c, d in stretches]), _select(output, _rows(within))
@@ -221,11 +218,11 @@ def _rows(spans: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
 
 
 def _select(output: Output, rows: npt.NDArray[np.int64]) -> Output:
-    """Some rows of an output."""
+    """Select rows of an output."""
     index = torch.from_numpy(rows).to(next(iter(output.logits.values())).device)
     return replace(
         output,
-        logits={head: x[index] for head, x in output.logits.items()},
+        logits={name: x[index] for name, x in output.logits.items()},
         weights=None if output.weights is None else output.weights[index],
         states={name: x[index] for name, x in output.states.items()},
     )

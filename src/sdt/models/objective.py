@@ -1,18 +1,18 @@
 """The self-distillation objective of SDT (paper, section III-E).
 
-The fused classifier is the teacher, the classifier of each modality a student:
+The fused classifier is the teacher; the classifier of each modality is a student:
 
     task = CE(y, fused)
     hard = sum over students of CE(y, student)
     soft = sum over students of KL(softmax(fused / tau) || softmax(student / tau)), per labelled utterance
     total = gamma_1 * task + gamma_2 * hard + gamma_3 * soft (+ weight * term for each further term)
 
-For a model without students (`sdt.models.baselines`) hard and soft are 0. All terms are computed from logits, in
-float32. The released program builds the KL from masked products, whose 0 * log 0 gives NaN gradients; selecting the
-labelled utterances has the same value.
+For models without students (`sdt.models.baselines`), hard and soft are 0. All terms are computed from logits in
+float32. The released program computes the KL divergence from masked products, whose 0 * log 0 gives NaN gradients; here
+only labelled utterances enter the sum, which has the same value.
 
-A new term is a function of `LossInputs` and one line in `OBJECTIVE_TERMS` (or an entry point in the group
-`sdt.objective_terms`); recipes give its weight in `objective.terms`. A model with a loss of another kind overrides
+To add a term, write a function of `LossInputs` and add one line to `OBJECTIVE_TERMS` (or register an entry point in the
+group `sdt.objective_terms`); recipes set its weight in `objective.terms`. A model with another loss overrides
 `Model.loss`.
 
 Shapes: N utterances, C labels, S students.
@@ -43,7 +43,7 @@ class Losses:
     terms: Mapping[str, Tensor]
     """Name to value, before weighting."""
     students: Tensor
-    """[S, 2]; the share of each student in `hard` and in `soft`, in the order of the logits; without a gradient."""
+    """[S, 2]; contribution of each student to `hard` and `soft`, in the order of the logits; detached."""
 
     @property
     def task(self) -> Tensor:
@@ -70,13 +70,13 @@ class LossInputs:
     students: Mapping[str, Tensor]
     """Modality to the logits [N, C] of its classifier, float32."""
     label: Tensor
-    """[N] int64; `UNLABELLED` for utterances that count in no term."""
+    """[N] int64; `UNLABELLED` for utterances to ignore."""
     objective: Objective
     class_weights: Tensor | None = None
-    """[C]; cross-entropies are then divided by the sum of the weights of the labels."""
-    whole: Tensor | None = None
-    """The labels of the whole batch if these utterances are a part of it; a term is then the part's contribution to
-    the term of the whole batch."""
+    """[C]; cross-entropies are divided by the sum of the weights of the labels. None for equal weights."""
+    all_labels: Tensor | None = None
+    """Labels of the whole batch if the N utterances are a shard of it; a term is then the shard's contribution to the
+    term of the whole batch."""
 
     @cached_property
     def labelled(self) -> Tensor:
@@ -84,39 +84,39 @@ class LossInputs:
         return (self.label != UNLABELLED).float()
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of values [..., N] over the labelled utterances; 0 if there are none."""
-        count = (self.labelled if self.whole is None else (self.whole != UNLABELLED).float()).sum().clamp(min=1)
-        return (values * self.labelled).sum(dim=-1) / count
+        """Mean of values [..., N] over the labelled utterances; 0 if there are none."""
+        labelled = self.labelled if self.all_labels is None else (self.all_labels != UNLABELLED).float()
+        return (values * self.labelled).sum(dim=-1) / labelled.sum().clamp(min=1)
 
     def cross_entropy(self, logits: Tensor) -> Tensor:
-        """The (weighted) mean cross-entropy of logits [N, C] over the labelled utterances; 0 if there are none.
+        """(Weighted) mean cross-entropy of logits [N, C] over the labelled utterances; 0 if there are none.
 
-        Written with a mask: selecting rows would make a GPU wait for the host to learn how many there are.
+        Uses a mask: selecting rows would synchronise the GPU with the host to get the number of rows.
         """
         chosen = self.label.clamp(min=0)  # [N]
         weight = _weights(self.label, self.class_weights)
         nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
-        total = (weight if self.whole is None else _weights(self.whole, self.class_weights)).sum()
+        total = (weight if self.all_labels is None else _weights(self.all_labels, self.class_weights)).sum()
         return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
     @cached_property
     def cross_entropies(self) -> Tensor:
-        """[S]; each student's cross-entropy."""
+        """Cross-entropy of each student, [S]."""
         if not self.students:
             return self.teacher.new_zeros(0)
         return torch.stack([self.cross_entropy(student) for student in self.students.values()])
 
     @cached_property
     def divergences(self) -> Tensor:
-        """[S, N]; each student's KL divergence from the teacher at the objective's temperature."""
+        """KL divergence of each student from the teacher at the objective's temperature, [S, N]."""
         tau = self.objective.temperature
         teacher = self.teacher.detach() if self.objective.detach_teacher else self.teacher
         target = teacher.div(tau).log_softmax(dim=1)  # [N, C]
-        found = [
+        divergences = [
             (target.exp() * (target - student.div(tau).log_softmax(dim=1))).sum(dim=1)
             for student in self.students.values()
         ]
-        return torch.stack(found) if found else self.teacher.new_zeros(0, len(self.label))
+        return torch.stack(divergences) if divergences else self.teacher.new_zeros(0, len(self.label))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class ObjectiveTerm:
     """One term of the objective."""
 
     function: Callable[[LossInputs], Tensor]
-    """Returns a scalar with a gradient."""
+    """Returns a differentiable scalar."""
 
 
 def _task(x: LossInputs) -> Tensor:
@@ -145,12 +145,12 @@ OBJECTIVE_TERMS: Registry[ObjectiveTerm] = Registry(
     ObjectiveTerm,
     {"task": ObjectiveTerm(_task), "hard": ObjectiveTerm(_hard), "soft": ObjectiveTerm(_soft)},
 )
-"""Terms by name. Those after the first three are used where `objective.terms` gives them a weight."""
+"""Terms by name. Terms other than these three are used if `objective.terms` gives them a weight."""
 
 
 @cache
 def _term(name: str) -> ObjectiveTerm:
-    """A term; reads entry points once, not for every batch."""
+    """Look up a term; cached so that entry points are read once and not for every batch."""
     return OBJECTIVE_TERMS[name]
 
 
@@ -159,22 +159,22 @@ def self_distillation(
     label: Tensor,
     objective: Objective,
     class_weights: Tensor | None = None,
-    whole: Tensor | None = None,
+    all_labels: Tensor | None = None,
 ) -> Losses:
-    """The loss of a batch.
+    """Compute the loss of a batch.
 
     Args:
         logits: `"fused"` and each student to [N, C].
-        label: [N] int64, `UNLABELLED` for utterances that count in no term.
+        label: [N] int64; `UNLABELLED` for utterances to ignore.
         objective: Weights of the terms, temperature and variants.
         class_weights: [C]; see `LossInputs`.
-        whole: See `LossInputs`.
+        all_labels: See `LossInputs`.
 
     Returns:
         The terms and their weighted sum; all zero if no utterance is labelled.
     """
-    students = {head: student.float() for head, student in logits.items() if head != FUSED}
-    x = LossInputs(logits[FUSED].float(), students, label, objective, class_weights, whole)
+    students = {name: student.float() for name, student in logits.items() if name != FUSED}
+    x = LossInputs(logits[FUSED].float(), students, label, objective, class_weights, all_labels)
     terms = {name: _term(name).function(x) for name in ("task", "hard", "soft", *objective.terms)}
     total = objective.task * terms["task"]
     if students:
@@ -188,6 +188,6 @@ def self_distillation(
 
 
 def _weights(label: Tensor, class_weights: Tensor | None) -> Tensor:
-    """The weight of each utterance in a cross-entropy, [N]; 0 without a label."""
+    """Weight of each utterance in a cross-entropy, [N]; 0 for unlabelled utterances."""
     valid = label != UNLABELLED  # [N]
     return valid.float() if class_weights is None else class_weights[label.clamp(min=0)] * valid

@@ -1,14 +1,13 @@
-"""The table of models: one line here and one file per model; a model's file is imported when the model is used.
+"""Registry of models; the module of a model is imported when the model is first used.
 
-Three other ways to add a model:
+A built-in model is one entry of `MODELS`. Other ways to add a model:
 
-- An installed package registers a class in the group of entry points `sdt.models`; its name works like a built-in one.
-- `my_model.py:MyModel` names a class in a file.
-- `package.module:MyModel` names a class in a module.
+- An installed package registers a class in the entry point group `sdt.models`; its name works like a built-in name.
+- `my_model.py:MyModel` refers to a class in a file.
+- `package.module:MyModel` refers to a class in a module.
 
-Code in files and modules is imported only if the user names it: in a recipe, with `--architecture` or with `--code`. A
-saved model that needs such code asks for it; a file never causes an import of code that the user did not install or
-name.
+Code in files and modules is imported only if the user names it: in a recipe, with `--architecture` or with `--code`.
+Loading a saved model never imports code that the user did not install or name.
 """
 
 from __future__ import annotations
@@ -44,14 +43,14 @@ _BASE = "sdt.models.base:Model"
 """The base class."""
 _registered: dict[str, type[Model]] = {}
 """Name to the class that a package registers; filled when a name is used."""
-_own: dict[str, type[Model]] = {}
-"""Label of a custom class, `my_model.py:MyModel` or `package.module:MyModel`, to the class; of this process."""
+_custom: dict[str, type[Model]] = {}
+"""Label of a custom class (`my_model.py:MyModel` or `package.module:MyModel`) to the class imported in this process."""
 _files: dict[str, Path] = {}
-"""Label to the file that it was read from."""
+"""Label of a custom class to its file."""
 
 
 def is_named(reference: str) -> bool:
-    """Whether this is the name of a built-in model or of one that an installed package registers; imports nothing."""
+    """Whether this is the name of a built-in model or of one registered by an installed package; imports nothing."""
     return reference in MODELS or (reference.isidentifier() and reference in plugins(ENTRY_POINTS))
 
 
@@ -76,20 +75,20 @@ def find(reference: str) -> type[Model]:
                 raise InputError(f"architecture {reference}: not a subclass of sdt.models.base.Model")
             _registered[reference] = kind
         return _registered[reference]
-    own = label(reference)
+    label = class_label(reference)
     file = Path(reference.rpartition(":")[0])
     file = file.resolve() if file.suffix == ".py" else file
-    if own not in _own:
-        _own[own] = _import(reference)
-        _files[own] = file
-    elif file != _files[own]:
-        raise InputError(f"{reference}: another file of this name is in use already: {_files[own]}")
-    return _own[own]
+    if label not in _custom:
+        _custom[label] = _import(reference)
+        _files[label] = file
+    elif file != _files[label]:
+        raise InputError(f"{reference}: another file with this name is already in use: {_files[label]}")
+    return _custom[label]
 
 
-def known(reference: str) -> type[Model] | None:
-    """As `find`, but never imports custom code: returns None if this process has not imported it yet."""
-    return find(reference) if is_named(reference) else _own.get(label(reference))
+def find_imported(reference: str) -> type[Model] | None:
+    """Like `find`, but never imports custom code: returns None if this process has not imported it."""
+    return find(reference) if is_named(reference) else _custom.get(class_label(reference))
 
 
 def check_reference(reference: str) -> None:
@@ -103,27 +102,28 @@ def check_reference(reference: str) -> None:
         return
     if not (colon and module and name.isidentifier()):
         near = near_miss(reference, [*MODELS, *plugins(ENTRY_POINTS)])
-        raise InputError(f"architecture: unknown model {reference!r}{near}; name code as FILE.py:CLASS or MODULE:CLASS")
+        raise InputError(
+            f"architecture: unknown model {reference!r}{near}; refer to code as FILE.py:CLASS or MODULE:CLASS"
+        )
 
 
-def label(reference: str) -> str:
-    """How a saved model names its class: a built-in name, or a reference without the folder of its file."""
+def class_label(reference: str) -> str:
+    """The name of a class in a saved model: a registered name, or the reference without the folder of its file."""
     module, _, name = reference.rpartition(":")
     return f"{Path(module).name}:{name}" if module.endswith(".py") else reference
 
 
 def label_of(model: type[Model]) -> str:
-    """The label of a class: its name in `MODELS`, or what it was found by, or else its module and name."""
-    place = f"{model.__module__}:{model.__qualname__}"
-    names = {at: name for name, at in MODELS.items()}
-    names |= {_place(of): name for found in (_own, _registered) for name, of in found.items()}
-    return names.get(place, place)
+    """The label of an imported class: its registered name, its `class_label`, or else its module and name."""
+    names = {location: name for name, location in MODELS.items()}
+    names |= {_location(kind): name for found in (_custom, _registered) for name, kind in found.items()}
+    return names.get(_location(model), _location(model))
 
 
 def group(reference: str) -> str:
-    """The group of a recipe that holds a model's settings: `model` for SDT, else the name of the model's file.
+    """The recipe group with the settings of a model: `model` for SDT, else the name of the model's module.
 
-    Settings are given as `bc_lstm.width` or `my_model.width`.
+    Settings are then called `bc_lstm.width` or `my_model.width`.
     """
     if reference == SDT_NAME:
         return "model"
@@ -132,52 +132,55 @@ def group(reference: str) -> str:
 
 
 def settings_of_group(name: str) -> type[Any] | None:
-    """The class of settings of a group other than `model`; None if no model that is known has it."""
+    """The settings class of a group other than `model`; None if no imported model has this group."""
     if name != SDT_NAME and is_named(name):
         return find(name).settings
-    own = [model.settings for reference, model in _own.items() if group(reference) == name]
-    return own[-1] if own else None
+    custom = [model.settings for reference, model in _custom.items() if group(reference) == name]
+    return custom[-1] if custom else None
 
 
-def _place(model: type) -> str:
+def _location(model: type) -> str:
     return f"{model.__module__}:{model.__qualname__}"
 
 
 def _import(reference: str) -> type[Model]:
-    """Run custom code, and take the class."""
+    """Import custom code and return the class."""
     module_name, _, name = reference.rpartition(":")
     module = _file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
     found = getattr(module, name, None)
     models = [key for key, value in vars(module).items() if _is_model(value)]
     if not _is_model(found):
         raise InputError(
-            f"{reference}: {module_name} has no model {name!r}, a class derived from sdt.models.base.Model"
+            f"{reference}: {module_name} does not define {name!r} as a subclass of sdt.models.base.Model"
             f"{near_miss(name, [key for key in models if key != 'Model'])}"
         )
     return cast("type[Model]", found)
 
 
 def _is_model(value: object) -> bool:
-    """Whether this is a class derived from `Model`, whose file imports this one."""
-    return isinstance(value, type) and any(_place(base) == _BASE for base in value.__mro__)
+    """Whether this is a subclass of `Model`, compared by name because the module of `Model` imports this one."""
+    return isinstance(value, type) and any(_location(base) == _BASE for base in value.__mro__)
 
 
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a custom model is named FILE.py:CLASS")
+        raise InputError(f"{path}: file not found; refer to a custom model as FILE.py:CLASS")
     if not path.stem.isidentifier():
-        raise InputError(f"{path}: a file's name names its settings, so it has to be an identifier such as my_model.py")
+        raise InputError(
+            f"{path}: the file name is also the settings group and must be an identifier; rename the file, for example "
+            "to my_model.py"
+        )
     name = f"sdt_own_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise _broken(str(path), error) from error
+        raise _import_error(str(path), error) from error
     return module
 
 
@@ -185,15 +188,15 @@ def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        raise _broken(name, error) from error
+        raise _import_error(name, error) from error
 
 
-def _broken(what: str, error: Exception) -> InputError:
-    """Names the line of the researcher's file where its import failed."""
+def _import_error(source: str, error: Exception) -> InputError:
+    """The error for custom code that fails on import, with the line of the user's file."""
     at, line = error.__traceback__, ""
     while at is not None:
-        if at.tb_frame.f_code.co_filename == what:
+        if at.tb_frame.f_code.co_filename == source:
             line = f", line {at.tb_lineno}"
         at = at.tb_next
     reason = str(error).splitlines()[0] if str(error) else ""
-    return InputError(f"{what}{line}: cannot be imported ({type(error).__name__}: {reason})")
+    return InputError(f"{source}{line}: cannot be imported ({type(error).__name__}: {reason})")

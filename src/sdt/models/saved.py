@@ -1,6 +1,6 @@
-"""A saved model is a folder: `config.json`, `model.safetensors` and `README.md`, the model card.
+"""Saving and loading of model folders: `config.json`, `model.safetensors` and `README.md`, the model card.
 
-`config.json` is checked before a model is built from it: its types, and that it describes no larger model than the
+`config.json` is validated before the model is built: its types, and that the described model is not larger than the
 weights.
 """
 
@@ -25,7 +25,7 @@ from sdt.errors import InputError, describe_error, near_miss, printable, quoted
 from sdt.files import atomic_folder
 from sdt.json_values import check_statistics, get_dict, get_strings, is_finite, is_size, require
 from sdt.models.hub import HUB_ID, first_line, model_folder
-from sdt.models.registry import MODELS, SDT_NAME, known, label_of
+from sdt.models.registry import MODELS, SDT_NAME, find_imported, label_of
 from sdt.parameter_limit import limit_parameters, tensor_sizes
 
 if TYPE_CHECKING:
@@ -37,20 +37,20 @@ FORMAT = 1
 
 
 def save(model: Model, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
-    """Write a model folder, whole or not at all; one that is there already is replaced.
+    """Write a model folder atomically; an existing folder is replaced.
 
     Args:
         model: The model.
-        folder: Where.
-        card: The text of its README.md.
-        parts: Folders to copy into it, by their name there: an encoder's adapter, to which `config.json` refers.
+        folder: The folder to write.
+        card: Text of README.md.
+        parts: Subfolder name to a folder to copy: an encoder's adapter, to which `config.json` refers.
     """
     with atomic_folder(folder, overwrite=True) as aside:
         name = label_of(type(model))
         config = {"format": FORMAT, "model": "SDT" if name == SDT_NAME else name, **model.config.to_dict()}
         (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-        # Not save_file, which makes files that only their owner can read.
+        # save_file would create a file that only its owner can read.
         (aside / "model.safetensors").write_bytes(to_bytes(tensors))
         (aside / "README.md").write_text(card, encoding="utf-8")
         for name, source in (parts or {}).items():
@@ -67,30 +67,30 @@ def push(model: Model, repo_id: str, card: str, *, private: bool) -> str:
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / "model"
         save(model, folder, card)
-        if not card:  # an empty one would replace a good one
+        if not card:  # an empty card would replace an existing one
             (folder / "README.md").unlink()
         api = HfApi()
         try:
             url = api.create_repo(repo_id, private=private, exist_ok=True)
-            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=f"A model: {model.called()}")
+            api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=f"Upload {model.display_name()}")
         except (HfHubHTTPError, OSError) as error:
             raise InputError(f"{repo_id}: cannot be uploaded ({first_line(error)})") from None
     return str(url)
 
 
 def load(path: Path) -> Model:
-    """Load a model folder, or the model of a run folder, to the CPU and in evaluation mode, whatever its class.
+    """Load a model of any class from a model folder or a run folder, on the CPU and in evaluation mode.
 
     Raises:
-        InputError: There is no model, or its files are damaged, contradict each other or are of another format; or its
-            class is custom code that was not named in this process (see `sdt.models.registry`).
+        InputError: The folder has no model, its files are damaged, contradictory or of another format version, or the
+            class is custom code that this process has not imported (see `sdt.models.registry`).
     """
     folder = model_folder(path)
     file, weights = folder / "config.json", folder / "model.safetensors"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
-            raise InputError(f"{file}: format {quoted(values['format'])}, but this program reads format {FORMAT}")
+            raise InputError(f"{file}: format {quoted(values['format'])} is not supported; expected {FORMAT}")
         kind = _class_of(values.get("model", "SDT"))
         check_config(values, kind.settings)
         config = kind.config_class.from_dict(values, kind.settings)
@@ -99,63 +99,63 @@ def load(path: Path) -> Model:
     except InputError as error:
         raise InputError(f"{file}: {error}" if str(file) not in str(error) else str(error)) from None
     except (SafetensorError, OSError) as error:
-        raise _unreadable(weights, error) from None
+        raise _load_error(weights, error) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, RuntimeError) as error:
         raise InputError(f"{file}: damaged ({describe_error(error)})") from None
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
-        raise _unreadable(weights, error) from None
+        raise _load_error(weights, error) from None
     for name, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{weights}: {quoted(name)} holds infinite numbers or NaN; train the model again")
+            raise InputError(f"{weights}: {quoted(name)} contains NaN or infinite values; train the model again")
     return model.eval()
 
 
-def _unreadable(weights: Path, error: Exception) -> InputError:
+def _load_error(weights: Path, error: Exception) -> InputError:
     return InputError(
         f"{weights}: cannot be loaded into the model that config.json describes ({describe_error(error)})"
     )
 
 
 def _class_of(name: str) -> type[Model]:
-    """The class that a configuration names; custom code is never imported for it."""
+    """Find the class that a configuration names; never imports custom code."""
     if name == "SDT":
         name = SDT_NAME
-    kind = known(name)
+    kind = find_imported(name)
     if kind is not None:
         return kind
     if ":" in name:
         shown = printable(name)[:80]
         raise InputError(
-            f"this model is code that is no part of this program: {shown}; if you have that code and trust it, name "
-            f"it: --code {shown}"
+            f"the model class {shown} is custom code that is not part of sdt; if you have the code and trust it, add "
+            f"--code {shown}"
         )
-    raise InputError(f"this program has no model {quoted(name)}{near_miss(name, MODELS)}")
+    raise InputError(f"unknown model {quoted(name)}{near_miss(name, MODELS)}")
 
 
 def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
-    """Refuse values of types that `ModelConfig.to_dict` cannot have written.
+    """Validate the types of the values of a configuration.
 
     Args:
         values: The content of config.json.
         settings: The class of `architecture`.
 
     Raises:
-        ValueError: Says which key holds something else than it should.
+        ValueError: A value has the wrong type; the message names its key.
     """
     for name, width in get_dict("modalities", values).items():
-        require(is_size(width), f"the width of {quoted(name)} is not a positive number")
+        require(is_size(width), f"the width of {quoted(name)} is not a positive integer")
         name.encode("utf-8")
     labels = get_strings("labels", values)
-    require(0 < len(set(labels)) == len(labels) <= MAX_LABELS, f"'labels' are not 1 to {MAX_LABELS} different ones")
+    require(0 < len(set(labels)) == len(labels) <= MAX_LABELS, f"'labels' must be 1 to {MAX_LABELS} different names")
     speakers = get_dict("speakers", values)
     require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
-    require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive number")
+    require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive integer")
     get_strings("names", speakers)
     get_dict("provenance", values)
     for name, encoder in get_dict("encoders", values).items():
-        require(isinstance(encoder, str), f"the encoder of {quoted(name)} is not a text")
+        require(isinstance(encoder, str), f"the encoder of {quoted(name)} is not a string")
     check_statistics(values)
     for name, temperature in get_dict("temperatures", {"temperatures": {}, **values}).items():
         require(is_finite(temperature), f"the temperature of {quoted(name)} is not a finite number")
@@ -166,16 +166,16 @@ def _check_settings(values: Mapping[str, object], settings: type[Any]) -> None:
     hints = get_type_hints(settings)
     for field in dataclasses.fields(settings):
         if field.name in values and not _fits(values[field.name], hints[field.name]):
-            raise ValueError(f"'architecture': {field.name} is {quoted(values[field.name])}, of another type")
+            raise ValueError(f"'architecture': {field.name} is {quoted(values[field.name])}, which has the wrong type")
 
 
 def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type
-    """Whether a JSON value is of a type; true for types that are neither plain nor made of plain ones."""
+    """Whether a JSON value has the type; True for types that cannot be checked."""
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return any(_fits(value, member) for member in get_args(hint))
     if origin is Literal:
-        return any(type(value) is type(choice) for choice in get_args(hint))  # which ones, the class checks itself
+        return any(type(value) is type(choice) for choice in get_args(hint))  # the class checks the choice
     if hint is int:
         return is_finite(value) and isinstance(value, int) and abs(value) < 2**31
     if hint is float:
@@ -186,10 +186,10 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type
 
 
 def check_size(kind: type[Model], config: ModelConfig, weights: Path) -> None:
-    """Refuse a configuration that describes a larger model than the weights are of, before memory is taken for it.
+    """Check that a configuration does not describe a larger model than its weights, before memory is allocated.
 
     Raises:
-        InputError: It does.
+        InputError: The described model is larger.
         SafetensorError, OSError: The file is damaged or missing.
     """
     sizes = tensor_sizes(weights)
@@ -199,6 +199,6 @@ def check_size(kind: type[Model], config: ModelConfig, weights: Path) -> None:
     except Exception as error:
         if isinstance(error, InputError) or label_of(kind) in MODELS:
             raise
-        return  # a researcher's own model may need numbers while it is built
+        return  # a custom model may need real values while it is built, not the meta device
     if (found := sum(tensor.numel() for tensor in model.state_dict().values())) > sum(sizes):
-        raise InputError(f"describes a larger model than {weights.name} holds: {found:,} numbers, not {sum(sizes):,}")
+        raise InputError(f"describes a model of {found:,} parameters, but {weights.name} contains {sum(sizes):,}")

@@ -64,8 +64,8 @@ class FlatLayout:
         context: The context that each utterance attends to.
     """
 
-    encoders_together = 1
-    """One encoder at a time, because attention takes N^2 values for each."""
+    max_encoders = 1
+    """So that N^2 numbers are kept for one of them only."""
 
     def __init__(self, conversation: Tensor, position: Tensor, context: Context = FULL) -> None:
         self.readable = conversation[:, None] == conversation[None, :]  # [N, N]
@@ -161,7 +161,7 @@ def export_onnx(model: Model, path: Path) -> float:
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
     if not model.exports_onnx:
-        raise InputError(f"{path}: not written: {model.called()} does not support export to ONNX")
+        raise InputError(f"{path}: not written: {model.display_name()} does not support export to ONNX")
     try:
         import onnx
         import onnxruntime

@@ -1,9 +1,9 @@
 """Access control: the token, the host names, and the origins of web pages.
 
-Every web page that is open in a browser on this machine can reach a service on it. Browsers restrict which responses a
-page may read, but let it send forms and open WebSockets; those are refused by their origin. A page whose host name
+Every web page open in a browser on this machine can send requests to a service on it. Browsers restrict which responses
+a page may read, but let it send forms and open WebSockets; those are refused by their origin. A page whose host name
 resolves to this machine (DNS rebinding) has the same origin as the service; without a token, unknown host names are
-refused. Clients that are not browsers send no origin.
+refused. Clients other than browsers send no origin.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sdt.serving.errors import APIError
 GUARDED = ("/v1/", "/metrics")
 """Path prefixes that require the token and refuse pages of other sites."""
 HEALTH = ("/healthz", "/readyz")
-"""Paths that any host name reaches: health checks often use an address of their own."""
+"""Paths that accept any host name, because health checks often use other addresses."""
 SUBPROTOCOL = "sdt.v1"
 """The WebSocket subprotocol of the service."""
 BEARER = "bearer."
@@ -79,7 +79,7 @@ class AccessControl:
             )
 
     def _check_host(self, host: str) -> None:
-        """Refuse a host name that could belong to anyone; addresses are safe, and HTTP/1.0 sends no name.
+        """Refuse an unknown host name; IP addresses are safe, and HTTP/1.0 sends no name.
 
         Raises:
             APIError: The host name is unknown.

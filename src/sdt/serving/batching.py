@@ -80,7 +80,7 @@ class Batcher(Generic[Item, Result]):
             job.result.cancel()
 
     async def predict(self, item: Item) -> Result:
-        """The result of an item. If the call is cancelled, the item is not computed unless its batch has started.
+        """Return the result of an item. If the call is cancelled before its batch starts, the item is not computed.
 
         Raises:
             InputError: The item cannot be predicted.
@@ -155,7 +155,7 @@ class StreamStep:
 
     spoken: StreamInput
     reads: int
-    """How many utterances the model reads to predict it."""
+    """Number of utterances that the model processes to predict it."""
 
     def __len__(self) -> int:
         return self.reads
@@ -202,7 +202,7 @@ class StreamBatcher:
 
     @property
     def notes(self) -> list[str]:
-        """Notes for clients: what a stream cannot know or leaves out."""
+        """Notes for clients on features that streams do not support."""
         return self._stream.notes
 
     def warm_up(self) -> None:

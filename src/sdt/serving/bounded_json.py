@@ -1,9 +1,9 @@
-"""The structure of JSON, found and bounded before any of its values is built.
+"""Limits on the structure of JSON, checked before it is parsed.
 
-A parser builds all values before they can be checked: 2 MB of JSON become hundreds of megabytes of objects, and the
-interpreter's lock is held meanwhile. Here, NumPy finds the brackets, commas and colons outside of strings, a piece of
-the body at a time, so that other threads can run. The parser still decides whether it is JSON: every byte of the body
-is in one of the parts that `outline` returns, and each part is parsed.
+A parser creates all values before they can be checked: 2 MB of JSON can become hundreds of megabytes of objects, and
+the parser holds the interpreter lock meanwhile. This module finds the brackets, commas and colons outside of strings
+with NumPy, one piece of the body at a time, so that other threads can run. The parser still decides whether the body is
+valid JSON: every byte is in one of the parts that `outline` returns, and each part is parsed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sdt.serving.errors import APIError, invalid_request
 PIECE = 2**17
 """Bytes that are scanned at a time."""
 DEPTH = 12
-"""Levels of nesting; a request needs 7 at most: features of an utterance of a batch."""
+"""Maximum levels of nesting; requests need at most 7, for features of an utterance of a batch."""
 NUMBER = 64
-"""Characters of a number; 25 suffice for any float64. Up to twice as many are accepted."""
+"""Maximum characters of a number; 25 suffice for any float64. Up to twice as many may be accepted."""
 MAX_OUTSIDE = 1000
-"""Values outside of the list of items; a request needs a handful."""
+"""Maximum number of values outside of the list of items."""
 _KEY = 100
-"""Bytes of a key that is compared."""
+"""Maximum bytes of a key that is compared."""
 
 _STRUCTURE = np.zeros(256, dtype=np.bool_)
 _STRUCTURE[list(b"{}[],:")] = True
@@ -60,13 +60,13 @@ class _Tokens:
     places: npt.NDArray[np.int64]
     """Their positions in the body."""
     levels: npt.NDArray[np.int64]
-    """How many brackets are open there, including one that opens or closes there."""
+    """Number of open brackets at each, including one that opens or closes there."""
     ranks: npt.NDArray[np.int64]
-    """How many structural characters precede each."""
+    """Number of structural characters before each."""
 
 
 def outline(body: memoryview, key: str, *, placeholder: bytes, items: int, values: int, where: str = "") -> Outline:
-    """Divide a JSON object at the items of a list.
+    """Split a JSON object at the items of a list.
 
     Args:
         body: The object.
@@ -106,10 +106,10 @@ def outline(body: memoryview, key: str, *, placeholder: bytes, items: int, value
 
 
 def check_bounds(body: memoryview, values: int) -> None:
-    """Refuse JSON with too many values, too deep a nesting or too long a number.
+    """Check the number of values, the nesting and the length of numbers of JSON.
 
     Raises:
-        APIError: It has.
+        APIError: A limit is exceeded.
     """
     total = 0
     for tokens in _scan(body, ""):
@@ -148,7 +148,7 @@ def _opening(body: memoryview, key: str, top: _Tokens, where: str) -> int | None
     """The index of the bracket that opens the list; None if the list is missing.
 
     Raises:
-        APIError: There are two.
+        APIError: The key occurs more than once.
     """
     found = []
     for token in np.flatnonzero(top.levels[:-1] == 1).tolist():
@@ -161,7 +161,7 @@ def _opening(body: memoryview, key: str, top: _Tokens, where: str) -> int | None
 
 
 def _is(key: str, written: memoryview) -> bool:
-    """Whether this is the key in JSON."""
+    """Whether JSON text is this key."""
     if len(written) > _KEY:
         return False
     try:
@@ -171,7 +171,7 @@ def _is(key: str, written: memoryview) -> bool:
 
 
 def _scan(body: memoryview, where: str) -> Iterator[_Tokens]:
-    """The structural characters, piece by piece; ranks restart with each piece.
+    """Yield the structural characters, piece by piece; ranks restart with each piece.
 
     Raises:
         APIError: It is truncated, nested too deeply, or has too long a number.

@@ -52,7 +52,7 @@ class ServingConfig:
             value = getattr(self, option.name)
             least = 0 if option.name in MAY_BE_ZERO else 1
             if not (math.isfinite(value) and value >= least):
-                raise InputError(f"--{option.name.replace('_', '-')}: {value} is not a number from {least} on")
+                raise InputError(f"--{option.name.replace('_', '-')}: {value} is not a number of {least} or more")
 
 
 LIMIT_STATUS: dict[str, int] = {

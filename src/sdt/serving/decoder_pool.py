@@ -25,19 +25,19 @@ from sdt.serving.predict_request import Upload, temporary_folder
 
 T = TypeVar("T")
 START_SECONDS = 120.0
-"""Seconds that a new process has to load its encoders, which may be large, on a machine that may be busy."""
+"""Timeout in seconds for a new process to load its encoders, which may be large, on a busy machine."""
 GRACE = 5.0
-"""Seconds after its time limit at which a process ends itself, if the service has not done so."""
+"""Seconds after its time limit at which a process ends itself if the service has not ended it."""
 MESSAGE = 64 * 2**20
-"""Bytes of a message from a decoder process, at most."""
+"""Maximum bytes of a message from a decoder process."""
 OnProgress = Callable[[str, int, int], None]
-"""Called with a modality, the number of its utterances that are done, and the number of all utterances."""
+"""Called with a modality, the number of its finished utterances, and the number of all utterances."""
 Report = Mapping[str, Mapping[str, str | None]]
-"""Recorded modality to the reason why it is unavailable, the dependency that it needs, or a note."""
+"""Recorded modality to the reason why it is unavailable, a missing dependency, or a note."""
 
 
 class DecoderFailed(Exception):  # noqa: N818 - a condition of another process
-    """A decoder process has to be replaced.
+    """A decoder process must be replaced.
 
     Args:
         how: The outcome that metrics count, such as `died`.
@@ -54,7 +54,7 @@ class DecoderLost(Exception):  # noqa: N818 - a condition of another process
 
 
 class DecoderProcess:
-    """One decoder process, as the service uses it.
+    """The service's side of one decoder process.
 
     Args:
         model: The model's configuration.
@@ -75,13 +75,13 @@ class DecoderProcess:
         self._report: Report | None = None
 
     def report(self) -> Report:
-        """What it can extract; waits until it is ready.
+        """Return the modalities that the process can extract; waits until it is ready.
 
         Raises:
-            DecoderFailed: It does not start.
+            DecoderFailed: The process does not start.
         """
         if self._report is None:
-            failed = APIError(503, "decoder", "the decoder of recordings does not start")
+            failed = APIError(503, "decoder", "the decoder process did not start; see the log of the service")
             self._report = self._receive(START_SECONDS, "start", failed)["modalities"]
         return self._report
 
@@ -93,12 +93,12 @@ class DecoderProcess:
         Args:
             conversation: The conversation.
             uploads: Its recordings.
-            progress: Called from time to time.
+            progress: Called repeatedly with the progress.
 
         Raises:
             APIError: The recordings cannot be used.
-            DecoderFailed: The process has died or taken too long.
-            DecoderLost: The process had ended before.
+            DecoderFailed: The process has ended or exceeded its time limit.
+            DecoderLost: The process had already ended.
         """
         makers = [modality for modality, of in self.report().items() if "note" in of]
         needs = next((of["needs"] for of in self.report().values() if of.get("needs")), None)
@@ -112,7 +112,7 @@ class DecoderProcess:
                 "seconds": self._config.decode_seconds + GRACE,
                 "media_seconds": self._config.media_seconds,
             }
-            text = "a recording crashed its decoder, or decoding takes too much memory"
+            text = "a recording crashed the decoder, or decoding needs too much memory"
             crashed = limit_exceeded(self._config, "decode_bytes", text)
             self._send(job, uploads)
             return self._features(conversation, makers, crashed, progress)
@@ -124,7 +124,7 @@ class DecoderProcess:
             DecoderLost: The process has ended.
             DecoderFailed: It has part of the job: the request was cancelled meanwhile, and its files are closed.
         """
-        lost = APIError(503, "decoder", "the decoder of recordings has ended")
+        lost = APIError(503, "decoder", "the decoder process has ended")
         try:
             self._connection.send_bytes(json.dumps(job).encode("ascii"))
             for upload in uploads:
@@ -221,7 +221,7 @@ class DecoderPool:
         self._all.clear()
 
     async def report(self) -> Report:
-        """What the processes can extract."""
+        """Return the modalities that the processes can extract."""
         if self._report is None:
             self._report = await self._with(lambda decoder: decoder.report())
         return self._report
@@ -229,12 +229,12 @@ class DecoderPool:
     async def extract(
         self, conversation: Conversation, uploads: Sequence[Upload], progress: OnProgress | None = None
     ) -> dict[str, Encoded]:
-        """Extract the features of a conversation's recordings, by modality. A cancelled call completes unused.
+        """Extract the features of a conversation's recordings, by modality; a cancelled call runs to its end.
 
         Args:
             conversation: The conversation.
             uploads: Its recordings.
-            progress: Called from time to time, in another thread.
+            progress: Called repeatedly with the progress, in another thread.
 
         Raises:
             APIError: The recordings cannot be used, or cannot be decoded within the limits.
@@ -251,15 +251,15 @@ class DecoderPool:
         return await asyncio.shield(work)
 
     def _used(self, decoder: DecoderProcess, use: Callable[[DecoderProcess], T], loop: asyncio.AbstractEventLoop) -> T:
-        """Use a process, in a thread; afterwards it, or its replacement, is free again."""
+        """Use a process in a thread, and return it or its replacement to the queue of free processes."""
         try:
             try:
                 return use(decoder)
-            except DecoderLost:  # killed from outside, perhaps by the system for lack of memory
+            except DecoderLost:  # killed by another process, for example by the system for lack of memory
                 decoder = self._replaced(decoder)
                 return use(decoder)
         except DecoderLost:
-            raise APIError(503, "decoder", "the decoders of recordings end at once") from None
+            raise APIError(503, "decoder", "the decoder processes end unexpectedly; try again later") from None
         except DecoderFailed as error:
             self._on_decode(error.how)
             decoder = self._replaced(decoder)
@@ -272,7 +272,7 @@ class DecoderPool:
                 loop.call_soon_threadsafe(self._free.put_nowait, decoder)
 
     def _replaced(self, decoder: DecoderProcess) -> DecoderProcess:
-        """A new process in place of this one."""
+        """Replace a process by a new one."""
         self._all.discard(decoder)
         decoder.close()
         return decoder if self._closed else self._started()
@@ -295,6 +295,6 @@ def _reduced(model: ModelConfig) -> ModelConfig:
 
 
 def _retrieve(done: asyncio.Future[Any]) -> None:
-    """Retrieve an exception that nobody waits for; asyncio would log it."""
+    """Retrieve the exception of an abandoned future, which asyncio would log otherwise."""
     if not done.cancelled():
         done.exception()

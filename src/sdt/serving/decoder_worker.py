@@ -43,7 +43,7 @@ def run(connection: Connection, lifeline: Connection, model: ModelConfig, folder
 
     Args:
         connection: The connection to the service.
-        lifeline: Closed when the service ends, in whatever way.
+        lifeline: Closed when the service ends for any reason.
         model: The model's configuration.
         folder: The model's folder.
         memory: Bytes of memory that an upload may take.
@@ -71,7 +71,7 @@ def run(connection: Connection, lifeline: Connection, model: ModelConfig, folder
 
 
 def _load(model: ModelConfig, folder: Path) -> tuple[dict[str, ModalityExtractor], dict[str, dict[str, str | None]]]:
-    """The extractors of recorded modalities; and for each modality why it is unavailable, or a note."""
+    """Load the extractors of recorded modalities; also returns for each modality why it is unavailable, or a note."""
     from sdt.prediction.extraction import ModalityExtractor
 
     makers: dict[str, ModalityExtractor] = {}
@@ -93,16 +93,16 @@ def _load(model: ModelConfig, folder: Path) -> tuple[dict[str, ModalityExtractor
 
 
 def _warm_up(maker: ModalityExtractor) -> None:
-    """Have an encoder load what it loads at its first use: later, that would count towards the memory of an upload.
+    """Run an encoder once, so that memory allocated at its first use does not count towards an upload.
 
     Raises:
-        MissingDependencyError: One of them is not installed.
+        MissingDependencyError: A dependency is not installed.
     """
     from sdt.media.clip import Clip
     from sdt.media.recordings import Recordings
 
     noise = random.Random(0).randbytes(2 * 16000)  # noqa: S311 - a second of sound
-    with tempfile.TemporaryFile() as file:  # without a name, so that nothing is left behind if the process is killed
+    with tempfile.TemporaryFile() as file:  # an unnamed file is deleted even if the process is killed
         with wave.open(file, "wb") as sound:
             sound.setparams((1, 2, 16000, 0, "NONE", ""))
             sound.writeframes(noise)
@@ -130,7 +130,7 @@ def _end_with(lifeline: Connection) -> None:
 def _answer(
     connection: Connection, job: Mapping[str, Any], files: Sequence[int], makers: Mapping[str, ModalityExtractor]
 ) -> None:
-    """Extract the features of one conversation and send them, or the reason why not."""
+    """Extract the features of one conversation and send them, or an error message."""
     folder = Path(job["folder"])
     error_message: dict[str, object] = {}
     extracted: dict[str, Encoded] = {}

@@ -1,4 +1,4 @@
-"""The two sides of an exchange: the request body as it arrives, and the response, which may be an error."""
+"""The request body as it arrives, and the sending of responses, including errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SWITCHING_PROTOCOLS = 101
 INTERNAL_ERROR = 1011
 """The close code of a WebSocket after an internal error."""
 DRAIN_SECONDS, DRAIN_BYTES = 2.0, 64 * 2**20
-"""How much of a refused body is still read: a client that is sending would see a broken connection otherwise."""
+"""Limits on reading the rest of a refused body; without it, a sending client would see a broken connection."""
 
 
 class RequestBody:
@@ -44,10 +44,10 @@ class RequestBody:
         """Whether the client waits for `100 Continue` before it sends the body."""
 
     def check_length(self) -> None:
-        """Refuse a body whose content-length exceeds the limit, before any of it is received.
+        """Check the content-length of a body before it is received.
 
         Raises:
-            APIError: It does.
+            APIError: It exceeds the limit.
         """
         stated = self._headers.get(b"content-length", b"0")
         if stated.isdigit() and int(stated) > self._config.body_bytes:
@@ -65,7 +65,7 @@ class RequestBody:
         return message
 
     async def receive_unbounded(self) -> Message:
-        """The next message, whatever the length of the body."""
+        """Return the next message without checking the length of the body."""
         self.expects_continue = False
         message = await self._receive()
         if message["type"] == "http.request":
@@ -76,7 +76,7 @@ class RequestBody:
         return message
 
     async def drain(self) -> None:
-        """Read on for a moment if the client is still sending."""
+        """Read the rest of the body for a limited time if the client is still sending."""
         if self.expects_continue:
             return
         left = DRAIN_BYTES

@@ -1,4 +1,4 @@
-"""From a multipart body to a conversation: a transcript and a recording, a recording alone, or JSON and clips."""
+"""Parsing of multipart bodies: a transcript and a recording, only a recording, or JSON and clips."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ PARTS = ("conversation", "transcript", "media", "format", "encoding")
 """The named parts of a multipart body; any other part is the clip of the utterance that refers to it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
 LINES, VALUES = 50, 600
-"""Lines and values of a transcript for each utterance, at most: subtitles with a cue for every word have that many
-lines, JSON with times and tokens of every word has that many values."""
+"""Maximum lines and values of a transcript per utterance, sufficient for subtitles with a cue per word and for JSON
+with times and tokens of every word."""
 
 
 class FormReader:
@@ -49,7 +49,7 @@ class FormReader:
         self._json, self._config = json_reader, config
 
     async def parse(self, request: Request, usage: RequestUsage) -> tuple[FormData, int]:
-        """The parts of a body, and how many bytes of them have to be in memory; `usage` counts those.
+        """Parse the parts of a body; also returns the number of bytes that must be in memory, which `usage` counts.
 
         Raises:
             APIError: It is not a multipart body, or exceeds a limit.
@@ -91,10 +91,10 @@ class FormReader:
         return form, parser.size + files
 
     def predict_request(self, form: FormData, usage: RequestUsage) -> PredictRequest:
-        """The request for predictions that the parts make up; blocking.
+        """Create the request for predictions from the parts; blocking.
 
         Raises:
-            APIError: They contradict each other, or exceed a limit.
+            APIError: The parts contradict each other, or exceed a limit.
         """
         parts = self._named(form)
         media = parts.get("media")
@@ -113,10 +113,10 @@ class FormReader:
         return request
 
     def _named(self, form: FormData) -> dict[str, str | UploadFile]:
-        """The parts by name.
+        """Return the parts by name.
 
         Raises:
-            APIError: Two have the same name, or a name is unknown.
+            APIError: Two parts have the same name, or a name is unknown.
         """
         parts: dict[str, str | UploadFile] = {}
         for name, value in form.multi_items():
@@ -143,7 +143,7 @@ class FormReader:
         return request
 
     def _small(self, file: UploadFile, limit: str) -> bytes:
-        """The content of a file that has to be in memory."""
+        """Read the content of a file into memory."""
         if (file.size or 0) > getattr(self._config, limit):
             raise limit_exceeded(self._config, limit, "the transcript or JSON is too long")
         file.file.seek(0)
@@ -207,7 +207,7 @@ class FormReader:
         return upload.name, transcript
 
     def _bound(self, content: bytes, limit: str) -> None:
-        """Refuse a transcript that cannot be within the limits, before it is parsed.
+        """Check the size of a transcript before it is parsed.
 
         Args:
             content: The file.
@@ -231,7 +231,7 @@ class FormReader:
 
 
 class _Parts(MultiPartParser):
-    """Starlette's parser, which accepts truncated bodies; this one does not."""
+    """Starlette's parser, extended to refuse truncated bodies."""
 
     spool_max_size = 1  # write files to disk at once; otherwise each may keep a mebibyte in memory
     usage: RequestUsage

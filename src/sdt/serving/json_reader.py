@@ -1,4 +1,4 @@
-"""From JSON to a conversation with features and clips, one utterance at a time."""
+"""Parsing of JSON conversations with features and clips, one utterance at a time."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class JsonReader:
     """Reads conversations from JSON.
 
     Args:
-        model: The model's configuration; features must fit it.
+        model: The model's configuration, which features must match.
         config: The limits.
     """
 
     def __init__(self, model: ModelConfig, config: ServingConfig) -> None:
         self._model, self._config = model, config
         self._values = MAX_OUTSIDE + sum(model.modalities.values())
-        # Every character may be escaped, and every number as long as allowed.
+        # All characters may be escaped, and all numbers may have the maximum length.
         self._bytes = 12 * config.characters + 32 * self._values
 
     def conversation(
         self, body: Body, files: Mapping[str, UploadFile], usage: RequestUsage, where: str = ""
     ) -> PredictRequest:
-        """Read a conversation; it is assembled as that of a transcript is.
+        """Read a conversation; it is assembled like that of a transcript.
 
         Args:
             body: The JSON.

@@ -1,4 +1,4 @@
-"""The limits on concurrent requests and on their memory, and what returns freed memory to the system."""
+"""Limits on concurrent requests and their memory, and functions that return freed memory to the system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdt.serving.config import ServingConfig
 from sdt.serving.errors import limit_exceeded, service_stopping
 
 LARGE = 2**16
-"""Bytes of a body or message from which on its memory is returned to the system."""
+"""Minimum bytes of a body or message whose memory is returned to the system."""
 UTTERANCE_BYTES = 4096
 """Bytes counted for an utterance from parsing to its response, without its features."""
 
@@ -57,7 +57,7 @@ class MemoryBudget:
 
     @property
     def exceeded(self) -> bool:
-        """Whether more is held than the limit allows."""
+        """Whether the limit is exceeded."""
         return self.bytes > self._most
 
     def add(self, count: int) -> None:
@@ -67,7 +67,7 @@ class MemoryBudget:
 
 
 class RequestUsage:
-    """What one request uses of the limits; a context manager that releases its memory at the end of the block.
+    """The resources used by one request; a context manager that releases its memory at the end of the block.
 
     Args:
         config: The limits.
@@ -95,7 +95,7 @@ class RequestUsage:
         self._bytes += count
         self._budget.add(count)
         if count > 0 and self._budget.exceeded:
-            raise limit_exceeded(self._config, "held_bytes", "the service holds too much data of current requests")
+            raise limit_exceeded(self._config, "held_bytes", "the current requests use too much memory")
 
     def add_utterances(self, count: int) -> None:
         """Add utterances and their memory.
@@ -135,25 +135,25 @@ def freeze_objects() -> None:
 
 
 def switch_threads_often() -> None:
-    """Let the event loop wait at most 0.5 ms for a thread that computes, not 5 ms as by default.
+    """Set the thread switch interval to 0.5 ms instead of 5 ms, so that the event loop waits less for busy threads.
 
-    A request takes the interpreter's lock some ten times, and each time it waits so long for every busy thread.
+    A request acquires the interpreter lock about ten times, and may wait that long for every busy thread each time.
     """
     sys.setswitchinterval(0.0005)
 
 
 def unmap_large_blocks() -> None:
-    """Have glibc return blocks of 1 MiB and more to the system as soon as they are freed.
+    """Make glibc return blocks of 1 MiB and more to the system as soon as they are freed.
 
     By default, glibc raises this threshold up to 32 MB with each such block that is freed. Large bodies and
-    intermediate results then lie between small objects, and their memory is never returned.
+    intermediate results are then allocated between small objects, and their memory is never returned.
     """
     if _MALLOPT is not None:
         _MALLOPT(_M_MMAP_THRESHOLD, 2**20)
 
 
 def trim_memory() -> None:
-    """Return freed memory between used blocks to the system, which glibc keeps otherwise."""
+    """Return freed memory between used blocks to the system; glibc keeps it otherwise."""
     if _MALLOC_TRIM is not None:
         _MALLOC_TRIM(0)
 

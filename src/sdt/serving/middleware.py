@@ -1,4 +1,4 @@
-"""The outermost middleware: access, limits, timeouts, error responses, metrics and one log line a request."""
+"""The outermost middleware: access, limits, timeouts, error responses, metrics and one log line per request."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ log = logging.getLogger("sdt.serving")
 LIMITED = ("/v1/predict", "/v1/predict/batch", "/v1/transcript")
 """Routes that compute or parse: their requests are counted, logged and limited."""
 MANY_UTTERANCES = 100
-"""Utterances of a request from which on its memory is returned to the system."""
+"""Minimum number of utterances of a request whose memory is returned to the system."""
 CLIENT_CLOSED = 499
-"""The status that is logged if the client has disconnected before the response."""
+"""Logged status of a request whose client disconnected before the response."""
 
 
 class ServiceMiddleware:
@@ -50,8 +50,8 @@ class ServiceMiddleware:
         metrics: Receives status and duration of every request.
         limiter: Limits the concurrent requests.
         access: Decides which requests are allowed.
-        routes: The paths that metrics and logs name; others are `other`.
-        log_words: Whether the log may quote conversations.
+        routes: Paths in metrics and logs; all others are reported as `other`.
+        log_words: Whether the log may contain conversations.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ServiceMiddleware:
         fields = _log_fields(scope)
         limited = scope["path"] in LIMITED and scope["method"] == "POST"
         try:
-            await self._checked(scope, body, response, limited=limited)
+            await self._run_limited(scope, body, response, limited=limited)
         except APIError as error:
             if not response.status:
                 await body.drain()
@@ -104,7 +104,7 @@ class ServiceMiddleware:
             if limited or status >= 500:
                 log.info("%s %s %d %.0f ms%s", scope["method"], route, status, 1000 * seconds, _listed(fields))
 
-    async def _checked(self, scope: Scope, body: RequestBody, response: ResponseSender, *, limited: bool) -> None:
+    async def _run_limited(self, scope: Scope, body: RequestBody, response: ResponseSender, *, limited: bool) -> None:
         """Run the application if the request is allowed and within the limits."""
         self._access.check(scope)
         body.check_length()
@@ -148,7 +148,7 @@ class ServiceMiddleware:
         return path if path in self._routes else "other"
 
     def _internal_error(self, error: Exception) -> APIError:
-        """Log an unexpected exception; its message may quote the conversation."""
+        """Log an unexpected exception; its message may contain parts of the conversation."""
         name = type(error).__name__
         text = f"{name}: {printable(str(error))}" if self._log_words else name
         log.error("%s\n%s", text, "".join(traceback.format_tb(error.__traceback__)))
@@ -156,7 +156,7 @@ class ServiceMiddleware:
 
 
 def _log_fields(scope: Scope) -> dict[str, Any]:
-    """What the application adds to the log line of this request; it finds them as `request.state.log_fields`."""
+    """Create the fields of the log line of this request, which the application sets in `request.state.log_fields`."""
     fields: dict[str, Any] = {}
     scope.setdefault("state", {})["log_fields"] = fields
     return fields

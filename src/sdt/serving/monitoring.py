@@ -1,6 +1,6 @@
 """The state of the service for operators and clients: Prometheus metrics, and the progress of running requests.
 
-Neither contains anything of a conversation.
+Neither contains conversation content.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 METRICS_TYPE = CONTENT_TYPE_LATEST
 PROGRESS_HEADER = "x-progress-id"
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
-"""Ids of progress; long enough that no client guesses another's."""
+"""Progress ids; long enough that clients cannot guess those of others."""
 
 
 class Metrics:
@@ -100,15 +100,15 @@ class Progress:
         self._state: tuple[str, str | None, int, int] = ("receiving", None, 0, 0)
 
     def waiting(self) -> None:
-        """The request waits for a decoder process."""
+        """Set the stage: the request waits for a decoder process."""
         self._state = ("waiting", None, 0, 0)
 
     def decoding(self, modality: str, done: int, total: int) -> None:
-        """This modality is extracted from `done` of `total` utterances."""
+        """Set the stage: a modality has been extracted from `done` of `total` utterances."""
         self._state = ("decoding", modality, done, total)
 
     def predicting(self) -> None:
-        """The model computes the request, or will do so next."""
+        """Set the stage: the request is in the model's queue or being computed."""
         self._state = ("predicting", None, 0, 0)
 
     def to_dict(self) -> dict[str, object]:
@@ -122,7 +122,7 @@ class ProgressRegistry:
     """The progress of the running requests by their ids.
 
     A client chooses an id, sends it as `X-Progress-Id` with its request, and polls `GET /v1/progress/ID` meanwhile.
-    Nothing is kept of a request that has ended.
+    Finished requests are removed.
     """
 
     def __init__(self) -> None:

@@ -58,8 +58,8 @@ _FORMAT = {
 _ENCODING = {
     "type": "string",
     "example": "gb18030",
-    "description": "the encoding of the transcript; default: detected. Where it cannot be, the error has the code "
-    "`encoding` and its details name those that are likely",
+    "description": "the encoding of the transcript; default: detected. If detection fails, the error has the code "
+    "`encoding` and its details list likely encodings",
 }
 _PREDICT_FORM = {
     "type": "object",
@@ -103,7 +103,7 @@ UNREFERENCED = (
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Have the application add the schemas that its routes do not declare to its OpenAPI document."""
+    """Add the schemas that the routes do not declare to the OpenAPI document of the application."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -188,7 +188,7 @@ def _table(schema: Mapping[str, Any]) -> str:
 
 
 def _type(of: Mapping[str, Any]) -> str:
-    """The type of a schema in a few words."""
+    """A short description of the type of a schema."""
     if "$ref" in of:
         return _link(of)
     if "anyOf" in of:

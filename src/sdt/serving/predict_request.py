@@ -1,6 +1,6 @@
 """A request for predictions: the conversation, its features, and its uploads.
 
-Uploads are files without names, which the system deletes however the service ends.
+Uploads are unnamed files, which the system deletes even if the service is killed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sdt.serving.errors import invalid_request, limit_exceeded
 from sdt.serving.limits import RequestUsage
 
 LONGEST_NAME = 120
-"""Characters of a file name; a file system allows 255 bytes."""
+"""Maximum characters of a file name; a file system allows 255 bytes."""
 _ESCAPES = {b"\\/": b"/", b"\\n": b"", b"\\r": b"", b"\n": b"", b"\r": b"", b" ": b""}
 """JSON escapes and line breaks in base64, and their replacements."""
 _DATA_PREFIX = 200
-"""Bytes of a data URL before its base64, at most."""
+"""Maximum bytes of a data URL before its base64."""
 _PIECE = 2**20
 """Bytes of base64 that are decoded at a time; a multiple of four."""
 
@@ -55,7 +55,7 @@ class Upload:
 
     @classmethod
     def from_base64(cls, written: bytes, name: str, utterance: str) -> Upload:
-        """An upload of base64 as JSON contains it: plain or in a `data:` URL, with line breaks or without.
+        """Create an upload from base64 in JSON: plain or as a `data:` URL, with or without line breaks.
 
         Raises:
             APIError: It is not base64.
@@ -108,7 +108,7 @@ def close_uploads(requests: Sequence[PredictRequest]) -> None:
 
 
 def check_conversation(conversation: Conversation, usage: RequestUsage, config: ServingConfig) -> None:
-    """Refuse a conversation that exceeds the limits; counts its utterances in `usage`.
+    """Check the limits of a conversation and count its utterances in `usage`.
 
     Raises:
         APIError: It has too many utterances, or an utterance too many characters.
@@ -122,18 +122,18 @@ def check_conversation(conversation: Conversation, usage: RequestUsage, config: 
 
 
 def check_text(config: ServingConfig, conversation: str, utterance: str, text: str | None) -> None:
-    """Refuse the text of an utterance if it is too long.
+    """Check the length of the text of an utterance.
 
     Raises:
-        APIError: It is.
+        APIError: The text is too long.
     """
     if len(text or "") > config.characters:
-        whose = f"utterance {quoted(utterance)} of conversation {quoted(conversation)}"
-        raise limit_exceeded(config, "characters", f"{whose} has {len(text or ''):,} characters")
+        where = f"utterance {quoted(utterance)} of conversation {quoted(conversation)}"
+        raise limit_exceeded(config, "characters", f"{where} has {len(text or ''):,} characters")
 
 
 def safe_file_name(name: str) -> str:
-    """A client's file name without folders and special characters.
+    """Remove folders and special characters from a client's file name.
 
     Example:
         >>> safe_file_name("talks/chat.srt")
@@ -150,7 +150,7 @@ def safe_file_name(name: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    """A name that is short enough for a file system, in characters and in bytes."""
+    """Shorten a name to the limits of file systems, in characters and bytes."""
     while len(name) > LONGEST_NAME or len(name.encode()) > 2 * LONGEST_NAME:
         name = name[:-1]
     return name
@@ -158,14 +158,14 @@ def _shortened(name: str) -> str:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder for links to uploads; removed at the end of the block. It never contains the uploads themselves."""
+    """Create a folder for links to uploads, which is removed at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="sdt-serve-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 @contextmanager
 def named_path(upload: Upload) -> Iterator[Path]:
-    """A path by which this process can open an upload under the client's name for it."""
+    """Create a path with the client's file name at which this process can open an upload."""
     with temporary_folder() as folder:
         path = folder / upload.name
         descriptor = os.dup(upload.fileno())

@@ -1,7 +1,7 @@
-"""The model and its text encoder, for batches of conversations.
+"""Prediction of batches of conversations with the model and its text encoder.
 
 The features of recordings come from decoder processes (`decoder_pool`), and requests may contain features; text is
-encoded here for all conversations of a batch. A batch of one conversation gives the result of `sdt predict` bit for bit
+encoded here for all conversations of a batch. A batch of one conversation gives bit-identical results to `sdt predict`
 on the same machine with the same versions and number of threads. In larger batches the order of summation differs,
 which may change the last of the six digits of a response.
 """
@@ -58,7 +58,7 @@ class Predictor:
 
     Args:
         model: A model folder, a run folder, the name of a bundled model, or a hub id.
-        device: Where the model computes.
+        device: Device of the model.
         window: See `Pipeline`; None for whole conversations.
         overlap: See `Pipeline`.
 
@@ -153,7 +153,7 @@ class Predictor:
     def _encoded(
         self, modality: str, width: int, batch: Sequence[PreparedConversation], missing: Sequence[dict[str, Missing]]
     ) -> list[Encoded]:
-        """One modality of every conversation; missing utterances are recorded unless the modality is left out."""
+        """Encode one modality of every conversation; records missing utterances unless the modality is omitted."""
         ready = {row: one.provided.get(modality) or one.extracted.get(modality) for row, one in enumerate(batch)}
         maker = self.makers.get(modality)
         todo = [row for row, encoded in ready.items() if encoded is None]
@@ -173,7 +173,7 @@ class Predictor:
         return parts
 
     def _notes(self, one: PreparedConversation, missing: dict[str, Missing], bare: int) -> list[str]:
-        """The notes for the user, as of `sdt predict`.
+        """Create the notes for the user, as in `sdt predict`.
 
         Raises:
             InputError: The conversation has none of the model's modalities.
@@ -205,7 +205,7 @@ def _nothing(size: int, width: int) -> Encoded:
 
 
 def _divided(encoded: Encoded, conversations: Sequence[Conversation]) -> list[Encoded]:
-    """Features of several conversations, by conversation."""
+    """Split the features of several conversations by conversation."""
     parts, first, first_problem = [], 0, 0
     for conversation in conversations:
         rows = slice(first, first + len(conversation))

@@ -1,4 +1,4 @@
-"""From a request body to conversations: JSON, or multipart with a transcript, recordings, or JSON and clips."""
+"""Parsing of request bodies: JSON, or multipart with a transcript, recordings, or JSON and clips."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ JSON, FORM = "application/json", "multipart/form-data"
 class RequestReader:
     """Reads the bodies of requests.
 
-    Two threads parse; one of them takes only small bodies, which do not wait for large ones. More threads would compete
-    with the event loop for the interpreter's lock.
+    Two threads parse; one of them parses only small bodies, so that these do not wait for large ones. More threads
+    would compete with the event loop for the interpreter lock.
 
     Args:
-        model: The model's configuration; features must fit it.
+        model: The model's configuration, which features must match.
         config: The limits.
         budget: Counts the memory of all requests.
     """
@@ -45,7 +45,7 @@ class RequestReader:
         self._small, self._large = CapacityLimiter(1), CapacityLimiter(1)
 
     async def run_in_thread(self, size: int, work: Callable[[], T]) -> T:
-        """Run work on this many bytes in the thread for small or for large bodies, after what is queued there."""
+        """Run work on a body of this size in the queue of the thread for small or for large bodies."""
         try:
             return await to_thread.run_sync(work, limiter=self._small if size <= LARGE else self._large)
         except APIError as error:  # its traceback holds the body, and is part of a reference cycle

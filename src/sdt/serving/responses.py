@@ -1,4 +1,4 @@
-"""What routes share: the JSON of responses, log fields, and work that ends when the client disconnects."""
+"""Helpers of the routes: JSON of responses, log fields, and work that is cancelled when the client disconnects."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ T = TypeVar("T")
 log = logging.getLogger("sdt.serving")
 
 
-def log_request(request: Request, asked: Sequence[PredictRequest], *, words: bool) -> None:
+def log_request(request: Request, parsed: Sequence[PredictRequest], *, words: bool) -> None:
     """Add the size of a request to its log line, and log its conversations if `words`."""
     fields = request.state.log_fields
-    fields["conversations"] = len(asked)
-    fields["utterances"] = sum(len(one.conversation) for one in asked)
-    fields["recordings"] = sum(len(one.uploads) for one in asked)
+    fields["conversations"] = len(parsed)
+    fields["utterances"] = sum(len(one.conversation) for one in parsed)
+    fields["recordings"] = sum(len(one.uploads) for one in parsed)
     if words:
-        for one in asked:
+        for one in parsed:
             texts = [[utterance.speaker, utterance.text] for utterance in one.conversation.utterances]
             log.info("conversation %s", printable(json.dumps([one.conversation.id, texts], ensure_ascii=False)))
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do the work, and cancel it if the client disconnects.
+    """Run work, and cancel it if the client disconnects.
 
     Raises:
         ClientDisconnect: The client has disconnected.
@@ -62,7 +62,7 @@ async def _disconnected(request: Request) -> None:
 
 
 def first_error(group: ExceptionGroup[Exception]) -> Exception:
-    """The first error response in a group, or else its first exception."""
+    """The first error response in a group, otherwise its first exception."""
     found = [error for error in group.exceptions if isinstance(error, APIError)]
     return found[0] if found else group.exceptions[0]
 
@@ -104,7 +104,7 @@ def json_response(value: object) -> Response:
 
 
 async def http_error(_: Request, error: Exception) -> Response:
-    """An error of the framework in the form of all error responses."""
+    """Convert an error of the framework to the format of all error responses."""
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method"}
     response = APIError(error.status_code, codes.get(error.status_code, "malformed"), str(error.detail))

@@ -55,7 +55,7 @@ ProgressId = Annotated[
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application of a service."""
+    """Create the ASGI application of a service."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -120,9 +120,9 @@ def _add_prediction(app: FastAPI, service: Service, guard: Sequence[Any]) -> Non
         `Accept: application/x-ndjson` the response is the file that `sdt predict --output` writes.
         """
         with service.progress.track(progress_id) as progress:
-            async with service.reader.predict_request(request) as asked:
-                log_request(request, [asked], words=service.log_words)
-                found = await while_connected(request, service.predict(asked, progress))
+            async with service.reader.predict_request(request) as parsed:
+                log_request(request, [parsed], words=service.log_words)
+                found = await while_connected(request, service.predict(parsed, progress))
                 kind = JSON_LINES if JSON_LINES in request.headers.get("accept", "") else "application/json"
                 write = json_lines if kind == JSON_LINES else prediction_json
                 content = await service.reader.run_in_thread(ANSWER_BYTES * len(found), lambda: write(found))
@@ -156,10 +156,10 @@ def _add_prediction(app: FastAPI, service: Service, guard: Sequence[Any]) -> Non
     )
     async def predict_batch(request: Request) -> Response:
         """Predict several independent conversations."""
-        async with service.reader.batch_request(request) as asked:
-            log_request(request, asked, words=service.log_words)
+        async with service.reader.batch_request(request) as parsed:
+            log_request(request, parsed, words=service.log_words)
             try:
-                found = await while_connected(request, service.predict_all(asked))
+                found = await while_connected(request, service.predict_all(parsed))
             except ExceptionGroup as group:
                 raise first_error(group) from None
             size = ANSWER_BYTES * sum(map(len, found))
@@ -243,7 +243,7 @@ def _add_health(app: FastAPI, service: Service, guard: Sequence[Any]) -> None:
 
     @app.get("/readyz", operation_id="readyz", response_model=schemas.StatusResponse, responses=errors(503))
     async def readyz() -> Response:
-        """Whether the service accepts requests; it does not while it is stopping."""
+        """Whether the service accepts requests; false while it is stopping."""
         if service.limiter.stopping:
             raise APIError(503, "stopping", "the service is stopping")
         if not service.ready:

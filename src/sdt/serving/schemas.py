@@ -13,12 +13,12 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _as_text(value: object) -> object:
-    """An integer as its digits; anything else as it is."""
+    """Convert an integer to its digits; other values are not changed."""
     return str(value) if type(value) is int else value
 
 
 Id = Annotated[Name, BeforeValidator(_as_text, json_schema_input_type=Name | int)]
-"""A name, or an integer instead of its digits."""
+"""A name, or an integer, which is converted to its digits."""
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Probabilities = dict[str, float]
 
@@ -56,7 +56,7 @@ class ClipInput(_Input):
     @model_validator(mode="after")
     def _one(self) -> ClipInput:
         if (self.base64 is None) == (self.part is None):
-            raise ValueError("give either base64 or part")
+            raise ValueError("set either base64 or part")
         return self
 
 
@@ -65,18 +65,16 @@ class UtteranceInput(_Input):
 
     id: Id | None = Field(None, description="unique within the conversation; default: its number in it, from 0")
     speaker: Id | None = Field(None, description="default: the speaker of the previous utterance")
-    text: str | None = Field(None, description="the words")
+    text: str | None = Field(None, description="the text of the utterance")
     start: Seconds | None = Field(None, description="seconds since the start of the recording")
     end: Seconds | None = Field(None, description="seconds since the start of the recording")
-    label: Name | None = Field(
-        None, description="the emotion that a person or an annotation gives; copied to the response"
-    )
-    review: Review | None = Field(None, description="how a person reviewed a prediction to give the label")
+    label: Name | None = Field(None, description="the annotated emotion; copied to the response")
+    review: Review | None = Field(None, description="how a person reviewed a prediction to set the label")
     clip: ClipInput | None = Field(None, description="the recording of this utterance")
     features: dict[str, list[float] | None] | None = Field(
         None,
         description="modality to its features, of the width in GET /v1/model and normalised as in training; null if "
-        "the utterance lacks it. A modality that any utterance of the conversation has here is not extracted.",
+        "the utterance lacks it. Modalities that are given for any utterance of the conversation are not extracted.",
     )
 
 
@@ -115,11 +113,11 @@ class UtterancePrediction(BaseModel):
     probabilities: Probabilities = Field(description="the probability of every label; empty without an emotion")
     branches: dict[str, Probabilities | None] | None = Field(
         None,
-        description="modality to the prediction of its branch, null if the utterance lacks it; not of all models",
+        description="modality to the prediction of its branch, null if the utterance lacks it; only for some models",
     )
     weights: dict[str, float | None] | None = Field(
         None,
-        description="modality to its weight in the fusion, null if the utterance lacks it; not of all models",
+        description="modality to its fusion weight, null if the utterance lacks it; only for some models",
     )
 
 
@@ -127,7 +125,7 @@ class PredictionResponse(BaseModel):
     """The predictions for one conversation, in the order of its utterances."""
 
     predictions: list[UtterancePrediction]
-    notes: list[str] = Field(description="what was assumed, left out, or is missing")
+    notes: list[str] = Field(description="assumptions, omitted modalities and missing input")
     missing: dict[str, list[str]] = Field(description="modality to the reasons why utterances lack it, one line each")
 
 
@@ -135,7 +133,7 @@ class TranscriptResponse(BaseModel):
     """The conversations of a transcript."""
 
     conversations: list[ConversationInput] = Field(description="in the format of /v1/predict")
-    notes: list[str] = Field(description="what was repaired or assumed")
+    notes: list[str] = Field(description="repairs and assumptions")
 
 
 class BatchResponse(BaseModel):
@@ -161,7 +159,7 @@ class StreamUtterance(UtteranceInput):
 
     type: Literal["utterance"]
     seq: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="its number in the conversation, from 0; the answer to an answered utterance is sent again"
+        None, description="its number in the conversation, from 0; for an answered utterance, the answer is sent again"
     )
 
 
@@ -183,7 +181,7 @@ class StreamReady(BaseModel):
     next: int = Field(description="the number of the next utterance")
     labels: list[str]
     modalities: list[str]
-    notes: list[str] = Field(description="what a stream cannot know or leaves out")
+    notes: list[str] = Field(description="features that streams do not support")
 
 
 class StreamPrediction(BaseModel):
@@ -193,8 +191,8 @@ class StreamPrediction(BaseModel):
     seq: int
     prediction: UtterancePrediction
     problems: list[str] = Field(
-        description="why modalities are missing and, once in a conversation, which text the model cannot read; one "
-        "line each"
+        description="reasons for missing modalities and, once per conversation, for text that the model cannot read; "
+        "one line each"
     )
 
 

@@ -1,7 +1,7 @@
 """The server process: its socket, its log and its shutdown.
 
-After SIGTERM or Ctrl-C it finishes the running requests and answers new ones with 503, so that a load balancer notices;
-then it exits. A second signal ends it at once.
+After SIGTERM or Ctrl-C, it finishes running requests and answers new ones with 503, which load balancers detect; then
+it exits. A second signal ends it immediately.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAST_ANSWERS = 2
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that is bound to this address.
+    """Create a socket bound to an address.
 
     Raises:
         InputError: This machine does not have the address, or the port is in use.
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
 
 
 def _log_to_stderr() -> None:
-    """Log this package's lines and uvicorn's errors; neither contains anything of a conversation."""
+    """Log messages of this package and errors of uvicorn; neither contains conversation content."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     levels = {"sdt.serving": logging.INFO, "uvicorn": logging.ERROR, "python_multipart": logging.ERROR}
@@ -162,7 +162,7 @@ def _raise_file_limit() -> None:
 
 
 def exit_now(code: int) -> None:
-    """End the process although one of its threads is still running."""
+    """End the process even if threads are still running."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The service behind the routes: it connects the reader of requests, the decoders, the batchers and the limits."""
+"""The service behind the routes: connects the request reader, the decoders, the batchers and the limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdt.serving.sessions import SessionStore
 
 
 class Service:
-    """Everything behind the routes.
+    """The components behind the routes.
 
     Args:
         predictor: The model.
@@ -69,12 +69,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether requests would be answered."""
+        """Whether the service can answer requests."""
         return self.batcher.alive and self.stream_batcher.alive and not self.limiter.stopping
 
     @property
     def running(self) -> int:
-        """How many requests and streams are open."""
+        """The number of open requests and streams."""
         return self.limiter.running + self.sessions.connected
 
     def warm_up(self) -> None:
@@ -90,7 +90,7 @@ class Service:
             self.decoders.start()
 
     async def close(self) -> None:
-        """Stop everything."""
+        """Stop all components."""
         self.sessions.close()
         await self.stream_batcher.close()
         await self.batcher.close()
@@ -103,7 +103,7 @@ class Service:
 
         Args:
             request: The conversation.
-            progress: Updated meanwhile.
+            progress: Updated while the request runs.
 
         Raises:
             APIError: The conversation or its recordings cannot be used.
@@ -124,7 +124,7 @@ class Service:
             raise invalid_request(str(error)) from None
 
     async def predict_all(self, requests: Sequence[PredictRequest]) -> list[Predictions]:
-        """Predict several conversations, about one batch at a time, so that other requests get their turn.
+        """Predict several conversations, approximately one batch at a time, so that other requests are not blocked.
 
         Raises:
             ExceptionGroup: At least one of them cannot be predicted; see `predict`.

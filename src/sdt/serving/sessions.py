@@ -13,9 +13,9 @@ from sdt.serving.errors import APIError, limit_exceeded
 from sdt.speakers import FIRST_SPEAKER
 
 ANSWER_BYTES = 2**20
-"""Bytes of answers that a session keeps for clients that lost the connection before they received them."""
+"""Maximum bytes of answers that a session keeps for clients that lost their connection."""
 LONGEST_ID = 64
-"""Characters of an id that a client chooses."""
+"""Maximum characters of an id chosen by a client."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Session:
         self.lock = asyncio.Lock()
         """Held while an utterance is computed, and to read `count`."""
         self.closing: asyncio.Future[CloseReason] | None = None
-        """Set to close the current connection; None while nobody is connected."""
+        """Set to close the current connection; None without a connection."""
         self.expiry: asyncio.TimerHandle | None = None
         self.clear()
 
     def clear(self) -> None:
         """Start a new conversation."""
         self.count = 0
-        """How many utterances have been answered."""
+        """The number of answered utterances."""
         self.speaker = FIRST_SPEAKER
         """The speaker of the last utterance."""
         self._answers: deque[str] = deque()
@@ -78,8 +78,8 @@ class SessionStore:
     """All stream sessions; not thread-safe, used within the event loop.
 
     Args:
-        config: How many sessions there may be, and how long they are kept.
-        on_drop: Called with the id of a conversation that is no longer kept.
+        config: The maximum number of sessions, and how long they are kept.
+        on_drop: Called with the id of a deleted conversation.
     """
 
     def __init__(self, config: ServingConfig, on_drop: Callable[[str], None]) -> None:
@@ -94,7 +94,7 @@ class SessionStore:
 
     @property
     def connected(self) -> int:
-        """How many connections are open, including those that are being closed."""
+        """The number of open connections, including those being closed."""
         return len(self._connections)
 
     def connect(self, id: str | None) -> tuple[Session, asyncio.Future[CloseReason]]:
@@ -109,7 +109,7 @@ class SessionStore:
         Raises:
             APIError: The id is not valid, or there are too many sessions.
         """
-        session = self._sessions.get(_checked(id)) if id is not None else None
+        session = self._sessions.get(_check_id(id)) if id is not None else None
         if session is None:
             self._make_room()
             session = Session(secrets.token_urlsafe(16) if id is None else id)
@@ -154,7 +154,7 @@ class SessionStore:
             session.expiry.cancel()
 
     def _make_room(self) -> None:
-        """Drop the session that has been idle for the longest if there are too many.
+        """Delete the session that has been idle for the longest if there are too many.
 
         Raises:
             APIError: All sessions are connected.
@@ -174,16 +174,16 @@ class SessionStore:
             self._on_drop(session.id)
 
 
-def _checked(id: str) -> str:
-    """An id that a client chose.
+def _check_id(id: str) -> str:
+    """Check and return an id chosen by a client.
 
     Raises:
-        APIError: It is not valid.
+        APIError: The id is not valid.
     """
     if not 0 < len(id) <= LONGEST_ID or not id.isascii() or not id.replace("-", "").replace("_", "").isalnum():
         raise APIError(
             422,
             "conversation",
-            f"conversation: an id has 1 to {LONGEST_ID} characters, which are letters a to z, digits, '-' and '_'",
+            f"conversation: invalid id; use 1 to {LONGEST_ID} letters a to z, digits, '-' and '_'",
         )
     return id

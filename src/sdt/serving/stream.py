@@ -1,7 +1,7 @@
 """`WebSocket /v1/stream`: a client sends utterances and receives a prediction for each.
 
-Messages are JSON objects. The service reads the next message after it has answered the last one, so that a client that
-sends faster is slowed down by its connection.
+Messages are JSON objects. The service reads a message after it has answered the previous one, so a client that sends
+faster is limited by backpressure.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class _Connection:
         )
 
     async def _features(self, request: PredictRequest) -> tuple[dict[str, Any], list[str]]:
-        """The features that an utterance brings or that its clip gives, and why others are missing."""
+        """The features given with an utterance or extracted from its clip, and the reasons why others are missing."""
         features: dict[str, Any] = {name: _row(encoded) for name, encoded in request.features.items()}
         wanted = [modality for modality in self._service.stream_batcher.recorded if modality not in features]
         if not request.uploads or not wanted or self._service.decoders is None:
@@ -201,10 +201,10 @@ def _recorded_answer(session: Session, number: int) -> str:
 
 
 def _row(encoded: Encoded) -> npt.NDArray[np.float32] | None:
-    """The features of the only utterance that was encoded; None if it has none."""
+    """The features of the single encoded utterance; None if it has none."""
     return encoded.features[0] if encoded.present[0] else None
 
 
 def _dump(value: Mapping[str, object]) -> str:
-    # Names and texts may hold characters that UTF-8 cannot encode.
+    # Names and texts may contain characters that UTF-8 cannot encode.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Validation of JSON against its schema, with the place of every error and the fields that are allowed there."""
+"""Validation of JSON against its schema; errors name their location and the allowed fields."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sdt.serving.errors import APIError, invalid_request
 Input = TypeVar("Input", bound=BaseModel)
 Detail = Mapping[str, object]
 MAX_DETAILS = 20
-"""Errors that a response lists, at most."""
+"""Maximum number of errors in a response."""
 _LONGEST = 80
-"""Characters of each part of a place."""
+"""Maximum characters of each part of a location."""
 
 
 def validate(schema: type[Input], body: bytes, where: str = "") -> Input:
@@ -24,8 +24,8 @@ def validate(schema: type[Input], body: bytes, where: str = "") -> Input:
 
     Args:
         schema: The schema.
-        body: JSON with few values: each invalid one causes an error.
-        where: The prefix of the places of errors.
+        body: JSON with few values, since each invalid one causes an error.
+        where: Prefix of the locations of errors.
 
     Raises:
         APIError: It is not JSON, or does not match the schema.

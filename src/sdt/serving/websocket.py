@@ -1,8 +1,8 @@
-"""Uvicorn's WebSocket protocol, with limits on the memory that a client can occupy.
+"""Uvicorn's WebSocket protocol with limits on the memory of a client.
 
-In uvicorn's own, a client that reads nothing keeps its connection and buffers forever, and pings and empty fragments
-fill memory without limit. It also disconnects a client whose messages wait in the queue of the service, since the
-answer to a ping waits behind them.
+Without them, a client that does not read keeps its connection and buffers forever, and pings and empty fragments can
+use unlimited memory. Uvicorn also disconnects a client whose messages are in the queue of the service, since the answer
+to a ping waits behind them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 UNREAD_SECONDS = 60.0
 """Seconds after which a client that does not read is disconnected."""
 UNREAD_BYTES = 2**20
-"""Bytes that may wait for a client to read them; the service stops sending before that."""
+"""Maximum bytes of pong frames that a client has not read; the service stops sending messages earlier."""
 FRAGMENTS = 4096
-"""Fragments of a message, empty ones included."""
+"""Maximum number of fragments of a message, including empty ones."""
 SMALL = 64 * 2**10
-"""Bytes that a connection may hold even if the memory budget is exceeded."""
+"""Bytes that a connection may use even if the memory budget is exceeded."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -71,12 +71,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads again."""
+        """Cancel the timeout because the client reads again."""
         super().resume_writing()
         self._reads()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Release what the connection held; see asyncio."""
+        """Release the memory of the connection; see asyncio."""
         self._reads()
         self._sizes.clear()
         super().connection_lost(exc)
@@ -163,7 +163,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._counted = now
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close the connection because of what the client sends."""
+        """Close the connection because of invalid data from the client."""
         self.frames, self._partial = [], 0
         if self.close_sent:
             return

@@ -51,9 +51,9 @@ def model_card(
     text = markdown_text
     parts = [
         _front_matter(model, corpus),
-        f"# {text(model.called())} on {text(corpus.name)}",
+        f"# {text(model.display_name())} on {text(corpus.name)}",
         f"This model predicts the emotion of every utterance of a conversation ({_listed(config.labels)}) from "
-        f"{_listed(config.modalities)}. Its architecture is {text(model.called())}"
+        f"{_listed(config.modalities)}. Its architecture is {text(model.display_name())}"
         f"{model.source and f': {text(model.source)}'}.",
         *(
             [f"**{note[0].upper()}{note[1:]}: the scores are biased upwards; do not compare them with unbiased ones.**"]

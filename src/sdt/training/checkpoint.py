@@ -1,12 +1,13 @@
-"""Checkpoints of a run between epochs, as safetensors and JSON, never as pickles.
+"""Checkpoints of a run between epochs, as safetensors and JSON (no pickles).
 
-    checkpoint/best-0005.safetensors           the parameters of the best epoch so far, named by the epoch
-    checkpoint/epoch-0007/model.safetensors    the parameters after the epoch
-    checkpoint/epoch-0007/optimizer.safetensors  the optimizer's moments, `PARAMETER/MOMENT`
-    checkpoint/epoch-0007/state.json           epoch, best epoch, history
+    checkpoint/best-0005.safetensors           parameters of the best epoch so far, named by the epoch
+    checkpoint/epoch-0007/model.safetensors    parameters after the epoch
+    checkpoint/epoch-0007/optimizer.safetensors  moments of the optimizer, `PARAMETER/MOMENT`
+    checkpoint/epoch-0007/state.json           best epoch, best score and history
 
-A folder `epoch-NNNN` appears by one rename, after everything that it refers to; what is older goes afterwards. So a
-kill at any moment leaves at least one whole checkpoint. No random state is kept: every epoch has its own seed.
+A folder `epoch-NNNN` is created atomically after all files that it refers to; older files are removed afterwards. A run
+that is killed at any time therefore has at least one complete checkpoint. Random states are not saved, because every
+epoch has its own seed.
 """
 
 from __future__ import annotations
@@ -30,24 +31,25 @@ from sdt.training.processes import Processes
 
 
 @dataclass
-class State:
-    """What has happened in a run so far, and the best parameters."""
+class TrainingState:
+    """The progress of a run and its best parameters."""
 
     history: list[dict[str, Any]] = field(default_factory=list)
-    """The lines of metrics.jsonl, one for each epoch that is done."""
+    """The lines of metrics.jsonl, one per finished epoch."""
     best_epoch: int = 0
-    """0 while there is none."""
+    """The best epoch so far; 0 before the first epoch."""
     best_score: float = -1.0
+    """The score of the best epoch."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """The parameters of the best epoch, on the CPU."""
 
     @property
     def epoch(self) -> int:
-        """How many epochs are done."""
+        """The number of finished epochs."""
         return len(self.history)
 
 
-def save_checkpoint(folder: Path, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def save_checkpoint(folder: Path, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Write the checkpoint of the last epoch of `state`, then remove the older ones."""
     folder.mkdir(exist_ok=True)
     best = folder / f"best-{state.best_epoch:04d}.safetensors"
@@ -64,22 +66,22 @@ def save_checkpoint(folder: Path, state: State, model: nn.Module, optimizer: tor
 
 
 def last_epoch(folder: Path) -> int:
-    """The epoch of the checkpoint in a folder; 0 if there is none."""
+    """Return the epoch of the last checkpoint in a folder; 0 if there is none."""
     found = (re.fullmatch(r"epoch-(\d+)", path.name) for path in folder.glob("epoch-*"))
     return max((int(match[1]) for match in found if match), default=0)
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
-    """Put the last checkpoint into the model and the optimizer; a fresh state if there is none.
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+    """Load the last checkpoint into the model and the optimizer; returns a new state if there is none.
 
     Raises:
-        InputError: The checkpoint is damaged or of another model.
+        InputError: The checkpoint is damaged or belongs to another model.
     """
     epoch = last_epoch(folder)
     if not epoch:
         if folder.is_dir():
             _keep_only(folder)
-        return State()
+        return TrainingState()
     current = folder / f"epoch-{epoch:04d}"
     try:
         values = json.loads((current / "state.json").read_text(encoding="utf-8"))
@@ -87,47 +89,49 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         require(is_size(best_epoch) and is_finite(values["best_score"]), "best_epoch or best_score is not a number")
         require(
             len(history) == epoch and all(isinstance(line, dict) for line in history),
-            f"history is not of {epoch} epochs",
+            f"history does not have {epoch} epochs",
         )
         best_file = folder / f"best-{best_epoch:04d}.safetensors"
         best = load_file(best_file)
-        _keep_only(folder, best_file, current)  # what a kill left behind could be of another attempt
+        _keep_only(folder, best_file, current)  # files of a killed attempt may be inconsistent with this checkpoint
         model.load_state_dict(load_file(current / "model.safetensors"))
         _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
-        return State(history, best_epoch, values["best_score"], best)
+        return TrainingState(history, best_epoch, values["best_score"], best)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{current}: damaged ({describe_error(error)}); start the run anew with --overwrite") from None
+        raise InputError(f"{current}: damaged ({describe_error(error)}); restart the run with --overwrite") from None
 
 
-def share_checkpoint(processes: Processes, state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put what the first process has loaded into the state and the optimizer of all; together.
+def share_checkpoint(
+    processes: Processes, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Send the state and the optimizer that the first process has loaded to all processes; collective.
 
-    The best parameters stay with the first process. The model is not sent: whoever averages gradients does that.
+    Only the first process has the best parameters. Model parameters are sent by `Processes.average_gradients`.
     """
-    known = processes.broadcast(lambda: [state.history, state.best_epoch, state.best_score])
-    state.history, state.best_epoch, state.best_score = known
+    progress = processes.broadcast(lambda: [state.history, state.best_epoch, state.best_score])
+    state.history, state.best_epoch, state.best_score = progress
     if processes.size > 1 and state.epoch:
         _put_moments(model, optimizer, dict(processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer)))))
 
 
 def copy_parameters(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the parameters on the CPU, which further training does not change."""
+    """Copy the parameters to the CPU; further training does not change the copy."""
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
 
 
-def trained(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that the optimizer gets, in its order."""
+def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that the optimizer updates, in its order."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     of = optimizer.state_dict()["state"]
-    names = list(trained(model))
+    names = list(trainable_parameters(model))
     return {f"{names[index]}/{key}": tensor for index, moments in of.items() for key, tensor in moments.items()}
 
 
 def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
-    index = {name: number for number, name in enumerate(trained(model))}
+    index = {name: number for number, name in enumerate(trainable_parameters(model))}
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in moments.items():
         name, _, moment = key.rpartition("/")

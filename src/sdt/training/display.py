@@ -1,4 +1,4 @@
-"""Progress of a training run: bars on a terminal, one line per epoch elsewhere."""
+"""Progress display of a training run: progress bars on a terminal, otherwise one line per epoch."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Display:
         self._utterances = 0
 
     def say(self, text: str) -> None:
-        """One line, above the bars if there are any."""
+        """Print a line, above the progress bars if they are shown."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def running(self, epochs: int, done: int) -> Iterator[None]:
-        """Show the bars while the block runs.
+        """Context manager that shows the progress bars.
 
         Args:
-            epochs: Of the whole run.
-            done: Epochs that a resumed run has behind it.
+            epochs: Number of epochs of the run.
+            done: Number of epochs finished before the run was resumed.
         """
         if not self.console.is_terminal:
             yield
@@ -52,22 +52,22 @@ class Display:
             finally:
                 self._progress = None
 
-    def epoch_begins(self, batches: int) -> None:
-        """A new epoch of so many batches."""
+    def start_epoch(self, batches: int) -> None:
+        """Start an epoch with the given number of batches."""
         self._started, self._utterances = time.perf_counter(), 0
         if self._progress:
             self._progress.reset(self._batches, total=batches, note="")
 
-    def batch_done(self, utterances: int, loss: float) -> None:
-        """One batch more."""
+    def finish_batch(self, utterances: int, loss: float) -> None:
+        """Show that a batch is finished."""
         self._utterances += utterances
         if self._progress:
             rate = self._utterances / max(time.perf_counter() - self._started, 1e-9)
             note = f"loss {loss:.3f}, {rate:,.0f} utterances/s"
             self._progress.update(self._batches, advance=1, note=note)
 
-    def epoch_done(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
-        """One epoch more; `line` is its line of metrics.jsonl."""
+    def finish_epoch(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
+        """Show that an epoch is finished; `line` is its line of metrics.jsonl."""
         score = percent(line[chosen_on]["fused"]["weighted_f1"])
         if self._progress:
             note = f"{chosen_on} weighted F1 {score}, best {percent(best_score)}"

@@ -1,4 +1,4 @@
-"""Records versions, machine and corpus of a run, and makes runs repeatable."""
+"""The environment of a run: records versions, hardware and corpus, and enables deterministic algorithms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import torch
 
 import sdt
 from sdt.corpus.store import Corpus
-from sdt.training.processes import ALONE, Processes
+from sdt.training.processes import SINGLE_PROCESS, Processes
 
 
 def environment(
@@ -26,16 +26,16 @@ def environment(
     device: torch.device,
     command: Sequence[str],
     threads: int | None = None,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> dict[str, Any]:
-    """What environment.json says.
+    """Return the content of environment.json.
 
     Args:
         corpus: The corpus.
-        device: Where it is computed.
+        device: The device of the model.
         command: The command line.
-        threads: Of the processor; None for as many as this process has.
-        processes: Those that train together.
+        threads: Number of CPU threads; None for the number of this process.
+        processes: The processes of the run.
     """
     return {
         "corpus": str(corpus.folder.resolve()),
@@ -57,15 +57,15 @@ def environment(
 
 
 def commit() -> str | None:
-    """The git commit of the checkout that the program runs from, `-dirty` where files of it were changed since.
+    """Return the git commit of the checkout that the program runs from, with `-dirty` if files have changed.
 
     Returns:
-        None if it runs from no checkout of its own, or git is not there.
+        None if the program does not run from its own checkout or git is not installed.
     """
     package = Path(sdt.__file__).parent
     root = package.parent.parent
     git = shutil.which("git")
-    # An installed package may lie within somebody else's repository.
+    # An installed package may be inside another repository.
     if git is None or not (root / ".git").exists() or package != root / "src" / "sdt":
         return None
     command = [git, "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
@@ -77,11 +77,11 @@ def commit() -> str | None:
 
 
 def hardware(device: torch.device, threads: int | None = None) -> str:
-    """The name of the processor, with the number of threads, or of the GPU."""
+    """Return the name of the GPU, or the name of the CPU with the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):  # Linux alone has this file, and Python knows no name there
+    with contextlib.suppress(OSError):  # only Linux has this file; Python does not report the CPU name there
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 name = line.partition(":")[2].strip()
@@ -90,18 +90,18 @@ def hardware(device: torch.device, threads: int | None = None) -> str:
 
 
 @contextlib.contextmanager
-def repeatable() -> Iterator[None]:
-    """Let PyTorch compute the same numbers every time, as far as it can."""
-    # cuBLAS reads it when it is first used; without it, its sums may depend on the order of streams.
+def deterministic() -> Iterator[None]:
+    """Context manager that enables deterministic algorithms of PyTorch where they exist."""
+    # cuBLAS reads this variable at its first use; without it, sums may depend on the order of streams.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # PyTorch would fill every new tensor with NaN, to show up reading what was never written; that takes time.
-    deterministic: Any = torch.utils.deterministic  # its attributes are not known to type checkers
-    fill_before, deterministic.fill_uninitialized_memory = deterministic.fill_uninitialized_memory, False
+    # By default, PyTorch then fills every new tensor with NaN to reveal reads of uninitialised memory; that takes time.
+    options: Any = torch.utils.deterministic  # type checkers do not know its attributes
+    fill_before, options.fill_uninitialized_memory = options.fill_uninitialized_memory, False
     try:
         yield
     finally:
-        deterministic.fill_uninitialized_memory = fill_before
+        options.fill_uninitialized_memory = fill_before
         torch.use_deterministic_algorithms(before, warn_only=warn_before)

@@ -1,4 +1,4 @@
-"""A training run in progress: trains and scores epochs until a stopping criterion."""
+"""A training run in progress: trains and scores epochs until a stopping criterion is met."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
-    State,
+    TrainingState,
     copy_parameters,
     load_checkpoint,
     save_checkpoint,
     share_checkpoint,
-    trained,
+    trainable_parameters,
 )
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
 from sdt.training.optimizer import learning_rate, make_optimizer
-from sdt.training.processes import ALONE, Processes
+from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.protocol import protocol_for
-from sdt.training.scoring import divided_outputs
+from sdt.training.scoring import distributed_outputs
 from sdt.training.settings import Recipe
 from sdt.training.test_monitor import TestMonitor
 from sdt.training.trackers import Tracker
@@ -42,7 +42,7 @@ from sdt.training.weights import class_weights
 
 
 class TrainingRun:
-    """One run: model, optimizer and what has happened so far."""
+    """The model, the optimizer and the state of one run."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class TrainingRun:
         folder: RunFolder,
         display: Display,
         trackers: Sequence[Tracker] = (),
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
         self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
-        self.test_monitor = TestMonitor(folder.sealed, corpus, self.protocol.monitored, processes)
+        self.test_monitor = TestMonitor(folder.test_monitor, corpus, self.protocol.monitored, processes)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
@@ -77,51 +77,54 @@ class TrainingRun:
             lambda step: learning_rate(recipe.training, step, steps),
             processes,
         )
-        self.state = State()
+        self.state = TrainingState()
 
-    def train(self, ending: contextlib.ExitStack) -> None:
-        """Train the epochs that are missing, writing metrics and checkpoints; `ending` will close the trackers."""
+    def train(self, exit_stack: contextlib.ExitStack) -> None:
+        """Train the remaining epochs and write metrics and checkpoints.
+
+        Args:
+            exit_stack: Closes the trackers.
+        """
         training = self.recipe.training
-        self.processes.by_first(partial(self._begin, ending))
+        self.processes.run_on_first(partial(self._begin, exit_stack))
         share_checkpoint(self.processes, self.state, self.model, self.optimizer)
         with self.display.running(training.epochs, self.state.epoch):
-            while not self._enough():
+            while not self._is_complete():
                 try:
                     line = self._epoch(self.state.epoch + 1)
                 except NotFiniteError as error:
-                    kept = self.folder.epochs_done
-                    text = f"{error}. {self.folder.path} keeps the state after epoch {kept}"
-                    self.processes.refuse(InputError(text))
-                chosen_at = time.perf_counter()
-                # Before the checkpoint, so that the sealed file never lacks an epoch from which a run goes on.
+                    text = f"{error}. {self.folder.path} has a checkpoint after epoch {self.folder.epochs_done}"
+                    self.processes.raise_once(InputError(text))
+                selected_at = time.perf_counter()
+                # Recorded before the checkpoint is written, so the file has every epoch from which a run can resume.
                 self.test_monitor.record(line["epoch"], self.model)
-                line["seconds"]["sealed"] = time.perf_counter() - chosen_at
+                line["seconds"]["sealed"] = time.perf_counter() - selected_at
                 self.state.history.append(line)
-                self.processes.by_first(partial(self._keep, line))
+                self.processes.run_on_first(partial(self._save_epoch, line))
 
-    def _begin(self, ending: contextlib.ExitStack) -> None:
-        """Read the checkpoint if there is one, and tell everybody."""
+    def _begin(self, exit_stack: contextlib.ExitStack) -> None:
+        """Load the checkpoint, if there is one, and start the trackers."""
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
         self.test_monitor.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
         for tracker in self.trackers:
             tracker.start(self.recipe, self.folder.path, self.state.history)
-            ending.callback(tracker.close)
+            exit_stack.callback(tracker.close)
 
-    def _keep(self, line: dict[str, Any]) -> None:
-        """Write what is known after an epoch, and tell everybody."""
+    def _save_epoch(self, line: dict[str, Any]) -> None:
+        """Write checkpoint and metrics after an epoch, and update display and trackers."""
         training = self.recipe.training
-        if self.state.epoch % training.checkpoint_every == 0 or self._enough():
+        if self.state.epoch % training.checkpoint_every == 0 or self._is_complete():
             save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
         self.folder.write_metrics(self.state.history)
-        self.display.epoch_done(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
+        self.display.finish_epoch(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
         for tracker in self.trackers:
             tracker.epoch(line)
 
     def outputs(self, conversations: Sequence[Conversation]) -> SplitOutputs:
-        """What the model says of conversations; together."""
-        return divided_outputs(
+        """Run the model on conversations; collective."""
+        return distributed_outputs(
             self.processes,
             conversations,
             lambda some: run_model(self.model, self.corpus, some, progress=self.processes.raise_if_stopping),
@@ -146,14 +149,14 @@ class TrainingRun:
         )
         dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
         first_step = (number - 1) * self.batches_per_epoch
-        self.display.epoch_begins(self.batches_per_epoch)
+        self.display.start_epoch(self.batches_per_epoch)
         epoch = self.trainer.epoch(
-            number, dropped, first_step, lambda step: self.display.batch_done(step.utterances, step.losses["total"])
+            number, dropped, first_step, lambda step: self.display.finish_batch(step.utterances, step.losses["total"])
         )
         trained_at = time.perf_counter()
         outputs = self.outputs(protocol.choose)
         scores = score_classifiers(outputs, self.corpus.labels)
-        score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # the first chooses
+        score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # all processes select by the same score
         better = score > self.state.best_score
         if better:
             self.state.best_epoch, self.state.best_score = number, score
@@ -173,43 +176,43 @@ class TrainingRun:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms of the objective that count."""
+        """The terms of the objective with a weight above 0."""
         objective = self.trainer.objective
         return (*(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0), *objective.terms)
 
     def _branches(self, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """What each branch adds to the terms that train it; branches that learn from the teacher are its students."""
+        """The loss terms of each branch; the key is `students` if they are distilled from the teacher."""
         terms = [term for term in ("hard", "soft") if term in self.terms]
         if not (terms and losses):
             return {}
         key = "students" if "soft" in terms else "branches"
-        return {key: {head: {term: of[term] for term in terms} for head, of in losses.items()}}
+        return {key: {classifier: {term: of[term] for term in terms} for classifier, of in losses.items()}}
 
-    def _enough(self) -> bool:
+    def _is_complete(self) -> bool:
         training, state = self.recipe.training, self.state
         patience = training.early_stopping
         stale = patience is not None and state.epoch > 0 and state.epoch - state.best_epoch >= patience
         return state.epoch >= training.epochs or stale
 
     def _announce(self) -> None:
-        parameters = sum(parameter.numel() for parameter in trained(self.model).values())
+        parameters = sum(parameter.numel() for parameter in trainable_parameters(self.model).values())
         device = self.trainer.device.type
         if self.processes.size > 1:
             device = f"{self.processes.size} processes ({device})"
-        name = self.model.called()
+        name = self.model.display_name()
         self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
         idle = self.processes.size - self.recipe.training.batch_conversations
         if idle > 0 and self.recipe.training.batch_utterances is None:
-            self.display.say(f"a batch has fewer conversations than there are processes: {idle} of them have none")
+            self.display.say(f"warning: batches have fewer conversations than there are processes; {idle} are idle")
         if self.state.epoch:
             self.display.say(f"resuming after epoch {self.state.epoch}")
         if note := caveat(self.provenance()):
             self.display.say(note)
         elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:
-            self.display.say("the corpus has no labelled test split: only dev will be scored")
+            self.display.say("the corpus has no labelled test split; only dev will be scored")
 
     def provenance(self) -> dict[str, Any]:
-        """What the numbers of the run come from."""
+        """The origin of the run's results: protocol, corpus, seed, epoch and loss terms."""
         return {
             "protocol": self.protocol.name,
             "corpus": self.corpus.name,
@@ -220,18 +223,18 @@ class TrainingRun:
         }
 
     def caveat(self) -> dict[str, str]:
-        """What has to be said beside every score, if anything."""
+        """The caveat that accompanies every score, as a dictionary; empty if there is none."""
         note = caveat({"protocol": self.protocol.name})
         return {"caveat": note} if note else {}
 
 
 def _summary(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
-    return {head: dict(of.metrics) for head, of in scores.items()}
+    return {classifier: dict(of.metrics) for classifier, of in scores.items()}
 
 
 def _with_losses(summary: dict[str, dict[str, float]], outputs: SplitOutputs) -> dict[str, dict[str, float]]:
-    """The same with each head's mean cross-entropy, without class weights."""
+    """Add the mean cross-entropy of each classifier, without class weights."""
     return {
-        head: {**of_head, "cross_entropy": cross_entropy(outputs.probabilities[head], outputs.label)}
-        for head, of_head in summary.items()
+        classifier: {**of_classifier, "cross_entropy": cross_entropy(outputs.probabilities[classifier], outputs.label)}
+        for classifier, of_classifier in summary.items()
     }

@@ -1,15 +1,14 @@
-"""Fine-tunes a text encoder on single utterances, as was done for the published text features.
+"""Fine-tuning of a text encoder on single utterances, as for the published text features.
 
-The encoder's pooled vector goes through dropout and a linear classifier; both learn from the train split. The epoch is
-the one with the highest weighted F1 on dev, and test is looked at once, with that epoch's weights. What is kept is the
-encoder without the classifier: a Hugging Face model folder, or a low-rank adapter alone; beside it `finetune.json`.
+The encoder's pooled vector goes through dropout and a linear classifier; both are trained on the train split. The epoch
+with the highest weighted F1 on dev is selected, and test is scored once with its weights. The output is the encoder
+without the classifier, as a Hugging Face model folder or a low-rank adapter, and `finetune.json`.
 
-A text that is longer than the encoder reads at once is read in pieces (`text_pieces`): scores pool all of them, an
-epoch trains on one of them, drawn at random, so that memory does not grow with the text.
+A text longer than the encoder's maximum length is split into pieces (`text_pieces`): evaluation pools all pieces, an
+epoch trains on one random piece, so that memory does not grow with the text.
 
-While it is unfinished the output folder holds `settings.json` and `checkpoint/` only. Every epoch has its own seed, so
-on the same machine, with the same versions and number of threads, a run that was interrupted ends with the same bits as
-one that was not.
+The output folder of an unfinished run contains `settings.json` and `checkpoint/`. Every epoch has its own seed, so on
+the same machine with the same versions and number of threads, a resumed run is bit-identical to an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -36,11 +35,24 @@ from sdt.encoders.text_pieces import Piece, pad_pieces
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
-from sdt.training.checkpoint import State, copy_parameters, load_checkpoint, save_checkpoint, trained
+from sdt.training.checkpoint import (
+    TrainingState,
+    copy_parameters,
+    load_checkpoint,
+    save_checkpoint,
+    trainable_parameters,
+)
 from sdt.training.display import Display
-from sdt.training.environment import hardware, repeatable
-from sdt.training.finetune_model import Classifier, Texts, adaptable, parameter_groups, save_encoder, split_texts
-from sdt.training.finetune_settings import FineTuning, epoch_batches, share_of_rate
+from sdt.training.environment import deterministic, hardware
+from sdt.training.finetune_model import (
+    Classifier,
+    Texts,
+    parameter_groups,
+    save_encoder,
+    split_texts,
+    trainable_encoder,
+)
+from sdt.training.finetune_settings import FineTuning, epoch_batches, rate_factor
 from sdt.training.loop import epoch_seeds
 
 SETTINGS = "settings.json"
@@ -56,41 +68,43 @@ def finetune(
     overwrite: bool = False,
     display: Display | None = None,
 ) -> dict[str, Any]:
-    """Fine-tune a text encoder and keep it.
+    """Fine-tune a text encoder and save it.
 
     Args:
-        corpus: With the splits train and dev; test is scored where there is one.
-        output: The folder that will hold the encoder or the adapter.
-        settings: How.
-        device: Where to compute; the CPU by default.
-        resume: Go on with the run in `output`, if there is one.
-        overwrite: Replace what is in `output`.
-        display: Shows progress.
+        corpus: A corpus with the splits train and dev; test is scored if it exists.
+        output: Output folder of the encoder or the adapter.
+        settings: Settings of the training.
+        device: Device; None for the CPU.
+        resume: Resume the run in `output`, if there is one.
+        overwrite: Replace the content of `output`.
+        display: Progress display.
 
     Returns:
-        What `finetune.json` holds.
+        The content of `finetune.json`.
 
     Raises:
-        InputError: The corpus lacks a split, labels or text; the encoder is not there; `output` holds something; the
-            run in it has other settings or another corpus.
-        MissingDependencyError: An adapter is asked for and peft is not installed.
+        InputError: The corpus lacks a split, labels or text; the encoder does not exist; `output` is not empty; or the
+            run to resume has other settings or another corpus.
+        MissingDependencyError: `settings.lora` is set and peft is not installed.
     """
     display, device = display or Display(), device or torch.device("cpu")
     text_model = find_text_model(settings.encoder)
     if text_model.adapter is not None or text_model.pooling == "layers":
-        raise InputError(f"--encoder {settings.encoder}: a model with the pooling 'mean' or 'first' and no adapter")
+        raise InputError(
+            f"--encoder {settings.encoder}: not supported; name a model with pooling 'mean' or 'first' and no adapter"
+        )
     base = {"encoder": settings.encoder, "sha256": weights_sha256(text_model.folder)}
     for split in ("train", "dev"):
         if not corpus.splits.get(split):
-            raise InputError(f"{corpus.folder}: fine-tuning needs a split {split!r}; import the corpus with --dev")
+            raise InputError(f"{corpus.folder}: fine-tuning needs the split {split!r}; import the corpus with --dev")
     identity = {"settings": asdict(settings), "base": base, "corpus_sha256": corpus.fingerprint, "device": device.type}
     if _begin(output, identity, resume=resume, overwrite=overwrite):
         record: dict[str, Any] = json.loads((output / RECORD).read_text(encoding="utf-8"))
         return record
-    with repeatable():
+    with deterministic():
         torch.manual_seed(settings.seed)
         tokenizer, encoder = text_model.load()
-        model = Classifier(adaptable(encoder, settings), text_model, len(corpus.labels), settings).to(device)
+        model = Classifier(trainable_encoder(encoder, settings), text_model, len(corpus.labels), settings).to(device)
         texts = {
             split: split_texts(corpus, split, tokenizer, min(settings.tokens, max_tokens(model.encoder.config)))
             for split in ("train", "dev", "test")
@@ -120,18 +134,18 @@ def finetune(
 
 
 def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: bool) -> bool:
-    """Make the output folder, or check that what is in it is this run; whether it is finished."""
+    """Create the output folder, or check that it contains this run; returns whether the run is finished."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; name a folder with --output")
     if output.is_dir() and any(output.iterdir()) and not overwrite:
         finished = (output / RECORD).is_file()
         path = output / (RECORD if finished else SETTINGS)
         if not path.is_file():
-            raise InputError(f"{output}: holds something else; name another folder with --output")
+            raise InputError(f"{output}: is not empty and not a fine-tuning run; name another folder with --output")
         if not resume:
             state = "a finished" if finished else "an unfinished"
             raise InputError(
-                f"{output}: holds {state} fine-tuning; resume it with --resume, or replace it with --overwrite"
+                f"{output}: contains {state} fine-tuning run; resume it with --resume or replace it with --overwrite"
             )
         if finished:
             return True
@@ -143,7 +157,7 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
                 if before["settings"].get(key) != value
             ] + [f"another {name}" for name in ("base", "corpus_sha256", "device") if before[name] != identity[name]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: damaged ({error}); start anew with --overwrite") from None
+            raise InputError(f"{path}: damaged ({error}); restart with --overwrite") from None
         if changed:
             raise InputError(f"{output}: cannot resume with other settings: the run has {changed[0]}")
         return False
@@ -153,7 +167,7 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
 
 
 class _Run:
-    """The epochs."""
+    """Trains and evaluates the epochs."""
 
     def __init__(
         self,
@@ -178,7 +192,7 @@ class _Run:
         self.loss = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
         self.steps = settings.epochs * math.ceil(len(train.pieces) / settings.batch)
 
-    def train(self, checkpoints: Path) -> State:
+    def train(self, checkpoints: Path) -> TrainingState:
         state = load_checkpoint(checkpoints, self.model, self.optimizer)
         if state.epoch:
             self.display.say(f"resuming after epoch {state.epoch} of {self.settings.epochs}")
@@ -193,28 +207,28 @@ class _Run:
                     state.best = copy_parameters(self.model)
                 state.history.append({"epoch": epoch, "loss": loss, "dev": _brief(found)})
                 save_checkpoint(checkpoints, state, self.model, self.optimizer)
-                # The display speaks of heads; the encoder's classifier stands for the fused one.
+                # The display shows the fused classifier; here it is the encoder's only classifier.
                 shown = {"epoch": epoch, "losses": {"total": loss}, "dev": {"fused": _brief(found)}, "best": best}
                 shown["seconds"] = {"all": time.perf_counter() - started}
-                self.display.epoch_done(shown, state.best_score, self.settings.epochs, "dev")
+                self.display.finish_epoch(shown, state.best_score, self.settings.epochs, "dev")
         return state
 
     def _epoch(self, epoch: int) -> float:
-        """Train on every utterance once; the mean loss."""
+        """Train on every utterance once; returns the mean loss."""
         train = self.texts["train"]
         data_seed, dropout_seed = epoch_seeds(self.settings.seed, epoch)
         generator = np.random.default_rng(data_seed)
         batches = epoch_batches(train.lengths, self.settings.batch, generator)
-        drawn = [of[generator.integers(len(of))] if len(of) > 1 else of[0] for of in train.pieces]
+        drawn = [x[generator.integers(len(x))] if len(x) > 1 else x[0] for x in train.pieces]
         torch.manual_seed(dropout_seed)
         self.model.train()
-        self.display.epoch_begins(len(batches))
-        parameters = list(trained(self.model).values())
+        self.display.start_epoch(len(batches))
+        parameters = list(trainable_parameters(self.model).values())
         total = 0.0
         for index, chosen in enumerate(batches):
-            share = share_of_rate((epoch - 1) * len(batches) + index, self.steps, self.settings.warmup)
+            factor = rate_factor((epoch - 1) * len(batches) + index, self.steps, self.settings.warmup)
             for group in self.optimizer.param_groups:
-                group["lr"] = share * group["highest"]
+                group["lr"] = factor * group["highest"]
             logits = self._logits([drawn[number] for number in chosen])
             loss: Tensor = self.loss(logits, train.label[chosen].to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
@@ -225,11 +239,11 @@ class _Run:
             if not math.isfinite(value):
                 raise InputError(f"epoch {epoch}, batch {index + 1}: the loss is {value}; lower --learning-rate")
             total += value * len(chosen)
-            self.display.batch_done(len(chosen), value)
+            self.display.finish_batch(len(chosen), value)
         return total / len(train.pieces)
 
     def evaluate(self, texts: Texts) -> Scores:
-        """The encoder's own scores on a split."""
+        """Score the encoder's classifier on a split."""
         self.model.eval()
         owner = [number for number, of in enumerate(texts.pieces) for _ in of]
         pieces = [piece for of in texts.pieces for piece in of]
@@ -239,7 +253,7 @@ class _Run:
             for first in range(0, len(order), 64):
                 chosen = [pieces[index] for index in order[first : first + 64]]
                 weights = [1 if self.model.pooling == "first" else piece.counted for piece in chosen]
-                # The classifier is linear: the mean of logits is that of the pooled vector.
+                # The classifier is linear, so the mean of the logits is the logits of the mean vector.
                 logits = self._logits(chosen).cpu() * torch.tensor(weights)[:, None]
                 whole.index_add_(0, torch.tensor([owner[index] for index in order[first : first + 64]]), logits)
         return score(texts.label.numpy(), whole.argmax(dim=1).numpy(), self.labels)

@@ -18,7 +18,7 @@ from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
 from sdt.encoders.text_pieces import Piece, split_into_pieces
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
-from sdt.training.checkpoint import trained
+from sdt.training.checkpoint import trainable_parameters
 from sdt.training.finetune_settings import FineTuning
 
 
@@ -27,18 +27,18 @@ class Texts:
     """The labelled utterances of a split that have text."""
 
     pieces: list[list[Piece]]
-    """Of each text."""
+    """The pieces of each text."""
     label: Tensor
-    """[n] class numbers."""
+    """[n] int64 class numbers."""
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens of each text's longest piece."""
-        return [len(of[0].tokens) for of in self.pieces]
+        """Number of tokens of the longest piece of each text."""
+        return [len(pieces[0].tokens) for pieces in self.pieces]
 
 
 class Classifier(nn.Module):
-    """An encoder, pooling, dropout and a linear map to the classes."""
+    """An encoder with pooling, dropout and a linear classifier."""
 
     def __init__(self, encoder: nn.Module, text_model: TextModel, classes: int, settings: FineTuning) -> None:
         super().__init__()
@@ -49,14 +49,18 @@ class Classifier(nn.Module):
         self.pooling = text_model.pooling
 
     def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
-        """Token numbers, mask and which tokens count, each [n, tokens], to logits [n, C]."""
+        """Compute logits [n, C] from token numbers, attention mask and pooling mask, each [n, tokens]."""
         last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
         logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
         return logits
 
 
-def adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
-    """The encoder with the parameters that shall learn; with low-rank matrices beside its linear maps, if wanted."""
+def trainable_encoder(encoder: nn.Module, settings: FineTuning) -> nn.Module:
+    """Select the trainable parameters of an encoder; with `settings.lora`, adds low-rank adapters to its linear layers.
+
+    Raises:
+        MissingDependencyError: `settings.lora` is set and peft is not installed.
+    """
     if settings.lora:
         try:
             import peft
@@ -71,20 +75,20 @@ def adaptable(encoder: nn.Module, settings: FineTuning) -> nn.Module:
         ]
         config = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=linear)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # between peft and transformers; nothing that a user can do
+            warnings.simplefilter("ignore", FutureWarning)  # concerns peft and transformers; users cannot act on it
             adapted: nn.Module = peft.get_peft_model(encoder, config)
         return adapted
     for name, parameter in encoder.named_parameters():
-        # What lies behind the last layer has no part in the pooled vector, so it would never see a gradient.
+        # The pooler comes after the last hidden layer, which is pooled here, so it would never receive a gradient.
         parameter.requires_grad_(not name.startswith("pooler"))
     return encoder
 
 
 def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
-    """The utterances of a split that have text and a label.
+    """Tokenize the utterances of a split that have text and a label.
 
     Raises:
-        InputError: There are none.
+        InputError: No utterance has both.
     """
     found = [
         (utterance.text, corpus.labels.index(utterance.label))
@@ -100,13 +104,13 @@ def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Tex
 
 
 def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:
-    """Parameters by their highest learning rate, in the model's order, which the checkpoints rely on."""
+    """Group parameters by peak learning rate, in the model's order, which checkpoints rely on."""
     config: Any = model.encoder.config
     layers = int(config.num_hidden_layers)
     groups: list[dict[str, Any]] = []
-    for name, parameter in trained(model).items():
+    for name, parameter in trainable_parameters(model).items():
         layer = re.search(r"\.layers?\.(\d+)\.", name)
-        below = layers - 1 - int(layer[1]) if layer else layers  # what is in no layer are the embeddings
+        below = layers - 1 - int(layer[1]) if layer else layers  # parameters outside the layers are the embeddings
         rate = settings.head_learning_rate if name.startswith("head.") else settings.rate * settings.layer_decay**below
         if not groups or groups[-1]["highest"] != rate:
             groups.append({"params": [], "highest": rate, "lr": rate})
@@ -115,14 +119,14 @@ def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, 
 
 
 def save_encoder(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folder: Path) -> None:  # noqa: ANN401
-    """Write the adapter alone, or the model and its tokenizer."""
+    """Write the adapter, or the model and its tokenizer."""
     if settings.lora:
         import peft
         from safetensors.torch import save
 
         adapter: Any = encoder
         tensors = peft.get_peft_model_state_dict(adapter, save_embedding_layers=False)
-        # Not peft's own writer: it adds a page about nothing, and asks the hub about the base model.
+        # peft's own writer would add an empty model card and query the hub for the base model.
         (folder / ADAPTER_WEIGHTS).write_bytes(save({name: t.cpu().contiguous() for name, t in tensors.items()}))
         config = adapter.peft_config["default"]
         config.base_model_name_or_path, config.inference_mode = settings.encoder, True
@@ -132,6 +136,6 @@ def save_encoder(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folde
         model: Any = encoder
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    # The weights come out readable by their owner only.
+    # transformers writes weights that only their owner can read.
     for path in folder.iterdir():
         path.chmod((folder / "config.json").stat().st_mode)

@@ -1,4 +1,4 @@
-"""Finishes a training run: scores and predictions of the best parameters, and the saved model."""
+"""The last step of a training run: scores and predictions of the best parameters, and the saved model."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sdt.training.epochs import TrainingRun
 
 
 def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
-    """Take the best parameters, score the reported splits, write model, predictions and scores.
+    """Load the best parameters, score the reported splits, and write model, predictions and scores.
 
     Args:
-        run: All of its epochs are trained.
-        surroundings: What environment.json says, for the model card.
+        run: A run whose epochs are all trained.
+        surroundings: Content of environment.json, for the model card.
     """
     model, processes, protocol = run.model, run.processes, run.protocol
     model.load_state_dict(processes.broadcast_tensors(lambda: run.state.best))
@@ -33,18 +33,18 @@ def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
     errors: dict[str, tuple[float, float]] = {}
     for split in protocol.predicted:
         outputs = run.outputs(run.corpus.split(split))
-        processes.by_first(partial(_write_predictions, run, split, outputs))
+        processes.run_on_first(partial(_write_predictions, run, split, outputs))
         if split in protocol.reported:
             scores[split] = score_classifiers(outputs, model.config.labels)
             errors[split] = calibration_errors(outputs, model.config.temperature)
-    processes.by_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
+    processes.run_on_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
 
 
 def _remarks(
     run: TrainingRun, scores: dict[str, dict[str, Scores]], errors: Mapping[str, tuple[float, float]]
 ) -> list[Remark]:
-    """What is odd about the scores, and about the temperature on the last split that is scored."""
-    name = run.model.called()
+    """Remarks on unusual scores, and on the temperature on the last scored split."""
+    name = run.model.display_name()
     found = list(score_remarks(name, [scores], run.terms))
     labels = run.model.config.labels
     found += train_remarks(dict(zip(labels, label_counts(run.protocol.train, labels).tolist(), strict=True)), scores)
@@ -54,7 +54,7 @@ def _remarks(
 
 
 def _temperatures(run: TrainingRun) -> dict[str, float]:
-    """Fitted on dev; none by the protocol `published`, which trains on dev and must not look at test again."""
+    """Fit temperatures on dev; none for the protocol `published`, which has no split left to fit them on."""
     if run.protocol.chosen_on != "dev":
         return {}
     return fit_temperatures(run.outputs(run.protocol.choose))
@@ -68,7 +68,7 @@ def _write_predictions(run: TrainingRun, split: str, outputs: SplitOutputs) -> N
 def _write(
     run: TrainingRun, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
 ) -> None:
-    """Write model and scores, which finishes the run."""
+    """Write the model and the scores, which finishes the run."""
     seconds = sum(sum(line["seconds"].values()) for line in run.state.history)
     parts = _carry_adapters(run.model)
     card = model_card(run.model, run.recipe, run.corpus, scores, surroundings, seconds, remarks)
@@ -77,7 +77,9 @@ def _write(
         tracker.finish(run.state.best_epoch, scores)
     test_selection = run.test_monitor.select(run.state.epoch)
     if run.protocol.monitored and test_selection is None:
-        run.display.say(f"{run.folder.sealed}: lacks epochs; what choosing on test would have given is unknown")
+        run.display.say(
+            f"{run.folder.test_monitor}: epochs are missing; the result of selecting the epoch on test is unknown"
+        )
     run.folder.write_scores(
         {
             **run.provenance(),
@@ -85,17 +87,18 @@ def _write(
             "remarks": [remark.to_dict() for remark in remarks],
             **({"test_chosen": test_selection.to_dict()} if test_selection else {}),
             "scores": {
-                split: {head: of_head.to_dict() for head, of_head in heads.items()} for split, heads in scores.items()
+                split: {classifier: of_classifier.to_dict() for classifier, of_classifier in classifiers.items()}
+                for split, classifiers in scores.items()
             },
         }
     )
 
 
 def _carry_adapters(model: Model) -> dict[str, Path]:
-    """Let the configuration say that adapters of encoders lie in the model's folder; the folders to copy there."""
+    """Refer to encoder adapters by their name in the model folder; returns the adapter folders to copy there."""
     encoders, parts = dict(model.config.encoders), {}
     for modality, name in encoders.items():
-        encoder, bar, steps = name.partition("|")  # what was done to the features stands after the bar
+        encoder, bar, steps = name.partition("|")  # processing steps of the features follow the bar
         if carried := locate_adapter(encoder, f"{modality}-adapter"):
             encoders[modality] = f"{carried[0]}{bar}{steps}"
             parts[f"{modality}-adapter"] = carried[1]

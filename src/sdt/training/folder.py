@@ -1,13 +1,13 @@
-"""The folder of a run: its files, and whether a run may start or resume in it.
+"""The run folder: its files, and checks before a run starts or resumes in it.
 
 recipe.yaml        every setting
 environment.json   corpus, versions, device, command
-metrics.jsonl      one line per epoch; times stand under the key `seconds`, all else is repeatable
-checkpoint/        while the run is unfinished, see `checkpoint.py`
-model/             the chosen model
+metrics.jsonl      one line per epoch; all values except those under `seconds` are deterministic
+checkpoint/        checkpoints of an unfinished run, see `checkpoint.py`
+model/             the selected model
 predictions/       SPLIT.jsonl
-sealed/            the test scores of every epoch, which choose nothing, see `sealed.py`
-scores.json        written last: a run that has it is finished
+sealed/            test scores of every epoch, never used for selection, see `test_monitor.py`
+scores.json        written last; a run with this file is finished
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sdt.training.checkpoint import last_epoch
 from sdt.training.recipe import dump_recipe, flat, load_recipe
 from sdt.training.settings import Recipe
 
-# The place of a folder says nothing about the numbers; the corpus' content is compared by its fingerprint.
+# Paths do not affect results; the content of the corpus is compared by its fingerprint.
 _NOT_COMPARED = ("corpus", "output")
 
 
@@ -49,35 +49,35 @@ class RunFolder:
         return self.path / "model"
 
     @property
-    def sealed(self) -> Path:
-        """The folder of what no choice may depend on."""
+    def test_monitor(self) -> Path:
+        """The folder of the test scores of every epoch, which must not be used for selection."""
         return self.path / "sealed"
 
     @property
     def finished(self) -> bool:
-        """Whether everything is written."""
+        """Whether the run is finished."""
         return (self.path / "scores.json").is_file()
 
     @property
     def epochs_done(self) -> int:
-        """The epoch from which the run would go on."""
+        """The epoch after which the run can resume."""
         return last_epoch(self.checkpoint)
 
     def begin(self, recipe: Recipe, environment: Mapping[str, Any], *, resume: bool, overwrite: bool) -> bool:
-        """Make the folder, or check that the run in it is this one.
+        """Create the folder, or check that it contains this run.
 
         Returns:
-            Whether there is a run to go on with.
+            Whether there is a run to resume.
 
         Raises:
-            InputError: There is a run and neither `resume` nor `overwrite` is given; or the run to go on with has
-                other settings or another corpus; or the folder is not a run.
+            InputError: The folder contains a run and neither `resume` nor `overwrite` is set; the run to resume has
+                other settings or another corpus; or the folder is not empty and not a run folder.
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path}: is a file; name a folder with --output")
         if self.path.is_dir() and any(self.path.iterdir()):
             if not (self.path / "recipe.yaml").is_file():
-                raise InputError(f"{self.path}: not a run folder and not empty; name another with --output")
+                raise InputError(f"{self.path}: is not empty and not a run folder; name another folder with --output")
             if resume:
                 before = self._check_same(recipe, environment)
                 self._clean()
@@ -87,8 +87,8 @@ class RunFolder:
             if not overwrite:
                 state = "a finished run" if self.finished else f"an unfinished run ({self.epochs_done} epochs done)"
                 raise InputError(
-                    f"{self.path}: holds {state}; resume it with --resume, replace it with --overwrite, "
-                    "or name another folder with --output"
+                    f"{self.path}: contains {state}; resume it with --resume, replace it with --overwrite, or name "
+                    "another folder with --output"
                 )
         with atomic_folder(self.path, overwrite=True) as aside:
             (aside / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
@@ -100,10 +100,10 @@ class RunFolder:
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in history))
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; empty if the file does not exist yet.
+        """Read the lines of metrics.jsonl; empty if the file does not exist.
 
         Raises:
-            InputError: It is damaged.
+            InputError: The file is damaged.
         """
         path = self.path / "metrics.jsonl"
         if not path.is_file():
@@ -119,21 +119,26 @@ class RunFolder:
         self.remove_checkpoint()
 
     def remove_checkpoint(self) -> None:
-        """A finished run needs none."""
+        """Remove the checkpoint folder, which a finished run does not need."""
         shutil.rmtree(self.checkpoint, ignore_errors=True)
 
     def read_scores(self) -> tuple[dict[str, Any], dict[str, dict[str, Scores]]]:
-        """scores.json: all of it, and its scores by split and head.
+        """Read scores.json.
+
+        Returns:
+            The content, and the scores by split and classifier.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: The file is missing or damaged.
         """
         path = self.path / "scores.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             splits = {
-                split: {head: scores_from_dict(of_head) for head, of_head in heads.items()}
-                for split, heads in values["scores"].items()
+                split: {
+                    classifier: scores_from_dict(of_classifier) for classifier, of_classifier in classifiers.items()
+                }
+                for split, classifiers in values["scores"].items()
             }
             for key in ("protocol", "corpus", "corpus_sha256", "seed"):
                 values[key]
@@ -142,13 +147,13 @@ class RunFolder:
         return values, splits
 
     def _check_same(self, recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any]:
-        """Refuse another recipe or corpus; returns the environment in which the run began."""
+        """Check that recipe and corpus are those of the run; returns the environment in which the run started."""
         saved, wanted = flat(load_recipe(self.path / "recipe.yaml")), flat(recipe)
         for key in wanted | saved:
             if key not in _NOT_COMPARED and saved.get(key) != wanted.get(key):
                 raise InputError(
-                    f"{self.path}: cannot resume with other settings: the run has {key} {_shown(saved.get(key))}, "
-                    f"asked for is {_shown(wanted.get(key))}; give the run's settings, or name another folder with "
+                    f"{self.path}: cannot resume with other settings: {key} is {_shown(saved.get(key))} in the run, "
+                    f"but {_shown(wanted.get(key))} now; use the settings of the run, or name another folder with "
                     "--output"
                 )
         file = self.path / "environment.json"
@@ -156,16 +161,16 @@ class RunFolder:
             before: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             fingerprint: str = before["corpus_sha256"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file}: missing or damaged ({error}); start the run anew with --overwrite") from None
+            raise InputError(f"{file}: missing or damaged ({error}); restart the run with --overwrite") from None
         if fingerprint != environment["corpus_sha256"]:
             raise InputError(
-                f"{self.path}: cannot resume with another corpus: the run's has the fingerprint {fingerprint[:12]}, "
-                f"{environment['corpus']} has {environment['corpus_sha256'][:12]}"
+                f"{self.path}: cannot resume with another corpus: the fingerprint of the run's corpus is "
+                f"{fingerprint[:12]}, that of {environment['corpus']} is {environment['corpus_sha256'][:12]}"
             )
         return before
 
     def _note_resumption(self, before: dict[str, Any], environment: Mapping[str, Any]) -> None:
-        """Another machine or version may compute other numbers, so environment.json tells where the run went on."""
+        """Record the environment of a resumed run: another machine or version may compute different numbers."""
         keys = (
             "started", "command", "device", "hardware", "processes", "backend", "platform", "python", "torch", "numpy",
             "sdt",
@@ -175,10 +180,10 @@ class RunFolder:
         write_text(self.path / "environment.json", _json(values))
 
     def _clean(self) -> None:
-        """Remove what a kill in the middle of writing left behind (see `sdt.files`)."""
-        beside = [self.path.parent.glob(f".{self.path.name}.*{end}") for end in (".partial", ".old")]
-        within = [self.path.rglob(f".*{end}") for end in (".partial", ".old")]
-        for path in [path for found in (*beside, *within) for path in list(found)]:
+        """Remove temporary files of writes that were killed (see `sdt.files`)."""
+        outside = [self.path.parent.glob(f".{self.path.name}.*{end}") for end in (".partial", ".old")]
+        inside = [self.path.rglob(f".*{end}") for end in (".partial", ".old")]
+        for path in [path for found in (*outside, *inside) for path in list(found)]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -186,7 +191,7 @@ class RunFolder:
 
 
 def scores_from_dict(values: Mapping[str, Any]) -> Scores:
-    """What `Scores.to_dict` made, as scores again.
+    """Create scores from the result of `Scores.to_dict`.
 
     Raises:
         KeyError, TypeError, AttributeError, ValueError: The values are damaged.
@@ -195,7 +200,7 @@ def scores_from_dict(values: Mapping[str, Any]) -> Scores:
         if not 0 <= number <= 1:
             raise ValueError(f"{number} is not a score")
     confusion = np.array(values["confusion"], dtype=np.int64)
-    # The file lacks metrics that were added after it was written.
+    # Files of earlier versions do not have metrics that were added later.
     computed = score_confusion(confusion, list(values["classes"])).metrics
     return Scores(
         metrics={name: float(values.get(name, value)) for name, value in computed.items()},

@@ -1,4 +1,4 @@
-"""One epoch of training, in one process or in several that share every batch."""
+"""The training loop of one epoch, in one process or in several that share every batch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sdt.corpus.batches import Shard, shard
 from sdt.device import autocast
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score_confusion
-from sdt.models.base import Model, checked
+from sdt.models.base import Model, check_output
 from sdt.models.config import FUSED
 from sdt.models.objective import Objective
-from sdt.training.optimizer import Descent
-from sdt.training.processes import ALONE, Processes
+from sdt.training.optimizer import GradientStep
+from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.settings import Training
 
 
@@ -31,36 +31,39 @@ class NotFiniteError(InputError):
 
 @dataclass(frozen=True)
 class Step:
-    """What a batch came to."""
+    """The results of a training step on one batch."""
 
     losses: dict[str, float]
-    """Term of the objective to its value, then `total`."""
+    """Objective term to its value; `total` is the last."""
     students: dict[str, dict[str, float]]
-    """Student to what it adds to the terms `hard` and `soft`."""
+    """Student to its contribution to the terms `hard` and `soft`."""
     gradient_norm: float
-    """Before clipping."""
+    """Norm of the gradient before clipping."""
     utterances: int
+    """Number of utterances."""
     labelled: int
+    """Number of labelled utterances."""
 
 
 @dataclass
 class Epoch:
-    """What an epoch came to."""
+    """The results of one epoch."""
 
     steps: list[Step] = field(default_factory=list)
+    """The steps, in order."""
     scores: dict[str, Scores] = field(default_factory=dict)
-    """Of every head, as predicted while training: with dropout, by parameters that changed from batch to batch."""
+    """Classifier to the scores of its predictions during training, with dropout and changing parameters."""
 
     @property
     def losses(self) -> dict[str, float]:
-        """The mean over the labelled utterances, by term."""
+        """Mean losses over the labelled utterances, by term."""
         labelled = sum(step.labelled for step in self.steps)
         terms = self.steps[0].losses if self.steps else ()
         return {term: sum(step.losses[term] * step.labelled for step in self.steps) / labelled for term in terms}
 
     @property
     def students(self) -> dict[str, dict[str, float]]:
-        """Student to the means over the labelled utterances of what it adds to the terms `hard` and `soft`."""
+        """Student to its mean contribution to the terms `hard` and `soft` over the labelled utterances."""
         labelled = sum(step.labelled for step in self.steps)
         return {
             head: {term: sum(s.students[head][term] * s.labelled for s in self.steps) / labelled for term in terms}
@@ -69,14 +72,17 @@ class Epoch:
 
     @property
     def gradient_norm(self) -> float:
-        """The mean over the batches."""
+        """Mean norm of the gradient over the batches."""
         return sum(step.gradient_norm for step in self.steps) / len(self.steps)
 
 
 def epoch_seeds(seed: int, epoch: int, rank: int = 0) -> tuple[int, int]:
-    """Two independent seeds of an epoch, for the data and for dropout; so no random state has to be saved.
+    """Derive the two seeds of an epoch, for data and dropout, so that no random state has to be saved.
 
-    The data are the same for every process, dropout is that of the process with this number.
+    Args:
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 1.
+        rank: Rank of the process. The data seed does not depend on it, the dropout seed does.
     """
     data, dropout = np.random.SeedSequence((seed, epoch)).generate_state(2, np.uint64).tolist()
     if rank:
@@ -85,9 +91,12 @@ def epoch_seeds(seed: int, epoch: int, rank: int = 0) -> tuple[int, int]:
 
 
 def drop_modalities(batch: Batch, probability: float, generator: torch.Generator) -> Batch:
-    """Take whole modalities away from conversations, each with the same probability.
+    """Drop modalities of whole conversations at random; every conversation keeps at least one that it has.
 
-    Every conversation keeps at least one of the modalities that it has.
+    Args:
+        batch: A batch of B conversations.
+        probability: Probability of dropping each modality of a conversation.
+        generator: Random generator.
     """
     if probability == 0:
         return batch
@@ -107,21 +116,21 @@ def drop_modalities(batch: Batch, probability: float, generator: torch.Generator
 
 
 class _WithLoss(nn.Module):
-    """A model and its loss in one: what PyTorch averages gradients of has to know what the loss depends on."""
+    """A model with its loss as one module, because DistributedDataParallel derives the used parameters from outputs."""
 
     def __init__(self, model: Model, losses: Callable[[Batch, Tensor | None], tuple[Tensor, ...]]) -> None:
         super().__init__()
         self.model, self.losses = model, losses
-        # PyTorch looks for parameters that a step leaves out, and warns at length where there are none.
-        self.left_out = nn.Parameter(torch.zeros(1, device=next(model.parameters()).device))
+        # With find_unused_parameters, PyTorch warns if no parameter is unused; this one always is.
+        self.unused = nn.Parameter(torch.zeros(1, device=next(model.parameters()).device))
 
-    def forward(self, batch: Batch, whole: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(self, batch: Batch, all_labels: Tensor | None) -> tuple[Tensor, ...]:
         """See `Trainer._losses`."""
-        return self.losses(batch, whole)
+        return self.losses(batch, all_labels)
 
 
 class Trainer:
-    """The steps of an epoch: forward, loss, gradient, optimizer."""
+    """Performs the training steps of an epoch: forward pass, loss, backward pass, optimizer step."""
 
     def __init__(
         self,
@@ -131,53 +140,53 @@ class Trainer:
         training: Training,
         class_weights: Tensor | None,
         rate: Callable[[int], float],
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
         self.terms: tuple[str, ...] = ()
-        """Names of the losses, `total` last; known after the first batch."""
+        """Names of the losses, `total` last; set by the first batch."""
         self.classifiers = model.classifier_names
         self.students = tuple(name for name in self.classifiers if name != FUSED)
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.processes = processes
-        self.descent = Descent(optimizer, training.clip, averaged=processes.size > 1)
+        self.gradient_step = GradientStep(optimizer, training.clip, averaged=processes.size > 1)
         self.rate = rate
         """Step of the run to learning rate."""
 
     @cached_property
     def _compute(self) -> Callable[[Batch, Tensor | None], tuple[Tensor, ...]]:
-        """`_losses`, such that the gradient is that of all processes; made at the first step, together."""
+        """`_losses` with gradients averaged over the processes; created at the first step, collective."""
         if self.processes.size == 1:
             return self._losses
-        return self.processes.averaging(_WithLoss(self.model, self._losses))
+        return self.processes.average_gradients(_WithLoss(self.model, self._losses))
 
     def epoch(self, number: int, batches: Iterable[Batch], first_step: int, done: Callable[[Step], object]) -> Epoch:
         """Train on every batch once.
 
         Args:
-            number: Of the epoch, from 1, for messages.
-            batches: On the CPU; the same in every process.
-            first_step: Steps of the run so far.
-            done: Called for every batch, in order, perhaps some batches later.
+            number: Number of the epoch, from 1, for messages.
+            batches: Batches on the CPU; the same in every process.
+            first_step: Number of previous steps of the run.
+            done: Called for every batch, in order; on a GPU with a delay of up to 8 batches.
 
         Raises:
-            NotFiniteError: A loss or a gradient is NaN or infinite; names epoch, batch and conversations.
+            NotFiniteError: A loss or a gradient is NaN or infinite; the message names epoch, batch and conversations.
             KeyboardInterrupt, LostProcessError: See `Processes.sum`.
         """
         self.model.train()
         epoch = Epoch()
         names = self.model.config.labels
         confusions = torch.zeros(len(self.classifiers), len(names), len(names), dtype=torch.int64)
-        waiting: list[tuple[Tensor, Batch, Tensor, Tensor]] = []
-        # Reading a number from a GPU waits for it to finish; asking once for several batches keeps it busy.
-        patience = 1 if self.device.type == "cpu" else 8
+        pending: list[tuple[Tensor, Batch, Tensor, Tensor]] = []
+        # Reading a number synchronises with the GPU; reading those of several batches at once keeps it busy.
+        delay = 1 if self.device.type == "cpu" else 8
 
-        def look() -> None:
-            table = self.processes.sum(torch.stack([x for x, *_ in waiting]))
-            for numbers, (_, batch, classes, label) in zip(table.tolist(), waiting, strict=True):
+        def collect() -> None:
+            table = self.processes.sum(torch.stack([x for x, *_ in pending]))
+            for numbers, (_, batch, classes, label) in zip(table.tolist(), pending, strict=True):
                 *losses, norm = numbers[: len(self.terms) + 1]
                 if not all(map(math.isfinite, (*losses, norm))):
                     raise _not_finite(number, len(epoch.steps) + 1, batch, losses[-1], norm)
@@ -188,68 +197,66 @@ class Trainer:
                 confusions.add_(_confusions(classes.cpu(), label, len(names)))
                 epoch.steps.append(step)
                 done(step)
-            waiting.clear()
+            pending.clear()
 
         for index, batch in enumerate(batches):
             share = shard(batch, self.processes.rank, self.processes.size)
             classes, numbers = self._step(share, self.rate(first_step + index))
-            waiting.append((numbers, batch, classes, share.batch.label))
-            if len(waiting) == patience:
-                look()
-        if waiting:
-            look()
+            pending.append((numbers, batch, classes, share.batch.label))
+            if len(pending) == delay:
+                collect()
+        if pending:
+            collect()
         found = self.processes.sum(confusions).numpy()
         epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.classifiers, found, strict=True)}
         return epoch
 
     def _step(self, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
-        """One batch.
+        """Train on one batch.
 
         Returns:
-            The classes that the heads predict, [heads, n]; and this process' part of the losses, of the gradient's
-            norm, and of each student's two losses.
+            The classes predicted by the H classifiers, [H, n]; and this process' share of the losses, the gradient
+            norm and each student's two losses.
         """
-        whole = None if share.batch is share.whole else share.whole.label.to(self.device)
-        with self.processes.watching():
-            total, losses, students, classes = self._compute(share.batch.to(self.device), whole)
-            norm = self.descent.step(total, rate)
-        # Every process knows the norm; one of them says it.
+        all_labels = None if share.batch is share.whole else share.whole.label.to(self.device)
+        with self.processes.detecting_lost():
+            total, losses, students, classes = self._compute(share.batch.to(self.device), all_labels)
+            norm = self.gradient_step.step(total, rate)
+        # Every process has the norm; the others add 0 to the sum over processes.
         norm = norm.detach() if self.processes.first else torch.zeros_like(norm)
         return classes, torch.cat([losses, norm[None], students])
 
-    def _losses(self, batch: Batch, whole: Tensor | None) -> tuple[Tensor, ...]:
-        """Forward.
+    def _losses(self, batch: Batch, all_labels: Tensor | None) -> tuple[Tensor, ...]:
+        """Compute the losses of a batch.
 
         Args:
-            batch: This process' share.
-            whole: The labels of the whole batch, where that is more.
+            batch: The shard of this process.
+            all_labels: Labels of the whole batch; None if the shard is the whole batch.
 
         Returns:
-            What to go down, a scalar whose gradient's mean over the processes is that of the loss; and without
-            gradients the losses, each student's two, and the classes that the heads predict, [heads, n].
+            A scalar to minimise, whose gradient averaged over the processes is that of the loss; and, detached, the
+            losses, each student's two losses, and the predicted classes [H, n] of the H classifiers.
         """
         with autocast(self.device, self.training.precision):
-            output = checked(self.model, self.model(batch), len(batch))
-        losses = self.model.loss(output, batch.label, self.objective, self.class_weights, whole)
+            output = check_output(self.model, self.model(batch), len(batch))
+        losses = self.model.loss(output, batch.label, self.objective, self.class_weights, all_labels)
         self.terms = (*losses.terms, "total")
         terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])
-        classes = torch.stack(
-            [output.logits[head].detach().argmax(dim=1) for head in self.model.classifier_names]
-        )  # [heads, n]
-        total = losses.total if whole is None else losses.total * self.processes.size
+        classes = torch.stack([output.logits[name].detach().argmax(dim=1) for name in self.classifiers])  # [H, n]
+        total = losses.total if all_labels is None else losses.total * self.processes.size
         return total, terms, losses.students.flatten(), classes
 
 
 def _confusions(classes: Tensor, label: Tensor, count: int) -> Tensor:
-    """The confusion matrices [heads, C, C] of classes that the heads predict, [heads, n], for labels [n]."""
+    """Confusion matrices [H, C, C] of predicted classes [H, n] and labels [n]."""
     valid = label != UNLABELLED
-    cells = label[valid] * count + classes[:, valid]  # [heads, labelled]
-    return torch.stack([torch.bincount(of, minlength=count * count) for of in cells]).view(-1, count, count)
+    cells = label[valid] * count + classes[:, valid]  # [H, labelled]
+    return torch.stack([torch.bincount(row, minlength=count * count) for row in cells]).view(-1, count, count)
 
 
 def _not_finite(epoch: int, number: int, batch: Batch, loss: float, norm: float) -> NotFiniteError:
-    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+    value = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient norm is {norm}"
     return NotFiniteError(
-        f"epoch {epoch}, batch {number}: {what}; conversations {', '.join(batch.conversations)}; look for extreme "
-        "features there (sdt corpus check), or lower training.learning_rate, or set training.clip"
+        f"epoch {epoch}, batch {number}: {value}; conversations {', '.join(batch.conversations)}; check them for "
+        "extreme features (sdt corpus check), lower training.learning_rate, or set training.clip"
     )

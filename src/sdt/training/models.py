@@ -1,4 +1,4 @@
-"""Builds the model class and configuration that a recipe names for a corpus."""
+"""The model class and configuration of a recipe for a corpus."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sdt.training.settings import Recipe
 
 
 def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]:
-    """The class and the configuration; imports the code that the recipe names, see `resolved`.
+    """Find the model class and create its configuration; imports the code that the recipe names, see `resolved`.
 
     Raises:
-        InputError: The model does not exist or does not have a setting, the objective contradicts it, or the corpus
-            lacks a modality.
+        InputError: The model or a setting does not exist, the objective contradicts the model, or the corpus lacks a
+            modality.
     """
     recipe = resolved(recipe)
     kind = find(recipe.architecture)
@@ -30,7 +30,7 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
 
 
 def _sample(corpus: Corpus) -> Iterator[str]:
-    """The words of up to two hundred conversations of the train split."""
+    """The texts of up to 200 conversations of the train split."""
     train = corpus.split("train") if "train" in corpus.splits else corpus.all_conversations()
     for conversation in train[:: max(1, len(train) // 100)]:
         yield from (utterance.text for utterance in conversation.utterances if utterance.text)

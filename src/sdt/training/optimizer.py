@@ -1,4 +1,4 @@
-"""The optimizer, its learning rate schedule, and its steps."""
+"""The optimizer, its steps and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
-from sdt.training.checkpoint import trained
+from sdt.training.checkpoint import trainable_parameters
 from sdt.training.settings import Training
 
 
 def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Adam:
-    """Adam or AdamW, fused, over the parameters that are trained; the learning rate is set before each step."""
+    """Create a fused Adam or AdamW optimizer of the trainable parameters; `GradientStep` sets the learning rate."""
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-    parameters = list(trained(model).values())
+    parameters = list(trainable_parameters(model).values())
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
     return kind(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
 
 
-class Descent:
-    """Goes from a loss to changed parameters.
+class GradientStep:
+    """Computes gradients and updates the parameters.
 
-    On a CPU each parameter is changed as soon as its gradient is known, and the gradient is thrown away: it is still in
-    the processor's cache then, and no second copy of all parameters is written to memory and read again. That cannot be
-    where the gradient is clipped, since its norm is known at the end only, or where it is the mean over several
-    processes, known at the end, too; and a GPU does better with all at once.
+    On a CPU, each parameter is updated as soon as its gradient is computed, and the gradient is freed: it is still in
+    the cache, and the gradients of all parameters are never in memory at once. This is not possible if the gradient is
+    clipped or averaged over processes, because the norm or mean is known only at the end. On a GPU, one update of all
+    parameters is faster.
 
     Args:
-        optimizer: Holds the moments; its parameter groups' `lr` is used.
-        clip: Largest norm of the gradient, or None.
-        averaged: Whether the gradient is the mean over several processes.
+        optimizer: Provides moments and settings.
+        clip: Maximum norm of the gradient; None for no clipping.
+        averaged: Whether the gradient is averaged over several processes.
     """
 
     def __init__(self, optimizer: torch.optim.Adam, clip: float | None, *, averaged: bool = False) -> None:
@@ -48,10 +48,10 @@ class Descent:
                     parameter.register_post_accumulate_grad_hook(lambda p, group=group: self._change(p, group))
 
     def step(self, loss: Tensor, rate: float) -> Tensor:
-        """One step down the gradient of a scalar.
+        """Run the backward pass and update the parameters.
 
         Args:
-            loss: Scalar.
+            loss: A scalar.
             rate: The learning rate.
 
         Returns:
@@ -62,19 +62,19 @@ class Descent:
         if self.within_backward:
             self._norms.clear()
             loss.backward()
-            # In the parameters' order, whichever thread was first: the same sum every time.
+            # In the order of the parameters and not of the threads, so that the sum is deterministic.
             norms = [self._norms[p] for p in self.parameters if p in self._norms]
             total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
             return total
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        # An infinite limit leaves the gradient as it is and gives its norm.
+        # An infinite maximum only computes the norm.
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
         self.optimizer.step()
         return norm
 
     def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        """What the optimizer's own step does, for one parameter."""
+        """Update one parameter as the optimizer's `step` does."""
         gradient = parameter.grad
         assert gradient is not None
         self._norms[parameter] = torch.linalg.vector_norm(gradient)
@@ -94,24 +94,24 @@ class Descent:
 
 
 def learning_rate(training: Training, step: int, steps: int) -> float:
-    """The learning rate of one step.
+    """Compute the learning rate of one step.
 
     Args:
-        training: `learning_rate` is the height, `warmup` the share of the steps until it is reached, `schedule` what
-            follows.
-        step: 0 for the first step of the run.
-        steps: Steps of the whole run.
+        training: `learning_rate` is the peak, `warmup` the fraction of the steps before it, `schedule` the decay after
+            it.
+        step: Number of the step, from 0.
+        steps: Number of steps of the run.
 
     Returns:
-        In the warm-up a rise in equal parts, the first of them above 0; then a constant, or a fall (linear, or half a
-        cosine) that would reach 0 in the step after the last.
+        The learning rate: a linear increase from above 0, then constant, or a linear or cosine decay that reaches 0 one
+        step after the last.
     """
     rising = round(training.warmup * steps)
     if step < rising:
         return training.learning_rate * (step + 1) / (rising + 1)
-    share = (step - rising) / (steps - rising)  # of the way down, in [0, 1)
+    progress = (step - rising) / (steps - rising)  # of the decay, in [0, 1)
     if training.schedule == "linear":
-        return training.learning_rate * (1 - share)
+        return training.learning_rate * (1 - progress)
     if training.schedule == "cosine":
-        return training.learning_rate * (1 + math.cos(math.pi * share)) / 2
+        return training.learning_rate * (1 + math.cos(math.pi * progress)) / 2
     return training.learning_rate

@@ -1,4 +1,4 @@
-"""Reads the fused probabilities of finished runs from their predictions.
+"""The fused probabilities of finished runs, read from their predictions.
 
 Shapes: N utterances, C classes.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.evaluation.calibration import calibration_error, reheated
+from sdt.evaluation.calibration import calibration_error, remove_temperature
 from sdt.formats.json_records import json_lines
 from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
@@ -28,19 +28,19 @@ class SplitProbabilities:
     probabilities: npt.NDArray[np.float32]
     """[N, C], calibrated by the temperature."""
     label: npt.NDArray[np.int64]
-    """[N] class numbers; -1 where there is none."""
+    """[N] class numbers; -1 for unlabelled utterances."""
     temperature: float
-    """That they were calibrated by; 1 for models that are not calibrated."""
+    """The temperature of the calibration; 1 for models without calibration."""
 
     @property
-    def before(self) -> npt.NDArray[np.float32]:
-        """[N, C]; what the probabilities are without the temperature."""
-        return reheated(self.probabilities, self.temperature)
+    def uncalibrated(self) -> npt.NDArray[np.float32]:
+        """The probabilities without the temperature, [N, C]."""
+        return remove_temperature(self.probabilities, self.temperature)
 
     @property
-    def errors(self) -> tuple[float, float]:
+    def calibration_errors(self) -> tuple[float, float]:
         """The expected calibration error without and with the temperature."""
-        return calibration_error(self.before, self.label), calibration_error(self.probabilities, self.label)
+        return calibration_error(self.uncalibrated, self.label), calibration_error(self.probabilities, self.label)
 
 
 def read_probabilities(run: RunFolder, split: str) -> SplitProbabilities:
@@ -51,7 +51,7 @@ def read_probabilities(run: RunFolder, split: str) -> SplitProbabilities:
     """
     path = run.path / "predictions" / f"{split}.jsonl"
     if not path.is_file():
-        raise InputError(f"{path}: no predictions of the split {split!r}")
+        raise InputError(f"{path}: file not found; the run has no predictions of split {split!r}")
     records = [record for _, record in json_lines(path)]
     try:
         labels = list(_distribution(records[0]))
@@ -59,9 +59,9 @@ def read_probabilities(run: RunFolder, split: str) -> SplitProbabilities:
         probabilities = np.array([[_distribution(r)[label] for label in labels] for r in records], dtype=np.float32)
         label = np.array([number[str(r["label"])] if "label" in r else -1 for r in records], dtype=np.int64)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(f"{path}: holds no probabilities, or damaged ones ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path}: probabilities are missing or damaged ({type(error).__name__}: {error})") from None
     if (label < 0).all():
-        raise InputError(f"{path}: no utterance is annotated")
+        raise InputError(f"{path}: no utterance has a label")
     return SplitProbabilities(probabilities, label, _temperature(run.model / "config.json"))
 
 
@@ -73,8 +73,8 @@ def _distribution(record: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _temperature(config: Path) -> float:
-    """That of the fused prediction; models that were saved before there were any have 1."""
+    """The temperature of the fused classifier; 1 for models of earlier versions."""
     try:
         return float(json.loads(config.read_text(encoding="utf-8")).get("temperatures", {}).get(FUSED, 1.0))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{config}: missing or damaged ({error}); the temperature is not known") from None
+        raise InputError(f"{config}: missing or damaged ({error}); cannot read the temperature") from None

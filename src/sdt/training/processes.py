@@ -1,10 +1,10 @@
-"""The processes that train one model together; this file implements the case of a single process.
+"""Communication between the processes of a training run; this module implements the case of a single process.
 
-A run communicates through `Processes`. Its methods do nothing in a single process; `sdt.training.together` implements
-them with `torch.distributed`. This file does not import torch, so that wrong commands fail immediately.
+A run communicates through `Processes`. With a single process its methods are trivial; `sdt.training.distributed`
+implements them with `torch.distributed`. This module does not import torch, so that invalid commands fail quickly.
 
-Every process runs the same program on the same recipe; the `first` process alone reads, writes and displays. Methods
-marked *together* must be called by all processes in the same order.
+Every process runs the same program on the same recipe; only the first process reads, writes and displays. Methods
+marked *collective* must be called by all processes in the same order.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class LostProcessError(RuntimeError):
     """Another process of the run has ended or cannot be reached; the run can resume from its checkpoint.
 
     Args:
-        what: The message.
-        telling: Whether this process reports the error to the user.
+        message: The message.
+        reports_error: Whether this process reports the error to the user.
     """
 
-    def __init__(self, what: str, *, telling: bool = True) -> None:
-        super().__init__(what)
-        self.telling = telling
+    def __init__(self, message: str, *, reports_error: bool = True) -> None:
+        super().__init__(message)
+        self.reports_error = reports_error
 
 
 class Processes:
@@ -56,80 +56,78 @@ class Processes:
         return self.rank == 0
 
     def device(self, name: DeviceName) -> torch.device:
-        """The device of this process; together.
+        """The device of this process; collective.
 
         Raises:
-            InputError: The device does not exist, or there is none for this process, or other processes use another
-                type of device.
+            InputError: The device does not exist, this process has none, or other processes use another type.
         """
         from sdt.device import choose_device
 
         return choose_device(name)
 
-    def barrier(self, work: Callable[[], T], *, patiently: bool = True) -> T:
-        """Run something that may fail, and continue only if it succeeded in all processes; together.
+    def barrier(self, work: Callable[[], T], *, long: bool = True) -> T:
+        """Run something that may fail, and continue only if it succeeded in all processes; collective.
 
         Args:
-            work: A function that calls no method marked *together*.
-            patiently: Whether it may take much longer in one process than in the others.
+            work: A function that calls no method marked *collective*.
+            long: Whether `work` may take much longer in one process than in the others.
 
         Raises:
-            InputError: Or any other error of `work`; `sdt.errors.ReportedElsewhereError` in the processes that do
-                not report it.
+            Exception: Any error of `work`; `sdt.errors.ReportedElsewhereError` in processes that do not report it.
             KeyboardInterrupt: A process was stopped.
             LostProcessError: A process was lost.
         """
-        del patiently
+        del long
         return work()
 
-    def by_first(self, work: Callable[[], T]) -> T | None:
-        """Run something in the first process while the others wait; returns None in these. Raises as `barrier`."""
+    def run_on_first(self, work: Callable[[], T]) -> T | None:
+        """Run a function in the first process while the others wait; it returns None there. Raises like `barrier`."""
         return self.barrier(lambda: work() if self.first else None)
 
-    def refuse(self, error: Exception) -> NoReturn:
-        """Raise an error that all processes detect, such that only one process reports it."""
+    def raise_once(self, error: Exception) -> NoReturn:
+        """Raise an error that all processes detect; only one process reports it."""
         raise error from None
 
     def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
-        """Send JSON values from the first process to all; together."""
+        """Send JSON values from the first process to all; collective."""
         return values()
 
     def broadcast_tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-        """Send tensors from the first process to all; together. Received tensors are on the CPU."""
+        """Send tensors from the first process to all; collective. Received tensors are on the CPU."""
         return tensors()
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum of a tensor over the processes; together. A received tensor is on the CPU.
+        """The sum of a tensor over the processes; collective. A received tensor is on the CPU.
 
         Raises:
-            KeyboardInterrupt: A process is to stop; raised in all processes at the same call.
+            KeyboardInterrupt: A process was asked to stop; raised in all processes by the same call.
             LostProcessError: A process was lost.
         """
         return tensor
 
-    def averaging(self, module: nn.Module) -> nn.Module:
-        """Wrap a module such that gradients are averaged over the processes; together.
+    def average_gradients(self, module: nn.Module) -> nn.Module:
+        """Wrap a module so that its gradients are averaged over the processes; collective.
 
-        All processes start with the parameters of the first.
+        All processes get the parameters of the first process.
         """
         return module
 
-    def watching(self) -> contextlib.AbstractContextManager[object]:
-        """A context in which losing another process raises `LostProcessError`."""
+    def detecting_lost(self) -> contextlib.AbstractContextManager[object]:
+        """Context manager that raises `LostProcessError` if another process is lost."""
         return contextlib.nullcontext()
 
     def raise_if_stopping(self, _: object = None) -> None:
-        """Check within `barrier` whether this process is to stop.
+        """Check within `barrier` whether this process was asked to stop.
 
         Raises:
-            KeyboardInterrupt: It is.
+            KeyboardInterrupt: It was.
         """
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
-def launched() -> int:
+def process_count() -> int:
     """The number of processes that torchrun started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
@@ -137,7 +135,7 @@ def launched() -> int:
 @contextlib.contextmanager
 def output_once() -> Iterator[None]:
     """Suppress the output of all processes but the first."""
-    if launched() == 1 or os.environ.get("RANK") == "0":
+    if process_count() == 1 or os.environ.get("RANK") == "0":
         yield
         return
     nowhere = io.StringIO()

@@ -1,8 +1,8 @@
 """Protocols: how the epoch is selected, and which conversations a run uses.
 
-`validation`: trains on train, chooses by dev; test has no say in it. `published`: trains on train and dev and chooses
-by test itself, as the published numbers of SDT and of most systems of the field were made; its scores are too good, and
-everything that shows one says so.
+`validation` trains on train and selects the epoch on dev. `published` trains on train and dev and selects the epoch on
+test, as the published numbers of SDT and of many other systems were obtained; its scores are optimistically biased and
+are always shown with a caveat.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from sdt.training.settings import Training
 
 @dataclass(frozen=True)
 class Protocol:
-    """The conversations of a run by their part in it."""
+    """The conversations of a run by their use."""
 
     name: Literal["validation", "published"]
     train: Sequence[Conversation]
     chosen_on: Literal["dev", "test"]
-    """The split whose weighted F1 chooses the epoch; scored after every epoch."""
+    """The split whose weighted F1 selects the epoch; scored after every epoch."""
     choose: Sequence[Conversation]
     """The conversations of `chosen_on`."""
     reported: tuple[str, ...]
-    """The splits that are scored with the chosen parameters, at the end."""
+    """The splits that are scored with the selected parameters at the end."""
     predicted: tuple[str, ...]
-    """The splits for which predictions are written, at the end."""
+    """The splits for which predictions are written at the end."""
     monitored: Sequence[Conversation]
     """Scored after every epoch but never used for selection; see `sdt.training.test_monitor`."""
 
 
 def protocol_for(training: Training, corpus: Corpus) -> Protocol:
-    """Divide a corpus.
+    """Assign the splits of a corpus to their uses.
 
     Raises:
-        InputError: The corpus lacks a split that the protocol needs, or a split has no labelled utterance.
+        InputError: The corpus lacks a split that the protocol needs, or a needed split has no labelled utterance.
     """
     name, splits = training.protocol, tuple(split for split, ids in corpus.splits.items() if ids)
-    _need(corpus, "train", "there is nothing to train on; import it with a train split")
+    _need(corpus, "train", "training needs it; import the corpus with a train split")
     if name == "published":
-        _need(corpus, "test", "the protocol 'published' chooses the epoch on test; use --training.protocol validation")
+        _need(corpus, "test", "the protocol 'published' selects the epoch on test; use --training.protocol validation")
         train = corpus.split("train")
         if "dev" in corpus.splits:
             train += corpus.split("dev")
         return Protocol(name, train, "test", corpus.split("test"), ("test",), splits, [])
-    advice = "the epoch is chosen on dev; import the corpus again with a dev split (a share of train will do)"
+    advice = "the epoch is selected on dev; import the corpus again with --dev, which can take a share of train"
     _need(corpus, "dev", advice)
     seen = tuple(split for split in splits if split != "test" or training.test != "never")
     reported = tuple(split for split in ("dev", "test") if split in seen and _labelled(corpus, split))
@@ -58,11 +58,11 @@ def protocol_for(training: Training, corpus: Corpus) -> Protocol:
     return Protocol(name, corpus.split("train"), "dev", corpus.split("dev"), reported, seen, monitored)
 
 
-def _need(corpus: Corpus, split: str, why: str) -> None:
+def _need(corpus: Corpus, split: str, advice: str) -> None:
     if not corpus.splits.get(split):
-        raise InputError(f"{corpus.folder}: the corpus has no {split} split: {why}")
+        raise InputError(f"{corpus.folder}: the corpus has no {split} split; {advice}")
     if not _labelled(corpus, split):
-        raise InputError(f"{corpus.folder}: no utterance of the {split} split is labelled: {why}")
+        raise InputError(f"{corpus.folder}: no utterance of the {split} split has a label; {advice}")
 
 
 def _labelled(corpus: Corpus, split: str) -> bool:

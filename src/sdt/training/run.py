@@ -1,4 +1,4 @@
-"""Trains a model: from a recipe to a finished run folder."""
+"""Training of a model, from a recipe to a finished run folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.console import Console
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.training.display import Display
-from sdt.training.environment import environment, repeatable
+from sdt.training.environment import deterministic, environment
 from sdt.training.epochs import TrainingRun
 from sdt.training.finish import finish
 from sdt.training.folder import RunFolder
-from sdt.training.processes import ALONE, Processes
+from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.recipe import resolved
 from sdt.training.settings import Recipe
 from sdt.training.trackers import Tracker
@@ -31,30 +31,31 @@ def train(
     display: Display | None = None,
     command: Sequence[str] = (),
     trackers: Sequence[Tracker] = (),
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> RunFolder:
-    """Train by a recipe.
+    """Train a model according to a recipe.
 
-    The same recipe, corpus, machine, versions and number of threads give the same numbers, bit for bit, interrupted or
-    not.
+    Results are bit-identical for the same recipe, corpus, machine, versions and number of threads, also if the run is
+    interrupted and resumed.
 
-    Where several processes train together, all of them call this with the same arguments. The first alone writes and
-    shows; what the others do with `folder`, `display` and `trackers` is nothing.
+    If several processes train a model, all of them call this function with the same arguments. Only the first process
+    uses `folder`, `display` and `trackers`.
 
     Args:
-        recipe: The settings; `recipe.output` is not looked at.
+        recipe: The settings; `recipe.output` is ignored.
         folder: The run folder.
-        resume: Go on with the run in `folder` if there is one; one that is finished is left as it is.
+        resume: Resume the run in `folder`, if there is one; a finished run is not changed.
         overwrite: Replace the run in `folder`.
-        display: Where to show progress.
+        display: Progress display.
         command: The command line, for environment.json.
-        trackers: What else gets the metrics of a run that is not finished yet.
-        processes: Those that train together.
+        trackers: Experiment trackers that receive the metrics of an unfinished run.
+        processes: The processes of the run.
 
     Raises:
-        InputError: The corpus is damaged or does not fit the recipe; the folder is taken; a loss is not finite.
+        InputError: The corpus is damaged or does not match the recipe, the folder is not empty, or a loss is not
+            finite.
         KeyboardInterrupt: Ctrl-C; the run can resume from its checkpoint.
-        LostProcessError: A process that trained with this one has ended; the run can resume from its checkpoint.
+        LostProcessError: Another process of the run has ended; the run can resume from its checkpoint.
     """
     recipe, corpus = processes.barrier(lambda: _read(recipe))
     _check_same_corpus(corpus, processes)
@@ -66,35 +67,35 @@ def train(
     )
     surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
     begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)
-    going_on = processes.by_first(begin)
-    if processes.broadcast(lambda: going_on and run.folder.finished):
-        processes.by_first(run.folder.remove_checkpoint)
+    resuming = processes.run_on_first(begin)
+    if processes.broadcast(lambda: resuming and run.folder.finished):
+        processes.run_on_first(run.folder.remove_checkpoint)
         return run.folder
-    with repeatable(), contextlib.ExitStack() as ending:
-        run.train(ending)
+    with deterministic(), contextlib.ExitStack() as exit_stack:
+        run.train(exit_stack)
         finish(run, surroundings)
     return run.folder
 
 
 def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:
-    """The recipe complete, and its corpus."""
+    """Resolve the recipe and open its corpus."""
     recipe = resolved(recipe)
     if recipe.corpus is None:
-        raise InputError("the recipe names no corpus: give --corpus FOLDER")
+        raise InputError("the recipe does not name a corpus; name one with --corpus FOLDER")
     corpus = Corpus.open(recipe.corpus)
-    corpus.verify(lines=False)  # the fingerprint that the run keeps has to be that of what it read
+    corpus.verify(lines=False)  # the recorded fingerprint must be that of the data that the run reads
     return recipe, corpus
 
 
 def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:
-    """Machines could have different corpora in the same place."""
-    wanted = processes.broadcast(lambda: corpus.fingerprint)
+    """Check that all processes have the same corpus: machines may have different corpora at the same path."""
+    expected = processes.broadcast(lambda: corpus.fingerprint)
 
     def check() -> None:
-        if corpus.fingerprint != wanted:
+        if corpus.fingerprint != expected:
             raise InputError(
-                f"{corpus.folder}: its fingerprint is {corpus.fingerprint[:12]}, that of the first process' corpus "
-                f"{wanted[:12]}; all need the same"
+                f"{corpus.folder}: the fingerprint is {corpus.fingerprint[:12]}, but {expected[:12]} in the first "
+                "process; copy the same corpus to all machines"
             )
 
     processes.barrier(check)

@@ -1,11 +1,11 @@
 """The test scores of every epoch, recorded separately and never used for selection.
 
-    sealed/test.jsonl         one line per epoch: scores by head, and the class number predicted for each utterance
-    sealed/predictions.jsonl  written at the end of the run: the predictions of the epoch with the best test score
+    sealed/test.jsonl         one line per epoch: scores by classifier, and the class number predicted per utterance
+    sealed/predictions.jsonl  written at the end of the run: predictions of the epoch with the best test score
 
-`TestMonitor` only writes the file while a run trains. It is read after the parameters are chosen, so one run gives both
-its own result and the result of selecting the epoch on test; the difference is the price of selecting on test. The
-protocol `published` also trains on dev and may therefore score differently.
+`TestMonitor` only writes the file while a run trains. It is read after the parameters are selected, so one run provides
+its own result and the result of selecting the epoch on test; the difference is the gain of test selection. The protocol
+`published` also trains on dev and may therefore give other scores.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sdt.files import atomic_file
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.training.folder import scores_from_dict
-from sdt.training.processes import ALONE, Processes
-from sdt.training.scoring import divided_outputs
+from sdt.training.processes import SINGLE_PROCESS, Processes
+from sdt.training.scoring import distributed_outputs
 
-CAVEAT = "epoch chosen on test (sealed scores; trained on train alone, where the protocol 'published' adds dev)"
+CAVEAT = "epoch selected on test (trained on train only; the protocol 'published' also trains on dev)"
 
 
 @dataclass(frozen=True)
@@ -41,31 +41,36 @@ class TestSelection:
     __test__ = False  # not a test, despite its name
 
     epoch: int
-    """The first of the best."""
+    """The first epoch with the best score."""
     scores: Mapping[str, Scores]
-    """By head."""
+    """Classifier to its test scores."""
 
-    def price(self, honest: Mapping[str, Scores]) -> str:
-        """What choosing on test would have gained, in words; `honest` are the test scores of the chosen parameters."""
-        chosen, gained = self.scores[FUSED].weighted_f1, self.scores[FUSED].weighted_f1 - honest[FUSED].weighted_f1
+    def describe_gain(self, reported: Mapping[str, Scores]) -> str:
+        """Describe the gain of selecting the epoch on test.
+
+        Args:
+            reported: Test scores of the epoch selected on dev, by classifier.
+        """
+        score = self.scores[FUSED].weighted_f1
+        gain = score - reported[FUSED].weighted_f1
         return (
-            f"choosing the epoch on test would have given a weighted F1 of {percent(chosen)} (epoch {self.epoch}): "
-            + (f"{percent(gained)} too much" if gained else "no other score")
+            f"selecting the epoch on test would have given a weighted F1 of {percent(score)} (epoch {self.epoch}), "
+            + (f"{percent(gain)} points more" if gain else "the same score")
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, the caveat among them."""
-        scores = {head: of_head.to_dict() for head, of_head in self.scores.items()}
+        """Return JSON values, including the caveat."""
+        scores = {name: classifier.to_dict() for name, classifier in self.scores.items()}
         return {"caveat": CAVEAT, "epoch": self.epoch, "scores": scores}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TestSelection:
-        """The opposite of `to_dict`.
+        """Create a `TestSelection` from the result of `to_dict`.
 
         Raises:
             KeyError, TypeError, AttributeError, ValueError: The values are damaged.
         """
-        scores = {head: scores_from_dict(of_head) for head, of_head in values["scores"].items()}
+        scores = {name: scores_from_dict(classifier) for name, classifier in values["scores"].items()}
         return cls(values["epoch"], scores)
 
 
@@ -82,38 +87,38 @@ class TestMonitor:
     __test__ = False  # not a test, despite its name
 
     def __init__(
-        self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation], processes: Processes = ALONE
+        self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation], processes: Processes = SINGLE_PROCESS
     ) -> None:
         self._path = folder / "test.jsonl"
         self._predictions = folder / "predictions.jsonl"
         self._corpus = corpus
         self._conversations = conversations
         self._processes = processes
-        self._known = 0  # lines of the file that are of this run
+        self._known = 0  # number of lines of the file that belong to this run
 
     def resume(self, epoch: int) -> None:
-        """Keep the lines of the first epochs, those that the checkpoint knows of.
+        """Keep only the lines of epochs up to that of the checkpoint.
 
-        A file that was removed or changed is no error: it decides nothing. The run is then without its result.
+        A removed or changed file is not an error because nothing depends on it; `select` then returns None.
         """
         self._known = epoch
 
     def record(self, epoch: int, model: Model) -> None:
-        """Score test with the parameters after an epoch and write the scores; called in all processes."""
+        """Score test with the parameters after an epoch and write the scores; collective."""
         if not self._conversations:
             return
-        outputs = divided_outputs(
+        outputs = distributed_outputs(
             self._processes,
             self._conversations,
             lambda some: run_model(model, self._corpus, some, progress=self._processes.raise_if_stopping),
         )
-        self._processes.by_first(partial(self._write, epoch, outputs))
+        self._processes.run_on_first(partial(self._write, epoch, outputs))
 
     def _write(self, epoch: int, outputs: SplitOutputs) -> None:
         scores = score_classifiers(outputs, self._corpus.labels)
         line = {
             "epoch": epoch,
-            "scores": {head: of_head.to_dict() for head, of_head in scores.items()},
+            "scores": {name: classifier.to_dict() for name, classifier in scores.items()},
             "predicted": outputs.probabilities[FUSED].argmax(axis=1).tolist(),  # [N]
         }
         with atomic_file(self._path) as aside, aside.open("wb") as file:
@@ -123,7 +128,7 @@ class TestMonitor:
         self._known += 1
 
     def _lines(self) -> Iterator[bytes]:
-        """Those of the file, if it is there: an epoch's has some bytes for every utterance of test."""
+        """The lines of this run, one at a time: a line has a few bytes per utterance of test."""
         with contextlib.suppress(OSError), self._path.open("rb") as file:
             yield from itertools.islice(file, self._known)
 
@@ -134,7 +139,7 @@ class TestMonitor:
             epochs: Number of epochs of the run.
 
         Returns:
-            None if nothing was recorded, or if the file lacks an epoch.
+            None if nothing was recorded or an epoch is missing in the file.
         """
         if not self._conversations:
             return None
@@ -150,13 +155,13 @@ class TestMonitor:
                 return None
             self._write_predictions(best["predicted"])
             return TestSelection.from_dict(best)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # somebody changed it
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # the file was changed
             return None
 
     def _write_predictions(self, predicted: Sequence[int]) -> None:
-        places = ((c.id, utterance) for c in self._conversations for utterance in c.utterances)
+        utterances = ((c.id, utterance) for c in self._conversations for utterance in c.utterances)
         with atomic_file(self._predictions) as aside, aside.open("w", encoding="utf-8") as file:
-            for (conversation, utterance), number in zip(places, predicted, strict=True):
+            for (conversation, utterance), number in zip(utterances, predicted, strict=True):
                 line = {"conversation": conversation, "utterance": utterance.id, "speaker": utterance.speaker}
                 if utterance.label is not None:
                     line["label"] = utterance.label

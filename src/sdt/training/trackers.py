@@ -1,8 +1,8 @@
 """Experiment trackers: TensorBoard, MLflow and Weights & Biases.
 
-They get what metrics.jsonl holds, epoch by epoch, and the final scores; never the sealed scores of test, by which
-nobody should choose. Nothing leaves the machine unless their own variables say so (`MLFLOW_TRACKING_URI`,
-`WANDB_MODE`).
+Trackers receive the content of metrics.jsonl after every epoch and the final scores, but not the test scores of every
+epoch, which must not be used for selection. Data leave the machine only if the trackers' own environment variables say
+so (`MLFLOW_TRACKING_URI`, `WANDB_MODE`).
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from sdt.training.recipe import flat
 from sdt.training.settings import Recipe
 
 FinalScores = Mapping[str, Mapping[str, Scores]]
-"""Split to head to scores."""
+"""Split to classifier to scores."""
 
 
 class Tracker(Protocol):
-    """Something that is told how a run goes."""
+    """Receives the metrics of a run."""
 
     def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """A run begins or goes on.
+        """Start or resume tracking a run.
 
         Args:
-            recipe: Its settings.
+            recipe: The settings of the run.
             folder: The run folder.
-            history: The lines of metrics.jsonl of the epochs that a resumed run has behind it.
+            history: The lines of metrics.jsonl of epochs finished before the run was resumed.
         """
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """An epoch is done; `line` is its line of metrics.jsonl."""
+        """Log an epoch; `line` is its line of metrics.jsonl."""
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """The run is finished; these are the scores of the chosen epoch."""
+        """Log the final scores of the selected epoch."""
 
     def close(self) -> None:
-        """The run has ended, well or not."""
+        """Close the tracker, also after an error."""
 
 
-def numbers(line: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in a line of metrics.jsonl by their path: `dev/fused/weighted_f1`."""
+def flatten_metrics(line: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Flatten a line of metrics.jsonl to pairs of path and number: `dev/fused/weighted_f1`."""
     for key, value in line.items():
         if isinstance(value, Mapping):
-            yield from numbers(value, f"{prefix}{key}/")
+            yield from flatten_metrics(value, f"{prefix}{key}/")
         elif isinstance(value, int | float) and not isinstance(value, bool) and prefix + key != "epoch":
             yield prefix + key, float(value)
 
 
-def final_numbers(scores: FinalScores) -> Iterator[tuple[str, float]]:
-    """The final scores by their path: `chosen/test/fused/weighted_f1`."""
-    for split, heads in scores.items():
-        for head, of_head in heads.items():
-            for name, value in of_head.metrics.items():
-                yield f"chosen/{split}/{head}/{name}", value
+def flatten_scores(scores: FinalScores) -> Iterator[tuple[str, float]]:
+    """Flatten final scores to pairs of path and number: `chosen/test/fused/weighted_f1`."""
+    for split, classifiers in scores.items():
+        for classifier, result in classifiers.items():
+            for name, value in result.metrics.items():
+                yield f"chosen/{split}/{classifier}/{name}", value
 
 
 class TensorBoard:
-    """Event files in `RUN/tensorboard`; see them with `tensorboard --logdir`."""
+    """Writes event files to `RUN/tensorboard`; view them with `tensorboard --logdir`."""
 
     def __init__(self) -> None:
         try:
@@ -73,7 +73,7 @@ class TensorBoard:
         self._writer_for = SummaryWriter
 
     def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write the epochs so far anew: events of epochs that a killed run repeats would stand there twice."""
+        """Write all previous epochs again, because epochs repeated after a kill would otherwise occur twice."""
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         self._writer = self._writer_for(str(folder / "tensorboard"))
         self._writer.add_text("recipe", "\n".join(f"    {key}: {value}" for key, value in flat(recipe).items()))
@@ -81,14 +81,14 @@ class TensorBoard:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """One point of every curve."""
-        for name, value in numbers(line):
+        """See `Tracker`."""
+        for name, value in flatten_metrics(line):
             self._writer.add_scalar(name, value, line["epoch"])
         self._writer.flush()
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """One point each, at the chosen epoch."""
-        for name, value in final_numbers(scores):
+        """See `Tracker`."""
+        for name, value in flatten_scores(scores):
             self._writer.add_scalar(name, value, epoch)
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class TensorBoard:
 
 
 class MLflow:
-    """A run of MLflow, where its own variables say; in the working directory if they say nothing."""
+    """Logs to an MLflow run; MLflow's environment variables set the server, by default the working directory."""
 
     def __init__(self) -> None:
         try:
@@ -107,7 +107,7 @@ class MLflow:
         self._mlflow = mlflow
 
     def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """Begin a run, or go on with the one that RUN/mlflow-run names."""
+        """Start a run, or resume the one that RUN/mlflow-run names."""
         mlflow, known = self._mlflow, folder / "mlflow-run"
         if history and known.is_file():
             mlflow.start_run(run_id=known.read_text(encoding="utf-8"))
@@ -121,12 +121,12 @@ class MLflow:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """One point of every curve."""
-        self._mlflow.log_metrics(dict(numbers(line)), step=line["epoch"])
+        """See `Tracker`."""
+        self._mlflow.log_metrics(dict(flatten_metrics(line)), step=line["epoch"])
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """One point each, at the chosen epoch."""
-        self._mlflow.log_metrics(dict(final_numbers(scores)), step=epoch)
+        """See `Tracker`."""
+        self._mlflow.log_metrics(dict(flatten_scores(scores)), step=epoch)
 
     def close(self) -> None:
         """End the run."""
@@ -134,7 +134,7 @@ class MLflow:
 
 
 class WeightsAndBiases:
-    """A run of Weights & Biases in `RUN/wandb`, offline unless `WANDB_MODE` says otherwise."""
+    """Logs to a Weights & Biases run in `RUN/wandb`, offline unless `WANDB_MODE` is set."""
 
     def __init__(self) -> None:
         try:
@@ -144,31 +144,31 @@ class WeightsAndBiases:
         self._wandb = wandb
 
     def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """Begin a run, or go on with the one that RUN/wandb-run names."""
-        known = folder / "wandb-run"
-        going_on = bool(history) and known.is_file()
-        if not going_on:
-            known.write_text(uuid.uuid4().hex, encoding="utf-8")
+        """Start a run, or resume the one that RUN/wandb-run names."""
+        run_file = folder / "wandb-run"
+        resuming = bool(history) and run_file.is_file()
+        if not resuming:
+            run_file.write_text(uuid.uuid4().hex, encoding="utf-8")
         self._run = self._wandb.init(
             mode=os.environ.get("WANDB_MODE", "offline"),
             project=os.environ.get("WANDB_PROJECT", "sdt"),
             name=folder.name,
-            id=known.read_text(encoding="utf-8"),
+            id=run_file.read_text(encoding="utf-8"),
             resume="allow",
             dir=str(folder),
             config=flat(recipe),
         )
         self._run.define_metric("*", step_metric="epoch")
-        for line in [] if going_on else history:
+        for line in [] if resuming else history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """One point of every curve."""
-        self._run.log({**dict(numbers(line)), "epoch": line["epoch"]})
+        """See `Tracker`."""
+        self._run.log({**dict(flatten_metrics(line)), "epoch": line["epoch"]})
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """The summary that its tables show."""
-        self._run.summary.update({"chosen/epoch": epoch, **dict(final_numbers(scores))})
+        """Write the final scores to the summary of the run."""
+        self._run.summary.update({"chosen/epoch": epoch, **dict(flatten_scores(scores))})
 
     def close(self) -> None:
         """End the run."""
@@ -176,7 +176,7 @@ class WeightsAndBiases:
 
 
 TRACKERS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WeightsAndBiases}
-"""By the name that `--log` takes."""
+"""Trackers by their name for `--log`."""
 
 
 def _missing(package: str, extra: str) -> MissingDependencyError:

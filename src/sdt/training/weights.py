@@ -15,18 +15,18 @@ from sdt.training.settings import ClassWeights
 
 
 def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[Conversation]) -> Tensor | None:
-    """The weight of each class.
+    """Compute the weight of each class.
 
     Args:
-        setting: `inverse` gives labelled training utterances / utterances of the class, as published for IEMOCAP.
+        setting: With `inverse`, labelled training utterances / utterances of the class, as published for IEMOCAP.
         labels: The C label names in the order of their numbers.
-        train: The conversations that are trained on.
+        train: The training conversations.
 
     Returns:
         [C] float32, or None for no weights.
 
     Raises:
-        InputError: Numbers or labels do not fit those of the corpus, or a class never occurs in training.
+        InputError: Numbers or labels do not match those of the corpus, or a class never occurs in training.
     """
     if setting == "none":
         return None
@@ -36,7 +36,7 @@ def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[
             if not count:
                 raise InputError(
                     f"training.class_weights: inverse, but no training utterance has the label {label!r}; "
-                    "give a number for each label"
+                    "set a number for each label"
                 )
         return torch.tensor([sum(counts) / count for count in counts])
     if isinstance(setting, dict):
@@ -56,5 +56,5 @@ def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[
         )
     for label, number in zip(labels, numbers, strict=True):
         if not 0 <= number < math.inf:
-            raise InputError(f"training.class_weights: {number} for {label!r} is not a weight (0 or more)")
+            raise InputError(f"training.class_weights: {number} for {label!r} is not a number of 0 or more")
     return torch.tensor(numbers, dtype=torch.float32)

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from sdt.analysis.explanation.attention import RecordingLayout, readable, record_attention
+from sdt.analysis.explanation.attention import RecordingLayout, context_mask, record_attention
 from sdt.models.context import Context
 from sdt.models.sdt.attention import layout_of
 from tests.analysis.explanation.build import lively, one
@@ -35,13 +35,17 @@ def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int
         product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
         torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(weights[e].sum(-1), read.float().expand(heads, length))
-        assert not weights[e][:, ~(readable(length, within) & of)].any()
+        assert not weights[e][:, ~(context_mask(length, within) & of)].any()
 
 
 def test_what_a_context_lets_read() -> None:
-    assert readable(3, Context()).all()
-    assert readable(3, Context.of("past")).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
-    within = readable(3, Context.of("window(2)")).tolist()
+    assert context_mask(3, Context()).all()
+    assert context_mask(3, Context.of("past")).tolist() == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+    within = context_mask(3, Context.of("window(2)")).tolist()
     assert within == [[True, False, False], [True, True, False], [False, True, True]]
 
 
@@ -74,7 +78,7 @@ def test_each_map_is_that_of_its_pair() -> None:
 
 
 def test_one_conversation_and_no_dropout() -> None:
-    with pytest.raises(ValueError, match="not of 2"):
+    with pytest.raises(ValueError, match="not for 2"):
         record_attention(small_model(), random_batch([2, 3]))
     with pytest.raises(ValueError, match="evaluation mode"), torch.no_grad():
         record_attention(small_model().train(), one(3))

@@ -118,7 +118,7 @@ def test_a_draw_where_there_are_many(model: SDT, corpus: Corpus) -> None:
     some = embed(model, corpus, corpus.split("test"), at_most=9, seed=1)
     assert len(some.utterance_keys) == 9
     size = sum(map(len, corpus.split("test")))
-    assert some.notes == (f"9 of {size} annotated utterances, drawn at random",)
+    assert some.notes == (f"random sample of 9 of {size} annotated utterances",)
     other = embed(model, corpus, corpus.split("test"), at_most=9, seed=2)
     assert some.utterance_keys != other.utterance_keys
 
@@ -138,7 +138,7 @@ def test_a_modality_of_too_few_and_constant_features(tmp_path: Path) -> None:
     assert all(space.xy is None and space.separation is None and not len(space.rows) for space in voice)
     assert found.spaces[0].xy is not None
     assert np.isfinite(found.spaces[0].xy).all()
-    assert "too few to draw" in figure(found).axes[1].texts[0].get_text()
+    assert "too few for a projection" in figure(found).axes[1].texts[0].get_text()
     assert model.training
 
 
@@ -146,7 +146,7 @@ def test_refusals(model: SDT, corpus: Corpus, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="no modality"):
         embed(model, small_corpus(tmp_path / "other"), [])
     unlabelled = small_corpus(tmp_path / "unlabelled", labelled=False)
-    with pytest.raises(InputError, match="0 annotated utterances are too few"):
+    with pytest.raises(InputError, match="only 0 utterances are annotated"):
         embed(small_model(unlabelled), unlabelled, unlabelled.split("test"))
     monkeypatch.setattr(module, "separation", None)
     with torch.no_grad():

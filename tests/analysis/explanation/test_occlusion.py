@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sdt.analysis.explanation import occlusion
-from sdt.analysis.explanation.occlusion import NOTHING, Effect, occlude, readings
+from sdt.analysis.explanation.occlusion import NOTHING, Effect, count_forward_passes, occlude
 from sdt.batch import Batch
 from sdt.models.sdt.model import SDT
 from tests.analysis.explanation.build import lively, one, without
@@ -40,7 +40,7 @@ def test_every_removal_is_a_reading_without_it(together: int, monkeypatch: pytes
     done: list[int] = []
     with torch.no_grad():
         found = occlude(model, batch, model(batch).logits["fused"], done.append)
-    assert sum(done) == readings(batch)
+    assert sum(done) == count_forward_passes(batch)
     T, names = 5, list(batch.present)
     assert 0 < sum(int((~of).sum()) for of in batch.present.values()) < T * 3
     for m, name in enumerate(names):
@@ -68,7 +68,7 @@ def test_an_utterance_without_anything_cannot_be_removed() -> None:
     assert np.isfinite(np.delete(found.utterances.probability, 2, axis=1)).all()
     assert np.isnan(found.here.probability[2]).all()
     # 3 modalities, 3 utterances that have something, and their modalities
-    assert readings(batch) == 3 + 3 + 9
+    assert count_forward_passes(batch) == 3 + 3 + 9
 
 
 def test_one_utterance_of_one_modality() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from sdt.analysis.explanation.attention import readable
+from sdt.analysis.explanation.attention import context_mask
 from sdt.analysis.explanation.explanation import Explanation
 from sdt.analysis.explanation.figure_attention import attention_figure
 from sdt.analysis.explanation.figure_occlusion import occlusion_figure
@@ -48,11 +48,11 @@ def test_attention_maps_hatch_what_lies_beyond_the_context() -> None:
     found, *_ = explained(5, context="window(2)")
     figure = attention_figure(found, 0)
     hatched = [area for area in figure.axes[0].collections if area.get_hatch()]
-    beyond = ~readable(5, found.context).numpy()
+    beyond = ~context_mask(5, found.context).numpy()
     for i, j in itertools.product(range(5), repeat=2):
         inside = any(path.contains_point((j, i)) for area in hatched for path in area.get_paths())
         assert inside == beyond[i, j], (i, j)
-    assert "hatched: beyond the context" in texts(figure)
+    assert "hatched: outside the context" in texts(figure)
     assert "the model's context is window(2): nothing that comes later has a part in a prediction" in found.notes
     whole, *_ = explained(2)
     assert not any(area.get_hatch() for area in attention_figure(whole, 0).axes[0].collections)
@@ -76,7 +76,7 @@ def test_sizes(length: int, named: bool) -> None:
     for figure in (weights_figure(found), branches_figure(found), attention_figure(found, 0), occlusion_figure(found)):
         width, height = figure.get_size_inches()
         assert max(width, height) < 26
-        assert ("no room for" in texts(figure)) != named
+        assert ("too many for" in texts(figure)) != named
         assert (f"{length} speaker{(length - 1) % 2}" in texts(figure)) == named
 
 

@@ -17,7 +17,7 @@ from sdt.analysis.robustness.disturbances import (
     OtherFeatures,
     UnknownSpeakers,
     by_conversation,
-    deviations,
+    feature_deviations,
 )
 from sdt.batch import Batch
 from sdt.conversation import Conversation
@@ -47,7 +47,7 @@ def whole(corpus: Corpus) -> Batch:
 def made(corpus: Corpus) -> list[Disturbance]:
     return [
         Missing("voice", (0.3, 1.0), seed=1),
-        Noise("words", (0.5, 2.0), seed=1, deviation=deviations(corpus, "words")),
+        Noise("words", (0.5, 2.0), seed=1, deviation=feature_deviations(corpus, "words")),
         UnknownSpeakers((0.3, 1.0), seed=1, unknown=2),
     ]
 
@@ -83,7 +83,7 @@ def test_missing(whole: Batch) -> None:
 
 
 def test_noise(corpus: Corpus, whole: Batch) -> None:
-    deviation = deviations(corpus, "words")
+    deviation = feature_deviations(corpus, "words")
     rows = [corpus.rows(id) for id in corpus.splits["train"]]
     table = corpus.modalities["words"]
     x = np.concatenate([table.rows(at)[table.present[at]] for at in rows])
@@ -124,4 +124,4 @@ def test_without_a_train_split_all_is_looked_at(tmp_path: Path) -> None:
     builder.splits = {"test": builder.splits["test"]}
     corpus = write_corpus(builder, tmp_path / "c")
     x = corpus.modalities["voice"].rows(slice(0, corpus.size))[corpus.modalities["voice"].present]
-    np.testing.assert_allclose(deviations(corpus, "voice"), x.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(feature_deviations(corpus, "voice"), x.std(axis=0), rtol=1e-4)

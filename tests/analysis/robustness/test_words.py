@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdt.analysis.robustness.words import misheard, running_words, text_modality, wrong_words
+from sdt.analysis.robustness.words import corrupt_words, text_modality, training_words, word_errors
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.builder import CorpusBuilder, write_corpus
@@ -27,7 +27,7 @@ def spoken(conversation: Conversation) -> list[str]:
 
 
 def test_the_rate_is_the_rate_and_the_kinds_are_mixed() -> None:
-    heard = spoken(misheard(LONG, 0.3, VOCABULARY, seed=1))
+    heard = spoken(corrupt_words(LONG, 0.3, VOCABULARY, seed=1))
     kept = [word for word in heard if word not in VOCABULARY]
     replaced_or_lost = 4000 - len(kept)
     inserted_or_replaced = len(heard) - len(kept)
@@ -39,12 +39,12 @@ def test_the_rate_is_the_rate_and_the_kinds_are_mixed() -> None:
 
 
 def test_errors_of_a_low_rate_are_among_those_of_a_higher_one() -> None:
-    kept = [set(spoken(misheard(LONG, rate, VOCABULARY, seed=1))) for rate in (0.1, 0.3, 0.6)]
+    kept = [set(spoken(corrupt_words(LONG, rate, VOCABULARY, seed=1))) for rate in (0.1, 0.3, 0.6)]
     assert kept[0] > kept[1] > kept[2]
-    assert misheard(LONG, 0, VOCABULARY, seed=1) == LONG
-    assert misheard(LONG, 0.3, VOCABULARY, seed=1) == misheard(LONG, 0.3, VOCABULARY, seed=1)
-    assert misheard(LONG, 0.3, VOCABULARY, seed=1) != misheard(LONG, 0.3, VOCABULARY, seed=2)
-    assert misheard(LONG, 1, VOCABULARY, seed=1).utterances[1].text is None
+    assert corrupt_words(LONG, 0, VOCABULARY, seed=1) == LONG
+    assert corrupt_words(LONG, 0.3, VOCABULARY, seed=1) == corrupt_words(LONG, 0.3, VOCABULARY, seed=1)
+    assert corrupt_words(LONG, 0.3, VOCABULARY, seed=1) != corrupt_words(LONG, 0.3, VOCABULARY, seed=2)
+    assert corrupt_words(LONG, 1, VOCABULARY, seed=1).utterances[1].text is None
 
 
 def spoken_builder() -> CorpusBuilder:
@@ -77,7 +77,7 @@ def config_of(corpus: Corpus) -> SDTConfig:
 def test_features_are_those_of_what_was_heard(corpus: Corpus, tmp_path: Path) -> None:
     told: list[int] = []
     conversations = corpus.split("train")
-    found = wrong_words(config_of(corpus), tmp_path, corpus, conversations, (0.5,), 3)
+    found = word_errors(config_of(corpus), tmp_path, corpus, conversations, (0.5,), 3)
     assert (found.modality, found.axis, found.levels) == ("words", "word error rate", (0.5,))
     batch = corpus_batch(
         corpus, conversations, modalities=("words", "voice"), labels=corpus.labels, speakers=corpus.speakers
@@ -86,7 +86,7 @@ def test_features_are_those_of_what_was_heard(corpus: Corpus, tmp_path: Path) ->
     assert sum(told) == len(conversations)
     assert found.at(1.0, told.append)(batch).features["words"] is not None
     assert sum(told) == 2 * len(conversations)  # kept, and told all the same
-    heard = [misheard(c, 1.0, running_words(corpus), 3) for c in conversations]
+    heard = [corrupt_words(c, 1.0, training_words(corpus), 3) for c in conversations]
     expected = encode_conversations(text_encoder("words:16"), heard)
     np.testing.assert_allclose(after.features["words"], expected.features, atol=1e-6)
     np.testing.assert_array_equal(after.present["words"], expected.present)
@@ -94,7 +94,7 @@ def test_features_are_those_of_what_was_heard(corpus: Corpus, tmp_path: Path) ->
 
 
 def test_running_words_are_those_of_train(corpus: Corpus) -> None:
-    words = running_words(corpus)
+    words = training_words(corpus)
     assert len(words) == sum(len((u.text or "").split()) for c in corpus.split("train") for u in c.utterances)
 
 
@@ -102,7 +102,7 @@ def test_where_words_cannot_be_read_again(corpus: Corpus, tmp_path: Path) -> Non
     config = config_of(corpus)
     strange = replace(config, encoders={"words": "roberta-large", "voice": "prosody"})
     with pytest.raises(
-        InputError, match=r"no text encoder .* \(it names words by 'roberta-large', voice by 'prosody'\)"
+        InputError, match=r"no text encoder .* \(its encoders: words by 'roberta-large', voice by 'prosody'\)"
     ):
         text_modality(strange, tmp_path)
     assert text_modality(config, tmp_path) == "words"
@@ -110,11 +110,11 @@ def test_where_words_cannot_be_read_again(corpus: Corpus, tmp_path: Path) -> Non
     builder.features["words"].features[builder.features["words"].present] += 0.5
     other = write_corpus(builder, tmp_path / "other")
     with pytest.raises(InputError, match="'words:16' makes other features of the words of conversation 'test0'"):
-        wrong_words(config_of(other), tmp_path, other, other.split("test"), (0.5,), 0)
+        word_errors(config_of(other), tmp_path, other, other.split("test"), (0.5,), 0)
     silent = spoken_builder()
     silent.conversations = [
         Conversation(c.id, tuple(replace(u, text=None) for u in c.utterances)) for c in silent.conversations
     ]
     mute = write_corpus(silent, tmp_path / "mute")
     with pytest.raises(InputError, match="the utterances have no text"):
-        wrong_words(config_of(mute), tmp_path, mute, mute.split("test"), (0.5,), 0)
+        word_errors(config_of(mute), tmp_path, mute, mute.split("test"), (0.5,), 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.analysis.subgroups.context import limited, windows
+from sdt.analysis.subgroups.context import context_excerpts, limit_context
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.models.sdt.model import SDT
@@ -30,7 +30,7 @@ def group(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Group:
 @pytest.mark.parametrize("before", [0, 1, 3, None])
 def test_windows_end_with_their_utterance(corpus: Corpus, before: int | None) -> None:
     places = [(c.id, u.id) for c in corpus.split("test") for u in c.utterances]
-    view, of_place = windows(corpus, places, before)
+    view, of_place = context_excerpts(corpus, places, before)
     for (conversation, utterance), window in of_place.items():
         whole = corpus.conversations[conversation].utterances
         last = [u.id for u in whole].index(utterance)
@@ -44,10 +44,10 @@ def test_windows_end_with_their_utterance(corpus: Corpus, before: int | None) ->
 def test_each_utterance_is_predicted_from_its_window_alone(corpus: Corpus, group: Group) -> None:
     system = group.system("test")
     seen: list[int] = []
-    (one,) = limited(system, group, corpus, [1], progress=seen.append)
+    (one,) = limit_context(system, group, corpus, [1], progress=seen.append)
     assert sum(seen) == len(system.utterance_keys) * group.size
     assert one.name == f"{system.name}, 1 before"
-    view, of_place = windows(corpus, system.utterance_keys, 1)
+    view, of_place = context_excerpts(corpus, system.utterance_keys, 1)
     for row, run in enumerate(group.runs):
         model = SDT.from_pretrained(run.path)
         for index, place in enumerate(system.utterance_keys):
@@ -65,7 +65,7 @@ def test_each_utterance_is_predicted_from_its_window_alone(corpus: Corpus, group
 
 def test_the_last_utterance_of_a_conversation_has_seen_all_of_it(corpus: Corpus, group: Group) -> None:
     system = group.system("test")
-    nothing, everything = limited(system, group, corpus, [0, None])
+    nothing, everything = limit_context(system, group, corpus, [0, None])
     last = {conversation: row for row, (conversation, _) in enumerate(system.utterance_keys)}
     rows = list(last.values())
     np.testing.assert_array_equal(everything.predicted[:, rows], system.predicted[:, rows])

@@ -28,7 +28,7 @@ from sdt.experiments.report.gather import gather
 from sdt.feature_table import FeatureTable
 from sdt.models.sdt.model import SDT
 from sdt.speakers import Speakers
-from sdt.training.systems import find_named_systems
+from sdt.training.systems import resolve_systems
 from tests.evaluation.runs import make_run
 from tests.experiments.report.conftest import FEW
 
@@ -71,9 +71,7 @@ def test_a_report(tmp_path: Path, labels: tuple[str, ...], rows: int) -> None:
 def test_the_pictures_of_one_and_of_two_systems(tmp_path: Path) -> None:
     corpus = made(tmp_path / "corpus", LONG)
     runs = [make_run(tmp_path / str(seed), corpus, seed) for seed in range(2)]
-    systems = [
-        of.system for of in find_named_systems([f"{SIXTY.format(n)}={run}" for n, run in enumerate(runs)], "test")
-    ]
+    systems = [of.system for of in resolve_systems([f"{SIXTY.format(n)}={run}" for n, run in enumerate(runs)], "test")]
     analyses = analyse(systems, [corpus, corpus], FEW)
     first, second = systems
     confusion = np.bincount(first.true * len(first.labels) + first.predicted[0], minlength=len(first.labels) ** 2)

@@ -31,7 +31,7 @@ def test_an_experiment(study: Study, experiment: Path) -> None:
     assert (study.split, list(study.corpora.values()), study.sources[0].kind) == ("test", ["tiny"], "experiment")
     groups = [Group.of(name, sorted((experiment / name).iterdir())) for name in ("full", "voice", "no-distillation")]
     first, *others = (group.system("test") for group in groups)
-    assert [c.to_dict() for c in study.comparisons] == [c.to_dict() for c in compare(first, others, how=FEW)]
+    assert [c.to_dict() for c in study.comparisons] == [c.to_dict() for c in compare(first, others, resampling=FEW)]
     means = {row.name: of["weighted_f1"].mean for row in study.rows if (of := row.measured("test"))}
     assert study.best is not None
     assert means[study.best] == max(means.values())

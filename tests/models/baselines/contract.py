@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sdt.batch import Batch
-from sdt.models.base import Model, checked
+from sdt.models.base import Model, check_output
 from sdt.models.config import Objective
 from sdt.models.objective import self_distillation
 from tests.models.build import LABELS, SPEAKERS, WIDTHS, random_batch, select
@@ -26,7 +26,7 @@ def build(kind: type[Model], options: Mapping[str, Any] | None = None, widths: M
 
 def logits(model: Model, batch: Batch) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        return checked(model, model(batch), len(batch)).logits
+        return check_output(model, model(batch), len(batch)).logits
 
 
 def packed_equals_one_at_a_time(model: Model) -> None:
@@ -145,7 +145,7 @@ def looks_at(model: Model, *, context: bool, speakers: bool, says: bool | None =
     assert torch.allclose(before[:4], after[:4], atol=1e-7) is not context
     renamed = dataclasses.replace(batch, speaker=torch.tensor([0, 0, 1, 1, 0, 1]))
     assert torch.equal(before, logits(model, renamed)["fused"]) is not speakers
-    assert model.config.reads_speakers is (speakers if says is None else says)
+    assert model.config.uses_speakers is (speakers if says is None else says)
 
 
 def distinct(outputs: Mapping[str, torch.Tensor]) -> None:

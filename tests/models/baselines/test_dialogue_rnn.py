@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sdt.models.baselines.dialogue_rnn import DialogueRNN, Direction
+from sdt.models.baselines.dialogue_rnn import DialogueRNN, DirectionalRNN
 from tests.models.baselines import contract
 from tests.models.build import random_batch
 
@@ -32,7 +32,7 @@ def cell(of: nn.GRUCell, x: Tensor, h: Tensor) -> Tensor:
     return gru(of.weight_ih, of.weight_hh, of.bias_ih, of.bias_hh, x, h)
 
 
-def direction(network: Direction, u: Tensor, speakers: list[int], everybody: set[int]) -> list[Tensor]:
+def direction(network: DirectionalRNN, u: Tensor, speakers: list[int], everybody: set[int]) -> list[Tensor]:
     """e_1, ..., e_T."""
     q: dict[int, Tensor] = defaultdict(lambda: torch.zeros(6))
     g, e = [torch.zeros(7)], torch.zeros(5)

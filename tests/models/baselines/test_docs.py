@@ -26,7 +26,7 @@ REFERENCE = "my_model.py:MeanContext"
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the file, a corpus and a recipe as the docs have them; a registry that knows no code."""
-    monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_custom", {})
     monkeypatch.setattr(registry, "_files", {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_model.py").write_text(CODE, encoding="utf-8")
@@ -49,7 +49,7 @@ def test_it_keeps_what_every_model_has_to() -> None:
 def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert [shlex.split(command)[0] for command in COMMANDS] == ["models", "train", "experiment", "evaluate", "compare"]
     for command in COMMANDS:
-        monkeypatch.setattr(registry, "_own", {})  # each command is a process of its own
+        monkeypatch.setattr(registry, "_custom", {})  # each command is a process of its own
         assert main(shlex.split(command)) == 0, capsys.readouterr().err
         out = capsys.readouterr().out
         if command.startswith("models"):
@@ -60,14 +60,14 @@ def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypat
     rows = [path.name for path in (place / "runs/puppets-grid").iterdir() if path.is_dir()]
     assert sorted(rows) == ["architecture=my_model.py-meancontext", "architecture=utterance"]
 
-    monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_custom", {})
     assert main(["evaluate", "runs/mine"]) == 2
     assert f"--code {REFERENCE}" in capsys.readouterr().err
-    assert registry.known(REFERENCE) is None
+    assert registry.find_imported(REFERENCE) is None
     explain = ["explain", "runs/mine", "--conversation", "test0", "--device", "cpu"]
     spaces = ["representations", "runs/mine", "--device", "cpu", "--output", "spaces"]
     for arguments in (explain, spaces):
-        monkeypatch.setattr(registry, "_own", {})
+        monkeypatch.setattr(registry, "_custom", {})
         assert main(arguments) == 2
         assert f"--code {REFERENCE}" in capsys.readouterr().err
         assert main([*arguments, "--code", REFERENCE]) == 0
@@ -77,7 +77,7 @@ def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypat
 
 def test_loading_it_in_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(shlex.split(COMMANDS[1])) == 0
-    monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_custom", {})
     names: dict[str, object] = {}
     exec(LOADING, names)
     assert type(names["model"]).__name__ == "MeanContext"

@@ -15,10 +15,10 @@ from torch import nn
 from sdt.errors import InputError
 from sdt.models.base import Model
 from sdt.models.baselines import inputs
-from sdt.models.baselines.angular import GCNIILayer, Graph
 from sdt.models.baselines.dialogue_gcn import DialogueGCN, Edges
 from sdt.models.baselines.mm_dfn import MMDFN
 from sdt.models.baselines.mmgcn import MMGCN
+from sdt.models.baselines.modality_graph import GCNIILayer, ModalityGraph
 from sdt.models.inference import infer
 from sdt.windows import Windows
 from tests.models.baselines import contract
@@ -70,7 +70,7 @@ def test_dialogue_gcn_is_the_dense_computation(bases: int, past: int | None, fut
 def dense_dialogue_gcn(
     model: DialogueGCN, g: Array, speakers: list[int], matrices: Array, past: int | None, future: int | None
 ) -> Array:
-    """The equations in the head of the model's file, vertex by vertex; g [T, D] is the sequential context."""
+    """The equations in the module docstring, node by node; g [T, D] is the sequential context."""
     size, people = len(g), 4  # three speakers, and those without a number
     near = [[j for j in range(size) if (past is None or i - j <= past) and (future is None or j - i <= future)]
             for i in range(size)]  # fmt: skip
@@ -136,7 +136,7 @@ def test_the_graph_of_angles(missing: float, gamma: float) -> None:
     batch = random_batch(LENGTHS, missing=missing, seed=2)
     present = torch.stack(list(batch.present.values()))
     states, h = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
-    found = Graph.of(states, present, batch, gamma).propagate(h).numpy()
+    found = ModalityGraph.of(states, present, batch, gamma).propagate(h).numpy()
     for first, end in BOUNDS:
         p = dense_propagation(array(states[:, first:end]), present[:, first:end].numpy(), gamma)
         expected = (p @ array(h[:, first:end]).reshape(-1, 8)).reshape(3, end - first, 8)
@@ -238,7 +238,7 @@ def test_a_graph_that_grows_with_the_square_is_refused_but_not_its_windows(
     kind: type[Model], options: dict[str, Any], edges: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, batch = contract.build(kind, options), random_batch([20, 3])
-    monkeypatch.setattr(inputs, "EDGE_NUMBERS", 2000 if kind is not DialogueGCN else 200 * 300)
+    monkeypatch.setattr(inputs, "MAX_EDGE_VALUES", 2000 if kind is not DialogueGCN else 200 * 300)
     with pytest.raises(InputError, match=f"2 conversations of up to 20 utterances has up to {edges:,} edges") as error:
         model(batch)
     assert "--window" in str(error.value)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdt.models.baselines.inputs import parties
+from sdt.models.baselines.inputs import number_parties
 from sdt.models.baselines.steps import Steps, recurrent
 from tests.models.build import random_batch
 
@@ -40,7 +40,7 @@ def test_the_steps_of_parties_hold_what_each_says() -> None:
     torch.manual_seed(0)
     network, batch = nn.GRU(6, 5, bidirectional=True), random_batch([5, 3])
     batch = dataclasses.replace(batch, speaker=torch.tensor([2, 0, 2, 1, 0, 3, 3, 0]))
-    party, count = parties(batch)
+    party, count = number_parties(batch)
     assert count == 3
     # In each conversation every speaker has a number of its own.
     assert len(set(zip([0, 0, 0, 0, 0, 1, 1, 1], party.tolist(), strict=True))) == 5
@@ -58,6 +58,6 @@ def test_steps_split_and_join() -> None:
         steps = Steps.of_conversations(batch, backwards=backwards)
         assert steps.sizes == (5, 4, 4, 3, 2, 2, 2)
         parts = steps.split(batch.position)
-        assert torch.equal(steps.joined(parts), batch.position)
+        assert torch.equal(steps.join(parts), batch.position)
         if not backwards:
             assert [set(part.tolist()) for part in parts] == [{step} for step in range(7)]

@@ -1,4 +1,4 @@
-"""Attention weights of every encoder, recorded with a layout that keeps them.
+"""Attention weights of every encoder, recorded by a layout.
 
 Shapes: T utterances of one conversation; E encoders; H heads of an encoder; d model width.
 """
@@ -20,44 +20,44 @@ from sdt.models.sdt.attention import Keys
 from sdt.models.sdt.branches import Pair
 
 Maps = Mapping[Pair, npt.NDArray[np.float32]]
-"""Target and source modality to [H, T, T]: how much an utterance (row) reads each utterance (column). Rows sum to 1; an
-utterance that lacks the source has a column of 0, and so has what lies beyond the context. Where the whole context
-lacks the source nothing is read: the row is 0."""
+"""Target and source modality to attention weights [H, T, T] of queries (rows) and keys (columns). Rows sum to 1.
+Weights are 0 for keys that lack the source modality or are outside the context; a row is 0 if its context has no
+key."""
 
 
 class RecordingLayout:
-    """A `Layout` of one conversation that computes attention by its formula and keeps the weights."""
+    """A `Layout` of one conversation that computes attention by its formula and records the weights."""
 
-    encoders_together = 2**31 - 1
-    """All in one call, so that every call is a layer and the encoders in it are in the model's order."""
+    max_encoders = 2**31 - 1
+    """All encoders in one call, so each call of `attend` is one layer with the encoders in the model's order."""
 
     def __init__(self, context: Context = FULL) -> None:
         self.context = context
         self.recorded: list[Tensor] = []
-        """Of each layer, [E, H, T, T]."""
+        """Weights [E, H, T, T] of each layer."""
 
     def keys(self, present: Tensor) -> Keys:
-        """The keys of one modality; `present` is [T] bool."""
-        has_context = (readable(len(present), self.context, present.device) & present).any(dim=1)  # [T]
+        """See `Layout.keys`; `present` is [T] bool."""
+        has_context = (context_mask(len(present), self.context, present.device) & present).any(dim=1)  # [T]
         return Keys(present, has_context[:, None].float(), complete=False)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
-        """See `Layout.attend`; without dropout, for a model is explained as it is used."""
+        """See `Layout.attend`; dropout is not supported, because models are explained in evaluation mode."""
         if dropout:
-            raise ValueError("attention is recorded in evaluation mode only")
+            raise ValueError("attention can only be recorded in evaluation mode")
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [E, H, T, d/H]
         scores = q @ k.mT / math.sqrt(q.shape[-1])  # [E, H, T, T]
         present = torch.stack([key.present for key in keys])[:, None, None, :]  # [E, 1, 1, T]
         has_context = torch.stack([key.has_context for key in keys])[:, None]  # [E, 1, T, 1]
-        # Without context an utterance reads everything, since softmax needs a key; `has_context` masks the result.
-        allowed = readable(len(q[0, 0]), self.context, q.device) & (present | (has_context == 0))  # [E, 1, T, T]
+        # A query without keys attends to everything, because softmax needs a key; `has_context` masks the result.
+        allowed = context_mask(len(q[0, 0]), self.context, q.device) & (present | (has_context == 0))  # [E, 1, T, T]
         weights = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
         self.recorded.append(weights * has_context)
         return (weights @ v).permute(2, 0, 1, 3)
 
 
-def readable(length: int, context: Context, device: torch.device | None = None) -> Tensor:
-    """Which utterances (columns) each utterance (row) of a conversation may read: [T, T] bool."""
+def context_mask(length: int, context: Context, device: torch.device | None = None) -> Tensor:
+    """The mask of a context, [T, T] bool: whether an utterance (row) attends to another (column)."""
     allowed = torch.ones(length, length, dtype=torch.bool, device=device)
     if context.causal:
         allowed = allowed.tril()
@@ -67,17 +67,17 @@ def readable(length: int, context: Context, device: torch.device | None = None) 
 
 
 def record_attention(model: Model, batch: Batch) -> tuple[Output, list[Maps]]:
-    """Read one conversation, and keep what attention weighed.
+    """Run a model on one conversation and record its attention weights.
 
     Args:
-        model: In evaluation mode.
-        batch: Of one conversation, where the model is.
+        model: A model in evaluation mode.
+        batch: A batch of one conversation, on the model's device.
 
     Returns:
-        What the model says, as ever, and the maps of each layer, the first layer first.
+        The output of the model, and the attention maps of each layer in order.
     """
     if len(batch.lengths) != 1:
-        raise ValueError(f"attention is recorded of one conversation at a time, not of {len(batch.lengths)}")
+        raise ValueError(f"attention can be recorded for one conversation at a time, not for {len(batch.lengths)}")
     layout = RecordingLayout(model.attention_context)
     output = model.forward_with_layout(batch, layout)
     layers = [weights.float().cpu().numpy() for weights in layout.recorded]

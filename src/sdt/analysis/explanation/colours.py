@@ -17,16 +17,16 @@ _PRINTED = {
     "magenta": "#7b5ea7",
     "bright_blue": "#2a6f97",
 }
-"""The terminal's name of a colour to its shade."""
+"""Terminal colour name to shade."""
 _OTHERS = ("#35b0ab", "#8c6d46", "#5b8c1a", "#a8b8f0", "#3c3f58", "#e8998d")
-"""Of labels that have no colour of their own, in their order."""
+"""Colours of labels without a terminal colour, in order."""
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
-    """A colour for each label; no two are alike as long as there are enough.
+    """Assign a colour to each label; colours are different as long as there are enough.
 
     Args:
-        labels: All labels of a model, so that a label has the same colour in all its pictures.
+        labels: All labels of a model, so that a label has the same colour in all figures of the model.
 
     Example:
         >>> colours(["joy", "calm", "happy"])

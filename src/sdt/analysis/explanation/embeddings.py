@@ -2,8 +2,8 @@
 
 Van der Maaten, Hinton: "Visualizing Data using t-SNE", Journal of Machine Learning Research 9 (2008).
 
-A picture by t-SNE alone proves nothing: distances and sizes in it mean little, and clusters may appear where there are
-none. So every space also has numbers that are measured in the space itself (`separation`).
+A t-SNE projection alone is not evidence: its distances and cluster sizes are not meaningful, and it may show clusters
+that do not exist. Every space therefore also has measures computed in the original space (`separation`).
 
 Shapes: N utterances; n of them that have a modality; D dimensions of a space.
 """
@@ -25,39 +25,39 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import split_batches
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 
 Stage = Literal["features", "before fusion", "after fusion"]
 PERPLEXITY = 30.0
-"""What is usual; of few utterances a third of their number."""
+"""Default perplexity; for few utterances, a third of their number is used."""
 NEIGHBOURS = 10
 FEWEST = 5
-"""Utterances of which there is a picture at all."""
+"""Minimum number of utterances of a projection."""
 AT_MOST = 3000
-"""Utterances of a picture; of more, some are drawn at random. More hide each other, and t-SNE takes long."""
+"""Maximum number of utterances of a projection; larger splits are sampled, for speed and legibility."""
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingSpace:
-    """One space and its picture."""
+    """One embedding space and its projection."""
 
     stage: Stage
-    """`features`: what an encoder made, the model's input. `before fusion`: H_m, what a modality has gathered from all
-    of them. `after fusion`: F. The last two only where the model gives such states."""
+    """`features`: the features of an encoder, the model's input. `before fusion`: H_m, the state of a modality. `after
+    fusion`: F. The last two exist only if the model outputs these states."""
     modality: str | None
-    """None after fusion."""
+    """The modality; None after fusion."""
     rows: npt.NDArray[np.int64]
-    """[n]; which of the N utterances have the modality."""
+    """[n] indices of the utterances that have the modality."""
     width: int
     """D."""
     xy: npt.NDArray[np.float64] | None
-    """[n, 2]; None of fewer than five utterances."""
+    """Projection [n, 2]; None for fewer than five utterances."""
     separation: Separation | None
-    """Measured in the space itself; None of fewer than five utterances."""
+    """Separation measured in the original space; None for fewer than five utterances."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """The annotated utterances of a split in all spaces of a model."""
+    """The embeddings of the annotated utterances of a split in all spaces of a model."""
 
     labels: tuple[str, ...]
     utterance_keys: tuple[tuple[str, str], ...]
@@ -75,15 +75,16 @@ class Embeddings:
     label: npt.NDArray[np.int64]
     """[N] annotated class numbers."""
     spaces: tuple[EmbeddingSpace, ...]
-    """The features of each modality, then H_m of each, then F."""
+    """Features of each modality, then H_m of each modality, then F."""
     perplexity: float
-    """Of t-SNE, of the spaces that hold all utterances."""
+    """Perplexity of t-SNE in the spaces of all utterances."""
     seed: int
+    """Random seed."""
     notes: tuple[str, ...] = ()
-    """What a reader should know, one line each."""
+    """Notes on the interpretation, one line each."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: the numbers, without the points."""
+        """Return JSON values without the projected points."""
         return {
             "utterances": len(self.utterance_keys),
             "labels": dict(zip(self.labels, np.bincount(self.label, minlength=len(self.labels)).tolist(), strict=True)),
@@ -103,7 +104,7 @@ class Embeddings:
         }
 
     def to_csv(self) -> str:
-        """The points: a row for each utterance, with the two coordinates in every space that has it."""
+        """Return the projected points as CSV: one row per utterance with its coordinates in every space."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         drawn = [space for space in self.spaces if space.xy is not None]
@@ -111,8 +112,8 @@ class Embeddings:
             ["conversation", "utterance", "label", *(f"{space.name} {axis}" for space in drawn for axis in "xy")]
         )
         cells = [_cells(space, len(self.utterance_keys)) for space in drawn]
-        for i, place in enumerate(self.utterance_keys):
-            writer.writerow([*place, self.labels[self.label[i]], *(cell for of in cells for cell in of[i])])
+        for i, key in enumerate(self.utterance_keys):
+            writer.writerow([*key, self.labels[self.label[i]], *(cell for column in cells for cell in column[i])])
         return text.getvalue()
 
 
@@ -126,38 +127,38 @@ def embed(
     device: torch.device | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Embeddings:
-    """Run a model over conversations and lay out every space that it sees their annotated utterances in.
+    """Run a model on conversations and project the annotated utterances in every embedding space.
 
-    Every dimension of a space is standardised first. The linear maps that read a space do not care for the units of its
-    dimensions, but distances do: without it one measurement in Hertz would hide all others.
+    The dimensions of a space are standardised first: unlike linear layers, distances depend on the units of dimensions,
+    and a feature in Hertz would otherwise dominate all others.
 
     Args:
-        model: Moved to `device`; its mode is restored afterwards.
-        corpus: Where the features are.
-        conversations: Of the corpus.
-        seed: Of t-SNE, and of the draw where there are more than `at_most` annotated utterances.
-        at_most: How many utterances.
-        device: Where to compute; None for where the model is.
-        progress: Called with the number of spaces done, of `spaces(model)`.
+        model: The model; it is moved to `device`, and its mode is restored afterwards.
+        corpus: The corpus with the features.
+        conversations: Conversations of the corpus.
+        seed: Random seed of t-SNE and of the sample if more than `at_most` utterances are annotated.
+        at_most: Maximum number of utterances.
+        device: Device; None for the model's present device.
+        progress: Called with the number of finished spaces, of `spaces(model)`.
 
     Raises:
-        InputError: The corpus does not fit the model, too few utterances are annotated, or an output is not finite.
+        InputError: The corpus is not compatible with the model, too few utterances are annotated, or an output is not
+            finite.
     """
-    notes = check_fit(model.config, corpus)
+    notes = check_compatibility(model.config, corpus)
     number = {label: index for index, label in enumerate(model.config.labels)}
-    said = [(c.id, u.id, u.label) for c in conversations for u in c.utterances]
-    chosen = np.array([i for i, (*_, label) in enumerate(said) if label is not None], dtype=np.int64)
+    utterances = [(c.id, u.id, u.label) for c in conversations for u in c.utterances]
+    chosen = np.array([i for i, (*_, label) in enumerate(utterances) if label is not None], dtype=np.int64)
     if len(chosen) < FEWEST:
         raise InputError(
-            f"{corpus.folder}: {len(chosen)} annotated utterances are too few to see how emotions lie in a space; at "
-            f"least {FEWEST} are needed"
+            f"{corpus.folder}: only {len(chosen)} utterances are annotated; embeddings need at least {FEWEST}"
         )
     if len(chosen) > at_most:
-        notes.append(f"{at_most:,} of {len(chosen):,} annotated utterances, drawn at random")
+        notes.append(f"random sample of {at_most:,} of {len(chosen):,} annotated utterances")
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, at_most, replace=False))
-    label = np.array([number[said[i][2] or ""] for i in chosen], dtype=np.int64)  # [N]
+    label = np.array([number[utterances[i][2] or ""] for i in chosen], dtype=np.int64)  # [N]
     ids = {id: index for index, id in enumerate(corpus.conversations)}
-    conversation = np.array([ids[said[i][0]] for i in chosen], dtype=np.int64)  # [N]
+    conversation = np.array([ids[utterances[i][0]] for i in chosen], dtype=np.int64)  # [N]
     made = []
     for stage, modality, x, present in _states(model, corpus, conversations, device):
         rows = np.flatnonzero(present[chosen])
@@ -172,20 +173,20 @@ def embed(
             progress(1)
     if len(made) < spaces(model):
         missing = "no states" if len(made) == len(model.config.modalities) else "not all states before and after fusion"
-        notes.append(f"{model.called()} gives {missing}; their spaces are left out")
-    places = tuple(said[i][:2] for i in chosen)
-    return Embeddings(model.config.labels, places, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
+        notes.append(f"{model.display_name()} outputs {missing}; their spaces are omitted")
+    keys = tuple(utterances[i][:2] for i in chosen)
+    return Embeddings(model.config.labels, keys, label, tuple(made), _perplexity(len(chosen)), seed, tuple(notes))
 
 
 def spaces(model: Model) -> int:
-    """How many spaces a model has at most: two of each modality, and the fused one."""
+    """The maximum number of spaces of a model: two per modality, and the fused space."""
     return 2 * len(model.config.modalities) + 1
 
 
 def _states(
     model: Model, corpus: Corpus, conversations: Sequence[Conversation], device: torch.device | None
 ) -> Iterator[tuple[Stage, str | None, Floats, npt.NDArray[np.bool_]]]:
-    """Stage, modality, the space of all utterances [all, D], and which of them have the modality [all]."""
+    """Yield stage, modality, the embeddings of all utterances [all, D], and whether they have the modality [all]."""
     config, device = model.config, device or next(model.parameters()).device
     features: dict[str, list[Floats]] = {name: [] for name in config.modalities}
     present: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in config.modalities}
@@ -206,12 +207,12 @@ def _states(
                     present[name].append(batch.present[name].numpy())
     finally:
         model.train(was_training)
-    there = {name: np.concatenate(of) for name, of in present.items()}
+    has_modality = {name: np.concatenate(parts) for name, parts in present.items()}
     for name, parts in features.items():
-        yield "features", name, np.concatenate(parts), there[name]
+        yield "features", name, np.concatenate(parts), has_modality[name]
     for name in features:
         if states[name]:
-            yield "before fusion", name, np.concatenate(states[name]), there[name]
+            yield "before fusion", name, np.concatenate(states[name]), has_modality[name]
     if states[FUSED]:
         fused = np.concatenate(states[FUSED])
         yield "after fusion", None, fused, np.ones(len(fused), dtype=bool)
@@ -235,10 +236,10 @@ def _space(
 
 
 def _plane(x: Floats, seed: int) -> npt.NDArray[np.float64]:
-    """[n, D] to [n, 2] by t-SNE, which begins at the principal components, so that the seed matters little."""
+    """Project [n, D] to [n, 2] by t-SNE, initialised with PCA so that the seed has little influence."""
     from sklearn.manifold import TSNE
 
-    # Principal components need two dimensions, and something that differs in the first of them.
+    # PCA needs two dimensions and at least two different points.
     init = "pca" if x.shape[1] >= 2 and (x != x[0]).any() else "random"
     made = TSNE(perplexity=_perplexity(len(x)), init=init, learning_rate="auto", random_state=seed)
     xy: npt.NDArray[np.float64] = made.fit_transform(x).astype(np.float64)
@@ -250,7 +251,7 @@ def _perplexity(n: int) -> float:
 
 
 def _values(of: Separation) -> Mapping[str, float | int | None]:
-    """JSON values; null if there is no number."""
+    """JSON values; NaN becomes null."""
     return {name: None if value != value else value for name, value in asdict(of).items()}
 
 

@@ -1,4 +1,4 @@
-"""Explains the prediction of one conversation: fusion weights, attention, branches and occlusion.
+"""Explanation of the predictions for one conversation: fusion weights, attention, branches and occlusion.
 
 Shapes: T utterances; M modalities; H heads; C labels.
 """
@@ -17,9 +17,9 @@ from sdt.analysis.explanation.occlusion import occlude
 from sdt.batch import Batch
 from sdt.conversation import Conversation
 from sdt.errors import InputError
-from sdt.models.base import Model, checked
+from sdt.models.base import Model, check_output
 from sdt.models.config import FUSED
-from sdt.models.inference import calibrated
+from sdt.models.inference import calibrate
 
 
 def explain(
@@ -31,19 +31,18 @@ def explain(
     notes: Sequence[str] = (),
     progress: Callable[[int], object] | None = None,
 ) -> Explanation:
-    """Explain what a model says of a conversation, in evaluation mode and float32; the mode is restored afterwards.
+    """Explain the predictions of a model for a conversation, in evaluation mode and float32; restores the mode.
 
     Args:
-        model: Moved to `device`.
-        batch: The conversation, packed (`sdt.corpus.batches.corpus_batch`).
-        conversation: What was said.
-        device: Where to compute; None for where the model is.
-        notes: What is known already.
-        progress: Called with the number of readings done, of `occlusion.readings(batch)`.
+        model: The model; it is moved to `device`.
+        batch: The packed conversation (`sdt.corpus.batches.corpus_batch`).
+        conversation: The conversation.
+        device: Device; None for the model's present device.
+        notes: Notes to include in the explanation.
+        progress: Called with the number of finished forward passes, of `occlusion.count_forward_passes(batch)`.
 
     Raises:
-        InputError: The conversation is too long, has no modality of the model anywhere, or the model's output is not
-            finite.
+        InputError: The conversation is too long, no utterance has a modality of the model, or the output is not finite.
     """
     where = f"conversation {conversation.id!r}"
     present = np.stack([of.cpu().numpy() for of in batch.present.values()], axis=1)  # [T, M]
@@ -56,14 +55,14 @@ def explain(
     try:
         with torch.inference_mode():
             batch = batch.to(device)
-            output = checked(model, model(batch), len(conversation))
+            output = check_output(model, model(batch), len(conversation))
             attention = record_attention(model, batch)[1] if model.supports_attention_weights else []
-            probabilities = {h: calibrated(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
+            probabilities = {h: calibrate(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
             for i, said in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):
                     raise InputError(
-                        f"{where}, utterance {said.id!r}: the model's output is not finite; the model is damaged or "
-                        "the features are extreme"
+                        f"{where}, utterance {said.id!r}: the output of the model is not finite; the model is damaged "
+                        "or the features are extreme"
                     )
             occlusion = occlude(model, batch, output.logits[FUSED], progress)
     finally:
@@ -83,21 +82,21 @@ def explain(
 
 
 def _weights(weights: Floats) -> Weights:
-    """From [T, M, d]."""
+    """Summarise weights [T, M, d] over the dimensions."""
     low, high = np.percentile(weights, (LOW, HIGH), axis=2).astype(np.float32)
     return Weights(weights.mean(axis=2), weights.std(axis=2), low, high)
 
 
 def check_length(conversation: Conversation) -> None:
-    """Refuse a conversation that is too long.
+    """Check that a conversation is not too long to be explained.
 
     Raises:
-        InputError: It is.
+        InputError: The conversation is too long.
     """
     if len(conversation) > LONGEST:
         raise InputError(
-            f"conversation {conversation.id!r}: has {len(conversation):,} utterances, and at most {LONGEST:,} can be "
-            "explained; cut it into parts"
+            f"conversation {conversation.id!r}: {len(conversation):,} utterances are more than the maximum of "
+            f"{LONGEST:,} that can be explained; split the conversation"
         )
 
 
@@ -106,30 +105,29 @@ def _notes(
 ) -> list[str]:
     notes, config = [], model.config
     if not weighed:
-        notes.append(f"{model.called()} has no fusion weights")
+        notes.append(f"{model.display_name()} has no fusion weights")
     elif model.fusion_weights != "learned" and len(config.modalities) > 1:
-        notes.append(f"the weights of the fusion are not learned: {model.fusion_weights}")
+        notes.append(f"the fusion weights are not learned: {model.fusion_weights}")
     if not model.supports_attention_weights:
-        notes.append(f"the attention of {model.called()} cannot be shown")
+        notes.append(f"{model.display_name()} does not provide attention weights")
     if len(model.classifier_names) > 1 and not {"hard", "soft"} & set(model.trained_terms):
-        notes.append("the classifiers of the branches were not trained; their predictions mean nothing")
+        notes.append("the classifiers of the branches were not trained; ignore their predictions")
     for m, name in enumerate(config.modalities):
-        lacking = int((~present[:, m]).sum())
-        if lacking and not any(
-            note.startswith(f"{name}: ") for note in known
-        ):  # else it is said there, with the reason
-            notes.append(f"{name}: missing in {lacking} of {len(conversation)} utterances")
+        missing = int((~present[:, m]).sum())
+        # A known note about the modality already states the number and the reason.
+        if missing and not any(note.startswith(f"{name}: ") for note in known):
+            notes.append(f"{name}: missing in {missing} of {len(conversation)} utterances")
     if model.attention_context.causal:
         notes.append(
-            f"the model's context is {model.attention_context}: nothing that comes later has a part in a prediction"
+            f"the context of the model is {model.attention_context}; later utterances do not affect predictions"
         )
-    if bare := int((~present.any(axis=1)).sum()):
+    if absent := int((~present.any(axis=1)).sum()):
         notes.append(
-            f"{bare} of {len(conversation)} utterances have no modality: their emotions are inferred from the context"
+            f"{absent} of {len(conversation)} utterances have no modality; their emotions are inferred from the context"
         )
     if len(conversation) > HEADS_UP_TO and model.supports_attention_weights:
         notes.append(
-            f"explanation.json holds the attention's mean over the heads alone: {len(conversation)} utterances are "
-            f"more than {HEADS_UP_TO}"
+            f"explanation.json contains attention averaged over the heads only, because the conversation has more than "
+            f"{HEADS_UP_TO} utterances"
         )
     return notes

@@ -22,56 +22,56 @@ from sdt.models.context import Context
 LOW, HIGH = 10, 90
 """Percentiles over the model's dimensions."""
 LONGEST = 1000
-"""Utterances of a conversation that can be explained: the time grows with the cube of their number."""
-
-
+"""Maximum number of utterances of an explained conversation: the time grows with the cube of their number."""
 HEADS_UP_TO = 100
-"""Utterances up to which JSON holds the attention of every head; beyond that its mean over the heads alone."""
-
+"""Maximum number of utterances for which JSON has the attention of every head; otherwise only the mean over heads."""
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """What each modality weighs in the fusion, each [T, M]; there may be one weight for each of d dimensions."""
+    """Fusion weights, summarised over the model's dimensions; each array is [T, M]."""
 
     mean: Floats
-    """They sum to 1 over the modalities; 0 if an utterance lacks one. Without meaning where it lacks all."""
+    """Mean. Sums to 1 over the modalities; 0 for a missing modality; undefined if all modalities are missing."""
     deviation: Floats
-    """The standard deviation over the dimensions."""
+    """Standard deviation."""
     low: Floats
-    """The 10th percentile over the dimensions."""
+    """10th percentile."""
     high: Floats
-    """The 90th percentile over the dimensions."""
+    """90th percentile."""
 
     @property
     def per_dimension(self) -> bool:
-        """Whether the weights differ from dimension to dimension."""
+        """Whether the weights differ between dimensions."""
         return bool((self.deviation > 1e-6).any())
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a model does with one conversation."""
+    """The explanation of a model's predictions for one conversation."""
 
     conversation: Conversation
+    """The conversation."""
     config: ModelConfig
+    """The configuration of the model."""
     context: Context
-    """What an utterance reads of the conversation."""
+    """The utterances that an utterance attends to."""
     present: npt.NDArray[np.bool_]
-    """[T, M]; which modalities each utterance has."""
+    """[T, M]; whether the utterance has the modality."""
     probabilities: Mapping[str, Floats]
-    """Head (`fused`, then each modality's branch) to calibrated probabilities [T, C]."""
+    """Classifier (`fused`, then the branches) to calibrated probabilities [T, C]."""
     weights: Weights | None
-    """None if the model's fusion has none."""
+    """Fusion weights; None if the model has none."""
     fusion_weights: str
-    """What the weights are: `learned`, or as the fusion states."""
+    """Description of the weights: `learned`, or as the fusion states."""
     attention: Sequence[Maps]
-    """Of each layer of the encoders, the first layer first; empty for a model whose attention cannot be recorded."""
+    """Attention maps of each encoder layer, in order; empty for models that do not provide attention weights."""
     occlusion: Occlusion
+    """Effects of occlusion."""
     notes: Sequence[str] = field(default_factory=tuple)
-    """What a reader should know, one line each."""
+    """Notes on the interpretation, one line each."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -80,25 +80,25 @@ class Explanation:
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """The modalities that have a classifier of their own."""
-        return tuple(head for head in self.probabilities if head != FUSED)
+        """The modalities that have a classifier."""
+        return tuple(name for name in self.probabilities if name != FUSED)
 
     @property
     def emotions(self) -> npt.NDArray[np.int64]:
-        """[T]; the number of the predicted emotion."""
+        """Class number of the predicted emotion, [T]."""
         found: npt.NDArray[np.int64] = self.probabilities[FUSED].argmax(axis=1)
         return found
 
     def disagreeing(self, modality: str) -> npt.NDArray[np.bool_]:
-        """[T]; where a branch says another emotion than the fused prediction, and the utterance has its modality."""
+        """Whether a branch predicts another emotion than the fused classifier, [T]; False for missing modalities."""
         own = self.present[:, self.modalities.index(modality)]
         other: npt.NDArray[np.bool_] = (self.probabilities[modality].argmax(axis=1) != self.emotions) & own
         return other
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values; numbers have five significant digits.
+        """Return JSON values; numbers have five significant digits.
 
-        Null stands where the utterance lacks the modality, and where there was nothing to remove.
+        Values of missing modalities, and effects without anything to remove, are null.
         """
         names, labels = self.modalities, self.config.labels
         return {
@@ -129,7 +129,7 @@ class Explanation:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     def _fusion(self) -> dict[str, Any] | None:
-        """What the fusion does: whether its weights are learned, and the mean weights; None without weights."""
+        """Description and mean of the fusion weights; None without weights."""
         if self.weights is None:
             return None
         return {
@@ -151,8 +151,8 @@ class Explanation:
             "probability": _number(self.probabilities[FUSED][i].max()),
             "inferred": not any(present.values()),
             "probabilities": {
-                head: dict(zip(labels, _numbers(of[i]), strict=True)) if present.get(head, True) else None
-                for head, of in self.probabilities.items()
+                name: dict(zip(labels, _numbers(p[i]), strict=True)) if present.get(name, True) else None
+                for name, p in self.probabilities.items()
             },
             "disagreeing": [name for name in self.branches if self.disagreeing(name)[i]],
             "present": present,
@@ -181,7 +181,7 @@ class Explanation:
         }
 
     def _changed(self, effect: Effect) -> list[dict[str, Any]]:
-        """The predictions that become another without an utterance; both are counted from 1."""
+        """The predictions that change without another utterance; utterances are numbered from 1."""
         changed = (effect.emotion != self.emotions[:, None]) & (effect.emotion != NOTHING)
         return [
             {"utterance": i + 1, "without": j + 1, "emotion": self.config.labels[effect.emotion[i, j]]}

@@ -19,22 +19,21 @@ from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, head
 from sdt.evaluation.figure import FAINT, INK, fitted
 
 _CELL, _SMALL, _LARGE = 0.2, 2.0, 5.2
-"""Inches of an utterance; of a map at least and at most."""
+"""Size of an utterance, and minimum and maximum size of a map, in inches."""
 HATCH = "#d5dbe2"
-"""The colour of the hatching."""
+"""Colour of the hatching."""
 
 
 def attention_figure(explanation: Explanation, layer: int) -> Figure:
-    """The maps of a layer, the mean over the heads.
+    """Draw the attention maps of a layer, averaged over the heads.
 
-    A row of the grid is a target modality, a column a source; in a map a row is the utterance that reads, a column the
-    one that is read. Columns of utterances that lack the source are grey; there nothing can be read. What lies beyond
-    the model's context (`model.context`) is hatched. The colours of all maps are the same, and go by the square root:
-    in a long conversation even attention in equal shares is little.
+    Rows of the grid are target modalities, columns source modalities; rows of a map are queries, columns keys. Keys
+    that lack the source modality are grey; positions outside the model's context (`model.context`) are hatched. All
+    maps have the same colour scale, which is a square root because uniform attention is low in a long conversation.
 
     Args:
-        explanation: Of a conversation.
-        layer: Its index in `explanation.attention`.
+        explanation: The explanation.
+        layer: Index in `explanation.attention`.
     """
     maps, names = explanation.attention[layer], list(explanation.modalities)
     T, M = len(explanation.conversation), len(names)
@@ -60,9 +59,9 @@ def attention_figure(explanation: Explanation, layer: int) -> Figure:
     bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=FAINT)
     bar.outline.set_visible(False)
     of = f", layer {layer + 1}" if len(explanation.attention) > 1 else ""
-    beyond = "; hatched: beyond the context" if explanation.context.causal else ""
-    who = f"who reads whom: target ← source{of}; row: reads, column: is read; grey: missing{beyond}"
-    title(figure, explanation, who)
+    outside = "; hatched: outside the context" if explanation.context.causal else ""
+    text = f"attention, target ← source{of}; row: query, column: key; grey: missing{outside}"
+    title(figure, explanation, text)
     return figure
 
 
@@ -90,7 +89,7 @@ def _map(axes: Axes, maps: Maps, pair: tuple[str, str], explanation: Explanation
 
 
 def _beyond(axes: Axes, T: int, window: int | None) -> None:
-    """Hatch what no utterance may read: what comes after it, and what lies before its window."""
+    """Hatch the positions outside the context: later utterances, and those before the window."""
     edges, row = np.arange(T + 1) - 0.5, np.minimum(np.arange(T + 1), T - 1)
     style: dict[str, Any] = {"step": "post", "facecolor": "white", "edgecolor": HATCH, "hatch": "////", "linewidth": 0}
     axes.fill_betweenx(edges, row + 0.5, T - 0.5, **style)
@@ -100,7 +99,7 @@ def _beyond(axes: Axes, T: int, window: int | None) -> None:
 
 
 def _name(axes: Axes, explanation: Explanation, rows: UtteranceRows, *, left: bool, below: bool) -> None:
-    """Order and speaker of each row, and the order of each column; only round numbers where there is no room."""
+    """Label rows with number and speaker, and columns with numbers; only every 50th if space is limited."""
     T = len(explanation.conversation)
     style = {"labelsize": rows.font or 7.5, "labelcolor": INK, "length": 0, "pad": 2}
     ticks = list(range(T)) if rows.font else [0, *range(49, T, 50)]
@@ -110,4 +109,4 @@ def _name(axes: Axes, explanation: Explanation, rows: UtteranceRows, *, left: bo
     axes.set_yticks(ticks, names if left else [], parse_math=False)
     axes.tick_params(axis="both", **style)
     if below and not rows.font:
-        axes.set_xlabel(f"{T} utterances: no room for names", fontsize=8, color=FAINT)
+        axes.set_xlabel(f"{T} utterances (too many for names)", fontsize=8, color=FAINT)

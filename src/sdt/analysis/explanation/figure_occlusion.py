@@ -16,20 +16,20 @@ from sdt.analysis.explanation.utterance_rows import MISSING, UtteranceRows, head
 from sdt.evaluation.figure import FAINT, INK, fitted, inches
 
 _WORDS = 3.4
-"""Inches of what was said."""
+"""Width of the text panel in inches."""
 _COLUMN = 0.55
-"""Inches of a modality."""
+"""Width of a modality in inches."""
 _LEAST = 0.05
-"""The change of a probability that has the full colour, at least: less is nothing to look at."""
+"""Minimum range of the colour scale of probability changes."""
 _NUMBERED = 20
-"""Utterances up to which each cell of the square holds its number."""
+"""Maximum number of utterances for which cells of the square contain numbers."""
 
 
 def occlusion_figure(explanation: Explanation) -> Figure:
-    """By how much the probability of the predicted emotion falls without something.
+    """Draw by how much the probability of the predicted emotion decreases when parts of the input are removed.
 
-    Three panels beside what was said: without the utterance itself and each of its modalities; without a modality
-    everywhere; without another utterance. The last has a scale of its own, since others matter less than what was said.
+    Next to the text are three panels: without the utterance itself and each of its modalities; without a modality
+    everywhere; without another utterance. The last has its own colour scale, since its effects are smaller.
     """
     occlusion, names, T = explanation.occlusion, explanation.modalities, len(explanation.conversation)
     rows = UtteranceRows.of(T)
@@ -37,7 +37,7 @@ def occlusion_figure(explanation: Explanation) -> Figure:
     others = occlusion.utterances.probability.copy()
     np.fill_diagonal(others, np.nan)
     square = max(3.0, min(T * 0.3, 9.0, rows.height * 1.25))
-    # With one modality, the utterance without it is the utterance without everything.
+    # With one modality, removing it is the same as removing the utterance.
     here = np.hstack([own, occlusion.here.probability]) if len(names) > 1 else own
     above = ["all", *names] if len(names) > 1 else list(names)
     columns = [here.shape[1] * _COLUMN, len(names) * _COLUMN, square]
@@ -49,17 +49,17 @@ def occlusion_figure(explanation: Explanation) -> Figure:
     words(first, explanation, rows)
     reach = _reach(np.hstack([here, occlusion.everywhere.probability]))
     _matrix(at_here, here, reach, rows, explanation)
-    heading(at_here, "without its own", "of this utterance")
+    heading(at_here, "without own", "in this utterance")
     picture = _matrix(at_all, occlusion.everywhere.probability, reach, rows, explanation)
-    heading(at_all, "without all", "of the conversation")
+    heading(at_all, "without modality", "in all utterances")
     for axes, of in zip((at_here, at_all), of_names, strict=True):
         axes.set_xticks(range(len(of)), of, rotation=40, ha="right", rotation_mode="anchor", parse_math=False)
     _bar(figure, picture, at_all)
     picture = _matrix(at_others, others, _reach(others), rows, explanation, numbers=T <= _NUMBERED)
     _number_columns(at_others, T, rows)
-    heading(at_others, "without another utterance", "row: whose prediction; column: which one is gone")
+    heading(at_others, "without another utterance", "row: prediction; column: removed utterance")
     _bar(figure, picture, at_others)
-    title(figure, explanation, "how much less probable the predicted emotion gets when something is removed")
+    title(figure, explanation, "decrease of the probability of the predicted emotion when input is removed")
     return figure
 
 
@@ -72,7 +72,7 @@ def _matrix(
     *,
     numbers: bool = True,
 ) -> AxesImage:
-    """Points of probability; blue where what is removed spoke for the prediction, red where against it."""
+    """Draw effects in percentage points: blue if the removed input supports the prediction, red otherwise."""
     axes.set_facecolor(MISSING)
     picture = axes.imshow(
         np.ma.masked_invalid(values), cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest"

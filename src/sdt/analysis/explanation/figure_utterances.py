@@ -17,16 +17,16 @@ from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches
 from sdt.models.config import FUSED
 
 _WORDS = 3.4
-"""Inches of what was said."""
+"""Width of the text panel in inches."""
 
 
 def weights_figure(explanation: Explanation) -> Figure:
-    """The fusion's weights: a panel for each modality, a row for each utterance.
+    """Draw the fusion weights: one panel per modality, one row per utterance.
 
-    A dot is the mean over the model's dimensions, the line reaches from their 10th to their 90th percentile.
+    Dots are means over the model's dimensions, lines the range from the 10th to the 90th percentile.
 
     Args:
-        explanation: Of a model whose fusion has weights.
+        explanation: Explanation of a model with fusion weights.
     """
     assert explanation.weights is not None
     rows, M = UtteranceRows.of(len(explanation.conversation)), len(explanation.modalities)
@@ -44,47 +44,47 @@ def weights_figure(explanation: Explanation) -> Figure:
         axes.grid(axis="x", color="#dde3ea", linewidth=0.8)
         axes.set_axisbelow(True)
         heading(axes, name, f"mean {weights.mean[there, m].mean():.0%}" if there.any() else "missing everywhere")
-    title(figure, explanation, "what each modality weighs in the fusion")
-    dimensions = f"mean over the model's dimensions; line: their {LOW}th to {HIGH}th percentile"
+    title(figure, explanation, "fusion weights of the modalities")
+    dimensions = f"mean over the model's dimensions; line: {LOW}th to {HIGH}th percentile"
     dot = dimensions if weights.per_dimension else "weight, the same in every dimension"
-    learned = f"dot: {dot}; dotted: equal shares; grey: the utterance lacks the modality"
+    learned = f"dot: {dot}; dotted: equal weights; grey: missing modality"
     kind = explanation.fusion_weights
-    _foot(figure, learned if kind == "learned" else f"the weights of the fusion are not learned: {kind}")
+    _foot(figure, learned if kind == "learned" else f"the fusion weights are not learned: {kind}")
     return figure
 
 
 def branches_figure(explanation: Explanation) -> Figure:
-    """What the fused head and every branch say: a panel each, an utterance a row, an emotion a column."""
+    """Draw the predictions: one panel per classifier, one row per utterance, one column per label."""
     rows, C = UtteranceRows.of(len(explanation.conversation)), len(explanation.config.labels)
-    heads = list(explanation.probabilities)
+    classifiers = list(explanation.probabilities)
     names = [fitted(label, 24) for label in explanation.config.labels]
-    figure, panels = _panels(explanation, rows, [max(1.6, 0.27 * C)] * len(heads), 0.75 * inches(names, 8.5))
-    for axes, head in zip(panels, heads, strict=True):
-        _opinion(axes, explanation, head, rows)
+    figure, panels = _panels(explanation, rows, [max(1.6, 0.27 * C)] * len(classifiers), 0.75 * inches(names, 8.5))
+    for axes, classifier in zip(panels, classifiers, strict=True):
+        _predictions(axes, explanation, classifier, rows)
         axes.set_xticks(range(C), names, rotation=55, ha="right", rotation_mode="anchor", parse_math=False)
-    several = len(heads) > 1
-    title(figure, explanation, "predictions of the fused model" + (" and of its branches" if several else ""))
+    several = len(classifiers) > 1
+    title(figure, explanation, "predictions of the fused classifier" + (" and of the branches" if several else ""))
     _foot(
         figure,
-        "shade: calibrated probability; dot: the predicted emotion"
-        + (", red where a branch predicts another than the fused model" if several else "")
-        + "; ring: the annotated emotion"
-        + ("; struck out: the utterance lacks the modality" if several else ""),
+        "shade: calibrated probability; dot: predicted emotion"
+        + (", red if a branch differs from the fused classifier" if several else "")
+        + "; ring: annotated emotion"
+        + ("; struck out: missing modality" if several else ""),
     )
     return figure
 
 
-def _opinion(axes: Axes, explanation: Explanation, head: str, rows: UtteranceRows) -> None:
-    p, labels = explanation.probabilities[head], explanation.config.labels
+def _predictions(axes: Axes, explanation: Explanation, name: str, rows: UtteranceRows) -> None:
+    p, labels = explanation.probabilities[name], explanation.config.labels
     T, C = p.shape
-    there = np.ones(T, dtype=bool) if head == FUSED else explanation.present[:, explanation.modalities.index(head)]
+    there = np.ones(T, dtype=bool) if name == FUSED else explanation.present[:, explanation.modalities.index(name)]
     axes.imshow(
         np.where(there[:, None], p, np.nan), cmap="Blues", vmin=0, vmax=1.25, aspect="auto", interpolation="nearest"
     )
-    y, said, size = np.arange(T), p.argmax(axis=1), max(1.0, min(4.5, rows.font * 0.55))
-    other = np.zeros(T, dtype=bool) if head == FUSED else explanation.disagreeing(head)
+    y, predicted, size = np.arange(T), p.argmax(axis=1), max(1.0, min(4.5, rows.font * 0.55))
+    other = np.zeros(T, dtype=bool) if name == FUSED else explanation.disagreeing(name)
     for where, colour in ((there & ~other, INK), (other, COLOURS[1])):
-        axes.plot(said[where], y[where], "o", color=colour, markersize=size, linestyle="none")
+        axes.plot(predicted[where], y[where], "o", color=colour, markersize=size, linestyle="none")
     true = [(labels.index(u.label), i) for i, u in enumerate(explanation.conversation.utterances) if u.label in labels]
     if true and rows.font:
         axes.plot(
@@ -93,13 +93,13 @@ def _opinion(axes: Axes, explanation: Explanation, head: str, rows: UtteranceRow
     for i in np.flatnonzero(~there):
         axes.plot([-0.5, C - 0.5], [i, i], color=FAINT, linewidth=1)
     number_rows(axes, explanation, rows)
-    heading(axes, head, "the prediction" if head == FUSED else f"{int(other.sum())} of {T} say otherwise")
+    heading(axes, name, "the prediction" if name == FUSED else f"{int(other.sum())} of {T} differ")
 
 
 def _panels(
     explanation: Explanation, rows: UtteranceRows, widths: list[float], below: float = 0.0
 ) -> tuple[Figure, list[Axes]]:
-    """What was said on the left, and panels beside it, with so many inches for long names below them."""
+    """Create a figure with a text panel on the left and panels of the given widths, with space below for names."""
     size = (_WORDS + sum(widths) + 0.4 * len(widths) + 0.4, rows.height + 1.9 + below)
     figure = Figure(figsize=size, layout="constrained")
     first, *panels = figure.subplots(1, len(widths) + 1, width_ratios=[_WORDS, *widths])

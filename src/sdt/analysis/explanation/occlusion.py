@@ -1,12 +1,11 @@
-"""Occlusion: how predictions change without a modality or without an utterance.
+"""Occlusion: the change of predictions when a modality or an utterance is removed from the input.
 
-What is removed is removed from the input, and the model reads the conversation again. An utterance that is removed
-lacks all modalities: it can still be seen that somebody spoke there (the others keep their positions and speakers), but
-nobody can attend to it, and its own prediction comes from those around it. The conversation does not close up behind
-it: else every later utterance would also get another position, and the change would be a mixture of two.
+The model runs again for each removal. A removed utterance has no modality: other utterances keep their positions and
+speakers but cannot attend to it, and its own prediction depends on its context. Its position is kept, because otherwise
+later utterances would also change their positions and two effects would mix.
 
-Occlusion says what a model leans on, not what caused the emotion; two things that say the same hide each other, since
-without either of them the other is left.
+Occlusion shows what the model relies on, not the cause of an emotion. Redundant inputs hide each other: removing either
+of them has little effect because the other remains.
 
 Shapes: T utterances of one conversation; M modalities; C labels; K removals.
 """
@@ -26,48 +25,48 @@ from sdt.models.base import Model
 from sdt.models.config import FUSED
 
 TOGETHER = 2048
-"""Utterances that are read together, so that memory stays bounded; of a longer conversation, one copy at a time."""
+"""Maximum number of utterances per forward pass, to limit memory, unless a single conversation is longer."""
 NOTHING = -1
-"""In `Effect.emotion`: there was nothing to remove."""
+"""Value of `Effect.emotion` if there is nothing to remove."""
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """What removals (columns) change in the fused prediction of utterances (rows).
+    """The effect of removals (columns) on the fused predictions of utterances (rows).
 
-    Positive values: what was removed spoke for the emotion that is predicted with it. NaN: there was nothing to remove.
+    Positive values mean that the removed input supports the predicted emotion. NaN: there is nothing to remove.
     """
 
     probability: Floats
-    """[T, K]; the predicted emotion's calibrated probability with everything, minus that without."""
+    """Calibrated probability of the predicted emotion with the full input minus that after the removal, [T, K]."""
     log_odds: Floats
-    """[T, K]; likewise its log-odds log p/(1-p), which move also where the probability is close to 1."""
+    """The same for the log-odds log p/(1-p), which also change if the probability is close to 1, [T, K]."""
     emotion: npt.NDArray[np.int64]
-    """[T, K]; the number of the emotion that is predicted without; `NOTHING` where there was nothing to remove."""
+    """Class number predicted after the removal, [T, K]; `NOTHING` if there is nothing to remove."""
 
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """All removals of a conversation."""
+    """The effects of all removals in a conversation."""
 
     everywhere: Effect
-    """[T, M]; a modality, from all utterances of the conversation."""
+    """Removal of a modality from all utterances of the conversation, [T, M]."""
     here: Effect
-    """[T, M]; a modality, from the utterance itself alone."""
+    """Removal of a modality from the predicted utterance only, [T, M]."""
     utterances: Effect
-    """[T, T]; an utterance with all its modalities. The diagonal is what an utterance's own content does for it."""
+    """Removal of an utterance with all modalities, [T, T]; on the diagonal, of the predicted utterance itself."""
 
 
 def occlude(model: Model, batch: Batch, logits: Tensor, progress: Callable[[int], object] | None = None) -> Occlusion:
-    """Remove everything in turn, in packed batches.
+    """Compute the effects of all removals, in packed batches.
 
     Args:
-        model: In evaluation mode.
-        batch: Of one conversation, where the model is.
-        logits: What the model says of it fused, [T, C].
-        progress: Called with the number of readings done; see `readings`.
+        model: A model in evaluation mode.
+        batch: A batch of one conversation, on the model's device.
+        logits: Logits of the fused classifier for the full input, [T, C].
+        progress: Called with the number of finished forward passes; see `count_forward_passes`.
     """
     present = _present(batch)  # [T, M]
     T, M = present.shape
@@ -75,17 +74,17 @@ def occlude(model: Model, batch: Batch, logits: Tensor, progress: Callable[[int]
     emotion, temperature = logits.argmax(dim=1), model.config.temperature
     whole = _log_odds(logits, emotion, temperature)  # [T]
     odds = whole.new_full((len(removed), T), torch.nan)
-    said = torch.full((len(removed), T), NOTHING, dtype=torch.int64, device=present.device)
-    for chosen in _worthwhile(present, removed).split(max(1, TOGETHER // T)):
+    predicted = torch.full((len(removed), T), NOTHING, dtype=torch.int64, device=present.device)
+    for chosen in _effective(present, removed).split(max(1, TOGETHER // T)):
         without = model(_copies(batch, present & ~removed[chosen])).logits[FUSED].unflatten(0, (len(chosen), T))
         odds[chosen] = _log_odds(without, emotion, temperature)
-        said[chosen] = without.argmax(dim=-1)
+        predicted[chosen] = without.argmax(dim=-1)
         if progress:
             progress(len(chosen))
     effects = (
         (whole.sigmoid() - odds.sigmoid()).float().cpu().numpy().T,
         (whole - odds).float().cpu().numpy().T,
-        said.cpu().numpy().T,
+        predicted.cpu().numpy().T,
     )  # [T, K] each
     own = np.arange(T)
     return Occlusion(
@@ -95,8 +94,8 @@ def occlude(model: Model, batch: Batch, logits: Tensor, progress: Callable[[int]
     )
 
 
-def readings(batch: Batch) -> int:
-    """How often `occlude` reads a conversation."""
+def count_forward_passes(batch: Batch) -> int:
+    """The number of times that `occlude` runs the model on the conversation."""
     present = _present(batch)  # [T, M]
     return int(present.any(dim=0).sum() + present.sum() + present.any(dim=1).sum())
 
@@ -106,20 +105,20 @@ def _present(batch: Batch) -> Tensor:
 
 
 def _removals(T: int, M: int) -> Tensor:
-    """[K, T, M]; what is removed: each modality everywhere, each modality of each utterance, each utterance."""
+    """The removals, [K, T, M] bool: each modality everywhere, each modality of each utterance, each utterance."""
     utterance, modality = torch.eye(T, dtype=torch.bool), torch.eye(M, dtype=torch.bool)
     everywhere = modality[:, None, :].expand(M, T, M)
     here = (utterance[:, None, :, None] & modality[None, :, None, :]).flatten(0, 1)  # [T * M, T, M]
     return torch.cat([everywhere, here, utterance[:, :, None].expand(T, T, M)])
 
 
-def _worthwhile(present: Tensor, removed: Tensor) -> Tensor:
-    """The indices of the removals that take something away."""
+def _effective(present: Tensor, removed: Tensor) -> Tensor:
+    """The indices of the removals that change the input."""
     return (removed & present).flatten(1).any(dim=1).nonzero().flatten()
 
 
 def _copies(batch: Batch, present: Tensor) -> Batch:
-    """Copies of a conversation, packed, that differ in what is `present` [K, T, M]."""
+    """Pack K copies of a conversation that differ in the modalities `present` [K, T, M]."""
     K = len(present)
     return replace(
         batch,
@@ -134,7 +133,7 @@ def _copies(batch: Batch, present: Tensor) -> Batch:
 
 
 def _log_odds(logits: Tensor, emotion: Tensor, temperature: float) -> Tensor:
-    """Calibrated log-odds [..., T] of an emotion for each utterance [T]; logits [..., T, C]."""
+    """Compute calibrated log-odds [..., T] of one emotion per utterance [T] from logits [..., T, C]."""
     z = logits.double() / temperature
     index = emotion.expand(z.shape[:-1])[..., None]
     others = z.scatter(-1, index, -torch.inf).logsumexp(dim=-1)

@@ -1,4 +1,4 @@
-"""Writes an explanation to a folder: `explanation.json` and its figures."""
+"""Output of an explanation to a folder: `explanation.json` and figures."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _PICTURES = re.compile(r"(weights|branches|occlusion|attention(-\d+)?)\.png")
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that `write_explanation` could not write, or that holds anything but an earlier explanation.
+    """Check that `write_explanation` can write a folder.
 
     Raises:
-        InputError: Says which of these.
+        InputError: The folder cannot be written or contains other files than those of an earlier explanation.
     """
 
-    def mine(name: str) -> bool:
+    def is_own(name: str) -> bool:
         return name == VALUES or _PICTURES.fullmatch(name) is not None
 
-    check_folder(folder, mine, "an explanation", overwrite=overwrite)
+    check_folder(folder, is_own, "an explanation", overwrite=overwrite)
 
 
 def write_explanation(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> list[str]:
     """Write `explanation.json`, `weights.png`, `branches.png`, `occlusion.png` and `attention.png`.
 
-    With several layers of encoders there are `attention-1.png`, `attention-2.png` and so on; what a model does not have
-    (weights, attention) has no picture.
+    With several encoder layers, the files are `attention-1.png`, `attention-2.png` and so on. Models without fusion
+    weights or attention weights have no figure of them.
 
     Returns:
         The names of the files.
@@ -52,7 +52,7 @@ def write_explanation(explanation: Explanation, folder: Path, *, overwrite: bool
     for layer in range(layers):
         figures["attention" if layers == 1 else f"attention-{layer + 1}"] = attention_figure(explanation, layer)
     with atomic_folder(folder, overwrite=overwrite) as aside, warnings.catch_warnings():
-        # People write in every script and in pictures of faces; the font has a box for what it lacks.
+        # Text may contain any script and emoji; the font shows a box for missing glyphs.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
         write_text(aside / VALUES, explanation.to_json() + "\n")
         for name, figure in figures.items():

@@ -1,4 +1,4 @@
-"""Figure and table of the embedding spaces: features above, the model's representations below.
+"""Figure and table of embedding spaces: features above, the model's representations below.
 
 points = sdt.analysis.explanation.embeddings.embed(model, corpus, corpus.split("test"))
 figure(points, "MELD, split test").savefig("representations.png")
@@ -20,32 +20,32 @@ from sdt.evaluation.figure import FAINT, INK, fitted, save_figure
 from sdt.evaluation.table import Grid
 
 _ONE_COLUMN = 11
-"""So many names of emotions stand below each other; more take two columns."""
+"""Maximum number of labels in a legend with one column; more labels have two columns."""
 _PANEL = 3.1
-"""Inches of a panel's side."""
+"""Size of a panel in inches."""
 
 
 def write_representations(path: Path, points: Embeddings, title: str = "") -> None:
-    """Draw to a file; see `figure`.
+    """Draw the figure to a file; see `figure`.
 
     Raises:
-        InputError: The picture's suffix is not one of .png, .svg and .pdf.
+        InputError: The suffix of the file is not .png, .svg or .pdf.
     """
     save_figure(path, figure(points, title))
 
 
 def figure(points: Embeddings, title: str = "") -> Figure:
-    """A column for each modality and one for the fused space; colours are the annotated emotions.
+    """Draw a column for each modality and one for the fused space; colours are the annotated emotions.
 
-    Above each panel stand its numbers, which are measured in the space itself and not in the picture: the mean
-    silhouette, and the purity of the nearest neighbours with what chance would give.
+    The measures above each panel are computed in the original space and not in the projection: the mean silhouette, and
+    the purity of the nearest neighbours with its chance level.
 
     Args:
-        points: What `sdt.analysis.explanation.embeddings.embed` made.
-        title: Stands above.
+        points: Result of `sdt.analysis.explanation.embeddings.embed`.
+        title: Title of the figure.
 
     Returns:
-        A figure that belongs to no window: `figure.savefig(...)`, or `sdt.evaluation.figure.save_figure`.
+        A figure without a window; save it with `figure.savefig(...)` or `sdt.evaluation.figure.save_figure`.
     """
     modalities = list(dict.fromkeys(space.modality for space in points.spaces if space.modality is not None))
     columns = len(modalities) + 1
@@ -64,15 +64,15 @@ def figure(points: Embeddings, title: str = "") -> Figure:
 
 
 def grid(points: Embeddings, title: str) -> Grid:
-    """The numbers of every space as a table.
+    """Create a table of the measures of every space.
 
     Args:
-        points: What `sdt.analysis.explanation.embeddings.embed` made.
-        title: Stands above.
+        points: Result of `sdt.analysis.explanation.embeddings.embed`.
+        title: Title of the table.
     """
     k = NEIGHBOURS
     return Grid(
-        f"{title}\nof the {k} nearest neighbours so many have the same emotion, in percent (purity)",
+        f"{title}\npurity: percentage of the {k} nearest neighbours with the same emotion",
         ("space", "n", "silhouette", "purity", "elsewhere", "chance"),
         [
             (
@@ -108,13 +108,13 @@ def _panel(axes: Axes, space: EmbeddingSpace, points: Embeddings, palette: dict[
         f"{fitted(space.name, 36)}\n", loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False
     )
     if space.xy is None or space.separation is None:
-        text = f"{len(space.rows)} utterances:\ntoo few to draw"
+        text = f"{len(space.rows)} utterances:\ntoo few for a projection"
         axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color=FAINT, transform=axes.transAxes)
         return
     label = points.label[space.rows]
     frequent_first = np.argsort(-np.bincount(points.label, minlength=len(points.labels)), kind="stable")
     size = float(np.clip(5000 / len(label), 8, 26))
-    # Frequent emotions first, so that the rare ones are not buried below them.
+    # Frequent emotions are drawn first, so that they do not cover rare ones.
     for order, c in enumerate(frequent_first.tolist()):
         xy = space.xy[label == c]
         colour = palette[points.labels[c]]
@@ -130,7 +130,7 @@ def _panel(axes: Axes, space: EmbeddingSpace, points: Embeddings, palette: dict[
 
 
 def _legend(axes: Axes, points: Embeddings, palette: dict[str, str]) -> None:
-    """What the colours and the numbers mean, in the place that no panel has."""
+    """Draw the legend in the free cell of the grid."""
     axes.set_axis_off()
     counts = np.bincount(points.label, minlength=len(points.labels))
     one = len(points.labels) <= _ONE_COLUMN
@@ -152,13 +152,13 @@ def _legend(axes: Axes, points: Embeddings, palette: dict[str, str]) -> None:
         handletextpad=0.3,
         borderaxespad=0,
     )
-    legend.set_in_layout(False)  # else a long name takes the room of the panels
+    legend.set_in_layout(False)  # a long name must not shrink the panels
     for entry in legend.get_texts():
         entry.set_parse_math(False)
     k = next((space.separation.neighbours for space in points.spaces if space.separation), 0)
     text = (
-        f"t-SNE, perplexity {points.perplexity:.3g}, seed {points.seed}. The numbers are measured in the spaces "
-        f"themselves; purity: how many of the {k} nearest have the same emotion."
+        f"t-SNE, perplexity {points.perplexity:.3g}, seed {points.seed}. Measures are computed in the original spaces; "
+        f"purity: share of the {k} nearest neighbours with the same emotion."
     )
     figure = axes.figure
     assert isinstance(figure, Figure)

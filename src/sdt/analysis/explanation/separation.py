@@ -1,4 +1,4 @@
-"""Measures how well emotions are separated in an embedding space.
+"""Measures of the separation of emotions in an embedding space.
 
 Shapes: N utterances; D dimensions of the space.
 """
@@ -13,23 +13,23 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _CHUNK = 512
-"""Utterances whose distances to all others are held at once."""
+"""Number of rows of the distance matrix in memory."""
 
 
 @dataclass(frozen=True)
 class Separation:
-    """Of the emotions in one space; NaN if there are too few utterances or emotions."""
+    """Separation of the emotions in a space; NaN if there are too few utterances or emotions."""
 
     silhouette: float
-    """The mean silhouette: 1 where every utterance lies among its own emotion and far from the others, 0 if the
-    emotions lie over each other, negative if utterances lie nearer to another emotion than to their own."""
+    """Mean silhouette coefficient: 1 for well-separated emotions, 0 for overlapping ones, negative if utterances are
+    closer to another emotion than to their own."""
     purity: float
-    """The mean share of an utterance's k nearest neighbours that have its emotion."""
+    """Mean share of the k nearest neighbours of an utterance that have its emotion."""
     purity_elsewhere: float
-    """The same among utterances of other conversations. Utterances of one conversation are often near each other for
-    its speakers and its context, and often have the same emotion; that is no knowledge of emotions."""
+    """The same among utterances of other conversations. Utterances of one conversation are often similar because of
+    their speakers and context, and often have the same emotion."""
     chance: float
-    """The purity that neighbours drawn at random have."""
+    """Purity of random neighbours."""
     neighbours: int
     """k."""
 
@@ -37,13 +37,13 @@ class Separation:
 def separation(
     x: npt.NDArray[np.float32], label: npt.NDArray[np.int64], conversation: npt.NDArray[np.int64], neighbours: int
 ) -> Separation:
-    """Measure a space by Euclidean distance.
+    """Measure the separation by Euclidean distance.
 
     Args:
-        x: [N, D].
+        x: Embeddings [N, D].
         label: [N] class numbers.
         conversation: [N] conversation numbers.
-        neighbours: k; fewer where there are not so many.
+        neighbours: k, the maximum number of neighbours.
     """
     from sklearn.metrics import silhouette_score
 
@@ -53,7 +53,7 @@ def separation(
     elsewhere: list[float] = []
     for rows, distance in _distances(x):
         for apart, shares in ((np.arange(N), anywhere), (conversation, elsewhere)):
-            distance[apart[rows][:, None] == apart] = np.inf  # itself, then all of its conversation
+            distance[apart[rows][:, None] == apart] = np.inf  # excludes itself, then its conversation
             shares += _shares(distance, label, label[rows], neighbours)
     return Separation(
         float(silhouette_score(x, label)) if 2 <= classes < N else np.nan,
@@ -65,23 +65,23 @@ def separation(
 
 
 def _shares(distance: Floats, label: npt.NDArray[np.int64], own: npt.NDArray[np.int64], neighbours: int) -> list[float]:
-    """Which share of their nearest neighbours have the emotion `own` [n], of those utterances that have neighbours.
+    """Compute the share of nearest neighbours with the same emotion, for each utterance that has neighbours.
 
     Args:
-        distance: [n, N]; infinite where another utterance does not count.
-        label: [N].
-        own: [n].
-        neighbours: How many at most.
+        distance: [n, N]; infinite for excluded utterances.
+        label: [N] class numbers.
+        own: [n] class numbers of the rows.
+        neighbours: Maximum number of neighbours.
     """
     order = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]  # [n, k]
-    there = np.isfinite(np.take_along_axis(distance, order, axis=1))
-    same, of = ((label[order] == own[:, None]) & there).sum(axis=1), there.sum(axis=1)
-    shares: list[float] = (same[of > 0] / of[of > 0]).tolist()
+    valid = np.isfinite(np.take_along_axis(distance, order, axis=1))
+    same, count = ((label[order] == own[:, None]) & valid).sum(axis=1), valid.sum(axis=1)
+    shares: list[float] = (same[count > 0] / count[count > 0]).tolist()
     return shares
 
 
 def _distances(x: npt.NDArray[np.float32]) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
-    """Some utterances at a time, and their distances to all [n, N]."""
+    """Yield chunks of utterances and their distances to all utterances [n, N]."""
     from sklearn.metrics.pairwise import euclidean_distances
 
     for first in range(0, len(x), _CHUNK):

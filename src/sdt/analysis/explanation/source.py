@@ -1,4 +1,4 @@
-"""Packs the conversation to explain: from a corpus, or from a transcript and its recording."""
+"""The conversation to explain: from a corpus, or from a transcript and its recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, near_miss
-from sdt.evaluation.compatibility import check_fit
+from sdt.evaluation.compatibility import check_compatibility
 from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import read_input, recordings_of
@@ -20,7 +20,7 @@ from sdt.prediction.predictions import missing_notes
 from sdt.prediction.readability import readability_notes
 
 _LISTED = 12
-"""So many conversations are listed in an error."""
+"""Maximum number of conversations listed in an error message."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +30,27 @@ class PackedConversation:
     conversation: Conversation
     batch: Batch
     notes: Sequence[str]
-    """What a reader of the explanation should know, one line each."""
+    """Notes on the interpretation, one line each."""
 
 
 def from_corpus(config: ModelConfig, corpus: Corpus, conversation: str) -> PackedConversation:
-    """A conversation of a corpus, in whatever split it is.
+    """Pack a conversation of any split of a corpus.
 
     Args:
-        config: The model's.
-        corpus: See `sdt.evaluation.compatibility.check_fit` for which ones fit.
-        conversation: Its id.
+        config: The configuration of the model.
+        corpus: A compatible corpus; see `sdt.evaluation.compatibility.check_compatibility`.
+        conversation: The id of the conversation.
 
     Raises:
-        InputError: The corpus does not fit the model, or has no such conversation.
+        InputError: The corpus is not compatible with the model, or does not have the conversation.
     """
-    notes = check_fit(config, corpus)
+    notes = check_compatibility(config, corpus)
     if conversation not in corpus.conversations:
         raise InputError(f"{corpus.folder}: {_unknown(conversation, corpus.conversations)}")
     split = next((name for name, ids in corpus.splits.items() if conversation in ids), None)
     seen = ("train", "dev") if config.provenance.get("protocol") == "published" else ("train",)
     if split in seen and config.provenance.get("corpus_sha256") == corpus.fingerprint:
-        notes.append(f"the model was trained on this conversation (split {split}); it may know it by heart")
+        notes.append(f"the model was trained on this conversation (split {split}) and may have overfitted it")
     chosen = corpus.conversations[conversation]
     batch = corpus_batch(
         corpus, [chosen], modalities=tuple(config.modalities), labels=config.labels, speakers=config.speakers
@@ -67,15 +67,15 @@ def from_transcript(
     model: Path,
     encoding: str | None = None,
 ) -> PackedConversation:
-    """A conversation of a transcript, its features made as `sdt predict` makes them.
+    """Pack a conversation of a transcript; its features are computed as by `sdt predict`.
 
     Args:
-        config: The model's.
-        path: A transcript, a folder of them, or a recording.
+        config: The configuration of the model.
+        path: A transcript, a folder of transcripts, or a recording.
         media: The recording or a folder of recordings.
-        conversation: Its id; None if there is only one.
-        model: The model's folder, in which its encoders may have parts.
-        encoding: The transcript's encoding; None to tell it.
+        conversation: The id of the conversation; None if there is only one.
+        model: The model folder, which may contain parts of its encoders.
+        encoding: Encoding of the transcript; None to detect it.
 
     Raises:
         InputError: The transcript or the recordings cannot be used; the conversation is unknown or too long.
@@ -83,7 +83,7 @@ def from_transcript(
     """
     transcript = read_input(path, encoding=encoding)
     chosen = _chosen(transcript.conversations, conversation, path)
-    check_length(chosen)  # before its features are made, which takes longer
+    check_length(chosen)  # before the features are computed, which takes longer
     recordings = recordings_of(transcript, [chosen], media)
     extractor = FeatureExtractor(config, str(model), model)
     notes = [
@@ -101,10 +101,10 @@ def from_transcript(
 def _chosen(conversations: Sequence[Conversation], conversation: str | None, path: Path) -> Conversation:
     known = {of.id: of for of in conversations}
     if not known:
-        raise InputError(f"{path}: holds no conversation")
+        raise InputError(f"{path}: contains no conversation")
     if conversation is None and len(known) > 1:
         raise InputError(
-            f"{path}: holds {len(known)} conversations; say which with --conversation ID, and see them with --list"
+            f"{path}: contains {len(known)} conversations; name one with --conversation ID, --list shows all of them"
         )
     if conversation is not None and conversation not in known:
         raise InputError(f"{path}: {_unknown(conversation, known)}")

@@ -19,7 +19,7 @@ from sdt.prediction.display import style, utterance_table
 
 
 def explanation_table(explanation: Explanation) -> Group:
-    """One row for each utterance; legible from 80 columns on."""
+    """Create a table with one row per utterance, legible in 80 columns."""
     conversation = explanation.conversation
     table = utterance_table(conversation.id, ("emotion", *explanation.modalities, "other"))
     for i, (who, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
@@ -35,20 +35,20 @@ def explanation_table(explanation: Explanation) -> Group:
 
 
 def legend(explanation: Explanation) -> str:
-    """What the columns of a modality hold: weights and branches only where the model has them."""
+    """Describe the columns; fusion weights and branches are mentioned only if the model has them."""
     parts = [
-        *(["its weight in the fusion"] if explanation.weights is not None else []),
-        "by how many points the probability of the emotion falls without it in this utterance",
-        *(["what its branch predicts where that is another emotion"] if explanation.branches else []),
+        *(["fusion weight"] if explanation.weights is not None else []),
+        "decrease of the probability of the emotion in points without the modality in this utterance",
+        *(["prediction of its branch if different"] if explanation.branches else []),
     ]
     return (
-        f"Under each modality: {'; '.join(parts)}. In brackets: inferred from the context alone. other: the utterance "
-        "without which the probability changes most, and by how many points it falls."
+        f"Modality columns: {'; '.join(parts)}. In brackets: inferred from the context only. other: the utterance "
+        "whose removal changes the probability most, and the decrease in points."
     )
 
 
 def sentences(explanation: Explanation) -> Iterator[str]:
-    """What becomes of the predictions where a modality is missing everywhere, and the notes."""
+    """Yield the effects of removing a modality everywhere, and the notes."""
     T = len(explanation.conversation)
     for m, name in enumerate(explanation.modalities):
         of = explanation.occlusion.everywhere
@@ -58,18 +58,18 @@ def sentences(explanation: Explanation) -> Iterator[str]:
         fall = f"{100 * of.probability[:, m].mean():+.1f}"
         change = f"{'rises' if fall[0] == '-' else 'falls'} by {fall[1:]} points"
         yield (
-            f"without {name} everywhere: {changed} of {T} predictions are others, and the probability of the emotion "
+            f"without {name} everywhere: {changed} of {T} predictions change, and the probability of the emotion "
             f"{change if float(fall) else 'stays the same'} on average"
         )
     yield from (f"note: {note}" for note in explanation.notes)
 
 
 def conversations_table(conversations: Sequence[Conversation], splits: Mapping[str, Sequence[str]]) -> Table:
-    """Which conversations there are.
+    """Create a table of conversations.
 
     Args:
-        conversations: In their order.
-        splits: Split to conversation ids; empty if there are none.
+        conversations: The conversations in order.
+        splits: Split to conversation ids; empty if there are no splits.
     """
     split = {id: name for name, ids in splits.items() for id in ids}
     table = Table(box=box.SIMPLE_HEAD)
@@ -83,7 +83,7 @@ def conversations_table(conversations: Sequence[Conversation], splits: Mapping[s
 
 
 def _emotion(text: str, emotion: str, *, inferred: bool) -> Text:
-    """The emotion of an utterance; in brackets if it has no modality, so that its context alone decides."""
+    """The emotion of an utterance; in brackets if it is inferred from the context only."""
     return Text(f"({text})", style="dim") if inferred else Text(text, style=f"bold {style(emotion)}")
 
 

@@ -17,45 +17,45 @@ from sdt.conversation import Conversation
 from sdt.evaluation.figure import FAINT, INK, fitted
 
 _ROW = 0.25
-"""Inches of an utterance."""
+"""Height of an utterance in inches."""
 _TALLEST = 16.0
-"""Inches; with more utterances than fit into it, rows get lower, and in the end lose their names."""
+"""Maximum height in inches; with many utterances, rows are lower and eventually have no text."""
 _SMALLEST = 4.0
-"""Points; smaller letters nobody reads."""
+"""Minimum font size in points."""
 MISSING = "#e9ecf0"
-"""The ground of what is not there."""
+"""Background colour of missing values."""
 
 
 @dataclass(frozen=True)
 class UtteranceRows:
-    """The rows of a picture."""
+    """Size of the rows of a figure."""
 
     height: float
-    """Inches of all."""
+    """Total height in inches."""
     font: float
-    """Points of what stands in a row; 0 if there is no room."""
+    """Font size in points; 0 if rows are too low for text."""
 
     @classmethod
     def of(cls, utterances: int, row: float = _ROW, tallest: float = _TALLEST) -> UtteranceRows:
-        """The rows of so many utterances; `row` and `tallest` in inches."""
+        """Compute the size for a number of utterances; `row` and `tallest` are in inches."""
         height = min(utterances * row, tallest)
         font = min(8.5, height / utterances * 72 * 0.62)
         return cls(height, font if font >= _SMALLEST else 0.0)
 
 
 def speakers(conversation: Conversation, most: int = 12) -> list[str]:
-    """Each utterance's order and speaker: `3 Ann`."""
+    """Number and speaker of each utterance: `3 Ann`."""
     return [f"{i} {shortened(said.speaker, most)}" for i, said in enumerate(conversation.utterances, start=1)]
 
 
 def words(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
-    """A panel that says what was said: order, speaker and the beginning of the text of each utterance."""
+    """Draw a panel with the number, speaker and beginning of the text of each utterance."""
     T = len(explanation.conversation)
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(T - 0.5, -0.5)
     if not rows.font:
-        text = f"{T} utterances,\nfrom above to below:\nno room for their names"
+        text = f"{T} utterances,\nfrom top to bottom\n(too many for names)"
         axes.text(0.9, T / 2, text, ha="right", va="center", fontsize=9, color=FAINT, in_layout=False)
         return
     style: dict[str, Any] = {"va": "center", "fontsize": rows.font, "parse_math": False, "in_layout": False}
@@ -68,7 +68,7 @@ def words(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
 
 
 def number_rows(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
-    """Limit a panel to the rows, and number them where they have no names."""
+    """Set the limits of a panel to the rows, and number rows without names."""
     T = len(explanation.conversation)
     axes.set_ylim(T - 0.5, -0.5)
     if rows.font:
@@ -81,7 +81,7 @@ def number_rows(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> No
 
 
 def heading(axes: Axes, text: str, meaning: str = "") -> None:
-    """A panel's heading, and a line that explains it."""
+    """Add the heading of a panel and a line that explains it."""
     figure = axes.figure
     assert isinstance(figure, Figure)
     letters = max(14, int(float(figure.get_size_inches()[0]) * axes.get_position().width / 0.09))
@@ -101,12 +101,12 @@ def heading(axes: Axes, text: str, meaning: str = "") -> None:
 
 
 def title(figure: Figure, explanation: Explanation, what: str) -> None:
-    """The title of a picture."""
+    """Add the title of a figure."""
     text = f"{fitted(explanation.conversation.id, 40)}: {what}"
     figure.suptitle(text, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
 
 
 def shortened(text: str, most: int) -> str:
-    """The beginning of a text, in one line of so many letters."""
+    """Shorten a text to one line with a maximum number of characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: max(1, most - 1)].rstrip()}…"

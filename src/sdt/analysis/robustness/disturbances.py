@@ -1,7 +1,7 @@
-"""Disturbances of the input of a model, each with a level.
+"""Disturbances of model input: missing modalities, noise, unknown speakers and replaced features.
 
-What happens to a conversation is drawn from its id, so that all runs and systems meet the same disturbance; and the
-draws of a lower level are part of those of a higher one, so that a curve shows the level and not the luck of its draws.
+Random numbers are seeded by the conversation id, so all runs and systems get the same disturbance. The disturbances at
+a lower level are a subset of those at a higher level, which reduces the variance along a curve.
 
 Shapes: N utterances of a batch, D_m features of modality m.
 """
@@ -23,43 +23,43 @@ from sdt.corpus.store import Corpus
 
 Change = Callable[[Batch], Batch]
 Features = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
-"""Of a conversation: features [n, D_m] and presence [n]."""
+"""Features [n, D_m] of a conversation, and whether its utterances have them [n]."""
 Progress = Callable[[int], object]
-"""Called with the number of conversations that were prepared."""
+"""Called with the number of prepared conversations."""
 _TOGETHER = 20
-"""Conversations that are prepared together."""
+"""Number of conversations that are prepared in one call."""
 
 
-def ignore(_: int) -> None:
-    """For those who do not want to know."""
+def no_progress(_: int) -> None:
+    """Progress callback that does nothing."""
 
 
 class Disturbance(Protocol):
-    """One way to make the input worse."""
+    """A disturbance of the input with adjustable level."""
 
     @property
     def name(self) -> str:
-        """`audio missing`."""
+        """Display name, such as `audio missing`."""
 
     @property
     def axis(self) -> str:
-        """What the level measures."""
+        """Unit of the level."""
 
     @property
     def levels(self) -> Sequence[float]:
-        """From weak to strong, without 0."""
+        """Levels in increasing order, without 0."""
 
     @property
     def prepares(self) -> bool:
-        """Whether every conversation has to be prepared for a level before a model reads it, which takes time."""
+        """Whether conversations must be prepared for each level, which takes time."""
 
     def at(self, level: float, progress: Progress = ..., /) -> Change:
-        """What is done to a batch at a level; reports on the preparation, where there is any."""
+        """Return the change of a batch at a level; prepares the conversations if necessary."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A modality is missing at a share of the utterances."""
+    """Removes a modality from a share of the utterances."""
 
     modality: str
     levels: Sequence[float]
@@ -73,13 +73,13 @@ class Missing:
     axis = "share of the utterances"
     prepares = False
 
-    def at(self, level: float, _: Progress = ignore, /) -> Change:
+    def at(self, level: float, _: Progress = no_progress, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
             present = batch.present[self.modality].clone()
             for id, rows in by_conversation(batch):
-                lost = random_of(self.seed, self.name, id).random(rows.stop - rows.start) < level
+                lost = conversation_rng(self.seed, self.name, id).random(rows.stop - rows.start) < level
                 present[rows] &= torch.from_numpy(~lost)
             return replace(batch, present={**batch.present, self.modality: present})
 
@@ -88,13 +88,13 @@ class Missing:
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Gaussian noise is added to every feature of a modality."""
+    """Adds Gaussian noise to every feature of a modality."""
 
     modality: str
     levels: Sequence[float]
     seed: int
     deviation: npt.NDArray[np.float32]
-    """[D_m] each feature's standard deviation over train, the unit of the level."""
+    """[D_m] standard deviation of each feature over train, the unit of the level."""
 
     @property
     def name(self) -> str:
@@ -104,13 +104,13 @@ class Noise:
     axis = "standard deviations of each feature"
     prepares = False
 
-    def at(self, level: float, _: Progress = ignore, /) -> Change:
+    def at(self, level: float, _: Progress = no_progress, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
             x = batch.features[self.modality].clone()
             for id, rows in by_conversation(batch):
-                random = random_of(self.seed, self.name, id)
+                random = conversation_rng(self.seed, self.name, id)
                 noise = random.standard_normal((rows.stop - rows.start, len(self.deviation)), dtype=np.float32)
                 x[rows] += torch.from_numpy(noise * (level * self.deviation))
             return replace(batch, features={**batch.features, self.modality: x})
@@ -120,24 +120,24 @@ class Noise:
 
 @dataclass(frozen=True)
 class UnknownSpeakers:
-    """Nobody knows who speaks, at a share of the utterances."""
+    """Replaces the speaker by the unknown speaker in a share of the utterances."""
 
     levels: Sequence[float]
     seed: int
     unknown: int
-    """The number of a speaker without a number; see `Speakers.count`."""
+    """The number of the unknown speaker; see `Speakers.count`."""
 
     name = "speakers unknown"
     axis = "share of the utterances"
     prepares = False
 
-    def at(self, level: float, _: Progress = ignore, /) -> Change:
+    def at(self, level: float, _: Progress = no_progress, /) -> Change:
         """See `Disturbance`."""
 
         def change(batch: Batch) -> Batch:
             speaker = batch.speaker.clone()
             for id, rows in by_conversation(batch):
-                lost = random_of(self.seed, self.name, id).random(rows.stop - rows.start) < level
+                lost = conversation_rng(self.seed, self.name, id).random(rows.stop - rows.start) < level
                 speaker[rows] = speaker[rows].masked_fill(torch.from_numpy(lost), self.unknown)
             return replace(batch, speaker=speaker)
 
@@ -146,9 +146,9 @@ class UnknownSpeakers:
 
 @dataclass(frozen=True, eq=False)
 class OtherFeatures:
-    """The features of a modality are replaced by others, made of something that went wrong before.
+    """Replaces the features of a modality by features of disturbed raw input.
 
-    What was made for a level is kept, so that several groups of models need it made once.
+    The features of each level are cached, so that several groups of models share them.
     """
 
     name: str
@@ -156,14 +156,14 @@ class OtherFeatures:
     modality: str
     levels: Sequence[float]
     conversations: Sequence[Conversation]
-    """All that a model will be shown."""
+    """All conversations on which the models run."""
     make: Callable[[Sequence[Conversation], float], Mapping[str, Features]]
-    """From some conversations and a level to each one's features."""
+    """Computes the features of conversations at a level."""
     _made: dict[float, dict[str, Features]] = field(default_factory=dict)
 
     prepares = True
 
-    def at(self, level: float, progress: Progress = ignore, /) -> Change:
+    def at(self, level: float, progress: Progress = no_progress, /) -> Change:
         """See `Disturbance`."""
         if level not in self._made:
             made: dict[str, Features] = {}
@@ -189,21 +189,21 @@ class OtherFeatures:
 
 
 def by_conversation(batch: Batch) -> Iterator[tuple[str, slice]]:
-    """The id of each conversation of a batch, and where its utterances are."""
+    """Yield the id of each conversation of a batch and the rows of its utterances."""
     ends = batch.lengths.cumsum(0).tolist()
     for id, first, end in zip(batch.conversations, [0, *ends], ends, strict=False):
         yield id, slice(first, end)
 
 
-def random_of(seed: int, what: str, conversation: str) -> np.random.Generator:
-    """The random numbers of a conversation, the same whichever others share its batch."""
+def conversation_rng(seed: int, what: str, conversation: str) -> np.random.Generator:
+    """Create the random generator of a conversation, independent of the other conversations of its batch."""
     return np.random.default_rng([seed, zlib.crc32(what.encode()), zlib.crc32(conversation.encode())])
 
 
-def deviations(corpus: Corpus, modality: str) -> npt.NDArray[np.float32]:
-    """The standard deviation [D_m] of each feature over the train split, or over all where there is none.
+def feature_deviations(corpus: Corpus, modality: str) -> npt.NDArray[np.float32]:
+    """Compute the standard deviation [D_m] of each feature over train, or over the whole corpus without train.
 
-    Utterances that lack the modality do not count. The matrix is read conversation by conversation.
+    Utterances without the modality are ignored. The matrix is read conversation by conversation.
     """
     table = corpus.modalities[modality]
     size, total, squares = 0, np.zeros(table.width), np.zeros(table.width)

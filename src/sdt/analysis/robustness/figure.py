@@ -1,4 +1,4 @@
-"""Figure of robustness curves: a panel per disturbance, a line per group of models."""
+"""Figure of robustness curves: one panel per disturbance, one line per group of models."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sdt.analysis.robustness.report import Robustness, Scored, shown_level
-from sdt.evaluation.figure import COLOURS, FAINT, INK, abreast, fitted, save_figure
+from sdt.analysis.robustness.report import Robustness, ScoredCurve, format_level
+from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, legend_columns, save_figure
 
-_ABREAST = 3
+_COLUMNS = 3
+"""Maximum number of panels per row."""
 
 
 def write_curves(path: Path, groups: Sequence[Robustness], title: str) -> None:
     """Draw the curves to a file; see `curves_figure`.
 
     Raises:
-        InputError: The picture's suffix is not one of .png, .svg and .pdf.
+        InputError: The suffix of the file is not .png, .svg or .pdf.
     """
     save_figure(path, curves_figure(groups, title))
 
 
 def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
-    """Weighted F1 by level; the mean over the runs, and its interval as a band.
+    """Draw weighted F1 by level, as the mean over the runs with its interval as a band.
 
     Args:
         groups: One or more groups of models.
-        title: Stands above.
+        title: Title of the figure.
     """
     curves = {name: curve for group in groups for name, curve in group.curves.items()}
-    columns = min(_ABREAST, len(curves))
+    columns = min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(3.7 * columns + 0.4, 2.9 * rows + 0.9), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
@@ -42,7 +43,7 @@ def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
             if name in group.curves:
                 _line(axes, group.curves[name], COLOURS[number % len(COLOURS)])
         levels = list(curve.points)
-        axes.set_xticks(levels, [shown_level(curve.axis, level) for level in levels])
+        axes.set_xticks(levels, [format_level(curve.axis, level) for level in levels])
         axes.set_title(fitted(name, 34, 2), loc="left", fontsize=10, fontweight="bold", color=INK, parse_math=False)
         axes.set_xlabel(curve.axis, fontsize=9, color=FAINT)
         axes.grid(color="#dde3ea", linewidth=0.8)
@@ -57,14 +58,14 @@ def curves_figure(groups: Sequence[Robustness], title: str) -> Figure:
         panels[0].plot([], [], "o-", color=COLOURS[number % len(COLOURS)], label=name)[0]
         for number, name in enumerate(names)
     ]
-    ncols = abreast(names, float(figure.get_size_inches()[0]))
+    ncols = legend_columns(names, float(figure.get_size_inches()[0]))
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=ncols, frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
 
 
-def _line(axes: Axes, curve: Scored, colour: str) -> None:
+def _line(axes: Axes, curve: ScoredCurve, colour: str) -> None:
     levels = list(curve.points)
     of = [changed.measures["weighted_f1"] for changed in curve.points.values()]
     axes.plot(levels, [100 * x.spread.mean for x in of], "o-", color=colour, markersize=4)

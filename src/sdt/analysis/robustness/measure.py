@@ -1,4 +1,4 @@
-"""Predicts with groups of models under every disturbance.
+"""Predictions of groups of models under disturbances.
 
 Shapes: N annotated utterances, R runs.
 """
@@ -20,11 +20,11 @@ from sdt.analysis.robustness.disturbances import (
     OtherFeatures,
     Progress,
     UnknownSpeakers,
-    deviations,
-    ignore,
+    feature_deviations,
+    no_progress,
 )
 from sdt.analysis.robustness.prediction_cache import PredictionCache, PredictionKey
-from sdt.analysis.robustness.words import text_modality, wrong_words
+from sdt.analysis.robustness.words import text_modality, word_errors
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
@@ -38,79 +38,84 @@ from sdt.training.group import Group
 
 @dataclass(frozen=True)
 class Levels:
-    """How strong the disturbances are, by kind; a kind without levels is left out."""
+    """Levels of the disturbances by kind; a kind without levels is omitted."""
 
     missing: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0)
-    """Shares of the utterances."""
+    """Missing modalities: shares of the utterances."""
     noise: Sequence[float] = (0.5, 1.0, 2.0, 4.0)
-    """Standard deviations of each feature."""
+    """Noise: standard deviations of each feature."""
     speakers: Sequence[float] = (0.5, 1.0)
-    """Shares of the utterances."""
+    """Unknown speakers: shares of the utterances."""
     words: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5)
-    """Word error rates."""
+    """Word errors: word error rates."""
 
 
 @dataclass(frozen=True)
 class TestedGroup:
-    """A group of models whose input is disturbed."""
+    """A group of models in a robustness test."""
 
     __test__ = False  # not a test, despite its name
 
     group: Group
     system: System
-    """What it says undisturbed."""
+    """The predictions on undisturbed input."""
     corpus: Corpus
+    """The corpus."""
     split: str
+    """The tested split."""
 
     @cached_property
     def conversations(self) -> Sequence[Conversation]:
-        """Of the split."""
+        """The conversations of the split."""
         return self.corpus.split(self.split)
 
     @cached_property
     def models(self) -> list[str]:
-        """The SHA-256 of each model's parameters."""
+        """The SHA-256 of the parameters of each model."""
         return [sha256(run.model / "model.safetensors") for run in self.group.runs]
 
     @cached_property
     def config(self) -> ModelConfig:
-        """Of the first model; those of the others differ in their temperatures alone."""
+        """The configuration of the first model; the others differ only in their temperatures."""
         return Model.from_pretrained(self.group.runs[0].path).config
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What a group says under one disturbance."""
+    """The predictions of a group under one disturbance."""
 
     name: str
+    """Name of the disturbance."""
     axis: str
-    """What the level measures."""
+    """Unit of the level."""
     systems: Mapping[float, System]
-    """By level; 0 is undisturbed."""
+    """Level to predictions; 0 is undisturbed."""
 
 
 @dataclass(frozen=True)
 class RobustnessTrial:
-    """A group and the disturbances that can be tried on it."""
+    """A group and the disturbances to test it with."""
 
     subject: TestedGroup
+    """The group."""
     disturbances: Sequence[Disturbance]
+    """The disturbances."""
     notes: Sequence[str]
-    """Which of those that were asked for cannot be tried, and why, one line each."""
+    """Omitted disturbances and the reasons, one line each."""
 
     def conversations(self, disturbance: Disturbance) -> int:
-        """How many conversations will be prepared and read under a disturbance."""
+        """The number of conversations to prepare and to predict under a disturbance."""
         times = self.subject.group.size + disturbance.prepares
         return len(self.subject.conversations) * times * len(disturbance.levels)
 
 
 def plan_trials(subjects: Sequence[TestedGroup], levels: Levels, seed: int) -> list[RobustnessTrial]:
-    """Find the disturbances that can be tried on groups.
+    """Plan the disturbances of groups.
 
     Args:
-        subjects: The groups. Those that read the same words by the same encoder share their wrong words.
-        levels: How strong the disturbances are.
-        seed: Of what is drawn.
+        subjects: The groups; those with the same corpus and text encoder share the features of word errors.
+        levels: Levels of the disturbances.
+        seed: Random seed.
     """
     made: dict[tuple[str, str], OtherFeatures] = {}
     return [_trial(subject, levels, seed, made) for subject in subjects]
@@ -123,20 +128,20 @@ def _trial(
     if levels.missing:
         found += [Missing(modality, levels.missing, seed) for modality in config.modalities]
     if levels.noise:
-        found += [Noise(m, levels.noise, seed, deviations(subject.corpus, m)) for m in config.modalities]
-    if levels.speakers and config.reads_speakers:
+        found += [Noise(m, levels.noise, seed, feature_deviations(subject.corpus, m)) for m in config.modalities]
+    if levels.speakers and config.uses_speakers:
         found.append(UnknownSpeakers(levels.speakers, seed, config.speakers.count))
     elif levels.speakers:
-        notes.append(f"{subject.system.name}: speakers unknown: left out: the models do not look at speakers")
+        notes.append(f"{subject.system.name}: speakers unknown: omitted, because the models do not use speakers")
     if levels.words:
         base = subject.group.runs[0].model
         try:
             key = subject.corpus.fingerprint, config.encoders[text_modality(config, base)]
             if key not in made:
-                made[key] = wrong_words(config, base, subject.corpus, subject.conversations, levels.words, seed)
+                made[key] = word_errors(config, base, subject.corpus, subject.conversations, levels.words, seed)
             found.append(made[key])
         except InputError as error:
-            notes.append(f"{subject.system.name}: words wrong: left out: {error}")
+            notes.append(f"{subject.system.name}: words wrong: omitted: {error}")
     return RobustnessTrial(subject, found, notes)
 
 
@@ -146,17 +151,17 @@ def measure(
     points: PredictionCache,
     seed: int,
     device: torch.device | None = None,
-    progress: Progress = ignore,
+    progress: Progress = no_progress,
 ) -> Curve:
     """Run every model of a group under a disturbance, at every level.
 
     Args:
         subject: The group.
         disturbance: The disturbance.
-        points: What was made before is taken from there, what is made is kept there.
-        seed: Of the disturbance.
-        device: Where to compute.
-        progress: Called with the number of conversations done; see `RobustnessTrial.conversations`.
+        points: Cache of the predictions.
+        seed: Random seed of the disturbance.
+        device: Device.
+        progress: Called with the number of finished conversations; see `RobustnessTrial.conversations`.
 
     Raises:
         InputError: A model cannot be loaded.
@@ -180,7 +185,7 @@ def _level(
     device: torch.device | None,
     progress: Progress,
 ) -> npt.NDArray[np.int64]:
-    """The class numbers [R, N] that all models of a group say at one level."""
+    """The class numbers [R, N] predicted by all models of a group at one level."""
     size = len(subject.system.utterance_keys)
     change = None
     rows = []
@@ -193,9 +198,9 @@ def _level(
                 model, subject.corpus, subject.conversations, device=device, change=change, progress=progress
             )
             number = np.array([subject.system.labels.index(label) for label in model.config.labels], dtype=np.int64)
-            said = number[outputs.probabilities[FUSED].argmax(axis=1)]
-            at = dict(zip(outputs.utterance_keys, said.tolist(), strict=True))
-            predicted = np.array([at[place] for place in subject.system.utterance_keys], dtype=np.int64)
+            classes = number[outputs.probabilities[FUSED].argmax(axis=1)]
+            by_key = dict(zip(outputs.utterance_keys, classes.tolist(), strict=True))
+            predicted = np.array([by_key[key] for key in subject.system.utterance_keys], dtype=np.int64)
             points.put(key, predicted)
         else:
             progress(len(subject.conversations))

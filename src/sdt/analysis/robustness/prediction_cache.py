@@ -1,4 +1,4 @@
-"""A file of the predictions made so far, so that an interrupted measurement resumes.
+"""File cache of predictions, from which an interrupted robustness test resumes.
 
 Shapes: N annotated utterances.
 """
@@ -17,12 +17,12 @@ from sdt.errors import InputError
 
 @dataclass(frozen=True)
 class PredictionKey:
-    """What a prediction depends on."""
+    """The key of a prediction: everything that it depends on."""
 
     model: str
     """SHA-256 of the model's parameters."""
     corpus: str
-    """The corpus' fingerprint."""
+    """Fingerprint of the corpus."""
     split: str
     disturbance: str
     level: float
@@ -30,13 +30,13 @@ class PredictionKey:
 
 
 class PredictionCache:
-    """The predictions that were made so far.
+    """A cache of predictions in a file.
 
     Args:
-        path: A JSON Lines file; one that is there is read, and gone on with.
+        path: A JSON Lines file; an existing file is read and extended.
 
     Raises:
-        InputError: A line of it, other than a last one that was cut off, cannot be read.
+        InputError: A line cannot be read; a truncated last line is removed without an error.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,23 +44,23 @@ class PredictionCache:
         self._made: dict[PredictionKey, npt.NDArray[np.int64]] = {}
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         lines = text.split("\n")
-        for number, line in enumerate(lines[:-1], start=1):  # what stands after the last line end was cut off
+        for number, line in enumerate(lines[:-1], start=1):  # text after the last line end was truncated
             try:
                 values = json.loads(line)
                 predicted = np.array(values.pop("predicted"), dtype=np.int64)
                 self._made[PredictionKey(**values)] = predicted
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path}, line {number}: damaged ({error}); start anew with --overwrite") from None
+                raise InputError(f"{path}, line {number}: damaged ({error}); restart with --overwrite") from None
         if lines[-1]:
             path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
 
     def get(self, key: PredictionKey, size: int) -> npt.NDArray[np.int64] | None:
-        """The class numbers [N] that were predicted; None if they were not yet, or of another test set."""
+        """Return the predicted class numbers [N]; None if they are not cached or of another test set."""
         found = self._made.get(key)
         return found if found is not None and len(found) == size else None
 
     def put(self, key: PredictionKey, predicted: npt.NDArray[np.int64]) -> None:
-        """Keep a prediction."""
+        """Add predictions to the cache and its file."""
         self._made[key] = predicted
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**asdict(key), "predicted": predicted.tolist()}) + "\n")

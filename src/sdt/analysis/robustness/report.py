@@ -8,24 +8,25 @@ from typing import Any
 
 from sdt.analysis.robustness.measure import Curve
 from sdt.evaluation.bootstrap import Resampling
-from sdt.evaluation.losses import Changed, score_changed
+from sdt.evaluation.losses import PerturbedScores, score_perturbed
 from sdt.evaluation.significance import Estimate
 from sdt.evaluation.table import Grid
 from sdt.evaluation.verdict import interval_text
 
-_ABREAST = 2
-"""Groups beside each other, so that a terminal of 80 columns shows them."""
+_MAX_COLUMNS = 2
+"""Maximum number of groups per table, so that it fits into a terminal of 80 columns."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A curve in scores."""
+class ScoredCurve:
+    """The scores of a curve."""
 
     axis: str
-    """What the level measures."""
+    """Unit of the level."""
     runs: int
-    points: Mapping[float, Changed]
-    """By level; 0 is undisturbed."""
+    """Number of runs."""
+    points: Mapping[float, PerturbedScores]
+    """Level to scores; 0 is undisturbed."""
 
     @property
     def strongest(self) -> float:
@@ -46,7 +47,7 @@ class Robustness:
 
     name: str
     runs: int
-    curves: Mapping[str, Scored]
+    curves: Mapping[str, ScoredCurve]
     notes: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,24 +56,24 @@ class Robustness:
         return {"system": self.name, "runs": self.runs, "notes": list(self.notes), "disturbances": curves}
 
 
-def score_curve(curve: Curve, how: Resampling) -> Scored:
+def score_curve(curve: Curve, resampling: Resampling) -> ScoredCurve:
     """Score a curve, with intervals by the bootstrap over conversations."""
     systems = list(curve.systems.values())
-    scored = score_changed(systems[0], systems, how)
-    return Scored(curve.axis, systems[0].runs, dict(zip(curve.systems, scored, strict=True)))
+    scored = score_perturbed(systems[0], systems, resampling)
+    return ScoredCurve(curve.axis, systems[0].runs, dict(zip(curve.systems, scored, strict=True)))
 
 
-def shown_level(axis: str, level: float) -> str:
-    """A level in words: a share or a rate in percent, standard deviations as they are."""
+def format_level(axis: str, level: float) -> str:
+    """Format a level: shares and rates in percent, standard deviations as numbers."""
     return f"{level:g}" if axis.startswith("standard") else f"{100 * level:g} %"
 
 
 def grids(groups: Sequence[Robustness], level: float) -> Iterator[Grid]:
-    """What the strongest level of every disturbance costs, and then every curve.
+    """Yield a table of the losses at the strongest level of every disturbance, and a table per curve.
 
     Args:
         groups: One or more groups of models.
-        level: Of the intervals.
+        level: Confidence level of the intervals.
     """
     head = f"{100 * level:g} %"
     curves = {name: curve for group in groups for name, curve in group.curves.items()}
@@ -80,22 +81,22 @@ def grids(groups: Sequence[Robustness], level: float) -> Iterator[Grid]:
         "weighted F1 lost at the strongest level, in points",
         ("disturbance", "level", "models", "loss", head),
         [
-            (name, shown_level(of.axis, of.strongest), group.name, *_loss(of.points[of.strongest].loss))
+            (name, format_level(of.axis, of.strongest), group.name, *_loss(of.points[of.strongest].loss))
             for name in curves
             for group in groups
             if (of := group.curves.get(name))
         ],
     )
     for name, curve in curves.items():
-        for first in range(0, len(groups), _ABREAST):
-            abreast = groups[first : first + _ABREAST]
+        for first in range(0, len(groups), _MAX_COLUMNS):
+            shown = groups[first : first + _MAX_COLUMNS]
             yield Grid(
                 f"{name}: weighted F1",
-                (curve.axis, *(column for group in abreast for column in (group.name, head))),
+                (curve.axis, *(column for group in shown for column in (group.name, head))),
                 [
                     (
-                        shown_level(curve.axis, at),
-                        *(cell for group in abreast for cell in _point(group.curves.get(name), at)),
+                        format_level(curve.axis, at),
+                        *(cell for group in shown for cell in _point(group.curves.get(name), at)),
                     )
                     for at in curve.points
                 ],
@@ -106,7 +107,7 @@ def _loss(of: Estimate) -> tuple[str, str]:
     return f"{100 * of.spread.mean:.2f}", interval_text(of, ".2f")
 
 
-def _point(curve: Scored | None, level: float) -> tuple[str, str]:
+def _point(curve: ScoredCurve | None, level: float) -> tuple[str, str]:
     if curve is None or level not in curve.points:
         return "-", "-"
     of = curve.points[level].measures["weighted_f1"]

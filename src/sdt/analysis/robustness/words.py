@@ -1,8 +1,8 @@
-"""Word errors at the rates of speech recognition, and their text features.
+"""Simulated speech recognition errors, and the features of the resulting text.
 
-At a word error rate r every word has an error with probability r, as recognisers make them: in 6 of 10 errors another
-word is heard, in 2 the word is lost, in 2 a word is added behind it. What is heard instead is drawn from the running
-words of train, so that frequent words are the likely ones. Punctuation stays with its word.
+At a word error rate r, every word has an error with probability r: 60 % of the errors are substitutions, 20 % deletions
+and 20 % insertions. Substituted and inserted words are drawn from the words of train in proportion to their frequency.
+Punctuation stays with its word.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdt.analysis.robustness.disturbances import Features, OtherFeatures, random_of
+from sdt.analysis.robustness.disturbances import Features, OtherFeatures, conversation_rng
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import ENCODERS
@@ -24,29 +24,29 @@ from sdt.models.config import ModelConfig
 from sdt.prediction.extraction import ModalityExtractor
 
 HEARD, LOST = 0.6, 0.2
-"""Shares of substitutions and deletions among the errors; the rest are insertions."""
+"""Shares of substitutions and deletions among the errors; the others are insertions."""
 _SAMPLE = 20
-"""Conversations whose words are also encoded as they are, to see that the encoder is the corpus' one."""
+"""Number of conversations encoded without errors, to check that the encoder is that of the corpus."""
 _CLOSE = 1e-2
-"""Features that another batch or machine made differ by less."""
+"""Maximum difference of features from another batch or machine."""
 
 
-def running_words(corpus: Corpus) -> list[str]:
-    """The words of the train split, or of the whole corpus where there is none, as often as they are said."""
+def training_words(corpus: Corpus) -> list[str]:
+    """All words of the train split, or of the whole corpus without train, including repetitions."""
     ids = corpus.splits.get("train") or corpus.conversations
     return [word for id in ids for u in corpus.conversations[id].utterances for word in (u.text or "").split()]
 
 
-def misheard(conversation: Conversation, rate: float, words: Sequence[str], seed: int) -> Conversation:
-    """A conversation as a recogniser of this word error rate might have written it down.
+def corrupt_words(conversation: Conversation, rate: float, words: Sequence[str], seed: int) -> Conversation:
+    """Add word errors to a conversation.
 
     Args:
-        conversation: What was said.
+        conversation: The conversation.
         rate: The word error rate, from 0 to 1.
-        words: What is heard instead, see `running_words`.
-        seed: Of the errors; those of a lower rate are among those of a higher one.
+        words: Words for substitutions and insertions; see `training_words`.
+        seed: Random seed; the errors of a lower rate are a subset of those of a higher rate.
     """
-    random = random_of(seed, "words", conversation.id)
+    random = conversation_rng(seed, "words", conversation.id)
     utterances = []
     for utterance in conversation.utterances:
         said = (utterance.text or "").split()
@@ -62,13 +62,13 @@ def misheard(conversation: Conversation, rate: float, words: Sequence[str], seed
 
 
 def _heard(word: str, other: str, kind: float) -> tuple[str, ...]:
-    """What is written down for a word that has an error."""
+    """The words that replace a word with an error."""
     if kind < HEARD:
         return (other,)
     return () if kind < HEARD + LOST else (word, other)
 
 
-def wrong_words(
+def word_errors(
     config: ModelConfig,
     base: Path,
     corpus: Corpus,
@@ -76,29 +76,29 @@ def wrong_words(
     levels: Sequence[float],
     seed: int,
 ) -> OtherFeatures:
-    """The disturbance: words go wrong, and the model's own text encoder reads what is left.
+    """Create the disturbance by word errors, whose text is encoded by the model's text encoder.
 
     Args:
-        config: The model's.
-        base: The model's folder, where files that the encoder's name refers to are looked for.
-        corpus: Where the conversations come from.
-        conversations: All that the model will be shown.
+        config: The configuration of the model.
+        base: The model folder, to which file names in the encoder's name are relative.
+        corpus: The corpus of the conversations.
+        conversations: All conversations on which the model runs.
         levels: Word error rates.
-        seed: Of the errors.
+        seed: Random seed of the errors.
 
     Raises:
-        InputError: No text encoder of the model can be run here; or it makes other features of the corpus' own words
-            than the corpus holds; or there are no words.
+        InputError: The text encoder of the model is not available, its features of the original text differ from those
+            of the corpus, or the utterances have no text.
     """
     modality = text_modality(config, base)
-    words = running_words(corpus)
+    words = training_words(corpus)
     if not words or not any(u.text for conversation in conversations for u in conversation.utterances):
         raise InputError(f"{corpus.folder}: the utterances have no text")
     maker = ModalityExtractor(config, modality, base)
     maker.load()
 
     def make(chosen: Sequence[Conversation], level: float) -> dict[str, Features]:
-        heard = [misheard(conversation, level, words, seed) for conversation in chosen]
+        heard = [corrupt_words(conversation, level, words, seed) for conversation in chosen]
         encoded = maker.extract(heard, Recordings())
         ends = np.cumsum([len(conversation) for conversation in heard]).tolist()
         rows = [slice(end - len(conversation), end) for conversation, end in zip(heard, ends, strict=True)]
@@ -109,10 +109,10 @@ def wrong_words(
 
 
 def text_modality(config: ModelConfig, base: Path) -> str:
-    """The modality of a model whose features a text encoder that is here makes.
+    """Find the modality of a model with an available text encoder.
 
     Raises:
-        InputError: There is none; says which encoders the model names.
+        InputError: There is none; the message lists the encoders of the model.
     """
     for modality, name in config.encoders.items():
         encoder = name.partition("|")[0]
@@ -120,11 +120,11 @@ def text_modality(config: ModelConfig, base: Path) -> str:
         if modality in config.modalities and (entry.modality == "text" if entry else is_text_model_name(encoder, base)):
             return modality
     named = ", ".join(f"{modality} by {name!r}" for modality, name in config.encoders.items()) or "no encoder"
-    raise InputError(f"no text encoder of the model can be run here (it names {named})")
+    raise InputError(f"no text encoder of the model is available (its encoders: {named})")
 
 
 def _check_same(corpus: Corpus, modality: str, made: Mapping[str, Features]) -> None:
-    """Refuse an encoder that does not make the corpus' features of the corpus' words."""
+    """Check that an encoder reproduces the features of the corpus from its text."""
     table = corpus.modalities[modality]
     for id, (features, present) in made.items():
         rows = corpus.rows(id)
@@ -132,6 +132,6 @@ def _check_same(corpus: Corpus, modality: str, made: Mapping[str, Features]) -> 
             features[present], table.rows(rows)[present], atol=_CLOSE
         ):
             raise InputError(
-                f"{corpus.folder}: the encoder {table.encoder!r} makes other features of the words of conversation "
-                f"{id!r} than the corpus holds"
+                f"{corpus.folder}: the encoder {table.encoder!r} does not reproduce the features of conversation "
+                f"{id!r} from its text"
             )

@@ -1,4 +1,4 @@
-"""Scores of rare classes and of classes that are confused with each other.
+"""Scores of rare classes and of pairs of classes that are confused with each other.
 
 Shapes: N annotated utterances, K conversations, R runs, C classes, B draws.
 """
@@ -22,19 +22,20 @@ from sdt.evaluation.significance import Estimate, estimates
 from sdt.evaluation.system import System
 
 ALIKE = (("happy", "excited"), ("angry", "frustrated"))
-"""The pairs of IEMOCAP that papers speak of; shown wherever a corpus has both labels."""
+"""Pairs of IEMOCAP that are discussed in the literature; shown if a corpus has both labels."""
 SHOWN_PAIRS = 5
 
 
 @dataclass(frozen=True)
 class ClassSubgroup:
-    """One class, or the mean over some."""
+    """The scores of one class, or the mean over several classes."""
 
     share: float | None
-    """Of the annotated utterances of train; None if there is no train split."""
+    """Share of the annotated utterances of train; None without a train split."""
     support: int
-    """Annotated utterances in the test set."""
+    """Number of annotated utterances in the test set."""
     f1: Estimate
+    """F1."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -43,15 +44,17 @@ class ClassSubgroup:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two classes that are taken for each other; fractions from 0 to 1."""
+    """The confusion of two classes; fractions from 0 to 1."""
 
     classes: tuple[str, str]
+    """The labels of the two classes."""
     first_as_second: float | None
-    """Share of the first one's utterances that are predicted as the second, the mean over the runs; None if the
+    """Share of the utterances of the first class that are predicted as the second, averaged over the runs; None if the
     first does not occur."""
     second_as_first: float | None
+    """Share of the utterances of the second class that are predicted as the first."""
     mutual: Estimate
-    """Share of both classes' utterances that are predicted as the other of the two."""
+    """Share of the utterances of both classes that are predicted as the other one."""
 
     @property
     def name(self) -> str:
@@ -69,7 +72,7 @@ class Pair:
 
 
 def class_shares(corpus: Corpus) -> dict[str, float]:
-    """The share of every label among the annotated utterances of train; empty if there are none."""
+    """Compute the share of every label among the annotated utterances of train; empty if there are none."""
     if "train" not in corpus.splits:
         return {}
     counts = label_counts(corpus.split("train"), corpus.labels).tolist()
@@ -77,22 +80,22 @@ def class_shares(corpus: Corpus) -> dict[str, float]:
 
 
 def rare_classes(shares: Mapping[str, float]) -> list[str]:
-    """The classes that have less than half of an even share of train, 1 / (2 C)."""
+    """The classes whose share of train is below 1 / (2 C), half of a uniform share."""
     return [label for label, share in shares.items() if share < 1 / (2 * len(shares))]
 
 
-def score_classes(system: System, shares: Mapping[str, float], how: Resampling) -> dict[str, ClassSubgroup]:
-    """The F1 of every class, from the most frequent to the rarest.
+def score_classes(system: System, shares: Mapping[str, float], resampling: Resampling) -> dict[str, ClassSubgroup]:
+    """Compute the F1 of every class, from the most frequent to the rarest.
 
-    Where there are several rare ones, its mean over these and over the others follows, without the classes that the
-    test set does not have.
+    If there are several rare classes, the mean F1 of the rare and of the other classes follow; classes that do not
+    occur in the test set are excluded.
 
     Args:
         system: The system.
         shares: See `class_shares`.
-        how: How the bootstrap is made.
+        resampling: Settings of the bootstrap.
     """
-    (of,) = estimates([system], how)
+    (of,) = estimates([system], resampling)
     support = np.bincount(system.true, minlength=len(system.labels)).tolist()
     order = sorted(range(len(system.labels)), key=lambda c: -shares.get(system.labels[c], support[c]))
     found = {
@@ -101,7 +104,7 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
     }
     rare = rare_classes(shares)
     if len(rare) > 1:
-        totals, drawn = system.counts().totals(), resample([system.counts()], how)[0]
+        totals, drawn = system.counts().totals(), resample([system.counts()], resampling)[0]
         others = [label for label in shares if label not in rare]
         for name, of_train in (("mean of the rare", rare), ("mean of the others", others)):
             labels = [label for label in of_train if support[system.labels.index(label)]]
@@ -113,19 +116,19 @@ def score_classes(system: System, shares: Mapping[str, float], how: Resampling) 
                 sum(support[system.labels.index(label)] for label in labels),
                 Estimate(
                     Spread.of(totals[:, columns].mean(axis=1).tolist()),
-                    *interval(drawn[:, columns].mean(axis=1), how.level, system.conversations),
+                    *interval(drawn[:, columns].mean(axis=1), resampling.level, system.conversations),
                 ),
             )
     return found
 
 
-def similar_classes(system: System, how: Resampling, shown: int = SHOWN_PAIRS) -> list[Pair]:
-    """The pairs of classes that are most often taken for each other, and those of `ALIKE`.
+def similar_classes(system: System, resampling: Resampling, shown: int = SHOWN_PAIRS) -> list[Pair]:
+    """Find the pairs of classes that are most often confused, and add those of `ALIKE`.
 
     Args:
         system: The system.
-        how: How the bootstrap is made.
-        shown: How many pairs, those of `ALIKE` apart.
+        resampling: Settings of the bootstrap.
+        shown: Maximum number of pairs, not counting those of `ALIKE`.
     """
     share = {(a, b): _mutual(system, a, b) for a, b in itertools.combinations(range(len(system.labels)), 2)}
     mixed = [pair for pair, (taken, of_both) in share.items() if taken.any() and of_both.any()]
@@ -136,11 +139,11 @@ def similar_classes(system: System, how: Resampling, shown: int = SHOWN_PAIRS) -
             a, b = sorted((system.labels.index(first), system.labels.index(second)))
             if (a, b) not in chosen and share[a, b][1].any():
                 chosen.append((a, b))
-    return [_pair(system, pair, share[pair], how) for pair in chosen]
+    return [_pair(system, pair, share[pair], resampling) for pair in chosen]
 
 
 def _mutual(system: System, a: int, b: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """How many utterances of two classes are taken for the other [K, R], and how many there are [K]."""
+    """Count the utterances of two classes that are predicted as the other one [K, R], and all of them [K]."""
     K = system.conversations
 
     def by_conversation(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -154,25 +157,25 @@ def _pair(
     system: System,
     pair: tuple[int, int],
     counts: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
-    how: Resampling,
+    resampling: Resampling,
 ) -> Pair:
     a, b = pair
     taken, of_both = counts
     drawn = np.concatenate(
         [
             (weights @ taken).mean(axis=1) / np.where(weights @ of_both > 0, weights @ of_both, np.nan)
-            for weights in how.weights(len(of_both))
+            for weights in resampling.weights(len(of_both))
         ]
     )
     by_run = taken.sum(axis=0) / of_both.sum()  # [R]
 
-    def share(true: int, said: int) -> float | None:
+    def share(true: int, predicted: int) -> float | None:
         where = system.true == true
-        return float((system.predicted[:, where] == said).mean()) if where.any() else None
+        return float((system.predicted[:, where] == predicted).mean()) if where.any() else None
 
     return Pair(
         (system.labels[a], system.labels[b]),
         share(a, b),
         share(b, a),
-        Estimate(Spread.of(by_run.tolist()), *interval(drawn, how.level, int((of_both > 0).sum()))),
+        Estimate(Spread.of(by_run.tolist()), *interval(drawn, resampling.level, int((of_both > 0).sum()))),
     )

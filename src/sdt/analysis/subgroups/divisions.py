@@ -1,9 +1,9 @@
-"""Divisions of the test set into the subgroups of the literature, and the scores of each subgroup.
+"""Divisions of the test set into subgroups, and the scores of each subgroup.
 
-A score of a part is that of its utterances alone: the F1 of a class counts false alarms only where they fall into the
-part. Classes are not equally frequent in all parts, so that the parts' F1 differ for that reason too.
+The scores of a part are computed from its utterances only: the F1 of a class counts false positives within the part.
+Class frequencies differ between parts, which is another reason why their F1 differ.
 
-Shapes: N annotated utterances, B draws, C classes.
+Shapes: N annotated utterances, B resamples, C classes.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ from sdt.evaluation.system import System
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """The test set in parts."""
+    """A division of the test set into parts."""
 
     name: str
+    """Display name."""
     meaning: str
-    """What the parts are, in a sentence for the head of a table."""
+    """Description of the parts for table titles."""
     parts: dict[str, npt.NDArray[np.bool_]]
-    """Name to [N]; every utterance is in exactly one."""
+    """Name of a part to [N] bool; every utterance is in exactly one part."""
 
 
 @dataclass(frozen=True)
 class Subgroup:
-    """How good a system is on one part."""
+    """The scores of a system on one part."""
 
     support: int
-    """Utterances."""
+    """Number of utterances."""
     accuracy: Estimate
+    """Accuracy."""
     weighted_f1: Estimate
+    """Weighted F1."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -51,16 +54,18 @@ class Subgroup:
 
 @dataclass(frozen=True)
 class Contrast:
-    """How much less often a system is right in one part than in another; a fraction from -1 to 1."""
+    """The difference of the accuracies on two parts; a fraction from -1 to 1."""
 
     name: str
+    """Name of the division."""
     difference: float
-    """Of the accuracies, the mean over the runs."""
+    """Difference of the accuracies, averaged over the runs."""
     low: float
-    """NaN if there is no interval."""
+    """Lower bound of the interval; NaN if it cannot be estimated."""
     high: float
+    """Upper bound."""
     note: str = ""
-    """Why there is no interval."""
+    """Why there is no interval; empty if there is one."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -70,7 +75,7 @@ class Contrast:
 
 CHANGED, STAYED, FIRST = "other emotion", "same emotion", "none before"
 SHIFTS = ("emotion shift of the speaker", "emotion shift in the conversation")
-"""The divisions of which `contrast` is worth saying."""
+"""The divisions for which `contrast` is reported."""
 NOTHING = "nothing"
 _POSITIONS = (1, 2, 4, 6, 11, 21)
 _LENGTHS = (0, 1, 3, 6, 11, 21)
@@ -78,10 +83,10 @@ _SPEAKERS = (1, 2, 3, 4, 5)
 
 
 def divisions(facts: Sequence[Fact]) -> list[Division]:
-    """Divide the test set in every way.
+    """Create all divisions of the test set.
 
-    A division with a single part says nothing and is left out; so is one that divides as an earlier one does: where
-    everybody speaks alone, the speaker's previous utterance is the conversation's.
+    Divisions with a single part, or with the same parts as a previous division, are omitted. The two emotion shifts,
+    for example, are the same if every conversation has one speaker.
     """
     made = [
         _by(
@@ -94,17 +99,17 @@ def divisions(facts: Sequence[Fact]) -> list[Division]:
         _by(
             facts,
             SHIFTS[1],
-            "against the previous annotated utterance, whoever spoke",
+            "against the previous annotated utterance of any speaker",
             lambda fact: _shift(fact.label, fact.before),
             (STAYED, CHANGED, FIRST),
         ),
-        _binned(facts, "position", "place in the conversation", lambda fact: fact.position, _POSITIONS),
+        _binned(facts, "position", "position in the conversation", lambda fact: fact.position, _POSITIONS),
         _binned(facts, "length", "words of the utterance", lambda fact: fact.words, _LENGTHS),
         _binned(facts, "speakers", "speakers in the conversation", lambda fact: fact.speakers, _SPEAKERS),
         _by(
             facts,
             "missing modalities",
-            "what the utterance has no features of",
+            "modalities without features",
             _lacking,
             sorted({_lacking(fact) for fact in facts}, key=lambda name: (name != NOTHING, name)),
         ),
@@ -117,35 +122,37 @@ def divisions(facts: Sequence[Fact]) -> list[Division]:
 
 
 def _same(one: Division, other: Division) -> bool:
-    """Whether two divisions have the same parts by the same names."""
+    """Whether two divisions have the same parts with the same names."""
     return one.parts.keys() == other.parts.keys() and all(
         np.array_equal(where, other.parts[name]) for name, where in one.parts.items()
     )
 
 
-def score_subgroups(systems: Sequence[System], division: Division, how: Resampling) -> list[dict[str, Subgroup]]:
+def score_subgroups(systems: Sequence[System], division: Division, resampling: Resampling) -> list[dict[str, Subgroup]]:
     """Score systems on every part, with intervals by the bootstrap over conversations.
 
     Args:
-        systems: On the same test set, in the same order.
-        division: Of this test set.
-        how: How the bootstrap is made.
+        systems: Systems on the same test set, in the same order.
+        division: A division of this test set.
+        resampling: Settings of the bootstrap.
     """
     names = list(division.parts)
     counts = [system.counts(where) for system in systems for where in division.parts.values()]
-    parts = [_part(of, drawn, how.level) for of, drawn in zip(counts, resample(counts, how), strict=True)]
+    parts = [_part(of, drawn, resampling.level) for of, drawn in zip(counts, resample(counts, resampling), strict=True)]
     return [
         dict(zip(names, parts[first : first + len(names)], strict=True)) for first in range(0, len(parts), len(names))
     ]
 
 
-def contrast(system: System, division: Division, parts: tuple[str, str], how: Resampling) -> Contrast:
-    """The accuracy on one part minus that on another, both on the same draws."""
+def contrast(system: System, division: Division, parts: tuple[str, str], resampling: Resampling) -> Contrast:
+    """Compute the accuracy on one part minus that on another, both on the same resamples."""
     counts = [system.counts(division.parts[name]) for name in parts]
-    drawn = resample(counts, how)[:, :, 0]  # [2, B]
+    drawn = resample(counts, resampling)[:, :, 0]  # [2, B]
     mean = [of.totals()[:, 0].mean() for of in counts]
     conversations = min(_conversations(of) for of in counts)
-    return Contrast(division.name, float(mean[0] - mean[1]), *interval(drawn[0] - drawn[1], how.level, conversations))
+    return Contrast(
+        division.name, float(mean[0] - mean[1]), *interval(drawn[0] - drawn[1], resampling.level, conversations)
+    )
 
 
 def _part(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> Subgroup:
@@ -159,7 +166,7 @@ def _part(counts: Counts, drawn: npt.NDArray[np.float64], level: float) -> Subgr
 
 
 def _conversations(counts: Counts) -> int:
-    """How many conversations have utterances of a part."""
+    """The number of conversations with utterances of a part."""
     return int((counts.support.sum(axis=1) > 0).sum())
 
 
@@ -176,7 +183,7 @@ def _binned(
     key: Callable[[Fact], int],
     begins: Sequence[int],
 ) -> Division:
-    """Parts by a number; each begins at one of `begins` and ends before the next."""
+    """Divide by a number into bins that start at `begins`."""
     ends = [following - 1 for following in begins[1:]]
     names = [f"{a}" if a == b else f"{a} to {b}" for a, b in zip(begins, ends, strict=False)]
     names.append(f"{begins[-1]} or more")

@@ -1,4 +1,4 @@
-"""Facts about each annotated utterance: previous labels, position, length and missing modalities."""
+"""Properties of annotated utterances: previous labels, position, length and missing modalities."""
 
 from __future__ import annotations
 
@@ -6,60 +6,61 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdt.conversation import Conversation
+from sdt.corpus.selection import UtteranceKey
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.predicted import Place
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One annotated utterance."""
+    """Properties of one annotated utterance."""
 
     label: str
+    """The annotated label."""
     own_before: str | None
-    """The label of the same speaker's last annotated utterance before it; None if there is none."""
+    """Label of the previous annotated utterance of the same speaker; None if there is none."""
     before: str | None
-    """The label of the last annotated utterance before it, whoever spoke."""
+    """Label of the previous annotated utterance of any speaker; None if there is none."""
     position: int
-    """From 1; utterances without annotation count too."""
+    """Position in the conversation from 1, counting utterances without annotation."""
     words: int
-    """Of its text, at white space; 0 if it has none."""
+    """Number of words, separated by white space; 0 without text."""
     speakers: int
-    """Of the whole conversation."""
+    """Number of speakers of the conversation."""
     lacks: tuple[str, ...]
-    """The modalities that it has no features of."""
+    """Missing modalities."""
 
 
-def facts(corpus: Corpus, places: Sequence[Place], modalities: Sequence[str]) -> list[Fact]:
-    """Look up the annotated utterances that a system was tested on.
+def facts(corpus: Corpus, keys: Sequence[UtteranceKey], modalities: Sequence[str]) -> list[Fact]:
+    """Look up properties of the annotated utterances of a system.
 
     Args:
-        corpus: Where they come from.
-        places: The utterances.
-        modalities: Those that the system looks at.
+        corpus: The corpus.
+        keys: The utterances.
+        modalities: The modalities of the system.
 
     Returns:
-        One for each of the places.
+        The properties of each utterance, in order.
 
     Raises:
-        InputError: The corpus has no such utterance, or no annotation of it.
+        InputError: The corpus does not have an utterance, or it is not annotated.
     """
-    wanted = dict.fromkeys(conversation for conversation, _ in places)
-    found: dict[Place, Fact] = {}
+    wanted = dict.fromkeys(conversation for conversation, _ in keys)
+    found: dict[UtteranceKey, Fact] = {}
     for id in wanted:
         if id not in corpus.conversations:
-            raise InputError(f"{corpus.folder}: has no conversation {id!r}; the predictions are of another corpus")
+            raise InputError(f"{corpus.folder}: conversation {id!r} not found; the predictions are of another corpus")
         found |= _of_conversation(corpus, corpus.conversations[id], modalities)
-    for conversation, utterance in places:
+    for conversation, utterance in keys:
         if (conversation, utterance) not in found:
             raise InputError(
                 f"{corpus.folder}: conversation {conversation!r} has no annotated utterance {utterance!r}; the "
                 "predictions are of another corpus"
             )
-    return [found[place] for place in places]
+    return [found[key] for key in keys]
 
 
-def _of_conversation(corpus: Corpus, conversation: Conversation, modalities: Sequence[str]) -> dict[Place, Fact]:
+def _of_conversation(corpus: Corpus, conversation: Conversation, modalities: Sequence[str]) -> dict[UtteranceKey, Fact]:
     rows = corpus.rows(conversation.id)
     present = {name: corpus.modalities[name].present[rows] for name in modalities}
     speakers = len({utterance.speaker for utterance in conversation.utterances})

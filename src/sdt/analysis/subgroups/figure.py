@@ -12,37 +12,37 @@ from matplotlib.figure import Figure
 
 from sdt.analysis.subgroups.classes import Pair
 from sdt.analysis.subgroups.report import WHOLE, Analysis
-from sdt.evaluation.figure import COLOURS, FAINT, INK, abreast, fitted, inches, rows_of, save_figure
+from sdt.evaluation.figure import COLOURS, FAINT, INK, fitted, inches, legend_columns, rows_of, save_figure
 from sdt.evaluation.significance import NO_UTTERANCE, Estimate
 
 _ROW = 0.32
-"""Inches of a part."""
+"""Height of a part in inches."""
 
 
 def write_parts(path: Path, analyses: Sequence[Analysis], title: str) -> None:
-    """Draw the scores of all parts, a panel for each division; see `parts_figure`.
+    """Draw the scores of all parts to a file; see `parts_figure`.
 
     Raises:
-        InputError: The picture's suffix is not one of .png, .svg and .pdf.
+        InputError: The suffix of the file is not .png, .svg or .pdf.
     """
     save_figure(path, parts_figure(analyses, title))
 
 
 def write_context(path: Path, analyses: Sequence[Analysis], title: str) -> None:
-    """Draw the scores of limited context; see `context_figure`.
+    """Draw the scores of limited context to a file; see `context_figure`.
 
     Raises:
-        InputError: The picture's suffix is not one of .png, .svg and .pdf.
+        InputError: The suffix of the file is not .png, .svg or .pdf.
     """
     save_figure(path, context_figure(analyses, title))
 
 
 def parts_figure(analyses: Sequence[Analysis], title: str) -> Figure:
-    """A panel for each division and one for the classes: a point for each system and part, its interval as a line.
+    """Draw a panel per division and one for the classes: points are scores of systems on parts, lines their intervals.
 
     Args:
-        analyses: Of systems on the same test set.
-        title: Stands above.
+        analyses: Analyses of systems on the same test set.
+        title: Title of the figure.
     """
     panels = list(_panels(analyses))
     rows = (len(panels) + 1) // 2
@@ -63,11 +63,11 @@ def parts_figure(analyses: Sequence[Analysis], title: str) -> Figure:
 
 
 def context_figure(analyses: Sequence[Analysis], title: str) -> Figure:
-    """Weighted F1 by the number of utterances before, with its interval; dashed, that of the whole conversation.
+    """Draw weighted F1 by the number of previous utterances, with intervals; dashed: the whole conversation.
 
     Args:
-        analyses: Of systems whose context was limited to the same lengths.
-        title: Stands above.
+        analyses: Analyses of systems with the same context lengths.
+        title: Title of the figure.
     """
     names = [name for name in analyses[0].context if name != WHOLE]
     figure = Figure(figsize=(1.5 + 0.9 * max(len(names), 4), 4.2), layout="constrained")
@@ -82,7 +82,7 @@ def context_figure(analyses: Sequence[Analysis], title: str) -> Figure:
         )
     axes.set_ylabel("weighted F1", color=FAINT)
     axes.set_xticks(range(len(names)), [name.removesuffix(" before") for name in names])
-    label = "utterances that the model sees before the one it predicts; dashed: the whole conversation"
+    label = "previous utterances in the context; dashed: the whole conversation"
     axes.set_xlabel(label, color=FAINT)
     _plain(axes)
     _head(figure, title, [analysis.system.name for analysis in analyses])
@@ -90,7 +90,7 @@ def context_figure(analyses: Sequence[Analysis], title: str) -> Figure:
 
 
 def _panels(analyses: Sequence[Analysis]) -> Iterator[tuple[str, str, list[dict[str, Estimate]]]]:
-    """Heading, explanation and, for each system, what is drawn: division by division, then the classes, then pairs."""
+    """Yield heading, explanation and the values of each system for every division, the classes and the pairs."""
     first = analyses[0]
     for index, division in enumerate(first.divisions):
         size = {name: f"{fitted(name, 26, 2)} ({part.support:,})" for name, part in first.parts[index].items()}
@@ -109,13 +109,13 @@ def _panels(analyses: Sequence[Analysis]) -> Iterator[tuple[str, str, list[dict[
     )
     yield (
         "similar classes",
-        f"how many of both are taken for the other; the pairs of {fitted(first.system.name, 24)}",
+        f"share of both that is predicted as the other; pairs of {fitted(first.system.name, 24)}",
         [{_pair(pair): pair.mutual for pair in analysis.pairs} for analysis in analyses],
     )
 
 
 def _pair(pair: Pair) -> str:
-    """Two classes, each on a line of its own where they are long."""
+    """The name of a pair, on two lines if it is long."""
     return pair.name if len(pair.name) <= 28 else " /\n".join(fitted(label, 26) for label in pair.classes)
 
 
@@ -146,14 +146,14 @@ def _plain(axes: Axes) -> None:
 
 
 def _head(figure: Figure, title: str, names: Sequence[str]) -> None:
-    """The title, and which colour is which system where there are several."""
+    """Add the title and, for several systems, a legend."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     if len(names) > 1:
         shown = [fitted(name, 40) for name in names]
         handles = [
             figure.axes[0].plot([], [], "o-", color=_colour(number), label=name)[0] for number, name in enumerate(shown)
         ]
-        ncols = abreast(shown, float(figure.get_size_inches()[0]))
+        ncols = legend_columns(shown, float(figure.get_size_inches()[0]))
         legend = figure.legend(handles=handles, loc="outside lower left", ncols=ncols, frameon=False, fontsize=9)
         for text in legend.get_texts():
             text.set_parse_math(False)

@@ -21,7 +21,7 @@ from sdt.analysis.subgroups.divisions import (
 from sdt.analysis.subgroups.facts import facts
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling
-from sdt.evaluation.losses import Changed, score_changed
+from sdt.evaluation.losses import PerturbedScores, score_perturbed
 from sdt.evaluation.metrics import metrics
 from sdt.evaluation.significance import NO_UTTERANCE, Estimate, align, estimates
 from sdt.evaluation.system import System
@@ -31,20 +31,26 @@ from sdt.evaluation.verdict import interval_text
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Where one system is right and where it is wrong."""
+    """The subgroup analysis of one system."""
 
     system: System
+    """The system."""
     level: float
+    """Confidence level of the intervals."""
     whole: Mapping[str, Estimate]
-    """The measures on the whole test set."""
+    """Measures on the whole test set."""
     divisions: Sequence[Division]
+    """Divisions of the test set."""
     parts: Sequence[Mapping[str, Subgroup]]
-    """For each division, its parts."""
+    """Scores of the parts of each division."""
     contrasts: Sequence[Contrast]
+    """Contrasts of the emotion shifts."""
     classes: Mapping[str, ClassSubgroup]
+    """Scores of the classes."""
     pairs: Sequence[Pair]
-    context: Mapping[str, Changed]
-    """By length of context in words; empty if it was not asked for."""
+    """Confused pairs of classes."""
+    context: Mapping[str, PerturbedScores]
+    """Name of a context length to scores; empty if they were not computed."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -66,7 +72,7 @@ class Analysis:
         }
 
     def grids(self) -> Iterator[Grid]:
-        """The tables: divisions, classes, pairs, context."""
+        """Yield the tables of divisions, classes, pairs and context."""
         level = f"{100 * self.level:g} %"
         for division, parts in zip(self.divisions, self.parts, strict=True):
             title = f"{self.system.name}, {division.name}: {division.meaning}"
@@ -89,7 +95,7 @@ class Analysis:
         yield self._pairs(level)
         if self.context:
             yield Grid(
-                f"{self.system.name}, predicted from so many utterances before",
+                f"{self.system.name}, by number of previous utterances in the context",
                 ("context", "weighted F1", level, "lost", level),
                 [
                     (name, *self._cells(of.measures["weighted_f1"]), *self._lost(of.loss))
@@ -99,7 +105,7 @@ class Analysis:
 
     def _pairs(self, level: str) -> Grid:
         return Grid(
-            f"{self.system.name}, classes that are taken for each other, in percent of their utterances",
+            f"{self.system.name}, confused classes, in percent of their utterances",
             ("1st / 2nd class", "1st as 2nd", "2nd as 1st", "mutual", level),
             [
                 (
@@ -115,7 +121,7 @@ class Analysis:
         )
 
     def sentences(self) -> Iterator[str]:
-        """What the emotion shift costs, in words, and the notes."""
+        """Yield sentences on the emotion shifts, and the notes."""
         for of in self.contrasts:
             word = "lower" if of.difference < 0 else "higher"
             ends = (
@@ -126,8 +132,8 @@ class Analysis:
             size = f"{100 * abs(of.difference):.2f}"
             compared = "the same" if size == "0.00" else f"{size} points {word}"
             yield (
-                f"{self.system.name}, {of.name}: accuracy is {compared} where the emotion changed "
-                f"{'and' if size == '0.00' else 'than'} where it stayed ({ends})."
+                f"{self.system.name}, {of.name}: accuracy is {compared} if the emotion changes "
+                f"{'and' if size == '0.00' else 'than'} if it stays the same ({ends})."
             )
         yield from (f"note: {self.system.name}: {caveat}" for caveat in self.system.caveats)
 
@@ -141,51 +147,51 @@ class Analysis:
         return score, interval_text(of, ".1f", "–")
 
 
-def analyse(systems: Sequence[System], corpora: Sequence[Corpus], how: Resampling) -> list[Analysis]:
+def analyse(systems: Sequence[System], corpora: Sequence[Corpus], resampling: Resampling) -> list[Analysis]:
     """Analyse systems on the same test set.
 
     Args:
         systems: One or more.
         corpora: The corpus of each.
-        how: How the bootstrap is made.
+        resampling: Settings of the bootstrap.
 
     Raises:
-        InputError: The systems were not tested on the same utterances, or a corpus is not the one that they come from.
+        InputError: The systems were tested on different utterances, or a corpus is not that of its system.
     """
     aligned = align(systems, other_features=True)
     made = []
     for system, corpus in zip(aligned, corpora, strict=True):
         ways = divisions(facts(corpus, system.utterance_keys, list(corpus.modalities)))
-        (whole,) = estimates([system], how)
+        (whole,) = estimates([system], resampling)
         shares = class_shares(corpus)
         made.append(
             Analysis(
                 system,
-                how.level,
+                resampling.level,
                 {name: whole[name] for name in metrics()},
                 ways,
-                [score_subgroups([system], way, how)[0] for way in ways],
+                [score_subgroups([system], way, resampling)[0] for way in ways],
                 [
-                    contrast(system, way, (CHANGED, STAYED), how)
+                    contrast(system, way, (CHANGED, STAYED), resampling)
                     for way in ways
                     if way.name in SHIFTS and {CHANGED, STAYED} <= way.parts.keys()
                 ],
-                score_classes(system, shares, how),
-                similar_classes(system, how),
+                score_classes(system, shares, resampling),
+                similar_classes(system, resampling),
                 {},
             )
         )
     return made
 
 
-def with_context(analysis: Analysis, limited: Mapping[str, System], how: Resampling) -> Analysis:
-    """The analysis with the scores of limited context, and of the whole conversation last."""
-    scored = score_changed(analysis.system, [*limited.values(), analysis.system], how)
+def with_context(analysis: Analysis, limited: Mapping[str, System], resampling: Resampling) -> Analysis:
+    """Add the scores of limited context to an analysis; those of the whole conversation are last."""
+    scored = score_perturbed(analysis.system, [*limited.values(), analysis.system], resampling)
     return replace(analysis, context=dict(zip((*limited, WHOLE), scored, strict=True)))
 
 
 WHOLE = "whole conversation"
-"""Before and after: what the model was trained on."""
+"""Name of the full context, previous and following utterances."""
 
 
 def _measures(of: Mapping[str, Estimate]) -> dict[str, Any]:

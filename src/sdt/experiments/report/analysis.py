@@ -37,7 +37,7 @@ class _Row:
 
     @property
     def before(self) -> list[Probabilities]:
-        return [run.before for run in self.runs]
+        return [run.uncalibrated for run in self.runs]
 
     @property
     def after(self) -> list[Probabilities]:
@@ -175,7 +175,7 @@ def subgroups(study: Study) -> Section | None:
 def _subgroups_of(study: Study, row: Row, system: System, suffix: str) -> Section:
     assert row.result is not None
     try:
-        (analysis,) = analyse([system], [row.result.group.corpus()], study.how)
+        (analysis,) = analyse([system], [row.result.group.corpus()], study.resampling)
     except InputError as error:
         return Section(row.name, [Note(f"The subgroups need the corpus, which cannot be read: {error}.")])
     sentences = [s for s in analysis.sentences() if not s.startswith("note: ")]

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Rectangle
 
-from sdt.evaluation.figure import abreast, fitted, inches, rows_of
+from sdt.evaluation.figure import fitted, inches, legend_columns, rows_of
 from sdt.evaluation.figure_confusions import shares
 from sdt.evaluation.metrics import class_measure
 from sdt.evaluation.seeds import Spread
@@ -79,7 +79,7 @@ def _best(measured: dict[str, Measured], measure: str) -> str:
 
 def _beside(measured: dict[str, Measured], labels: list[str]) -> Drawing:
     names, shown = [fitted(label, 28, 2) for label in labels], [fitted(name, 40) for name in measured]
-    ncols = abreast(shown, _CLASSES_WIDTH)
+    ncols = legend_columns(shown, _CLASSES_WIDTH)
     height = 0.7 + 0.2 * math.ceil(len(shown) / ncols) + len(labels) * (0.22 + 0.16 * len(measured))
     drawing = Drawing(figsize=(_CLASSES_WIDTH, height), layout="constrained")
     axes = drawing.add_subplot()

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from sdt.evaluation.figure import abreast, fitted
+from sdt.evaluation.figure import fitted, legend_columns
 from sdt.experiments.report.document import Block, Figure, Note, Paragraph, Section
 from sdt.experiments.report.study import Row, Study, head_name
 from sdt.experiments.report.svg import FAINT, GROUND, INK, colour, plain, render, style
@@ -155,7 +155,7 @@ def _scores(row: Row, split: str, heads: Classifiers, suffix: str) -> Figure:
         _finish(axes)
         drawing.legend(
             loc="outside upper left",
-            ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)", "selected epoch"], 9),
+            ncols=legend_columns([*map(heads.name, heads.branches), "teacher (fused)", "selected epoch"], 9),
         )
     name = f"curves-scores{suffix}"
     last = {h: Band.of(row.histories, split, h, "weighted_f1") for h in (FUSED, *heads.branches)}
@@ -193,7 +193,7 @@ def _losses(row: Row, split: str, heads: Classifiers, suffix: str) -> Figure | N
             axes.set_title(title)
             _finish(axes)
         drawing.legend(
-            loc="outside upper left", ncols=abreast([*map(heads.name, heads.branches), "teacher (fused)"], 9)
+            loc="outside upper left", ncols=legend_columns([*map(heads.name, heads.branches), "teacher (fused)"], 9)
         )
     name = f"curves-losses{suffix}"
     return Figure(
@@ -225,7 +225,9 @@ def _distillation(study: Study) -> Iterator[Block]:
                 _draw(axes, band, number, fitted(row.name, 40), 100)
         axes.set_ylabel(f"weighted F1 on {split}, percent")
         _finish(axes)
-        drawing.legend(loc="outside upper left", ncols=abreast([fitted(row.name, 40) for row in (first, *others)], 9))
+        drawing.legend(
+            loc="outside upper left", ncols=legend_columns([fitted(row.name, 40) for row in (first, *others)], 9)
+        )
     yield Figure(
         "curves-rows",
         f"Weighted F1 of the prediction on {split} by epoch, {about}",

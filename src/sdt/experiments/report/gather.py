@@ -19,12 +19,12 @@ from sdt.training.group import Group
 from sdt.training.recipe import load_recipe
 
 
-def gather(folders: Sequence[str], how: Resampling, reference: str | None = None) -> Study:
+def gather(folders: Sequence[str], resampling: Resampling, reference: str | None = None) -> Study:
     """Read experiments, runs and groups of runs.
 
     Args:
         folders: Each `FOLDER` or `NAME=FOLDER`.
-        how: The bootstrap of the intervals.
+        resampling: The bootstrap of the intervals.
         reference: The row with which the others are compared; None for that of the first folder.
 
     Raises:
@@ -39,7 +39,7 @@ def gather(folders: Sequence[str], how: Resampling, reference: str | None = None
     if reference is not None and reference not in known:
         raise InputError(f"--reference {reference}: unknown row{near_miss(reference, known)}")
     sources = tuple(dict.fromkeys(row.source for row in rows))
-    return Study(sources, rows, reference or found[0][1], how)
+    return Study(sources, rows, reference or found[0][1], resampling)
 
 
 def folder_of(argument: str) -> Path:

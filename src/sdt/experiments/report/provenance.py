@@ -9,11 +9,11 @@ from typing import Any
 from sdt.corpus.store import Corpus
 from sdt.corpus.summary import summarise
 from sdt.errors import InputError
-from sdt.experiments.plan import option_text, spoken_seeds
+from sdt.experiments.plan import format_seeds, option_text
 from sdt.experiments.report.document import Block, Code, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import PlannedRun, Source, Study
 from sdt.models.config import FUSED
-from sdt.models.registry import known
+from sdt.models.registry import find_imported
 from sdt.training.recipe import flat
 
 _SETTINGS_OF_TERMS = {"hard": ("hard",), "soft": ("soft", "temperature", "detach_teacher", "tau_squared")}
@@ -179,7 +179,7 @@ def settings(study: Study) -> Section:
     for source in study.sources:
         seeds = sorted({run.seed for row in study.planned if row.source is source for run in row.runs})
         recipe = f"the recipe {source.recipe_file}" if source.recipe_file else "its recipe"
-        many = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {spoken_seeds(seeds)}"
+        many = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {format_seeds(seeds)}"
         blocks.append(Paragraph(f"{source.name}: {recipe}, {many}."))
     return Section("Settings", [*blocks, _recipe(study)])
 
@@ -225,7 +225,7 @@ def _unused(study: Study) -> list[str]:
     """Settings of terms of the objective that no row has."""
     terms: set[str] = set()
     for row in study.planned:
-        kind = known(str(row.changes.get("architecture", row.source.recipe.architecture)))
+        kind = find_imported(str(row.changes.get("architecture", row.source.recipe.architecture)))
         terms |= set(row.result.group.terms if row.result and not kind else kind.terms if kind else _SETTINGS_OF_TERMS)
     return [f"objective.{key}" for term, keys in _SETTINGS_OF_TERMS.items() if term not in terms for key in keys]
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Drawing
 from sdt.evaluation.figure import fitted, inches, rows_of
 from sdt.evaluation.metrics import MAIN, class_measure, measure, metrics
 from sdt.evaluation.significance import NO_UTTERANCE, Comparison
-from sdt.evaluation.verdict import LIKELY, corrected_for, interval_text, p_value
+from sdt.evaluation.verdict import ALPHA, corrected_for, interval_text, p_value
 from sdt.experiments.report.document import Figure, Section, Table
 from sdt.experiments.report.study import Study
 from sdt.experiments.report.svg import FAINT, GROUND, INK, SERIES, plain, render, style
@@ -66,7 +66,7 @@ def _classes(found: list[Comparison]) -> Table:
         f"Difference in F1 of every class to {found[0].reference.name}",
         (("row", "text"), *((label, "number") for label in labels)),
         tuple((of.other.name, *(_starred(of, label) for label in labels)) for of in found),
-        f"Points, row minus reference. *: p < {LIKELY:g} by the bootstrap over conversations, corrected (Holm) for all "
+        f"Points, row minus reference. *: p < {ALPHA:g} by the bootstrap over conversations, corrected (Holm) for all "
         f"{found[0].differences[class_measure(labels[0])].family.bootstrap} differences of this table that have a p. "
         "–: the class does not occur in the test set.",
     )
@@ -85,7 +85,7 @@ def _starred(of: Comparison, label: str) -> str:
     difference = of.differences[class_measure(label)]
     if difference.note == NO_UTTERANCE:
         return "–"
-    return f"{100 * difference.value:+.2f}{'*' if difference.likely else ''}"
+    return f"{100 * difference.value:+.2f}{'*' if difference.significant else ''}"
 
 
 def forest_figure(study: Study) -> Figure:
@@ -105,7 +105,7 @@ def forest_figure(study: Study) -> Figure:
         "forest",
         f"Differences to {reference}",
         f"Points of the measure, row minus {reference}, with the {level} interval by the bootstrap over conversations. "
-        f"Filled points: p < {LIKELY:g} after Holm's correction. Hollow points: not significant.",
+        f"Filled points: p < {ALPHA:g} after Holm's correction. Hollow points: not significant.",
         f"Difference in weighted F1 to {reference}: "
         + "; ".join(
             f"{of.other.name} {100 * (d := of.differences[MAIN]).value:+.1f}, "
@@ -121,7 +121,7 @@ def _panel(axes: Axes, found: list[Comparison], name: str) -> None:
     axes.axvline(0, color=INK, linewidth=1)
     for y, of in enumerate(found):
         difference = of.differences[name]
-        sure = difference.likely
+        sure = difference.significant
         worse = difference.value < 0 if metric.higher_is_better else difference.value > 0
         shade = SERIES[1] if worse else SERIES[0]
         shade = shade if sure else FAINT

@@ -96,7 +96,7 @@ class Study:
     planned: tuple[Row, ...]
     reference_name: str | None
     """The row with which the others are compared."""
-    how: Resampling
+    resampling: Resampling
 
     @cached_property
     def finished(self) -> list[Row]:
@@ -178,7 +178,7 @@ class Study:
         others = [s for name, s in self.systems.items() if isinstance(s, System) and name != self.reference.name]
         why = "; ".join(f"{name} is left out: {error}" for name, error in broken.items()) or None
         try:
-            return (compare(first, others, how=self.how) if others else []), why
+            return (compare(first, others, resampling=self.resampling) if others else []), why
         except InputError as error:
             return [], str(error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sdt.evaluation.metrics import MAIN, measure, metrics
-from sdt.experiments.plan import spoken_seeds
+from sdt.experiments.plan import format_seeds
 from sdt.experiments.report.document import Block, Items, Note, Paragraph, Section, Table
 from sdt.experiments.report.study import Row, Study
 from sdt.experiments.results import Measured, RowResult
@@ -89,7 +89,7 @@ def selected_on_test(study: Study) -> Section | None:
 
 def _both(row: RowResult) -> tuple[Measured, Measured, Measured] | None:
     """Dev-selected scores on test, test-selected scores, and their differences; None if a run lacks some."""
-    selected, optimistic, difference = row.measured("test"), row.chosen_on_test, row.price
+    selected, optimistic, difference = row.measured("test"), row.chosen_on_test, row.test_selection_gain
     return (selected, optimistic, difference) if selected and optimistic and difference else None
 
 
@@ -153,7 +153,7 @@ def _headline(study: Study, row: RowResult) -> str:
         if name != MAIN
     )
     runs = (
-        f"mean ± standard deviation over the seeds {spoken_seeds(row.group.seeds)}"
+        f"mean ± standard deviation over the seeds {format_seeds(row.group.seeds)}"
         if row.group.size > 1
         else f"one run, seed {row.group.seeds[0]}"
     )
@@ -196,4 +196,4 @@ def _states(row: Row) -> Iterator[tuple[str, str]]:
     for run in row.unfinished:
         by_state.setdefault(run.state, []).append(run.seed)
     for state, seeds in by_state.items():
-        yield spoken_seeds(seeds), state
+        yield format_seeds(seeds), state

@@ -1,28 +1,28 @@
-"""bc-LSTM: bidirectional contextual LSTMs, one for each modality and one over what they found.
+"""bc-LSTM: bidirectional contextual LSTMs, one per modality and one over their outputs.
 
 Poria, Cambria, Hazarika, Majumder, Zadeh, Morency: "Context-Dependent Sentiment Analysis in User-Generated Videos",
 ACL 2017.
 
-Level 1, for each modality m, with x the features of the utterances of a conversation:
+Level 1, for each modality m, where x^m are the features of the utterances of a conversation:
 
     h^m = BiLSTM_m(x^m),   z^m = ReLU(W_z h^m + b_z),   p^m = softmax(W_s z^m + b_s)
 
-Level 2 (hierarchical fusion): the same on the concatenated z^m of all modalities. `fusion: concatenation` is the
-paper's non-hierarchical one: a single such network on the concatenated features. With one modality there is level 1
-alone, the paper's unimodal bc-LSTM.
+Level 2 (hierarchical fusion): the same network on the concatenated z^m of all modalities. `fusion: concatenation` is
+the paper's non-hierarchical variant: a single network on the concatenated features. With one modality, only level 1
+exists, the paper's unimodal bc-LSTM.
 
-Training: level 1 learns from the labels by itself, and level 2 on what level 1 gives, by its own cross-entropy. The
-paper trains them one after the other; here they are trained at the same time, and the gradient of level 2 stops at
-level 1 (`end_to_end: true` lets it through). In the terms of the objective, `task` is level 2's cross-entropy and
-`hard` the sum of level 1's.
+As published: the equations, LSTMs and ReLU. As in the released program: the positions of dropout (inputs of the dense
+layers) and the sizes (300 for both directions together, 100). The released TensorFlow program has GRUs and no ReLU.
 
-Further differences: dropout's places are those of the released program (inputs of the dense layers), which in its
-TensorFlow version has GRUs and no ReLU where the paper has LSTMs and ReLU. In the paper's equations, if we have them
-right, the output gate of the LSTM also reads the cell's state; in PyTorch's LSTM, which is used here, it does not. The
-sizes are those of the released program: 300 for both directions together, 100.
+Differences:
+- Training: the paper trains level 1 first and level 2 on its outputs. Here both are trained at the same time; level 1
+  by
+  its own cross-entropies (`hard` in the objective) and level 2 by its cross-entropy (`task`), whose gradient stops at
+  level 1 unless `end_to_end: true`.
+- In the paper's equations, as we read them, the output gate of the LSTM also depends on the cell state; in PyTorch's
+  LSTM, used here, it does not.
 
-It does not look at speakers. What an utterance lacks is zero in the input; its LSTM still gives it a state, from the
-context.
+Speakers are not used. Missing features are zero; the LSTM still computes a state for the utterance from its context.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sdt.batch import Batch
 from sdt.errors import InputError, near_miss
 from sdt.models.base import Model, Output
 from sdt.models.baselines.inputs import check_settings, concatenated, features
-from sdt.models.baselines.steps import Steps, recurrent
+from sdt.models.baselines.steps import Steps, bidirectional, recurrent
 from sdt.models.config import FUSED, ModelConfig, Objective
 from sdt.models.dropout import Dropout
 
@@ -46,16 +46,16 @@ FUSIONS = ("hierarchical", "concatenation")
 
 @dataclass(frozen=True)
 class BcLSTMConfig:
-    """The settings of bc-LSTM."""
+    """Settings of bc-LSTM."""
 
     width: int = 300
-    """Width of every LSTM's state, both directions together."""
+    """Width of the state of each LSTM, both directions together."""
     dense: int = 100
     """Width of the dense layers z."""
     fusion: Literal["hierarchical", "concatenation"] = "hierarchical"
-    """Hierarchical: an LSTM for each modality, then one over all; concatenation: one over the concatenated features."""
+    """Hierarchical: an LSTM per modality, then one over all; concatenation: one over the concatenated features."""
     end_to_end: bool = False
-    """Whether level 1 learns from the errors of level 2, too; in the paper it does not."""
+    """Whether the gradient of level 2 also trains level 1; false in the paper."""
     dropout: float = 0.4
     """Dropout before the dense layers and before the classifiers."""
     speakers: ClassVar[bool] = False
@@ -63,7 +63,7 @@ class BcLSTMConfig:
     def __post_init__(self) -> None:
         check_settings("bc_lstm", self, at_least_one=("width", "dense"))
         if self.width % 2:
-            raise InputError(f"bc_lstm.width: {self.width} is odd; the two directions share it")
+            raise InputError(f"bc_lstm.width: {self.width} is odd; each of the two directions has half the width")
         if self.fusion not in FUSIONS:
             raise InputError(f"bc_lstm.fusion: {self.fusion!r}{near_miss(self.fusion, FUSIONS)}")
 
@@ -73,19 +73,19 @@ class ContextualLSTM(nn.Module):
 
     def __init__(self, size: int, settings: BcLSTMConfig, labels: int) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(size, settings.width // 2, bidirectional=True)
+        self.lstm = bidirectional(nn.LSTM, size, settings.width)
         self.dense = nn.Linear(settings.width, settings.dense)
         self.classifier = nn.Linear(settings.dense, labels)
         self.dropout = Dropout(settings.dropout)
 
     def forward(self, x: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
-        """[N, D] to z [N, dense] and logits [N, C]."""
+        """Compute z [N, dense] and logits [N, C] from features [N, D]."""
         z = self.dense(self.dropout(recurrent(self.lstm, x, steps))).relu()
         return z, self.classifier(self.dropout(z))
 
 
 class BcLSTM(Model):
-    """See the head of this file."""
+    """bc-LSTM; see the module docstring."""
 
     settings = BcLSTMConfig
     title = "bc-LSTM"
@@ -105,32 +105,32 @@ class BcLSTM(Model):
 
     @classmethod
     def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
-        """Level 2, and level 1 of each modality where there are two levels."""
+        """Level 2 and, if there are two levels, level 1 of each modality."""
         levels = len(config.modalities) > 1 and config.architecture.fusion == "hierarchical"
         return (FUSED, *config.modalities) if levels else (FUSED,)
 
     @classmethod
     def objective_for(cls, config: ModelConfig, objective: Objective) -> Objective:
-        """Level 1 has to learn from something.
+        """Check that level 1 is trained; see `Model.objective_for`.
 
         Raises:
-            InputError: It would not; or see `Model.objective_for`.
+            InputError: No term of the objective trains level 1, or see `Model.objective_for`.
         """
         if len(cls.classifier_names_for(config)) > 1 and objective.hard == 0 and not config.architecture.end_to_end:
-            raise InputError("objective.hard: 0, but level 1 of bc_lstm learns from nothing else; give "
-                             "bc_lstm.end_to_end true")  # fmt: skip
+            raise InputError("objective.hard: 0, but no other term trains level 1 of bc_lstm; set objective.hard above "
+                             "0 or bc_lstm.end_to_end to true")  # fmt: skip
         return super().objective_for(config, objective)
 
     def forward(self, batch: Batch) -> Output:
-        """Read a batch."""
+        """Compute the output for a batch."""
         steps = Steps.of_conversations(batch)
         if not self.hierarchical:
             z, fused = self.multimodal(concatenated(batch, self.config.modalities), steps)
             return Output({FUSED: fused}, states={FUSED: z})
-        found = {name: network(features(batch, name), steps) for name, network in self.unimodal.items()}
-        below = torch.cat([z for z, _ in found.values()], dim=1)  # [N, M * dense]
+        level_1 = {name: network(features(batch, name), steps) for name, network in self.unimodal.items()}
+        inputs = torch.cat([z for z, _ in level_1.values()], dim=1)  # [N, M * dense]
         if not self.config.architecture.end_to_end:
-            below = below.detach()
-        z, fused = self.multimodal(below, steps)
-        logits = {FUSED: fused, **{name: of for name, (_, of) in found.items()}}
-        return Output(logits, states={FUSED: z, **{name: of for name, (of, _) in found.items()}})
+            inputs = inputs.detach()
+        z, fused = self.multimodal(inputs, steps)
+        logits = {FUSED: fused, **{name: logits for name, (_, logits) in level_1.items()}}
+        return Output(logits, states={FUSED: z, **{name: state for name, (state, _) in level_1.items()}})

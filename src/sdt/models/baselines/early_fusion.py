@@ -1,17 +1,17 @@
-"""Early fusion with a transformer: the modalities are concatenated first, then the utterances attend to each other.
+"""Early fusion: a transformer encoder over the concatenated features of all modalities.
 
-No single paper is its source; it is what remains of SDT if the modalities are not told apart: one encoder instead of
-M * M, no gates, no students. With u_i the concatenated features of utterance i,
+This baseline is not from a particular paper. It is SDT without separate modalities: one encoder instead of M * M, no
+gates, no students. u_i are the concatenated features of utterance i:
 
     x_i = dropout(W u_i + b + position_i + speaker_i)
     h   = transformer encoder of L layers over the utterances of the conversation (Vaswani et al., "Attention Is All
-          You Need", NeurIPS 2017; layer norms first, as in Xiong et al., ICML 2020)
+          You Need", NeurIPS 2017; pre-norm, as in Xiong et al., ICML 2020)
     logits_i = W_c LayerNorm(h_i) + b_c
 
-Positions, speaker embeddings and the encoder's layers are those of SDT (`sdt.models.sdt.encoder`).
+Positions, speaker embeddings and encoder layers are those of SDT (`sdt.models.sdt.encoder`).
 
-What an utterance lacks is zero in u_i. One that lacks every modality is no key or value in attention; it is predicted
-from the others.
+Missing features are zero. An utterance without any modality is not a key or value in attention; its prediction depends
+on the other utterances only.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from sdt.models.sdt.encoder import LAYER_NORM_EPS, EncoderLayer, SinusoidalPosit
 
 @dataclass(frozen=True)
 class EarlyFusionConfig:
-    """The settings of early fusion with a transformer."""
+    """Settings of early fusion."""
 
     width: int = 256
     """Width of the encoder."""
     heads: int = 8
-    """Attention heads; they share the width."""
+    """Number of attention heads; must divide the width."""
     layers: int = 2
     """Layers of the encoder."""
     feed_forward: int | None = None
-    """Hidden width of the encoder's feed-forward part; null for the width."""
+    """Hidden width of the feed-forward networks; null for the width."""
     dropout: float = 0.5
-    """Dropout of inputs, attention weights and feed-forward parts."""
+    """Dropout of inputs, attention weights and feed-forward networks."""
     positions: bool = True
     """Whether the position in the conversation is added to the input."""
     speakers: bool = True
@@ -61,7 +61,7 @@ class EarlyFusionConfig:
 
 
 class EarlyFusion(Model):
-    """See the head of this file."""
+    """Early fusion; see the module docstring."""
 
     settings = EarlyFusionConfig
     title = "early fusion with a transformer"
@@ -74,15 +74,15 @@ class EarlyFusion(Model):
         self.positions = SinusoidalPositions(width) if settings.positions else None
         self.speakers = nn.Embedding(speakers + 1, width, padding_idx=speakers) if settings.speakers else None
         self.dropout = Dropout(settings.dropout)
-        parts = Architecture(
+        layer = Architecture(
             width=width, heads=settings.heads, feed_forward=settings.feed_forward, dropout=settings.dropout
         )
-        self.layers = nn.ModuleList(EncoderLayer(parts, first=False, intra=True) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(EncoderLayer(layer, first=False, intra=True) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.classifier = nn.Linear(width, len(config.labels))
 
     def forward(self, batch: Batch) -> Output:
-        """Read a batch."""
+        """Compute the output for a batch."""
         h: Tensor = self.projection(concatenated(batch, self.config.modalities))  # [N, d]
         if self.positions is not None:
             h = h + self.positions(batch.position)
@@ -94,7 +94,7 @@ class EarlyFusion(Model):
         dropout = self.config.architecture.dropout if self.training else 0.0
         for layer in self.layers:
             q, k, v = (x[:, None] for x in layer.before_attention(h, h))  # type: ignore[operator] # [N, 1, H, d/H]
-            read = layout.attend(q, k, v, [keys], dropout)
-            h = layer.after_attention(h, read.squeeze(1), keys)  # type: ignore[operator]
+            attended = layout.attend(q, k, v, [keys], dropout)
+            h = layer.after_attention(h, attended.squeeze(1), keys)  # type: ignore[operator]
         h = self.norm(h)
         return Output({FUSED: self.classifier(h)}, states={FUSED: h})

@@ -1,12 +1,12 @@
-"""Utterance alone: each utterance is classified by itself, from the features of all its modalities side by side.
+"""Utterance-only baseline: an MLP that classifies each utterance from its own concatenated features.
 
-No paper is its source: it is the usual baseline of the field that says what context is worth. With u_i the concatenated
-features,
+This is the field's usual baseline without context and not from a particular paper. u_i are the concatenated features of
+utterance i:
 
     h_i^0 = u_i,   h_i^l = dropout(ReLU(W_l h_i^(l-1) + b_l)),   logits_i = W h_i^L + b.
 
-It looks neither at other utterances nor at speakers. What an utterance lacks is zero in u_i; where it lacks everything,
-the classes' frequencies are all that is left.
+Other utterances and speakers are not used. Missing features are zero; without any modality, the prediction depends on
+the biases only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from sdt.models.dropout import Dropout
 
 @dataclass(frozen=True)
 class UtteranceConfig:
-    """The settings of the utterance-only classifier."""
+    """Settings of the utterance-only baseline."""
 
     width: int = 256
     """Width of the hidden layers."""
     layers: int = 1
-    """Hidden layers."""
+    """Number of hidden layers."""
     dropout: float = 0.5
-    """Dropout of the features and of the hidden layers."""
+    """Dropout of the features and hidden layers."""
     speakers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class UtteranceConfig:
 
 
 class UtteranceOnly(Model):
-    """See the head of this file."""
+    """Utterance-only baseline; see the module docstring."""
 
     settings = UtteranceConfig
     title = "utterance only"
@@ -55,7 +55,7 @@ class UtteranceOnly(Model):
         self.classifier = nn.Linear(settings.width, len(config.labels))
 
     def forward(self, batch: Batch) -> Output:
-        """Read a batch."""
+        """Compute the output for a batch."""
         h: Tensor = self.dropout(concatenated(batch, self.config.modalities))  # [N, D]
         for layer in self.hidden:
             h = self.dropout(layer(h).relu())  # [N, d]

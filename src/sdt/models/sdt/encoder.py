@@ -1,7 +1,8 @@
 """The inputs and the intra- and inter-modal transformer encoders of SDT (paper, sections III-B and III-C).
 
-Shapes: N utterances of the batch, packed end to end; d model width; H heads. Every linear map sees the N real
-utterances and nothing else; how attention keeps conversations apart is in `sdt.models.sdt.attention`.
+Linear layers process the N utterances without padding; `sdt.models.sdt.attention` keeps conversations separate.
+
+Shapes: N utterances of the batch, packed end to end; d model width; H heads.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LAYER_NORM_EPS = 1e-6
 
 
 class SinusoidalPositions(nn.Module):
-    """Positions of the utterances in their conversation: sine in even columns, cosine in odd ones, base 10000."""
+    """Sinusoidal position embeddings: sine in even columns, cosine in odd columns, base 10000."""
 
     frequencies: Tensor
 
@@ -30,13 +31,13 @@ class SinusoidalPositions(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)  # [d/2]
 
     def forward(self, position: Tensor) -> Tensor:
-        """[N] to [N, d]."""
+        """Embed positions [N] to [N, d]."""
         angle = position[:, None].float() * self.frequencies  # [N, d/2]
         return torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1)  # [N, d]
 
 
 class Attention(nn.Module):
-    """The linear maps of multi-head attention; what lies between them is the layout's (`sdt.models.sdt.attention`)."""
+    """The linear layers of multi-head attention; a `Layout` computes the attention (`sdt.models.sdt.attention`)."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def project(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Q of the target modality, K and V of the source modality: [N, d] to [N, H, d/H]."""
+        """Compute Q of the target modality, K and V of the source modality: [N, d] to [N, H, d/H]."""
         q, k, v = self.query(queries), self.key(memory), self.value(memory)
         return tuple(x.unflatten(1, (self.heads, -1)) for x in (q, k, v))
 
@@ -64,19 +65,20 @@ class FeedForward(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
-        """[N, d] to [N, d]."""
+        """Apply the network, [N, d] to [N, d]."""
         inner = F.gelu(self.expand(self.norm(h)), approximate="tanh")  # [N, hidden]
         contracted: Tensor = self.contract(self.dropout(inner))
         return contracted
 
 
 class EncoderLayer(nn.Module):
-    """One layer. The first of an encoder does not normalise before attention (as published), further ones do.
+    """One encoder layer: without a layer norm before attention if it is the first (as published), otherwise pre-norm.
 
-    For further layers the published program keeps the normalised tensor in the residual and never updates the keys of
-    an intra-modal encoder; nothing published uses that, so here they are ordinary pre-norm layers.
+    For later layers, the published program keeps the normalised tensor in the residual and never updates the keys of an
+    intra-modal encoder. No published result uses more than one layer, so later layers are standard pre-norm layers
+    here.
 
-    Attention lies between the layer's two methods, so that it can be computed for several encoders at once.
+    The layer has two methods, before and after attention, so that attention is computed for several encoders at once.
     """
 
     def __init__(self, settings: Architecture, *, first: bool, intra: bool) -> None:
@@ -90,7 +92,7 @@ class EncoderLayer(nn.Module):
         self.dropout = Dropout(settings.dropout)
 
     def before_attention(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Q, K and V [N, H, d/H]; an intra-modal layer reads `x` itself and ignores `memory`."""
+        """Compute Q, K and V [N, H, d/H]; an intra-modal layer uses `x` as memory and ignores `memory`."""
         queries = x if self.query_norm is None else self.query_norm(x)
         if self.intra:
             memory = queries
@@ -98,18 +100,18 @@ class EncoderLayer(nn.Module):
             memory = self.memory_norm(memory)
         return self.attention.project(queries, memory)
 
-    def after_attention(self, x: Tensor, read: Tensor, keys: Keys) -> Tensor:
-        """The layer's output [N, d].
+    def after_attention(self, x: Tensor, attended: Tensor, keys: Keys) -> Tensor:
+        """Compute the output of the layer, [N, d].
 
         Args:
-            x: The layer's input [N, d], the residual.
-            read: What attention read, [N, H, d/H].
-            keys: An utterance whose context lacks the source modality altogether reads nothing.
+            x: Input of the layer [N, d], the residual.
+            attended: Output of attention [N, H, d/H].
+            keys: Keys of the source modality; the attention output of an utterance without any key is replaced by 0.
         """
-        attended: Tensor = self.attention.output(read.flatten(1))
+        update: Tensor = self.attention.output(attended.flatten(1))
         if not keys.complete:
-            attended = attended * keys.has_context
-        h = x + self.dropout(attended)
+            update = update * keys.has_context
+        h = x + self.dropout(update)
         output: Tensor = h + self.dropout(self.feed_forward(h))
         return output
 
@@ -117,7 +119,7 @@ class EncoderLayer(nn.Module):
 class ModalEncoder(nn.Module):
     """The encoder of one ordered pair of modalities: queries from the target, keys and values from the source.
 
-    Intra-modal where both are the same, else inter-modal.
+    It is intra-modal if both are the same, otherwise inter-modal.
     """
 
     def __init__(self, settings: Architecture, *, intra: bool) -> None:
@@ -129,6 +131,6 @@ class ModalEncoder(nn.Module):
         )
 
     def streams(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
-        """What the first layer gets of X_m and X_n, [N, d]: two streams with separate dropout, or one and the same."""
+        """Apply dropout to the inputs X_m and X_n of the first layer, [N, d]; an intra-modal encoder has one stream."""
         x: Tensor = self.dropout(target)
         return x, x if self.intra else self.dropout(source)

@@ -18,10 +18,10 @@ from sdt.plugins import plugins
 
 
 class UnimodalFusion(nn.Module):
-    """Unimodal-level gated fusion: what one modality has gathered from all its sources, gated and reduced to d.
+    """Unimodal-level gated fusion: gates the encoder outputs of one target modality and reduces them to width d.
 
-    G = sigmoid(W H) * H for each source, H_m = Linear(concat of G). With the gate `frozen`, W is the identity, so that
-    G = sigmoid(H) * H and there are no parameters (the published program keeps the identity as a matrix).
+    G = sigmoid(W H) * H for each source, H_m = Linear(concat of G). With the gate `frozen`, W is the identity:
+    G = sigmoid(H) * H without parameters (the published program stores the identity matrix).
     """
 
     def __init__(self, width: int, sources: Sequence[str], gate: Literal["learned", "frozen", "none"]) -> None:
@@ -33,14 +33,14 @@ class UnimodalFusion(nn.Module):
         self.reduce = nn.Linear(len(sources) * width, width)
 
     def gated(self, source: str, h: Tensor) -> Tensor:
-        """G_{n->m} of H_{n->m}, [N, d]."""
+        """Compute G_{n->m} from H_{n->m}, [N, d]."""
         if self.gate == "none":
             return h
         z = self.gates[source](h) if self.gate == "learned" else h
         return torch.sigmoid(z) * h
 
     def forward(self, gated: Sequence[Tensor]) -> Tensor:
-        """G_{n->m} [N, d] of every source, in their order; returns H_m [N, d]."""
+        """Compute H_m [N, d] from G_{n->m} [N, d] of every source, in order."""
         reduced: Tensor = self.reduce(torch.cat(list(gated), dim=1))  # [N, S * d] to [N, d]
         return reduced
 
@@ -48,11 +48,11 @@ class UnimodalFusion(nn.Module):
 class Fusion(nn.Module):
     """Multimodal-level fusion of the modalities' representations H_m into F.
 
-    A modality that an utterance lacks has no weight. An utterance that lacks all modalities is fused as if it had all
-    of them: each H_m then holds what the modality gathered from the rest of the conversation.
+    A missing modality has weight 0. An utterance without any modality is fused as if it had all of them: each H_m then
+    contains information from the rest of the conversation only.
 
-    A new fusion is a subclass with `__init__(width, modalities)` and `forward`, and one line in `FUSIONS` (or an entry
-    point in the group `sdt.fusions`).
+    To add a fusion, write a subclass with `__init__(width, modalities)` and `forward`, and add one line to `FUSIONS`
+    (or an entry point in the group `sdt.fusions`).
 
     Args:
         width: d.
@@ -60,9 +60,10 @@ class Fusion(nn.Module):
     """
 
     width: int
-    """The width of F."""
+    """Width of F."""
     weights_kind: str
-    """What the weights are, for reports: `learned`, `equal shares`, or another phrase such as `fixed: text 0.7`."""
+    """Description of the weights for reports: `learned`, `equal shares`, or another phrase such as `fixed: text
+    0.7`."""
 
     def __init__(self, width: int, modalities: int) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class Fusion(nn.Module):
         self.width = width
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse.
+        """Fuse the representations.
 
         Args:
             states: H, [N, M, d].
@@ -83,40 +84,40 @@ class Fusion(nn.Module):
 
 
 class GatedFusion(Fusion):
-    """F = sum of weights_m * H_m, weights = softmax over the modalities, separately in each dimension, of W H_m.
+    """F = sum of weights_m * H_m, where weights = softmax of W H_m over the modalities, separately in each dimension.
 
     W is shared by the modalities.
     """
 
     def __init__(self, width: int, modalities: int) -> None:
         super().__init__(width, modalities)
-        # With one modality the softmax is 1 whatever W is, and W would never receive a gradient.
+        # With one modality the softmax is always 1 and W would never receive a gradient.
         self.gate = nn.Linear(width, width, bias=False) if modalities > 1 else None
         self.weights_kind = "learned" if modalities > 1 else "equal shares"
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """See `Fusion.forward`."""
         if self.gate is None:
-            kept, weights = _equal_shares(states, present)
-            return kept.sum(dim=1), weights
+            masked, weights = _equal_shares(states, present)
+            return masked.sum(dim=1), weights
         scores = self.gate(states).float().masked_fill(~_allowed(present), float("-inf"))  # [N, M, d]
         weights = scores.softmax(dim=1).to(states.dtype)
         return (weights * states).sum(dim=1), weights
 
 
 class AdditiveFusion(Fusion):
-    """F = sum of H_m; the weights are equal shares of the modalities that the utterance has."""
+    """F = sum of H_m; the weights are equal over the modalities that the utterance has."""
 
     weights_kind = "equal shares"
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """See `Fusion.forward`."""
-        kept, weights = _equal_shares(states, present)
-        return kept.sum(dim=1), weights
+        masked, weights = _equal_shares(states, present)
+        return masked.sum(dim=1), weights
 
 
 class ConcatenatedFusion(Fusion):
-    """F = [H_1; ...; H_M], M * d wide; the weights are equal shares of the modalities that the utterance has."""
+    """F = [H_1; ...; H_M] of width M * d; the weights are equal over the modalities that the utterance has."""
 
     weights_kind = "equal shares"
 
@@ -125,15 +126,15 @@ class ConcatenatedFusion(Fusion):
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """See `Fusion.forward`."""
-        kept, weights = _equal_shares(states, present)
-        return kept.flatten(1), weights
+        masked, weights = _equal_shares(states, present)
+        return masked.flatten(1), weights
 
 
 def fusion_class(name: str) -> type[Fusion]:
-    """The class of a fusion in `FUSIONS` or in an installed package; imports it.
+    """Import the class of a fusion in `FUSIONS` or in an installed package.
 
     Raises:
-        InputError: The package cannot be imported, or registers something else.
+        InputError: The package cannot be imported, or the registered object is not a subclass of `Fusion`.
     """
     if name in FUSIONS:
         module, _, attribute = FUSIONS[name].partition(":")
@@ -146,11 +147,11 @@ def fusion_class(name: str) -> type[Fusion]:
 
 
 def _allowed(present: Tensor) -> Tensor:
-    """Which modalities have a weight, [N, M] to [N, M, 1]."""
+    """Whether a modality has a weight, [N, M] to [N, M, 1]: if it is present, or if no modality is."""
     return (present | ~present.any(dim=1, keepdim=True))[:, :, None]
 
 
 def _equal_shares(states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """The states without those of missing modalities, and weights that are equal shares; both [N, M, d]."""
+    """The states with missing modalities set to 0, and equal weights over the others; both [N, M, d]."""
     mask = _allowed(present).to(states.dtype)
     return mask * states, (mask / mask.sum(dim=1, keepdim=True)).expand_as(states)

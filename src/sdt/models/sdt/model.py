@@ -3,13 +3,13 @@
 Ma, Wang, Lin, Zhang, Zhang, Xu: "A Transformer-Based Model With Self-Distillation for Multimodal Emotion Recognition in
 Conversations", IEEE Transactions on Multimedia 26 (2024), arXiv 2310.20494.
 
-What differs from the published program, and computes the same where it can be compared:
-- any number of modalities of any width, in a dictionary, instead of nine encoders written out;
-- conversations are packed, not padded; padding exists inside attention only;
-- utterances may lack modalities: no key or value in attention, no weight in the fusion;
-- the context may be causal: an utterance then reads itself and those before it, and nothing that comes later;
-- a frozen identity gate has no parameters, and the nine layer norms that the published program never uses are absent;
-- the loss lives in `objective.py` and takes logits.
+Differences from the published program, with the same results where both can compute them:
+- a dictionary of any number of modalities of any width, instead of nine encoders written out;
+- conversations are packed, not padded; padding occurs only inside attention;
+- missing modalities: they are no keys or values in attention and have no weight in the fusion;
+- an optional causal context: an utterance then attends to itself and previous utterances only;
+- a frozen identity gate has no parameters, and the nine layer norms that the published program never uses are omitted;
+- the loss is in `objective.py` and takes logits.
 
 Shapes: N utterances of the batch, packed end to end; M modalities; D_m features of modality m; d model width; C labels.
 """
@@ -34,13 +34,14 @@ from sdt.models.sdt.fusion import UnimodalFusion, fusion_class
 
 @dataclass(frozen=True)
 class Output(base.Output):
-    """What the model says of a batch.
+    """The output of SDT for a batch of N utterances.
 
-    `logits` has `"fused"` (the teacher) and each modality (its student), `states` `"fused"`, F, and each modality, H_m.
+    The keys of `logits` are `"fused"` (the teacher) and the modalities (the students); those of `states` are `"fused"`
+    (F) and the modalities (H_m).
     """
 
     weights: Tensor
-    """[N, M, d]; the multimodal gate's weights; they sum to 1 over the modalities."""
+    """Weights of the multimodal fusion [N, M, d]; they sum to 1 over the modalities."""
 
 
 class Student(nn.Module):
@@ -52,19 +53,19 @@ class Student(nn.Module):
         self.classifier = nn.Linear(width, labels)
 
     def forward(self, state: Tensor) -> Tensor:
-        """[N, d] to [N, C]."""
+        """Compute logits, [N, d] to [N, C]."""
         logits: Tensor = self.classifier(self.dropout(torch.relu(state)))
         return logits
 
 
 class SDT(base.Model):
-    """Logits of every utterance of a packed batch.
+    """The SDT model: computes the logits of every utterance of a packed batch.
 
     Args:
-        config: Modalities, labels, speakers and the architecture.
+        config: Modalities, labels, speakers and architecture.
 
     Raises:
-        InputError: A modality's name cannot be used.
+        InputError: A modality name is reserved or invalid; see `sdt.models.base.Model`.
 
     Example:
         >>> from sdt.speakers import Speakers
@@ -91,11 +92,11 @@ class SDT(base.Model):
         self.context = Context.of(settings.context)
         width, names = settings.width, list(config.modalities)
 
-        # 1. Projection: the published temporal convolution of kernel size 1, which is a linear map without bias.
+        # 1. Projection: published as a temporal convolution of kernel size 1, which is a linear layer without bias.
         self.projections = nn.ModuleDict(
             {name: nn.Linear(size, width, bias=False) for name, size in config.modalities.items()}
         )
-        # 2. Position and speaker. The last row of the table stands for a speaker without a number and stays zero.
+        # 2. Position and speaker. The last row of the embedding is for speakers without a number and stays zero.
         self.positions = SinusoidalPositions(width) if settings.positions else None
         self.speakers = (
             nn.Embedding(config.speakers.count + 1, width, padding_idx=config.speakers.count)
@@ -122,12 +123,12 @@ class SDT(base.Model):
 
     @classmethod
     def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
-        """The teacher, and a student for each modality."""
+        """The teacher and one student per modality."""
         return (FUSED, *config.modalities)
 
     @property
     def fusion_weights(self) -> str:
-        """What the fusion states about its weights."""
+        """The fusion's description of its weights."""
         return self.multimodal.weights_kind
 
     @property
@@ -137,7 +138,7 @@ class SDT(base.Model):
 
     @property
     def supports_streaming(self) -> bool:
-        """In a causal context keys and values of an utterance do not change when others follow."""
+        """True for a causal context: keys and values of an utterance do not depend on later utterances."""
         return self.context.causal
 
     @property
@@ -151,7 +152,7 @@ class SDT(base.Model):
         return True
 
     def forward(self, batch: Batch) -> Output:
-        """Read a batch; conversations do not see each other, whatever their order or neighbours.
+        """Compute the output for a batch; conversations are independent of each other.
 
         Args:
             batch: A packed batch with every modality of the model.
@@ -181,7 +182,7 @@ class SDT(base.Model):
             shared = shared + self.positions(batch.position)
         if self.speakers is not None:
             shared = shared + self.speakers(batch.speaker)
-        # A missing row is zero in a corpus; the mask makes it so for batches made by hand, too.
+        # Missing rows are zero in a corpus; the mask ensures this for batches from other sources.
         return {
             name: projection(batch.features[name] * batch.present[name][:, None]) + shared
             for name, projection in self.projections.items()

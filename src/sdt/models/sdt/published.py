@@ -1,8 +1,9 @@
 """Conversion of checkpoints from and to the published SDT program.
 
-The program writes its nine encoders and gates out by hand. In its names `t_a` is the encoder with keys and values from
-text and queries from audio; modalities are called t, a, v. It also saves what we do not have: nine layer norms that it
-never uses, a table of positions per encoder, and in the MELD setting the nine frozen identity gates.
+The published program has nine separately named encoders and gates. In its parameter names, `t_a` is the encoder with
+keys and values from text and queries from audio; the modalities are t, a, v. Its checkpoints also contain nine unused
+layer norms, a table of positions per encoder and, in the MELD setting, nine frozen identity gates; `SDT` has none of
+these.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sdt.speakers import Speakers
 LETTERS = ("t", "a", "v")
 PROJECTIONS = ("textf_input", "acouf_input", "visuf_input")
 POSITIONS = 512
-"""Rows of the published program's table of positions."""
+"""Number of rows of the published program's table of positions."""
 
 LAYER = {
     "self_attn.linear_q": "attention.query",
@@ -35,17 +36,17 @@ LAYER = {
     "feed_forward.w_1": "feed_forward.expand",
     "feed_forward.w_2": "feed_forward.contract",
 }
-"""Published name to our name, of the parts of an encoder layer that have weight and bias."""
+"""Published name to our name of the modules of an encoder layer; each has a weight and a bias."""
 
 
 def load_published(path: Path) -> dict[str, Tensor]:
-    """Read a checkpoint file: safetensors, or PyTorch's own format without arbitrary objects.
+    """Read a checkpoint file: safetensors, or PyTorch's format with tensors only (`weights_only=True`).
 
     Raises:
-        InputError: The file is missing or damaged, or holds anything but a dictionary of tensors.
+        InputError: The file is missing, damaged, or not a dictionary of tensors.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # of other protocols, which it then reads or refuses
+        with warnings.catch_warnings(action="ignore"):  # torch.load warns about pickle protocols that it may still read
             state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -65,19 +66,19 @@ def from_published(
     dropout: float = 0.5,
     speakers: Speakers | None = None,
 ) -> SDT:
-    """Build our model from a published checkpoint's parameters; sizes are read off the shapes.
+    """Create an `SDT` model from the parameters of a published checkpoint; sizes follow from the shapes.
 
     Args:
         state: Parameters under the published program's names.
-        labels: Label names in the order of the logits; numbers where None.
+        labels: Label names in the order of the logits; None for numbers.
         modalities: Our names for the program's t, a and v.
-        heads: Attention heads, which no shape tells; the published program uses 8.
-        dropout: Dropout for further training, which no shape tells either.
-        speakers: The numbering; by order of appearance where None.
+        heads: Number of attention heads, which shapes do not show; 8 in the published program.
+        dropout: Dropout for further training, which shapes do not show.
+        speakers: Numbering of the speakers; None for the order of appearance.
 
     Raises:
-        InputError: A parameter is missing, left over or of the wrong shape, or there is more than one layer (the
-            program's further layers compute something else than ours).
+        InputError: A parameter is missing, unknown or of the wrong shape, or there is more than one layer (the
+            program's further layers differ from ours).
     """
     names = _names(tuple(modalities), learned=True)
     sizes = {"last_gate.fc.weight", "all_output_layer.weight", "speaker_embeddings.weight"}
@@ -86,8 +87,8 @@ def from_published(
             raise InputError(f"published checkpoint: parameter {name!r} is missing")
     for name in state:
         if ".transformer_inter.1." in name:
-            raise InputError(f"published checkpoint: {name!r}: more than one layer; only the published single layer "
-                             "can be converted")  # fmt: skip
+            raise InputError(f"published checkpoint: parameter {name!r} belongs to a second layer; only checkpoints "
+                             "with one layer can be converted")  # fmt: skip
         if name not in names and not _dropped(name):
             raise InputError(f"published checkpoint: parameter {name!r} is unknown")
     width = state["last_gate.fc.weight"].shape[0]
@@ -107,7 +108,7 @@ def from_published(
     )
     if len(config.labels) != classes or config.speakers.count != count:
         raise InputError(f"published checkpoint: it has {classes} classes and {count} speakers, but "
-                         f"{len(config.labels)} labels and {config.speakers.count} speakers were given")  # fmt: skip
+                         f"{len(config.labels)} labels and {config.speakers.count} speakers are given")  # fmt: skip
     model = SDT(config)
     ours = model.state_dict()
     for theirs, name in _names(tuple(modalities), learned=not frozen).items():
@@ -121,11 +122,11 @@ def from_published(
 
 
 def to_published(model: SDT) -> dict[str, Tensor]:
-    """The parameters under the published program's names, with everything that it expects to load.
+    """Return the parameters under the published program's names, including the unused ones that it expects.
 
     Raises:
-        InputError: The model is none that the published program has: three modalities, one layer, the whole
-            context, every part on.
+        InputError: The published program cannot represent the model: it needs three modalities, one layer, the full
+            context and every component enabled.
     """
     settings = model.config.architecture
     modalities = tuple(model.config.modalities)
@@ -137,8 +138,8 @@ def to_published(model: SDT) -> dict[str, Tensor]:
         or settings.context != "full"
         or not (settings.intra_modal and settings.inter_modal and settings.positions and settings.speakers)
     ):
-        raise InputError("the published program has three modalities, one layer, the whole context and every part "
-                         "switched on; this model cannot be written for it")  # fmt: skip
+        raise InputError("the model cannot be converted: the published program needs three modalities, one layer, "
+                         "context full, fusion gated and every component enabled")  # fmt: skip
     ours = model.state_dict()
     learned = settings.unimodal_gate == "learned"
     state = {theirs: ours[name].clone() for theirs, name in _names(modalities, learned=learned).items()}
@@ -158,7 +159,7 @@ def to_published(model: SDT) -> dict[str, Tensor]:
 def _names(modalities: tuple[str, ...], *, learned: bool) -> dict[str, str]:
     """Published parameter name to ours."""
     if len(modalities) != len(LETTERS):
-        raise InputError(f"the published program has three modalities, not {len(modalities)}")
+        raise InputError(f"the published program has three modalities; {len(modalities)} are given")
     names = {
         "speaker_embeddings.weight": "speakers.weight",
         "last_gate.fc.weight": "multimodal.gate.weight",
@@ -183,5 +184,5 @@ def _names(modalities: tuple[str, ...], *, learned: bool) -> dict[str, str]:
 
 
 def _dropped(name: str) -> bool:
-    """Whether the published program saves this but never trains it."""
+    """Whether the published program saves this parameter but never trains it."""
     return name.endswith(".pos_emb.pe") or ".transformer_inter.0.layer_norm." in name

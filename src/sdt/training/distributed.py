@@ -1,11 +1,11 @@
-"""Several processes, started by torchrun, that train one model together.
+"""Distributed training: several processes, started by torchrun, train one model.
 
-Everything goes through `torch.distributed`: gloo for numbers and messages, and for the gradients gloo on a CPU or nccl
-on GPUs, by `DistributedDataParallel`. No pickle: what is sent are tensors, JSON and safetensors.
+Communication uses `torch.distributed`: gloo for numbers and messages; for gradients, `DistributedDataParallel` with
+gloo on CPUs or NCCL on GPUs. Messages are tensors, JSON and safetensors, never pickles.
 
-A process that dies closes its connections, and the others learn it at once. Of one that hangs, or whose machine has
-gone, they learn when a step waits for it for longer than SDT_DIST_TIMEOUT seconds; where one process reads or writes
-and others wait for it, they wait ten times as long.
+If a process ends, its connections close and the others notice immediately. If a process hangs or its machine is lost,
+the others notice when a step waits longer than SDT_DIST_TIMEOUT seconds. The timeout is ten times as long while one
+process reads or writes files.
 """
 
 from __future__ import annotations
@@ -33,52 +33,54 @@ from sdt.errors import InputError, ReportedElsewhereError
 from sdt.training.processes import LostProcessError, Processes, output_once
 
 TIMEOUT = "SDT_DIST_TIMEOUT"
-"""The environment variable that says for how many seconds a step waits for other processes."""
+"""Environment variable with the number of seconds that a step waits for other processes."""
 SECONDS = 60.0
-"""The default."""
+"""Default timeout."""
 PATIENCE = 10
-"""How many times as long processes wait for one that reads or writes."""
+"""Factor of the timeout while one process reads or writes files."""
 
 T = TypeVar("T")
 _FINE, _FAILED, _STOPPED = range(3)
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Together]:
-    """Meet the other processes that torchrun has started; until the end Ctrl-C and SIGTERM stop all at the same step.
+def join_processes() -> Iterator[DistributedProcesses]:
+    """Context manager that connects the processes started by torchrun.
+
+    Within it, Ctrl-C and SIGTERM stop all processes at the same step.
 
     Raises:
-        InputError: SDT_DIST_TIMEOUT is not a number of seconds.
-        LostProcessError: Not all others came.
+        InputError: SDT_DIST_TIMEOUT is not a valid number of seconds.
+        LostProcessError: Not all processes connected in time.
     """
     with output_once():
         seconds = _seconds()
-    processes = Together(seconds)
+    processes = DistributedProcesses(seconds)
     before = {number: signal.signal(number, processes.stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield processes
     except LostProcessError:
-        raise  # taking leave of it could take for ever
+        raise  # disconnecting from a lost process could block
     except BaseException:
-        _part()
+        _disconnect()
         raise
-    _part()
-    # Not after an error: when one process has ended, torchrun sends SIGTERM to the one that still has to tell why.
+    _disconnect()
+    # Not after an error: torchrun sends SIGTERM to all processes when one ends, and one must still report the error.
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def _part() -> None:
-    # DistributedDataParallel lives in a cycle; it should not outlive the connections that it uses.
+def _disconnect() -> None:
+    # DistributedDataParallel is in a reference cycle and must be collected before its connections are closed.
     gc.collect()
     dist.destroy_process_group()
 
 
-class Together(Processes):
-    """One of several processes; see `Processes` for what its methods do.
+class DistributedProcesses(Processes):
+    """One of several processes; see `Processes` for the methods.
 
     Args:
-        seconds: How long a step waits for another process.
+        seconds: Timeout of a step.
     """
 
     backend = "gloo"
@@ -87,14 +89,14 @@ class Together(Processes):
     def __init__(self, seconds: float) -> None:
         step, patient = timedelta(seconds=seconds), timedelta(seconds=PATIENCE * seconds)
         self._stopping = False
-        with self.watching(only=True):
+        with self.detecting_lost(only=True):
             self._store, self.rank, self.size = next(rendezvous("env://", timeout=patient))
             dist.init_process_group("gloo", store=self._store, rank=self.rank, world_size=self.size, timeout=patient)
             self._patient, self._step = dist.group.WORLD, step
             self._steps = self._gradients = dist.new_group(backend="gloo", timeout=step)
 
     def stop(self, *_: object) -> None:
-        """Ask this process to stop, and so all, at their next step."""
+        """Ask all processes to stop at their next step; a signal handler."""
         self._stopping = True
 
     def raise_if_stopping(self, _: object = None) -> None:
@@ -103,24 +105,24 @@ class Together(Processes):
             raise KeyboardInterrupt
 
     def device(self, name: DeviceName) -> torch.device:
-        """See `Processes`; the GPU of a process is the one of its number on its machine."""
+        """See `Processes`; the index of the GPU is the local rank of the process."""
         device = self.barrier(lambda: _own_device(name))
         on_gpu = int(self.sum(torch.tensor([device.type == "cuda"], dtype=torch.int64)))
         if 0 < on_gpu < self.size:
-            self.refuse(
+            self.raise_once(
                 InputError(
-                    f"{on_gpu} of {self.size} processes have a GPU and the others none; give --device cpu, or start "
-                    "processes on machines with GPUs alone"
+                    f"only {on_gpu} of {self.size} processes have a GPU; use --device cpu, or start processes only on "
+                    "machines with GPUs"
                 )
             )
         if on_gpu:
             self.backend = "nccl"
-            with self.watching(only=True):
+            with self.detecting_lost(only=True):
                 self._gradients = dist.new_group(backend="nccl", timeout=self._step)
         return device
 
-    def barrier(self, work: Callable[[], T], *, patiently: bool = True) -> T:
-        """See `Processes`; the first process that failed tells why."""
+    def barrier(self, work: Callable[[], T], *, long: bool = True) -> T:
+        """See `Processes`; the failed process with the lowest rank reports the error."""
         failure: BaseException | None = None
         try:
             result = work()
@@ -130,10 +132,10 @@ class Together(Processes):
             failure = error
         codes = torch.zeros(self.size, dtype=torch.int64)
         codes[self.rank] = _FINE if failure is None else _STOPPED if isinstance(failure, KeyboardInterrupt) else _FAILED
-        self._add(codes, self._patient if patiently else self._steps)
+        self._add(codes, self._patient if long else self._steps)
         failed = (codes == _FAILED).nonzero().flatten().tolist()
         if failed and failed[0] != self.rank:
-            raise ReportedElsewhereError(f"process {failed[0]} tells why")
+            raise ReportedElsewhereError(f"process {failed[0]} reports the error")
         if failed and isinstance(failure, InputError) and not self.first:
             where = f"process {self.rank} of {self.size}, on {socket.gethostname()}"
             raise InputError(f"{where}: {failure}") from None
@@ -143,9 +145,9 @@ class Together(Processes):
             raise KeyboardInterrupt
         return result
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def raise_once(self, error: Exception) -> NoReturn:
         """See `Processes`."""
-        raise error if self.first else ReportedElsewhereError("process 0 tells why") from None
+        raise error if self.first else ReportedElsewhereError("process 0 reports the error") from None
 
     def broadcast(self, values: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         """See `Processes`."""
@@ -153,11 +155,11 @@ class Together(Processes):
 
     def broadcast_tensors(self, tensors: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         """See `Processes`."""
-        found: dict[str, Tensor] = load(self._bytes(save(dict(tensors())) if self.first else b""))
-        return found
+        received: dict[str, Tensor] = load(self._bytes(save(dict(tensors())) if self.first else b""))
+        return received
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """See `Processes`; a last number says whether to stop."""
+        """See `Processes`; an additional last value is above 0 if a process was asked to stop."""
         stopping = tensor.new_tensor([self._stopping], device="cpu")
         flat = torch.cat([tensor.detach().cpu().flatten(), stopping])
         self._add(flat, self._steps)
@@ -165,50 +167,49 @@ class Together(Processes):
             raise KeyboardInterrupt
         return flat[:-1].view(tensor.shape)
 
-    def averaging(self, module: nn.Module) -> nn.Module:
+    def average_gradients(self, module: nn.Module) -> nn.Module:
         """See `Processes`."""
-        # A custom model may leave parameters out of a step. Looking for those also keeps PyTorch from
-        # arranging the gradients anew after the first step, so that a run that goes on sums as one that was never
-        # broken off.
-        with self.watching(only=True):
+        # A custom model may not use all parameters in a step. With this option, PyTorch also does not rebuild the
+        # gradient buckets after the first step, so a resumed run sums in the same order as an uninterrupted one.
+        with self.detecting_lost(only=True):
             return DistributedDataParallel(
                 module, process_group=self._gradients, find_unused_parameters=True, gradient_as_bucket_view=True
             )
 
     @contextlib.contextmanager
-    def watching(self, *, only: bool = False) -> Iterator[None]:
-        """See `Processes`; `only` where nothing but connections can fail."""
+    def detecting_lost(self, *, only: bool = False) -> Iterator[None]:
+        """See `Processes`; with `only`, every RuntimeError is a connection error."""
         try:
             yield
         except RuntimeError as error:
-            # What gloo throws has no type of its own.
+            # gloo raises plain RuntimeErrors.
             if only or isinstance(error, dist.DistError) or re.search("gloo/|pair closure", str(error)):
                 raise self._lost(error) from None
             raise
 
     def _add(self, tensor: Tensor, group: dist.ProcessGroup | None) -> None:
-        with self.watching(only=True):
+        with self.detecting_lost(only=True):
             dist.all_reduce(tensor, group=group)
 
     def _bytes(self, data: bytes) -> bytes:
-        """The first process' bytes, in all."""
+        """Broadcast bytes from the first process."""
         size = torch.tensor([len(data)])
-        with self.watching(only=True):
+        with self.detecting_lost(only=True):
             dist.broadcast(size, 0, group=self._steps)
-            held = torch.frombuffer(bytearray(data or bytes(int(size))), dtype=torch.uint8)
-            dist.broadcast(held, 0, group=self._steps)
-        return held.numpy().tobytes()
+            buffer = torch.frombuffer(bytearray(data or bytes(int(size))), dtype=torch.uint8)
+            dist.broadcast(buffer, 0, group=self._steps)
+        return buffer.numpy().tobytes()
 
     def _lost(self, error: RuntimeError) -> LostProcessError:
         try:
-            # torchrun keeps it, not one of the processes.
-            telling = self._store is None or self._store.add("sdt/lost", 1) == 1
+            # The store belongs to torchrun and not to one of the processes.
+            reports_error = self._store is None or self._store.add("sdt/lost", 1) == 1
         except RuntimeError:
-            telling = True  # its machine has gone
+            reports_error = True  # the machine of the store is lost
         reason = re.sub(r"^\[[^\]]*\]\s*", "", str(error)).partition(". ")[0].partition("\n")[0]
         return LostProcessError(
             f"another process of the run has ended or cannot be reached ({reason}); torchrun's report may say why",
-            telling=telling,
+            reports_error=reports_error,
         )
 
 
@@ -217,8 +218,8 @@ def _own_device(name: DeviceName) -> torch.device:
         count, local = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
         if local >= count:
             raise InputError(
-                f"torchrun has started {os.environ['LOCAL_WORLD_SIZE']} processes here, and there are {count} GPUs; "
-                f"give torchrun --nproc-per-node {count}, or sdt --device cpu"
+                f"torchrun started {os.environ['LOCAL_WORLD_SIZE']} processes on this machine with {count} GPUs; use "
+                f"torchrun --nproc-per-node {count}, or sdt --device cpu"
             )
         torch.cuda.set_device(local)
     return choose_device(name)
