@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,7 @@ class Fork:
     status: int
     """A pipe that its exit code is written to."""
     returncode: int | None = field(default=None, init=False)
+    _reading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def poll(self) -> int | None:
         """The exit code, if the process has ended."""
@@ -60,12 +62,15 @@ class Fork:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code at the end of the process; the negative number of the signal that killed it."""
-        if self.returncode is None:
-            if not select.select([self.status], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("sdt", timeout or 0)
-            self.returncode = int(os.read(self.status, 20))
-            os.close(self.status)
-        return self.returncode
+        if not select.select([self.status], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("sdt", timeout or 0)
+        with self._reading:
+            if self.returncode is None:  # otherwise another thread has read it
+                self.returncode = int(os.read(self.status, 20))
+            return self.returncode
+
+    def __del__(self) -> None:
+        os.close(self.status)
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
