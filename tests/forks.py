@@ -142,8 +142,8 @@ def _forking() -> tuple[subprocess.Popen[bytes], socket.socket]:
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # like those of its forks
+            stdout=subprocess.PIPE,
             env=environment,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
