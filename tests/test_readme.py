@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 
 from sdt.__main__ import main
+from tests.experiments.conftest import processes
 from tests.forks import fork
 from tests.shared import ROOT, SHARED_DATA
+
+__all__ = ["processes"]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -92,7 +95,7 @@ def run_fork(command: str, folder: Path) -> str:
     program, *words = shlex.split(command)
     assert program == "sdt"
     with contextlib.chdir(folder), TemporaryFile("w+") as errors, fork("sdt", words, ENVIRONMENT, stderr=errors) as one:
-        said = one.stdout.read()
+        said: str = one.stdout.read()
         code = one.wait()
         errors.seek(0)
         assert code == 0, f"$ {command}\n{said[-2000:]}\n{errors.read()[-2000:]}"
@@ -125,7 +128,7 @@ def test_the_demo(printed: list[str]) -> None:
     assert all(modality in printed[4] for modality in ("text", "audio", "visual"))
 
 
-@pytest.mark.usefixtures("printed")
+@pytest.mark.usefixtures("printed", "processes")
 def test_the_other_commands(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In this process; the demo's commands are processes."""
     monkeypatch.chdir(place)
