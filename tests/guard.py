@@ -14,14 +14,24 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import psutil
+
+
+class Started(Protocol):
+    """A process, whatever started it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
 
 PATIENCE = 60.0
 """Seconds that a program has to end by itself."""
 
 
-def guard(process: subprocess.Popen[bytes] | subprocess.Popen[str], folder: Path | None = None) -> None:
+def guard(process: Started, folder: Path | None = None) -> None:
     """End a program, all that it started, and remove its folder, should they outlive the tests."""
     pipe = _guard().stdin
     assert pipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import re
@@ -9,12 +10,17 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
 
 from sdt.__main__ import main
+from tests.experiments.conftest import processes
+from tests.forks import fork
 from tests.shared import ROOT, SHARED_DATA
+
+__all__ = ["processes"]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -66,20 +72,34 @@ def _begin_of(path: Path, target: Path) -> None:
                 writer.writerow(row)
 
 
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+}
+
+
 def run(command: str, folder: Path) -> str:
     """Run a command as a user would, with this environment's `sdt` on the path."""
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "GOMP_SPINCOUNT": "0",
-    }
     done = subprocess.run(
-        shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+        shlex.split(command), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"$ {command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
+
+
+def run_fork(command: str, folder: Path) -> str:
+    """Run a command of `sdt` in a process that has imported everything."""
+    program, *words = shlex.split(command)
+    assert program == "sdt"
+    with contextlib.chdir(folder), TemporaryFile("w+") as errors, fork("sdt", words, ENVIRONMENT, stderr=errors) as one:
+        said: str = one.stdout.read()
+        code = one.wait()
+        errors.seek(0)
+        assert code == 0, f"$ {command}\n{said[-2000:]}\n{errors.read()[-2000:]}"
+    return said
 
 
 def demo_commands() -> list[str]:
@@ -98,7 +118,7 @@ def printed(place: Path) -> list[str]:
     """What each command of the demo prints; the other tests use the corpus and the run that it leaves."""
     commands = demo_commands()
     assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate", "predict"]
-    return [run(command, place) for command in commands]
+    return [*(run_fork(command, place) for command in commands[:-1]), run(commands[-1], place)]
 
 
 def test_the_demo(printed: list[str]) -> None:
@@ -108,9 +128,9 @@ def test_the_demo(printed: list[str]) -> None:
     assert all(modality in printed[4] for modality in ("text", "audio", "visual"))
 
 
-@pytest.mark.usefixtures("printed")
+@pytest.mark.usefixtures("printed", "processes")
 def test_the_other_commands(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """In this process, since each start takes seconds; the demo's commands are processes."""
+    """In this process; the demo's commands are processes."""
     monkeypatch.chdir(place)
     needs_meld = [c for c in COMMANDS if "meld" in c]
     for command in COMMANDS:

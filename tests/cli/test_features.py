@@ -121,7 +121,7 @@ def test_a_transcript_with_its_recording(place: Path, capsys: pytest.CaptureFixt
     (place / "talk.srt").write_text(
         "1\n00:00:00,000 --> 00:00:01,000\nAnn: Oh my god!\n\n2\n00:00:01,000 --> 00:00:02,500\nBob: What?\n"
     )
-    command = ["features", "extract", "talk.srt", "--media", "talk.wav", "--output", "made"]
+    command = ["features", "extract", "talk.srt", "--media", "talk.wav", "--output", "made", "--jobs", "1"]
     assert main([*command, "--encoder", "prosody", "--encoder", "words:32"]) == 0
     assert "audio: prosody, " in capsys.readouterr().out
     importing = ["corpus", "import", "made/utterances.jsonl", "made/audio.npz", "made/text.npz", "--output", "c"]
@@ -163,7 +163,7 @@ def test_sound_and_film_of_an_utterance_may_be_two_files(place: Path) -> None:
 
 def test_transcripts_beside_recordings_are_what_is_read(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "clips" / "alone.txt").write_text("Ann: Hi\n")
-    command = ["features", "extract", "clips", "--encoder", "prosody", "--output", "made"]
+    command = ["features", "extract", "clips", "--encoder", "prosody", "--output", "made", "--jobs", "1"]
     assert main(command) == 2
     assert "name them with --media" in capsys.readouterr().err
     assert main([*command, "--media", "clips"]) == 0

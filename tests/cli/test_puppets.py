@@ -37,7 +37,7 @@ def test_generate_and_import(
     assert main(["puppets", str(out), "--conversations", "5", "--seed", str(seed)]) == 0
     assert "5 conversations, 15 utterances" in capsys.readouterr().out
 
-    encoders = ["--text-encoder", "words:64", "--audio-encoder", "prosody", "--visual-encoder", "faces:fps=1"]
+    encoders = ["--text-encoder=words:64", "--audio-encoder=prosody", "--visual-encoder=faces:fps=1", "--jobs=1"]
     command = ["corpus", "import", str(out / "utterances.jsonl"), *encoders, "--cache", str(tmp_path / "cache")]
     assert main([*command, "--output", str(folder)]) == 0
     said = capsys.readouterr().out

@@ -18,6 +18,9 @@ from sdt.splits import IEMOCAP_DEV
 from sdt.training.recipe import load_recipe
 from sdt.training.recipe_file import shipped_recipe
 from tests.corpus.importers import layouts
+from tests.experiments.conftest import processes
+
+__all__ = ["processes"]
 
 SMALL = replace(
     PUBLISHED["iemocap"],
@@ -130,6 +133,7 @@ def test_the_file_is_not_there(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("processes")
 def test_both_protocols_beside_the_published_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

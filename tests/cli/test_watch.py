@@ -21,6 +21,7 @@ from sdt.cli import watch
 from sdt.conversation import Prediction, Utterance
 from sdt.models.config import Architecture
 from sdt.prediction.display import utterance_line
+from tests.forks import fork
 from tests.prediction.models import LABELS, TEXT_AUDIO, tiny_model
 
 CHAT = "Ann: Hello!\nBob: Go away.\n\nstay\n---\nCy: Who?\nAnn:\n"
@@ -148,11 +149,7 @@ def until(terminal: int, end: bytes) -> bytes:
 
 
 def test_each_answer_comes_at_once_and_a_reader_may_go_away(folder: Path) -> None:
-    command = [sys.executable, "-m", "sdt", "watch", "--model", str(folder)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        assert process.stdin
-        assert process.stdout
+    with fork("sdt", ["watch", "--model", str(folder)], text=False) as process:
         assert process.stderr
         for text in (b"one", b"two"):
             process.stdin.write(b"Ann: " + text + b"\n")
@@ -166,10 +163,7 @@ def test_each_answer_comes_at_once_and_a_reader_may_go_away(folder: Path) -> Non
 
 
 def test_ctrl_c_ends_a_pipe(folder: Path) -> None:
-    command = [sys.executable, "-m", "sdt", "watch", "--model", str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stdout
+    with fork("sdt", ["watch", "--model", str(folder)], text=False) as process:
         process.stdin.write(b"Ann: one\n")
         process.stdin.flush()
         process.stdout.readline()

@@ -15,6 +15,7 @@ import pytest
 from sdt.__main__ import main
 from sdt.cluster.connection import connect_cluster
 from sdt.errors import InputError, MissingDependencyError
+from tests.forks import fork
 from tests.prediction.models import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def test_shares_of_gpus(share: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray")
 @pytest.mark.slow
 @pytest.mark.xdist_group("cluster")
-def test_a_ray_of_this_machine_leaves_nothing(tmp_path: Path) -> None:
+def test_a_ray_of_this_machine_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_model().save_pretrained(tmp_path / "model")
     (tmp_path / "chat.txt").write_text("Ann: Hello!\nBen: Good bye.\n", encoding="utf-8")
     short = Path(tempfile.mkdtemp(dir="/tmp"))
@@ -100,14 +101,17 @@ def test_a_ray_of_this_machine_leaves_nothing(tmp_path: Path) -> None:
         "TMPDIR": str(short),
         "OMP_NUM_THREADS": "1",
     }
-    predict = [sys.executable, "-m", "sdt", "predict", "chat.txt", "--model=model", "--device=cpu"]
+    predict = ["predict", "chat.txt", "--model=model", "--device=cpu"]
+    monkeypatch.chdir(tmp_path)
     try:
-        for options in ((["--output", "one.jsonl"]), (["--output", "two.jsonl", "--cluster=local", "--workers=1"])):
-            done = subprocess.run(
-                [*predict, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-            )
-            assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout == f"written to {options[1]}: 2 utterances\n"
+        with fork("sdt", [*predict, "--output", "one.jsonl"], environment) as alone:
+            assert alone.stderr
+            assert alone.stdout.read() == "written to one.jsonl: 2 utterances\n"
+            assert (alone.stderr.read(), alone.wait()) == ("", 0)
+        command = [sys.executable, "-m", "sdt", *predict, "--output", "two.jsonl", "--cluster=local", "--workers=1"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "written to two.jsonl: 2 utterances\n"
         assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
         assert not list(short.iterdir())
         assert not (tmp_path / "home").exists()

@@ -15,15 +15,16 @@ from sdt.__main__ import main
 from sdt.cluster.connection import connect_cluster
 from sdt.experiments.clustered import train_runs_on_cluster
 from sdt.experiments.plan import Job, Row
-from tests.experiments.conftest import MakePlan, corpus, make_plan, place, recipe
+from tests.experiments.conftest import MakePlan, corpus, make_plan, place, processes, recipe
 from tests.experiments.test_workers import EPOCHS, Notes, here
 from tests.training.test_run import assert_same_run
 
-__all__ = ["corpus", "make_plan", "place", "recipe"]
+__all__ = ["corpus", "make_plan", "place", "processes", "recipe"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_same_results_as_with_jobs(head: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "tiny.yaml", "--grid", "training.learning_rate=3e-3,1e38", "--seeds", "1"]
     assert main([*command, "--output", "one", "--threads", "1"]) == 1

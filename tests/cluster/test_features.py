@@ -14,7 +14,8 @@ from sdt.cluster import work
 from sdt.encoders import clustered
 from sdt.encoders.chunks import CHUNK
 from sdt.encoders.workers import CRASHED
-from tests.cluster.units import ALWAYS, ASKED, killing, make_dying_encoder
+from tests.cluster.dying import make_dying_encoder
+from tests.cluster.units import ALWAYS, ASKED, killing
 from tests.encoders.clips import noise, write_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]

@@ -8,7 +8,8 @@ import pytest
 
 from sdt.cluster import work
 from sdt.prediction import clustered
-from tests.cluster.units import ALWAYS, ASKED, killing, make_dying_predictor
+from tests.cluster.dying import make_dying_predictor
+from tests.cluster.units import ALWAYS, ASKED, killing
 from tests.prediction.conftest import talks
 from tests.prediction.test_clustered import predicted
 

@@ -1,4 +1,4 @@
-"""What workers of the tests' cluster are given to do; imported by them."""
+"""What workers of the tests' cluster are given to do; imported by them, without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from sdt.encoders import clustered as features
-from sdt.encoders.chunks import Chunk
-from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
-from sdt.prediction import clustered as prediction
-from sdt.prediction.pipeline import BatchResult
 
 VICTIM, ALWAYS, ASKED = Path("victim"), Path("always"), Path("asked")
 """Files in the working directory: who waits to be killed, whose unit kills every process, and who was asked."""
@@ -77,28 +71,3 @@ def make_surroundings() -> Callable[[object], tuple[str, int, str | None]]:
     import torch
 
     return lambda _: (str(Path.cwd()), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"))
-
-
-def make_dying_encoder(name: str) -> Callable[[Chunk], Encoded]:
-    encode = _make_encoder(name)
-
-    def encode_or_die(chunk: Chunk) -> Encoded:
-        for source in chunk.sources:
-            trial(source.location)
-        return encode(chunk)
-
-    return encode_or_die
-
-
-_make_encoder, _make_predictor = features.make_encoder, prediction.make_predictor
-
-
-def make_dying_predictor(*told: Any) -> Callable[[tuple[str, prediction.Batch]], BatchResult]:
-    predict = _make_predictor(*told)
-
-    def predict_or_die(given: tuple[str, prediction.Batch]) -> BatchResult:
-        for conversation in given[1][0]:
-            trial(conversation.id)
-        return predict(given)
-
-    return predict_or_die

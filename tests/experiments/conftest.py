@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from sdt.experiments import workers
 from sdt.experiments.plan import Plan, Row
 from sdt.training.settings import Recipe
+from tests.forks import Fork, popen
 from tests.training.conftest import corpus, recipe
 
 __all__ = ["corpus", "recipe"]
@@ -34,6 +39,20 @@ def make_plan(recipe: Recipe) -> MakePlan:
         )
 
     return make
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[Fork]:
+    """Workers are forks; those that were started."""
+    started: list[Fork] = []
+
+    def start(*command: Any, **options: Any) -> Fork:
+        started.append(popen(*command, **options))
+        return started[-1]
+
+    named = {name: getattr(subprocess, name) for name in ("PIPE", "TimeoutExpired")}
+    monkeypatch.setattr(workers, "subprocess", SimpleNamespace(Popen=start, **named))
+    return started
 
 
 @pytest.fixture

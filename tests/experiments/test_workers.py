@@ -17,10 +17,11 @@ from sdt.experiments.workers import Failure, train_runs
 from sdt.training.folder import RunFolder
 from sdt.training.run import train
 from tests.experiments.conftest import MakePlan
+from tests.forks import Fork
 from tests.training.test_run import assert_same_run, quiet
 
 BROKEN = Row("broken", {"training.learning_rate": 1e38})
-EPOCHS = 30
+EPOCHS = 20
 """Of runs that are interrupted: so many that none ends meanwhile on a busy machine."""
 
 
@@ -45,20 +46,6 @@ class Notes:
         return [what for job, what in self.told if job == name and what != "batch"]
 
 
-@pytest.fixture
-def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
-    """The processes that were started."""
-    started: list[subprocess.Popen[str]] = []
-    start = subprocess.Popen
-
-    def keeping(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
-        started.append(start(*arguments, **options))
-        return started[-1]
-
-    monkeypatch.setattr(subprocess, "Popen", keeping)
-    return started
-
-
 def here(plan: Plan, folder: Path) -> None:
     """The runs of a plan without any process, with one thread."""
     before = torch.get_num_threads()
@@ -71,9 +58,7 @@ def here(plan: Plan, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_or_dies_stops_no_other(
-    make_plan: MakePlan, tmp_path: Path, processes: list[subprocess.Popen[str]]
-) -> None:
+def test_a_run_that_fails_or_dies_stops_no_other(make_plan: MakePlan, tmp_path: Path, processes: list[Fork]) -> None:
     rows = (BROKEN, Row("killed", {"training.epochs": 100_000}), Row("bug", {"modalities": ["words"]}), Row("last", {}))
     jobs = list(make_plan(*rows).jobs(tmp_path))
 
@@ -97,7 +82,7 @@ def test_a_run_that_fails_or_dies_stops_no_other(
 
 @pytest.mark.slow
 def test_interrupted_and_gone_on_with_the_numbers_are_the_same(
-    make_plan: MakePlan, tmp_path: Path, processes: list[subprocess.Popen[str]]
+    make_plan: MakePlan, tmp_path: Path, processes: list[Fork]
 ) -> None:
     plan = make_plan(Row("full", {}), Row("small", {"model.width": 8}), epochs=EPOCHS)
 

@@ -28,10 +28,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def service(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One service for all tests that leave it as it was."""
+    """One service for all tests that leave it as it was, started as users start it."""
     options = ("--decoders", "1", "--json-bytes", "200000", "--body-bytes", "3000000", "--utterances", "50")
     limits = ("--characters", "300", "--conversations", "5", "--files", "4", "--media-seconds", "20")
-    with running(home / "model", tmp_path_factory.mktemp("temporary"), *options, *limits) as started:
+    with running(home / "model", tmp_path_factory.mktemp("temporary"), *options, *limits, forked=False) as started:
         yield started
         assert started.process.poll() is None, started.log()
         assert "Traceback" not in started.log()

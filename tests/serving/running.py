@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,16 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.forks import ENVIRONMENT, Fork, fork
 from tests.guard import guard
 
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "0",
-    "HF_HUB_OFFLINE": "1",
-    "PYTHONWARNINGS": "error::ResourceWarning",
-}
-ENVIRONMENT.pop("SDT_TOKEN", None)
 TERMINATED = 128 + signal.SIGTERM
 """The exit code of a service that SIGTERM has stopped."""
 START = 120.0
@@ -47,7 +39,7 @@ class Answer:
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: Fork | subprocess.Popen[str]
     port: int
     temporary: Path
     """Where the service's temporary files would be."""
@@ -113,17 +105,18 @@ def multipart(parts: Sequence[tuple[str, str | None, bytes]]) -> tuple[bytes, st
 
 
 @contextmanager
-def running(model: Path | str, temporary: Path, *options: str, **environment: str) -> Iterator[Running]:
+def running(
+    model: Path | str, temporary: Path, *options: str, forked: bool = True, **environment: str
+) -> Iterator[Running]:
     """A service on a free port of this machine; it is stopped at the end."""
     temporary.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "sdt", "serve", "--model", str(model), "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen(
-        [*command, *options],
-        env={**ENVIRONMENT, "TMPDIR": str(temporary), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["serve", "--model", str(model), "--port", "0", "--device", "cpu", *options]
+    env, pipe = {**ENVIRONMENT, "TMPDIR": str(temporary), **environment}, subprocess.PIPE
+    process: Fork | subprocess.Popen[str]
+    if forked:
+        process = fork("sdt", words, env)
+    else:
+        process = subprocess.Popen([sys.executable, "-m", "sdt", *words], env=env, stdout=pipe, stderr=pipe, text=True)
     guard(process, temporary)
     assert process.stdout
     service = Running(process, 0, temporary)
@@ -152,6 +145,8 @@ def running(model: Path | str, temporary: Path, *options: str, **environment: st
                 process.wait()
         reader.join(10)
         process.stdout.close()
+        if process.stdin:
+            process.stdin.close()
 
 
 def _read(service: Running) -> None:

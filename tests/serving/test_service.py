@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -16,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from tests.serving.running import ENVIRONMENT, TERMINATED, Running, running
+from tests.forks import fork
+from tests.serving.running import TERMINATED, Running, running
 
 pytestmark = pytest.mark.xdist_group("serving")
 SECRET = "correct-horse-battery"
 WORDS = "Rosebud"
+ONE = ("--decoders", "1")
 PRIVATE = (("GET", "/v1/model"), ("GET", "/v1/progress/x"), ("GET", "/metrics"), ("POST", "/v1/predict"))
 HELLO = {"id": "x", "utterances": [{"speaker": "Ann", "text": f"{WORDS} it is."}]}
 
@@ -28,7 +29,7 @@ HELLO = {"id": "x", "utterances": [{"speaker": "Ann", "text": f"{WORDS} it is."}
 def test_the_token(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
-    with running(home / "model", tmp_path / "t", "--token-file", str(file), SDT_TOKEN="another") as service:
+    with running(home / "model", tmp_path / "t", *ONE, "--token-file", str(file), SDT_TOKEN="another") as service:
         for sent in (
             {},
             {"authorization": "Bearer x"},
@@ -52,11 +53,11 @@ def test_the_token(home: Path, tmp_path: Path) -> None:
 
 def test_words_are_logged_only_where_that_is_wanted(home: Path, tmp_path: Path) -> None:
     bad = {"utterances": [{"text": WORDS * 5000}]}
-    with running(home / "model", tmp_path / "t", "--log-words") as service:
+    with running(home / "model", tmp_path / "t", *ONE, "--log-words") as service:
         assert service.post(HELLO).status == 200
         assert service.stop() == TERMINATED
         assert f'["Ann", "{WORDS} it is."]' in service.log()
-    with running(home / "model", tmp_path / "t") as service:
+    with running(home / "model", tmp_path / "t", *ONE) as service:
         assert service.post(HELLO).status == 200
         assert service.post(bad).status == 422
         assert service.post(json.dumps(HELLO).encode()[:-3]).status == 400
@@ -69,7 +70,7 @@ def test_words_are_logged_only_where_that_is_wanted(home: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_running_requests_finish_and_new_ones_are_told(home: Path, tmp_path: Path, number: int) -> None:
-    with running(home / "model", tmp_path / "t") as service:
+    with running(home / "model", tmp_path / "t", *ONE) as service:
         body = json.dumps(HELLO).encode()
         slow = service.connect()
         slow.putrequest("POST", "/v1/predict")
@@ -95,7 +96,7 @@ def test_running_requests_finish_and_new_ones_are_told(home: Path, tmp_path: Pat
 
 
 def test_what_does_not_finish_is_not_waited_for_forever(home: Path, tmp_path: Path) -> None:
-    with running(home / "model", tmp_path / "t", "--stop-seconds", "1") as service:
+    with running(home / "model", tmp_path / "t", *ONE, "--stop-seconds", "1") as service:
         slow = service.connect()
         slow.putrequest("POST", "/v1/predict")
         slow.putheader("content-length", "100")
@@ -291,9 +292,7 @@ def test_loopback(host: str, loopback: bool) -> None:
 
 @pytest.mark.slow
 def test_others_can_reach_it_only_with_a_warning(home: Path) -> None:
-    command = [sys.executable, "-m", "sdt", "serve", "--model", str(home / "model"), "--port", "0", "--host", "0.0.0.0"]
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
-        assert one.stdout
+    with fork("sdt", ["serve", "--model", str(home / "model"), "--port", "0", "--host", "0.0.0.0", *ONE]) as one:
         assert one.stderr
         assert "0.0.0.0" in one.stdout.readline()
         assert one.stderr.readline().startswith("warning: everyone who can reach 0.0.0.0")

@@ -1,9 +1,10 @@
-"""A program that trains and kills itself: python kill_driver.py CORPUS FOLDER MODEL MOMENT...
+"""A program that trains and kills itself: python kill_driver.py CORPUS FOLDER MODEL MOMENT,MOMENT... MODEL ...
 
 A process counts: just before and just after every rename of a file or folder, before every removal, and before every
-step of the optimizer; when the count is MOMENT it kills itself with SIGKILL. For each MOMENT a run in FOLDER/MOMENT is
-killed there, resumed, killed again half as late if it lives that long, and resumed to its end. FOLDER/MOMENT.txt gets
-the number of kills. The processes are forks of this one, which has imported everything but computed nothing.
+step of the optimizer; when the count is MOMENT it kills itself with SIGKILL. For each MOMENT a run of the MODEL in
+FOLDER/MODEL/MOMENT is killed there, resumed, killed again half as late if it lives that long, and resumed to its end.
+FOLDER/MODEL/MOMENT.txt gets the number of kills. The processes are forks of this one, which has imported everything
+but computed nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+import sdt.models.sdt.model  # noqa: F401 - for the forks
 from sdt.training.display import Display
 from sdt.training.loop import Trainer
 from sdt.training.recipe import changed
@@ -28,6 +30,7 @@ from tests.training.conftest import make_recipe
 
 
 def main(corpus: Path, folder: Path, model: str, moments: list[int]) -> None:
+    folder.mkdir()
     for moment in moments:
         kills = sum(_dies(corpus, folder / str(moment), model, at) for at in (moment, moment // 2 + 1, None))
         (folder / f"{moment}.txt").write_text(str(kills))
@@ -78,4 +81,6 @@ def _die_at(moment: int) -> None:
 if __name__ == "__main__":
     torch.set_num_threads(1)  # a fork has only one thread
     torch.optim.Adam([torch.zeros(1)])  # imports a great deal when it is first used
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], [int(moment) for moment in sys.argv[4:]])
+    changed(make_recipe(Path(sys.argv[1])), {"training.epochs": 2})  # and so do recipes
+    for model, moments in zip(sys.argv[3::2], sys.argv[4::2], strict=True):
+        main(Path(sys.argv[1]), Path(sys.argv[2], model), model, [int(moment) for moment in moments.split(",")])

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,12 +87,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
-def two(place: Path) -> Path:
-    """The runs of two processes."""
-    said = torchrun(place, DRIVER, "runs", "tiny", "two")
-    assert said.code == 0, said.errors
-    assert said.out == said.errors == ["", ""]
+def driven(place: Path) -> Said:
+    """All that the driver does, in one start of two processes."""
+    mistaken, killed = "train tiny.yaml --corpus nowhere --output wrong", "train tiny.yaml --output killed"
+    return torchrun(place, DRIVER, "tiny", "two", mistaken, free_port(), killed, free_port())
+
+
+@pytest.fixture(scope="module")
+def two(place: Path, driven: Said) -> Path:
+    """The runs of two processes; they say nothing."""
+    assert len(list((place / "two").glob("mistaken-*"))) == 2, driven.errors
+    assert [text.partition("---\n")[0] for text in driven.out] == ["", ""]
+    assert driven.errors[1] == "---\n"
     return place / "two"
 
 
@@ -147,14 +161,16 @@ def test_a_signal_to_one_stops_both_at_the_same_step_and_one_process_can_go_on(
     assert [surroundings["processes"], *(again["processes"] for again in surroundings["resumed"])] == [2, 1]
 
 
-def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, two: Path) -> None:
+def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, driven: Said, two: Path) -> None:
     assert BATCHES == -(-13 // 4)
-    died = torchrun(place, DRIVER, "killed", "train", "tiny.yaml", "--output", "killed")
-    assert died.code == 1
-    assert "SIGKILL" in died.torchrun
-    assert "epoch 2/5" in died.out[0]
-    assert died.out[1] == died.errors[1] == ""
-    (message,) = died.errors[0].splitlines()
+    assert driven.code == 1
+    assert "SIGKILL" in driven.torchrun
+    (out, errors), (others, other_errors) = (
+        [text.partition("---\n")[2] for text in (driven.out[rank], driven.errors[rank])] for rank in (0, 1)
+    )
+    assert "epoch 2/5" in out
+    assert others == other_errors == ""
+    (message,) = errors.splitlines()
     assert message.startswith("sdt: another process of the run has ended or cannot be reached (")
     stopped, _, again = message.partition("; resume with: ")
     assert stopped.endswith("stopped after epoch 2 of 5")
@@ -169,12 +185,10 @@ def test_a_dead_process_ends_the_run_and_the_shown_command_goes_on(place: Path, 
     assert_same_run(two / "dropout", place / "killed")
 
 
-def test_a_mistake_is_told_once(place: Path) -> None:
-    said = torchrun(place, "-m", "sdt", "train", "tiny.yaml", "--corpus", "nowhere", "--output", "wrong")
-    assert said.code == 1
-    assert "exitcode  : 2" in said.torchrun
-    assert said.out == ["", ""]
-    assert said.errors[1] == ""
-    assert said.errors[0].startswith("sdt: nowhere: not a corpus folder")
-    assert said.errors[0].count("\n") == 1
+def test_a_mistake_is_told_once(place: Path, driven: Said, two: Path) -> None:
+    assert [(two / f"mistaken-{rank}").read_text() for rank in (0, 1)] == ["2", "2"]
+    said = [text.partition("---\n")[0] for text in driven.errors]
+    assert said[1] == ""
+    assert said[0].startswith("sdt: nowhere: not a corpus folder")
+    assert said[0].count("\n") == 1
     assert not (place / "wrong").exists()

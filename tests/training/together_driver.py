@@ -1,7 +1,9 @@
-"""A program for torchrun: together_driver.py runs CORPUS FOLDER, or together_driver.py killed WORDS OF SDT...
+"""A program for torchrun: together_driver.py CORPUS FOLDER MISTAKEN PORT KILLED PORT
 
-`runs` makes the runs of `recipes` with all processes of torchrun, then `STOPPED`, which process 1 asks to stop in the
-second epoch. `killed` runs the command `sdt`, and process 1 kills itself with SIGKILL in the third epoch.
+It makes the runs of `recipes` with all processes of torchrun, then `STOPPED`, which process 1 asks to stop in the
+second epoch. Then it runs two commands of `sdt`: MISTAKEN, whose exit code each process writes to a file, and KILLED,
+in whose third epoch process 1 kills itself with SIGKILL. All in one go, as the processes take seconds to start; at the
+ports the processes meet again.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -91,10 +94,14 @@ def with_dropout(corpus: Path) -> Recipe:
 
 
 if __name__ == "__main__":
-    what, *words = sys.argv[1:]
-    if what == "runs":
-        runs(Path(words[0]), Path(words[1]))
-    else:
-        if os.environ["RANK"] == "1":
-            at_step(2 * BATCHES + 2, lambda: os.kill(os.getpid(), signal.SIGKILL))
-        sys.exit(main(words))
+    corpus, folder, mistaken, port, killed, other_port = sys.argv[1:]
+    runs(Path(corpus), Path(folder))
+    os.environ.update(TORCHELASTIC_USE_AGENT_STORE="False", MASTER_PORT=port)
+    rank = os.environ["RANK"]
+    Path(folder, f"mistaken-{rank}").write_text(str(main(shlex.split(mistaken))))
+    for stream in (sys.stdout, sys.stderr):  # what the next command says
+        print("---", file=stream, flush=True)
+    if rank == "1":
+        at_step(2 * BATCHES + 2, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    os.environ["MASTER_PORT"] = other_port
+    sys.exit(main(shlex.split(killed)))

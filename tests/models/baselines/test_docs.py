@@ -13,10 +13,12 @@ from sdt.__main__ import main
 from sdt.corpus.builder import write_corpus
 from sdt.models import registry
 from sdt.training.recipe import dump_recipe
+from tests.experiments.conftest import processes
 from tests.models.baselines import contract
 from tests.shared import ROOT
 from tests.training.conftest import make_builder, make_recipe
 
+__all__ = ["processes"]
 DOCS = (ROOT / "docs" / "baselines.md").read_text(encoding="utf-8")
 CODE, LOADING = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
 COMMANDS = [line.removeprefix("$ sdt ") for line in DOCS.splitlines() if line.startswith("$ sdt ")]
@@ -46,6 +48,7 @@ def test_it_keeps_what_every_model_has_to() -> None:
     contract.looks_at(model, context=True, speakers=False, says=True)
 
 
+@pytest.mark.usefixtures("processes")
 def test_its_commands(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert [shlex.split(command)[0] for command in COMMANDS] == ["models", "train", "experiment", "evaluate", "compare"]
     for command in COMMANDS:
