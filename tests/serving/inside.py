@@ -48,9 +48,9 @@ class Inside:
     service: Service
     port: int
 
-    def connect(self, conversation: str | None = None, **options: Any) -> Any:
+    def connect(self, conversation: str | None = None, route: str = "stream", **options: Any) -> Any:
         asked = "" if conversation is None else f"?conversation={conversation}"
-        return connect(f"ws://127.0.0.1:{self.port}/v1/stream{asked}", proxy=None, **options)
+        return connect(f"ws://127.0.0.1:{self.port}/v1/{route}{asked}", proxy=None, **options)
 
     def predict_steps_with(self, predict: Callable[..., Awaitable[Any]]) -> None:
         """Have utterances predicted by something else."""
@@ -76,12 +76,16 @@ async def inside(
     model: Path | None = None,
     pings: float | None = None,
     origins: Sequence[str] = (),
+    transcriber: str | None = None,
     **limits: Any,
 ) -> AsyncIterator[Inside]:
     """A service that asks clients every so many seconds whether they live; at its end nothing of it may be left."""
     before = asyncio.all_tasks()
     service = Service(
-        predictor(model), ServingConfig(batch_wait_ms=1.0, **limits), access=AccessControl(token, (), origins)
+        predictor(model),
+        ServingConfig(batch_wait_ms=1.0, **limits),
+        access=AccessControl(token, (), origins),
+        transcriber=transcriber,
     )
     service.warm_up()
     with bind("127.0.0.1", 0) as listening:

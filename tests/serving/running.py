@@ -106,11 +106,17 @@ def multipart(parts: Sequence[tuple[str, str | None, bytes]]) -> tuple[bytes, st
 
 @contextmanager
 def running(
-    model: Path | str, temporary: Path, *options: str, forked: bool = True, **environment: str
+    model: Path | str,
+    temporary: Path,
+    *options: str,
+    forked: bool = True,
+    transcriber: str = "none",
+    **environment: str,
 ) -> Iterator[Running]:
     """A service on a free port of this machine; it is stopped at the end."""
     temporary.mkdir(parents=True, exist_ok=True)
-    words = ["serve", "--model", str(model), "--port", "0", "--device", "cpu", *options]
+    words = ["serve", "--model", str(model), "--port", "0", "--device", "cpu", "--transcriber", transcriber]
+    words += options
     env, pipe = {**ENVIRONMENT, "TMPDIR": str(temporary), **environment}, subprocess.PIPE
     process: Fork | subprocess.Popen[str]
     if forked:

@@ -19,7 +19,7 @@ from tests.prediction.models import tiny_model
 
 CONFIG = tiny_model().config
 WIDTH = CONFIG.modalities["text"]
-UTTERANCE = "id, speaker, text, start, end, label, review, clip, features"
+UTTERANCE = "id, speaker, text, start, end, label, review, words, clip, features"
 SOUND = b"RIFF" + bytes(range(256))
 IN_BASE64 = base64.b64encode(SOUND).decode()
 
@@ -64,7 +64,7 @@ def one(**fields: Any) -> dict[str, Any]:
     ("value", "place", "fields"),
     [
         (one(txet="x"), "utterances.0.txet", f"unknown field; did you mean 'text'? allowed are: {UTTERANCE}"),
-        (one(words="x"), "utterances.0.words", f"unknown field; allowed are: {UTTERANCE}"),
+        (one(loudness="x"), "utterances.0.loudness", f"unknown field; allowed are: {UTTERANCE}"),
         ({"utterances": [{"text": "x"}], "name": "x"}, "name", "allowed are: id, utterances"),
         (one(clip={"bytes": "x"}), "utterances.0.clip.bytes", "allowed are: base64, part"),
     ],

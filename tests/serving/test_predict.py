@@ -158,7 +158,8 @@ def test_clips_in_base64_and_as_parts(service: Running, tmp_path: Path, home: Pa
 
 def test_a_recording_alone_gives_nothing_to_compare_its_sound_with(service: Running, home: Path) -> None:
     """The model compares sounds within a conversation, and there are no words."""
-    answer = service.post_parts(("media", "talk.wav", (home / "talk.wav").read_bytes()))
+    parts = ("conversation", None, b'{"utterances": [{}]}'), ("media", "talk.wav", (home / "talk.wav").read_bytes())
+    answer = service.post_parts(*parts)
     assert answer.status == 422
     assert answer.json["error"]["code"] == "invalid"
 

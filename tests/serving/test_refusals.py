@@ -235,7 +235,7 @@ def test_truncated_and_renamed_media(service: Running, home: Path, tmp_path: Pat
         answer = service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", name, content))
         assert answer.status == 200, (name, answer.body)
         assert len(answer.json["missing"]["audio"]) == 3, (name, answer.json["missing"])
-        alone = service.post_parts(("media", name, content))
+        alone = service.post_parts(("conversation", None, b'{"utterances": [{}]}'), ("media", name, content))
         refused(alone, 422, "invalid")
         assert "no utterance has a modality" in alone.json["error"]["message"]
     # What was renamed is told by its content.
@@ -250,7 +250,11 @@ def test_truncated_and_renamed_media(service: Running, home: Path, tmp_path: Pat
 
 def test_a_recording_that_is_too_long(service: Running, tmp_path: Path) -> None:
     media = write_clip(tmp_path / "long.wav", noise(21, rate=8000), rate=8000).read_bytes()
-    error = refused(service.post_parts(("media", "long.wav", media)), 413, "limit_media_seconds")
+    error = refused(
+        service.post_parts(("transcript", "t.srt", SRT.encode()), ("media", "long.wav", media)),
+        413,
+        "limit_media_seconds",
+    )
     assert error["limit"]["value"] == 20
     assert "long.wav lasts 21 seconds" in error["message"]
 

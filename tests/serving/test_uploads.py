@@ -18,6 +18,10 @@ from tests.serving.running import TERMINATED, Answer, Running, running
 pytestmark = pytest.mark.slow
 
 
+LONG = (("conversation", None, b'{"utterances": [{"text": "Well."}]}'),)
+"""One utterance, which lasts as long as its recording."""
+
+
 def decoders(service: Running) -> list[int]:
     """The service's processes that decode, but not Python's own helper."""
     found = []
@@ -64,7 +68,9 @@ def test_a_decoder_that_is_killed_is_replaced(home: Path, tmp_path: Path, long_s
         expected = post_talk(service, home).json
         (first,) = decoders(service)
         answers: list[Answer] = []
-        sender = threading.Thread(target=lambda: answers.append(service.post_parts(("media", "x.flac", long_sound))))
+        sender = threading.Thread(
+            target=lambda: answers.append(service.post_parts(*LONG, ("media", "x.flac", long_sound)))
+        )
         sender.start()
         until = time.monotonic() + 30
         # The process that decodes makes a link to the upload; one that dies sooner is replaced unnoticed.
@@ -92,7 +98,7 @@ def test_a_decoder_that_is_killed_is_replaced(home: Path, tmp_path: Path, long_s
 def test_a_file_that_takes_too_long(home: Path, tmp_path: Path, long_sound: bytes) -> None:
     with running(home / "model", tmp_path / "t", "--decoders", "1", "--decode-seconds", "1") as service:
         post_talk(service, home)
-        answer = service.post_parts(("media", "x.flac", long_sound))
+        answer = service.post_parts(*LONG, ("media", "x.flac", long_sound))
         assert (answer.status, answer.json["error"]["limit"]) == (503, {"name": "decode_seconds", "value": 1.0})
         assert service.left() == []
         for _ in range(10):  # a busy machine may need more than a second for a short one, too
@@ -109,7 +115,7 @@ def test_a_file_that_takes_too_much_memory(home: Path, tmp_path: Path, long_soun
         limits = limits_of(decoder)
         assert limits["Max file size"] == limits["Max core file size"] == ["0", "0"]  # it can write no file
         assert int(limits["Max address space"][0]) > 40 * 2**20
-        answer = service.post_parts(("media", "x.flac", long_sound))
+        answer = service.post_parts(*LONG, ("media", "x.flac", long_sound))
         assert answer.status == 422, answer.body
         assert answer.json["error"]["limit"] == {"name": "decode_bytes", "value": 40 * 2**20}
         assert post_talk(service, home).json == expected.json

@@ -39,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model_option(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 for any free one; default: %(default)s")
+    parser.add_argument(
+        "--transcriber",
+        default="tiny.en",
+        metavar="NAME",
+        help="the recogniser of recordings without a transcript and of live speech: tiny.en, base, a folder, a hub id, "
+        "or none; default: %(default)s (install it with: pip install 'sdt-erc[speech]')",
+    )
     add_window_options(parser)
     add_code_option(parser)
     add_device_option(parser)
@@ -102,7 +109,8 @@ def run(options: argparse.Namespace) -> int:
         model = options.model or DEFAULT
         predictor = Predictor(model, options.device, window=options.window, overlap=options.overlap)
         access = AccessControl(token, [options.host, *options.allowed_hosts], options.allowed_origins)
-        service = Service(predictor, config, access=access, log_words=options.log_words)
+        transcriber = None if options.transcriber == "none" else options.transcriber
+        service = Service(predictor, config, access=access, log_words=options.log_words, transcriber=transcriber)
         service.warm_up()
         if token is None and not is_loopback(options.host):
             print(

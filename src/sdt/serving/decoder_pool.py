@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,39 +21,17 @@ from sdt.serving import decoder_worker
 from sdt.serving.config import ServingConfig
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.predict_request import Upload, temporary_folder
+from sdt.serving.worker_process import GRACE, START_SECONDS, DecoderFailed, DecoderLost, WorkerProcess
 
 T = TypeVar("T")
-START_SECONDS = 120.0
-"""Timeout in seconds for a new process to load its encoders, which may be large, on a busy machine."""
-GRACE = 5.0
-"""Seconds after its time limit at which a process ends itself if the service has not ended it."""
-MESSAGE = 64 * 2**20
-"""Maximum bytes of a message from a decoder process."""
 OnProgress = Callable[[str, int, int], None]
 """Called with a modality, the number of its finished utterances, and the number of all utterances."""
 Report = Mapping[str, Mapping[str, str | None]]
 """Recorded modality to the reason why it is unavailable, a missing dependency, or a note."""
 
 
-class DecoderFailed(Exception):  # noqa: N818 - a condition of another process
-    """A decoder process must be replaced.
-
-    Args:
-        how: The outcome that metrics count, such as `died`.
-        error: The response to the request.
-    """
-
-    def __init__(self, how: str, error: APIError) -> None:
-        super().__init__(how)
-        self.how, self.error = how, error
-
-
-class DecoderLost(Exception):  # noqa: N818 - a condition of another process
-    """A decoder process has ended before it opened an upload."""
-
-
-class DecoderProcess:
-    """The service's side of one decoder process.
+class DecoderProcess(WorkerProcess):
+    """One decoder process, as the service uses it.
 
     Args:
         model: The model's configuration.
@@ -63,15 +40,10 @@ class DecoderProcess:
     """
 
     def __init__(self, model: ModelConfig, folder: Path, config: ServingConfig) -> None:
-        self._model, self._config = model, config
-        context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-        self._connection, theirs = context.Pipe()
-        ours, self._lifeline = context.Pipe(duplex=False)
-        arguments = (theirs, ours, _reduced(model), folder, config.decode_bytes)
-        self.process = context.Process(target=decoder_worker.run, args=arguments, daemon=True, name="sdt-decoder")
-        self.process.start()
-        theirs.close()
-        ours.close()
+        slow = "decode_seconds", "decoding the recordings takes too long"
+        arguments = (_reduced(model), folder, config.decode_bytes)
+        super().__init__(decoder_worker.run, arguments, "sdt-decoder", config, slow)
+        self._model = model
         self._report: Report | None = None
 
     def report(self) -> Report:
@@ -86,7 +58,7 @@ class DecoderProcess:
         return self._report
 
     def extract(
-        self, conversation: Conversation, uploads: Sequence[Upload], progress: OnProgress | None
+        self, conversation: Conversation, uploads: Sequence[Upload], progress: OnProgress | None, scale: float = 1.0
     ) -> dict[str, Encoded]:
         """Extract the features of one conversation's recordings, by modality.
 
@@ -94,6 +66,7 @@ class DecoderProcess:
             conversation: The conversation.
             uploads: Its recordings.
             progress: Called repeatedly with the progress.
+            scale: Multiplies the limits of duration and time: a recording that was transcribed may be longer.
 
         Raises:
             APIError: The recordings cannot be used.
@@ -109,13 +82,13 @@ class DecoderProcess:
                 "conversation": asdict(conversation),
                 "files": [{"name": f"{upload.name}", "utterance": upload.utterance} for upload in uploads],
                 "folder": str(folder),
-                "seconds": self._config.decode_seconds + GRACE,
-                "media_seconds": self._config.media_seconds,
+                "seconds": scale * self._config.decode_seconds + GRACE,
+                "media_seconds": scale * self._config.media_seconds + GRACE * (scale > 1),
             }
             text = "a recording crashed the decoder, or decoding needs too much memory"
             crashed = limit_exceeded(self._config, "decode_bytes", text)
             self._send(job, uploads)
-            return self._features(conversation, makers, crashed, progress)
+            return self._features(conversation, makers, crashed, progress, scale)
 
     def _send(self, job: Mapping[str, object], uploads: Sequence[Upload]) -> None:
         """Send the process its job and wait until it has received all of it.
@@ -136,9 +109,14 @@ class DecoderProcess:
             raise DecoderLost from error
 
     def _features(
-        self, conversation: Conversation, makers: Sequence[str], crashed: APIError, progress: OnProgress | None
+        self,
+        conversation: Conversation,
+        makers: Sequence[str],
+        crashed: APIError,
+        progress: OnProgress | None,
+        scale: float,
     ) -> dict[str, Encoded]:
-        until = time.monotonic() + self._config.decode_seconds
+        until = time.monotonic() + scale * self._config.decode_seconds
         n = len(conversation)
         while "done" in (answer := self._receive(max(0.0, until - time.monotonic()), "died", crashed)):
             modality, done = str(answer.get("modality")), answer["done"]
@@ -163,26 +141,6 @@ class DecoderProcess:
             problems = answer["made"][modality]
             extracted[modality] = Encoded(features.reshape(n, width).copy(), present.copy(), problems)
         return extracted
-
-    def _receive(self, seconds: float, how: str, failed: APIError) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._bytes(seconds, how, failed))
-        return message
-
-    def _bytes(self, seconds: float, how: str, failed: APIError) -> bytes:
-        try:
-            if not self._connection.poll(seconds):
-                text = "decoding the recordings takes too long"
-                raise DecoderFailed("slow", limit_exceeded(self._config, "decode_seconds", text))
-            return self._connection.recv_bytes(MESSAGE)
-        except (EOFError, OSError) as error:
-            raise DecoderFailed(how, failed) from error
-
-    def close(self) -> None:
-        """Kill the process."""
-        self.process.kill()
-        self.process.join()
-        self._connection.close()
-        self._lifeline.close()
 
 
 class DecoderPool:
@@ -227,7 +185,11 @@ class DecoderPool:
         return self._report
 
     async def extract(
-        self, conversation: Conversation, uploads: Sequence[Upload], progress: OnProgress | None = None
+        self,
+        conversation: Conversation,
+        uploads: Sequence[Upload],
+        progress: OnProgress | None = None,
+        scale: float = 1.0,
     ) -> dict[str, Encoded]:
         """Extract the features of a conversation's recordings, by modality; a cancelled call runs to its end.
 
@@ -235,11 +197,12 @@ class DecoderPool:
             conversation: The conversation.
             uploads: Its recordings.
             progress: Called repeatedly with the progress, in another thread.
+            scale: Multiplies the limits of duration and time: a recording that was transcribed may be longer.
 
         Raises:
             APIError: The recordings cannot be used, or cannot be decoded within the limits.
         """
-        extracted = await self._with(lambda decoder: decoder.extract(conversation, uploads, progress))
+        extracted = await self._with(lambda decoder: decoder.extract(conversation, uploads, progress, scale))
         self._on_decode("made")
         return extracted
 

@@ -50,9 +50,9 @@ def run(connection: Connection, lifeline: Connection, model: ModelConfig, folder
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # the service stops this process
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=end_with, args=(lifeline,), daemon=True).start()
     makers, report = _load(model, folder)
-    _limit_resources(memory)
+    limit_resources(memory)
     _send(connection, {"modalities": report})
     while True:
         try:
@@ -111,7 +111,7 @@ def _warm_up(maker: ModalityExtractor) -> None:
         maker.extract([Conversation("", (Utterance("", ""),))], Recordings({("", ""): [clip]}))
 
 
-def _limit_resources(memory: int) -> None:
+def limit_resources(memory: int) -> None:
     """Limit the additional memory of this process, and forbid written files and core dumps."""
     if Path("/proc/self/statm").exists():
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -121,7 +121,8 @@ def _limit_resources(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _end_with(lifeline: Connection) -> None:
+def end_with(lifeline: Connection) -> None:
+    """End this process when the service ends; runs in a thread."""
     with suppress(EOFError, OSError):
         lifeline.recv_bytes()  # nothing is ever sent; returns when the other end is closed
     os._exit(1)

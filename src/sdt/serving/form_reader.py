@@ -20,16 +20,18 @@ from sdt.serving.json_reader import JsonReader
 from sdt.serving.limits import RequestUsage
 from sdt.serving.predict_request import (
     PredictRequest,
+    TranscribeOptions,
     Upload,
     check_conversation,
     close_uploads,
     named_path,
     safe_file_name,
 )
+from sdt.serving.transcribe_options import OPTION_PARTS, transcribe_options
 from sdt.speakers import FIRST_SPEAKER
 from sdt.text import UnknownEncodingError, check_encoding
 
-PARTS = ("conversation", "transcript", "media", "format", "encoding")
+PARTS = ("conversation", "transcript", "media", "format", "encoding", *OPTION_PARTS)
 """The named parts of a multipart body; any other part is the clip of the utterance that refers to it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
 LINES, VALUES = 50, 600
@@ -98,6 +100,9 @@ class FormReader:
         """
         parts = self._named(form)
         media = parts.get("media")
+        options = [name for name in OPTION_PARTS if name in parts]
+        if options and ("conversation" in parts or "transcript" in parts):
+            raise invalid_request(f"part {quoted(options[0])}: only for a recording without a transcript")
         if isinstance(media, str):
             raise invalid_request("part 'media': is not a file; send it with a file name")
         if "conversation" in parts:
@@ -105,11 +110,25 @@ class FormReader:
         elif "transcript" in parts:
             request = self._transcript(parts, usage)
         elif media is not None:
-            request = _recording(media)
+            request = _recording(media, transcribe_options(parts))
         else:
             raise invalid_request("the body has neither a part 'conversation' (JSON), nor 'transcript', nor 'media'")
         if media is not None:
             request.uploads.insert(0, Upload(media.file, media.filename or "media"))
+        return request
+
+    def recording(self, form: FormData) -> PredictRequest:
+        """The recording of the part `media`, and how it is to be transcribed.
+
+        Raises:
+            APIError: The part is missing, or there are other parts.
+        """
+        parts = self._named(form)
+        media = parts.get("media")
+        if not isinstance(media, UploadFile) or not parts.keys() <= {"media", *OPTION_PARTS}:
+            raise invalid_request(f"send a part 'media' (a file), optionally {', '.join(OPTION_PARTS)}, and no other")
+        request = _recording(media, transcribe_options(parts))
+        request.uploads.append(Upload(media.file, media.filename or "media"))
         return request
 
     def _named(self, form: FormData) -> dict[str, str | UploadFile]:
@@ -264,8 +283,7 @@ class _Parts(MultiPartParser):
         return form
 
 
-def _recording(media: UploadFile) -> PredictRequest:
-    """A recording without a transcript."""
+def _recording(media: UploadFile, options: TranscribeOptions) -> PredictRequest:
+    """A recording that is to be transcribed; its conversation is a placeholder until then."""
     name = safe_file_name(media.filename or "media")
-    note = f"{name}: a recording without a transcript is treated as one utterance without text"
-    return PredictRequest(Conversation(Path(name).stem, (Utterance("0", FIRST_SPEAKER),)), [note])
+    return PredictRequest(Conversation(Path(name).stem, (Utterance("0", FIRST_SPEAKER),)), transcribe=options)

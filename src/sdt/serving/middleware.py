@@ -33,7 +33,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("sdt.serving")
 
-LIMITED = ("/v1/predict", "/v1/predict/batch", "/v1/transcript")
+LIMITED = ("/v1/predict", "/v1/predict/batch", "/v1/transcript", "/v1/transcribe")
 """Routes that compute or parse: their requests are counted, logged and limited."""
 MANY_UTTERANCES = 100
 """Minimum number of utterances of a request whose memory is returned to the system."""
@@ -113,7 +113,8 @@ class ServiceMiddleware:
             return
         with self._limiter.acquire():
             try:
-                async with asyncio.timeout(self._config.request_seconds):
+                async with asyncio.timeout(self._config.request_seconds) as deadline:
+                    scope["state"]["deadline"] = deadline  # transcriptions have a limit of their own
                     await self._app(scope, body.receive, response.send)
             except TimeoutError:
                 what = "the request took too long" if body.complete else "the body of the request came too slowly"

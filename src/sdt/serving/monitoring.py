@@ -49,6 +49,11 @@ class Metrics:
         self.decodes = self._counter(
             "decodes", "Conversations with uploads: made, refused, or the decoder died or was slow.", "how"
         )
+        self.transcriptions = self._counter(
+            "transcriptions",
+            "Transcribed recordings: made, refused, cancelled, or the process died or was slow.",
+            "how",
+        )
         self.streams = self._gauge("streams_open", "Connected streams.")
         self.stream_conversations = self._gauge("stream_conversations", "Stream sessions, connected or kept.")
         self.stream_utterances = self._counter("stream_utterances", "Predicted utterances of streams.")
@@ -87,6 +92,10 @@ class Metrics:
         """Count a conversation whose uploads were decoded with this result."""
         self.decodes.labels(how).inc()
 
+    def count_transcription(self, how: str) -> None:
+        """Count a recording whose transcription had this result."""
+        self.transcriptions.labels(how).inc()
+
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -100,12 +109,16 @@ class Progress:
         self._state: tuple[str, str | None, int, int] = ("receiving", None, 0, 0)
 
     def waiting(self) -> None:
-        """Set the stage: the request waits for a decoder process."""
+        """Set the stage: the request waits for a process that decodes or transcribes recordings."""
         self._state = ("waiting", None, 0, 0)
 
     def decoding(self, modality: str, done: int, total: int) -> None:
         """Set the stage: a modality has been extracted from `done` of `total` utterances."""
         self._state = ("decoding", modality, done, total)
+
+    def transcribing(self, stage: str, done: float, total: float) -> None:
+        """This stage, `speakers` or `words`, has reached so many of all seconds of the recording."""
+        self._state = (stage, None, round(done), round(total))
 
     def predicting(self) -> None:
         """Set the stage: the request is in the model's queue or being computed."""

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from sdt.serving import schemas
+from sdt.serving import schemas, speech_schemas
 
 REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
@@ -61,6 +61,15 @@ _ENCODING = {
     "description": "the encoding of the transcript; default: detected. If detection fails, the error has the code "
     "`encoding` and its details list likely encodings",
 }
+_SPEECH_OPTIONS = {
+    "speakers": {"type": "string", "example": "2-4", "description": "how many speakers: a number, or MIN-MAX"},
+    "language": {"type": "string", "example": "en", "description": "ISO 639-1; default: detected"},
+    "channels": {
+        "type": "string",
+        "enum": ["mix", "speakers"],
+        "description": "speakers: each channel of the recording is one speaker",
+    },
+}
 _PREDICT_FORM = {
     "type": "object",
     "properties": {
@@ -68,7 +77,12 @@ _PREDICT_FORM = {
             **_FILE,
             "description": "plain text, CSV, TSV, JSON Lines, a JSON array, SRT or WebVTT, with one conversation",
         },
-        "media": {**_FILE, "description": "the recording; the times of the transcript split it into utterances"},
+        "media": {
+            **_FILE,
+            "description": "the recording; the times of the transcript split it into utterances. Without a transcript "
+            "it is transcribed",
+        },
+        **_SPEECH_OPTIONS,
         "format": _FORMAT,
         "encoding": _ENCODING,
         "conversation": {**_reference(schemas.ConversationInput), "description": "instead of a transcript"},
@@ -88,6 +102,12 @@ PREDICT_BODY = _body(
     json={"schema": _reference(schemas.ConversationInput), "example": schemas.EXAMPLE}, form={"schema": _PREDICT_FORM}
 )
 BATCH_BODY = _body(json={"schema": _reference(schemas.BatchInput), "example": {"conversations": [schemas.EXAMPLE]}})
+_TRANSCRIBE_FORM = {
+    "type": "object",
+    "properties": {"media": {**_FILE, "description": "the recording"}, **_SPEECH_OPTIONS},
+    "required": ["media"],
+}
+TRANSCRIBE_BODY = _body(form={"schema": _TRANSCRIBE_FORM})
 TRANSCRIPT_BODY = _body(form={"schema": _TRANSCRIPT_FORM})
 UNREFERENCED = (
     schemas.ConversationInput,
@@ -98,6 +118,11 @@ UNREFERENCED = (
     schemas.StreamPrediction,
     schemas.StreamForgotten,
     schemas.StreamError,
+    speech_schemas.TranscribeLine,
+    speech_schemas.ListenSpeech,
+    speech_schemas.ListenSpeaker,
+    speech_schemas.ListenEnd,
+    speech_schemas.ListenEnded,
 )
 """The schemas of request bodies and stream messages, which FastAPI does not see."""
 

@@ -30,6 +30,7 @@ POLICY = "; ".join(
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",  # text is never parsed as HTML
+        "trusted-types default",  # but for the scaffold of the waveform: see waveform.js
     )
 )
 HEADERS = {
@@ -55,13 +56,14 @@ class PageFile:
 
 def page_files() -> dict[str, PageFile]:
     """The files of the page by path."""
-    found = {}
-    for file in (files("sdt.serving") / "page").iterdir():
-        suffix = file.name.rpartition(".")[2]
-        if suffix in TYPES:
-            path = "/" if file.name == "index.html" else f"/page/{file.name}"
-            found[path] = PageFile(file.read_bytes(), TYPES[suffix])
-    return found
+    page = files("sdt.serving") / "page"
+    own = {"/" if file.name == "index.html" else f"/page/{file.name}": file for file in page.iterdir()}
+    vendored = {f"/page/vendor/{file.name}": file for file in (page / "vendor").iterdir()}
+    return {
+        path: PageFile(file.read_bytes(), TYPES[suffix])
+        for path, file in (own | vendored).items()
+        if (suffix := file.name.rpartition(".")[2]) in TYPES
+    }
 
 
 def add_page(app: FastAPI) -> None:

@@ -23,6 +23,19 @@ from sdt.serving.decoder_worker import DESCRIPTORS
 from sdt.serving.errors import invalid_request, limit_exceeded
 from sdt.serving.limits import RequestUsage
 
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """How a client wants a recording to be transcribed."""
+
+    speakers: tuple[int, int | None] | None = None
+    """The fewest and the most speakers; None to find the number."""
+    language: str | None = None
+    """ISO 639-1; None to detect it."""
+    channels: str = "mix"
+    """`mix`, or `speakers`: each channel is one speaker."""
+
+
 LONGEST_NAME = 120
 """Maximum characters of a file name; a file system allows 255 bytes."""
 _ESCAPES = {b"\\/": b"/", b"\\n": b"", b"\\r": b"", b"\n": b"", b"\r": b"", b" ": b""}
@@ -98,6 +111,12 @@ class PredictRequest:
     features: dict[str, Encoded] = field(default_factory=dict)
     """Modality to the features that the request contains."""
     uploads: list[Upload] = field(default_factory=list)
+    transcribe: TranscribeOptions | None = None
+    """How the recording is transcribed; None if the request has a transcript."""
+    seconds: float = 0.0
+    """The duration of a recording that was transcribed; 0 if it is unknown."""
+    extracted: dict[str, Encoded] = field(default_factory=dict)
+    """Modality to the features of the recordings, once they are extracted."""
 
 
 def close_uploads(requests: Sequence[PredictRequest]) -> None:

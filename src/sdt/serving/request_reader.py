@@ -20,6 +20,7 @@ from sdt.serving.json_reader import JsonReader
 from sdt.serving.limits import LARGE, MemoryBudget, RequestUsage
 from sdt.serving.predict_request import PredictRequest, close_uploads
 from sdt.serving.schemas import StreamMessage, UtteranceInput
+from sdt.serving.speech_schemas import ListenMessage
 
 T = TypeVar("T")
 JSON, FORM = "application/json", "multipart/form-data"
@@ -98,6 +99,23 @@ class RequestReader:
             usage.add(-size)
             yield read
 
+    @asynccontextmanager
+    async def recording(self, request: Request) -> AsyncIterator[PredictRequest]:
+        """Read the body of `/v1/transcribe`; see `predict_request`."""
+        _media_type(request, FORM)
+        found: list[PredictRequest] = []
+        with RequestUsage(self._config, self._budget) as usage:
+            try:
+                form, size = await self._forms.parse(request, usage)
+                try:
+                    found.append(self._forms.recording(form))
+                finally:
+                    await _close(form=form, kept=found)
+                usage.add(-size)
+                yield found[0]
+            finally:
+                await _close(found)
+
     async def stream_message(self, text: str) -> StreamMessage:
         """Parse a message of a stream.
 
@@ -105,6 +123,14 @@ class RequestReader:
             APIError: It is not valid.
         """
         return await self.run_in_thread(len(text), lambda: self._json.stream_message(text))
+
+    async def listen_message(self, text: str) -> ListenMessage:
+        """Parse a text message of `/v1/listen`.
+
+        Raises:
+            APIError: It is not valid.
+        """
+        return await self.run_in_thread(len(text), lambda: self._json.listen_message(text))
 
     async def sequence_number(self, text: str, default: int) -> int | None:
         """The `seq` of a stream message; `default` if it has none, None if it is not an utterance."""

@@ -6,14 +6,15 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from sdt.conversation import Conversation
+from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.encoders.encoder import Encoded
 from sdt.errors import printable
 from sdt.formats import Transcript
 from sdt.formats.records import utterance_record
@@ -21,6 +22,8 @@ from sdt.prediction.predictions import Predictions
 from sdt.serving.errors import APIError
 from sdt.serving.predict_request import PredictRequest
 
+JSON_LINES = "application/x-ndjson"
+"""The media type for which `/v1/predict` answers with the file of `sdt predict --output`."""
 T = TypeVar("T")
 log = logging.getLogger("sdt.serving")
 
@@ -69,38 +72,62 @@ def first_error(group: ExceptionGroup[Exception]) -> Exception:
 
 def json_lines(found: Predictions) -> bytes:
     """The file that `sdt predict --output` writes."""
-    return b"".join(_dump(one) + b"\n" for one in _records(found))
+    return b"".join(dump(one) + b"\n" for one in _records(found))
 
 
-def prediction_json(found: Predictions) -> bytes:
-    """The response of `/v1/predict`."""
+def prediction_json(found: Predictions, features: Mapping[str, Encoded] | None = None) -> bytes:
+    """The response of `/v1/predict`.
+
+    Args:
+        found: The predictions.
+        features: Modality to the features that each prediction is to contain.
+    """
     missing = {modality: list(problems) for modality, problems in found.missing.items() if problems}
-    return _dump({"predictions": _records(found), "notes": found.notes, "missing": missing})
+    records = _records(found)
+    if features is not None:
+        for row, record in enumerate(records):
+            record["features"] = {
+                modality: [float(f"{value:.8g}") for value in encoded.features[row]] if encoded.present[row] else None
+                for modality, encoded in features.items()
+            }
+    return dump({"predictions": records, "notes": found.notes, "missing": missing})
 
 
 def _records(found: Predictions) -> list[dict[str, object]]:
     utterances = [utterance for conversation in found.conversations for utterance in conversation.utterances]
-    return [utterance_record(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
+    return [prediction_fields(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
+
+
+def prediction_fields(prediction: Prediction, utterance: Utterance) -> dict[str, object]:
+    """The record of a prediction, with the words of a transcribed utterance."""
+    record = utterance_record(prediction, utterance)
+    if utterance.words:
+        record["words"] = [dataclasses.asdict(word) for word in utterance.words]
+    return record
 
 
 def transcript_json(transcript: Transcript) -> bytes:
     """The response of `/v1/transcript`."""
-    return _dump({"conversations": [_fields(one) for one in transcript.conversations], "notes": transcript.notes})
+    return dump(
+        {"conversations": [conversation_fields(one) for one in transcript.conversations], "notes": transcript.notes}
+    )
 
 
-def _fields(conversation: Conversation) -> dict[str, object]:
+def conversation_fields(conversation: Conversation) -> dict[str, object]:
+    """A conversation in the format of requests, without the fields that it lacks."""
     utterances = [dataclasses.asdict(utterance) for utterance in conversation.utterances]
-    given = [{name: value for name, value in one.items() if value is not None} for one in utterances]
+    given = [{name: value for name, value in one.items() if value not in (None, ())} for one in utterances]
     return {"id": conversation.id, "utterances": given}
 
 
-def _dump(value: object) -> bytes:
+def dump(value: object) -> bytes:
+    """A value as JSON."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def json_response(value: object) -> Response:
     """A response with this value as JSON."""
-    return Response(_dump(value), media_type="application/json")
+    return Response(dump(value), media_type="application/json")
 
 
 async def http_error(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, WebSocket
@@ -18,13 +19,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import sdt
-from sdt.serving import schemas
+from sdt.serving import model_schemas, schemas
 from sdt.serving.errors import APIError
 from sdt.serving.middleware import ServiceMiddleware
 from sdt.serving.monitoring import METRICS_TYPE, PROGRESS_HEADER
 from sdt.serving.openapi import BATCH_BODY, PREDICT_BODY, TRANSCRIPT_BODY, docs_page, errors, install_openapi
 from sdt.serving.page_routes import add_page
 from sdt.serving.responses import (
+    JSON_LINES,
     first_error,
     http_error,
     json_lines,
@@ -36,9 +38,9 @@ from sdt.serving.responses import (
 )
 from sdt.serving.service import Service
 from sdt.serving.stream import handle_stream
+from sdt.serving.transcribe_request import transcribe
+from sdt.serving.transcribe_routes import add_transcription
 
-JSON_LINES = "application/x-ndjson"
-"""The media type for which `/v1/predict` answers with the file of `sdt predict --output`."""
 ANSWER_BYTES = 1024
 """Bytes of a response for each utterance, roughly."""
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
@@ -76,6 +78,7 @@ def create_app(service: Service) -> FastAPI:
     guard = [Depends(HTTPBearer(scheme_name="token", auto_error=False))] if service.access.requires_token else []
     _add_prediction(app, service, guard)
     _add_stream(app, service, guard)
+    add_transcription(app, service, guard)
     _add_model(app, service, guard)
     _add_health(app, service, guard)
     add_page(app)
@@ -112,19 +115,26 @@ def _add_prediction(app: FastAPI, service: Service, guard: Sequence[Any]) -> Non
         openapi_extra=PREDICT_BODY,
         dependencies=guard,
     )
-    async def predict(request: Request, progress_id: ProgressId = None) -> Response:
+    async def predict(request: Request, progress_id: ProgressId = None, features: bool = False) -> Response:
         """Predict the emotion of every utterance of a conversation.
 
         Send JSON, or multipart with a part `transcript` (plain text, CSV, JSON Lines, SRT or WebVTT), a part `media`
-        (the recording) or both, or with a part `conversation` (JSON) and the clips that its utterances refer to. With
-        `Accept: application/x-ndjson` the response is the file that `sdt predict --output` writes.
+        (the recording) or both, or with a part `conversation` (JSON) and the clips that its utterances refer to. A
+        recording without a transcript is transcribed, as the parts `speakers`, `language` and `channels` say. With
+        `Accept: application/x-ndjson` the response is the file that `sdt predict --output` writes. With `features=true`
+        each prediction has the features of its recording, which a later request may contain.
         """
         with service.progress.track(progress_id) as progress:
             async with service.reader.predict_request(request) as parsed:
+                await transcribe(service, request, parsed, progress)
                 log_request(request, [parsed], words=service.log_words)
                 found = await while_connected(request, service.predict(parsed, progress))
                 kind = JSON_LINES if JSON_LINES in request.headers.get("accept", "") else "application/json"
-                write = json_lines if kind == JSON_LINES else prediction_json
+                write = (
+                    json_lines
+                    if kind == JSON_LINES
+                    else partial(prediction_json, features=parsed.extracted if features else None)
+                )
                 content = await service.reader.run_in_thread(ANSWER_BYTES * len(found), lambda: write(found))
         return Response(content, media_type=kind)
 
@@ -205,7 +215,7 @@ def _add_model(app: FastAPI, service: Service, guard: Sequence[Any]) -> None:
     @app.get(
         "/v1/model",
         operation_id="model",
-        response_model=schemas.ModelResponse,
+        response_model=model_schemas.ModelResponse,
         responses=errors(401),
         dependencies=guard,
     )
@@ -229,6 +239,7 @@ def _add_model(app: FastAPI, service: Service, guard: Sequence[Any]) -> None:
                 "speakers": config.speakers.mode,
                 "provenance": dict(config.provenance),
                 "temperatures": dict(config.temperatures),
+                "transcriber": service.transcriber,
                 "limits": dataclasses.asdict(service.config),
                 "card": predictor.card,
             }
@@ -236,12 +247,12 @@ def _add_model(app: FastAPI, service: Service, guard: Sequence[Any]) -> None:
 
 
 def _add_health(app: FastAPI, service: Service, guard: Sequence[Any]) -> None:
-    @app.get("/healthz", operation_id="healthz", response_model=schemas.StatusResponse)
+    @app.get("/healthz", operation_id="healthz", response_model=model_schemas.StatusResponse)
     async def healthz() -> Response:
         """Whether the process is alive."""
         return json_response({"status": "ok"})
 
-    @app.get("/readyz", operation_id="readyz", response_model=schemas.StatusResponse, responses=errors(503))
+    @app.get("/readyz", operation_id="readyz", response_model=model_schemas.StatusResponse, responses=errors(503))
     async def readyz() -> Response:
         """Whether the service accepts requests; false while it is stopping."""
         if service.limiter.stopping:

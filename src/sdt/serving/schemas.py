@@ -31,13 +31,13 @@ EXAMPLE: JsonDict = {
 }
 
 
-class _Input(BaseModel):
+class Input(BaseModel):
     """The base of requests: unknown fields and conversions between types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class ClipInput(_Input):
+class ClipInput(Input):
     """The recording of one utterance: `base64`, or `part`, the name of a file in the same multipart body."""
 
     base64: str | None = Field(None, description="a media file in base64, or a data: URL with base64")
@@ -60,7 +60,21 @@ class ClipInput(_Input):
         return self
 
 
-class UtteranceInput(_Input):
+MOST_WORDS = 150
+"""Words of an utterance whose times a request may state."""
+
+
+class WordInput(Input):
+    """A recognised word; all times in seconds since the start of the recording."""
+
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+    start: Seconds
+    end: Seconds
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="how sure the recogniser is")
+    overlapped: bool = Field(False, description="whether another speaker speaks at the same time")
+
+
+class UtteranceInput(Input):
     """One turn of one speaker."""
 
     id: Id | None = Field(None, description="unique within the conversation; default: its number in it, from 0")
@@ -70,6 +84,9 @@ class UtteranceInput(_Input):
     end: Seconds | None = Field(None, description="seconds since the start of the recording")
     label: Name | None = Field(None, description="the annotated emotion; copied to the response")
     review: Review | None = Field(None, description="how a person reviewed a prediction to set the label")
+    words: Annotated[list[WordInput], Field(max_length=MOST_WORDS)] | None = Field(
+        None, description="the words of the text with their times; copied to the response"
+    )
     clip: ClipInput | None = Field(None, description="the recording of this utterance")
     features: dict[str, list[float] | None] | None = Field(
         None,
@@ -78,7 +95,7 @@ class UtteranceInput(_Input):
     )
 
 
-class ConversationInput(_Input):
+class ConversationInput(Input):
     """Utterances in the order in which they were spoken."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -87,7 +104,7 @@ class ConversationInput(_Input):
     utterances: Annotated[list[UtteranceInput], Field(min_length=1)]
 
 
-class BatchInput(_Input):
+class BatchInput(Input):
     """Several independent conversations."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"conversations": [EXAMPLE]}]})
@@ -106,6 +123,12 @@ class UtterancePrediction(BaseModel):
     end: float | None
     label: str | None = Field(None, description="only if the request had one")
     review: Review | None = Field(None, description="only if the request had one")
+    words: list[WordInput] | None = Field(
+        None, description="only if the recording was transcribed, or the request had them"
+    )
+    features: dict[str, list[float] | None] | None = Field(
+        None, description="only with features=true: modality to the features of the recording, null if it is missing"
+    )
     emotion: str | None = Field(
         description="the label with the highest probability; null if the utterance has no modality"
     )
@@ -146,11 +169,12 @@ class ProgressResponse(BaseModel):
     """The progress of a running request."""
 
     stage: str = Field(
-        description="receiving, waiting (for a decoder process), decoding, predicting, or unknown (not running)"
+        description="receiving, waiting (for a process that reads recordings), speakers and words (a recording without "
+        "a transcript), decoding, predicting, or unknown (not running)"
     )
     modality: str | None = Field(None, description="while decoding: the modality that is being extracted")
-    done: int = Field(description="utterances that are decoded")
-    total: int = Field(description="utterances of the conversation; 0 unless decoding")
+    done: int = Field(description="utterances that are decoded; seconds of the recording in stages speakers and words")
+    total: int = Field(description="all of them; 0 if unknown and in other stages")
     seconds: float = Field(description="seconds since the request arrived")
 
 
@@ -163,7 +187,7 @@ class StreamUtterance(UtteranceInput):
     )
 
 
-class StreamForget(_Input):
+class StreamForget(Input):
     """Delete the conversation; the next utterance starts a new one."""
 
     type: Literal["forget"]
@@ -200,29 +224,6 @@ class StreamForgotten(BaseModel):
     """The answer to `forget`."""
 
     type: Literal["forgotten"] = "forgotten"
-
-
-class ModalityInfo(BaseModel):
-    """One modality of the model."""
-
-    width: int = Field(description="the number of features of an utterance")
-    encoder: str = Field(description="the encoder of the features, and their normalisation")
-    recorded: bool = Field(description="whether it is extracted from recordings")
-    available: bool = Field(description="whether this service can extract it")
-
-
-class ModelResponse(BaseModel):
-    """The model of the service."""
-
-    name: str
-    version: str = Field(description="the version of sdt-erc")
-    labels: list[str]
-    modalities: dict[str, ModalityInfo]
-    speakers: str = Field(description="how the model represents speakers: appearance or identity")
-    provenance: dict[str, object]
-    temperatures: dict[str, float]
-    limits: dict[str, float]
-    card: str = Field(description="the model card, in Markdown")
 
 
 class LimitExceeded(BaseModel):
@@ -274,9 +275,3 @@ class StreamError(BaseModel):
     type: Literal["error"] = "error"
     seq: int | None = Field(description="the number of the utterance; null if the message was not an utterance")
     error: ErrorBody
-
-
-class StatusResponse(BaseModel):
-    """The state of the service."""
-
-    status: str

@@ -21,6 +21,7 @@ from sdt.serving.predict_request import PredictRequest
 from sdt.serving.predictor import Predictor, PreparedConversation
 from sdt.serving.request_reader import RequestReader
 from sdt.serving.sessions import SessionStore
+from sdt.serving.transcriber_pool import TranscriberPool
 
 
 class Service:
@@ -31,6 +32,7 @@ class Service:
         config: The limits.
         access: Decides which requests are allowed; by default all requests from this machine.
         log_words: Whether the log may contain conversations.
+        transcriber: The recogniser of recordings without a transcript and of live speech; None to refuse them.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Service:
         *,
         access: AccessControl | None = None,
         log_words: bool = False,
+        transcriber: str | None = None,
     ) -> None:
         self.predictor, self.config, self.log_words = predictor, config, log_words
+        self.transcriber = transcriber
         self.access = access or AccessControl()
         self.metrics = Metrics()
         self.limiter = ConcurrencyLimiter(config)
@@ -67,6 +71,10 @@ class Service:
         if predictor.recorded:
             self.decoders = DecoderPool(predictor.config, predictor.folder, config, self.metrics.count_decode)
 
+        self.transcribers = TranscriberPool(transcriber, config, self.metrics.count_transcription)
+        self.listeners = TranscriberPool(transcriber, config)
+        """Another process for live speech, which does not wait for recordings; started by the first listener."""
+
     @property
     def ready(self) -> bool:
         """Whether the service can answer requests."""
@@ -88,6 +96,7 @@ class Service:
         self.stream_batcher.start()
         if self.decoders:
             self.decoders.start()
+        self.transcribers.start()
 
     async def close(self) -> None:
         """Stop all components."""
@@ -97,6 +106,8 @@ class Service:
         self.executor.shutdown(wait=False, cancel_futures=True)
         if self.decoders:
             await asyncio.to_thread(self.decoders.close)
+        for pool in (self.transcribers, self.listeners):
+            await asyncio.to_thread(pool.close)
 
     async def predict(self, request: PredictRequest, progress: Progress | None = None) -> Predictions:
         """Predict one conversation.
@@ -115,7 +126,10 @@ class Service:
             progress.waiting()
             report = await self.decoders.report()
             prepared.unavailable = {m: str(of["reason"]) for m, of in report.items() if "reason" in of}
-            prepared.extracted = await self.decoders.extract(request.conversation, request.uploads, progress.decoding)
+            scale = max(1.0, request.seconds / self.config.media_seconds)
+            request.extracted = prepared.extracted = await self.decoders.extract(
+                request.conversation, request.uploads, progress.decoding, scale
+            )
             prepared.encoder_notes = [f"{modality}: {of['note']}" for modality, of in report.items() if of.get("note")]
         progress.predicting()
         try:

@@ -18,12 +18,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
-from sdt.formats.records import utterance_record
 from sdt.prediction.stream_features import StreamInput
 from sdt.serving.access import SUBPROTOCOL
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.limits import LARGE, trim_memory
 from sdt.serving.predict_request import PredictRequest
+from sdt.serving.responses import prediction_fields
 from sdt.serving.schemas import StreamUtterance
 from sdt.serving.service import Service
 from sdt.serving.sessions import BINARY, IDLE, CloseReason, Session
@@ -43,7 +43,7 @@ async def handle_stream(websocket: WebSocket, service: Service) -> None:
     fields.update({"utterances": 0, "errors": 0})
     try:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
-        reason = await _Connection(websocket, service, session, closing, fields).run()
+        reason = await StreamConnection(websocket, service, session, closing, fields).run()
         fields["closed"] = reason.code
         await websocket.close(reason.code, reason.reason)
     except WebSocketDisconnect as error:
@@ -53,7 +53,7 @@ async def handle_stream(websocket: WebSocket, service: Service) -> None:
         service.sessions.disconnect(session, closing)
 
 
-class _Connection:
+class StreamConnection:
     """A connection to a session."""
 
     def __init__(
@@ -166,7 +166,7 @@ class _Connection:
             {
                 "type": "prediction",
                 "seq": number,
-                "prediction": utterance_record(result.prediction, utterance),
+                "prediction": prediction_fields(result.prediction, utterance),
                 "problems": problems + result.problems,
             }
         )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from sdt.errors import near_miss, printable
 from sdt.serving import schemas
 from sdt.serving.errors import APIError, invalid_request
+from sdt.serving.speech_schemas import ListenEnd, ListenMessage, ListenSpeaker
 
 Input = TypeVar("Input", bound=BaseModel)
 Detail = Mapping[str, object]
@@ -70,6 +71,11 @@ def _schema_at(schema: type[BaseModel], place: Sequence[int | str]) -> type[Base
         return schemas.ClipInput
     if schema is schemas.StreamMessage:
         return schemas.StreamUtterance if place[0] == "utterance" else schemas.StreamForget
+    if len(place) > 2 and place[-3] == "words":
+        return schemas.WordInput
+    if schema is ListenMessage:
+        listen: dict[object, type[BaseModel]] = {"speaker": ListenSpeaker, "end": ListenEnd}
+        return listen.get(place[0], schemas.StreamForget)
     return schema
 
 

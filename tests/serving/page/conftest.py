@@ -3,9 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
+from tests.encoders.clips import noise, write_clip
 from tests.prediction.models import TEXT_AUDIO, tiny_model
+from tests.serving.fake_speech import install
 from tests.serving.page.browser import Tab, browser
 from tests.serving.running import Running, running
 
@@ -22,10 +26,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_service(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all tests of the page."""
     options = ("--decoders", "1", "--characters", "300", "--json-bytes", "2000000")
-    with running(model, tmp_path_factory.mktemp("page-temporary"), *options) as started:
+    path = install(tmp_path_factory.mktemp("page-site"))
+    temporary = tmp_path_factory.mktemp("page-temporary")
+    with running(model, temporary, *options, transcriber="fake:normal", PYTHONPATH=path) as started:
         yield started
         assert started.process.poll() is None, started.log()
         assert "Traceback" not in started.log()
+
+
+def spoken() -> npt.NDArray[np.float32]:
+    """What the microphone hears, again and again: a pause, and something loud."""
+    return np.concatenate([noise(1.5, rate=48000) * 0.002, noise(1.5, rate=48000)], axis=1)
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +48,14 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chromium(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """One browser for all tests of the page."""
-    with browser(
-        tmp_path_factory.mktemp("profile"), "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-    ) as tab:
+    voice = write_clip(tmp_path_factory.mktemp("voice") / "voice.wav", spoken(), rate=48000)
+    flags = (
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={voice}",
+    )
+    with browser(tmp_path_factory.mktemp("profile"), *flags) as tab:
         tab.save_to(downloads)
         yield tab
 

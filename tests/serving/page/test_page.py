@@ -79,7 +79,7 @@ def test_filters(tab: Tab, tmp_path: Path) -> None:
 
 def test_errors_are_shown_and_nothing_else_is_lost(tab: Tab, page_service: Running, tmp_path: Path) -> None:
     tab.click("#ask button[type=submit]")
-    assert "Choose or paste a transcript" in tab.text("#error")
+    assert "Choose a recording or a transcript" in tab.text("#error")
     (tmp_path / "bad.srt").write_text("<script>alert(1)</script>", encoding="utf-8")
     upload(tab, tmp_path / "bad.srt")
     tab.until("document.querySelector('#error').textContent.includes('bad.srt')")

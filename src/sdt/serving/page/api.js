@@ -49,12 +49,13 @@ export async function transcript(file, signal, encoding = "") {
  * @param {(progress: {stage: string, modality?: string, done: number, total: number}) => void} onProgress Called
  *   meanwhile: with the stage `sending` in bytes, then with those of GET /v1/progress in utterances.
  * @param {AbortSignal} signal Cancels the request; the error has the code `cancelled`.
+ * @param {{features?: boolean}} more `features` if the predictions are to have the features of the recording.
  */
-export function predict(body, onProgress, signal) {
+export function predict(body, onProgress, signal, { features = false } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch reports no progress of uploads
     const id = randomId();
-    request.open("POST", "v1/predict");
+    request.open("POST", features ? "v1/predict?features=true" : "v1/predict");
     for (const [name, value] of Object.entries({ ...headers(), "x-progress-id": id }))
       request.setRequestHeader(name, value);
     const form = body instanceof FormData;

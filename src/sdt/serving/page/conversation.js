@@ -19,6 +19,9 @@
  *   label was given without a review.
  * @property {string | null} given The label that the transcript gives without a review.
  * @property {Record<string, string>} missing Modality to why this utterance lacks it, if known.
+ * @property {import("./words.js").Word[]} words The recognised words with their times; empty if there are none.
+ * @property {Record<string, number[] | null> | undefined} features Of its recording by modality; undefined if unknown.
+ * @property {string | null} annotator Who gave the review.
  * @property {object} record The record of the service.
  */
 
@@ -26,7 +29,8 @@
 export const UNCERTAIN = 0.5;
 
 /**
- * Dispatches the events `added`, `label` (detail: the item), `filter` and `current`.
+ * Dispatches the events `added`, `label` (detail: the item), `filter` and `current`; `rebuilt` when utterances are replaced
+ * or predicted again, and `edited` (detail: a place) when they have to be predicted again.
  */
 export class Conversation extends EventTarget {
   /**
@@ -43,7 +47,8 @@ export class Conversation extends EventTarget {
     this.filter = everything();
     /** @type {Item | null} */
     this.current = null;
-    this.changes = []; // {item, label, review}: the values before each change
+    this.changes = []; // {item, label, review, annotator} or {items}: the values before each change
+    this.annotator = null; // who reviews
     this.kept = undefined; // the last saved change
     this.reasons = Object.entries(missing);
     records.forEach((record) => this.append(record));
@@ -57,10 +62,18 @@ export class Conversation extends EventTarget {
   }
 
   append(record) {
+    const item = this.item(record, this.items.length);
+    this.items.push(item);
+    return item;
+  }
+
+  /** @returns {Item} */
+  item({ features, words, annotator, ...record }, place) {
     const label = record.label ?? null;
     const review = label === null ? null : (record.review ?? null);
-    const item = {
-      place: this.items.length,
+    if (label !== null && !this.labels.includes(label)) this.labels.push(label);
+    return {
+      place,
       id: record.utterance,
       speaker: record.speaker,
       text: record.text ?? null,
@@ -75,11 +88,55 @@ export class Conversation extends EventTarget {
       review,
       given: review === null ? label : null,
       missing: lacks(this.reasons, `${record.conversation}/${record.utterance}: `),
+      words: words ?? [],
+      features,
+      annotator: annotator ?? null,
       record,
     };
-    this.items.push(item);
-    if (label !== null && !this.labels.includes(label)) this.labels.push(label);
-    return item;
+  }
+
+  /** Replace `count` utterances from a place on. @returns {Item[]} The new ones. */
+  edit(place, count, records) {
+    const given = this.items[place].given;
+    const made = records.map((record) => this.item(record));
+    made[0].given = given;
+    this.swap([...this.items.slice(0, place), ...made, ...this.items.slice(place + count)], place);
+    return made;
+  }
+
+  /** Give a speaker another name. */
+  rename(speaker, name) {
+    const of = (item) => ({ ...item, speaker: name, record: { ...item.record, speaker: name } });
+    const place = this.items.findIndex((item) => item.speaker === speaker);
+    this.swap(this.items.map((item) => (item.speaker === speaker ? of(item) : item)), place);
+  }
+
+  swap(items, place) {
+    this.changes.push({ items: this.items, place });
+    this.replace(items, place);
+  }
+
+  replace(items, place) {
+    const current = this.current?.place;
+    this.items = items;
+    items.forEach((item, number) => (item.place = number));
+    if (current !== undefined) this.current = items[Math.min(current, items.length - 1)];
+    this.tell("rebuilt");
+    this.tell("edited", place);
+  }
+
+  /** Take over new predictions of some utterances, which may have been replaced meanwhile. */
+  predicted(items, records, missing) {
+    const reasons = Object.entries(missing ?? {});
+    items.forEach((item, number) => {
+      const { emotion, probability, probabilities, branches, weights, features } = records[number];
+      Object.assign(item, { emotion, probability, probabilities, branches: branches ?? {}, weights: weights ?? {} });
+      item.missing = lacks(reasons, `${records[number].conversation}/${item.id}: `);
+      item.features = features ?? item.features;
+      item.record = { ...item.record, emotion, probability, probabilities, branches, weights };
+      if (item.review) item.review = item.label === emotion ? "confirmed" : "corrected";
+    });
+    this.tell("rebuilt");
   }
 
   /** The speakers in the order in which they first speak. */
@@ -146,19 +203,23 @@ export class Conversation extends EventTarget {
 
   change(item, label, review) {
     if (item.label === label && item.review === review) return;
-    this.changes.push({ item, label: item.label, review: item.review });
-    this.set(item, label, review);
+    this.changes.push({ item, label: item.label, review: item.review, annotator: item.annotator });
+    this.set(item, label, review, review && this.annotator);
   }
 
   /** Undo the last change. @returns {Item | null} */
   undo() {
     const last = this.changes.pop();
-    if (last) this.set(last.item, last.label, last.review);
+    if (last?.items) {
+      this.replace(last.items, last.place);
+      return this.items[last.place];
+    }
+    if (last) this.set(last.item, last.label, last.review, last.annotator);
     return last?.item ?? null;
   }
 
-  set(item, label, review) {
-    [item.label, item.review] = [label, review];
+  set(item, label, review, annotator) {
+    [item.label, item.review, item.annotator] = [label, review, annotator];
     this.tell("label", item);
   }
 

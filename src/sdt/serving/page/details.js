@@ -6,6 +6,7 @@ import { MARKS } from "./emotion.js";
 import { count, NOTHING, percent, STATUS, stretch } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
+import { wordElements } from "./words.js";
 
 let made = 0;
 
@@ -17,9 +18,10 @@ export class Details {
    * @param {import("./player.js").Player} player
    * @param {{close: () => void, step: (step: number) => void, relabel: (label: string) => void, unreview: () => void}}
    *   actions
+   * @param {import("./editor.js").Editor | null} editor
    */
-  constructor(conversation, colour, player, actions) {
-    Object.assign(this, { conversation, colour, player, actions, id: `details-${(made += 1)}` });
+  constructor(conversation, colour, player, actions, editor = null) {
+    Object.assign(this, { conversation, colour, player, actions, editor, id: `details-${(made += 1)}` });
     this.title = h("h3", { id: this.id, tabindex: -1 });
     this.before = h(
       "button",
@@ -38,7 +40,7 @@ export class Details {
     );
     // The player stays in place: moving it within the page stops the playback.
     [this.about, this.opinions] = [h("div"), h("div")];
-    this.content = h("div", { class: "details-content" }, this.about, player.element, this.opinions);
+    this.content = h("div", { class: "details-content" }, this.about, player.element, editor?.element ?? "", this.opinions);
     this.head = h("div", { class: "details-head" }, this.title, this.before, this.after, close);
     this.hint = h(
       "p",
@@ -46,7 +48,7 @@ export class Details {
       "Choose an utterance to see its prediction, to play it, and to confirm or correct its emotion.",
     );
     this.element = h("aside", { class: "details", "aria-labelledby": this.id }, this.head, this.content, this.hint);
-    for (const what of ["current", "label", "filter"]) conversation.addEventListener(what, () => this.draw());
+    for (const what of ["current", "label", "filter", "rebuilt"]) conversation.addEventListener(what, () => this.draw());
     this.draw();
   }
 
@@ -60,11 +62,12 @@ export class Details {
     title.textContent = `${item.place + 1}. ${item.speaker}`;
     [this.before.disabled, this.after.disabled] = [!conversation.beside(-1), !conversation.beside(1)];
     this.player.show(item);
+    this.editor?.show(item);
     const when = stretch(item);
     const held = this.about.contains(document.activeElement) && document.activeElement;
     const place = `${item.place + 1} of ${count(conversation.items.length, "utterance")}`;
     this.about.replaceChildren(
-      h("p", { class: "quote" }, item.text ?? "no text"),
+      h("p", { class: "quote" }, ...wordElements(item, this.player.media && ((word) => this.player.playRange(word.start, word.end)))),
       h("p", { class: "faint" }, when && `${when} · `, place),
       this.chooser(item),
     );

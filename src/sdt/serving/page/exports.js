@@ -38,8 +38,10 @@ export function jsonLines(items) {
 
 /** A table for spreadsheets, with a byte order mark that identifies UTF-8. */
 export function csv(items) {
-  const rows = items.map(row).map((values) => COLUMNS.map((column) => cell(values[column])).join(","));
-  return "\ufeff" + [COLUMNS.join(","), ...rows].join("\n") + "\n";
+  const values = items.map(row);
+  const columns = values.some(({ annotator }) => annotator) ? COLUMNS.toSpliced(8, 0, "annotator") : COLUMNS;
+  const rows = values.map((of) => columns.map((column) => cell(of[column])).join(","));
+  return "\ufeff" + [columns.join(","), ...rows].join("\n") + "\n";
 }
 
 /** Cues by start time; each begins with the emotion, such as `[joy 0.83]` or `[sadness, corrected]`. */
@@ -80,11 +82,34 @@ export function fileName(conversation, suffix) {
 }
 
 /** The fields of an utterance. */
-function row({ record, label, review }) {
+function row({ record, label, review, annotator, words }) {
   const { conversation, utterance, speaker, text, start, end } = record;
   const { label: _label, review: _review, ...said } = record;
-  const given = { ...(label !== null && { label }), ...(review !== null && { review }) };
-  return { conversation, utterance, speaker, text, start, end, ...given, ...said };
+  const given = {
+    ...(label !== null && { label }),
+    ...(review !== null && { review }),
+    ...(review !== null && annotator && { annotator }),
+  };
+  return { conversation, utterance, speaker, text, start, end, ...given, ...said, ...(words.length && { words }) };
+}
+
+/**
+ * What a saved file of this page holds that the service does not hand through: words and annotators.
+ * @param {File | null} file
+ * @returns {Promise<Map<string, object>>} By conversation and utterance; empty for other files.
+ */
+export async function savedFields(file) {
+  const found = new Map();
+  if (!/\.(jsonl|ndjson)$/i.test(file?.name ?? "")) return found;
+  for (const line of (await file.text()).split("\n")) {
+    try {
+      const { conversation, utterance, words, annotator } = JSON.parse(line);
+      if (Array.isArray(words) || annotator) found.set(`${conversation}/${utterance}`, { words, annotator });
+    } catch {
+      // The service says what is wrong with the file.
+    }
+  }
+  return found;
 }
 
 /**

@@ -76,7 +76,7 @@ export function filters(conversation, colour) {
     );
   }
 
-  for (const what of ["added", "label", "filter"]) conversation.addEventListener(what, draw);
+  for (const what of ["added", "label", "filter", "rebuilt"]) conversation.addEventListener(what, draw);
   draw();
   return element;
 }

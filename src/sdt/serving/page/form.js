@@ -8,6 +8,9 @@ import { EXAMPLE } from "./example.js";
 import { Picker } from "./picker.js";
 import { View } from "./view.js";
 import { withProgress } from "./progress.js";
+import { recordButton } from "./record.js";
+import { Repredict } from "./repredict.js";
+import { savedFields } from "./exports.js";
 
 /** Common encodings of transcripts that are not Unicode. */
 const ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949", "mac_roman"];
@@ -23,7 +26,10 @@ export class PredictForm {
     this.shown = null; // a View, or a Picker for several conversations
     this.inputs = new FileInputs((message) => this.fail(message));
     this.listens = Object.values(model.modalities).some((modality) => modality.recorded && modality.available);
-    if (!this.listens) byId("recording-hint").textContent = "For playback only: this model does not use audio or video.";
+    this.transcribes = Boolean(model.transcriber);
+    byId("speech-options").hidden = !this.transcribes;
+    if (this.transcribes) recordButton((file) => this.inputs.take("recording", file, true), (message) => this.fail(message));
+    if (!this.listens && !this.transcribes) byId("recording-hint").textContent = "For playback only: this model does not use audio or video.";
     byId("ask").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
@@ -36,6 +42,8 @@ export class PredictForm {
     this.inputs.clear();
     byId("pasted").value = byId("encoding").value = "";
     byId("encoding-choice").hidden = true;
+    byId("speakers").value = byId("language").value = "";
+    byId("channels").value = "mix";
     this.fail("");
   }
 
@@ -45,12 +53,19 @@ export class PredictForm {
     if (file && pasted.trim())
       return this.fail("Both a transcript file and a pasted transcript are given. Clear one of them.");
     const words = file ?? (pasted.trim() ? new File([pasted], "pasted.txt", { type: "text/plain" }) : null);
-    if (!words && !(recording && this.listens))
-      return this.fail("Choose or paste a transcript, or load the example.");
+    if (!words && !(recording && this.transcribes))
+      return this.fail(
+        this.transcribes
+          ? "Choose a recording or a transcript, or load the example."
+          : "Choose or paste a transcript, or load the example. This service does not recognise the words of recordings.",
+      );
     const form = new FormData();
     if (words) form.append("transcript", words, words.name);
     if (words && byId("encoding").value) form.append("encoding", byId("encoding").value);
-    if (recording && this.listens) form.append("media", recording, recording.name);
+    if (recording && (this.listens || !words)) form.append("media", recording, recording.name);
+    if (!words)
+      for (const part of ["speakers", "language", "channels"])
+        if (byId(part).value.trim()) form.append(part, byId(part).value.trim());
     return this.ask(form, recording);
   }
 
@@ -61,9 +76,15 @@ export class PredictForm {
     return this.work(async () => {
       const read = file && (await this.answer((_, signal) => transcript(file, signal, body.get("encoding"))));
       if (read?.conversations.length > 1) return this.pick(file, read, recording);
-      const { predictions, notes, missing } = await this.answer((onProgress, signal) => predict(body, onProgress, signal));
-      const conversation = new Conversation(predictions[0].conversation, this.model.labels, predictions, missing);
-      return this.show(new View(conversation, { notes, recording }));
+      const sent = recording && this.listens ? recording : null;
+      const { predictions, notes, missing } = await this.answer((onProgress, signal) =>
+        predict(body, onProgress, signal, { features: sent !== null }),
+      );
+      const saved = await savedFields(file);
+      const records = predictions.map((one) => ({ ...saved.get(`${one.conversation}/${one.utterance}`), ...one }));
+      const conversation = new Conversation(predictions[0].conversation, this.model.labels, records, missing);
+      const repredict = new Repredict(conversation, { recording: sent, limits: this.model.limits });
+      return this.show(new View(conversation, { notes, recording, repredict }));
     });
   }
 
@@ -114,6 +135,7 @@ export class PredictForm {
     byId("found").replaceChildren(view.element);
     byId("input").open = false;
     view.title.focus();
+    view.timeline?.begin();
     view.element.scrollIntoView({ block: "start" });
   }
 

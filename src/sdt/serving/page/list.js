@@ -6,6 +6,7 @@ import { emotionParts } from "./emotion.js";
 import { spoken, stretch, weightWords } from "./format.js";
 import { paint } from "./palette.js";
 import { weightBar } from "./weights.js";
+import { wordElements } from "./words.js";
 
 /** The table is `element`; it follows the conversation. */
 export class List {
@@ -31,11 +32,20 @@ export class List {
     conversation.addEventListener("label", (event) => (this.write(event.detail), this.filter()));
     conversation.addEventListener("filter", () => this.filter());
     conversation.addEventListener("current", () => this.mark());
+    conversation.addEventListener("rebuilt", () => this.rebuild());
   }
 
   /** The button of an utterance. */
   of(item) {
     return this.rows[item.place].querySelector("button");
+  }
+
+  /** Write all utterances again. */
+  rebuild() {
+    this.rows = [];
+    this.body.replaceChildren();
+    this.conversation.items.forEach((item) => this.add(item));
+    this.filter();
   }
 
   add(item) {
@@ -57,7 +67,7 @@ export class List {
       cell("number", button),
       cell("time", stretch(item)),
       cell("speaker", item.speaker),
-      cell("words", item.text ?? h("i", {}, "no text")),
+      cell("words", ...(item.text === null ? [h("i", {}, "no text")] : wordElements(item))),
       cell("emotion", h("span", { class: "badge" }, ...emotionParts(item))),
       cell("weighed", weights && weightWords(item.weights), weights),
     ];

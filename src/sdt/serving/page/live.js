@@ -3,6 +3,8 @@
 import { Conversation } from "./conversation.js";
 import { announce, byId, h } from "./dom.js";
 import { emotionWords } from "./format.js";
+import { Listener } from "./listen.js";
+import { unavailable } from "./microphone.js";
 import { Stream } from "./stream.js";
 import { View } from "./view.js";
 
@@ -29,6 +31,8 @@ export class Live {
       this.join(event.target.value.trim());
     });
     byId("forget").addEventListener("click", () => this.forget());
+    this.listener = null;
+    this.offerMicrophone();
   }
 
   /** Called when the tab is chosen. */
@@ -36,6 +40,48 @@ export class Live {
     if (!this.begun) this.stream.connect();
     this.begun = true;
     byId("words").focus();
+  }
+
+  /** The button that switches the microphone on and off, if the service recognises speech. */
+  offerMicrophone() {
+    byId("listen-row").hidden = !this.model.transcriber;
+    const why = unavailable();
+    byId("listen").disabled = Boolean(why);
+    byId("listen-state").textContent = why;
+    byId("listen").addEventListener("click", () => (this.listener ? this.listener.stop() : this.listen()));
+    byId("speaker").addEventListener("change", () => this.listener?.say(byId("speaker").value));
+  }
+
+  listen() {
+    this.complain("");
+    this.stream.release();
+    this.state("Microphone", true);
+    // The times of the service begin at 0 each time that the microphone is switched on.
+    const from = Math.max(0, ...(this.view?.conversation.items ?? []).map((item) => (item.end ?? 0) + 1));
+    this.listener = new Listener(this.stream.id, byId("speaker").value, {
+      state: (text) => (byId("listen-state").textContent = text),
+      prediction: (prediction) => {
+        this.stream.predictedElsewhere(prediction);
+        this.heard(later(prediction, from));
+      },
+      failed: (message) => this.complain(message),
+      ended: () => this.listened(),
+    });
+    this.microphone(true);
+  }
+
+  listened() {
+    this.listener = null;
+    byId("listen-state").textContent = "";
+    this.microphone(false);
+    this.stream.connect();
+  }
+
+  /** Show whether the microphone is on; meanwhile nothing can be typed. */
+  microphone(on) {
+    byId("listen").textContent = on ? "■ Stop the microphone" : "● Speak";
+    byId("listen").setAttribute("aria-pressed", String(on));
+    for (const id of ["words", "send", "forget"]) byId(id).disabled = on;
   }
 
   get unsaved() {
@@ -112,4 +158,10 @@ export class Live {
     this.stream.connect();
     byId("words").focus();
   }
+}
+
+/** A prediction with later times. */
+function later({ words, ...prediction }, seconds) {
+  const moved = (one) => ({ ...one, start: one.start + seconds, end: one.end + seconds });
+  return { ...moved(prediction), words: words?.map(moved) };
 }

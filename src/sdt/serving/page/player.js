@@ -7,8 +7,9 @@ import { stretch } from "./format.js";
 export class Player {
   /** @param {File | null} file The recording. */
   constructor(file) {
-    this.item = null;
+    [this.file, this.item] = [file, null];
     this.until = null; // seconds; null for the end of the recording
+    [this.from, this.loop] = [0, false]; // of the part that is played
     this.url = file ? URL.createObjectURL(file) : null;
     this.media = file
       ? h("video", { src: this.url, controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" })
@@ -16,9 +17,14 @@ export class Player {
     this.button = h("button", { type: "button", onclick: () => this.toggle() });
     this.note = h("p", { class: "faint" }, file ? "" : "No recording");
     this.element = h("div", { class: "player" }, this.media, file && h("p", {}, this.button), this.note);
-    this.media?.addEventListener("loadedmetadata", () =>
-      this.media.classList.toggle("sound", this.media.videoWidth === 0),
-    );
+    this.media?.addEventListener("loadedmetadata", () => {
+      this.media.classList.toggle("sound", this.media.videoWidth === 0);
+      // What a browser has recorded states no duration; it is found by going to the end.
+      if (this.media.duration !== Infinity) return;
+      const back = () => Number.isFinite(this.media.duration) && (this.media.currentTime = this.item?.start ?? 0);
+      this.media.addEventListener("seeked", back, { once: true });
+      this.media.currentTime = 1e9;
+    });
     this.media?.addEventListener("error", () => this.broken());
     for (const what of ["play", "pause", "ended"]) this.media?.addEventListener(what, () => this.write());
     this.media?.addEventListener("play", () => this.watch());
@@ -42,8 +48,33 @@ export class Player {
       this.media.pause();
       return;
     }
-    this.until = this.item.end;
-    this.media.currentTime = this.item.start ?? 0;
+    this.playRange(this.item.start ?? 0, this.item.end);
+  }
+
+  /** Play a part of the recording. */
+  playRange(from, until) {
+    [this.from, this.until] = [from, until];
+    this.media.currentTime = from;
+    this.start();
+  }
+
+  /** Play on from where the cursor is, or stop. */
+  playOn() {
+    if (!this.media || this.media.hidden) return;
+    if (!this.media.paused) return void this.media.pause();
+    this.until = null;
+    if (this.loop && this.item?.end) return this.playRange(this.item.start, this.item.end);
+    this.start();
+  }
+
+  /** Whether a part of the recording is played again and again. */
+  setLoop(loop) {
+    this.loop = loop;
+    this.element.dispatchEvent(new CustomEvent("loop"));
+    announce(loop ? "The selected utterance is repeated" : "Nothing is repeated");
+  }
+
+  start() {
     this.media.play().catch(() => announce("The recording cannot be played."));
   }
 
@@ -72,6 +103,10 @@ export class Player {
 
   check() {
     if (this.until === null || this.media.paused || this.media.currentTime < this.until) return;
+    if (this.loop) {
+      this.media.currentTime = this.from;
+      return;
+    }
     this.until = null;
     this.media.pause();
   }

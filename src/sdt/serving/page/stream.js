@@ -59,6 +59,20 @@ export class Stream {
     else this.connect();
   }
 
+  /** Leave the conversation to another connection of this page. */
+  release() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    [this.socket, this.next, this.waiting] = [null, null, false];
+    socket?.close();
+  }
+
+  /** Take over an utterance that another connection has predicted. */
+  predictedElsewhere({ speaker, text }) {
+    this.said.push({ speaker, text });
+    this.answered += 1;
+  }
+
   /** Delete the conversation on the service and start a new one. */
   forget() {
     this.ending = true;
@@ -134,7 +148,7 @@ export class Stream {
 }
 
 /** The subprotocol, and the token: browsers cannot send a header with a WebSocket. */
-function protocols() {
+export function protocols() {
   const value = token.get();
   const encoded = value && btoa(value).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   return value ? ["sdt.v1", `bearer.${encoded}`] : ["sdt.v1"];

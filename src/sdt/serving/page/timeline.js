@@ -40,6 +40,7 @@ export class Timeline {
     conversation.addEventListener("added", (event) => this.added(event.detail));
     conversation.addEventListener("label", (event) => this.write(event.detail));
     conversation.addEventListener("filter", () => this.filter());
+    conversation.addEventListener("rebuilt", () => this.rebuild());
     conversation.addEventListener("current", () => this.mark());
   }
 
@@ -65,6 +66,12 @@ export class Timeline {
     this.element.scrollLeft = middle * this.scale - room / 2;
   }
 
+  /** Scroll to the first utterance: a recording may begin with silence. */
+  begin() {
+    const [first] = this.conversation.items;
+    if (this.byTime && first) this.element.scrollLeft = Math.max(0, (first.start - this.origin - 0.3) * this.scale);
+  }
+
   /** Pixels for a second, or for an utterance, at which most boxes are legible. */
   usual() {
     if (!this.byTime) return BOX;
@@ -78,6 +85,17 @@ export class Timeline {
     this.place();
     this.filter();
     this.element.scrollLeft = this.element.scrollWidth;
+  }
+
+  /** Draw all utterances again. */
+  rebuild() {
+    for (const { track } of this.lanes.values()) track.parentElement.remove();
+    this.lanes.clear();
+    this.boxes = [];
+    this.conversation.items.forEach((item) => this.add(item));
+    this.byTime &&= this.conversation.timed;
+    this.place();
+    this.filter();
   }
 
   add(item) {
@@ -104,7 +122,7 @@ export class Timeline {
     box.setAttribute("aria-label", spoken(item));
     box.title = `${item.speaker}: ${emotionWords(item)} – ${item.text ?? "no text"}`;
     paint(box, this.colour(shownEmotion(item)));
-    if (this.scale) this.filter();
+    if (this.scale && this.boxes.length === this.conversation.items.length) this.filter();
   }
 
   /** Position the boxes. */

@@ -1,6 +1,7 @@
 /** The toolbar of a conversation: view, zoom, undo, save. */
 
 import { h } from "./dom.js";
+import { annotatorField } from "./annotator.js";
 import { FORMATS } from "./exports.js";
 
 /**
@@ -21,6 +22,7 @@ export function choices(view) {
   ];
   const undo = button("Undo", () => view.undo(), { title: "Undo the last change (U)" });
   const changed = h("span", { class: "faint" });
+  const annotator = annotatorField(conversation);
   const saves = Object.entries(FORMATS).map(([suffix, { name, alone }]) =>
     button(view.several && alone ? `${name} (this one)` : name, () => view.save(suffix), { "data-format": suffix }),
   );
@@ -31,7 +33,7 @@ export function choices(view) {
     { class: "toolbar" },
     group("Show as", ...as),
     scale,
-    group("Review", undo, changed),
+    group("Review", undo, changed, annotator),
     group("Save", h("span", { class: "faint" }, view.several ? "Save all as" : "Save as"), ...saves),
   );
 
@@ -56,6 +58,6 @@ export function choices(view) {
     }
   }
 
-  for (const what of ["added", "label", "saved"]) conversation.addEventListener(what, write);
+  for (const what of ["added", "label", "saved", "rebuilt"]) conversation.addEventListener(what, write);
   return { element, write };
 }

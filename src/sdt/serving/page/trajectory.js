@@ -28,6 +28,7 @@ export function trajectory(conversation, colour, chosen) {
     strips.replaceChildren(...conversation.speakers.map((speaker) => strip(conversation, speaker, colour, chosen)));
   conversation.addEventListener("added", draw);
   conversation.addEventListener("label", draw);
+  conversation.addEventListener("rebuilt", draw);
   conversation.addEventListener("filter", () =>
     strips.querySelectorAll("[data-place]").forEach((mark) => {
       mark.classList.toggle("out", !conversation.shows(conversation.items[mark.dataset.place]));

@@ -6,13 +6,16 @@ import { Details } from "./details.js";
 import { save, fileName, FORMATS } from "./exports.js";
 import { markLegend } from "./emotion.js";
 import { filters } from "./filters.js";
+import { Editor } from "./editor.js";
 import { clock, count, emotionWords, spoken } from "./format.js";
 import { List } from "./list.js";
 import { palette } from "./palette.js";
 import { Player } from "./player.js";
 import { Timeline } from "./timeline.js";
 import { choices } from "./toolbar.js";
+import { Waveform } from "./waveform.js";
 import { weightLegend } from "./weights.js";
+import { wordLegend } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
 
@@ -20,10 +23,11 @@ const NARROW = matchMedia("(max-width: 46rem)");
 export class View {
   /**
    * @param {import("./conversation.js").Conversation} conversation
-   * @param {{notes?: string[], recording?: File | null, saveAll?: (suffix: string) => void}} more `saveAll` if it is one
-   *   of several conversations, which are saved together.
+   * @param {{notes?: string[], recording?: File | null, saveAll?: (suffix: string) => void, repredict?: object}} more
+   *   `saveAll` if it is one of several conversations, which are saved together; `repredict` if utterances can be edited:
+   *   see repredict.js.
    */
-  constructor(conversation, { notes = [], recording = null, saveAll = null } = {}) {
+  constructor(conversation, { notes = [], recording = null, saveAll = null, repredict = null } = {}) {
     [this.conversation, this.saveAll, this.several] = [conversation, saveAll, saveAll !== null];
     const colour = palette(conversation.labels);
     this.player = new Player(recording);
@@ -37,7 +41,11 @@ export class View {
       relabel: (label) => this.relabel(label),
       unreview: () => this.unreview(),
     };
-    this.details = new Details(conversation, colour, this.player, actions);
+    this.details = new Details(conversation, colour, this.player, actions, repredict && new Editor(conversation));
+    this.repredict = repredict;
+    this.waveform = recording && new Waveform(conversation, colour, this.player, (item) => this.open(item), repredict !== null);
+    this.again = h("span", { class: "faint again", role: "status" });
+    if (repredict) repredict.state = (text) => (this.again.textContent = text);
     this.title = h("h2", { tabindex: -1 }, conversation.name);
     this.facts = h("p", { class: "faint facts" });
     this.tools = choices(this);
@@ -47,6 +55,7 @@ export class View {
       { class: "view" },
       h("div", { class: "view-head" }, this.title, this.facts, noteList(notes)),
       this.tools.element,
+      this.again,
       filters(conversation, colour),
       h(
         "div",
@@ -54,10 +63,12 @@ export class View {
         h(
           "div",
           { class: "shown-as" },
+          this.waveform?.element,
           this.timeline.element,
           this.listed,
           weightLegend(modalities),
           markLegend(),
+          wordLegend(conversation),
           trajectory(conversation, colour, (item) => this.open(item)),
         ),
         this.details.element,
@@ -66,7 +77,7 @@ export class View {
     this.element.addEventListener("keydown", (event) => this.pressed(event));
     this.element.addEventListener("click", (event) => this.clicked(event));
     this.element.addEventListener("focusin", (event) => this.reached(event.target));
-    conversation.addEventListener("added", () => this.write());
+    for (const what of ["added", "rebuilt"]) conversation.addEventListener(what, () => this.write());
     this.show(NARROW.matches ? "list" : "timeline");
     this.write();
   }
@@ -111,6 +122,8 @@ export class View {
 
   /** Release the recording. */
   end() {
+    this.repredict?.end();
+    this.waveform?.close();
     this.player.close();
   }
 
@@ -187,6 +200,7 @@ export class View {
     if (key === "Escape" && this.details.element.classList.contains("open")) this.close();
     else if ((event.ctrlKey || event.metaKey) && key === "z" && !target.matches("input, textarea")) this.undo();
     else if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, textarea, select, video")) return;
+    else if (key === " " && target.closest("button, summary")) return;
     else if (!target.closest(".shown-as, .details") || !this.key(key)) return;
     event.preventDefault();
   }
@@ -200,6 +214,8 @@ export class View {
     else if (key === "Home" && items.length) this.look(shown[0] ?? items[0]);
     else if (key === "End" && items.length) this.look(shown.at(-1) ?? items.at(-1));
     else if (key === "p" || key === "P") this.player.toggle();
+    else if ((key === "k" || key === "K" || key === " ") && this.player.media) this.player.playOn();
+    else if ((key === "l" || key === "L") && this.player.media) this.player.setLoop(!this.player.loop);
     else if (key === "u" || key === "U") this.undo();
     else if ((key === "c" || key === "C") && current) this.relabel(current.emotion);
     else if (label && current) this.relabel(label);

