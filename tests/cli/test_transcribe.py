@@ -22,7 +22,7 @@ RTTM = "SPEAKER {0} 1 0.100 1.200 <NA> <NA> ann <NA> <NA>\nSPEAKER {0} 1 2.000 1
 class Fake:
     """Hears the same words at the same times in every piece."""
 
-    name = "fake"
+    name = key = "fake"
     languages: Sequence[str] = ("en", "de")
 
     def __init__(self) -> None:

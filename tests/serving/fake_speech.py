@@ -29,7 +29,7 @@ class Fake:
     """The recogniser."""
 
     def __init__(self, weights: str) -> None:
-        self.name = f"fake {weights}"
+        self.name = self.key = f"fake {weights}"
         self.languages: Sequence[str] = ("en", "de")
 
     def words(self, samples: Samples, language: str | None) -> Recognised:

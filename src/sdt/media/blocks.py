@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,11 +14,12 @@ from sdt.media.clip import MediaProblem, frames, open_media, origin, packets
 
 if TYPE_CHECKING:
     from av import AudioStream
+    from av.container import InputContainer
 
 LONGEST_GAP = 3600.0
 """A jump of the time stamps by more seconds is an error of the file, not a silence."""
 LONGEST = 24 * 3600.0
-"""Seconds of a recording; longer ones must be split."""
+"""The most seconds of a recording: time stamps of a small file can claim years."""
 
 
 def audio_blocks(path: Path, seconds: float) -> Iterator[Audio]:
@@ -34,44 +35,50 @@ def audio_blocks(path: Path, seconds: float) -> Iterator[Audio]:
         Blocks of all channels, at the sampling rate of the file.
 
     Raises:
-        MediaProblem: The file is missing, corrupt or has no audio track, or its sound changes its format.
+        MediaProblem: The file is missing, corrupt or has no audio track, its sound changes its
+            format, or it is longer than a day.
         MissingDependencyError: PyAV is not installed.
     """
     with open_media(path) as container:
         stream = cast("AudioStream | None", container.streams.best("audio"))
         if stream is None:
             raise MediaProblem("no audio track")
-        zero = origin(container, stream)
         waiting: list[Samples] = []
-        held, place, rate, names = 0, 0, 0, ()  # samples in `waiting`; samples so far
-        for frame in frames(packets(container, stream)):
-            if frame is None:
-                continue
-            piece = scaled(frame)
-            if not rate:
-                rate, names = frame.sample_rate, tuple(channel.name for channel in frame.layout.channels)
-            if (frame.sample_rate, piece.shape[0]) != (rate, len(names)):
-                raise MediaProblem("its sound changes its format midway")
-            size = round(seconds * rate)
-            gap = 0.0 if frame.time is None else frame.time - zero - place / rate
-            for part in itertools.chain(_silence(round(gap * rate), len(names), size, gap), [piece]):
-                waiting.append(part)
-                held, place = held + part.shape[1], place + part.shape[1]
-                if place > LONGEST * rate:
-                    raise MediaProblem(f"longer than {LONGEST / 3600:.0f} hours")
-                while held >= size:
-                    whole = np.concatenate(waiting, axis=1)
-                    yield Audio(whole[:, :size], rate, names)
-                    waiting, held = [whole[:, size:]], held - size
-        if held:
-            yield Audio(np.concatenate(waiting, axis=1), rate, names)
-        if not place:
+        held, size, last = 0, 0, None  # samples in `waiting`, in a block
+        for last in _pieces(container, stream, seconds):
+            size = round(seconds * last.rate)
+            waiting.append(last.samples)
+            held += last.samples.shape[1]
+            while held >= size:
+                whole = np.concatenate(waiting, axis=1)
+                yield replace(last, samples=whole[:, :size])
+                waiting, held = [whole[:, size:]], held - size
+        if last is None:
             raise MediaProblem("no sound in its audio track")
+        if held:
+            yield replace(last, samples=np.concatenate(waiting, axis=1))
 
 
-def _silence(samples: int, channels: int, size: int, gap: float) -> Iterator[Samples]:
-    """Silence of so many samples, in parts of at most `size`; nothing for what is no gap."""
-    left = samples if GAP < gap < LONGEST_GAP else 0
-    while left > 0:
-        yield np.zeros((channels, min(left, size)), dtype=np.float32)
-        left -= size
+def _pieces(container: InputContainer, stream: AudioStream, seconds: float) -> Iterator[Audio]:
+    """Frames, and the silence between them in pieces of at most so many seconds."""
+    zero = origin(container, stream)
+    place, rate, names = 0, 0, ()  # samples so far
+    for frame in frames(packets(container, stream)):
+        if frame is None:
+            continue
+        piece = scaled(frame)
+        if not rate:
+            rate, names = frame.sample_rate, tuple(channel.name for channel in frame.layout.channels)
+        if (frame.sample_rate, piece.shape[0]) != (rate, len(names)):
+            raise MediaProblem("its sound changes its format midway")
+        gap = 0.0 if frame.time is None else frame.time - zero - place / rate
+        silence = round(gap * rate) if GAP < gap < LONGEST_GAP else 0
+        place += silence + piece.shape[1]
+        if place > LONGEST * rate:
+            raise MediaProblem(f"longer than {LONGEST / 3600:.0f} hours")
+        while silence:
+            part = min(silence, round(seconds * rate))
+            yield Audio(np.zeros((len(names), part), dtype=np.float32), rate, names)
+            silence -= part
+        if piece.shape[1]:
+            yield Audio(piece, rate, names)

@@ -40,7 +40,7 @@ POWERSET = np.array(
 """[7 classes, 3 speakers] who speaks in each class of the segmentation."""
 SHA256 = {
     "segmentation.onnx": "9b66284c48aa1bf8f977a3d82799c596bb0587489dd7c7c9a244e28340f0940d",
-    "embedding.onnx": "f5afe9971151f24803ac1612255ba77e408ae0128ec72a66eca466dcca4f2990",
+    "embedding.onnx": "80506fabccb42687ea6e3a3007cef24554b7589abcb0842dd239af9897bc6583",
 }
 """The files that `onnx/README.md` describes."""
 

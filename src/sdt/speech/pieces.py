@@ -77,7 +77,7 @@ class PieceStore:
                         arrays["starts"], active, arrays["voices"], arrays["alone"], strict=True
                     )
                 ]
-        except (ValueError, KeyError, BadZipFile, OSError):
+        except (ValueError, KeyError, BadZipFile, OSError, EOFError):
             return None
 
     def keep_windows(self, key: Sequence[object], windows: Sequence[Window]) -> None:

@@ -34,7 +34,10 @@ DEFAULT = "tiny.en"
 BLOCK = 60.0
 """Seconds that are decoded at once."""
 PIECE, CUT_FROM = 300.0, 240.0
-"""Seconds: a piece of recognition is at most 300 s long, and ends in the longest pause after 240 s."""
+"""Seconds: a piece of recognition is at most 300 s long, and ends in the longest pause after 240 s, or where it is
+quietest."""
+QUIET = 0.3
+"""Seconds over which loudness is averaged to find the quietest place."""
 SAME = 0.999
 """Two channels whose correlation is higher carry the same sound."""
 
@@ -119,9 +122,9 @@ class RecordingTranscriber:
         if not (given.words or given.utterances):
             self.load()  # before the work
         try:
-            tell = _bounded(progress, container_seconds(path))
+            seconds = container_seconds(path)
             self._store.open(path)
-            utterances, turns, how = self._utterances(path, given, tell)
+            utterances, turns, how = self._utterances(path, given, seconds, _bounded(progress, seconds))
         except MediaProblem as problem:
             raise InputError(f"{path}: {problem.reason}") from None
         if not utterances:
@@ -140,11 +143,11 @@ class RecordingTranscriber:
         )
 
     def _utterances(
-        self, path: Path, given: Given, tell: Callable[[str, float], None]
+        self, path: Path, given: Given, seconds: float, tell: Callable[[str, float], None]
     ) -> tuple[list[Utterance], Sequence[SpeakerTurn], str]:
         """The utterances, the speaker turns, and a note on who found them."""
         if self.options.channels == "speakers":
-            spoken, how = self._by_channel(path, tell)
+            spoken, how = self._by_channel(path, seconds, tell)
             utterances = cut(spoken)
             return utterances, spans(utterances), f"{how}, speakers by channel"
         said = [pair for pair in given.words if pair[0] is not None]
@@ -206,19 +209,25 @@ class RecordingTranscriber:
         self._store.keep_windows(key, found)
         return found
 
-    def _by_channel(self, path: Path, tell: Callable[[str, float], None]) -> tuple[list[tuple[str, Word]], str]:
+    def _by_channel(
+        self, path: Path, seconds: float, tell: Callable[[str, float], None]
+    ) -> tuple[list[tuple[str, Word]], str]:
         """(speaker, word) of all channels in order of time, and a note on who recognised them."""
-        first = next(audio_blocks(path, BLOCK))
+        for first in audio_blocks(path, BLOCK):
+            if np.abs(first.samples).max() >= SILENCE:
+                break
         if len(first.samples) < 2:
             raise InputError(f"{path}: --channels speakers: the recording has one channel; use --channels mix")
         if _same(first):
             raise InputError(f"{path}: --channels speakers: the channels carry the same sound; use --channels mix")
         spoken: list[tuple[str, Word]] = []
-        how = ""
-        for channel in range(len(first.samples)):
-            words, how = self._words(path, [], channel, tell)
+        notes: list[str] = []
+        count = len(first.samples)
+        for channel in range(count):
+            words, note = self._words(path, [], channel, _share(tell, channel, count, seconds))
             spoken += [(speaker_name(channel), word) for word in words]
-        return sorted(spoken, key=lambda one: one[1].start), how
+            notes += [note] if words else []
+        return sorted(spoken, key=lambda one: one[1].start), ", ".join(dict.fromkeys(notes)) or "no words"
 
     def _words(
         self, path: Path, turns: Sequence[SpeakerTurn], channel: int | None, tell: Callable[[str, float], None]
@@ -228,7 +237,7 @@ class RecordingTranscriber:
         found: list[Word] = []
         language = self.options.language
         for begin, samples in _pieces(path, turns, channel):
-            key = ("words", transcriber.name, language, channel, round(begin, 3), len(samples))
+            key = ("words", transcriber.key, language, channel, round(begin, 3), len(samples))
             recognised = self._store.words(key)
             if recognised is None:
                 loud = len(samples) and float(np.abs(samples).max()) >= SILENCE
@@ -247,23 +256,33 @@ def _pieces(path: Path, turns: Sequence[SpeakerTurn], channel: int | None) -> It
         samples = np.concatenate([samples, _mono(block, channel)])
         while len(samples) >= PIECE * RATE:
             place = _pause(turns, begin + CUT_FROM, begin + PIECE)
-            size = round((place - begin) * RATE)
+            size = round((place - begin) * RATE) if place else _quietest(samples)
             yield begin, samples[:size]
-            samples, begin = samples[size:], place
+            samples, begin = samples[size:], begin + size / RATE
     if len(samples):
         yield begin, samples
 
 
-def _pause(turns: Sequence[SpeakerTurn], start: float, end: float) -> float:
-    """The middle of the longest time between `start` and `end` in which nobody speaks; the end if there is none."""
-    best, place, last = 0.0, end, start
-    for turn in turns:
+def _pause(turns: Sequence[SpeakerTurn], start: float, end: float) -> float | None:
+    """The middle of the longest time between `start` and `end` in which nobody speaks; None if there is none."""
+    if not turns:
+        return None
+    best, place, last = 0.0, None, start
+    for turn in [*turns, SpeakerTurn("", end, end)]:
         if turn.end < start or turn.start > end:
             continue
         if turn.start - last > best:
             best, place = turn.start - last, (turn.start + last) / 2
         last = max(last, turn.end)
-    return (last + end) / 2 if end - last > best and turns else place
+    return place
+
+
+def _quietest(samples: Samples) -> int:
+    """The sample in the middle of the quietest stretch between `CUT_FROM` and `PIECE`."""
+    size = round(QUIET * RATE)
+    late = samples[round(CUT_FROM * RATE) : round(PIECE * RATE)]
+    power = np.square(late[: len(late) // size * size]).reshape(-1, size).mean(axis=1)
+    return round(CUT_FROM * RATE) + int(power.argmin()) * size + size // 2
 
 
 def _mono(block: Audio, channel: int | None = None) -> Samples:
@@ -272,8 +291,9 @@ def _mono(block: Audio, channel: int | None = None) -> Samples:
 
 def _same(block: Audio) -> bool:
     """Whether all channels carry the same sound."""
-    first = block.samples[0]
-    return all(np.abs(first).max() > 0 and np.corrcoef(first, other)[0, 1] > SAME for other in block.samples[1:])
+    first, *others = block.samples - block.samples.mean(axis=1, keepdims=True)
+    power = float(first @ first)
+    return power > 0 and all(first @ other > SAME * (power * float(other @ other)) ** 0.5 for other in others)
 
 
 def _later(word: Word, begin: float) -> Word:
@@ -282,3 +302,8 @@ def _later(word: Word, begin: float) -> Word:
 
 def _bounded(progress: Progress | None, seconds: float) -> Callable[[str, float], None]:
     return lambda stage, done: progress(stage, min(done, seconds) if seconds else done, seconds) if progress else None
+
+
+def _share(tell: Callable[[str, float], None], part: int, parts: int, seconds: float) -> Callable[[str, float], None]:
+    """Progress of all parts of a stage from the progress of one."""
+    return lambda stage, done: tell(stage, (part * seconds + done) / parts)

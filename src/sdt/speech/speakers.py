@@ -30,13 +30,15 @@ ALONE = 0.4
 """If a local speaker speaks alone for fewer seconds, the frames with others are used, too."""
 SHORTEST = 0.2
 """A local speaker who speaks for fewer seconds has no embedding."""
-CERTAIN = 0.5
+CERTAIN = 1.0
 """Embeddings of fewer seconds of one voice alone do not make clusters; they are assigned to those of others."""
-THRESHOLD = 0.4
+THRESHOLD = 0.45
 """Clusters whose mean cosine distance is at least this are different speakers. Chosen on the recordings of
-docs/recordings.md, where 0.3 to 0.45 give nearly the same."""
+docs/recordings.md; for people, 0.3 to 0.6 give nearly the same."""
 PAUSE = 0.3
 """A speaker's turns that are at most so many seconds apart are one."""
+FRAMES = 10_000
+"""Frames whose speakers are ranked at once."""
 MOST_EMBEDDINGS = 4000
 """Clustering takes memory with their square; more are represented by these, evenly spaced. Three hours have some."""
 
@@ -169,7 +171,7 @@ def _different(likeness: Array) -> list[tuple[int, int]]:
 def _turns(windows: Sequence[Window], assigned: dict[tuple[int, int], int], speakers: int) -> list[SpeakerTurn]:
     """The turns of each cluster."""
     size = round(windows[-1].start / FRAME) + len(windows[-1].active)
-    votes = np.zeros((size, speakers), dtype=np.float32)  # windows in which the cluster speaks
+    votes = np.zeros((size, speakers), dtype=np.int8)  # windows in which the cluster speaks
     counts, heard = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.float32)
     for number, window in enumerate(windows):
         begin = round(window.start / FRAME)
@@ -180,8 +182,11 @@ def _turns(windows: Sequence[Window], assigned: dict[tuple[int, int], int], spea
             if (number, local) in assigned:
                 votes[here, assigned[number, local]] += window.active[:, local]
     at_once = np.rint(counts / np.maximum(heard, 1)).astype(int)  # [frames] speakers
-    rank = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1, kind="stable")
-    speaks = (rank < at_once[:, None]) & (votes > 0)
+    speaks = votes > 0
+    for begin in range(0, size, FRAMES):  # ranks take eight times the memory of votes
+        here = slice(begin, begin + FRAMES)
+        rank = np.argsort(np.argsort(-votes[here], axis=1, kind="stable"), axis=1, kind="stable")
+        speaks[here] &= rank < at_once[here, None]
     middle = FRAME_LENGTH / 2
     turns = []
     for speaker in range(speakers):

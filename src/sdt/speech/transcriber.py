@@ -33,7 +33,9 @@ class Transcriber(Protocol):
     """A speech recogniser."""
 
     name: str
-    """For messages and keys of caches: names the engine and the weights."""
+    """For messages: names the engine and the weights."""
+    key: str
+    """For caches: differs if the engine, the weights or the settings differ."""
     languages: Sequence[str]
     """The languages that it knows (ISO 639-1); one, if it knows only one."""
 

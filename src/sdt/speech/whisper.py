@@ -48,6 +48,7 @@ class Whisper:
         except (RuntimeError, ValueError, OSError) as error:
             raise InputError(f"--transcriber {weights}: cannot be loaded ({describe_error(error)})") from None
         self.name = f"whisper {weights}" if not isinstance(found, Path) else f"whisper {_fingerprint(found)}"
+        self.key = f"{self.name} {REGIONS} {SILENCE}"
         self.languages: Sequence[str] = self._model.supported_languages
 
     def words(self, samples: Samples, language: str | None) -> Recognised:
