@@ -108,7 +108,7 @@ def test_what_has_no_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("RIFF, but no more")
     with pytest.raises(MediaProblem):
         list(audio_blocks(tmp_path / "text.wav", 1.0))
-    with pytest.raises(MediaProblem, match="no such file"):
+    with pytest.raises(MediaProblem, match="file not found"):
         list(audio_blocks(tmp_path / "missing.wav", 1.0))
 
 
