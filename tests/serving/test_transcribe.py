@@ -141,6 +141,10 @@ def test_options_are_for_recordings_without_a_transcript(speech: Running, tmp_pa
     parts = ("transcript", "a.txt", b"Ann: Hi"), ("media", "a.wav", sound(tmp_path, 1)), ("speakers", None, b"2")
     answer = speech.post_parts(*parts)
     assert (answer.status, answer.json["error"]["code"]) == (422, "invalid")
+    conversation = ("conversation", None, b'{"utterances": [{"text": "Hi", "clip": {"part": "speakers"}}]}')
+    clip = ("speakers", "a.wav", sound(tmp_path, 1))  # a clip may have any name
+    assert speech.post_parts(conversation, clip).status == 200
+    assert speech.post_parts(conversation, ("speakers", None, b"2")).status == 422
     assert speech.post_parts(("speakers", None, b"2"), path="/v1/transcribe").status == 422
 
 

@@ -31,7 +31,7 @@ from sdt.serving.transcribe_options import OPTION_PARTS, transcribe_options
 from sdt.speakers import FIRST_SPEAKER
 from sdt.text import UnknownEncodingError, check_encoding
 
-PARTS = ("conversation", "transcript", "media", "format", "encoding", *OPTION_PARTS)
+PARTS = ("conversation", "transcript", "media", "format", "encoding")
 """The named parts of a multipart body; any other part is the clip of the utterance that refers to it."""
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1")
 LINES, VALUES = 50, 600
@@ -64,7 +64,7 @@ class FormReader:
             request.headers,
             request.stream(),
             max_files=self._config.files + 1,
-            max_fields=len(PARTS),
+            max_fields=len(PARTS) + len(OPTION_PARTS),
             max_part_size=self._config.json_bytes,
         )
         parser.usage = usage
@@ -101,7 +101,7 @@ class FormReader:
         parts = self._named(form)
         media = parts.get("media")
         options = [name for name in OPTION_PARTS if name in parts]
-        if options and ("conversation" in parts or "transcript" in parts):
+        if options and "transcript" in parts:
             raise invalid_request(f"part {quoted(options[0])}: only for a recording without a transcript")
         if isinstance(media, str):
             raise invalid_request("part 'media': is not a file; send it with a file name")
@@ -142,9 +142,11 @@ class FormReader:
             if name in parts:
                 raise invalid_request(f"the body has two parts {quoted(name)}")
             parts[name] = value
-        unknown = [name for name in parts if name not in PARTS]
+        unknown = [name for name in parts if name not in (*PARTS, *OPTION_PARTS)]
         if unknown and "conversation" not in parts:
-            raise invalid_request(f"unknown part {quoted(unknown[0])}{near_miss(unknown[0][:80], PARTS)}")
+            raise invalid_request(
+                f"unknown part {quoted(unknown[0])}{near_miss(unknown[0][:80], (*PARTS, *OPTION_PARTS))}"
+            )
         if "conversation" in parts and "transcript" in parts:
             raise invalid_request("the body has a part 'conversation' and a part 'transcript'; send one of them")
         return parts
