@@ -12,9 +12,9 @@ from tests.shared import ROOT
 from tests.training.test_run import assert_same_run
 
 NEVER = 100_000
-# The run counts to 41: begin, two epochs (7 is in the first, 19 and 20 write the second's sealed scores, 21 to 26 its
-# checkpoint), the end.
-MOMENTS = {"sdt": [2, 9, 12, 25, 38], "utterance": [25]}
+# The run counts to 41: begin, two epochs (7 is in the first, 15 in the second, 19 and 20 write the second's sealed
+# scores, 21 to 26 its checkpoint), the end.
+MOMENTS = {"sdt": [2, 9, 12, 15, 25, 38], "utterance": [15]}
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")]
 
 
