@@ -46,7 +46,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, [line for line in out.splitlines() if " is " not in line and "written" not in line])) <= 80
     for expected in (
         "full, emotion shift of the speaker: against the same speaker's previous",
-        "b, position: place in the conversation",
+        "b, position: position in the conversation",
         "full, classes by their share of train",
         "full, classes that are taken for each other",
         "full, predicted from so many utterances before",

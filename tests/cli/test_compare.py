@@ -105,7 +105,7 @@ def test_predictions_of_another_program(tmp_path: Path, capsys: pytest.CaptureFi
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "name two systems or more" in refused(capsys, "full")
     assert "nowhere: no run" in refused(capsys, "full", "nowhere")
-    assert "no predictions of the split 'tset'" in refused(capsys, "full", "other", "--split", "tset")
+    assert "no predictions of split 'tset'" in refused(capsys, "full", "other", "--split", "tset")
     assert "ends in .png" in refused(capsys, "full", "other", "--figure", "c.jpeg")
     other = write_corpus(make_builder(test=40, seed=1), tmp_path / "corpus")
     make_run(tmp_path / "foreign", other, 1)
@@ -136,4 +136,4 @@ def test_runs_are_summarised(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summarise", "full"]) == 0
     assert "over 6 runs (seeds 0, 1, 2, 3, 4, 5)" in " ".join(capsys.readouterr().out.split())
     assert main(["summarise", "full/seed-1", "other/seed-0"]) == 2
-    assert "its training.learning_rate is" in capsys.readouterr().err
+    assert "training.learning_rate is" in capsys.readouterr().err

@@ -160,7 +160,7 @@ def test_corpora_that_are_not_there(home: Home, tmp_path: Path, capsys: pytest.C
     assert "--corpus FOLDER" in refused(capsys, home.run / "model")
     run = copytree(home.run, tmp_path / "run")
     (run / "environment.json").write_text('{"corpus": "gone"}')
-    assert "its corpus gone is not there" in refused(capsys, run)
+    assert "the corpus gone does not exist" in refused(capsys, run)
     for text in ("{", "[]", "{}", '{"corpus": 3}'):
         (run / "environment.json").write_text(text)
         assert "environment.json: damaged" in refused(capsys, run)
@@ -172,7 +172,7 @@ def test_corpora_that_do_not_fit(home: Home, tmp_path: Path, capsys: pytest.Capt
     mute = small_corpus(tmp_path / "mute", widths={"text": 5})
     assert "no modality 'audio'" in refused(capsys, home.run, "--corpus", mute.folder)
     foreign = small_corpus(tmp_path / "foreign", labels=("calm", "proud"))
-    assert "does not know: proud" in refused(capsys, home.run, "--corpus", foreign.folder)
+    assert "unknown to the model: proud" in refused(capsys, home.run, "--corpus", foreign.folder)
     unlabelled = small_corpus(tmp_path / "unlabelled", labelled=False)
     assert "split 'test' has no labelled" in refused(capsys, home.run, "--corpus", unlabelled.folder)
 
@@ -233,7 +233,7 @@ def test_windows(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     lengths = [len(conversation) for conversation in Corpus.open(home.corpus).split("test")]
     cut = sum(length > 2 for length in lengths)
     assert found["2",]["notes"] == [
-        f"{cut} of {len(lengths)} conversations were read in windows of 2 utterances with an overlap of 1"
+        f"{cut} of {len(lengths)} conversations were split into windows of 2 utterances with an overlap of 1"
     ]
     assert found["2",]["weights"] != found[()]["weights"]
     assert "overlap: 2 of a window of 2" in refused(capsys, home.run, "--window", "2", "--overlap", "2")

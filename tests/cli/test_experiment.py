@@ -80,7 +80,7 @@ def test_the_papers_tables_are_planned(
     assert main(["experiment", "ablations", "tiny.yaml", "--rows", "no-gates", "--output", "two"]) == 0
     assert "two: 2 rows" in capsys.readouterr().out
     assert main(["experiment", "ablations", "tiny.yaml", "--model.positions", "false", "--output", "off"]) == 0
-    assert "left out: no-positions: with this recipe it is the same as full" in capsys.readouterr().out
+    assert "left out: no-positions: with this recipe, the same as full" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_papers_tables_are_planned(
         (["none.yaml"], "no such file"),
         (["ablation", "tiny.yaml"], "unknown table 'ablation'; did you mean 'ablations'?"),
         (["ablations", "tiny.yaml", "--grid", "model.width=8"], "cannot be combined with ablations"),
-        (["tiny.yaml", "--seeds", "3-1"], "'3-1' is not a seed and no range"),
+        (["tiny.yaml", "--seeds", "3-1"], "'3-1' is neither a seed nor a range"),
         (["tiny.yaml", "--seed", "3"], "did you mean '--seeds'?"),
         (["tiny.yaml", "--grid", "model.widt=8"], "did you mean 'model.width'?"),
         (["tiny.yaml", "--grid", "model.heads=2,3"], "row heads=3: model.heads: 3 heads do not divide"),
@@ -97,7 +97,7 @@ def test_the_papers_tables_are_planned(
         (["tiny.yaml", "--training.class_weights", "[1.0]"], "1 numbers for 3 labels"),
         (["tiny.yaml", "--corpus", "nowhere"], "nowhere: not a corpus folder"),
         (["modalities", "tiny.yaml", "--rows", "word"], "did you mean 'words'?"),
-        (["tiny.yaml", "--output", "tiny"], "tiny: not empty, and it has no experiment.json"),
+        (["tiny.yaml", "--output", "tiny"], "tiny: is not empty and has no experiment.json"),
         (["tiny.yaml", "--output", "tiny.yaml"], "tiny.yaml: is a file"),
     ],
 )
@@ -116,7 +116,7 @@ def test_two_at_once_in_one_folder(place: Path, capsys: pytest.CaptureFixture[st
     with lock_folder(place / "runs"):
         (place / "runs/experiment.json").write_text("{}", encoding="utf-8")
         assert main(["experiment", "tiny.yaml", "--output", "runs", "--threads", "1"]) == 2
-    assert "another sdt works in it" in capsys.readouterr().err
+    assert "in use by another sdt process" in capsys.readouterr().err
 
 
 def test_another_corpus_is_refused(

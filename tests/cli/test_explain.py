@@ -93,7 +93,9 @@ def test_the_predictions_are_those_of_evaluate_and_predict(tmp_path: Path, capsy
 
 
 def test_one_of_several_transcripts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "holds 2 conversations; say which" in refused(capsys, "tiny", "--transcript", "talks")
+    assert "contains 2 conversations; name one with --conversation ID" in refused(
+        capsys, "tiny", "--transcript", "talks"
+    )
     assert "I am two." in outcome(capsys, "tiny", "--transcript", "talks", "--conversation", "two")[1]
     err = refused(capsys, "tiny", "--transcript", "talks", "--conversation", "tow")
     assert "no conversation 'tow' (--list shows all of them); did you mean 'two'?" in err

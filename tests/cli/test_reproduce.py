@@ -106,7 +106,7 @@ def test_everything_that_is_not_as_published_is_listed(tmp_path: Path, capsys: p
     assert "other.pkl: not the features of the published experiment:\n" in error
     assert "  train: 3 conversations with 9 utterances instead of 108 with 5163\n" in error
     assert "  dev: 1 conversations with 2 utterances instead of 12 with 647\n" in error
-    assert "  audio: 7 wide instead of 1582\n" in error
+    assert "  audio: width 7 instead of 1582\n" in error
     assert not (tmp_path / "out").exists()
 
 
@@ -119,9 +119,9 @@ def test_the_other_corpus_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("made", "place", "expected"),
     [
-        ("MELD_features_raw1.pkl", ".", "has no iemocap_multimodal_features.pkl, the feature file of the published"),
-        ("notes.txt", ".", "it has no pickle"),
-        ("notes.txt", "nowhere", "nowhere: no such file or folder"),
+        ("MELD_features_raw1.pkl", ".", "iemocap_multimodal_features.pkl, the feature file of the published"),
+        ("notes.txt", ".", "the folder has no pickle"),
+        ("notes.txt", "nowhere", "nowhere: file or folder not found"),
     ],
 )
 def test_the_file_is_not_there(
@@ -162,4 +162,4 @@ def test_both_protocols_beside_the_published_numbers(
     assert main(command) == 0
     layouts.write(tmp_path / SMALL.file, layouts.sdt_iemocap({**layouts.IEMOCAP_LENGTHS, "Ses05F_impro04": 4}))
     assert main(command) == 2
-    assert "out/corpus: was made from another file than" in capsys.readouterr().err
+    assert "out/corpus: imported from another file than" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_a_search_and_its_recipe(
 
     # The same command has nothing to do; more trials are added; another search is refused.
     assert main([*COMMAND, "--trials", "4", "--seeds", "5"]) == 0
-    assert "4 of 4 trials are done\nthe best trials of 4" in capsys.readouterr().out
+    assert "4 of 4 trials are done\nbest of 4 trials" in capsys.readouterr().out
     trial = Search.trial
 
     def slow(self: Search, display: Display) -> Trial:
@@ -85,14 +85,14 @@ def test_ctrl_c(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     ("arguments", "expected"),
     [
         (["none.yaml", "--space", "model.width=8,16"], "no such file"),
-        (["tiny.yaml"], "say what to look through"),
+        (["tiny.yaml"], "search space is empty"),
         (["tiny.yaml", "--space", "model.widt=8..16"], "did you mean 'model.width'?"),
-        (["tiny.yaml", "--space", "model.width=8,16", "--training.protocol", "published"], "a search chooses on dev"),
+        (["tiny.yaml", "--space", "model.width=8,16", "--training.protocol", "published"], "a search selects on dev"),
         (["tiny.yaml", "--space", "model.width=8,16", "--training.test", "once"], "unknown option '--training.test'"),
         (["tiny.yaml", "--space", "model.width=8,16", "--corpus", "nowhere"], "nowhere: not a corpus folder"),
         (
             ["tiny.yaml", "--space", "model.width=8,16", "--output", "tiny"],
-            "tiny: not empty, and it has no search.json",
+            "tiny: is not empty and has no search.json",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for expected in ("epoch 1/2", "epoch 2/2", "dev: epoch", "test: epoch", "fused", "words", "voice", "weighted F1"):
         assert expected in shown
-    assert re.search(r"choosing the epoch on test would have given a weighted F1 of \d+\.\d\d \(epoch [12]\)", shown)
+    assert re.search(r"selecting the epoch on test would have given a weighted F1 of \d+\.\d\d \(epoch [12]\)", shown)
     assert "run folder: runs/tiny-seed3" in shown
     saved = (place / "runs" / "tiny-seed3" / "recipe.yaml").read_text(encoding="utf-8")
     assert "width: 8" in saved
@@ -98,7 +98,7 @@ def test_a_signal_stops_cleanly_and_the_shown_command_goes_on(
         (["tiny.yaml", "--training.schedule", "cosin"], "did you mean 'cosine'?"),
         (["tiny.yaml", "--corpus", "nowhere"], "nowhere: not a corpus folder"),
         (["tiny.yaml", "--modalities", "word"], "did you mean 'words'?"),
-        (["tiny.yaml", "--training.learning_rate", "1e38"], "keeps the state after epoch"),
+        (["tiny.yaml", "--training.learning_rate", "1e38"], "has a checkpoint after epoch"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -119,7 +119,7 @@ def test_after_a_loss_that_is_not_finite_the_last_epoch_is_kept(
     assert main(["train", "tiny.yaml"]) == 2
     error = capsys.readouterr().err
     assert "epoch 2, batch 2: the loss is nan; conversations train" in error
-    assert "runs/tiny-seed0 keeps the state after epoch 1" in error
+    assert "runs/tiny-seed0 has a checkpoint after epoch 1" in error
     assert len(metrics(place / "runs" / "tiny-seed0")) == 1
 
 

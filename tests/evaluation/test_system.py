@@ -88,7 +88,7 @@ def test_what_a_system_must_say() -> None:
     mine = replace(predicted(a0="calm", a1="cross", b0="cross"), annotated={("b", "0"): "calm"})
     with pytest.raises(InputError, match="label 'calm', but 'cross'"):
         System.of("mine", [mine], TRUTH)
-    with pytest.raises(InputError, match="holds no annotation"):
+    with pytest.raises(InputError, match="has no labels"):
         Truth.of_file(predicted(a0="calm"))
 
 

@@ -106,9 +106,9 @@ def shown(folder: Path) -> str:
 
 def test_what_a_terminal_shows(experiment: Path) -> None:
     text = shown(experiment)
-    assert "note: voice lacks the seeds 1" in text
+    assert "note: voice: runs of the seeds 1 are missing" in text
     assert "Choosing the epoch on test instead of dev adds" in text
-    assert "too few to say what other seeds would give" in text
+    assert "onclusions about other seeds need at least 5" in text
     assert "1 differences in weighted F1 have no p" in text  # four conversations
     measured = Results(experiment).rows[0].measured("test")
     assert measured
@@ -142,8 +142,8 @@ def test_one_row_shows_minimum_and_maximum(experiment: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("training", "split", "told"),
     [
-        ({"test": "once"}, "test", "epoch chosen on dev"),
-        ({"test": "never"}, "dev", "epoch chosen on dev"),
+        ({"test": "once"}, "test", "epoch selected on dev"),
+        ({"test": "never"}, "dev", "epoch selected on dev"),
         ({"protocol": "published"}, "test", "epoch selected on test (protocol 'published')"),
     ],
 )

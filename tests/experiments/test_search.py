@@ -122,7 +122,7 @@ def test_test_is_never_read(
     assert without_times(here) == without_times(there)
     for run in (tmp_path / "a" / "trials").glob("*/*"):
         assert RunFolder(run).read_scores()[1].keys() == {"dev"}
-    with pytest.raises(InputError, match="a search chooses on dev"):
+    with pytest.raises(InputError, match="a search selects on dev"):
         begin(tmp_path, dataclasses.replace(
             recipe, training=dataclasses.replace(recipe.training, protocol="published")
         ), searches)  # fmt: skip

@@ -27,21 +27,21 @@ def test_spaces() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ([], "say what to look through"),
+        ([], "search space is empty"),
         (["model.width"], "expected SETTING="),
         (["model.width="], "expected SETTING="),
         (["model.widt=8..16"], "did you mean 'model.width'"),
         (["model.width=8..9.5"], "'9.5' is not a whole number"),
         (["model.width=8..x"], "'x' is not a whole number"),
         (["model.dropout=0.5..0.1"], "the range is empty"),
-        (["model.dropout=0..0.5:log"], "begins above 0"),
+        (["model.dropout=0..0.5:log"], "must start above 0"),
         (["model.dropout=0.1..0.5:lin"], "'lin' is not a scale"),
         (["model.fusion=gated..addition"], "'gated' is not|is not a number"),
         (["model.fusion=gated,adition"], "did you mean 'addition'"),
-        (["seed=1..9"], "cannot be searched for"),
-        (["training.test=sealed,once"], "cannot be searched for"),
-        (["training.protocol=published"], "cannot be searched for"),
-        (["model.width=8,16", "model.width=8..16"], "given twice"),
+        (["seed=1..9"], "cannot be searched"),
+        (["training.test=sealed,once"], "cannot be searched"),
+        (["training.protocol=published"], "cannot be searched"),
+        (["model.width=8,16", "model.width=8..16"], "duplicate setting"),
     ],
 )
 def test_what_is_no_space(texts: list[str], message: str) -> None:

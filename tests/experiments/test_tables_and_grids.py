@@ -66,7 +66,7 @@ def test_rows_that_would_say_nothing_are_left_out(recipe: Recipe) -> None:
     without = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, positions=False, fusion="addition"))
     rows = ablations(without, NAMES)
     assert set(REMOVED) - set(names(rows)) == {"no-positions", "no-multimodal-gate", "no-gates"}
-    assert "no-gates: with this recipe it is the same as no-unimodal-gate" in rows.omitted
+    assert "no-gates: with this recipe, the same as no-unimodal-gate" in rows.omitted
     alone = ablations(recipe, ["words"])
     assert set(REMOVED) - set(names(alone)) >= {"no-intra-modal", "no-inter-modal", "no-multimodal-gate"}
     contradicting = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, inter_modal=False))
@@ -84,7 +84,7 @@ def test_fusion(recipe: Recipe) -> None:
     rows = fusion(recipe, NAMES)
     assert [changed(recipe, row.overrides).model.fusion for row in rows.rows] == ["gated", "addition", "concatenation"]
     assert rows.reference == "gated"
-    with pytest.raises(InputError, match="nothing to fuse"):
+    with pytest.raises(InputError, match="needs several modalities"):
         fusion(recipe, ["t"])
 
 
@@ -110,10 +110,10 @@ def test_a_grid() -> None:
         (["model.width"], "expected SETTING=VALUE"),
         (["model.widt=3"], "did you mean 'model.width'"),
         (["model.width=8,many"], "'many' is not a whole number"),
-        (["seed=1,2"], "give --seeds"),
-        (["model.width=8,8"], "given twice"),
-        (["model.width=8", "model.width=16"], "given twice"),
-        (["model.width="], "there is no value"),
+        (["seed=1,2"], "use --seeds"),
+        (["model.width=8,8"], "duplicate"),
+        (["model.width=8", "model.width=16"], "duplicate"),
+        (["model.width="], "no value is given"),
         (["model.width=[8"], "not a list of values"),
     ],
 )
@@ -130,7 +130,7 @@ def test_some_rows_alone(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("table", ["ablations", "fusion"])
 def test_tables_of_sdts_parts_are_of_sdt_alone(table: str) -> None:
-    with pytest.raises(InputError, match="is about the parts of SDT, and architecture is bc_lstm"):
+    with pytest.raises(InputError, match="only available for SDT, but architecture is bc_lstm"):
         TABLES[table](Recipe(architecture="bc_lstm"), ("text", "audio"))
 
 

@@ -73,7 +73,7 @@ def test_a_run_that_fails_or_dies_stops_no_other(make_plan: MakePlan, tmp_path: 
     assert failures.keys() == {"broken", "killed", "bug"}
     assert "the loss is nan" in failures["broken"].error or "the gradient's norm" in failures["broken"].error
     assert not failures["broken"].details  # a user's mistake has no traceback
-    assert failures["killed"].error == "the process ended by signal 9, perhaps for lack of memory"
+    assert failures["killed"].error == "the process ended with signal 9, possibly out of memory"
     assert "Traceback" in failures["bug"].details
     assert failures["bug"].error.splitlines() == [failures["bug"].error]
     assert notes.of("last/seed-0")[-1] == "finished"

@@ -53,7 +53,7 @@ def test_attention_maps_hatch_what_lies_beyond_the_context() -> None:
         inside = any(path.contains_point((j, i)) for area in hatched for path in area.get_paths())
         assert inside == beyond[i, j], (i, j)
     assert "hatched: outside the context" in texts(figure)
-    assert "the model's context is window(2): nothing that comes later has a part in a prediction" in found.notes
+    assert "the context of the model is window(2); later utterances do not affect predictions" in found.notes
     whole, *_ = explained(2)
     assert not any(area.get_hatch() for area in attention_figure(whole, 0).axes[0].collections)
 

@@ -109,7 +109,9 @@ def test_where_words_cannot_be_read_again(corpus: Corpus, tmp_path: Path) -> Non
     builder = spoken_builder()
     builder.features["words"].features[builder.features["words"].present] += 0.5
     other = write_corpus(builder, tmp_path / "other")
-    with pytest.raises(InputError, match="'words:16' makes other features of the words of conversation 'test0'"):
+    with pytest.raises(
+        InputError, match="'words:16' does not reproduce the features of conversation 'test0' from its text"
+    ):
         word_errors(config_of(other), tmp_path, other, other.split("test"), (0.5,), 0)
     silent = spoken_builder()
     silent.conversations = [

@@ -117,7 +117,7 @@ def test_both_protocols(document: Document, experiment: Path) -> None:
     epochs = [epoch / 100 for epoch in values(experiment, "full", "epoch")]
     shown = f"{min(epochs):.0f}" if min(epochs) == max(epochs) else f"{min(epochs):.0f}–{max(epochs):.0f}"
     assert protocols.rows[0][1:5] == (spread(honest), spread(chosen), spread(price, "+.2f"), shown)
-    assert "epoch chosen on test" in protocols.caption
+    assert "epoch selected on test" in protocols.caption
     assert all("test-selected" in name for name, _ in (protocols.columns[2], protocols.columns[5]))
 
 
@@ -136,7 +136,7 @@ def test_differences_are_the_comparisons(document: Document, study: Study) -> No
 def test_what_is_missing_is_named(document: Document) -> None:
     assert table(document, "missing").rows == (("voice", "1", "not started"),)
     assert "1 of 9 runs are not finished" in notes(document)
-    assert "Less than 5 runs of a row are too few" in notes(document)
+    assert "Conclusions about other seeds need at least 5 runs of each row" in notes(document)
     assert "the test set has only 7 conversations" in notes(document).lower()
     assert "lacks the seeds" not in notes(document)  # the table says it
 
@@ -213,9 +213,9 @@ def test_scores_that_were_chosen_on_test_say_so_everywhere(corpus: Corpus, tmp_p
     for seed in (1, 2):
         make_run(tmp_path / "runs" / f"seed-{seed}", corpus, seed, protocol="published")
     found = build(gather([str(tmp_path / "runs")], FEW), "sdt report runs")
-    assert "runs: epoch chosen on test (protocol 'published'); the scores are optimistic." in notes(found)
+    assert "runs: epoch selected on test (protocol 'published'); the scores are optimistic." in notes(found)
     assert "dev-selected scores are unknown" in notes(found)
-    assert "Epoch chosen on test (protocol 'published')." in table(found, "closely-heads").caption
+    assert "Epoch selected on test (protocol 'published')." in table(found, "closely-heads").caption
     assert "epoch selected on dev" not in str(found).lower()
 
 
@@ -290,7 +290,7 @@ def test_without_predictions(experiment: Path, tmp_path: Path) -> None:
     shutil.copytree(experiment / "full/seed-0", tmp_path / "run")
     shutil.rmtree(tmp_path / "run/predictions")
     found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
-    assert "no predictions of the split 'test'" in notes(found)
+    assert "no predictions of split 'test'" in notes(found)
     titles = [section.title for section in found.sections]
     assert "Scores" in titles
     assert "Confusion matrices" not in titles
@@ -312,7 +312,7 @@ def test_without_the_corpus(experiment: Path, tmp_path: Path) -> None:
     path = tmp_path / "run/environment.json"
     path.write_text(path.read_text("utf-8").replace('/tiny"', '/gone"'), encoding="utf-8")
     found = build(gather([str(tmp_path / "run")], FEW), "sdt report run")
-    assert "is not there any more" in notes(found)
+    assert "does not exist" in notes(found)
     assert [name for name, _ in table(found, "labels").columns] == ["label", "dev", "test"]
 
 
