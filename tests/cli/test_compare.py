@@ -61,7 +61,7 @@ def test_tables_sentences_and_files(tmp_path: Path, capsys: pytest.CaptureFixtur
         "again minus full, in points",
         "calm",
         "Wilcoxon",
-        "test-set noise",
+        "with respect to the test set",
         "Over 6 seeds",
     ):
         assert expected in out

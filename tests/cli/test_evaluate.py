@@ -127,7 +127,7 @@ def test_the_published_protocol_is_named_wherever_a_score_is(
 
 def test_notes_on_what_the_model_has_seen(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "note: the model was trained on this split (train)" in outcome(capsys, home.run, "--split", "train")[1]
-    assert "note: the model's epoch was chosen on this split" in outcome(capsys, home.run, "--split", "dev")[1]
+    assert "note: the epoch of the model was selected on this split" in outcome(capsys, home.run, "--split", "dev")[1]
     other = make_run(tmp_path / "other", Corpus.open(home.corpus), corpus="MELD", corpus_sha256="0" * 64)
     assert "not the corpus that the model was trained on (MELD)" in outcome(capsys, other)[1]
     small_model(Corpus.open(home.corpus)).save_pretrained(tmp_path / "bare")

@@ -52,7 +52,7 @@ def test_a_conversation_of_the_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
     folder = tmp_path / "out"
     code, out, err = outcome(capsys, "run", "--conversation", "test2", "--output", folder)
     assert (code, err) == (0, "")
-    table = out[: out.index("Under each modality")]
+    table = out[: out.index("Modality columns:")]
     assert max(map(len, table.splitlines())) <= 80
     assert [name in table for name in ("1 A", "6 B", "text", "audio", "other")] == [True] * 5
     assert "without text everywhere: " in out

@@ -118,7 +118,7 @@ def test_what_cannot_be_tried_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
     (run / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     code, out, _ = outcome(capsys, str(run), "--output", str(tmp_path / "out"), *QUICK)
     assert code == 0
-    assert "note: run: words wrong: left out: no text encoder of the model can be run here" in out
+    assert "note: run: words wrong: omitted: no text encoder of the model is available" in out
     assert "words wrong: weighted F1" not in out
 
 

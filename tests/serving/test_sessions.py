@@ -121,7 +121,7 @@ def test_answers_are_kept_up_to_a_size() -> None:
 @pytest.mark.parametrize("name", ["", "a" * 65, "ä", "a b", "a/b", "a\n", "../a", "a.b", "٣"])
 def test_ids_that_clients_choose_are_plain(name: str) -> None:
     async def use(store: SessionStore) -> None:
-        with pytest.raises(APIError, match="conversation: an id has 1 to 64"):
+        with pytest.raises(APIError, match="conversation: invalid id; use 1 to 64"):
             store.connect(name)
         assert len(store) == 0
 
