@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdt.errors import InputError
+from sdt.language import most_likely
 from tests.fuzz import __main__ as command
 from tests.fuzz import attempt as fuzz
 from tests.fuzz import pickles
@@ -16,6 +17,7 @@ INPUTS = 40
 
 @pytest.fixture(autouse=True, scope="module")
 def watched() -> None:
+    most_likely("Bonjour, comment allez-vous ?")  # its model is unpacked to a temporary file once, which is no fault
     fuzz.install()
 
 
