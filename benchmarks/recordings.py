@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,15 @@ from benchmarks import report
 from benchmarks.memory import watched
 from benchmarks.recordings_choices import choices
 from benchmarks.recordings_corpus import Recording
-from benchmarks.recordings_scores import TOLERANCES, Tally, add_boundaries, add_emotions, add_turns, add_words
+from benchmarks.recordings_scores import (
+    TOLERANCES,
+    Tally,
+    add_boundaries,
+    add_emotions,
+    add_turns,
+    add_words,
+    emotion_times,
+)
 from benchmarks.workers import ENVIRONMENT
 from sdt.conversation import Conversation, Prediction, SpeakerTurn, Utterance
 from sdt.escaping import markdown_table
@@ -41,7 +50,7 @@ COLUMNS = {
     "cpWER": "cpWER",
     **{f"boundary F1 {tolerance} s": f"F1 {tolerance} s" for tolerance in TOLERANCES},
     "emotion agreement": "emotions agree",
-    "emotion agreement without a transcript": "without a transcript",
+    "most frequent emotion": "most frequent emotion",
 }
 """Names of scores to the heads of columns."""
 
@@ -75,7 +84,7 @@ def _stages(found: Mapping[str, Any], stages: Sequence[str] = ("speakers", "word
 
 def score(recordings: Sequence[Recording], found: Mapping[str, Any], emotions: Emotions) -> dict[str, float]:
     """The scores of a group of recordings."""
-    tally = Tally()
+    tally, often = Tally(), Counter[str]()
     for one in recordings:
         result = found[str(one.path)]
         if one.turns:
@@ -86,8 +95,9 @@ def score(recordings: Sequence[Recording], found: Mapping[str, Any], emotions: E
             add_boundaries(tally, utterances, one.utterances)
             known = emotions.of(one, one.utterances)
             add_emotions(tally, emotions.of(one, utterances), known)
-            whole = [Utterance("0", "one", start=0.0, end=one.seconds)]
-            add_emotions(tally, emotions.of(one, whole), known, "emotion agreement without a transcript")
+            often.update(emotion_times(known))
+    if often:
+        tally.add("most frequent emotion", max(often.values()), often.total())
     return tally.scores()
 
 

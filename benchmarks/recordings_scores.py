@@ -117,23 +117,23 @@ def _matched(found: Sequence[float], known: Sequence[float], tolerance: float) -
     return pairs
 
 
-def add_emotions(
-    tally: Tally, found: Sequence[Prediction], known: Sequence[Prediction], name: str = "emotion agreement"
-) -> None:
+def add_emotions(tally: Tally, found: Sequence[Prediction], known: Sequence[Prediction]) -> None:
     """The share of the time of the known utterances in which both transcripts give the same emotion.
 
     Where utterances overlap, the one that began last counts. Time without an utterance of `found` is no agreement.
     """
     theirs, ours = _emotions(known), _emotions(found)
-    times = [time for time, emotion in theirs.items() if emotion is not None]
-    tally.add(name, sum(ours.get(time) == theirs[time] for time in times), len(times))
+    tally.add("emotion agreement", sum(ours.get(time) == emotion for time, emotion in theirs.items()), len(theirs))
 
 
-def _emotions(predictions: Sequence[Prediction]) -> dict[int, str | None]:
-    """The emotion at each tenth of a second."""
-    at: dict[int, str | None] = {}
+def emotion_times(predictions: Sequence[Prediction]) -> list[str]:
+    """The emotion of each tenth of a second that has one."""
+    return list(_emotions(predictions).values())
+
+
+def _emotions(predictions: Sequence[Prediction]) -> dict[int, str]:
+    at: dict[int, str] = {}
     for one in sorted(predictions, key=lambda one: one.start or 0.0):
-        assert one.start is not None
-        assert one.end is not None
-        at |= dict.fromkeys(range(round(one.start / GRID), round(one.end / GRID)), one.emotion)
+        if one.emotion is not None and one.start is not None and one.end is not None:
+            at |= dict.fromkeys(range(round(one.start / GRID), round(one.end / GRID)), one.emotion)
     return at
