@@ -48,11 +48,11 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "full, emotion shift of the speaker: against the same speaker's previous",
         "b, position: position in the conversation",
         "full, classes by their share of train",
-        "full, classes that are taken for each other",
-        "full, predicted from so many utterances before",
+        "full, confused classes",
+        "full, by number of previous utterances",
         "all before",
         "whole",
-        "where the emotion changed than where it stayed (95 % interval of the difference",
+        "if the emotion changes than if it stays the same (95 % interval of the difference",
     ):
         assert expected in out
     names = ["analysis.json", "analysis.md", "analysis.tex", "context.png", "parts.png"]

@@ -106,7 +106,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "name two systems or more" in refused(capsys, "full")
     assert "nowhere: no run" in refused(capsys, "full", "nowhere")
     assert "no predictions of split 'tset'" in refused(capsys, "full", "other", "--split", "tset")
-    assert "ends in .png" in refused(capsys, "full", "other", "--figure", "c.jpeg")
+    assert "use .png" in refused(capsys, "full", "other", "--figure", "c.jpeg")
     other = write_corpus(make_builder(test=40, seed=1), tmp_path / "corpus")
     make_run(tmp_path / "foreign", other, 1)
     assert "different corpora" in refused(capsys, "full", str(tmp_path / "foreign"))

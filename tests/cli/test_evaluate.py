@@ -129,9 +129,11 @@ def test_notes_on_what_the_model_has_seen(home: Home, tmp_path: Path, capsys: py
     assert "note: the model was trained on this split (train)" in outcome(capsys, home.run, "--split", "train")[1]
     assert "note: the epoch of the model was selected on this split" in outcome(capsys, home.run, "--split", "dev")[1]
     other = make_run(tmp_path / "other", Corpus.open(home.corpus), corpus="MELD", corpus_sha256="0" * 64)
-    assert "not the corpus that the model was trained on (MELD)" in outcome(capsys, other)[1]
+    assert "trained on another corpus (MELD)" in outcome(capsys, other)[1]
     small_model(Corpus.open(home.corpus)).save_pretrained(tmp_path / "bare")
-    assert "does not say which corpus" in outcome(capsys, tmp_path / "bare", "--corpus", home.corpus)[1]
+    assert (
+        "the training corpus of the model is unknown" in outcome(capsys, tmp_path / "bare", "--corpus", home.corpus)[1]
+    )
 
 
 def test_places_that_hold_no_model(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

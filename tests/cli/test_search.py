@@ -64,9 +64,9 @@ def test_a_search_and_its_recipe(
     assert "(--seconds 1)" in capsys.readouterr().out
     assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["budget"]["trials"] == 5
     for changed, message in (
-        (["--seeds", "6"], "it has seeds [5], asked for is [6]"),
-        (["--seeds", "5", "--training.epochs", "3"], "it has training.epochs 2, asked for is 3"),
-        (["--seeds", "5", "--space", "model.layers=1,2"], "it has space"),
+        (["--seeds", "6"], "seeds is [5] in the folder, but [6] now"),
+        (["--seeds", "5", "--training.epochs", "3"], "training.epochs is 2 in the folder, but 3 now"),
+        (["--seeds", "5", "--space", "model.layers=1,2"], "space is "),
     ):
         assert main([*COMMAND, *changed]) == 2
         assert message in capsys.readouterr().err

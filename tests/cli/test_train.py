@@ -41,7 +41,7 @@ def test_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
 
     assert main(["train", "tiny.yaml", "--seed", "3", "--model.width=8"]) == 2
-    assert "holds a finished run; resume it with --resume" in capsys.readouterr().err
+    assert "contains a finished run; resume it with --resume" in capsys.readouterr().err
 
     assert main(["train", "tiny.yaml", "--seed", "3", "--model.width=8", "--resume"]) == 0
     shown = capsys.readouterr().out

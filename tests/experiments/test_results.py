@@ -107,7 +107,7 @@ def shown(folder: Path) -> str:
 def test_what_a_terminal_shows(experiment: Path) -> None:
     text = shown(experiment)
     assert "note: voice: runs of the seeds 1 are missing" in text
-    assert "Choosing the epoch on test instead of dev adds" in text
+    assert "Selecting the epoch on test instead of dev adds" in text
     assert "onclusions about other seeds need at least 5" in text
     assert "1 differences in weighted F1 have no p" in text  # four conversations
     measured = Results(experiment).rows[0].measured("test")

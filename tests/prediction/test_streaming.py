@@ -279,7 +279,9 @@ def test_what_is_refused_changes_nothing(context: str) -> None:
     broken = model.classifier.bias.detach().clone()
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="conversation 'c', utterance '4': the model's fused output is not finite"):
+    with pytest.raises(
+        InputError, match="conversation 'c', utterance '4': the output of classifier 'fused' is not finite"
+    ):
         stream.add_all([StreamInput(u, "c") for u in said[4:6]])
     with torch.no_grad():
         model.classifier.bias.copy_(broken)

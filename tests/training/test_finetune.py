@@ -275,7 +275,7 @@ def test_what_cannot_be_fine_tuned_is_refused(
     with pytest.raises(InputError, match="a finished fine-tuning"):
         finetune(corpus, tuned, settings)
     (output / "x").mkdir(parents=True)
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="is not empty and not a fine-tuning run"):
         finetune(corpus, output, settings, resume=True)
 
 

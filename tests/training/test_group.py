@@ -51,7 +51,7 @@ def test_unfinished_runs_are_left_out_and_named(home: Path, tmp_path: Path) -> N
     group = Group.find(str(tmp_path / "full"))
     assert group.seeds == (2, 10)
     assert "unfinished runs are excluded" in group.system("test").caveats[0]
-    with pytest.raises(InputError, match=r"seed-1: no finished run"):
+    with pytest.raises(InputError, match=r"seed-1: not a finished run"):
         Group.of("all", [tmp_path / "full" / "seed-1", tmp_path / "full" / "seed-2"])
 
 
@@ -59,22 +59,22 @@ def test_what_is_no_group(home: Path, corpus: Corpus, tmp_path: Path) -> None:
     for name in ("nowhere", "none-*", ""):
         with pytest.raises(InputError, match="expected a run folder, a folder of runs that differ only in their seed"):
             Group.find(str(tmp_path / name))
-    with pytest.raises(InputError, match=r"holds groups of runs; name them one by one: .*full"):
+    with pytest.raises(InputError, match=r"contains several groups of runs; name one of .*full"):
         Group.find(str(home))
     copytree(home / "full" / "seed-1", tmp_path / "one")
     copytree(home / "full" / "seed-1", tmp_path / "two")
-    with pytest.raises(InputError, match="counted twice"):
+    with pytest.raises(InputError, match="contain duplicates"):
         Group.find(str(tmp_path))
     other = make_run(tmp_path / "other", corpus, 2, learning_rate=0.5)
-    with pytest.raises(InputError, match=r"its training\.learning_rate is 0\.5, that of .*one is 0\.003"):
+    with pytest.raises(InputError, match=r"training\.learning_rate is 0\.5, but 0\.003 in .*one"):
         Group.of("mixed", [tmp_path / "one", other])
     published = make_run(tmp_path / "published", corpus, 3, protocol="published")
-    with pytest.raises(InputError, match="its protocol is published"):
+    with pytest.raises(InputError, match="protocol is published, but"):
         Group.of("mixed", [tmp_path / "one", published])
     assert Group.find(str(published)).system("test").caveats == ("epoch selected on test (protocol 'published')",)
-    with pytest.raises(InputError, match="no predictions of the split 'train'; there are: dev, test"):
+    with pytest.raises(InputError, match="no predictions of split 'train'; available: dev, test"):
         Group.find(str(other)).system("train")
-    with pytest.raises(InputError, match="no scores of the split 'train'; there are: dev, test"):
+    with pytest.raises(InputError, match="no scores of split 'train'; available: dev, test"):
         Group.find(str(other)).summary("train")
 
 

@@ -52,7 +52,7 @@ def test_a_split_that_is_needed(tmp_path: Path, only_labels: bool) -> None:
         divided(without("dev", tmp_path / "a", only_labels=only_labels))
     with pytest.raises(InputError, match=r"use --training\.protocol validation"):
         divided(without("test", tmp_path / "b", only_labels=only_labels), protocol="published")
-    with pytest.raises(InputError, match="there is nothing to train on"):
+    with pytest.raises(InputError, match="training needs it"):
         divided(without("train", tmp_path / "c", only_labels=only_labels))
 
 

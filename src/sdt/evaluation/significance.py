@@ -15,7 +15,7 @@ Shapes: C classes, S systems, B draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,26 +24,22 @@ import numpy.typing as npt
 
 from sdt.errors import InputError
 from sdt.evaluation.bootstrap import (
-    FEW_CONVERSATIONS,
-    FEWEST_CONVERSATIONS,
     Interval,
     Resampling,
     interval,
     interval_values,
     resample,
-    too_few,
     two_sided_p,
 )
 from sdt.evaluation.counts import Counts
 from sdt.evaluation.metrics import MAIN, measure_names, metrics
-from sdt.evaluation.seed_tests import FEW_SEEDS, SeedTest, holm, paired, t_test, wilcoxon
+from sdt.evaluation.seed_tests import SeedTest, holm, paired, t_test, wilcoxon
 from sdt.evaluation.seeds import Spread
 from sdt.evaluation.system import System
-from sdt.evaluation.verdict import ALPHA, Verdict, sentence, verdict
+from sdt.evaluation.verdict import ALPHA, Verdict, limitations, sentence, verdict
 
 DEFAULT = Resampling()
 NO_UTTERANCE = "no utterance of this class in the test set"
-FEW_SEEDS_NOTE = "conclusions about other seeds need at least"
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,7 @@ def compare(
     ]
     return [
         Comparison(
-            systems[0], system, (sides[0], side), difference, resampling.level, tuple(_notes(systems[0], system))
+            systems[0], system, (sides[0], side), difference, resampling.level, tuple(limitations(systems[0], system))
         )
         for system, side, difference in zip(systems[1:], sides[1:], _corrected(differences), strict=True)
     ]
@@ -280,33 +276,3 @@ def _corrected(differences: Sequence[Mapping[str, Difference]]) -> list[dict[str
         for (index, name), difference, p, t, w in zip(members, made, *map(holm, by_test), strict=True):
             corrected[index][name] = replace(difference, p_holm=p, t_holm=t, wilcoxon_holm=w, family=size)
     return corrected
-
-
-def _notes(reference: System, other: System) -> Iterable[str]:
-    for system in (reference, other):
-        yield from (f"{system.name}: {caveat}" for caveat in system.caveats)
-    if reference.corpus_sha256 != other.corpus_sha256 and reference.corpus_sha256 and other.corpus_sha256:
-        yield f"{reference.name} and {other.name} were trained on different features of the same test set"
-    if reference.conversations < FEWEST_CONVERSATIONS:
-        yield f"no bootstrap intervals and p-values: the test set has {too_few(reference.conversations)}"
-    elif reference.conversations < FEW_CONVERSATIONS:
-        yield (
-            f"the test set has only {reference.conversations} conversations; intervals are too narrow and p-values too "
-            "small"
-        )
-    seeds = [set(system.seeds) - {None} for system in (reference, other)]
-    common = seeds[0] & seeds[1]
-    if seeds[0] != seeds[1] and len(common) >= FEW_SEEDS:
-        yield (
-            f"{reference.name} and {other.name} have different seeds; tests over seeds use the {len(common)} common "
-            "ones"
-        )
-    if len(common) < FEW_SEEDS:
-        yield (
-            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}; common seeds: {len(common)}, but "
-            f"{FEW_SEEDS_NOTE} {FEW_SEEDS}"
-        )
-
-
-def _runs(system: System) -> str:
-    return "1 run" if system.runs == 1 else f"{system.runs} runs"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from sdt.evaluation.bootstrap import FEW_CONVERSATIONS
+from sdt.evaluation.bootstrap import FEW_CONVERSATIONS, FEWEST_CONVERSATIONS, too_few
 from sdt.evaluation.metrics import measure as measure_of
 from sdt.evaluation.seed_tests import FEW_SEEDS
 
 if TYPE_CHECKING:
     from sdt.evaluation.significance import Comparison, Difference, Family
+    from sdt.evaluation.system import System
 
 ALPHA = 0.05
 """Significance level."""
 Finding = Literal["significant", "not significant", "undefined", "too few"]
 """`undefined`: the test has no p-value. `too few`: there are too few common seeds for a conclusion."""
+
+FEW_SEEDS_NOTE = "conclusions about other seeds need at least"
 
 
 @dataclass(frozen=True)
@@ -148,3 +152,34 @@ def _p(p: float | None, corrected: float | None, comparisons: int) -> str:
 def _only(p: float | None) -> str:
     text = p_value(p)
     return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def limitations(reference: System, other: System) -> Iterator[str]:
+    """Yield notes on what limits the conclusions of a comparison, one line each."""
+    for system in (reference, other):
+        yield from (f"{system.name}: {caveat}" for caveat in system.caveats)
+    if reference.corpus_sha256 != other.corpus_sha256 and reference.corpus_sha256 and other.corpus_sha256:
+        yield f"{reference.name} and {other.name} were trained on different features of the same test set"
+    if reference.conversations < FEWEST_CONVERSATIONS:
+        yield f"no bootstrap intervals and p-values: the test set has {too_few(reference.conversations)}"
+    elif reference.conversations < FEW_CONVERSATIONS:
+        yield (
+            f"the test set has only {reference.conversations} conversations; intervals are too narrow and p-values too "
+            "small"
+        )
+    seeds = [set(system.seeds) - {None} for system in (reference, other)]
+    common = seeds[0] & seeds[1]
+    if seeds[0] != seeds[1] and len(common) >= FEW_SEEDS:
+        yield (
+            f"{reference.name} and {other.name} have different seeds; tests over seeds use the {len(common)} common "
+            "ones"
+        )
+    if len(common) < FEW_SEEDS:
+        yield (
+            f"{reference.name} has {_runs(reference)}, {other.name} {_runs(other)}; common seeds: {len(common)}, but "
+            f"{FEW_SEEDS_NOTE} {FEW_SEEDS}"
+        )
+
+
+def _runs(system: System) -> str:
+    return "1 run" if system.runs == 1 else f"{system.runs} runs"

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from sdt.escaping import markdown_code, markdown_command, markdown_paragraph, markdown_text
 from sdt.evaluation.metrics import MAIN, measure, metrics
 from sdt.evaluation.seed_tests import FEW_SEEDS
-from sdt.evaluation.significance import FEW_SEEDS_NOTE
 from sdt.evaluation.table import Grid
-from sdt.evaluation.verdict import ALPHA, corrected_for, interval_text, p_value
+from sdt.evaluation.verdict import ALPHA, FEW_SEEDS_NOTE, corrected_for, interval_text, p_value
 from sdt.experiments.plan import format_seeds, option_text
 from sdt.training.test_monitor import CAVEAT
 
