@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdt.errors import InputError
-from sdt.language import most_likely
+from sdt.language import most_likely_language
 from tests.fuzz import __main__ as command
 from tests.fuzz import attempt as fuzz
 from tests.fuzz import pickles
@@ -17,7 +17,9 @@ INPUTS = 40
 
 @pytest.fixture(autouse=True, scope="module")
 def watched() -> None:
-    most_likely("Bonjour, comment allez-vous ?")  # its model is unpacked to a temporary file once, which is no fault
+    most_likely_language(
+        "Bonjour, comment allez-vous ?"
+    )  # its model is unpacked to a temporary file once, which is no fault
     fuzz.install()
 
 
