@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 IMPORTED = (
-    *("jsonargparse", "sklearn.feature_extraction.text", "torch._dynamo", "sdt.cli.watch", "sdt.encoders.text"),
+    *("pydantic", "sklearn.feature_extraction.text", "torch._dynamo", "sdt.cli.watch", "sdt.encoders.text"),
     *("sdt.models.sdt", "sdt.prediction.pipeline", "sdt.prediction.streaming", "sdt.serving.predictor"),
     *("sdt.serving.server", "sdt.training.run", "sdt.training.trackers"),
 )
