@@ -151,7 +151,7 @@ def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_models_that_are_not_there(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(hub, "box", dict)
+    monkeypatch.setattr(hub, "bundled_models", dict)
     for options, message in (
         ([], "model 'meld-text-audio-small': not part of this installation"),
         (["--model", "meld-text"], "model 'meld-text': neither a folder nor a bundled model"),
@@ -164,7 +164,7 @@ def test_models_that_are_not_there(
 def test_the_model_in_the_box_is_the_default(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(hub, "box", lambda: {hub.DEFAULT: home / "model"})
+    monkeypatch.setattr(hub, "bundled_models", lambda: {hub.DEFAULT: home / "model"})
     assert main(["predict", str(home / "chat.txt")]) == 0
     assert "Hello!" in capsys.readouterr().out
 

@@ -49,13 +49,13 @@ def test_files_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (folder / "representations.png").read_bytes().startswith(b"\x89PNG")
     assert "exists already" in refused(capsys, "run", "--output", folder)
     assert main(["representations", "run", "--output", str(folder), "--overwrite", "--at-most", "6"]) == 0
-    assert "note: 6 of 8 annotated utterances" in capsys.readouterr().out
+    assert "note: random sample of 6 of 8 annotated utterances" in capsys.readouterr().out
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert "no split 'tset'; did you mean 'test'?" in refused(capsys, "run", "--split", "tset", "--output", out)
-    assert "1 annotated utterances are too few" in refused(capsys, "run", "--split", "dev", "--output", out)
+    assert "only 1 utterances are annotated" in refused(capsys, "run", "--split", "dev", "--output", out)
     assert "--corpus FOLDER" in refused(capsys, "run/model", "--output", out)
     mute = small_corpus(tmp_path / "mute", widths={"text": 5})
     assert "no modality 'audio'" in refused(capsys, "run", "--corpus", mute.folder, "--output", out)

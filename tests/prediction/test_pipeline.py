@@ -297,7 +297,9 @@ def test_a_model_whose_numbers_are_not_finite() -> None:
     model = tiny_model()
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    with pytest.raises(InputError, match="conversation 'chat', utterance '0': the model's fused output is not finite"):
+    with pytest.raises(
+        InputError, match="conversation 'chat', utterance '0': the output of classifier 'fused' is not finite"
+    ):
         Pipeline(model)(chat())
 
 
