@@ -119,7 +119,7 @@ def running(
     words += options
     env, pipe = {**ENVIRONMENT, "TMPDIR": str(temporary), **environment}, subprocess.PIPE
     process: Fork | subprocess.Popen[str]
-    if forked:
+    if forked and transcriber == "none":  # a fork does not see the packages of its PYTHONPATH
         process = fork("sdt", words, env)
     else:
         process = subprocess.Popen([sys.executable, "-m", "sdt", *words], env=env, stdout=pipe, stderr=pipe, text=True)
