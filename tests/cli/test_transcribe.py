@@ -28,7 +28,7 @@ class Fake:
     def __init__(self) -> None:
         self.pieces: list[float] = []
 
-    def words(self, samples: Samples, language: str | None) -> Recognised:
+    def words(self, samples: Samples, language: str | None, *, quick: bool = False) -> Recognised:  # noqa: ARG002 - the protocol
         self.pieces.append(len(samples) / RATE)
         words = [Word(text, start, start + 0.25, 0.2 if text == "me," else 0.9) for text, start in SAID]
         return Recognised(words, language or "en")

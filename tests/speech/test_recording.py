@@ -36,7 +36,7 @@ class Loud:
         self.heard: list[int] = []
         self.stop_after = 10**9
 
-    def words(self, samples: Samples, language: str | None) -> Recognised:
+    def words(self, samples: Samples, language: str | None, *, quick: bool = False) -> Recognised:  # noqa: ARG002 - the protocol
         if len(self.heard) == self.stop_after:
             raise KeyboardInterrupt
         self.heard.append(len(samples))

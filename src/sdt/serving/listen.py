@@ -36,9 +36,9 @@ UNAVAILABLE = CloseReason(4003, "live speech is not recognised here")
 FAILED = CloseReason(1011, "internal error")
 WAITING = 4
 """Stretches of speech that may wait for the recogniser."""
-PEEK, PEEK_FROM = 0.8, 2.5
+PEEK, PEEK_FROM = 0.5, 1.5
 """Seconds between two looks at a stretch that goes on, and its least duration."""
-SETTLED = 2
+SETTLED = 1
 """Words after the end of a sentence that show that the recogniser will not change it."""
 MOST_BYTES = 2**20
 """Bytes of a message of sound: half a minute."""

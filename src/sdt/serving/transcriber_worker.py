@@ -107,7 +107,7 @@ def _words(recorder: RecordingTranscriber, samples: np.ndarray[Any, Any], langua
     engine = recorder.load()
     if language is not None and language not in engine.languages:
         return {"refused": _unknown_language(language, engine.name, engine.languages)}
-    found = engine.words(samples, language)
+    found = engine.words(samples, language, quick=True)
     return {"words": [dataclasses.asdict(word) for word in found.words], "language": found.language}
 
 

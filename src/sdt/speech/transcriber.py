@@ -39,10 +39,11 @@ class Transcriber(Protocol):
     languages: Sequence[str]
     """The languages that it knows (ISO 639-1); one, if it knows only one."""
 
-    def words(self, samples: Samples, language: str | None) -> Recognised:
+    def words(self, samples: Samples, language: str | None, *, quick: bool = False) -> Recognised:
         """Recognise the words of a piece of sound of some minutes.
 
         Args:
             samples: [n] at 16 kHz, in [-1, 1].
             language: One of `languages`; None to detect it.
+            quick: Whether somebody waits for the words, as in live speech: time counts more than the last errors.
         """

@@ -51,8 +51,10 @@ class Whisper:
         self.key = f"{self.name} {REGIONS} {SILENCE}"
         self.languages: Sequence[str] = self._model.supported_languages
 
-    def words(self, samples: Samples, language: str | None) -> Recognised:
+    def words(self, samples: Samples, language: str | None, *, quick: bool = False) -> Recognised:
         """Recognise the words of a piece of sound; see `Transcriber.words`."""
+        # Greedy decoding takes a third of the time of a beam of five with repeated attempts.
+        decoding: dict[str, Any] = {"beam_size": 1, "best_of": 1, "temperature": 0.0} if quick else {}
         segments, info = self._model.transcribe(
             samples,
             language=language or (self.languages[0] if len(self.languages) == 1 else None),
@@ -61,6 +63,7 @@ class Whisper:
             vad_parameters=REGIONS,
             condition_on_previous_text=False,  # a wrong sentence would make the next ones wrong
             hallucination_silence_threshold=SILENCE,
+            **decoding,
         )
         words = [
             Word(text, float(word.start), float(max(word.start, word.end)), round(float(word.probability), 4))
