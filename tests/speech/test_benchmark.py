@@ -11,8 +11,7 @@ import pytest
 from benchmarks.recordings_corpus import VOICES, make_talks
 from benchmarks.recordings_run import by_segment
 from benchmarks.recordings_scores import Tally, add_boundaries, add_emotions, normal
-from sdt.conversation import Prediction, Utterance, Word
-from sdt.speech.turns import SpeakerTurn
+from sdt.conversation import Prediction, SpeakerTurn, Utterance, Word
 
 
 def utterances(*times: tuple[float, float]) -> list[Utterance]:
