@@ -123,5 +123,5 @@ def test_a_run_cannot_go_on_with_another_model_or_other_settings_of_it(recipe: R
     train(of, folder, display=quiet())
     with pytest.raises(InputError, match=r"utterance\.width is 8 .*, but 9"):
         train(changed(of, {"utterance.width": 9}), folder, resume=True, display=quiet())
-    with pytest.raises(InputError, match="architecture is 'utterance' .*, but 'sdt'"):
+    with pytest.raises(InputError, match=r"architecture is 'utterance' .*, but 'sdt'"):
         train(changed(of, {"architecture": "sdt"}), folder, resume=True, display=quiet())
