@@ -1,6 +1,6 @@
 """What windows with overlap change: a long conversation predicted as a whole and in windows.
 
-Scenes of generated puppets, joined to one conversation and predicted from their words by the model in the box, or by
+Scenes of generated puppets, joined to one conversation and predicted from their words by the bundled model, or by
 --model. Of every window and overlap: the largest and the mean difference of the fused logits from those of the whole
 conversation, the share of the utterances whose emotion is another, seconds (median), and by how much the peak of memory
 rose.

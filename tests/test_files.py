@@ -98,11 +98,14 @@ def test_sha256(tmp_path: Path) -> None:
 def full_disk(room: int = 1000) -> Iterator[None]:
     """No file may be longer than `room` bytes: writing fails as on a full disk, with another number."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What is imported meanwhile would get bytecode that is cut off, which breaks every later process.
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = bytecode
 
 
 def test_a_full_disk_names_what_could_not_be_written(tmp_path: Path) -> None:

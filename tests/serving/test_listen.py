@@ -147,7 +147,6 @@ def test_each_utterance_is_answered() -> None:
                 "start": pytest.approx(first["start"] + 0.6, abs=0.001),
                 "end": pytest.approx(first["start"] + 1.0, abs=0.001),
                 "probability": 0.2,
-                "overlapped": False,
             }
             assert one["start"] == one["words"][0]["start"]
             await line.send(pcm(said(1)))  # goes on at the end

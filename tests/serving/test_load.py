@@ -107,7 +107,7 @@ def stays_flat_over_streams(rounds: int, length: int) -> None:
 
 @long
 def test_100_streams_for_a_minute(tmp_path: Path) -> None:
-    """With the model in the box: none is lost, and their order holds."""
+    """With the bundled model: none is lost, and their order holds."""
     with running("meld-text-audio-small", tmp_path / "t") as service:
         seen = asyncio.run(load(service.port, conversations(50), 100, 60.0))
         assert "Traceback" not in service.log()
@@ -119,7 +119,7 @@ def test_100_streams_for_a_minute(tmp_path: Path) -> None:
 
 @long
 def test_200_clients_for_a_minute(tmp_path: Path) -> None:
-    """With the model in the box: none is lost."""
+    """With the bundled model: none is lost."""
     clients, seconds = 200, 60.0
     waited: list[float] = []
     lost: list[object] = []

@@ -75,7 +75,7 @@ def clips_are_looked_at(service: Running, tmp_path: Path) -> None:
 
 
 def other_sites_are_refused(service: Running) -> None:
-    """A form of another site's page needs nobody's leave to be sent."""
+    """Browsers send a form of another site's page without asking."""
     chat = {"utterances": [{"text": WORDS}]}
     for headers in ({"origin": "https://example.org"}, {"origin": "null"}, {"sec_fetch_site": "same-site"}):
         answer = service.post(chat, **headers)

@@ -13,7 +13,7 @@ from sdt.speech.pieces import PieceStore
 from sdt.speech.speakers import Window
 from sdt.speech.transcriber import Recognised
 
-WORDS = Recognised([Word("Hello,", 0.5, 0.75, 0.875), Word("Zoë.", 1.0, 1.5)], "en", 0.5)
+WORDS = Recognised([Word("Hello,", 0.5, 0.75, 0.875), Word("Zoë.", 1.0, 1.5)], "en")
 
 
 def windows(count: int = 2, frames: int = 589) -> list[Window]:

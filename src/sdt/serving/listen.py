@@ -21,14 +21,13 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.conversation import Utterance, Word
-from sdt.serving.access import SUBPROTOCOL
 from sdt.serving.errors import APIError, invalid_request
 from sdt.serving.schemas import MOST_WORDS, StreamForget, StreamUtterance
 from sdt.serving.service import Service
 from sdt.serving.sessions import IDLE, CloseReason
 from sdt.serving.speech_cutter import SpeechCutter, Stretch
 from sdt.serving.speech_schemas import ListenSpeaker
-from sdt.serving.stream import StreamConnection
+from sdt.serving.stream import StreamConnection, handle_connection
 from sdt.speech.transcriber import RATE
 from sdt.speech.utterances import ENDS, cut
 
@@ -51,36 +50,21 @@ async def handle_listen(websocket: WebSocket, service: Service) -> None:
         APIError: There are too many sessions, or the id of the conversation is not valid.
         WebSocketDisconnect: The client has disconnected.
     """
-    session, closing = service.sessions.connect(websocket.query_params.get("conversation"))
-    fields: dict[str, Any] = websocket.scope["state"]["log_fields"]
-    fields.update({"utterances": 0, "errors": 0})
-    try:
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
-        connection = ListenConnection(websocket, service, session, closing, fields)
-        reason = await connection.listen(websocket.query_params.get("language"))
-        fields["closed"] = reason.code
-        await websocket.close(reason.code, reason.reason)
-    except WebSocketDisconnect as error:
-        fields.setdefault("closed", error.code)
-        raise
-    finally:
-        service.sessions.disconnect(session, closing)
+    await handle_connection(websocket, service, ListenConnection)
 
 
 class ListenConnection(StreamConnection):
     """A connection that sends sound."""
 
-    async def listen(self, language: str | None) -> CloseReason:
+    async def run(self) -> CloseReason:
         """Answer sound until the connection has to close.
-
-        Args:
-            language: ISO 639-1; None to detect it.
 
         Raises:
             WebSocketDisconnect: The client has disconnected.
         """
         self._speaker = self._session.speaker
-        self._language = language
+        self._language = self._websocket.query_params.get("language")
+        """ISO 639-1; None to detect it."""
         self._cutter = SpeechCutter()
         self._done = 0.0
         """The end of what was predicted within a stretch, in seconds of sound."""

@@ -13,11 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from sdt.conversation import Conversation, Prediction, Utterance
+from sdt.conversation import Conversation
 from sdt.encoders.encoder import Encoded
 from sdt.errors import printable
 from sdt.formats import Transcript
 from sdt.formats.records import utterance_record
+from sdt.formats.words import word_records
 from sdt.prediction.predictions import Predictions
 from sdt.serving.errors import APIError
 from sdt.serving.predict_request import PredictRequest
@@ -95,15 +96,7 @@ def prediction_json(found: Predictions, features: Mapping[str, Encoded] | None =
 
 def _records(found: Predictions) -> list[dict[str, object]]:
     utterances = [utterance for conversation in found.conversations for utterance in conversation.utterances]
-    return [prediction_fields(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
-
-
-def prediction_fields(prediction: Prediction, utterance: Utterance) -> dict[str, object]:
-    """The record of a prediction, with the words of a transcribed utterance."""
-    record = utterance_record(prediction, utterance)
-    if utterance.words:
-        record["words"] = [dataclasses.asdict(word) for word in utterance.words]
-    return record
+    return [utterance_record(prediction, utterance) for prediction, utterance in zip(found, utterances, strict=True)]
 
 
 def transcript_json(transcript: Transcript) -> bytes:
@@ -115,8 +108,11 @@ def transcript_json(transcript: Transcript) -> bytes:
 
 def conversation_fields(conversation: Conversation) -> dict[str, object]:
     """A conversation in the format of requests, without the fields that it lacks."""
-    utterances = [dataclasses.asdict(utterance) for utterance in conversation.utterances]
-    given = [{name: value for name, value in one.items() if value not in (None, ())} for one in utterances]
+    utterances = [
+        {**dataclasses.asdict(utterance), "words": word_records(utterance.words)}
+        for utterance in conversation.utterances
+    ]
+    given = [{name: value for name, value in one.items() if value not in (None, [])} for one in utterances]
     return {"id": conversation.id, "utterances": given}
 
 

@@ -18,12 +18,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, printable
+from sdt.formats.records import utterance_record
 from sdt.prediction.stream_features import StreamInput
 from sdt.serving.access import SUBPROTOCOL
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.limits import LARGE, trim_memory
 from sdt.serving.predict_request import PredictRequest
-from sdt.serving.responses import prediction_fields
 from sdt.serving.schemas import StreamUtterance
 from sdt.serving.service import Service
 from sdt.serving.sessions import BINARY, IDLE, CloseReason, Session
@@ -38,12 +38,17 @@ async def handle_stream(websocket: WebSocket, service: Service) -> None:
         APIError: There are too many sessions, or the id of the conversation is not valid.
         WebSocketDisconnect: The client has disconnected.
     """
+    await handle_connection(websocket, service, StreamConnection)
+
+
+async def handle_connection(websocket: WebSocket, service: Service, kind: type[StreamConnection]) -> None:
+    """Connect a session, run a connection of this kind, and disconnect the session; see `handle_stream`."""
     session, closing = service.sessions.connect(websocket.query_params.get("conversation"))
     fields: dict[str, Any] = websocket.scope["state"]["log_fields"]
     fields.update({"utterances": 0, "errors": 0})
     try:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
-        reason = await StreamConnection(websocket, service, session, closing, fields).run()
+        reason = await kind(websocket, service, session, closing, fields).run()
         fields["closed"] = reason.code
         await websocket.close(reason.code, reason.reason)
     except WebSocketDisconnect as error:
@@ -166,7 +171,7 @@ class StreamConnection:
             {
                 "type": "prediction",
                 "seq": number,
-                "prediction": prediction_fields(result.prediction, utterance),
+                "prediction": utterance_record(result.prediction, utterance),
                 "problems": problems + result.problems,
             }
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from starlette.datastructures import UploadFile
 
 from sdt.errors import InputError, near_miss, quoted
 from sdt.serving.errors import invalid_request
 from sdt.serving.predict_request import TranscribeOptions
+from sdt.speech.recording import Channels
 from sdt.speech.speakers import SpeakerCount
 
 OPTION_PARTS = ("speakers", "language", "channels")
-CHANNELS = ("mix", "speakers")
+CHANNELS: tuple[str, ...] = get_args(Channels)
 MOST_SPEAKERS = 1000
 LONGEST = 40
 """Characters of such a part."""

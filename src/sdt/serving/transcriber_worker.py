@@ -30,6 +30,7 @@ import numpy as np
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.clip import MediaProblem, container_seconds
 from sdt.serving.decoder_worker import DESCRIPTORS, PROGRESS_SECONDS, end_with, limit_resources
+from sdt.speech.transcriber import check_language
 
 if TYPE_CHECKING:
     from sdt.speech.recording import RecordingTranscriber
@@ -105,8 +106,10 @@ def _warm_up(recorder: RecordingTranscriber) -> None:
 def _words(recorder: RecordingTranscriber, samples: np.ndarray[Any, Any], language: str | None) -> dict[str, object]:
     """The words of a piece of live speech."""
     engine = recorder.load()
-    if language is not None and language not in engine.languages:
-        return {"refused": _unknown_language(language, engine.name, engine.languages)}
+    try:
+        check_language(engine, language)
+    except InputError as error:
+        return {"refused": _OPTION.sub(r"\1 ", str(error))}
     found = engine.words(samples, language, quick=True)
     return {"words": [dataclasses.asdict(word) for word in found.words], "language": found.language}
 
@@ -128,7 +131,6 @@ def _transcript(
     folder = Path(job["folder"])
     path = folder / job["name"]
     path.symlink_to(DESCRIPTORS / str(file))
-    engine, language = recorder.load(), job["language"]
     longest = float(job["longest"])
     sent = 0.0
 
@@ -141,11 +143,9 @@ def _transcript(
             _send(connection, {"stage": stage, "done": round(done, 3), "seconds": round(seconds, 3)})
 
     try:
-        if language is not None and language not in engine.languages:
-            return {"refused": _unknown_language(language, engine.name, engine.languages)}
         speakers = job["speakers"] and SpeakerCount(*job["speakers"])
         recorder.options = dataclasses.replace(
-            recorder.options, language=language, speakers=speakers, channels=job["channels"]
+            recorder.options, language=job["language"], speakers=speakers, channels=job["channels"]
         )
         seconds = 0.0
         with suppress(MediaProblem):  # the transcriber reports it
@@ -164,12 +164,6 @@ def _transcript(
         return {"refused": _OPTION.sub(r"\1 ", str(error).replace(f"{folder}/", ""))}
     except MemoryError:
         return {"limit": "transcribe_bytes", "message": "transcribing the recording takes too much memory"}
-
-
-def _unknown_language(language: str, name: str, known: object) -> str:
-    assert isinstance(known, list | tuple)
-    shown = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
-    return f"language {language!r}: {name} knows {shown}; start the service with another --transcriber, such as base"
 
 
 def _send(connection: Connection, message: Mapping[str, object]) -> None:

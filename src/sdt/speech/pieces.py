@@ -53,7 +53,7 @@ class PieceStore:
             return None
         try:
             values = json.loads(found)
-            return Recognised([Word(**word) for word in values["words"]], values["language"], values["probability"])
+            return Recognised([Word(**word) for word in values["words"]], values["language"])
         except (ValueError, TypeError, KeyError):
             return None  # written by another version
 

@@ -25,7 +25,7 @@ from sdt.speech.engines import load_transcriber
 from sdt.speech.given import Given
 from sdt.speech.pieces import PieceStore
 from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear
-from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber
+from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber, check_language
 from sdt.speech.turns import check_names, speaker_name
 from sdt.speech.utterances import attribute, cut, doubtful_note, nearest_speaker, spans
 
@@ -93,13 +93,9 @@ class RecordingTranscriber:
             MissingDependencyError: A package or the weights are not installed.
         """
         if self._transcriber is None:
-            wanted, language = self.options.transcriber, self.options.language
-            found = load_transcriber(wanted, threads=self._threads, download=self.options.download)
-            if language is not None and language not in found.languages:
-                known = ", ".join(found.languages[:5]) + (", ..." if len(found.languages) > 5 else "")
-                hint = "; --transcriber base knows 99 languages" if wanted == DEFAULT else ""
-                raise InputError(f"--language {language}: {wanted} knows {known}{hint}")
-            self._transcriber = found
+            wanted, download = self.options.transcriber, self.options.download
+            self._transcriber = load_transcriber(wanted, threads=self._threads, download=download)
+        check_language(self._transcriber, self.options.language)
         return self._transcriber
 
     def __call__(self, path: Path, given: Given | None = None, progress: Progress | None = None) -> Transcript:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.conversation import Word
+from sdt.errors import InputError
 
 RATE = 16_000
 """Samples per second of the sound that recognisers hear."""
@@ -25,8 +26,6 @@ class Recognised:
     """In order of time; seconds from the start of the piece. The text of a word has no spaces around it."""
     language: str
     """ISO 639-1."""
-    probability: float = 1.0
-    """How sure the language is, if the engine detected it."""
 
 
 class Transcriber(Protocol):
@@ -47,3 +46,18 @@ class Transcriber(Protocol):
             language: One of `languages`; None to detect it.
             quick: Whether somebody waits for the words, as in live speech: time counts more than the last errors.
         """
+
+
+def check_language(transcriber: Transcriber, language: str | None) -> None:
+    """Check that a transcriber knows a language (ISO 639-1); None is detected.
+
+    Raises:
+        InputError: It does not.
+    """
+    known = transcriber.languages
+    if language is not None and language not in known:
+        shown = ", ".join(known[:5]) + (", ..." if len(known) > 5 else "")
+        raise InputError(
+            f"--language {language}: {transcriber.name} knows {shown}; name another --transcriber, such as base, which "
+            "knows 99 languages"
+        )

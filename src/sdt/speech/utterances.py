@@ -45,7 +45,6 @@ def attribute(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[tuple
     """
     if not turns:
         return [(speaker_name(0), word) for word in words]
-    both = overlapped(turns)
     found: list[tuple[str, Word]] = []
     longest = max(turn.seconds for turn in turns)
     begins = [turn.start for turn in turns]
@@ -59,7 +58,7 @@ def attribute(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[tuple
         turn = max(near, key=lambda turn: (_closeness(turn, word), turn.speaker == previous))
         if _closeness(turn, word) < -FAR:
             continue
-        shared = sum(max(0.0, min(end, word.end) - max(start, word.start)) for start, end in both)
+        shared = sum(max(0.0, min(end, word.end) - max(start, word.start)) for start, end in overlapped(near))
         found.append((turn.speaker, replace(word, overlapped=2 * shared > word.end - word.start > 0)))
     return [pair for sentence in _sentences(found) for pair in _mended(sentence, turns)]
 
@@ -133,7 +132,7 @@ def _ends(group: Sequence[tuple[str, Word]], speaker: str, word: Word) -> bool:
 
 
 def _short_enough(group: list[tuple[str, Word]]) -> list[list[tuple[str, Word]]]:
-    """Cut a group of words that is too long, at the last clause or the longest pause of its second half."""
+    """Cut a group of words that is too long, at the last clause or the longest pause of its middle half."""
     seconds = group[-1][1].end - group[0][1].start
     if len(group) < 2 or (len(group) <= LONGEST_WORDS and seconds <= LONGEST_SECONDS):
         return [group]

@@ -89,12 +89,7 @@ def find_recogniser(name: str, *, download: bool = False) -> Path | dict[str, by
     """
     folder = Path(name)
     if folder.is_dir():
-        missing = [file for file in NEEDED if not (folder / file).is_file()]
-        if missing:
-            raise InputError(
-                f"--transcriber {name}: the folder lacks {', '.join(missing)}; name a faster-whisper model"
-            )
-        return folder
+        return _complete(name, folder)
     packaged = PACKAGED.get(name)
     if packaged and all(find_spec(part.partition("/")[0]) for parts in packaged.files.values() for part in parts):
         return _read_packaged(name, packaged)
@@ -161,9 +156,12 @@ def _on_hub(name: str, packaged: Packaged | None, *, download: bool) -> Path:
         raise MissingDependencyError(
             f"the speech recogniser {name} is not on this machine; {package}allow its download with --download"
         ) from None
-    missing = [file for file in NEEDED if not (found / file).is_file()]
+    return _complete(name, found)
+
+
+def _complete(name: str, folder: Path) -> Path:
+    """The folder, if it has the files of a faster-whisper model."""
+    missing = [file for file in NEEDED if not (folder / file).is_file()]
     if missing:
-        raise InputError(
-            f"--transcriber {name}: {repository} lacks {', '.join(missing)}; it is no faster-whisper model"
-        )
-    return found
+        raise InputError(f"--transcriber {name}: {folder} lacks {', '.join(missing)}; name a faster-whisper model")
+    return folder

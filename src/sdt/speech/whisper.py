@@ -71,7 +71,7 @@ class Whisper:
             for word in segment.words or ()
             if (text := word.word.strip())
         ]
-        return Recognised(words, info.language, float(info.language_probability))
+        return Recognised(words, info.language)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -94,17 +94,17 @@ function row({ record, label, review, annotator, words }) {
 }
 
 /**
- * What a saved file of this page holds that the service does not hand through: words and annotators.
+ * The annotators in a saved file of this page, which the service does not return.
  * @param {File | null} file
- * @returns {Promise<Map<string, object>>} By conversation and utterance; empty for other files.
+ * @returns {Promise<Map<string, {annotator: string}>>} By conversation and utterance; empty for other files.
  */
-export async function savedFields(file) {
+export async function savedAnnotators(file) {
   const found = new Map();
   if (!/\.(jsonl|ndjson)$/i.test(file?.name ?? "")) return found;
   for (const line of (await file.text()).split("\n")) {
     try {
-      const { conversation, utterance, words, annotator } = JSON.parse(line);
-      if (Array.isArray(words) || annotator) found.set(`${conversation}/${utterance}`, { words, annotator });
+      const { conversation, utterance, annotator } = JSON.parse(line);
+      if (annotator) found.set(`${conversation}/${utterance}`, { annotator });
     } catch {
       // The service says what is wrong with the file.
     }

@@ -10,7 +10,7 @@ import { View } from "./view.js";
 import { withProgress } from "./progress.js";
 import { recordButton } from "./record.js";
 import { Repredict } from "./repredict.js";
-import { savedFields } from "./exports.js";
+import { savedAnnotators } from "./exports.js";
 
 /** Common encodings of transcripts that are not Unicode. */
 const ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949", "mac_roman"];
@@ -80,7 +80,7 @@ export class PredictForm {
       const { predictions, notes, missing } = await this.answer((onProgress, signal) =>
         predict(body, onProgress, signal, { features: sent !== null }),
       );
-      const saved = await savedFields(file);
+      const saved = await savedAnnotators(file);
       const records = predictions.map((one) => ({ ...saved.get(`${one.conversation}/${one.utterance}`), ...one }));
       const conversation = new Conversation(predictions[0].conversation, this.model.labels, records, missing);
       const repredict = new Repredict(conversation, { recording: sent, limits: this.model.limits });
