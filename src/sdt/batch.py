@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import UNLABELLED, Conversation
-from sdt.speakers import Speakers
+from sdt.speakers import Speakers, number_participants
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class Batch:
     """max(lengths), on the host to avoid synchronisation with the device."""
     conversations: tuple[str, ...]
     """[B] conversation ids."""
+    participant: Tensor | None = None
+    """[N] int64; number of the speaker within the conversation. Unlike `speaker`, it also distinguishes speakers that
+    the model does not know. None if the numbers in `speaker` distinguish all speakers of a conversation."""
+
+    @property
+    def participants(self) -> Tensor:
+        """[N] int64; equal numbers within a conversation are the same speaker."""
+        return self.speaker if self.participant is None else self.participant
 
     def __len__(self) -> int:
         return len(self.position)
@@ -49,6 +57,7 @@ class Batch:
             speaker=self.speaker.to(device, non_blocking=True),
             label=self.label.to(device, non_blocking=True),
             lengths=self.lengths.to(device, non_blocking=True),
+            participant=None if self.participant is None else self.participant.to(device, non_blocking=True),
         )
 
     def only(self, modalities: Sequence[str]) -> Batch:
@@ -74,6 +83,7 @@ class Batch:
             lengths=torch.tensor([b - a for a, b in spans]),
             longest=max(b - a for a, b in spans),
             conversations=tuple(self.conversations[int(of[a])] for a, _ in spans),
+            participant=None if self.participant is None else self.participant[rows],
         )
 
 
@@ -104,4 +114,5 @@ def pack(
         lengths=torch.tensor([len(c) for c in conversations], dtype=torch.int64),
         longest=max(len(c) for c in conversations),
         conversations=tuple(c.id for c in conversations),
+        participant=torch.tensor([p for c in conversations for p in number_participants(c)], dtype=torch.int64),
     )

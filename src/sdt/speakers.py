@@ -62,3 +62,9 @@ class Speakers:
             return cls("appearance", max(map(len, speakers), default=1))
         names = tuple(sorted(set().union(*speakers)))
         return cls("identity", len(names), names)
+
+
+def number_participants(conversation: Conversation) -> list[int]:
+    """The number of each utterance's speaker by order of appearance in the conversation, without a limit."""
+    seen: dict[str, int] = {}
+    return [seen.setdefault(utterance.speaker, len(seen)) for utterance in conversation.utterances]

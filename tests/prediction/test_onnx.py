@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import sdt.prediction.onnx as module
 from sdt.conversation import Conversation
@@ -101,6 +102,19 @@ def test_another_architecture(tmp_path: Path) -> None:
     model = tiny_model(TEXT_AUDIO, architecture=settings).train()
     assert export_onnx(model, tmp_path / "m.onnx") <= TOLERANCE
     assert model.training
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", ["full", "past"])
+def test_head_patterns_and_relative_positions(tmp_path: Path, context: str) -> None:
+    settings = Architecture(
+        16, 4, context=context, head_patterns="own(1),near(2),others,all", relative_positions=True, speakers=False
+    )
+    model = tiny_model(TEXT_AUDIO, architecture=settings)
+    for name, parameter in model.named_parameters():
+        if "relative" in name:
+            torch.nn.init.normal_(parameter)
+    assert export_onnx(model, tmp_path / "m.onnx") <= TOLERANCE
 
 
 def test_the_example_of_the_documentation_needs_no_torch(exported: Path) -> None:

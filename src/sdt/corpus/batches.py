@@ -236,5 +236,6 @@ def _select(batch: Batch, indices: list[int]) -> Shard:
         lengths=lengths,
         longest=int(lengths.max()),
         conversations=tuple(batch.conversations[index] for index in indices),
+        participant=None if batch.participant is None else batch.participant[rows],
     )
     return Shard(part, batch, rows)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.models.context import Context
+from sdt.models.context import Context, head_patterns
 from sdt.plugins import plugins
 from sdt.speakers import Speakers
 from sdt.text import check_names
@@ -52,6 +52,13 @@ class Architecture:
     context: str = "full"
     """Utterances that an utterance attends to: full (the whole conversation, as published); past (itself and all
     previous ones); or window(k) (itself and the k - 1 previous ones)."""
+    head_patterns: str = "all"
+    """Utterances of the context that attention heads read, separated by commas, each for an equal share of the heads:
+    all (as published); near(W) (at most W utterances away); own or own(W) (of the same speaker, at most W of that
+    speaker's utterances away); others or others(W) (of other speakers)."""
+    relative_positions: bool = False
+    """Whether attention scores have a learned bias for the distance in utterances and in the speaker's own
+    utterances."""
 
     def __post_init__(self) -> None:
         for name in ("width", "heads", "layers"):
@@ -73,6 +80,16 @@ class Architecture:
             )
         check_fusion(self.fusion)
         Context.of(self.context)
+        head_patterns(self.head_patterns, self.heads)
+
+    @property
+    def attention_context(self) -> Context:
+        """The utterances that each attention head reads."""
+        return replace(
+            Context.of(self.context),
+            patterns=head_patterns(self.head_patterns, self.heads),
+            relative=self.relative_positions,
+        )
 
 
 UNIMODAL_GATES = ("learned", "frozen", "none")

@@ -9,6 +9,8 @@ Inputs for N utterances of any number of concatenated conversations:
 | `conversation`      | int64 [N]      | the number of the conversation; utterances attend to equal numbers    |
 | `position`          | int64 [N]      | the position in the conversation, from 0                              |
 | `speaker`           | int64 [N]      | the number of the speaker, see `sdt.speakers`                         |
+| `participant`       | int64 [N]      | the number of the speaker in the conversation; for models with head   |
+|                     |                | patterns or relative positions only                                   |
 
 Outputs: `fused` and `branch_MODALITY` are calibrated log-probabilities [N, C], and `weights` are the fusion weights
 [N, M]. They are NaN if the utterance lacks the modality; `fused` is NaN if it lacks all modalities. The metadata of the
@@ -38,9 +40,10 @@ from sdt.batch import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
 from sdt.models.base import Model, Output
-from sdt.models.config import FUSED, ModelConfig
+from sdt.models.config import FUSED, Architecture, ModelConfig
 from sdt.models.context import FULL, Context
-from sdt.models.sdt.attention import Keys
+from sdt.models.sdt.attention import Keys, related_keys
+from sdt.models.sdt.relations import Places, Relation, mask_missing
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -67,26 +70,44 @@ class FlatLayout:
     max_encoders = 1
     """So that N^2 numbers are kept for one of them only."""
 
-    def __init__(self, conversation: Tensor, position: Tensor, context: Context = FULL) -> None:
+    def __init__(
+        self, conversation: Tensor, position: Tensor, context: Context = FULL, participant: Tensor | None = None
+    ) -> None:
+        self.context = context
         self.readable = conversation[:, None] == conversation[None, :]  # [N, N]
         back = position[:, None] - position[None, :]
         if context.causal:
             self.readable = self.readable & (back >= 0)
         if context.window is not None:
             self.readable = self.readable & (back < context.window)
+        self.relation: Relation | None = None
+        if participant is not None:
+            before = self.readable & (participant[:, None] == participant[None, :]) & (back > 0)
+            places = Places(position, participant, before.long().sum(dim=1))
+            self.relation = Relation.of(places[:, None], places[None, :])
+            self.readable = self.readable & self.relation.readable(context)  # [H or 1, N, N]
 
     def keys(self, present: Tensor) -> Keys:
         """The keys of one modality for `present` [N] bool."""
+        if self.relation is not None:
+            return related_keys(present, (self.readable & present).any(dim=2).t())
         has_context = (self.readable & present[None, :]).any(dim=1)  # [N]
         return Keys(present, has_context[:, None].float(), complete=False)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float, bias: Tensor | None = None
+    ) -> Tensor:
         """See `Layout.attend`."""
         (key,) = keys
         q, k, v = (x.permute(1, 2, 0, 3) for x in (q, k, v))  # [1, H, N, d/H]
         # An utterance without context attends to everything, because softmax needs a key; `has_context` masks the
         # result.
-        mask = (self.readable & (key.present[None, :] | (key.has_context == 0)))[None, None]  # [1, 1, N, N]
+        if self.relation is None or key.head_context is None:
+            mask = (self.readable & (key.present[None, :] | (key.has_context == 0)))[None, None]  # [1, 1, N, N]
+        else:
+            mask = mask_missing(self.readable, key.present[None], key.head_context.t())[None]  # [1, H or 1, N, N]
+            if bias is not None:
+                mask = bias[:, :, self.relation.buckets()].masked_fill(~mask, -torch.inf)  # [1, H, N, N]
         return F.scaled_dot_product_attention(q, k, v, mask, dropout).permute(2, 0, 1, 3)
 
 
@@ -104,6 +125,7 @@ class ExportableModel(nn.Module):
         conversation: Tensor,
         position: Tensor,
         speaker: Tensor,
+        participant: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """Compute the outputs that the module describes; features and presence are in the order of the modalities."""
         config = self.model.config
@@ -116,8 +138,9 @@ class ExportableModel(nn.Module):
             lengths=position,
             longest=0,
             conversations=(),
+            participant=participant,
         )
-        layout = FlatLayout(conversation, position, self.model.attention_context)
+        layout = FlatLayout(conversation, position, self.model.attention_context, participant)
         return _outputs(config, batch, self.model.forward_with_layout(batch, layout))
 
 
@@ -138,7 +161,12 @@ def _outputs(config: ModelConfig, batch: Batch, output: Output) -> tuple[Tensor,
 def input_names(config: ModelConfig) -> list[str]:
     """The names of the inputs of the file, in order."""
     features = [f"features_{name}" for name in config.modalities]
-    return [*features, *(f"present_{name}" for name in config.modalities), "conversation", "position", "speaker"]
+    others = ["conversation", "position", "speaker", *(["participant"] if _needs_participants(config) else [])]
+    return [*features, *(f"present_{name}" for name in config.modalities), *others]
+
+
+def _needs_participants(config: ModelConfig) -> bool:
+    return isinstance(config.architecture, Architecture) and config.architecture.attention_context.related
 
 
 def output_names(config: ModelConfig) -> list[str]:
@@ -212,7 +240,7 @@ def _graph(model: Model) -> ONNXProgram:
             (given[:count], given[count : 2 * count], *given[2 * count :]),
             dynamo=True,
             opset_version=OPSET,
-            dynamic_shapes=([one] * count, [one] * count, one, one, one),
+            dynamic_shapes=([one] * count, [one] * count, *([one] * (len(names) - 2 * count))),
             input_names=names,
             output_names=output_names(model.config),
             verbose=False,
@@ -230,12 +258,14 @@ def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Ar
     present = {name: random.random(size) < 0.7 for name in names}
     present[names[-1]] &= conversation != len(lengths) - 1
     features = {name: random.normal(size=(size, width)) for name, width in config.modalities.items()}
+    numbers = {"participant": random.integers(0, 3, size)} if _needs_participants(config) else {}
     return {
         **{f"features_{n}": (features[n] * present[n][:, None]).astype(np.float32) for n in names},
         **{f"present_{n}": present[n] for n in names},
         "conversation": conversation.astype(np.int64),
         "position": np.concatenate([np.arange(length) for length in lengths]).astype(np.int64),
         "speaker": random.integers(0, config.speakers.count + 1, size).astype(np.int64),
+        **numbers,
     }
 
 
@@ -253,6 +283,7 @@ def _difference(model: Model, session: InferenceSession, lengths: Sequence[int])
         lengths=torch.tensor(lengths),
         longest=max(lengths),
         conversations=tuple(map(str, range(len(lengths)))),
+        participant=tensors.get("participant"),
     )
     with torch.inference_mode():
         expected = _outputs(config, batch, model(batch))

@@ -43,6 +43,8 @@ class EncodedUtterance:
     """Its position in the conversation, from 0."""
     speaker: int
     """The number of its speaker."""
+    participant: int
+    """The number of its speaker by order of appearance in the conversation."""
     features: dict[str, Tensor]
     """Modality to [D_m] float32."""
     present: dict[str, Tensor]
@@ -105,14 +107,16 @@ class CachingReader:
         batch = replace(batch, position=torch.tensor([utterances[index].position for index in order]))
         model, device = self._model, next(self._model.parameters()).device
         with torch.inference_mode():
+            on_device = batch.to(device)
             layout = CachedLayout(
                 [len(indices) for indices in by_conversation.values()],
                 [caches.get(conversation, memories.get(conversation)) for conversation in by_conversation],
-                model.attention_context.window,
+                model.attention_context,
                 len(model.config.modalities),
-                device,
+                on_device.position,
+                on_device.participants,
             )
-            output = model.forward_with_layout(batch.to(device), layout)
+            output = model.forward_with_layout(on_device, layout)
             predictions = _predictions(model, batch, output, [utterances[index] for index in order])
             caches.update(zip(by_conversation, layout.caches(), strict=True))
         in_order = dict(zip(order, predictions, strict=True))
@@ -183,6 +187,7 @@ def _pack(excerpts: Sequence[Sequence[EncodedUtterance]]) -> Batch:
         lengths=torch.tensor(lengths),
         longest=max(lengths),
         conversations=tuple(excerpt[0].conversation for excerpt in excerpts),
+        participant=torch.tensor([utterance.participant for utterance in utterances]),
     )
 
 

@@ -192,7 +192,8 @@ class StreamingPredictor:
         for item in items:
             one, position, speaker = self._enter(item, states)
             inputs.append(one)
-            numbers.append((position, speaker))
+            participant = list(states[one.conversation].speakers).index(one.utterance.speaker)
+            numbers.append((position, speaker, participant))
         if not inputs:
             return []
         features, problems = self._features.extract(inputs)
@@ -201,12 +202,11 @@ class StreamingPredictor:
             EncodedUtterance(
                 one.conversation,
                 one.utterance.id,
-                position,
-                speaker,
+                *place,
                 {name: x[row].clone() for name, (x, _) in features.items()},
                 {name: present[row].clone() for name, (_, present) in features.items()},
             )
-            for row, (one, (position, speaker)) in enumerate(zip(inputs, numbers, strict=True))
+            for row, (one, place) in enumerate(zip(inputs, numbers, strict=True))
         ]
         found, memories = self._reader.read(self._memories, turns)
         self._memories.update(memories)

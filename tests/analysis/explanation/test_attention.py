@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from sdt.analysis.explanation.attention import RecordingLayout, context_mask, record_attention
-from sdt.models.context import Context
+from sdt.analysis.explanation.attention import RecordingLayout, record_attention
+from sdt.models.config import Architecture
 from sdt.models.sdt.attention import layout_of
+from sdt.models.sdt.relations import BUCKETS, Places, Relation
 from tests.analysis.explanation.build import lively, one
 from tests.models.build import random_batch, small_model
 
 
+@pytest.mark.parametrize("related", [{}, {"head_patterns": "own(1),near(2)"}, {"relative_positions": True}])
 @pytest.mark.parametrize("context", ["full", "past", "window(3)"])
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("length", [1, 7])
-def test_recorded_maps_times_values_are_what_the_models_layout_reads(length: int, missing: float, context: str) -> None:
+def test_recorded_maps_times_values_are_what_the_models_layout_reads(
+    length: int, missing: float, context: str, related: dict[str, Any]
+) -> None:
     encoders, heads, size = 3, 2, 4
     generator = torch.Generator().manual_seed(length)
     q, k, v = (torch.randn(length, encoders, heads, size, generator=generator) for _ in range(3))
     present = [torch.rand(length, generator=generator) >= missing for _ in range(encoders)]
-    within = Context.of(context)
-    own, recording = layout_of(one(length), within), RecordingLayout(within)
+    within = Architecture(width=8, heads=heads, context=context, **related).attention_context
+    bias = torch.randn(encoders, heads, BUCKETS, generator=generator) if within.relative else None
+    places = Places.of(one(length))
+    readable = Relation.of(places[:, None], places[None, :]).readable(within)  # [H or 1, T, T]
+    own, recording = layout_of(one(length), within), RecordingLayout(within, places)
     keys = [own.keys(of) for of in present]
-    expected = own.attend(q, k, v, keys, 0.0)
-    found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0)
+    expected = own.attend(q, k, v, keys, 0.0, bias)
+    found = recording.attend(q, k, v, [recording.keys(of) for of in present], 0.0, bias)
     (weights,) = recording.recorded  # [E, H, T, T]
     for e, (of, key) in enumerate(zip(present, keys, strict=True)):
-        read = key.has_context.flatten() > 0  # [T]
-        torch.testing.assert_close(found[read, e], expected[read, e], atol=1e-5, rtol=1e-4)
+        read = (key.has_context > 0 if key.head_context is None else key.head_context).expand(length, heads)  # [T, H]
+        torch.testing.assert_close(found[:, e][read], expected[:, e][read], atol=1e-5, rtol=1e-4)
         product = torch.einsum("hij,jhd->ihd", weights[e], v[:, e])
-        torch.testing.assert_close(product[read], expected[read, e], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(weights[e].sum(-1), read.float().expand(heads, length))
-        assert not weights[e][:, ~(context_mask(length, within) & of)].any()
-
-
-def test_what_a_context_lets_read() -> None:
-    assert context_mask(3, Context()).all()
-    assert context_mask(3, Context.of("past")).tolist() == [
-        [True, False, False],
-        [True, True, False],
-        [True, True, True],
-    ]
-    within = context_mask(3, Context.of("window(2)")).tolist()
-    assert within == [[True, False, False], [True, True, False], [False, True, True]]
+        torch.testing.assert_close(product[read], expected[:, e][read], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(weights[e].sum(-1), read.t().float())
+        assert not weights[e][~(readable & of).expand(heads, length, length)].any()
 
 
 @pytest.mark.parametrize("context", ["full", "window(4)"])

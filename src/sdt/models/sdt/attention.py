@@ -16,8 +16,10 @@ the longest one (`Padded`); E encoders; H heads of an encoder; G = E * H; d mode
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -28,6 +30,7 @@ from sdt.batch import Batch
 from sdt.models.context import FULL, Context
 from sdt.models.sdt.block_attention import Block, attend_with_gradient
 from sdt.models.sdt.causal import KeyMask, any_between, attend_blocks, split_blocks
+from sdt.models.sdt.relations import Places, Relation, Relations, mask_missing
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Keys:
     """[N, 1]; 1.0 if the utterance's context has at least one key, else 0.0."""
     complete: bool
     """Whether every utterance is known to have the modality, so that no mask is needed."""
+    head_context: Tensor | None = None
+    """[N, H or 1] bool; whether the head reads at least one key for the utterance. None if the context has no head
+    patterns or relative positions, or if `complete`."""
 
 
 class Layout(Protocol):
@@ -53,7 +59,9 @@ class Layout(Protocol):
     def keys(self, present: Tensor) -> Keys:
         """Create the keys of one modality; `present` is [N] bool."""
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float, bias: Tensor | None = None
+    ) -> Tensor:
         """Compute attention.
 
         Args:
@@ -62,9 +70,10 @@ class Layout(Protocol):
             v: Values [N, E, H, d/H].
             keys: [E]; the keys of each encoder's source modality.
             dropout: Dropout of the attention weights.
+            bias: Learned bias of the scores [E, H, buckets] for relative positions; see `sdt.models.sdt.relations`.
 
         Returns:
-            [N, E, H, d/H].
+            [N, E, H, d/H]. The result of a head that reads no key is arbitrary; `mask_heads` sets it to 0.
         """
 
 
@@ -92,12 +101,20 @@ class Ragged:
     """[B]; index of the first utterance of each conversation in the batch, and the index after its last."""
     context: Context = FULL
     """The utterances that an utterance attends to."""
+    relations: Relations | None = None
+    """The relations of pairs of utterances, if the context depends on them."""
 
     @classmethod
     def of(cls, batch: Batch, context: Context = FULL) -> Ragged:
         """Create the layout of a batch on the CPU."""
         ends = list(itertools.accumulate(batch.lengths.tolist()))
-        return cls(tuple(zip([0, *ends], ends, strict=False)), context)
+        spans = tuple(zip([0, *ends], ends, strict=False))
+        if not context.related:
+            return cls(spans, context)
+        blocks = [block for a, b in spans for block in split_blocks(a, a, b, context.window)]
+        if not context.causal:
+            blocks = [Block(a, a, b) for a, b in spans]
+        return cls(spans, context, Relations(context, Places.of(batch), blocks))
 
     @property
     def max_encoders(self) -> int:
@@ -108,14 +125,20 @@ class Ragged:
         """See `Layout.keys`."""
         if bool(present.all()):
             return Keys(present, torch.ones(len(present), 1, device=present.device), complete=True)
+        if self.relations is not None:
+            return related_keys(present, self.relations.head_context(present))
         if self.context.causal:
             starts = torch.cat([torch.full((b - a,), a) for a, b in self.spans])  # [N]
             return causal_keys(present, torch.arange(len(present)) - starts, self.context)
         has_context = torch.cat([present[a:b].any().expand(b - a) for a, b in self.spans])  # [N]
         return Keys(present | ~has_context, has_context[:, None].float(), complete=False)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float, bias: Tensor | None = None
+    ) -> Tensor:
         """See `Layout.attend`."""
+        if self.relations is not None:
+            return attend_related(self.relations, q, k, v, keys, dropout, bias)
         needs_gradient = torch.is_grad_enabled() and q.requires_grad
         if self.context.causal:
             return self._attend_causally(q, k, v, keys, dropout, needs_gradient=needs_gradient)
@@ -126,7 +149,7 @@ class Ragged:
             missing = torch.stack([~key.present for key in keys], dim=1).repeat_interleave(heads, dim=1)  # [N, G]
         if needs_gradient:
             blocks = [Block(a, a, b) for a, b in self.spans]
-            masked = None if missing is None else lambda block: missing[block.key : block.end].t()[:, None, :]
+            masked = None if missing is None else lambda block, _: missing[block.key : block.end].t()[:, None, :]
             return attend_with_gradient(q, k, v, blocks, masked, dropout).view(shape)
         output = torch.empty_like(v)
         for a, b in self.spans:
@@ -146,8 +169,8 @@ class Ragged:
         if not needs_gradient:
             return attend_blocks(q, k, v, blocks, key_mask, dropout)
 
-        def masked(block: Block) -> Tensor:
-            mask = key_mask.masked(block)
+        def masked(block: Block, last: int) -> Tensor:
+            mask = key_mask.masked(block, None, None, last)
             return mask if len(mask) == 1 else mask.repeat_interleave(heads, dim=0)  # [G, s, t]
 
         flat = [x.flatten(1, 2) for x in (q, k, v)]  # [N, G, d/H]
@@ -168,6 +191,8 @@ class Padded:
     """T."""
     context: Context = FULL
     """The utterances that an utterance attends to."""
+    places: Places | None = None
+    """The places of the utterances [N], if the context depends on them."""
 
     @classmethod
     def of(cls, batch: Batch, context: Context = FULL) -> Padded:
@@ -175,7 +200,8 @@ class Padded:
         count = len(batch.lengths)
         index = torch.arange(count, device=batch.lengths.device)
         conversation = index.repeat_interleave(batch.lengths, output_size=len(batch))  # [N]
-        return cls(conversation * batch.longest + batch.position, conversation, count, batch.longest, context)
+        places = Places.of(batch) if context.related else None
+        return cls(conversation * batch.longest + batch.position, conversation, count, batch.longest, context, places)
 
     @property
     def max_encoders(self) -> int:
@@ -187,15 +213,34 @@ class Padded:
         flat = x.new_zeros(self.conversations * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
         return flat.view(self.conversations, self.longest, *x.shape[1:])
 
+    @cached_property
+    def _relation(self) -> Relation:
+        """The relations of all pairs, [B, T, T]."""
+        assert self.places is not None
+        padded = Places(*(self.pad(x) for x in self.places.columns()))
+        return Relation.of(padded[:, :, None], padded[:, None, :])
+
+    @cached_property
+    def _readable(self) -> Tensor:
+        """What each head may read, [B, H or 1, T, T] bool."""
+        return self._relation.readable(self.context).transpose(0, 1)
+
     def keys(self, present: Tensor) -> Keys:
         """See `Layout.keys`."""
+        if self.context.related:
+            found = (self._readable & self.pad(present)[:, None, None, :]).any(dim=3)  # [B, H or 1, T]
+            return related_keys(present, found.transpose(1, 2).flatten(0, 1)[self.slots])
         if self.context.causal:
             return causal_keys(present, self.slots - self.conversation * self.longest, self.context)
         has_context = self.pad(present).any(dim=1)[self.conversation]  # [N]
         return Keys(present | ~has_context, has_context[:, None].float(), complete=False)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float, bias: Tensor | None = None
+    ) -> Tensor:
         """See `Layout.attend`."""
+        if self.context.related:
+            return self._attend_related(q, k, v, keys, dropout, bias)
         if self.context.causal:
             return self._attend_causally(q, k, v, keys, dropout)
         shape, heads = q.shape, q.shape[2]
@@ -203,6 +248,21 @@ class Padded:
         q_, k_, v_ = (self.pad(x.flatten(1, 2)).transpose(1, 2) for x in (q, k, v))  # [B, G, T, d/H]
         output = F.scaled_dot_product_attention(q_, k_, v_, mask.transpose(1, 2)[:, :, None, :], dropout)
         return output.transpose(1, 2).flatten(0, 1)[self.slots].view(shape)
+
+    def _attend_related(
+        self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float, bias: Tensor | None
+    ) -> Tensor:
+        present, head_context = (self.pad(x) for x in _by_encoder(keys))  # [B, T, E], [B, T, E, H or 1]
+        may = mask_missing(
+            self._readable[:, None], present.transpose(1, 2)[:, :, None], head_context.permute(0, 2, 3, 1)
+        )  # [B, E, H or 1, T, T]
+        mask: Tensor = may.expand(-1, -1, q.shape[2], -1, -1).flatten(1, 2)  # [B, G, T, T]
+        if bias is not None:
+            scores = bias.flatten(0, 1)[:, self._relation.buckets()].transpose(0, 1)  # [B, G, T, T]
+            mask = scores.masked_fill(~mask, -math.inf)
+        q_, k_, v_ = (self.pad(x.flatten(1, 2)).transpose(1, 2) for x in (q, k, v))  # [B, G, T, d/H]
+        output = F.scaled_dot_product_attention(q_, k_, v_, mask, dropout)
+        return output.transpose(1, 2).flatten(0, 1)[self.slots].view(q.shape)
 
     def _attend_causally(self, q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Keys], dropout: float) -> Tensor:
         """Treat the conversations as additional encoders of one conversation of length T."""
@@ -218,6 +278,43 @@ class Padded:
         output = attend_blocks(stack(q), stack(k), stack(v), blocks, mask, dropout)  # [T, B * E, H, d/H]
         rows: Tensor = output.unflatten(1, (self.conversations, encoders)).transpose(0, 1).flatten(0, 1)
         return rows[self.slots]
+
+
+def related_keys(present: Tensor, head_context: Tensor) -> Keys:
+    """Create the keys of one modality for head patterns or relative positions.
+
+    Args:
+        present: Whether the utterance has the modality, bool [N].
+        head_context: Whether each head reads at least one key, bool [N, H or 1].
+    """
+    return Keys(present, head_context.any(dim=1, keepdim=True).float(), complete=False, head_context=head_context)
+
+
+def attend_related(
+    relations: Relations,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    keys: Sequence[Keys],
+    dropout: float = 0.0,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """Compute attention with head patterns or relative positions; see `Layout.attend` for the arguments."""
+    if all(key.complete for key in keys):
+        return relations.attend(q, k, v, None, None, bias, dropout)
+    return relations.attend(q, k, v, *_by_encoder(keys), bias, dropout)
+
+
+def _by_encoder(keys: Sequence[Keys]) -> tuple[Tensor, Tensor]:
+    """`Keys.present` [K, E] and `Keys.head_context` [N, E, H or 1] of the source modality of each encoder."""
+    contexts = [key.has_context > 0 if key.head_context is None else key.head_context for key in keys]
+    heads = max(context.shape[1] for context in contexts)
+    return torch.stack([key.present for key in keys], 1), torch.stack([x.expand(-1, heads) for x in contexts], 1)
+
+
+def mask_heads(attended: Tensor, keys: Keys) -> Tensor:
+    """Set the output of attention [N, H, d/H] to 0 for heads that read no key."""
+    return attended if keys.head_context is None else attended * keys.head_context[:, :, None]
 
 
 def causal_keys(present: Tensor, position: Tensor, context: Context) -> Keys:

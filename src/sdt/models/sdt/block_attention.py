@@ -4,6 +4,9 @@ With P = softmax(S), S = Q K^T / sqrt(d/H), the dropout noise R and O = (P R) V:
 
     dV = (P R)^T dO;  dP = (dO V^T) R;  dS = P (dP - rowsum(P dP));  dQ = dS K / sqrt(d/H);  dK = dS^T Q / sqrt(d/H)
 
+A bias of S that depends on the bucket of a pair of utterances has the sum of dS over the pairs of the bucket as its
+gradient.
+
 `StoredAttention` keeps P for the backward pass. P has T^2 values for every head of every encoder for a conversation of
 T utterances, so `RecomputedAttention` computes it again for long conversations, in chunks and for one more product.
 
@@ -40,12 +43,28 @@ class Block(NamedTuple):
     """Row after the last query and key."""
 
 
-Masked = Callable[[Block], Tensor]
-"""Mask of a block, [G or 1, s or 1, t] bool: True where a query must not attend to a key."""
+Masked = Callable[[Block, int], Tensor]
+"""Mask of the queries of a block before a row, [G or 1, s or 1, t] bool: True where a query must not attend to a
+key."""
+
+
+class Bias(NamedTuple):
+    """A learned bias of the scores."""
+
+    table: Tensor
+    """[G, buckets]; the bias of the pairs of each bucket."""
+    buckets: Callable[[Block, int], Tensor]
+    """The buckets of the queries of a block before a row, [s, t] int64."""
 
 
 def attend_with_gradient(
-    q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block], masked: Masked | None, dropout: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    blocks: Sequence[Block],
+    masked: Masked | None,
+    dropout: float,
+    bias: Bias | None = None,
 ) -> Tensor:
     """Compute differentiable attention block by block.
 
@@ -56,12 +75,14 @@ def attend_with_gradient(
         blocks: The blocks; their queries cover all rows.
         masked: Masks of the blocks; None for no mask.
         dropout: Dropout of the attention weights.
+        bias: Bias of the scores; None for none.
 
     Returns:
         [N, G, d/H].
     """
     kind = StoredAttention if count_weights(blocks, q.shape[1]) <= MAX_STORED_WEIGHTS else RecomputedAttention
-    output: Tensor = kind.apply(q, k, v, blocks, masked, dropout)  # type: ignore[no-untyped-call]
+    table, buckets = bias or (None, None)
+    output: Tensor = kind.apply(q, k, v, table, blocks, masked, buckets, dropout)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -77,8 +98,10 @@ class StoredAttention(torch.autograd.Function):
         q: Tensor,
         k: Tensor,
         v: Tensor,
+        table: Tensor | None,
         blocks: Sequence[Block],
         masked: Masked | None,
+        buckets: Callable[[Block, int], Tensor] | None,
         dropout: float,
     ) -> Tensor:
         groups, scale = q.shape[1], 1 / math.sqrt(q.shape[2])
@@ -89,28 +112,34 @@ class StoredAttention(torch.autograd.Function):
         for block, p, r in _stored_weights(blocks, groups, weights, noise):
             key, query, end = block
             torch.baddbmm(p, _heads(q, query, end), _heads(k, key, end).mT, beta=0, alpha=scale, out=p)
+            if table is not None and buckets is not None:
+                p.add_(table[:, buckets(block, end)])
             if masked is not None:
-                p.masked_fill_(masked(block), -math.inf)
+                p.masked_fill_(masked(block, end), -math.inf)
             torch.softmax(p, dim=-1, out=p)
             _heads(output, query, end).copy_(torch.bmm(p if r is None else p * r, _heads(v, key, end)))
-        ctx.blocks, ctx.noise = blocks, noise
-        ctx.save_for_backward(q, k, v, weights)
+        ctx.blocks, ctx.noise, ctx.buckets = blocks, noise, buckets
+        ctx.save_for_backward(q, k, v, table, weights)
         return output
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401, D102
-        q, k, v, weights = ctx.saved_tensors
+        q, k, v, table, weights = ctx.saved_tensors
+        d_table = None if table is None else torch.zeros_like(table)
         # Gradients of keys in several blocks are summed; otherwise every row is written once.
         shared = any(key < query for key, query, _ in ctx.blocks)
         d_q, (d_k, d_v) = torch.empty_like(q), (torch.zeros_like(x) if shared else torch.empty_like(x) for x in (k, v))
         put = Tensor.add_ if shared else Tensor.copy_
-        for (key, query, end), p, r in _stored_weights(ctx.blocks, q.shape[1], weights, ctx.noise):
+        for block, p, r in _stored_weights(ctx.blocks, q.shape[1], weights, ctx.noise):
+            key, query, end = block
             inputs = _heads(q, query, end), _heads(k, key, end), _heads(v, key, end)
-            block_q, block_k, block_v = _gradients(p, r, _heads(grad, query, end), *inputs)
+            d_s = _score_gradient(p, r, _heads(grad, query, end), inputs[2])
+            _add_by_bucket(d_table, d_s, ctx.buckets, block, end)
+            block_q, block_k, block_v = _gradients(d_s, p, r, _heads(grad, query, end), *inputs[:2])
             _heads(d_q, query, end).copy_(block_q)
             put(_heads(d_k, key, end), block_k)
             put(_heads(d_v, key, end), block_v)
-        return d_q, d_k, d_v, None, None, None
+        return d_q, d_k, d_v, d_table, None, None, None, None
 
 
 class RecomputedAttention(torch.autograd.Function):
@@ -122,29 +151,35 @@ class RecomputedAttention(torch.autograd.Function):
         q: Tensor,
         k: Tensor,
         v: Tensor,
+        table: Tensor | None,
         blocks: Sequence[Block],
         masked: Masked | None,
+        buckets: Callable[[Block, int], Tensor] | None,
         dropout: float,
     ) -> Tensor:
-        ctx.blocks, ctx.masked, ctx.dropout = blocks, masked, dropout
+        ctx.blocks, ctx.masked, ctx.buckets, ctx.dropout = blocks, masked, buckets, dropout
         ctx.seed = int(torch.randint(2**63 - 1, (), generator=current_generator())) if dropout else 0
-        ctx.save_for_backward(q, k, v)
+        ctx.save_for_backward(q, k, v, table)
         output = torch.empty_like(v)
-        for (key, query, end), last, p, r in _recomputed_weights(ctx, q, k):
+        for (key, query, end), last, p, r in _recomputed_weights(ctx, q, k, table):
             _heads(output, query, last).copy_(torch.bmm(p if r is None else p * r, _heads(v, key, end)))
         return output
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401, D102
-        q, k, v = ctx.saved_tensors
+        q, k, v, table = ctx.saved_tensors
+        d_table = None if table is None else torch.zeros_like(table)
         d_q, d_k, d_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for (key, query, end), last, p, r in _recomputed_weights(ctx, q, k):
+        for block, last, p, r in _recomputed_weights(ctx, q, k, table):
+            key, query, end = block
             inputs = _heads(q, query, last), _heads(k, key, end), _heads(v, key, end)
-            block_q, block_k, block_v = _gradients(p, r, _heads(grad, query, last), *inputs)
+            d_s = _score_gradient(p, r, _heads(grad, query, last), inputs[2])
+            _add_by_bucket(d_table, d_s, ctx.buckets, block, last)
+            block_q, block_k, block_v = _gradients(d_s, p, r, _heads(grad, query, last), *inputs[:2])
             _heads(d_q, query, last).copy_(block_q)
             _heads(d_k, key, end).add_(block_k)
             _heads(d_v, key, end).add_(block_v)
-        return d_q, d_k, d_v, None, None, None
+        return d_q, d_k, d_v, d_table, None, None, None, None
 
 
 def count_weights(blocks: Sequence[Block], groups: int) -> int:
@@ -152,25 +187,46 @@ def count_weights(blocks: Sequence[Block], groups: int) -> int:
     return groups * sum((end - query) * (end - key) for key, query, end in blocks)
 
 
-def _gradients(
-    p: Tensor, r: Tensor | None, grad: Tensor, q: Tensor, k: Tensor, v: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Compute dQ [G, s, d/H], dK and dV [G, t, d/H] of a block; see the module docstring for the formulas.
+def _score_gradient(p: Tensor, r: Tensor | None, grad: Tensor, v: Tensor) -> Tensor:
+    """Compute dS [G, s, t] of a block; see the module docstring for the formula.
 
     Args:
         p: P [G, s, t].
         r: R [G, s, t], or None without dropout.
         grad: dO [G, s, d/H].
-        q: Q [G, s, d/H].
-        k: K [G, t, d/H].
         v: V [G, t, d/H].
     """
-    d_v = torch.bmm((p if r is None else p * r).mT, grad)
     d_p = torch.bmm(grad, v.mT)  # [G, s, t]
     if r is not None:
         d_p.mul_(r)
-    d_s = torch._softmax_backward_data(d_p, p, -1, p.dtype).mul_(1 / math.sqrt(q.shape[-1]))
+    return torch._softmax_backward_data(d_p, p, -1, p.dtype)
+
+
+def _gradients(
+    d_s: Tensor, p: Tensor, r: Tensor | None, grad: Tensor, q: Tensor, k: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute dQ [G, s, d/H], dK and dV [G, t, d/H] of a block.
+
+    Args:
+        d_s: dS [G, s, t]; overwritten.
+        p: P [G, s, t].
+        r: R [G, s, t], or None without dropout.
+        grad: dO [G, s, d/H].
+        q: Q [G, s, d/H].
+        k: K [G, t, d/H].
+    """
+    d_v = torch.bmm((p if r is None else p * r).mT, grad)
+    d_s.mul_(1 / math.sqrt(q.shape[-1]))
     return torch.bmm(d_s, k), torch.bmm(d_s.mT, q), d_v
+
+
+def _add_by_bucket(
+    d_table: Tensor | None, d_s: Tensor, buckets: Callable[[Block, int], Tensor] | None, block: Block, last: int
+) -> None:
+    """Add dS [G, s, t] of the pairs of each bucket to the gradient of the bias [G, buckets]."""
+    if d_table is not None and buckets is not None:
+        flat = d_s.flatten(1)
+        d_table.scatter_add_(1, buckets(block, last).flatten().expand_as(flat), flat.to(d_table.dtype))
 
 
 def _heads(x: Tensor, a: int, b: int) -> Tensor:
@@ -193,18 +249,25 @@ def _stored_weights(
     return found
 
 
-def _recomputed_weights(ctx: Any, q: Tensor, k: Tensor) -> Iterator[tuple[Block, int, Tensor, Tensor | None]]:  # noqa: ANN401
+def _recomputed_weights(
+    ctx: Any,  # noqa: ANN401 - PyTorch's context has no type
+    q: Tensor,
+    k: Tensor,
+    table: Tensor | None,
+) -> Iterator[tuple[Block, int, Tensor, Tensor | None]]:
     """Chunks of blocks: the block from the chunk's first query on, the row after its last query, weights, noise."""
     groups, scale = q.shape[1], 1 / math.sqrt(q.shape[2])
     generator = torch.Generator().manual_seed(ctx.seed)
     for key, start, end in ctx.blocks:
-        mask = None if ctx.masked is None else ctx.masked(Block(key, start, end))  # [G or 1, s or 1, t]
         size = max(1, CHUNK_WEIGHTS // (groups * (end - key)))
         for query in range(start, end, size):
             last = min(query + size, end)
             p = torch.bmm(_heads(q, query, last) * scale, _heads(k, key, end).mT)  # [G, s, t]
-            if mask is not None:
-                p.masked_fill_(mask if mask.shape[1] == 1 else mask[:, query - start : last - start], -math.inf)
+            block = Block(key, query, end)
+            if table is not None:
+                p.add_(table[:, ctx.buckets(block, last)])
+            if ctx.masked is not None:
+                p.masked_fill_(ctx.masked(block, last), -math.inf)
             torch.softmax(p, dim=-1, out=p)
             r = dropout_noise(p.shape, ctx.dropout, p.dtype, generator) if ctx.dropout else None
-            yield Block(key, query, end), last, p, r
+            yield block, last, p, r

@@ -69,7 +69,9 @@ def _encode(
         projected = [layer.before_attention(*x) for layer, *x in zip(layers, states, memories, strict=True)]
         q, k, v = (_stack(x) for x in zip(*projected, strict=True))  # [N, E, H, d/H]
         attention = layers[0].attention
-        attended = layout.attend(q, k, v, sources, attention.dropout if attention.training else 0.0)
+        biases = [layer.attention.relative() for layer in layers if layer.attention.relative is not None]
+        bias = torch.stack(biases) if biases else None  # [E, H, buckets]
+        attended = layout.attend(q, k, v, sources, attention.dropout if attention.training else 0.0, bias)
         states = [
             layer.after_attention(x, heads, key)
             for layer, x, heads, key in zip(layers, states, attended.unbind(1), sources, strict=True)

@@ -89,15 +89,23 @@ class KeyMask:
     offset: int = 0
     """Row of the first query among the keys."""
 
-    def masked(self, block: Block, device: torch.device | None = None, buffer: MaskBuffer | None = None) -> Tensor:
+    def masked(
+        self,
+        block: Block,
+        device: torch.device | None = None,
+        buffer: MaskBuffer | None = None,
+        last: int | None = None,
+    ) -> Tensor:
         """The mask of a block, [1, s, t] or [E, s, t] bool: True where a query must not attend to a key.
 
         Args:
             block: The block.
             device: Device of the mask.
             buffer: Memory to write the mask to; None to allocate it.
+            last: Row after the last query; None for all queries of the block.
         """
-        i = torch.arange(block.query, block.end, device=device)[:, None]  # [s, 1]
+        last = block.end if last is None else last
+        i = torch.arange(block.query, last, device=device)[:, None]  # [s, 1]
         j = torch.arange(block.key, block.end, device=device)[None, :]  # [1, t]
         outside = torch.gt(j, i, out=None if buffer is None else buffer.outside(len(i), j.shape[1]))
         if self.window is not None:
@@ -105,7 +113,7 @@ class KeyMask:
         if self.present is None or self.has_context is None:
             return outside[None]
         present = self.present[block.key : block.end].t()[:, None, :]  # [E, 1, t]
-        no_context = ~self.has_context[block.query - self.offset : block.end - self.offset].t()[:, :, None]  # [E, s, 1]
+        no_context = ~self.has_context[block.query - self.offset : last - self.offset].t()[:, :, None]  # [E, s, 1]
         if buffer is None:
             return outside | ~(present | no_context)
         inside = torch.logical_or(present, no_context, out=buffer.masked(len(present), len(i), j.shape[1]))

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from sdt.models.config import Architecture
 from sdt.models.dropout import Dropout
-from sdt.models.sdt.attention import Keys
+from sdt.models.sdt.attention import Keys, mask_heads
+from sdt.models.sdt.relations import RelativePositions
 
 LAYER_NORM_EPS = 1e-6
 
@@ -39,7 +40,7 @@ class SinusoidalPositions(nn.Module):
 class Attention(nn.Module):
     """The linear layers of multi-head attention; a `Layout` computes the attention (`sdt.models.sdt.attention`)."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, *, relative: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.dropout = dropout
@@ -47,6 +48,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
+        self.relative = RelativePositions(heads) if relative else None
 
     def project(self, queries: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute Q of the target modality, K and V of the source modality: [N, d] to [N, H, d/H]."""
@@ -87,7 +89,7 @@ class EncoderLayer(nn.Module):
         self.intra = intra
         self.query_norm = None if first else nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.memory_norm = None if first or intra else nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.attention = Attention(width, settings.heads, settings.dropout)
+        self.attention = Attention(width, settings.heads, settings.dropout, relative=settings.relative_positions)
         self.feed_forward = FeedForward(width, settings.feed_forward or width, settings.dropout)
         self.dropout = Dropout(settings.dropout)
 
@@ -108,7 +110,7 @@ class EncoderLayer(nn.Module):
             attended: Output of attention [N, H, d/H].
             keys: Keys of the source modality; the attention output of an utterance without any key is replaced by 0.
         """
-        update: Tensor = self.attention.output(attended.flatten(1))
+        update: Tensor = self.attention.output(mask_heads(attended, keys).flatten(1))
         if not keys.complete:
             update = update * keys.has_context
         h = x + self.dropout(update)

@@ -89,7 +89,7 @@ class SDT(base.Model):
     def __init__(self, config: SDTConfig) -> None:
         super().__init__(config)
         settings = config.architecture
-        self.context = Context.of(settings.context)
+        self.context = settings.attention_context
         width, names = settings.width, list(config.modalities)
 
         # 1. Projection: published as a temporal convolution of kernel size 1, which is a linear layer without bias.
@@ -133,7 +133,7 @@ class SDT(base.Model):
 
     @property
     def attention_context(self) -> Context:
-        """The setting `context`."""
+        """The settings `context`, `head_patterns` and `relative_positions`."""
         return self.context
 
     @property
