@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import baselines, features, gains, inference, long, scaling, streaming, training, windows
+from benchmarks import baselines, features, gains, inference, long, scaling, streaming, switches, training, windows
 
 
 class Here:
@@ -26,5 +26,5 @@ class Here:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (baselines, features, gains, inference, long, scaling, streaming, training, windows):
+    for module in (baselines, features, gains, inference, long, scaling, streaming, switches, training, windows):
         monkeypatch.setattr(module, "Worker", Here)

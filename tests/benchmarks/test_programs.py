@@ -23,6 +23,7 @@ from benchmarks import (
     scaling,
     settings,
     streaming,
+    switches,
     training,
     windows,
 )
@@ -274,3 +275,10 @@ def test_long(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -
         assert min(of["seconds"]) > 0
         assert of["peak_bytes"] >= of["before_bytes"] > 0
     assert "in windows of 16" in capsys.readouterr().out
+
+
+def test_switches(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    written = program(switches.main, "--repeats", "2", "--batches", "2")
+    assert list(written["seconds"]) == list(switches.SWITCHES)
+    assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in written["seconds"].values())
+    assert "times as long" in capsys.readouterr().out

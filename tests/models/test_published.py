@@ -77,7 +77,11 @@ def test_what_does_not_fit_is_named(state: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"layers": 2}, {"fusion": "addition"}, {"positions": False}, {"intra_modal": False}, {"context": "past"}]
+    "change",
+    [
+        *({"layers": 2}, {"fusion": "addition"}, {"positions": False}, {"intra_modal": False}, {"context": "past"}),
+        *({"head_patterns": "own"}, {"relative_positions": True}, {"gate_temperature": 0.5}, {"fusion": "selective"}),
+    ],
 )
 def test_only_the_published_model_can_be_written(change: dict[str, object]) -> None:
     settings = Architecture(width=16, heads=2, **change)  # type: ignore[arg-type]

@@ -100,6 +100,24 @@ def test_a_setting_that_is_refused(text: str, part: str) -> None:
         Architecture(width=8, heads=4, head_patterns=text)
 
 
+@pytest.mark.parametrize("fusion", ["gated", "selective"])
+def test_a_lower_gate_temperature_makes_weights_less_even(fusion: str) -> None:
+    """With all else equal, the largest weight grows and the order of the modalities stays."""
+    batch = random_batch([7])
+    with torch.no_grad():
+        warm, cold = (
+            small_model(fusion=fusion, gate_temperature=of)(batch).weights for of in (1.0, 0.1)
+        )  # [N, M, d or 1]
+    assert (cold.amax(dim=1) > warm.amax(dim=1)).all()
+    assert torch.equal(cold.argsort(dim=1), warm.argsort(dim=1))
+
+
+@pytest.mark.parametrize("change", [{"gate_temperature": 0.0}, {"gate_temperature": 2.0, "fusion": "addition"}])
+def test_a_gate_temperature_that_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"model\.gate_temperature"):
+        Architecture(**change)
+
+
 def test_turns_are_counted_by_conversation_and_speaker() -> None:
     conversation, participant = torch.tensor([0, 0, 0, 0, 1, 1]), torch.tensor([1, 0, 1, 1, 1, 0])
     assert count_turns(conversation, participant).tolist() == [0, 0, 1, 2, 0, 0]

@@ -34,7 +34,10 @@ def test_order_and_neighbours_do_not_matter(data: st.DataObject) -> None:
     missing = data.draw(st.sampled_from([0.0, 0.3, 0.9]))
     options: dict[str, Any] = data.draw(
         st.fixed_dictionaries(
-            {"layers": st.integers(1, 2), "fusion": st.sampled_from(["gated", "addition", "concatenation"])}
+            {
+                "layers": st.integers(1, 2),
+                "fusion": st.sampled_from(["gated", "selective", "addition", "concatenation"]),
+            }
         )
     )
     order = data.draw(st.permutations(range(len(lengths))))
@@ -88,10 +91,10 @@ def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, 
 def test_missing_modalities_have_no_weight() -> None:
     batch = random_batch([6, 5], missing=0.5, seed=3)
     present = torch.stack([batch.present[name] for name in WIDTHS], dim=1)
-    for fusion in ("gated", "addition", "concatenation"):
+    for fusion in ("gated", "selective", "addition", "concatenation"):
         with torch.no_grad():
             weights = small_model(fusion=fusion)(batch).weights
-        torch.testing.assert_close(weights.sum(dim=1), torch.ones(11, 16))
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(11, weights.shape[2]))
         some = present.any(dim=1)
         assert (weights[some][~present[some]] == 0).all()
         assert (weights[some][present[some]] > 0).all()
@@ -141,6 +144,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"unimodal_gate": "none"},
     {"fusion": "addition"},
     {"fusion": "concatenation"},
+    {"fusion": "selective", "gate_temperature": 0.5},
     {"layers": 3},
     {"feed_forward": 24},
     {"unimodal_gate": "none", "fusion": "concatenation", "inter_modal": False, "layers": 2},
@@ -158,7 +162,7 @@ def test_every_switch_with_any_number_of_modalities_trains_every_parameter(optio
     output = model(batch)
     self_distillation(output.logits, batch.label, Objective()).total.backward()
     assert list(output.logits) == ["fused", *widths]
-    assert output.weights.shape == (13, count, 16)
+    assert output.weights.shape == (13, count, 1 if options.get("fusion") == "selective" and count > 1 else 16)
     assert_every_parameter_receives_a_gradient(model)
 
 

@@ -80,7 +80,9 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.Dat
     modalities = data.draw(st.sampled_from([("text",), ("audio", "text"), ("text", "audio", "visual")]))
     options: dict[str, Any] = {
         "layers": data.draw(st.integers(1, 2)),
-        "fusion": data.draw(st.sampled_from(["gated", "addition", "concatenation"])),
+        "fusion": data.draw(st.sampled_from(["gated", "selective", "addition", "concatenation"])),
+        "head_patterns": data.draw(st.sampled_from(["all", "own(1),near(2)", "others"])),
+        "relative_positions": data.draw(st.booleans()),
         "unimodal_gate": data.draw(st.sampled_from(["learned", "frozen", "none"])),
         "positions": data.draw(st.booleans()),
         "speakers": data.draw(st.booleans()),

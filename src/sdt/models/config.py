@@ -48,7 +48,10 @@ class Architecture:
     unimodal_gate: Literal["learned", "frozen", "none"] = "learned"
     """Unimodal-level gate: learned W; W frozen to the identity (the published MELD setting); or no gate."""
     fusion: str = "gated"
-    """Multimodal-level fusion: gated, addition, concatenation, or one that an installed package registers."""
+    """Multimodal-level fusion: gated (as published), selective (one weight per modality that depends on all),
+    addition, concatenation, or one that an installed package registers."""
+    gate_temperature: float = 1.0
+    """Divisor of the scores of the gated and selective fusions; below 1, weights are less even."""
     context: str = "full"
     """Utterances that an utterance attends to: full (the whole conversation, as published); past (itself and all
     previous ones); or window(k) (itself and the k - 1 previous ones)."""
@@ -79,6 +82,10 @@ class Architecture:
                 f"model.unimodal_gate: {quoted(self.unimodal_gate)}{near_miss(str(self.unimodal_gate), UNIMODAL_GATES)}"
             )
         check_fusion(self.fusion)
+        if not 0 < self.gate_temperature < math.inf:
+            raise InputError(f"model.gate_temperature: {self.gate_temperature} is not a number above 0")
+        if self.gate_temperature != 1 and self.fusion in ("addition", "concatenation"):
+            raise InputError(f"model.gate_temperature: the fusion {self.fusion} has no gate; remove the setting")
         Context.of(self.context)
         head_patterns(self.head_patterns, self.heads)
 
@@ -95,6 +102,7 @@ class Architecture:
 UNIMODAL_GATES = ("learned", "frozen", "none")
 FUSIONS: Mapping[str, str] = {
     "gated": "sdt.models.sdt.fusion:GatedFusion",
+    "selective": "sdt.models.sdt.fusion:SelectiveFusion",
     "addition": "sdt.models.sdt.fusion:AdditiveFusion",
     "concatenation": "sdt.models.sdt.fusion:ConcatenatedFusion",
 }

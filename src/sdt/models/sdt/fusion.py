@@ -64,11 +64,21 @@ class Fusion(nn.Module):
     weights_kind: str
     """Description of the weights for reports: `learned`, `equal shares`, or another phrase such as `fixed: text
     0.7`."""
+    temperature: float = 1.0
+    """The setting `gate_temperature`: divides the scores of a learned gate before the softmax."""
 
     def __init__(self, width: int, modalities: int) -> None:
         super().__init__()
         del modalities
         self.width = width
+
+    def _weighted_sum(self, states: Tensor, scores: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the states [N, M, d] with the softmax of scores [N, M, d or 1] as weights; returns both."""
+        scores = scores.float().masked_fill(~_allowed(present), float("-inf"))
+        if self.temperature != 1:
+            scores = scores / self.temperature
+        weights = scores.softmax(dim=1).to(states.dtype)
+        return (weights * states).sum(dim=1), weights
 
     def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse the representations.
@@ -100,9 +110,33 @@ class GatedFusion(Fusion):
         if self.gate is None:
             masked, weights = _equal_shares(states, present)
             return masked.sum(dim=1), weights
-        scores = self.gate(states).float().masked_fill(~_allowed(present), float("-inf"))  # [N, M, d]
-        weights = scores.softmax(dim=1).to(states.dtype)
-        return (weights * states).sum(dim=1), weights
+        return self._weighted_sum(states, self.gate(states), present)  # [N, M, d]
+
+
+class SelectiveFusion(Fusion):
+    """F = sum of weights_m * H_m, with one weight per modality and utterance that depends on all modalities.
+
+    weights = softmax over m of v_m^T tanh(W [H_m; mean of the H]), an additive attention over modalities (Bahdanau et
+    al., ICLR 2015). The published gate scores each modality by itself in each dimension, so it cannot compare
+    modalities; this one can. The mean is over the modalities that the utterance has.
+    """
+
+    def __init__(self, width: int, modalities: int) -> None:
+        super().__init__(width, modalities)
+        self.compare = nn.Linear(2 * width, width) if modalities > 1 else None
+        self.scores = nn.Parameter(torch.empty(modalities, width)) if modalities > 1 else None
+        if self.scores is not None:
+            nn.init.normal_(self.scores, std=width**-0.5)
+        self.weights_kind = "learned" if modalities > 1 else "equal shares"
+
+    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Fusion.forward`."""
+        masked, shares = _equal_shares(states, present)
+        if self.compare is None or self.scores is None:
+            return masked.sum(dim=1), shares
+        mean = (shares * masked).sum(dim=1, keepdim=True).expand_as(states)  # [N, M, d]
+        hidden = torch.tanh(self.compare(torch.cat((states, mean), dim=2)))  # [N, M, d]
+        return self._weighted_sum(states, (hidden * self.scores).sum(dim=2, keepdim=True), present)
 
 
 class AdditiveFusion(Fusion):

@@ -117,6 +117,7 @@ class SDT(base.Model):
             {target: UnimodalFusion(width, config.sources(target), settings.unimodal_gate) for target in names}
         )
         self.multimodal = fusion_class(settings.fusion)(width, len(names))
+        self.multimodal.temperature = settings.gate_temperature
         # 6. Classifiers.
         self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
         self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sdt.errors import InputError
 from sdt.models.config import Architecture, SDTConfig
+from sdt.models.context import FULL
 from sdt.models.sdt.encoder import SinusoidalPositions
 from sdt.models.sdt.model import SDT
 from sdt.speakers import Speakers
@@ -126,7 +127,7 @@ def to_published(model: SDT) -> dict[str, Tensor]:
 
     Raises:
         InputError: The published program cannot represent the model: it needs three modalities, one layer, the full
-            context and every component enabled.
+            context, every component enabled, and no other switch.
     """
     settings = model.config.architecture
     modalities = tuple(model.config.modalities)
@@ -135,11 +136,12 @@ def to_published(model: SDT) -> dict[str, Tensor]:
         or settings.layers != 1
         or settings.unimodal_gate == "none"
         or settings.fusion != "gated"
-        or settings.context != "full"
+        or settings.attention_context != FULL
+        or settings.gate_temperature != 1
         or not (settings.intra_modal and settings.inter_modal and settings.positions and settings.speakers)
     ):
         raise InputError("the model cannot be converted: the published program needs three modalities, one layer, "
-                         "context full, fusion gated and every component enabled")  # fmt: skip
+                         "context full, fusion gated, every component enabled, and no other switch")  # fmt: skip
     ours = model.state_dict()
     learned = settings.unimodal_gate == "learned"
     state = {theirs: ours[name].clone() for theirs, name in _names(modalities, learned=learned).items()}

@@ -1,0 +1,87 @@
+"""The cost of the switches: a training step with each of them, relative to the published model.
+
+    python -m benchmarks.switches --setting meld
+
+Each switch runs in its own process; the processes train on the same batches in turn, and ratios are of the same turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report, settings
+from benchmarks.contenders import Bench
+from benchmarks.settings import Setting
+from benchmarks.training import chosen_batches
+from benchmarks.workers import Worker
+from sdt.evaluation.table import plain_table
+from sdt.training.recipe import changed
+
+OFF = "published"
+SWITCHES: Mapping[str, dict[str, Any]] = {
+    OFF: {},
+    "head patterns": {"model.head_patterns": "own(2),near(2)"},
+    "relative positions": {"model.relative_positions": True},
+    "both": {"model.head_patterns": "own(2),near(2)", "model.relative_positions": True},
+    "selective fusion": {"model.fusion": "selective"},
+}
+"""Name to the settings that differ from the recipe."""
+
+
+def measure(
+    setting: Setting, batches: Sequence[Sequence[Sequence[int]]], *, threads: int, seed: int
+) -> dict[str, list[float]]:
+    """Seconds by switch and by turn; the first turn, which warms up, is left out."""
+    found: dict[str, list[float]] = {name: [] for name in SWITCHES}
+    with contextlib.ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(
+                Worker(
+                    threads,
+                    Bench,
+                    "ours",
+                    dataclasses.replace(setting, recipe=changed(setting.recipe, overrides)),
+                    "cpu",
+                    "float32",
+                )
+            )
+            for name, overrides in SWITCHES.items()
+        }
+        for turn in report.turns(len(batches), "training"):
+            for name, worker in workers.items():
+                seconds, _ = worker.ask("train", batches[turn], seed + turn)
+                if turn > 0:
+                    found[name].append(seconds)
+    return found
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = report.model_parser(__doc__, repeats=7)
+    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths; else drawn")
+    parser.add_argument("--batches", type=report.positive, help="in a turn; default: 8 (meld), 2 (iemocap)")
+    options = parser.parse_args()
+    setting = settings.published(options.setting)
+    where = report.machine(options.threads, "cpu", "float32")
+    batches = chosen_batches(setting, options)
+    found = measure(setting, batches, threads=options.threads, seed=options.seed)
+    steps = len(batches[0])
+    table = plain_table("switch", "ms per batch", "times as long")
+    for name, seconds in found.items():
+        ratios = [one / off for one, off in zip(seconds, found[OFF], strict=True)]
+        longer = "" if name == OFF else report.shown(ratios, 2)
+        table.add_row(name, report.shown([1000 * of_turn / steps for of_turn in seconds], 0), longer)
+    console = report.console()
+    console.print(f"cost of the switches in training, {options.setting} setting", style="bold")
+    console.print(table)
+    console.print(f"median (lowest-highest) of {options.repeats} turns of {steps} batches\n{report.caption(where)}")
+    path = options.output or report.PLACE / f"switches-{options.setting}.json"
+    report.write_json(path, "switches", where, {"setting": options.setting, "seconds": found})
+
+
+if __name__ == "__main__":
+    report.run(main)
