@@ -71,7 +71,7 @@ def test_spreads_are_those_of_the_runs(experiment: Path) -> None:
             assert (measured[measure].minimum, measured[measure].maximum) == (min(of_runs), max(of_runs))
 
 
-def test_both_protocols_and_the_price(experiment: Path) -> None:
+def test_both_protocols_and_the_test_selection_gain(experiment: Path) -> None:
     full = Results(experiment).rows[0]
     measured, chosen, gain = full.measured("test"), full.chosen_on_test, full.test_selection_gain
     assert measured
@@ -107,7 +107,7 @@ def shown(folder: Path) -> str:
 def test_what_a_terminal_shows(experiment: Path) -> None:
     text = shown(experiment)
     assert "note: voice: runs of the seeds 1 are missing" in text
-    assert "Selecting the epoch on test instead of dev adds" in text
+    assert "The test-selection gain of full" in text
     assert "onclusions about other seeds need at least 5" in text
     assert "1 differences in weighted F1 have no p" in text  # four conversations
     measured = Results(experiment).rows[0].measured("test")

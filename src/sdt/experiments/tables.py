@@ -60,8 +60,8 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
     chosen, gain = row.chosen_on_test, row.test_selection_gain
     if chosen and gain:
         yield Grid(
-            f"{row.name}, the same runs: {CAVEAT}; gain: difference to the epoch selected on dev",
-            ("measure or class", "mean ± sd", "min", "max", "gain"),
+            f"{row.name}, the same runs: {CAVEAT}",
+            ("measure or class", "mean ± sd", "min", "max", "test-selection gain"),
             [(_name(m), *_cells(row, "test", chosen, m), measure_text(row, "test", gain, m, "+")) for m in chosen],
         )
 
@@ -72,8 +72,8 @@ def conclusions(results: Outcome) -> Iterator[str]:
     if gain := row.test_selection_gain:
         runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
         yield (
-            f"Selecting the epoch on test instead of dev adds {score_text(row, gain[MAIN])} points of weighted F1 to "
-            f"{row.name} ({runs})."
+            f"The test-selection gain of {row.name} (epoch selected on test instead of dev) is "
+            f"{score_text(row, gain[MAIN], '+')} points of weighted F1 ({runs})."
         )
     if results.comparisons:
         differences = [comparison.differences[MAIN] for comparison in results.comparisons]
@@ -144,8 +144,8 @@ def _test_selection(results: Results) -> Grid:
         if measured and chosen and gain:
             scores = [score_text(row, of[MAIN]) for of in (measured, chosen)]
             lines.append((row.name, *scores, score_text(row, gain[MAIN], "+")))
-    title = "weighted F1 on test with the epoch selected on dev and on test; gain: the difference"
-    return Grid(title, ("row", "selected on dev", "selected on test", "gain"), lines)
+    title = "weighted F1 on test with the epoch selected on dev and on test, and the difference"
+    return Grid(title, ("row", "selected on dev", "selected on test", "test-selection gain"), lines)
 
 
 def _differences(results: Results) -> Grid:

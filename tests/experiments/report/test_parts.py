@@ -113,10 +113,10 @@ def test_both_protocols(document: Document, experiment: Path) -> None:
     protocols = table(document, "protocols")
     chosen = values(experiment, "full", "test_chosen", "scores", "fused", "weighted_f1")
     honest = values(experiment, "full", "scores", "test", "fused", "weighted_f1")
-    price = [a - b for a, b in zip(chosen, honest, strict=True)]
+    gain = [a - b for a, b in zip(chosen, honest, strict=True)]
     epochs = [epoch / 100 for epoch in values(experiment, "full", "epoch")]
     shown = f"{min(epochs):.0f}" if min(epochs) == max(epochs) else f"{min(epochs):.0f}–{max(epochs):.0f}"
-    assert protocols.rows[0][1:5] == (spread(honest), spread(chosen), spread(price, "+.2f"), shown)
+    assert protocols.rows[0][1:5] == (spread(honest), spread(chosen), spread(gain, "+.2f"), shown)
     assert "epoch selected on test" in protocols.caption
     assert all("test-selected" in name for name, _ in (protocols.columns[2], protocols.columns[5]))
 

@@ -88,13 +88,13 @@ def selected_on_test(study: Study) -> Section | None:
 
 
 def _both(row: RowResult) -> tuple[Measured, Measured, Measured] | None:
-    """Dev-selected scores on test, test-selected scores, and their differences; None if a run lacks some."""
-    selected, optimistic, difference = row.measured("test"), row.chosen_on_test, row.test_selection_gain
-    return (selected, optimistic, difference) if selected and optimistic and difference else None
+    """Dev-selected scores on test, test-selected scores, and test-selection gains; None if a run lacks some."""
+    selected, optimistic, gain = row.measured("test"), row.chosen_on_test, row.test_selection_gain
+    return (selected, optimistic, gain) if selected and optimistic and gain else None
 
 
 def _main_by_row(study: Study, rows: list[tuple[RowResult, Measured, Measured, Measured]]) -> Table:
-    columns = ("dev-selected", "test-selected", "difference", "dev-selected epoch", "test-selected epoch")
+    columns = ("dev-selected", "test-selected", "test-selection gain", "dev-selected epoch", "test-selected epoch")
     return Table(
         "protocols",
         "Weighted F1 on test, dev-selected and test-selected",
@@ -104,19 +104,19 @@ def _main_by_row(study: Study, rows: list[tuple[RowResult, Measured, Measured, M
                 study.label(row),
                 score_text(row, selected[MAIN]),
                 score_text(row, optimistic[MAIN]),
-                score_text(row, difference[MAIN], "+"),
+                score_text(row, gain[MAIN], "+"),
                 *_epochs(row),
             )
-            for row, selected, optimistic, difference in rows
+            for row, selected, optimistic, gain in rows
         ),
-        f"Test-selected: {CAVEAT}. Difference: test-selected minus dev-selected score of each run, mean ± standard "
-        "deviation. Epochs: the earliest to the latest of the runs.",
+        f"Test-selected: {CAVEAT}. Test-selection gain: test-selected minus dev-selected score of each run, mean ± "
+        "standard deviation. Epochs: the earliest to the latest of the runs.",
     )
 
 
-def _metrics_of_row(row: RowResult, selected: Measured, optimistic: Measured, difference: Measured) -> Table:
+def _metrics_of_row(row: RowResult, selected: Measured, optimistic: Measured, gain: Measured) -> Table:
     several = row.group.size > 1
-    columns = ("dev-selected", "test-selected", *(("test-selected, range",) if several else ()), "difference")
+    columns = ("dev-selected", "test-selected", *(("test-selected, range",) if several else ()), "test-selection gain")
 
     def cells(name: str) -> Iterator[str]:
         yield measure(name).title
@@ -125,10 +125,10 @@ def _metrics_of_row(row: RowResult, selected: Measured, optimistic: Measured, di
         yield text
         if several:
             yield "–" if text == "–" else range_text(optimistic[name], name)
-        yield measure_text(row, "test", difference, name, "+")
+        yield measure_text(row, "test", gain, name, "+")
 
     return Table(
-        "price",
+        "test-selection",
         f"{row.name}: all metrics on test, dev-selected and test-selected",
         (("metric", "text"), *((column, "number") for column in columns)),
         tuple(tuple(cells(name)) for name in dict.fromkeys((*metrics(), *selected))),
