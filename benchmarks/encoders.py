@@ -1,6 +1,6 @@
-"""How fast feature encoders are: seconds of recording per second of one processor core, decoding included.
+"""Speed of feature encoders on given files: seconds of recording per second of processor time, including decoding.
 
-Counts processor time, not time on the clock, so that other programs on the machine hardly matter.
+Processor time is hardly affected by other load on the machine.
 
     python benchmarks/encoders.py talk.mp4 --encoder faces --encoder prosody
 """
@@ -21,17 +21,17 @@ from sdt.media.video import decode_frames
 
 
 def main() -> None:
-    """Encode every file a few times, print the best."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--encoder", action="append", required=True, dest="encoders", metavar="NAME")
-    parser.add_argument("--repeats", type=int, default=5, help="default: 5; the fastest counts")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds, of which the fastest counts; default: 5")
     options = parser.parse_args()
     for name in options.encoders:
         encoder = feature_encoder(name)
         sources = [Source("files", Utterance(file.name, ""), Clip(file)) for file in options.files]
         length = sum(_seconds(file, encoder.modality) for file in options.files)
-        encoder.encode(sources[:1])  # what is only done once
+        encoder.encode(sources[:1])  # loads models
         taken = []
         for _ in range(options.repeats):
             start = time.process_time()
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _seconds(file: Path, modality: str) -> float:
-    """How long a recording lasts."""
+    """The duration of a recording in seconds."""
     try:
         if modality == "audio":
             return decode_audio(Clip(file)).seconds

@@ -1,7 +1,6 @@
-"""Utterances per second of the feature encoders, on generated clips: a drawn face that speaks in synthetic syllables.
+"""Throughput of the feature encoders on generated clips: a drawn face that speaks synthetic syllables.
 
-Every encoder has a process of its own, from which the first turn (loading of models) does not count. Nothing is taken
-from the cache.
+Every encoder runs in a separate process. The first round, which loads models, is a warm-up. The cache is not used.
 
     python -m benchmarks.features
     python -m benchmarks.features --encoder prosody --encoder faces:speaking
@@ -40,31 +39,31 @@ ENCODERS = (
     "faces:speaking",
 )
 HEIGHT, WIDTH, PER_SECOND = 720, 1280, 24
-"""Of the films: MELD's."""
+"""Height, width and frame rate of the clips, as in MELD."""
 
 
 @dataclass
 class Rate:
-    """What an encoder came to."""
+    """Results of an encoder."""
 
     encoder: str
     width: int = 0
     utterances: int = 0
     media_seconds: float = 0.0
-    """Of all utterances together; 0 for an encoder of text."""
+    """Total duration of the utterances; 0 for text encoders."""
     seconds: list[float] = field(default_factory=list)
-    """For all utterances, by turn."""
+    """Seconds for all utterances, by round."""
     problem: str = ""
-    """Why there is nothing: a package is not installed."""
+    """The reason for missing results: a package is not installed."""
 
     @property
     def speed(self) -> list[float]:
-        """Utterances per second, by turn."""
+        """Utterances per second, by round."""
         return [self.utterances / taken for taken in self.seconds]
 
 
-class Encoding:
-    """An encoder with its utterances; made in the process that is measured."""
+class TimedEncoder:
+    """An encoder and its utterances; created in the measured process."""
 
     def __init__(self, name: str, texts: Sequence[str], clips: Sequence[Path]) -> None:
         self.encoder = feature_encoder(name)
@@ -73,15 +72,15 @@ class Encoding:
         else:
             self.sources = [Source("c", Utterance(str(i), "speaker", ""), Clip(path)) for i, path in enumerate(clips)]
 
-    def about(self) -> tuple[int, int, bool]:
-        """Width, utterances, and whether the encoder works on media."""
+    def describe(self) -> tuple[int, int, bool]:
+        """Return the width, the number of utterances, and whether the encoder reads media."""
         return self.encoder.width, len(self.sources), self.encoder.modality != "text"
 
     def encode(self) -> float:
-        """Seconds for all utterances.
+        """Encode all utterances and return the seconds.
 
         Raises:
-            RuntimeError: Some are missing, so that the time would say nothing.
+            RuntimeError: Features of an utterance are missing, so the time is not valid.
         """
         encoded = []
         taken = seconds(lambda: encoded.append(self.encoder.encode(self.sources)), choose_device("cpu"))
@@ -91,42 +90,44 @@ class Encoding:
 
 
 def measure(name: str, texts: Sequence[str], clips: Sequence[tuple[Path, float]], threads: int, repeats: int) -> Rate:
-    """Encode in a new process.
+    """Measure an encoder in a new process.
 
     Args:
-        name: Of the encoder.
-        texts: What an encoder of text gets.
-        clips: What any other gets: files, and how long they are in seconds.
-        threads: PyTorch's.
-        repeats: Turns that count.
+        name: Name of the encoder.
+        texts: Input of text encoders.
+        clips: Input of the other encoders: files and their durations in seconds.
+        threads: Threads of PyTorch.
+        repeats: Number of measured rounds.
 
     Raises:
-        InputError: There is no encoder of this name.
+        InputError: The encoder is unknown.
     """
     rate = Rate(name)
     try:
-        with Worker(threads, Encoding, name, texts, [path for path, _ in clips]) as worker:
-            rate.width, rate.utterances, media = worker.ask("about")
+        with Worker(threads, TimedEncoder, name, texts, [path for path, _ in clips]) as worker:
+            rate.width, rate.utterances, media = worker.call("describe")
             rate.media_seconds = sum(length for _, length in clips) if media else 0.0
-            rate.seconds = [worker.ask("encode") for _ in range(repeats + 1)][1:]
+            rate.seconds = [worker.call("encode") for _ in range(repeats + 1)][1:]
     except MissingDependencyError as error:
         rate.problem = str(error)
     return rate
 
 
-def sentences(count: int, seed: int) -> list[str]:
-    """What puppets say."""
-    said = (u.text for scene in generate(seed, 3 + count // 5) for u in scene.conversation.utterances if u.text)
-    return [text for text, _ in zip(said, range(count), strict=False)]
+def generate_texts(count: int, seed: int) -> list[str]:
+    """Generate texts of the built-in corpus."""
+    texts = (u.text for scene in generate(seed, 3 + count // 5) for u in scene.conversation.utterances if u.text)
+    return [text for text, _ in zip(texts, range(count), strict=False)]
 
 
-def films(folder: Path, count: int, seed: int, height: int = HEIGHT, width: int = WIDTH) -> list[tuple[Path, float]]:
-    """Write films of 2 to 3 seconds of a face whose mouth moves with its syllables; paths and lengths.
+def generate_clips(
+    folder: Path, count: int, seed: int, height: int = HEIGHT, width: int = WIDTH
+) -> list[tuple[Path, float]]:
+    """Write clips of 2 to 3 seconds of a face whose mouth moves with its syllables; returns paths and durations.
 
     Raises:
         MissingDependencyError: PyAV or OpenCV is not installed.
     """
-    # What tests draw and say; only where films are wanted, since it needs optional packages.
+    # Imported here because clips need optional packages.
     from tests.encoders.clips import write_clip
     from tests.encoders.drawn import face, scene
     from tests.encoders.voices import syllables
@@ -145,7 +146,7 @@ def films(folder: Path, count: int, seed: int, height: int = HEIGHT, width: int 
 
 
 def show(rates: Sequence[Rate], note: str) -> None:
-    """Print the table."""
+    """Print the results."""
     table = plain_table("encoder", "width", "utterances/s", "media seconds/s")
     for rate in rates:
         if rate.problem:
@@ -155,35 +156,37 @@ def show(rates: Sequence[Rate], note: str) -> None:
         table.add_row(
             rate.encoder,
             f"{rate.width:,}",
-            report.shown(rate.speed, 1),
-            report.shown(media, 1) if rate.media_seconds else "",
+            report.median_range(rate.speed, 1),
+            report.median_range(media, 1) if rate.media_seconds else "",
         )
     console = report.console()
     console.print(table)
-    console.print(f"median (lowest-highest)\n{note}")
+    console.print(f"median (min-max)\n{note}")
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=5)
-    parser.add_argument("--encoder", action="append", dest="encoders", metavar="NAME", help="default: all offline ones")
-    parser.add_argument("--clips", type=report.positive, default=12, help="to encode; default: %(default)s")
-    parser.add_argument("--texts", type=report.positive, default=512, help="to encode; default: %(default)s")
+    parser.add_argument(
+        "--encoder", action="append", dest="encoders", metavar="NAME", help="default: all that need no network"
+    )
+    parser.add_argument("--clips", type=report.positive, default=12, help="number of clips; default: %(default)s")
+    parser.add_argument("--texts", type=report.positive, default=512, help="number of texts; default: %(default)s")
     options = parser.parse_args()
     for name in options.encoders or ():
-        with contextlib.suppress(MissingDependencyError):  # the table says so
-            feature_encoder(name)  # a wrong name is said before the work
-    texts, names = sentences(options.texts, options.seed), options.encoders or list(ENCODERS)
+        with contextlib.suppress(MissingDependencyError):  # is reported in the table
+            feature_encoder(name)  # rejects an unknown name before the measurements
+    texts, names = generate_texts(options.texts, options.seed), options.encoders or list(ENCODERS)
     with tempfile.TemporaryDirectory() as place:
-        clips = films(Path(place), options.clips, options.seed)
+        clips = generate_clips(Path(place), options.clips, options.seed)
         rates = [
             measure(names[number], texts, clips, options.threads, options.repeats)
-            for number in report.turns(len(names), "features")
+            for number in report.rounds(len(names), "features")
         ]
     where = report.machine(options.threads)
-    note = f"{len(texts)} sentences; {len(clips)} films of 2 to 3 s, {WIDTH} x {HEIGHT}; {report.caption(where)}"
+    note = f"{len(texts)} texts; {len(clips)} clips of 2 to 3 s, {WIDTH} x {HEIGHT}; {report.caption(where)}"
     show(rates, note)
-    path = options.output or report.PLACE / "features.json"
+    path = options.output or report.FOLDER / "features.json"
     report.write_json(path, "features", where, {"encoders": [asdict(r) | {"speed": r.speed} for r in rates]})
 
 

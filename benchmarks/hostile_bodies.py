@@ -1,4 +1,4 @@
-"""Requests of hostile clients: of every kind, drawn from a seed, as long as the limits of the service allow."""
+"""Hostile requests of many kinds, generated from a seed, up to the size limits of the service."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ HELLO = b'{"speaker": "Ann", "text": "Hello."}'
 
 
 @dataclass(frozen=True)
-class Hostile:
-    """A request."""
+class HostileRequest:
+    """A hostile HTTP request or stream message."""
 
     body: bytes
-    """Of HTTP, or a message of a stream."""
+    """The HTTP body, or the message of a stream."""
     type: str = JSON
     """The media type."""
     path: str = "/v1/predict"
     headers: tuple[str, ...] = ()
-    """More lines of its head."""
+    """Additional header lines."""
     length: int | None = None
-    """What it says of its length; None for the truth."""
+    """The declared length; None for the true one."""
     fragments: int = 1
-    """In so many frames, where it is a message."""
+    """Number of WebSocket frames of a message."""
 
     @property
     def is_message(self) -> bool:
-        """Whether it is a message of a stream."""
+        """Whether this is a message of a stream."""
         return self.path == "/v1/stream"
 
 
 def repeated(item: bytes, size: int) -> bytes:
-    """An item as often as it has room, between commas."""
+    """Repeat an item up to a size, separated by commas."""
     return b",".join([item] * max(1, size // (len(item) + 1)))
 
 
 def utterances(*items: bytes) -> bytes:
-    """A conversation."""
+    """A conversation with these utterances."""
     return b'{"utterances":[' + b",".join(items) + b"]}"
 
 
 def with_fields(fields: bytes) -> bytes:
-    """A conversation of one utterance."""
+    """A conversation of one utterance with these fields."""
     return utterances(b"{" + fields + b"}")
 
 
 def numbers(draw: Draw, count: int) -> bytes:
-    """Numbers between commas."""
+    """Random numbers, separated by commas."""
     some = b",".join(b"%.6f" % draw.uniform(-3, 3) for _ in range(100))
     return b",".join([some] * max(1, count // 100))
 
 
 def conversations(draw: Draw, size: int) -> dict[str, Callable[[], bytes]]:
-    """Bodies that are conversations, or no JSON."""
+    """Bodies that are conversations, or invalid JSON."""
     return {
         "items that are numbers": lambda: utterances(repeated(b"0", size)),
         "items that are empty": lambda: utterances(repeated(b"{}", size)),
@@ -101,7 +101,7 @@ def conversations(draw: Draw, size: int) -> dict[str, Callable[[], bytes]]:
         "a long clip": lambda: with_fields(
             b'"text":"x","clip":{"base64":"' + base64.b64encode(draw.randbytes(size * 3 // 4)) + b'"}'
         ),
-        "a clip that is no base64": lambda: with_fields(b'"clip":{"base64":"' + b"=" * size + b'"}'),
+        "a clip that is not base64": lambda: with_fields(b'"clip":{"base64":"' + b"=" * size + b'"}'),
         "many clips": lambda: utterances(
             *[b'{"clip":{"base64":"' + base64.b64encode(draw.randbytes(size // 1400)) + b'"}}'] * 1000
         ),
@@ -119,7 +119,7 @@ def conversations(draw: Draw, size: int) -> dict[str, Callable[[], bytes]]:
 
 
 def batches(size: int) -> dict[str, Callable[[], bytes]]:
-    """The lists of batches."""
+    """Conversation lists of batch requests."""
     return {
         "empty conversations": lambda: repeated(b"{}", size),
         "too many conversations": lambda: repeated(utterances(HELLO), size),
@@ -133,7 +133,7 @@ def batches(size: int) -> dict[str, Callable[[], bytes]]:
 
 
 def transcripts(size: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
-    """Files that are transcripts, with their names."""
+    """Transcript files with their names."""
     return {
         "lines": ("a.txt", lambda: b"a\n" * (size // 2)),
         "lines with names": ("a.txt", lambda: b"".join(b"N%d: a\n" % n for n in range(size // 10))),
@@ -169,7 +169,7 @@ def transcripts(size: int) -> dict[str, tuple[str, Callable[[], bytes]]]:
 
 
 def messages(draw: Draw, size: int) -> dict[str, Callable[[], bytes]]:
-    """The fields of messages."""
+    """Fields of stream messages."""
     return {
         "a long text": lambda: b'"text":"' + b"a" * size + b'"',
         "many keys": lambda: b",".join(b'"k%x":0' % draw.getrandbits(32) for _ in range(max(1, size // 14))),
@@ -188,16 +188,16 @@ def part(name: str, content: bytes, file: str | None = None, head: bytes = b"") 
     return disposition.encode() + head + b"\r\n" + content + b"\r\n"
 
 
-def form(*parts: bytes, charset: str = "", cut: int = 0, path: str = "/v1/predict") -> Hostile:
-    """A multipart body; the last bytes may be missing."""
+def form(*parts: bytes, charset: str = "", cut: int = 0, path: str = "/v1/predict") -> HostileRequest:
+    """A multipart body; the last `cut` bytes are missing."""
     body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
-    return Hostile(body[: len(body) - cut], f"multipart/form-data; boundary={BOUNDARY}{charset}", path)
+    return HostileRequest(body[: len(body) - cut], f"multipart/form-data; boundary={BOUNDARY}{charset}", path)
 
 
-def forms(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
+def forms(draw: Draw, size: int) -> dict[str, Callable[[], HostileRequest]]:
     """Multipart bodies."""
     hello = part("conversation", utterances(HELLO))
-    found: dict[str, Callable[[], Hostile]] = {
+    found: dict[str, Callable[[], HostileRequest]] = {
         "thousands of files": lambda: form(*[part(f"p{n}", b"x", "x.wav") for n in range(5000)]),
         "thousands of fields": lambda: form(*[part(f"p{n}", b"x") for n in range(5000)]),
         "256 empty files": lambda: form(hello, *[part(f"p{n}", b"", "x.wav") for n in range(256)]),
@@ -219,7 +219,7 @@ def forms(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
         "invalid items in a file": lambda: form(part("conversation", utterances(repeated(b"{}", size)), "x.json")),
         "noise": lambda: form(part("media", draw.randbytes(size), "x.mp4")),
         "cut off": lambda: form(part("media", draw.randbytes(size), "x.wav"), cut=draw.randrange(1, 60)),
-        "no boundary": lambda: Hostile(b"x" * size, f"multipart/form-data; boundary={BOUNDARY}"),
+        "no boundary": lambda: HostileRequest(b"x" * size, f"multipart/form-data; boundary={BOUNDARY}"),
     }
     for kind, (name, make) in transcripts(min(size, 4 * MIB - 200)).items():
         found[f"transcript of {kind}"] = lambda name=name, make=make: form(part("transcript", make(), name))  # type: ignore[misc]
@@ -229,45 +229,49 @@ def forms(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
     return found
 
 
-def heads(size: int) -> dict[str, Callable[[], Hostile]]:
-    """Requests whose heads are hostile."""
+def heads(size: int) -> dict[str, Callable[[], HostileRequest]]:
+    """Requests with hostile headers."""
     hello = utterances(HELLO)
     return {
-        "gzip": lambda: Hostile(
+        "gzip": lambda: HostileRequest(
             gzip.compress(utterances(repeated(b"0", size)), mtime=0), headers=("content-encoding: gzip",)
         ),
-        "many headers": lambda: Hostile(hello, headers=tuple(f"x-{n}: y" for n in range(4000))),
-        "a long header": lambda: Hostile(hello, headers=("x: " + "y" * 200_000,)),
-        "a long media type": lambda: Hostile(hello, "\x7e" * 20_000),
-        "a length that is too small": lambda: Hostile(hello, length=5),
-        "two lengths": lambda: Hostile(hello, headers=("content-length: 3",)),
-        "a length and chunks": lambda: Hostile(hello, headers=("transfer-encoding: chunked",)),
-        "a long length": lambda: Hostile(hello, length=10**18),
-        "a path": lambda: Hostile(b"", path="/page/..%2f..%2f..%2fetc/passwd"),
-        "a long path": lambda: Hostile(b"", path="/" + "%2e%2e/" * 2000),
-        "a body for another route": lambda: Hostile(b"x" * size, path="/v1/model"),
-        "another host": lambda: Hostile(hello, headers=("host: attacker.example",)),
-        "a long progress id": lambda: Hostile(hello, headers=("x-progress-id: " + "y" * 30_000,)),
+        "many headers": lambda: HostileRequest(hello, headers=tuple(f"x-{n}: y" for n in range(4000))),
+        "a long header": lambda: HostileRequest(hello, headers=("x: " + "y" * 200_000,)),
+        "a long media type": lambda: HostileRequest(hello, "\x7e" * 20_000),
+        "a length that is too small": lambda: HostileRequest(hello, length=5),
+        "two lengths": lambda: HostileRequest(hello, headers=("content-length: 3",)),
+        "a length and chunks": lambda: HostileRequest(hello, headers=("transfer-encoding: chunked",)),
+        "a long length": lambda: HostileRequest(hello, length=10**18),
+        "a path": lambda: HostileRequest(b"", path="/page/..%2f..%2f..%2fetc/passwd"),
+        "a long path": lambda: HostileRequest(b"", path="/" + "%2e%2e/" * 2000),
+        "a body for another route": lambda: HostileRequest(b"x" * size, path="/v1/model"),
+        "another host": lambda: HostileRequest(hello, headers=("host: attacker.example",)),
+        "a long progress id": lambda: HostileRequest(hello, headers=("x-progress-id: " + "y" * 30_000,)),
     }
 
 
-def kinds(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
-    """Every kind of request.
+def request_kinds(draw: Draw, size: int) -> dict[str, Callable[[], HostileRequest]]:
+    """All kinds of requests.
 
     Args:
-        draw: What is drawn is drawn here.
-        size: Bytes of a body, about; some are shorter.
+        draw: Random generator.
+        size: Approximate size of a body in bytes; some are shorter.
     """
-    found: dict[str, Callable[[], Hostile]] = {}
+    found: dict[str, Callable[[], HostileRequest]] = {}
 
-    def add(group: str, of: dict[str, Callable[[], bytes]], make: Callable[[bytes], Hostile]) -> None:
+    def add(group: str, of: dict[str, Callable[[], bytes]], make: Callable[[bytes], HostileRequest]) -> None:
         for kind, body in of.items():
             found[f"{group}: {kind}"] = lambda body=body: make(body())  # type: ignore[misc]
 
-    add("JSON", conversations(draw, size), Hostile)
-    add("batch", batches(size), lambda body: Hostile(b'{"conversations":[' + body + b"]}", path="/v1/predict/batch"))
-    add("stream", messages(draw, size), lambda body: Hostile(UTTERANCE + body + b"}", path="/v1/stream"))
-    found["stream: fragments"] = lambda: Hostile(
+    add("JSON", conversations(draw, size), HostileRequest)
+    add(
+        "batch",
+        batches(size),
+        lambda body: HostileRequest(b'{"conversations":[' + body + b"]}", path="/v1/predict/batch"),
+    )
+    add("stream", messages(draw, size), lambda body: HostileRequest(UTTERANCE + body + b"}", path="/v1/stream"))
+    found["stream: fragments"] = lambda: HostileRequest(
         UTTERANCE + b'"text":"' + b"x" * 4000 + b'"}', path="/v1/stream", fragments=4000
     )
     found |= {f"multipart: {kind}": make for kind, make in forms(draw, size).items()}
@@ -275,25 +279,25 @@ def kinds(draw: Draw, size: int) -> dict[str, Callable[[], Hostile]]:
     return found
 
 
-def drawn(count: int, most: int, seed: int) -> Iterator[tuple[str, Hostile]]:
-    """Requests with their kinds: every kind in turn, each time of another length.
+def draw_requests(count: int, max_bytes: int, seed: int) -> Iterator[tuple[str, HostileRequest]]:
+    """Draw requests of all kinds, with random sizes.
 
     Args:
-        count: How many.
-        most: Bytes of the longest bodies; their logarithms are evenly spread, down from there to 1,000.
-        seed: Of what is drawn.
+        count: Number of requests.
+        max_bytes: Size of the largest bodies; sizes are log-uniform between 1,000 and this value.
+        seed: Random seed.
     """
     draw = random.Random(seed)
-    names = list(kinds(draw, 1000))
+    names = list(request_kinds(draw, 1000))
     for number in range(count):
         if number % len(names) == 0:
             draw.shuffle(names)
         kind = names[number % len(names)]
-        yield kind, kinds(draw, int(1000 * (most / 1000) ** draw.random()))[kind]()
+        yield kind, request_kinds(draw, int(1000 * (max_bytes / 1000) ** draw.random()))[kind]()
 
 
-def head(request: Hostile, port: int) -> bytes:
-    """The head of a request of HTTP."""
+def head(request: HostileRequest, port: int) -> bytes:
+    """The head of an HTTP request."""
     length = len(request.body) if request.length is None else request.length
     lines = [
         f"POST {request.path} HTTP/1.1",
@@ -305,8 +309,8 @@ def head(request: Hostile, port: int) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def said(answer: bytes) -> str:
-    """The code of a refusal, or what there is instead."""
+def error_code(answer: bytes) -> str:
+    """The error code of a response; `-` if it has none."""
     try:
         return str(json.loads(answer)["error"]["code"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,8 @@
-"""The HTTP service under hostile requests: whether it still answers others, and how much memory it takes.
+"""The HTTP service under hostile requests: its availability to other clients, and its memory.
 
-A service is started as `sdt serve` is. Clients send it requests of every kind of `hostile_bodies`, as long as its
-limits allow, while another process asks `/healthz` again and again, with a new connection each time. At the end an
-ordinary request must be answered as at the beginning. All of it runs on the same machine; a busy one delays the
-answers, too.
+The service runs with the defaults of `sdt serve`. Clients send all kinds of requests of `hostile_bodies`, up to the
+limits, while another process polls `/healthz` with a new connection each time. After that, the service must answer an
+ordinary request as before. Everything runs on one machine, so other load delays the answers too.
 
     python -m benchmarks.hostile_requests
     python -m benchmarks.hostile_requests --requests 20000 --clients 32 --seed 1
@@ -32,78 +31,78 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from benchmarks import report
-from benchmarks.hostile_bodies import MIB, Hostile, drawn, head, said
-from benchmarks.serving import PERCENTILES, started
+from benchmarks.hostile_bodies import MIB, HostileRequest, draw_requests, error_code, head
+from benchmarks.serving import PERCENTILES, start_process
 from sdt.evaluation.table import plain_table
 from sdt.models.hub import DEFAULT
 
-PATIENCE = 130.0
-"""Seconds after which an answer counts as lost; the service gives up earlier."""
-EVERY = 0.02
-"""Seconds between two questions after `/healthz`, and between two looks at the memory."""
+TIMEOUT = 130.0
+"""Seconds after which an answer counts as lost; longer than the timeouts of the service."""
+INTERVAL = 0.02
+"""Seconds between polls of `/healthz` and of the memory."""
 CUT = "cut"
-"""What is counted where the connection ends without an answer: HTTP says so of heads that are none."""
+"""The result if the connection is closed without a response, as HTTP servers do for malformed headers."""
 HELLO = json.dumps({"utterances": [{"speaker": "Ann", "text": "I got the job!"}]}).encode()
 
 
 @dataclass
-class Seen:
-    """What was seen of one kind of request."""
+class KindResult:
+    """Results of one kind of request."""
 
     answers: Counter[str] = field(default_factory=Counter)
-    """How often each status and code was answered."""
+    """Counts of statuses and error codes."""
     seconds: float = 0.0
-    """The longest wait for an answer."""
+    """The longest response time."""
 
 
 @dataclass
-class Measured:
-    """What was seen of the service."""
+class Measurements:
+    """Results."""
 
-    kinds: dict[str, Seen]
+    kinds: dict[str, KindResult]
     health: list[float]
-    """Seconds of every answer of `/healthz`."""
+    """Response times of `/healthz` in seconds."""
     lost: int
-    """Questions after `/healthz` that were not answered with 200."""
+    """Polls of `/healthz` without status 200."""
     memory: tuple[int, int, int]
-    """Bytes of the service and its processes at the start, at most, and at the end."""
+    """Bytes of the service and its child processes: at the start, the maximum, and at the end."""
     seconds: float
 
 
-def measure(model: str, count: int, most: int, clients: int, seed: int) -> Measured:
+def measure(model: str, count: int, max_bytes: int, clients: int, seed: int) -> Measurements:
     """Start a service and send it hostile requests.
 
     Raises:
-        RuntimeError: It does not answer an ordinary request at the end as at the beginning.
+        RuntimeError: The service does not answer an ordinary request as before.
     """
-    with started(model, []) as (port, process):
+    with start_process(model, []) as (port, process):
         while not listens(port):
-            time.sleep(EVERY)
+            time.sleep(INTERVAL)
         before = ask(port, HELLO)
         ours, theirs = multiprocessing.Pipe()
         watch = multiprocessing.get_context("spawn").Process(target=_watch, args=(port, process, theirs), daemon=True)
         watch.start()
         start = int(ours.recv())
         begun = time.perf_counter()
-        kinds = asyncio.run(_send(port, drawn(count, most, seed), count, clients))
+        kinds = asyncio.run(_send(port, draw_requests(count, max_bytes, seed), count, clients))
         seconds = time.perf_counter() - begun
         ours.send("stop")
         health, lost, highest, end = ours.recv()
         watch.join()
         if ask(port, HELLO) != before:
             raise RuntimeError("the service does not answer as it did before")
-        return Measured(kinds, health, lost, (start, highest, end), seconds)
+        return Measurements(kinds, health, lost, (start, highest, end), seconds)
 
 
 def listens(port: int) -> bool:
-    """Whether connections are taken."""
+    """Whether the port accepts connections."""
     with socket.socket() as line:
         return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ask(port: int, body: bytes) -> bytes:
-    """The answer to an ordinary request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    """Send an ordinary request and return the response."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         connection.request("POST", "/v1/predict", body, {"content-type": "application/json"})
         return connection.getresponse().read()
@@ -112,7 +111,7 @@ def ask(port: int, body: bytes) -> bytes:
 
 
 def memory(process: int) -> int:
-    """Resident bytes of a process and those that it has started."""
+    """Resident bytes of a process and its children."""
     total = 0
     for number in (process, *_children(process)):
         found = re.search(r"VmRSS:\s+(\d+) kB", _read(f"/proc/{number}/status"))
@@ -129,17 +128,17 @@ def _read(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError:
-        return ""  # it has ended
+        return ""  # the process has ended
 
 
 def _watch(port: int, process: int, pipe: Connection) -> None:
-    """Ask `/healthz` and look at the memory until told to stop; each question has a connection of its own."""
+    """Poll `/healthz` with new connections, and the memory, until a message arrives."""
     start = highest = memory(process)
     pipe.send(start)
     health, lost = [], 0
-    while not pipe.poll(EVERY):
+    while not pipe.poll(INTERVAL):
         begun = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         try:
             connection.request("GET", "/healthz")
             lost += connection.getresponse().status != 200
@@ -153,16 +152,18 @@ def _watch(port: int, process: int, pipe: Connection) -> None:
     pipe.send((health, lost, highest, memory(process)))
 
 
-async def _send(port: int, requests: Iterator[tuple[str, Hostile]], count: int, clients: int) -> dict[str, Seen]:
-    """Send all requests, so many at a time."""
-    kinds: dict[str, Seen] = {}
+async def _send(
+    port: int, requests: Iterator[tuple[str, HostileRequest]], count: int, clients: int
+) -> dict[str, KindResult]:
+    """Send all requests with concurrent clients."""
+    kinds: dict[str, KindResult] = {}
     left = iter(track(requests, "hostile requests", total=count, console=Console(stderr=True), transient=True))
 
     async def client() -> None:
         for kind, request in left:
             begun = time.perf_counter()
-            answer = await answered(port, request)
-            of = kinds.setdefault(kind, Seen())
+            answer = await send_request(port, request)
+            of = kinds.setdefault(kind, KindResult())
             of.answers[answer] += 1
             of.seconds = max(of.seconds, time.perf_counter() - begun)
 
@@ -170,10 +171,10 @@ async def _send(port: int, requests: Iterator[tuple[str, Hostile]], count: int, 
     return kinds
 
 
-async def answered(port: int, request: Hostile) -> str:
-    """Send a request; the status and the code of its answer."""
+async def send_request(port: int, request: HostileRequest) -> str:
+    """Send a request and return the status and the error code."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await (_message(port, request) if request.is_message else _http(port, request))
     except TimeoutError:
         return "lost"
@@ -181,26 +182,26 @@ async def answered(port: int, request: Hostile) -> str:
         return CUT
 
 
-async def _http(port: int, request: Hostile) -> str:
+async def _http(port: int, request: HostileRequest) -> str:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        sending = asyncio.create_task(_written(writer, request, port))
+        sending = asyncio.create_task(_write(writer, request, port))
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         length = re.search(r"content-length: (\d+)", lines, re.IGNORECASE)
         body = await reader.readexactly(int(length[1]) if length else 0)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        return f"{lines.split()[1]} {said(body)}"
+        return f"{lines.split()[1]} {error_code(body)}"
     finally:
         writer.close()
 
 
-async def _written(writer: asyncio.StreamWriter, request: Hostile, port: int) -> None:
+async def _write(writer: asyncio.StreamWriter, request: HostileRequest, port: int) -> None:
     writer.write(head(request, port) + request.body)
     await writer.drain()
 
 
-async def _message(port: int, request: Hostile) -> str:
+async def _message(port: int, request: HostileRequest) -> str:
     async with connect(f"ws://127.0.0.1:{port}/v1/stream", proxy=None, max_size=None) as line:
         await line.recv()
         try:
@@ -210,11 +211,11 @@ async def _message(port: int, request: Hostile) -> str:
             answer = json.loads(await line.recv())
         except ConnectionClosed as closed:
             return f"closed {closed.rcvd.code if closed.rcvd else '-'}"
-        return f"{answer['type']} {said(json.dumps(answer).encode())}"
+        return f"{answer['type']} {error_code(json.dumps(answer).encode())}"
 
 
-def results(measured: Measured) -> dict[str, Any]:
-    """For the JSON file."""
+def results(measured: Measurements) -> dict[str, Any]:
+    """Values for the JSON file."""
     start, highest, end = measured.memory
     return {
         "requests": sum(sum(of.answers.values()) for of in measured.kinds.values()),
@@ -231,9 +232,9 @@ def results(measured: Measured) -> dict[str, Any]:
     }
 
 
-def show(measured: Measured, note: str) -> None:
-    """Print the tables."""
-    table = plain_table("requests", "answered", "longest, s")
+def show(measured: Measurements, note: str) -> None:
+    """Print the results."""
+    table = plain_table("requests", "responses", "longest, s")
     for kind, of in sorted(measured.kinds.items()):
         answers = ", ".join(f"{count} x {answer}" for answer, count in of.answers.most_common())
         table.add_row(kind, answers, f"{of.seconds:.2f}")
@@ -245,25 +246,27 @@ def show(measured: Measured, note: str) -> None:
     console.print(
         f"{found['requests']:,} requests in {measured.seconds:,.0f} s\n"
         f"/healthz, {health['answers']:,} answers, {health['not_answered']} lost; ms: {waits}\n"
-        f"memory, MiB: {memory_['start'] / MIB:,.0f} at the start, at most {memory_['most'] / MIB:,.0f}, "
+        f"memory, MiB: {memory_['start'] / MIB:,.0f} at the start, maximum {memory_['most'] / MIB:,.0f}, "
         f"{memory_['end'] / MIB:,.0f} at the end\n{note}",
         soft_wrap=True,
     )
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=1)
     parser.add_argument("--model", default=DEFAULT, help="default: %(default)s")
     parser.add_argument("--requests", type=report.positive, default=1000, help="default: %(default)s")
-    parser.add_argument("--clients", type=report.positive, default=8, help="at a time; default: %(default)s")
-    parser.add_argument("--bytes", type=report.positive, default=16 * MIB, help="of the longest; default: %(default)s")
+    parser.add_argument("--clients", type=report.positive, default=8, help="concurrent clients; default: %(default)s")
+    parser.add_argument(
+        "--bytes", type=report.positive, default=16 * MIB, help="of the largest body; default: %(default)s"
+    )
     options = parser.parse_args()
     where = report.machine(options.threads)
     measured = measure(options.model, options.requests, options.bytes, options.clients, options.seed)
     show(measured, report.caption(where))
     found = {"model": options.model, "clients": options.clients, "seed": options.seed, **results(measured)}
-    report.write_json(options.output or report.PLACE / "hostile_requests.json", "hostile_requests", where, found)
+    report.write_json(options.output or report.FOLDER / "hostile_requests.json", "hostile_requests", where, found)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Prediction: batches of conversations, and the latency of a single one of 1, 10 and 100 utterances.
+"""Prediction: throughput on batches, and the latency of single conversations of 1, 10 and 100 utterances.
 
-In every turn ours and the textbook, each in a process of its own, predict the same random conversations, features in
-and probabilities out; then the hardware's limit for these sizes is measured. The first turn warms up and does not
-count.
+In every round, our implementation and the textbook predict the same random conversations, from features to
+probabilities, each in a separate process; then the limit of the hardware for these sizes is measured. The first round
+is a warm-up.
 
     python -m benchmarks.inference --setting meld --lengths train_sent_emo.csv
     python -m benchmarks.inference --setting iemocap
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report, settings
-from benchmarks.contenders import Bench
+from benchmarks.implementations import Bench
 from benchmarks.roofline import ForwardLimit, Roofline
 from benchmarks.settings import Setting
 from benchmarks.workers import Worker
@@ -30,44 +30,44 @@ from sdt.evaluation.table import plain_table
 
 NAMES = ("ours", "textbook")
 SINGLE = (1, 10, 100)
-"""Utterances of the conversations that are predicted alone."""
+"""Lengths of the single conversations, in utterances."""
 Batches = Sequence[Sequence[int]]
-"""For every batch, the lengths of its conversations."""
+"""The lengths of the conversations of each batch."""
 
 
 @dataclass
 class Case:
-    """One kind of batch; lists are by turn."""
+    """Results of one type of batch; lists have one value per round."""
 
     utterances: list[int] = field(default_factory=list)
     seconds: dict[str, list[list[float]]] = field(default_factory=lambda: {name: [] for name in NAMES})
-    """By contender, of every call of a turn."""
+    """Implementation to the seconds of every call of each round."""
     limits: list[ForwardLimit] = field(default_factory=list)
 
     def latencies(self, name: str) -> list[float]:
-        """Milliseconds of all calls."""
-        return [1000 * seconds for turn in self.seconds[name] for seconds in turn]
+        """The latencies of all calls in milliseconds."""
+        return [1000 * seconds for calls in self.seconds[name] for seconds in calls]
 
     def speed(self, name: str) -> list[float]:
         """Utterances per second."""
-        return [n / sum(turn) for n, turn in zip(self.utterances, self.seconds[name], strict=True)]
+        return [n / sum(calls) for n, calls in zip(self.utterances, self.seconds[name], strict=True)]
 
     def gain(self) -> list[float]:
-        """How many times faster we are than the textbook, pair by pair."""
+        """The speed of our implementation divided by that of the textbook, by round."""
         return [sum(b) / sum(a) for a, b in zip(self.seconds["ours"], self.seconds["textbook"], strict=True)]
 
     def share(self, name: str) -> list[float]:
-        """The share of the roofline, turn by turn."""
-        return [limit.seconds / sum(turn) for limit, turn in zip(self.limits, self.seconds[name], strict=True)]
+        """The fraction of the roofline, by round."""
+        return [limit.seconds / sum(calls) for limit, calls in zip(self.limits, self.seconds[name], strict=True)]
 
 
 @dataclass
-class Measured:
-    """What the turns came to."""
+class Measurements:
+    """Results of all types of batches."""
 
     cases: dict[str, Case]
     memory: dict[str, int] = field(default_factory=dict)
-    """Contender to the peak of its process, in bytes."""
+    """Implementation to the peak memory of its process in bytes."""
 
 
 def measure(
@@ -78,40 +78,40 @@ def measure(
     device: DeviceName = "auto",
     precision: Precision = "float32",
     seed: int = 0,
-) -> Measured:
-    """Predict in turn.
+) -> Measurements:
+    """Predict with both implementations, in alternation.
 
     Args:
         setting: The model.
-        cases: Name to the batches of every turn, the first of which does not count; all have as many turns.
-        threads: Of every process.
-        device: Where to compute.
-        precision: Of the matrix products.
-        seed: Of the features.
+        cases: Name of a type of batch to its batches in each round; the first round is the warm-up.
+        threads: Threads of every process.
+        device: The device of the models.
+        precision: Precision of the matrix products.
+        seed: Random seed of the features.
     """
-    measured = Measured({name: Case() for name in cases})
+    measured = Measurements({name: Case() for name in cases})
     with contextlib.ExitStack() as stack:
         workers = {
             name: stack.enter_context(Worker(threads, Bench, name, setting, device, precision)) for name in NAMES
         }
         roofline = stack.enter_context(Worker(threads, Roofline, setting, device, precision))
-        for turn in report.turns(min(map(len, cases.values())), "inference"):
+        for index in report.rounds(min(map(len, cases.values())), "inference"):
             for of, batches in cases.items():
-                found = {name: worker.ask("predict", batches[turn], seed + turn) for name, worker in workers.items()}
-                sizes = [sum(lengths) for lengths in batches[turn]]
-                limit: ForwardLimit = roofline.ask("inference", sizes)
-                if turn > 0:
+                found = {name: worker.call("predict", batches[index], seed + index) for name, worker in workers.items()}
+                sizes = [sum(lengths) for lengths in batches[index]]
+                limit: ForwardLimit = roofline.call("inference", sizes)
+                if index > 0:
                     case = measured.cases[of]
                     case.utterances.append(sum(sizes))
                     case.limits.append(limit)
                     for name, seconds in found.items():
                         case.seconds[name].append(seconds)
-        measured.memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
+        measured.memory = {name: worker.call("peak_memory") for name, worker in workers.items()}
     return measured
 
 
-def results(measured: Measured) -> dict[str, Any]:
-    """For the JSON file."""
+def results(measured: Measurements) -> dict[str, Any]:
+    """Values for the JSON file."""
     return {
         "cases": {
             of: {
@@ -137,46 +137,52 @@ def results(measured: Measured) -> dict[str, Any]:
     }
 
 
-def show(measured: Measured, title: str, note: str) -> None:
-    """Print the tables."""
-    latency = plain_table("", "ours, ms", "95 %", "textbook, ms", "95 %", "ours is faster by")
+def show(measured: Measurements, title: str, note: str) -> None:
+    """Print the results."""
+    latency = plain_table("", "ours, ms", "95 %", "textbook, ms", "95 %", "speed-up")
     speed = plain_table("", "ours, utterances/s", "% of roofline", "textbook, utterances/s", "% of roofline")
     for of, case in measured.cases.items():
-        times = [f"{what(case.latencies(name)):,.1f}" for name in NAMES for what in (np.median, _late)]
-        latency.add_row(of, *times, report.shown(case.gain(), 2))
+        times = [
+            f"{statistic(case.latencies(name)):,.1f}" for name in NAMES for statistic in (np.median, _percentile_95)
+        ]
+        latency.add_row(of, *times, report.median_range(case.gain(), 2))
         speeds = [
             cell
             for name in NAMES
-            for cell in (report.shown(case.speed(name), 0), f"{100 * np.median(case.share(name)):.0f}")
+            for cell in (report.median_range(case.speed(name), 0), f"{100 * np.median(case.share(name)):.0f}")
         ]
         speed.add_row(of, *speeds)
     console = report.console()
     console.print(title, style="bold")
     console.print(latency)
     console.print(speed)
-    turns = len(next(iter(measured.cases.values())).limits)
-    console.print(f"median (lowest-highest) of {turns} turns; 95 %: of all calls; one call predicts one batch")
+    rounds = len(next(iter(measured.cases.values())).limits)
+    console.print(f"median (min-max) of {rounds} rounds; 95 %: 95th percentile of all calls; a call predicts one batch")
     console.print("peak memory: " + ", ".join(f"{name} {b / 2**20:,.0f} MiB" for name, b in measured.memory.items()))
     console.print(note)
 
 
-def _late(milliseconds: Sequence[float]) -> float:
+def _percentile_95(milliseconds: Sequence[float]) -> float:
     return float(np.percentile(milliseconds, 95))
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.model_parser(__doc__, repeats=7)
-    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths; else drawn")
-    parser.add_argument("--batch", type=report.positive, default=32, help="conversations; default: %(default)s")
-    parser.add_argument("--batches", type=report.positive, default=4, help="in a turn; default: %(default)s")
-    parser.add_argument("--calls", type=report.positive, default=20, help="of a single one in a turn")
+    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv; default: random lengths")
+    parser.add_argument(
+        "--batch", type=report.positive, default=32, help="conversations per batch; default: %(default)s"
+    )
+    parser.add_argument("--batches", type=report.positive, default=4, help="per round; default: %(default)s")
+    parser.add_argument(
+        "--calls", type=report.positive, default=20, help="per round of a single conversation; default: %(default)s"
+    )
     options = parser.parse_args()
     setting = settings.published(options.setting)
     where = report.machine(options.threads, options.device, options.precision)
     measured = measure(
         setting,
-        chosen_cases(setting, options),
+        draw_cases(setting, options),
         threads=options.threads,
         device=options.device,
         precision=options.precision,
@@ -184,21 +190,21 @@ def main() -> None:
     )
     source = f"lengths of {options.lengths.name}" if options.lengths else f"lengths {setting.lengths}"
     show(measured, f"inference, {options.setting} setting", f"batches: {source}\n{report.caption(where)}")
-    path = options.output or report.PLACE / f"inference-{options.setting}.json"
+    path = options.output or report.FOLDER / f"inference-{options.setting}.json"
     report.write_json(path, "inference", where, {"setting": options.setting, "lengths": source, **results(measured)})
 
 
-def chosen_cases(setting: Setting, options: argparse.Namespace) -> dict[str, list[Batches]]:
-    """The batches of every turn."""
-    lengths = settings.lengths_from_csv(options.lengths) if options.lengths else setting.lengths.draw(options.seed)
-    turns = range(options.repeats + 1)
+def draw_cases(setting: Setting, options: argparse.Namespace) -> dict[str, list[Batches]]:
+    """Draw the batches of every round."""
+    lengths = settings.read_lengths(options.lengths) if options.lengths else setting.lengths.draw(options.seed)
+    rounds = range(options.repeats + 1)
     cases: dict[str, list[Batches]] = {
         f"{options.batch} conversations": [
-            settings.choose(lengths, options.batches, options.batch, (options.seed, turn)) for turn in turns
+            settings.draw_batches(lengths, options.batches, options.batch, (options.seed, index)) for index in rounds
         ]
     }
     for N in SINGLE:
-        cases[f"1 of {N} utterance{'s' if N > 1 else ''}"] = [[[N]] * options.calls for _ in turns]
+        cases[f"1 of {N} utterance{'s' if N > 1 else ''}"] = [[[N]] * options.calls for _ in rounds]
     return cases
 
 

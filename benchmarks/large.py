@@ -1,7 +1,7 @@
-"""A corpus far larger than memory should hold, and one of a hundredth of its size: memory, time, throughput.
+"""A corpus that is larger than memory, and one of a hundredth of its size: memory, time and throughput.
 
-Both are generated, imported, opened, checked, trained on for some steps and scored, each in a process of its own whose
-memory is watched. Training takes turns, large and small, so that a machine's mood strikes both.
+Both are generated, imported, opened, checked, trained on for some steps and evaluated, each in a separate process whose
+memory is sampled. Training alternates between both, so that other load on the machine affects both.
 
     python -m benchmarks.large --folder /tmp/large --figure build/benchmarks/large.png
 """
@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.figure import picture_kind
+from benchmarks.figure import figure_format, write_memory_figure
 from benchmarks.large_corpus import WIDTHS, Files, generate
-from benchmarks.large_figure import write_figure
 from benchmarks.large_steps import WARM_UP
-from benchmarks.memory import Curve, watched
+from benchmarks.memory import MemoryCurve, watch_memory
 from benchmarks.workers import ENVIRONMENT
 from sdt.errors import InputError
 from sdt.evaluation.table import Grid
@@ -30,7 +29,7 @@ from sdt.files import write_text
 
 SIZES = ("large", "small")
 SMALLER = 100
-"""How many times smaller the small corpus is."""
+"""Size of the large corpus divided by that of the small one."""
 OPEN = """
 import json, sys, time
 from sdt.corpus.store import Corpus
@@ -39,11 +38,11 @@ corpus = Corpus.open(sys.argv[1])
 print(json.dumps({"seconds": time.perf_counter() - begun, "utterances": corpus.size}))
 """
 _POINTS = 200
-"""Of a curve in the JSON file, at most."""
+"""Maximum number of points of a curve in the JSON file."""
 
 
 def commands(files: Files, corpus: Path, steps: int) -> dict[str, list[str]]:
-    """What is watched, in its order."""
+    """The measured commands, in order."""
     sdt, step = [sys.executable, "-m", "sdt"], [sys.executable, "-m", "benchmarks.large_steps"]
     normalise = [f"--normalise={name}={how}" for name, how in (("audio", "conversation"), ("visual", "corpus"))]
     given = [str(files.utterances), *map(str, files.features.values()), *normalise]
@@ -56,8 +55,8 @@ def commands(files: Files, corpus: Path, steps: int) -> dict[str, list[str]]:
     }
 
 
-def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, list[Curve]]]:
-    """Phase to size to its curves: as many as turns for `train`, one for the others."""
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, list[MemoryCurve]]]:
+    """Measure the curves by phase and size: one per round for `train`, one for the other phases."""
     environment = {**ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": str(options.threads)}
     of_size = {}
     for size, share in zip(SIZES, (1, SMALLER), strict=True):
@@ -65,17 +64,17 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, li
         conversations = max(10, options.conversations // share)
         files = generate(place, options.utterances // share, conversations, options.seed)
         of_size[size] = commands(files, place / "corpus", options.steps)
-    found: dict[str, dict[str, list[Curve]]] = {}
+    found: dict[str, dict[str, list[MemoryCurve]]] = {}
     for phase in of_size[SIZES[0]]:
         found[phase] = {size: [] for size in SIZES}
         for _ in range(options.repeats if phase == "train" else 1):
             for size in SIZES:
-                found[phase][size].append(watched(of_size[size][phase], environment))
+                found[phase][size].append(watch_memory(of_size[size][phase], environment))
     return found
 
 
-def results(found: Mapping[str, Mapping[str, Sequence[Curve]]]) -> dict[str, Any]:
-    """For the JSON file."""
+def results(found: Mapping[str, Mapping[str, Sequence[MemoryCurve]]]) -> dict[str, Any]:
+    """Values for the JSON file."""
     return {
         phase: {
             size: {
@@ -83,8 +82,8 @@ def results(found: Mapping[str, Mapping[str, Sequence[Curve]]]) -> dict[str, Any
                 "processor_seconds": [curve.processor for curve in curves],
                 "peak_anonymous_mib": max(curve.peak for curve in curves) / 2**20,
                 "peak_resident_mib": max(max(curve.resident) for curve in curves) / 2**20,
-                "said": [_said(curve) for curve in curves] if phase in ("open", "train", "evaluate") else [],
-                "curve": curves[0].thinned(_POINTS),
+                "said": [_printed(curve) for curve in curves] if phase in ("open", "train", "evaluate") else [],
+                "curve": curves[0].downsample(_POINTS),
             }
             for size, curves in of_phase.items()
         }
@@ -93,7 +92,7 @@ def results(found: Mapping[str, Mapping[str, Sequence[Curve]]]) -> dict[str, Any
 
 
 def table(of: Mapping[str, Any], title: str) -> Grid:
-    """The processor time and the peak of anonymous memory of every process."""
+    """Table of the processor time and the peak of anonymous memory of every process."""
     rows = [
         [
             phase,
@@ -113,65 +112,67 @@ def table(of: Mapping[str, Any], title: str) -> Grid:
 
 
 def sentences(of: Mapping[str, Any]) -> list[str]:
-    """What the processes say themselves."""
+    """Sentences on the values that the processes print."""
     opening = {size: of["open"][size]["said"][0]["seconds"] for size in SIZES}
     first = {size: of["train"][size]["said"][0]["seconds_to_first_step"] for size in SIZES}
-    speed = {size: [said["utterances_per_processor_second"] for said in of["train"][size]["said"]] for size in SIZES}
+    speed = {
+        size: [values["utterances_per_processor_second"] for values in of["train"][size]["said"]] for size in SIZES
+    }
     ratios = [large / small for large, small in zip(speed["large"], speed["small"], strict=True)]
     return [
         f"opening: {1000 * opening['large']:.1f} ms (small: {1000 * opening['small']:.1f} ms)",
         f"from opening to the end of the first step: {first['large']:.2f} s (small: {first['small']:.2f} s)",
-        "utterances per second of processor time while training, by turns: "
+        "utterances per second of processor time of training, by round: "
         + "; ".join(f"{size} {', '.join(f'{x:,.0f}' for x in speed[size])}" for size in SIZES),
-        f"large / small: {report.shown(ratios, 2)}",
+        f"large / small: {report.median_range(ratios, 2)}",
     ]
 
 
-def _said(curve: Curve) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(curve.output.splitlines()[-1])
-    return said
+def _printed(curve: MemoryCurve) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(curve.output.splitlines()[-1])
+    return values
 
 
 def main() -> None:
-    """Measure, print, write, draw, tidy up."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=2)
-    parser.add_argument("--folder", type=Path, required=True, help="for the corpora; it must not be there yet")
+    parser.add_argument("--folder", type=Path, required=True, help="a new folder for the corpora")
     parser.add_argument("--utterances", type=report.positive, default=2_000_000, help="default: %(default)s")
     parser.add_argument("--conversations", type=report.positive, default=40_000, help="default: %(default)s")
-    parser.add_argument("--steps", type=report.positive, default=150, help="of training; default: %(default)s")
+    parser.add_argument("--steps", type=report.positive, default=150, help="training steps; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="keep the corpora")
     parser.add_argument(
-        "--figure", type=report.file_path, metavar="FILE", help=f"a .png, .svg or .pdf; default: in {report.PLACE}"
+        "--figure", type=report.file_path, metavar="FILE", help=f"a .png, .svg or .pdf; default: in {report.FOLDER}"
     )
     options = parser.parse_args()
-    path = options.output or report.PLACE / "large.json"
-    picture = options.figure or path.with_suffix(".png")
-    picture_kind(picture)
+    path = options.output or report.FOLDER / "large.json"
+    figure = options.figure or path.with_suffix(".png")
+    figure_format(figure)
     if options.folder.exists():
-        raise InputError(f"{options.folder}: exists already; name a folder that can be removed afterwards")
+        raise InputError(f"{options.folder}: already exists; name a new folder, which is removed afterwards")
     if options.steps <= WARM_UP + 1:
-        raise InputError(f"--steps {options.steps}: the first {WARM_UP} do not count; give more")
+        raise InputError(f"--steps {options.steps}: too few; the first {WARM_UP} are the warm-up")
     where = report.machine(options.threads)
     try:
         of = results(measure(options.folder, options))
     finally:
         if not options.keep:
             shutil.rmtree(options.folder, ignore_errors=True)
-    _write(options, of, where, path, picture)
+    _write(options, of, where, path, figure)
 
 
-def _write(options: argparse.Namespace, of: dict[str, Any], where: dict[str, Any], path: Path, picture: Path) -> None:
+def _write(options: argparse.Namespace, of: dict[str, Any], where: dict[str, Any], path: Path, figure: Path) -> None:
     widths = "/".join(map(str, WIDTHS.values()))
     title = (
         f"{options.utterances:,} utterances in {options.conversations:,} conversations ({widths} features), and a "
         f"hundredth of them; {report.caption(where)}"
     )
-    grid, said = table(of, title), sentences(of)
+    grid, lines = table(of, title), sentences(of)
     report.console().print(grid.rich())
-    print("\n".join(said))
-    write_text(path.with_suffix(".md"), grid.markdown() + "\n" + "".join(f"- {line}\n" for line in said))
+    print("\n".join(lines))
+    write_text(path.with_suffix(".md"), grid.markdown() + "\n" + "".join(f"- {line}\n" for line in lines))
     report.write_json(path, "large", where, {"phases": of, "utterances": options.utterances})
-    write_figure(picture, of, title)
+    write_memory_figure(figure, of, title)
 
 
 if __name__ == "__main__":

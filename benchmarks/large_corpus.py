@@ -1,6 +1,6 @@
-"""The files of a generated corpus of any size: a JSON Lines file of utterances and a matrix for each modality.
+"""Files of a generated corpus of any size: a JSON Lines file of utterances and a matrix for each modality.
 
-Everything is written piece by piece. Of each class every feature has a mean; so there is something to learn.
+The files are written in chunks. Every class has its own feature means, so a model can learn.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from numpy.lib.format import open_memmap
 from sdt.puppets.emotions import EMOTIONS
 
 WIDTHS = {"text": 64, "audio": 32, "visual": 32}
-"""The published ones are 1024, 300 and 342."""
+"""Feature widths; the published ones are 1024, 300 and 342."""
 HELD_OUT = 0.01
-"""The share of the conversations that is dev, and likewise test."""
+"""The fraction of the conversations in dev, and in test."""
 _WORDS = ("well", "you", "never", "said", "that", "the", "train", "was", "late", "again", "and", "why")
-_TOGETHER = 500
-"""Conversations of a piece."""
+_CHUNK = 500
+"""Conversations per chunk."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where they are."""
+    """Paths of the files."""
 
     folder: Path
     widths: Mapping[str, int]
@@ -45,7 +45,7 @@ class Files:
 
 
 def generate(folder: Path, utterances: int, conversations: int, seed: int, widths: Mapping[str, int] = WIDTHS) -> Files:
-    """Write the files; the same seed gives the same ones."""
+    """Write the files; the same seed gives the same files."""
     files, random = Files(folder, widths), np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     centres = {name: random.normal(size=(len(EMOTIONS), width)).astype(np.float32) for name, width in widths.items()}
@@ -55,12 +55,12 @@ def generate(folder: Path, utterances: int, conversations: int, seed: int, width
     }
     bounds = np.linspace(0, utterances, conversations + 1).astype(np.int64)
     with files.utterances.open("w", encoding="utf-8") as file:
-        for first in range(0, conversations, _TOGETHER):
-            of_piece = bounds[first : first + _TOGETHER + 1]
-            label = random.integers(len(EMOTIONS), size=of_piece[-1] - of_piece[0])
-            _fill(matrices, centres, label, slice(of_piece[0], of_piece[-1]), random)
-            for number, (begin, end) in enumerate(itertools.pairwise(of_piece), start=first):
-                part = label[begin - of_piece[0] : end - of_piece[0]]
+        for first in range(0, conversations, _CHUNK):
+            of_chunk = bounds[first : first + _CHUNK + 1]
+            label = random.integers(len(EMOTIONS), size=of_chunk[-1] - of_chunk[0])
+            _fill(matrices, centres, label, slice(of_chunk[0], of_chunk[-1]), random)
+            for number, (begin, end) in enumerate(itertools.pairwise(of_chunk), start=first):
+                part = label[begin - of_chunk[0] : end - of_chunk[0]]
                 file.write(_lines(number, _split(number, conversations), part, random))
     for matrix in matrices.values():
         matrix.flush()

@@ -1,4 +1,4 @@
-"""What `benchmarks.large` watches in processes of their own; each prints what it has measured as JSON.
+"""The processes that `benchmarks.large` measures; each prints its results as JSON.
 
 python -m benchmarks.large_steps train|evaluate CORPUS ...
 """
@@ -29,15 +29,15 @@ from sdt.training.loop import Step
 from sdt.training.settings import Recipe, Training
 
 WARM_UP = 10
-"""Steps that do not count."""
+"""Number of warm-up steps."""
 
 
-def trained(folder: str, steps: str) -> dict[str, Any]:
-    """Train as `sdt train` does, class weights and all, but for so many steps, however many epochs they are."""
+def train(folder: str, steps: str) -> dict[str, Any]:
+    """Train like `sdt train`, including class weights, for so many steps, over as many epochs as needed."""
     begun = time.perf_counter()
     run = _run(folder)
     done: list[tuple[float, float, int]] = []
-    run.trainer.epoch(1, itertools.islice(_batches(run), int(steps)), 0, _noted(done))
+    run.trainer.epoch(1, itertools.islice(_batches(run), int(steps)), 0, _record(done))
     utterances = sum(n for *_, n in done[WARM_UP:])
     return {
         "seconds_to_first_step": done[0][0] - begun,
@@ -47,8 +47,8 @@ def trained(folder: str, steps: str) -> dict[str, Any]:
     }
 
 
-def evaluated(folder: str) -> dict[str, Any]:
-    """Score dev with a model that has learned nothing."""
+def score(folder: str) -> dict[str, Any]:
+    """Evaluate an untrained model on dev."""
     run, begun = _run(folder), time.perf_counter()
     found = evaluate(run.model, run.corpus, "dev", name="untrained")
     return {"seconds": time.perf_counter() - begun, "utterances": found.scores["fused"].utterances}
@@ -59,12 +59,12 @@ def _run(folder: str) -> TrainingRun:
     corpus.verify(lines=False)
     training = Training(learning_rate=1e-3, class_weights="inverse", device="cpu")
     recipe = Recipe(corpus=folder, model=Architecture(width=64, heads=4), training=training)
-    place = RunFolder(Path(tempfile.gettempdir()) / "nothing-is-written")
+    place = RunFolder(Path(tempfile.gettempdir()) / "unused")
     return TrainingRun(recipe, corpus, torch.device("cpu"), place, Display(Console(quiet=True)))
 
 
 def _batches(run: TrainingRun) -> Iterator[Batch]:
-    """Those of epoch after epoch."""
+    """Iterate over the batches of all epochs."""
     for epoch in itertools.count():
         yield from split_batches(
             run.corpus,
@@ -77,11 +77,11 @@ def _batches(run: TrainingRun) -> Iterator[Batch]:
         )
 
 
-def _noted(done: list[tuple[float, float, int]]) -> Callable[[Step], None]:
+def _record(done: list[tuple[float, float, int]]) -> Callable[[Step], None]:
     return lambda step: done.append((time.perf_counter(), time.process_time(), step.utterances))
 
 
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    steps: dict[str, Callable[..., dict[str, Any]]] = {"train": trained, "evaluate": evaluated}
+    steps: dict[str, Callable[..., dict[str, Any]]] = {"train": train, "evaluate": score}
     print(json.dumps(steps[what](*arguments)))

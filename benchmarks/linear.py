@@ -1,7 +1,7 @@
-"""The baseline that every model of a corpus should beat: a linear classifier on single utterances.
+"""A linear classifier of single utterances: a baseline that every model of a corpus should exceed.
 
-Standardises the features of some modalities by the train split (missing ones are zero), fits a logistic regression for
-several strengths of its penalty, keeps the one with the best weighted F1 on dev and scores test once.
+It standardises the features by the train split (missing ones are zero), fits a logistic regression for several
+strengths of the penalty, selects the one with the best weighted F1 on dev, and scores test once.
 
     python -m benchmarks.linear build/meld --modalities text,audio
 """
@@ -24,7 +24,7 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0)
-"""scikit-learn's C: the smaller, the stronger."""
+"""Values of scikit-learn's C; smaller values regularise more."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,24 @@ class Linear:
     dev: float
     penalty: float
     test: float
-    """Weighted F1."""
+    """Weighted F1 on test."""
     accuracy: float
-    """On test."""
+    """Accuracy on test."""
 
 
 def fit(corpus: Corpus, names: Sequence[str]) -> Linear:
-    """Fit on train, choose the penalty on dev, score test once."""
+    """Fit on train, select the penalty on dev, score test once."""
     (x, y), (x_dev, y_dev), (x_test, y_test) = (_matrix(corpus, split, names) for split in ("train", "dev", "test"))
     scaler = StandardScaler().fit(x)
     best: Linear | None = None
     for penalty in PENALTIES:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties are not the best ones
+            warnings.simplefilter("ignore", ConvergenceWarning)  # weak penalties converge slowly, and are not selected
             model = LogisticRegression(C=penalty, max_iter=200).fit(scaler.transform(x), y)
         dev = _weighted_f1(y_dev, model.predict(scaler.transform(x_dev)))
         if best is None or dev > best.dev:
-            said = model.predict(scaler.transform(x_test))
-            best = Linear(dev, penalty, _weighted_f1(y_test, said), float(np.mean(said == y_test)))
+            predicted = model.predict(scaler.transform(x_test))
+            best = Linear(dev, penalty, _weighted_f1(y_test, predicted), float(np.mean(predicted == y_test)))
     assert best is not None
     return best
 
@@ -67,15 +67,15 @@ def _matrix(corpus: Corpus, split: str, names: Sequence[str]) -> tuple[np.ndarra
     return np.concatenate(rows)[keep], np.array(labels)[keep]
 
 
-def _weighted_f1(true: np.ndarray, said: np.ndarray) -> float:
-    return float(f1_score(true, said, average="weighted", zero_division=0))
+def _weighted_f1(true: np.ndarray, predicted: np.ndarray) -> float:
+    return float(f1_score(true, predicted, average="weighted", zero_division=0))
 
 
 def main() -> None:
-    """Fit, choose on dev, print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="a corpus folder")
-    parser.add_argument("--modalities", help="by comma; default: all")
+    parser.add_argument("--modalities", help="separated by commas; default: all")
     options = parser.parse_args()
     corpus = Corpus.open(options.corpus)
     names = options.modalities.split(",") if options.modalities else list(corpus.modalities)

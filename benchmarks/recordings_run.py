@@ -1,10 +1,10 @@
-"""One way to transcribe recordings, in a process of its own; started by `benchmarks.recordings`.
+"""Transcription of recordings with one method, in a separate process started by `benchmarks.recordings`.
 
-    python -m benchmarks.recordings_run WAY TRANSCRIBER THREADS OUTPUT.json FILE...
+    python -m benchmarks.recordings_run METHOD TRANSCRIBER THREADS OUTPUT.json FILE...
 
 - `sdt`: this package.
-- `senko`: what else one would combine: faster-whisper, and the diarizer of the package senko. Each word belongs to the
-  nearest segment, and each segment is an utterance.
+- `senko`: an alternative: faster-whisper, and the diarizer of the package senko. Each word belongs to the nearest
+  segment, and each segment is an utterance.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from sdt.speech.recording import RecordingTranscriber, SpeechOptions
 
 
 class Clock:
-    """Wall and processor seconds of the stages."""
+    """Measures the wall and processor time of stages."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, tuple[float, float]] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a block."""
+        """Measure the time of a block."""
         wall, processor = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = (time.perf_counter() - wall, time.process_time() - processor)
 
 
-Way = Callable[[Path, Clock], tuple[Sequence[SpeakerTurn], Sequence[Utterance]]]
-"""Transcribes a recording: who speaks when, and the utterances."""
+Method = Callable[[Path, Clock], tuple[Sequence[SpeakerTurn], Sequence[Utterance]]]
+"""Transcribes a recording; returns speaker turns and utterances."""
 
 
-def ours(transcriber: str, threads: int) -> Way:
-    """This package."""
+def ours(transcriber: str, threads: int) -> Method:
+    """The transcription of this package."""
     made = RecordingTranscriber(SpeechOptions(transcriber=transcriber, threads=threads))
     made.load()
 
@@ -65,8 +65,8 @@ def ours(transcriber: str, threads: int) -> Way:
     return run
 
 
-def senko(transcriber: str, threads: int) -> Way:
-    """faster-whisper with speech regions, and senko's diarizer, both with their default options."""
+def senko(transcriber: str, threads: int) -> Method:
+    """faster-whisper with voice activity detection, and the diarizer of senko, both with default options."""
     import senko as package  # type: ignore[import-not-found, unused-ignore]
     import torch
 
@@ -79,7 +79,7 @@ def senko(transcriber: str, threads: int) -> Way:
     def run(path: Path, clock: Clock) -> tuple[Sequence[SpeakerTurn], Sequence[Utterance]]:
         with tempfile.NamedTemporaryFile(suffix=".wav") as file:
             sound = np.concatenate([block.mono(RATE) for block in audio_blocks(path, 600.0)])
-            write_wav(Path(file.name), sound)  # it reads nothing else
+            write_wav(Path(file.name), sound)  # the only format that senko reads
             with clock.stage("speakers"):
                 found = diarizer.diarize(file.name)
         segments = found["merged_segments"] if found else ()
@@ -87,20 +87,20 @@ def senko(transcriber: str, threads: int) -> Way:
         with clock.stage("words"):
             heard, _ = model.transcribe(str(path), language="en", word_timestamps=True, vad_filter=True)
             words = [Word(one.word.strip(), one.start, one.end) for segment in heard for one in segment.words or ()]
-        return turns, by_segment(words, turns)
+        return turns, utterances_by_turn(words, turns)
 
     return run
 
 
-def by_segment(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Utterance]:
-    """An utterance for each turn that has words."""
+def utterances_by_turn(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Utterance]:
+    """Create an utterance for each speaker turn with words."""
     groups: dict[int, list[Word]] = {}
     for word in words:
         groups.setdefault(_nearest(word, turns), []).append(word)
     return [
         Utterance(
             str(number),
-            turns[number].speaker if turns else "nobody",
+            turns[number].speaker if turns else "unknown",
             " ".join(word.text for word in group),
             start=turns[number].start if turns else group[0].start,
             end=turns[number].end if turns else group[-1].end,
@@ -110,7 +110,7 @@ def by_segment(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Utte
 
 
 def _nearest(word: Word, turns: Sequence[SpeakerTurn]) -> int:
-    """The number of the turn that has most of the word, or is nearest to it; 0 without turns."""
+    """The index of the turn that overlaps most with the word, or is nearest to it; 0 without turns."""
 
     def distance(number: int) -> tuple[float, float]:
         turn = turns[number]
@@ -119,15 +119,15 @@ def _nearest(word: Word, turns: Sequence[SpeakerTurn]) -> int:
     return min(range(len(turns)), key=distance, default=0)
 
 
-WAYS: dict[str, Callable[[str, int], Way]] = {"sdt": ours, "senko": senko}
+METHODS: dict[str, Callable[[str, int], Method]] = {"sdt": ours, "senko": senko}
 
 
 def main() -> None:
-    """Transcribe all files, and write what was found and how long it took."""
-    way, transcriber, threads, output, *files = sys.argv[1:]
+    """Transcribe all files, and write the results and the times."""
+    method, transcriber, threads, output, *files = sys.argv[1:]
     load = Clock()
     with load.stage("load"):
-        run = WAYS[way](transcriber, int(threads))
+        run = METHODS[method](transcriber, int(threads))
     recordings = {}
     for file in files:
         clock = Clock()

@@ -1,4 +1,4 @@
-"""Scores of transcripts of recordings against references; by pyannote.metrics, jiwer and meeteval."""
+"""Scores of transcripts against references, computed by pyannote.metrics, jiwer and meeteval."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sdt.conversation import Prediction, SpeakerTurn, Utterance
 from sdt.errors import MissingDependencyError
 
 COLLAR = 0.25
-"""Seconds around a boundary of the reference that diarization scores ignore, half of them on either side: the `collar`
-of pyannote.metrics. NIST's collar of 0.25 s is twice as long, and more lenient."""
+"""Seconds around each boundary of the reference that diarization scores ignore, half on either side: the `collar` of
+pyannote.metrics. NIST's collar of 0.25 s is twice as long."""
 TOLERANCES = (0.25, 0.5)
-"""Seconds that a boundary may be away from that of the reference."""
+"""Tolerances of boundaries in seconds."""
 GRID = 0.1
-"""Seconds between the times at which two transcripts' emotions are compared."""
+"""Step in seconds at which the emotions of two transcripts are compared."""
 PACKAGES = {"pyannote.metrics": "pyannote.metrics", "jiwer": "jiwer", "meeteval": "meeteval"}
 
 
@@ -25,27 +25,27 @@ def _module(name: str) -> Any:  # noqa: ANN401 - untyped packages
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise MissingDependencyError(f"these scores need {name}; pip install {' '.join(PACKAGES)}") from None
+        raise MissingDependencyError(f"the scores need {name}; pip install {' '.join(PACKAGES)}") from None
 
 
 @dataclass
 class Tally:
-    """Sums over recordings; a score is their ratio."""
+    """Sums over recordings; a score is a ratio of sums."""
 
     sums: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, name: str, part: float, whole: float) -> None:
-        """Add a recording's errors or hits, and what they are a part of."""
+        """Add the errors or hits of a recording, and their total."""
         before = self.sums.get(name, (0.0, 0.0))
         self.sums[name] = (before[0] + part, before[1] + whole)
 
     def scores(self) -> dict[str, float]:
-        """Every name to part / whole."""
+        """Compute every score."""
         return {name: float(part / whole) if whole else 0.0 for name, (part, whole) in self.sums.items()}
 
 
 def add_turns(tally: Tally, found: Sequence[SpeakerTurn], known: Sequence[SpeakerTurn], seconds: float) -> None:
-    """Diarization error with and without overlapped speech, and wrong numbers of speakers."""
+    """Add diarization errors with and without overlapped speech, and errors of the number of speakers."""
     core, metrics = _module("pyannote.core"), _module("pyannote.metrics.diarization")
 
     def annotation(turns: Iterable[SpeakerTurn]) -> Any:  # noqa: ANN401
@@ -71,7 +71,7 @@ def add_turns(tally: Tally, found: Sequence[SpeakerTurn], known: Sequence[Speake
 
 
 def add_words(tally: Tally, found: Sequence[Utterance], known: Sequence[Utterance]) -> None:
-    """Word error, and word error with the words of each speaker apart (cpWER)."""
+    """Add word errors, and word errors by speaker (cpWER)."""
     words = _module("jiwer").process_words(_text(known), _text(found))
     errors = words.substitutions + words.deletions + words.insertions
     tally.add("WER", errors, words.hits + words.substitutions + words.deletions)
@@ -81,13 +81,13 @@ def add_words(tally: Tally, found: Sequence[Utterance], known: Sequence[Utteranc
     tally.add("cpWER", of.errors, of.length)
 
 
-def normal(text: str) -> str:
-    """Lower case, letters and apostrophes only."""
+def normalise_text(text: str) -> str:
+    """Convert to lower case, and keep letters and apostrophes only."""
     return " ".join(re.sub(r"[^a-z' ]", " ", text.lower().replace("’", "'")).split())
 
 
 def _text(utterances: Iterable[Utterance]) -> str:
-    return normal(" ".join(utterance.text or "" for utterance in utterances))
+    return normalise_text(" ".join(utterance.text or "" for utterance in utterances))
 
 
 def _by_speaker(utterances: Sequence[Utterance]) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _by_speaker(utterances: Sequence[Utterance]) -> dict[str, str]:
 
 
 def add_boundaries(tally: Tally, found: Sequence[Utterance], known: Sequence[Utterance]) -> None:
-    """F1 of the starts and ends of utterances; added as errors and correct ones of both sides."""
+    """Add matches of the starts and ends of utterances, for F1."""
     for tolerance in TOLERANCES:
         hits = sum(_matched(_times(found, side), _times(known, side), tolerance) for side in ("start", "end"))
         tally.add(f"boundary F1 {tolerance} s", 2 * hits, 2 * (len(found) + len(known)))
@@ -107,7 +107,7 @@ def _times(utterances: Sequence[Utterance], side: str) -> list[float]:
 
 
 def _matched(found: Sequence[float], known: Sequence[float], tolerance: float) -> int:
-    """The most pairs of times that differ by at most `tolerance`; each time is in one pair at most."""
+    """The maximum number of pairs of times that differ by at most `tolerance`, with each time in at most one pair."""
     pairs, place = 0, 0
     for time in known:
         while place < len(found) and found[place] < time - tolerance:
@@ -118,16 +118,16 @@ def _matched(found: Sequence[float], known: Sequence[float], tolerance: float) -
 
 
 def add_emotions(tally: Tally, found: Sequence[Prediction], known: Sequence[Prediction]) -> None:
-    """The share of the time of the known utterances in which both transcripts give the same emotion.
+    """Add the time in the reference utterances in which both transcripts have the same emotion.
 
-    Where utterances overlap, the one that began last counts. Time without an utterance of `found` is no agreement.
+    Of overlapping utterances, the one that began last counts. Time without an utterance of `found` counts as different.
     """
     theirs, ours = _emotions(known), _emotions(found)
     tally.add("emotion agreement", sum(ours.get(time) == emotion for time, emotion in theirs.items()), len(theirs))
 
 
 def emotion_times(predictions: Sequence[Prediction]) -> list[str]:
-    """The emotion of each tenth of a second that has one."""
+    """The emotion of each tenth of a second with an emotion."""
     return list(_emotions(predictions).values())
 
 

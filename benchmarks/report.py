@@ -1,4 +1,4 @@
-"""What all benchmarks share: options, repeated turns with progress, tables, and JSON that says where it was made."""
+"""Shared parts of the benchmarks: options, repeated rounds with progress, tables, and JSON with the environment."""
 
 from __future__ import annotations
 
@@ -26,51 +26,57 @@ from sdt.errors import InputError
 from sdt.files import write_text
 from sdt.training.environment import hardware
 
-PLACE = Path("build/benchmarks")
-"""Where results are written, if no other place is given."""
+FOLDER = Path("build/benchmarks")
+"""The default folder of results."""
 
 
 def parser(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
-    """The options of every benchmark."""
+    """A parser with the options of every benchmark."""
     options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--repeats", type=positive, default=repeats, help="turns that count; default: %(default)s")
-    options.add_argument("--threads", type=positive, default=os.cpu_count(), help="of PyTorch; default: all cores")
-    options.add_argument("--seed", type=int, default=0, help="of what is drawn; default: %(default)s")
-    options.add_argument("--output", type=file_path, metavar="FILE", help=f"a JSON file; default: in {PLACE}")
+    options.add_argument("--repeats", type=positive, default=repeats, help="measured rounds; default: %(default)s")
+    options.add_argument(
+        "--threads", type=positive, default=os.cpu_count(), help="threads of PyTorch; default: all cores"
+    )
+    options.add_argument("--seed", type=int, default=0, help="random seed; default: %(default)s")
+    options.add_argument(
+        "--output", type=file_path, metavar="FILE", help=f"the JSON file of the results; default: in {FOLDER}"
+    )
     return options
 
 
 def model_parser(doc: str | None, *, repeats: int) -> argparse.ArgumentParser:
-    """The options of the benchmarks of the model."""
+    """A parser with the options of the benchmarks of the model."""
     options = parser(doc, repeats=repeats)
     options.add_argument("--setting", choices=settings.NAMES, default="meld", help="default: %(default)s")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    options.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of matrix products")
+    options.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="precision of matrix products"
+    )
     return options
 
 
 def positive(text: str) -> int:
-    """An option's number that is 1 or more."""
+    """Parse an option that is an integer of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
 
 
-def turns(count: int, what: str) -> Iterable[int]:
-    """The numbers of the turns, with a progress bar on the error stream."""
+def rounds(count: int, what: str) -> Iterable[int]:
+    """Iterate over the indices of the rounds, with a progress bar on the error stream."""
     return track(range(count), description=what, console=Console(stderr=True), transient=True)
 
 
 def file_path(text: str) -> Path:
-    """An option's file to write, which need not be there yet."""
+    """Parse an option that names an output file."""
     if Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a file")
     return Path(text)
 
 
 def console() -> Console:
-    """Where tables are printed; into a file or a pipe they go unabridged."""
+    """The console for tables, 120 columns wide if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 120)
 
 
@@ -79,17 +85,17 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def shown(values: Sequence[float], digits: int = 1) -> str:
-    """Median and range as a table shows them: `380.1 (371.0-384.2)`."""
+def median_range(values: Sequence[float], digits: int = 1) -> str:
+    """Format the median and the range: `380.1 (371.0-384.2)`."""
     of = spread(values)
     return f"{of['median']:,.{digits}f} ({of['min']:,.{digits}f}-{of['max']:,.{digits}f})"
 
 
 def machine(threads: int, name: DeviceName = "cpu", precision: Precision | None = None) -> dict[str, Any]:
-    """Where and when, for the JSON file.
+    """Describe the command, the hardware and the versions, for the JSON file.
 
     Raises:
-        InputError: There is no such device.
+        InputError: The device is not available.
     """
     torch.set_num_threads(threads)
     device = choose_device(name)
@@ -111,18 +117,18 @@ def machine(threads: int, name: DeviceName = "cpu", precision: Precision | None 
 
 
 def caption(where: dict[str, Any]) -> str:
-    """The line under a table."""
+    """The line below a table: hardware, precision, version and date."""
     parts = (where["hardware"], where["precision"], f"torch {where['torch']}", where["date"][:10])
     return "; ".join(filter(None, parts))
 
 
 def write_json(path: Path, benchmark: str, where: dict[str, Any], results: dict[str, Any]) -> None:
-    """Write what was measured, whole or not at all."""
+    """Write the results atomically."""
     write_text(path, json.dumps({"benchmark": benchmark, "machine": where, **results}, indent=2) + "\n")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a benchmark as a program: a user's mistake is one line and exit code 2."""
+    """Run a benchmark as a program. An `InputError` is printed as one line, with exit code 2."""
     try:
         main()
     except InputError as error:

@@ -1,13 +1,12 @@
-"""The hardware's limit: how fast a batch could be if nothing were done but what cannot be left out.
+"""The roofline: a lower bound of the time of a batch on the hardware.
 
-A training step needs the matrix products of its real utterances, forward and backward, and one pass of the optimizer
-over the parameters. Products are counted for the mathematics, not for an implementation: no padding, no gradient with
-respect to the input features, no product for a frozen gate. Attention's own products (scores and weighted sums, a few
-percent in the longest conversations) and everything that works element by element are left out, so that the limit is
-a little beyond what can be reached.
+A training step needs the matrix products of its valid utterances, forward and backward, and one pass of the optimizer
+over the parameters. Products are counted for the formulas, not for an implementation: without padding, gradients of the
+input features, or products of a frozen gate. The products inside attention (scores and weighted sums, a few percent in
+the longest conversations) and all element-wise operations are excluded, so no implementation can reach the bound.
 
-A prediction needs the forward products, and at least the time in which every parameter is read from memory once: of a
-single conversation there are too few utterances to keep the arithmetic busy.
+A prediction needs the forward products, and at least the time to read every parameter from memory once, which dominates
+for a single short conversation.
 """
 
 from __future__ import annotations
@@ -30,97 +29,97 @@ from sdt.training.checkpoint import trainable_parameters
 from sdt.training.optimizer import make_optimizer
 
 ADAM_TRAFFIC = 7
-"""Numbers that Adam moves for each parameter: reads it, its gradient and two moments; writes it and the moments."""
+"""Numbers that Adam moves per parameter: reads of parameter, gradient and moments; writes of parameter and moments."""
 
 BANDWIDTH_BYTES = 2**28
-"""What is read to measure how fast memory is: far more than caches hold."""
+"""Size of the array for the measurement of memory bandwidth; much larger than the caches."""
 
-AT_ONCE = 4
-"""Products that a core does in a row where the cores are measured side by side."""
+CALLS_PER_CORE = 4
+"""Products per core in a row, if all cores are measured in parallel."""
 
 Call = Callable[[], object]
 
 
-class Product(NamedTuple):
-    """x [N, inputs] times W [inputs, outputs], several times for every utterance."""
+class MatrixProduct(NamedTuple):
+    """x [N, inputs] times W [inputs, outputs], computed `times` times per utterance."""
 
     inputs: int
     outputs: int
     times: int
     gradient: bool = True
-    """Whether x needs a gradient; features do not."""
+    """Whether x needs a gradient; input features do not."""
 
 
-def products(config: SDTConfig) -> list[Product]:
-    """Every product of a model with a parameter matrix."""
+def products(config: SDTConfig) -> list[MatrixProduct]:
+    """All products of a model with parameter matrices."""
     settings, classes = config.architecture, len(config.labels)
     d, M = settings.width, len(config.modalities)
     hidden = settings.feed_forward or d
-    found = [Product(width, d, 1, gradient=False) for width in config.modalities.values()]
+    found = [MatrixProduct(width, d, 1, gradient=False) for width in config.modalities.values()]
     for target in config.modalities:
         encoders = len(config.sources(target))
         layers = encoders * settings.layers
-        found += [Product(d, d, 4 * layers), Product(d, hidden, layers), Product(hidden, d, layers)]
+        found += [MatrixProduct(d, d, 4 * layers), MatrixProduct(d, hidden, layers), MatrixProduct(hidden, d, layers)]
         if settings.unimodal_gate == "learned":
-            found.append(Product(d, d, encoders))
-        found.append(Product(encoders * d, d, 1))
+            found.append(MatrixProduct(d, d, encoders))
+        found.append(MatrixProduct(encoders * d, d, 1))
     if settings.fusion == "gated" and M > 1:
-        found.append(Product(d, d, M))
+        found.append(MatrixProduct(d, d, M))
     fused = d * M if settings.fusion == "concatenation" else d
-    return [*found, Product(fused, classes, 1), Product(d, classes, M)]
+    return [*found, MatrixProduct(fused, classes, 1), MatrixProduct(d, classes, M)]
 
 
 def training_flops(config: SDTConfig, utterances: int) -> int:
-    """Of the products of a training step: y = x W, dW = x^T dy and, where x has a gradient, dx = dy W^T."""
+    """FLOPs of the products of a training step: y = x W, dW = x^T dy and, if x needs a gradient, dx = dy W^T."""
     return sum(2 * utterances * p.inputs * p.outputs * p.times * (2 + p.gradient) for p in products(config))
 
 
 def inference_flops(config: SDTConfig, utterances: int) -> int:
-    """Of the products of a forward pass."""
+    """FLOPs of the products of a forward pass."""
     return sum(2 * utterances * p.inputs * p.outputs * p.times for p in products(config))
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What the machine can do on some training batches."""
+    """The bound for some training batches."""
 
     flops: int
-    """Of the products of all the batches."""
+    """FLOPs of the products of all batches."""
     peak: float
-    """FLOP/s of the fastest product among all the shapes in use."""
+    """FLOP/s of the fastest product of all shapes."""
     products: float
-    """Seconds of the products, each at the speed of its own shape."""
+    """Seconds of the products, each at the speed of its shape."""
     optimizer: float
-    """Seconds of one optimizer pass over the parameters."""
+    """Seconds of one pass of the optimizer."""
     traffic: float
-    """Bytes per second that the optimizer pass moves."""
+    """Bytes per second of the optimizer."""
     steps: int
 
     @property
     def seconds(self) -> float:
-        """The roofline time of the batches: all products at the peak, and the optimizer passes."""
+        """The bound: all products at the peak speed, and the passes of the optimizer."""
         return self.flops / self.peak + self.steps * self.optimizer
 
     @property
     def own_seconds(self) -> float:
-        """The same with every product at the speed of its own shape."""
+        """The bound with every product at the speed of its shape."""
         return self.products + self.steps * self.optimizer
 
 
 @dataclass(frozen=True)
 class ForwardLimit:
-    """What the machine can do on some predictions."""
+    """The bound for some predictions."""
 
     seconds: float
-    """The roofline time of all of them: for each, the products at the peak or the reading, whichever is longer."""
+    """The bound: for each prediction, the products at the peak speed or the read time, whichever is longer."""
     peak: float
-    """FLOP/s of the fastest product among all the shapes in use."""
+    """FLOP/s of the fastest product of all shapes."""
     bandwidth: float
-    """Bytes per second that are read from memory."""
+    """Bytes per second of reads from memory."""
 
 
 class Roofline:
-    """Measures limits; made in a process of its own beside the contenders."""
+    """Measures bounds, in a separate process."""
 
     def __init__(self, setting: Setting, device: DeviceName, precision: Precision) -> None:
         self.config, self.device = setting.config, choose_device(device)
@@ -133,7 +132,7 @@ class Roofline:
             parameter.grad = torch.randn_like(parameter)
 
     def training(self, utterances: Sequence[int], repeats: int = 5) -> Limit:
-        """The limit of training steps on batches of so many utterances each."""
+        """The bound of training steps on batches with these numbers of utterances."""
         shapes: Counter[tuple[int, int, bool]] = Counter()
         for inputs, outputs, times, gradient in products(self.config):
             shapes[inputs, outputs, gradient] += times
@@ -150,7 +149,7 @@ class Roofline:
         return Limit(flops, peak, needed, optimizer, traffic, len(utterances))
 
     def inference(self, utterances: Sequence[int], repeats: int = 5) -> ForwardLimit:
-        """The limit of predictions of batches of so many utterances each."""
+        """The bound of predictions of batches with these numbers of utterances."""
         shapes = {(inputs, outputs) for inputs, outputs, _, _ in products(self.config)}
         peak = 0.0
         for N in set(utterances):
@@ -164,7 +163,7 @@ class Roofline:
         return ForwardLimit(seconds, peak, bandwidth)
 
     def _calls(self, N: int, inputs: int, outputs: int) -> list[Callable[[], Call]]:
-        """The products of one linear map, y, dW and dx; each makes calls that share nothing but what they read."""
+        """Factories of calls for the products y, dW and dx of a linear map; calls share only their inputs."""
         x, dy, weight = (
             torch.randn(shape, device=self.device, dtype=self.dtype)
             for shape in ((N, inputs), (N, outputs), (outputs, inputs))
@@ -176,21 +175,21 @@ class Roofline:
         ]
 
     def _best(self, make: Callable[[], Call], repeats: int) -> float:
-        """The best time of a product: divided among the cores, or as many products at once as there are cores."""
+        """The shortest time of a product: divided among the cores, or one product per core in parallel."""
         together = best_seconds(make(), repeats, self.device)
         cores = torch.get_num_threads()
         if self.device.type != "cpu" or cores == 1:
             return together
         calls = [make() for _ in range(cores)]
         try:
-            at_once = best_seconds(lambda: list(self.pool.map(_on_one_core, calls)), repeats, self.device)
+            in_parallel = best_seconds(lambda: list(self.pool.map(_on_one_core, calls)), repeats, self.device)
         finally:
             torch.set_num_threads(cores)
-        return min(together, at_once / (cores * AT_ONCE))
+        return min(together, in_parallel / (cores * CALLS_PER_CORE))
 
 
 def _on_one_core(call: Call) -> None:
-    """Several calls in a row, so that starting them does not count."""
+    """Run several calls in a row, so that the start of the thread is negligible."""
     torch.set_num_threads(1)
-    for _ in range(AT_ONCE):
+    for _ in range(CALLS_PER_CORE):
         call()

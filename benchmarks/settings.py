@@ -1,4 +1,4 @@
-"""What is measured: the two published settings with random features, and conversations as long as the real ones."""
+"""Settings of the benchmarks: the two published ones, random features, and conversation lengths of the corpora."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Utterances per conversation, drawn: gamma-distributed, rounded, what is out of bounds drawn again."""
+class LengthDistribution:
+    """Random lengths of conversations: a rounded gamma distribution, truncated by rejection."""
 
     shape: float
-    """Of the gamma distribution; the larger, the more alike the lengths."""
+    """Shape of the gamma distribution; lengths vary less with a larger shape."""
     mean: float
-    """Of the gamma distribution."""
+    """Mean of the gamma distribution."""
     shortest: int
     longest: int
     count: int
-    """How many conversations there are to choose from."""
+    """Number of conversations."""
 
     def draw(self, seed: int) -> list[int]:
-        """The lengths of the conversations."""
+        """Draw the lengths of all conversations."""
         generator = np.random.default_rng(seed)
         found: list[int] = []
         while len(found) < self.count:
@@ -56,14 +56,14 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Setting:
-    """A model, how it is trained, and what its conversations are like."""
+    """A model, its training settings, and the shape of its data."""
 
     recipe: Recipe
     widths: Mapping[str, int]
     """Modality to feature width D_m."""
     labels: tuple[str, ...]
     speakers: int
-    lengths: Lengths
+    lengths: LengthDistribution
 
     @property
     def config(self) -> SDTConfig:
@@ -71,24 +71,24 @@ class Setting:
         return SDTConfig(self.widths, self.labels, Speakers("appearance", self.speakers), self.recipe.model)
 
     def model(self) -> Model:
-        """The model that the recipe names, new."""
+        """Create the model that the recipe names."""
         recipe = resolved(self.recipe)
         kind, speakers = find(recipe.architecture), Speakers("appearance", self.speakers)
         return kind(kind.config_class(self.widths, self.labels, speakers, recipe.settings_of_model))
 
 
-_CORPORA: dict[str, tuple[dict[str, int], tuple[str, ...], int, Lengths]] = {
+_CORPORA: dict[str, tuple[dict[str, int], tuple[str, ...], int, LengthDistribution]] = {
     "meld": (
         {"text": 1024, "audio": 300, "visual": 342},
         ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
         9,
-        Lengths(2.5, 9.8, 1, 33, 1038),
+        LengthDistribution(2.5, 9.8, 1, 33, 1038),
     ),
     "iemocap": (
         {"text": 1024, "audio": 1582, "visual": 342},
         ("happy", "sad", "neutral", "angry", "excited", "frustrated"),
         2,
-        Lengths(8, 48, 8, 110, 108),
+        LengthDistribution(8, 48, 8, 110, 108),
     ),
 }
 NAMES = tuple(_CORPORA)
@@ -97,18 +97,18 @@ NAMES = tuple(_CORPORA)
 def published(name: str) -> Setting:
     """A published setting, `meld` or `iemocap`; the model and the training are those of `recipes/`.
 
-    The lengths are drawn such that MELD's have mean 9.6 and IEMOCAP's mean 48, about, as the corpora's.
+    The mean length is about 9.6 for MELD and 48 for IEMOCAP, as in the corpora.
     """
     recipe = load_recipe(RECIPES / f"{name}.yaml")
     widths, labels, speakers, lengths = _CORPORA[name]
     return Setting(recipe, widths, labels, speakers, lengths)
 
 
-def lengths_from_csv(path: Path, column: str = "Dialogue_ID") -> list[int]:
-    """How often each value of a column occurs: the lengths of MELD's conversations, from `train_sent_emo.csv`.
+def read_lengths(path: Path, column: str = "Dialogue_ID") -> list[int]:
+    """Count each value of a column: the lengths of MELD's conversations in `train_sent_emo.csv`.
 
     Raises:
-        InputError: The file cannot be read or has no such column.
+        InputError: The file cannot be read, or lacks the column.
     """
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -123,8 +123,8 @@ def lengths_from_csv(path: Path, column: str = "Dialogue_ID") -> list[int]:
     return list(counts.values())
 
 
-def choose(lengths: Sequence[int], batches: int, size: int, seed: Sequence[int]) -> list[list[int]]:
-    """The lengths of the conversations of some batches, as after shuffling; begins again where there are too few."""
+def draw_batches(lengths: Sequence[int], batches: int, size: int, seed: Sequence[int]) -> list[list[int]]:
+    """Draw batches of conversation lengths, as after shuffling; starts again when all conversations are used."""
     generator = np.random.default_rng(list(seed))
     order: list[int] = []
     while len(order) < batches * size:
@@ -133,7 +133,7 @@ def choose(lengths: Sequence[int], batches: int, size: int, seed: Sequence[int])
 
 
 def random_batch(setting: Setting, lengths: Sequence[int], seed: int) -> Batch:
-    """A packed batch of conversations of these lengths; normal features, uniform labels and speakers."""
+    """Create a packed batch of conversations of these lengths, with normal features, uniform labels and speakers."""
     generator = torch.Generator().manual_seed(seed)
     N = sum(lengths)
     label = iter(torch.randint(len(setting.labels), (N,), generator=generator).tolist())

@@ -1,4 +1,4 @@
-"""How long one waits before anything happens: every command in fresh processes, by the clock on the wall.
+"""Start-up time: the wall time of commands in new processes.
 
 python -m benchmarks.start
 """
@@ -28,7 +28,7 @@ OPEN = "import sys; from sdt.corpus.store import Corpus; Corpus.open(sys.argv[1]
 
 
 def commands(corpus: Path) -> dict[str, list[str]]:
-    """What is started, by name; the bare interpreter is there for comparison."""
+    """Commands by name, including the bare interpreter for comparison."""
     python = [sys.executable]
     return {
         "python, nothing imported": [*python, "-c", "pass"],
@@ -43,32 +43,32 @@ def commands(corpus: Path) -> dict[str, list[str]]:
 
 
 def seconds(command: Sequence[str]) -> float:
-    """From start to end of a process."""
+    """The wall time of a process in seconds."""
     begun = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 
 def imports_torch(command: Sequence[str]) -> bool:
-    """Whether a Python command imports torch, as the interpreter itself reports it."""
+    """Whether a Python command imports torch, according to `-X importtime`."""
     python, *rest = command
     done = subprocess.run([python, "-X", "importtime", *rest], check=True, capture_output=True, text=True)
     return any(line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines())
 
 
 def measure(corpus: Path, repeats: int) -> dict[str, list[float]]:
-    """Seconds of every command, in turn; the first turn fills the disk cache and does not count."""
+    """Measure the seconds of every command, in alternation; the first round fills the disk cache and is discarded."""
     found: dict[str, list[float]] = {name: [] for name in commands(corpus)}
-    for turn in report.turns(repeats + 1, "start"):
+    for index in report.rounds(repeats + 1, "start"):
         for name, command in commands(corpus).items():
             taken = seconds(command)
-            if turn:
+            if index:
                 found[name].append(taken)
     return found
 
 
-def puppet_corpus(folder: Path, conversations: int) -> None:
-    """A corpus of generated conversations, so that there is one to open."""
+def make_corpus(folder: Path, conversations: int) -> None:
+    """Write a corpus of generated conversations."""
     scenes = generate(0, conversations)
     splits: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
     for scene in scenes:
@@ -84,7 +84,7 @@ def puppet_corpus(folder: Path, conversations: int) -> None:
 
 
 def results(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool]) -> dict[str, Any]:
-    """For the JSON file."""
+    """Values for the JSON file."""
     return {
         "commands": {
             name: {"seconds": report.spread(taken), "imports_torch": torch[name], "turns": list(taken)}
@@ -94,32 +94,34 @@ def results(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool]) -> 
 
 
 def show(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool], note: str) -> None:
-    """Print the table."""
-    table = plain_table("fresh process", "milliseconds", "imports torch")
+    """Print the results."""
+    table = plain_table("new process", "milliseconds", "imports torch")
     for name, taken in found.items():
-        table.add_row(name, report.shown([1000 * s for s in taken], 0), "yes" if torch[name] else "no")
+        table.add_row(name, report.median_range([1000 * s for s in taken], 0), "yes" if torch[name] else "no")
     console = report.console()
     console.print(table)
-    console.print(f"median (lowest-highest) of {len(next(iter(found.values())))} turns\n{note}")
+    console.print(f"median (min-max) of {len(next(iter(found.values())))} rounds\n{note}")
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=15)
-    parser.add_argument("--corpus", type=Path, help="to open; default: one of generated conversations")
-    parser.add_argument("--conversations", type=report.positive, default=1000, help="of that; default: %(default)s")
+    parser.add_argument("--corpus", type=Path, help="the corpus to open; default: a generated one")
+    parser.add_argument(
+        "--conversations", type=report.positive, default=1000, help="of the generated corpus; default: %(default)s"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         found, torch = _measured(options, Path(place))
     where = report.machine(options.threads)
     show(found, torch, report.caption(where))
-    report.write_json(options.output or report.PLACE / "start.json", "start", where, results(found, torch))
+    report.write_json(options.output or report.FOLDER / "start.json", "start", where, results(found, torch))
 
 
 def _measured(options: argparse.Namespace, place: Path) -> tuple[dict[str, list[float]], dict[str, bool]]:
     corpus = options.corpus or place / "corpus"
     if options.corpus is None:
-        puppet_corpus(corpus, options.conversations)
+        make_corpus(corpus, options.conversations)
     torch = {name: imports_torch(command) for name, command in commands(corpus).items()}
     return measure(corpus, options.repeats), torch
 

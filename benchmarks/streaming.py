@@ -1,7 +1,7 @@
-"""What an utterance costs while a conversation goes on, and a long conversation at once.
+"""Streaming: the cost of an utterance by its position in the conversation, and of a whole conversation.
 
-A model of three modalities, width 256, with random parameters on random features; no encoder of words runs. `full`
-reads the last utterances again (`--history`), `past` and `window(k)` keep keys and values.
+The model has three modalities, width 256 and random parameters; features are random, and no encoder runs. `full`
+recomputes the last utterances (`--history`), `past` and `window(k)` cache keys and values.
 
     python -m benchmarks.streaming
     python -m benchmarks.streaming --contexts "window(64)" --length 20000
@@ -30,13 +30,13 @@ TIMES = 20
 
 
 class Stream:
-    """A model that listens; in a process of its own.
+    """A streaming predictor, in a separate process.
 
     Args:
-        context: `model.context`.
+        context: The value of `model.context`.
         history: See `StreamingPredictor`.
-        repeats: Utterances that are timed at each place; their median counts.
-        seed: Of parameters and features.
+        repeats: Number of utterances timed at each position.
+        seed: Random seed of parameters and features.
     """
 
     def __init__(self, context: str, history: int, repeats: int, seed: int) -> None:
@@ -47,27 +47,27 @@ class Stream:
         self.stream = StreamingPredictor(self.model, device="cpu", history=history)
         self.random = np.random.default_rng(seed)
 
-    def at(self, place: int) -> float:
-        """Milliseconds of processor time that the utterance of a place costs; those before are said first."""
+    def time_at(self, place: int) -> float:
+        """The median milliseconds of processor time of an utterance at a position; adds the utterances before it."""
         first = self.stream.with_defaults(Utterance("", ""), "c").id
         if place > int(first):
-            self.stream.add_all([self._spoken() for _ in range(place - int(first))])
+            self.stream.add_all([self._random_input() for _ in range(place - int(first))])
         taken = []
-        for spoken in [self._spoken() for _ in range(self.repeats)]:
+        for item in [self._random_input() for _ in range(self.repeats)]:
             begun = time.process_time()
-            self.stream.add_all([spoken])
+            self.stream.add_all([item])
             taken.append(time.process_time() - begun)
         return 1000 * float(np.median(taken))
 
-    def whole(self, length: int) -> tuple[float, float]:
-        """Seconds of processor time of a whole conversation at once, and by how many MiB the peak of memory rises."""
+    def time_whole(self, length: int) -> tuple[float, float]:
+        """The seconds of processor time of a whole conversation, and the increase of the peak memory in MiB."""
         features = {name: (torch.randn(length, width), torch.rand(length) < 0.9) for name, width in WIDTHS.items()}
-        said = Conversation("c", tuple(Utterance(str(i), "ab"[i % 2]) for i in range(length)))
+        conversation = Conversation("c", tuple(Utterance(str(i), "ab"[i % 2]) for i in range(length)))
         before, begun = peak_memory(torch.device("cpu")), time.process_time()
-        Pipeline(self.model, device="cpu").from_features([said], features)
+        Pipeline(self.model, device="cpu").from_features([conversation], features)
         return time.process_time() - begun, (peak_memory(torch.device("cpu")) - before) / 2**20
 
-    def _spoken(self) -> StreamInput:
+    def _random_input(self) -> StreamInput:
         features = {name: self.random.normal(size=width) for name, width in WIDTHS.items()}
         return StreamInput(Utterance("", "ab"[int(self.random.integers(2))]), "c", features)
 
@@ -82,23 +82,25 @@ def measure(
     threads: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """By context, `milliseconds` of each place, and `seconds` and `mebibytes` of a whole conversation."""
+    """Measure `milliseconds` at each position, and `seconds` and `mebibytes` of a whole conversation, by context."""
     found = {}
     for context in contexts:
         with Worker(threads, Stream, context, history, repeats, seed) as worker:
-            milliseconds = [worker.ask("at", place) for place in sorted(places)]
+            milliseconds = [worker.call("time_at", place) for place in sorted(places)]
         with Worker(threads, Stream, context, history, repeats, seed) as worker:
-            seconds, mebibytes = worker.ask("whole", length)
+            seconds, mebibytes = worker.call("time_whole", length)
         found[context] = {"milliseconds": milliseconds, "seconds": seconds, "mebibytes": mebibytes}
     return found
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=TIMES)
     parser.add_argument("--contexts", nargs="+", default=["full", "past", "window(64)"], metavar="CONTEXT")
     parser.add_argument("--places", nargs="+", type=report.positive, default=[10, 100, 1000], metavar="N")
-    parser.add_argument("--length", type=report.positive, default=5000, help="of the whole; default: %(default)s")
+    parser.add_argument(
+        "--length", type=report.positive, default=5000, help="of the whole conversation; default: %(default)s"
+    )
     parser.add_argument("--history", type=report.positive, default=64, help="default: %(default)s")
     options = parser.parse_args()
     where = report.machine(options.threads)
@@ -112,14 +114,14 @@ def main() -> None:
         threads=options.threads,
         seed=options.seed,
     )
-    table = plain_table("context", *(f"{n:,}th" for n in places), f"{options.length:,} at once", "memory")
+    table = plain_table("context", *(f"{n:,}th" for n in places), f"whole, {options.length:,}", "memory")
     for context, of in found.items():
         each = (f"{milliseconds:.1f} ms" for milliseconds in of["milliseconds"])
         table.add_row(context, *each, f"{of['seconds']:.1f} s", f"{of['mebibytes']:,.0f} MiB")
     console = report.console()
     console.print(table)
     console.print(f"processor time; {report.caption(where)}")
-    path = options.output or report.PLACE / "streaming.json"
+    path = options.output or report.FOLDER / "streaming.json"
     report.write_json(path, "streaming", where, {"places": places, "length": options.length, "contexts": found})
     console.print(f"written to {path}")
 

@@ -1,13 +1,12 @@
-"""What a model that learned from tables of audio measurements loses when `voice8` measures the sound instead.
+"""The loss of a model trained on published tables of audio measurements, if `voice8` measures the sound instead.
 
-MELD's sound is not at hand, but some of its clips are. Their differences (measured here less table) are drawn at random
-for every test utterance and added to its row of the table, so that the model is scored on values that are off by as
-much as new recordings would be.
+Only some clips of MELD are available. Their differences (measurement minus table) are sampled with replacement for
+every test utterance and added to its row of the table, so that the values deviate as those of new recordings would.
 
     python benchmarks/swap_audio.py build/meld-raw --clips media --table meld_train_audio_features.csv
 
-The corpus: the test split, text by the model's own encoder, audio the tables' values, not normalised (see
-docs/audio.md).
+The corpus has the test split, text features of the encoder of the model, and the values of the tables as audio
+features, not normalised (see docs/audio.md).
 """
 
 from __future__ import annotations
@@ -39,11 +38,13 @@ Array = npt.NDArray[np.float64]
 
 
 def main() -> None:
-    """Measure, disturb, score, print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a corpus whose audio are the tables' values, not normalised")
-    parser.add_argument("--clips", type=Path, required=True, help="a folder of wav files named as in the table")
-    parser.add_argument("--table", type=Path, required=True, help="the table with the clips' rows")
+    parser.add_argument(
+        "corpus", type=Path, help="a corpus with the values of the tables as audio features, not normalised"
+    )
+    parser.add_argument("--clips", type=Path, required=True, help="a folder of wav files with the names of the table")
+    parser.add_argument("--table", type=Path, required=True, help="the table with the rows of the clips")
     parser.add_argument("--model", default="meld-text-audio-small")
     parser.add_argument("--repeats", type=int, default=20)
     options = parser.parse_args()
@@ -54,30 +55,32 @@ def main() -> None:
     corpus, model = Corpus.open(options.corpus), load(find_model(options.model))
     random = np.random.default_rng(0)
 
-    def scored(disturbance: Array) -> tuple[float, float, npt.NDArray[np.intp]]:
-        """Weighted F1 of all modalities and of audio alone, and what was predicted."""
+    def scored(noise: Array) -> tuple[float, float, npt.NDArray[np.intp]]:
+        """Weighted F1 of all modalities and of audio alone, and the predictions."""
         with tempfile.TemporaryDirectory() as folder:
-            made = disturbed(corpus, disturbance, Path(folder) / "corpus")
+            made = perturbed(corpus, noise, Path(folder) / "corpus")
             both = run_model(model, made, made.split("test"))
             alone = run_model(model, made, made.split("test"), modalities=["audio"])
-            said, heard = (outputs.probabilities["fused"].argmax(axis=1) for outputs in (both, alone))
-            f1, f1_alone = (score(both.label, of, model.config.labels).weighted_f1 for of in (said, heard))
-        return 100 * f1, 100 * f1_alone, said
+            all_modalities, audio_only = (outputs.probabilities["fused"].argmax(axis=1) for outputs in (both, alone))
+            f1, f1_alone = (
+                score(both.label, of, model.config.labels).weighted_f1 for of in (all_modalities, audio_only)
+            )
+        return 100 * f1, 100 * f1_alone, all_modalities
 
     n = len(corpus.modalities["audio"].present)
-    f1, f1_alone, said = scored(np.zeros((n, len(NAMES))))
-    print(f"tables as they are: weighted F1 {f1:.2f}, audio alone {f1_alone:.2f}")
+    f1, f1_alone, unchanged = scored(np.zeros((n, len(NAMES))))
+    print(f"unchanged tables: weighted F1 {f1:.2f}, audio alone {f1_alone:.2f}")
     found = [scored(apart[random.integers(len(apart), size=n)]) for _ in range(options.repeats)]
     for name, before, values in (
         ("weighted F1", f1, [one[0] for one in found]),
         ("audio alone", f1_alone, [one[1] for one in found]),
     ):
-        print(f"disturbed, {name}: {np.mean(values):.2f} +- {np.std(values):.2f} ({np.mean(values) - before:+.2f})")
-    print(f"predictions that change: {100 * np.mean([one[2] != said for one in found]):.1f} %")
+        print(f"perturbed, {name}: {np.mean(values):.2f} +- {np.std(values):.2f} ({np.mean(values) - before:+.2f})")
+    print(f"changed predictions: {100 * np.mean([one[2] != unchanged for one in found]):.1f} %")
 
 
 def differences(clips: Path, table: Path) -> Iterator[tuple[str, Array]]:
-    """Clip and measured less table [8], of the clips that have all values in both."""
+    """Yield clip and measurement minus table [8], for clips with all values in both."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = {row["filename"]: row for row in csv.DictReader(file)}
     for path in sorted(clips.glob("*.wav")):
@@ -85,18 +88,18 @@ def differences(clips: Path, table: Path) -> Iterator[tuple[str, Array]]:
             known = np.array([float(rows[path.name][name]) for name in NAMES])
             yield path.name, np.array(list(measure(decode_audio(Clip(path))).values())) - known
         except (KeyError, ValueError, MediaProblem):
-            continue  # no row, an empty cell, or nothing to measure
+            continue  # no row, an empty cell, or no voice
 
 
-def disturbed(corpus: Corpus, disturbance: Array, folder: Path) -> Corpus:
-    """The corpus with something added to its audio [N, 8], which is then normalised within the conversation."""
+def perturbed(corpus: Corpus, noise: Array, folder: Path) -> Corpus:
+    """Add noise [N, 8] to the audio of a corpus, and normalise it within each conversation."""
     conversations = list(corpus.conversations.values())
     tables = {}
     for name, modality in corpus.modalities.items():
         rows = np.concatenate([modality.rows(corpus.rows(c.id)) for c in conversations])
         present = np.concatenate([modality.present[corpus.rows(c.id)] for c in conversations])
         if name == "audio":
-            rows = np.where(present[:, None], rows + disturbance, 0).astype(np.float32)
+            rows = np.where(present[:, None], rows + noise, 0).astype(np.float32)
         tables[name] = FeatureTable(rows, present, modality.encoder)
     builder = CorpusBuilder(
         corpus.name,

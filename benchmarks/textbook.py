@@ -1,10 +1,10 @@
-"""SDT as a good student writes it from the paper: the yardstick of the benchmarks.
+"""A straightforward implementation of SDT from the paper: the reference of the benchmarks.
 
-Conversations are padded to the longest of the batch; every ordered pair of modalities has an encoder of its own, run
-one after the other; attention is written out in matrix products; the loss looks at the valid utterances; the optimizer
-is `torch.optim.Adam` as PyTorch gives it. Nothing is slow on purpose, nothing is tuned. The one liberty over the
-published program is that a frozen identity gate is written G = sigmoid(H) * H, with no d x d product, which favours the
-textbook. It computes what the published program and `sdt.models` compute (tests/benchmarks/test_textbook.py).
+Conversations are padded to the longest of the batch; the encoders of the ordered pairs of modalities run one after the
+other; attention is written as matrix products; the loss selects the valid utterances; the optimizer is
+`torch.optim.Adam` with its defaults. Nothing is tuned, and nothing is slow on purpose. The only change from the
+published program is that a frozen identity gate is computed as G = sigmoid(H) * H, without a d x d product, which is
+faster. It computes what the published program and `sdt.models` compute (tests/benchmarks/test_textbook.py).
 
 Shapes: B conversations; T utterances of the longest; D_m features of modality m; d model width; h heads; C labels.
 """
@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class PaddedBatch:
-    """Conversations side by side, the shorter ones filled up."""
+    """A batch of conversations, padded to the same length."""
 
     features: dict[str, Tensor]
     """Modality to [B, T, D_m]."""
     mask: Tensor
     """[B, T] bool; True for an utterance, False for padding."""
     speaker: Tensor
-    """[B, T] int64; the number of speakers where there is padding."""
+    """[B, T] int64; the number of speakers for padding."""
     label: Tensor
     """[B, T] int64."""
 
@@ -102,13 +102,13 @@ class TextbookSDT(nn.Module):
 
     Args:
         widths: Modality to D_m.
-        classes: C.
-        speakers: How many speakers there are.
+        classes: Number of labels C.
+        speakers: Number of speakers.
         d: Model width.
-        heads: Of attention; they share the width.
-        dropout: Everywhere the same.
-        learned_gates: Whether the unimodal gates are learned; else they are the identity.
-        longest: Utterances of the longest conversation that there can be.
+        heads: Number of attention heads.
+        dropout: Dropout probability of all layers.
+        learned_gates: Whether the unimodal gates are learned; otherwise they are the identity.
+        longest: Maximum number of utterances of a conversation.
     """
 
     positions: Tensor
@@ -160,17 +160,17 @@ class TextbookSDT(nn.Module):
         return logits
 
 
-def loss_of(
+def loss_terms(
     logits: Mapping[str, Tensor], batch: PaddedBatch, temperature: float, class_weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The terms task, hard and soft of the self-distillation objective, over the valid utterances."""
+    """Return the terms task, hard and soft of the self-distillation objective, over the valid utterances."""
     label = batch.label[batch.mask]
-    valid = {head: x[batch.mask] for head, x in logits.items()}  # [N, C]
+    valid = {name: x[batch.mask] for name, x in logits.items()}  # [N, C]
     task = F.cross_entropy(valid["fused"], label, class_weights)
     hard, soft = torch.zeros_like(task), torch.zeros_like(task)
     teacher = F.softmax(valid["fused"] / temperature, dim=-1)
-    for head, student in valid.items():
-        if head != "fused":
+    for name, student in valid.items():
+        if name != "fused":
             hard = hard + F.cross_entropy(student, label, class_weights)
             soft = soft + F.kl_div(F.log_softmax(student / temperature, dim=-1), teacher, reduction="batchmean")
     return task, hard, soft
@@ -183,15 +183,15 @@ def total_loss(
     class_weights: Tensor | None = None,
     autocast: torch.dtype | None = None,
 ) -> Tensor:
-    """The loss of a batch. `autocast` is the precision of the matrix products, where it is not float32."""
+    """Return the loss of a batch. `autocast` is the precision of the matrix products; None for float32."""
     with torch.autocast(batch.mask.device.type, dtype=autocast, enabled=autocast is not None):
         logits = model(batch)
-    terms = loss_of({head: x.float() for head, x in logits.items()}, batch, temperature, class_weights)
+    terms = loss_terms({name: x.float() for name, x in logits.items()}, batch, temperature, class_weights)
     return torch.stack(terms).sum()
 
 
 def train_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
-    """One step; returns the loss."""
+    """Update the parameters and return the loss."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -200,7 +200,7 @@ def train_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
 
 @torch.no_grad()
 def predict(model: TextbookSDT, batch: PaddedBatch, autocast: torch.dtype | None = None) -> Tensor:
-    """The probabilities of the valid utterances, [N, C], on the CPU."""
+    """Return the probabilities of the valid utterances, [N, C], on the CPU."""
     with torch.autocast(batch.mask.device.type, dtype=autocast, enabled=autocast is not None):
         fused = model(batch)["fused"]
     return F.softmax(fused[batch.mask].float(), dim=-1).cpu()

@@ -1,7 +1,7 @@
-"""Training: utterances per second and peak memory of our trainer and of the textbook, and the share of the roofline.
+"""Training: throughput and peak memory of our trainer and of the textbook, and the fraction of the roofline.
 
-In every turn each contender, in a process of its own, trains on the same new batches; then the hardware's limit for
-exactly these batches is measured. The first turn warms up and does not count.
+In every round, each implementation trains on the same new batches, in a separate process; then the limit of the
+hardware for these batches is measured. The first round is a warm-up.
 
     python -m benchmarks.training --setting meld --lengths train_sent_emo.csv
     python -m benchmarks.training --setting iemocap
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report, settings
-from benchmarks.contenders import NAMES, Bench
+from benchmarks.implementations import NAMES, Bench
 from benchmarks.roofline import Limit, Roofline
 from benchmarks.settings import Setting
 from benchmarks.workers import Worker
@@ -27,32 +27,32 @@ from sdt.evaluation.table import plain_table
 
 
 @dataclass
-class Measured:
-    """What the turns came to; lists are by turn."""
+class Measurements:
+    """Results; lists have one value per round."""
 
     utterances: list[int] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NAMES})
-    """By contender."""
+    """Implementation to wall times."""
     processor: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in NAMES})
-    """Likewise, of processor time."""
+    """Implementation to processor times."""
     limits: list[Limit] = field(default_factory=list)
     memory: dict[str, int] = field(default_factory=dict)
-    """Contender to the peak of its process, in bytes."""
+    """Implementation to the peak memory of its process in bytes."""
 
     def speed(self, name: str) -> list[float]:
         """Utterances per second."""
         return [n / seconds for n, seconds in zip(self.utterances, self.seconds[name], strict=True)]
 
     def processor_per_batch(self, name: str) -> list[float]:
-        """Seconds of processor time, all cores together."""
-        return [all_of / limit.steps for all_of, limit in zip(self.processor[name], self.limits, strict=True)]
+        """Seconds of processor time per batch, summed over cores."""
+        return [seconds / limit.steps for seconds, limit in zip(self.processor[name], self.limits, strict=True)]
 
     def gain(self, name: str) -> list[float]:
-        """How many times faster we are than another, pair by pair."""
+        """Our speed divided by that of another implementation, by round."""
         return [theirs / ours for theirs, ours in zip(self.seconds[name], self.seconds["ours"], strict=True)]
 
     def share(self, name: str, *, own: bool = False) -> list[float]:
-        """The share of the roofline, turn by turn; `own`: with every product at the speed of its own shape."""
+        """The fraction of the roofline, by round; with `own`, every product has the speed of its own shape."""
         return [
             (limit.own_seconds if own else limit.seconds) / seconds
             for limit, seconds in zip(self.limits, self.seconds[name], strict=True)
@@ -67,39 +67,39 @@ def measure(
     device: DeviceName = "auto",
     precision: Precision = "float32",
     seed: int = 0,
-) -> Measured:
-    """Train in turn.
+) -> Measurements:
+    """Train with every implementation, in alternation.
 
     Args:
-        setting: The model and its training.
-        batches: For every turn, the first of which does not count, the lengths of the conversations of its batches.
-        threads: Of every process.
-        device: Where to compute.
-        precision: Of the matrix products.
-        seed: Of the features.
+        setting: The model and its training settings.
+        batches: Lengths of the conversations of each batch of each round; the first round is the warm-up.
+        threads: Threads of every process.
+        device: The device of the models.
+        precision: Precision of the matrix products.
+        seed: Random seed of the features.
     """
-    measured = Measured()
+    measured = Measurements()
     with contextlib.ExitStack() as stack:
         workers = {
             name: stack.enter_context(Worker(threads, Bench, name, setting, device, precision)) for name in NAMES
         }
         roofline = stack.enter_context(Worker(threads, Roofline, setting, device, precision))
-        for turn in report.turns(len(batches), "training"):
-            found = {name: worker.ask("train", batches[turn], seed + turn) for name, worker in workers.items()}
-            sizes = [sum(lengths) for lengths in batches[turn]]
-            limit: Limit = roofline.ask("training", sizes)
-            if turn > 0:
+        for index in report.rounds(len(batches), "training"):
+            found = {name: worker.call("train", batches[index], seed + index) for name, worker in workers.items()}
+            sizes = [sum(lengths) for lengths in batches[index]]
+            limit: Limit = roofline.call("training", sizes)
+            if index > 0:
                 measured.utterances.append(sum(sizes))
                 measured.limits.append(limit)
                 for name, (wall, processor) in found.items():
                     measured.seconds[name].append(wall)
                     measured.processor[name].append(processor)
-        measured.memory = {name: worker.ask("peak_memory") for name, worker in workers.items()}
+        measured.memory = {name: worker.call("peak_memory") for name, worker in workers.items()}
     return measured
 
 
-def results(measured: Measured) -> dict[str, Any]:
-    """For the JSON file."""
+def results(measured: Measurements) -> dict[str, Any]:
+    """Values for the JSON file."""
     return {
         "contenders": {
             name: {
@@ -126,16 +126,16 @@ def results(measured: Measured) -> dict[str, Any]:
     }
 
 
-def show(measured: Measured, title: str, note: str) -> None:
-    """Print the tables."""
+def show(measured: Measurements, title: str, note: str) -> None:
+    """Print the results."""
     rows: dict[str, Callable[[str], str]] = {
-        "utterances per second": lambda name: report.shown(measured.speed(name)),
-        "ours is faster by": lambda name: "" if name == "ours" else report.shown(measured.gain(name), 2),
-        "% of the roofline": lambda name: report.shown([100 * share for share in measured.share(name)], 0),
-        "% at each shape's speed": lambda name: report.shown(
+        "utterances per second": lambda name: report.median_range(measured.speed(name)),
+        "speed-up of ours": lambda name: "" if name == "ours" else report.median_range(measured.gain(name), 2),
+        "% of the roofline": lambda name: report.median_range([100 * share for share in measured.share(name)], 0),
+        "% at the speed of each shape": lambda name: report.median_range(
             [100 * share for share in measured.share(name, own=True)], 0
         ),
-        "processor ms per batch": lambda name: report.shown(
+        "processor ms per batch": lambda name: report.median_range(
             [1000 * seconds for seconds in measured.processor_per_batch(name)], 0
         ),
         "peak memory, MiB": lambda name: f"{measured.memory[name] / 2**20:,.0f}",
@@ -147,28 +147,28 @@ def show(measured: Measured, title: str, note: str) -> None:
     roofline = [n / limit.seconds for n, limit in zip(measured.utterances, limits, strict=True)]
     console.print(title, style="bold")
     console.print(table)
-    console.print(f"median (lowest-highest) of {len(limits)} turns of {limits[0].steps} batches")
+    console.print(f"median (min-max) of {len(limits)} rounds of {limits[0].steps} batches")
     console.print(
-        f"limit: {report.shown([limit.flops / limit.steps / 1e9 for limit in limits])} GFLOP per batch at "
-        f"{report.shown([limit.peak / 1e9 for limit in limits], 0)} GFLOP/s;\noptimizer "
-        f"{report.shown([1000 * limit.optimizer for limit in limits])} ms per batch, "
-        f"{report.shown([limit.traffic / 1e9 for limit in limits])} GB/s;\nin all "
-        f"{report.shown(roofline)} utterances per second"
+        f"limit: {report.median_range([limit.flops / limit.steps / 1e9 for limit in limits])} GFLOP per batch at "
+        f"{report.median_range([limit.peak / 1e9 for limit in limits], 0)} GFLOP/s;\noptimizer "
+        f"{report.median_range([1000 * limit.optimizer for limit in limits])} ms per batch, "
+        f"{report.median_range([limit.traffic / 1e9 for limit in limits])} GB/s;\ntogether "
+        f"{report.median_range(roofline)} utterances per second"
     )
     console.print(note)
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.model_parser(__doc__, repeats=7)
-    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths; else drawn")
-    parser.add_argument("--batches", type=report.positive, help="in a turn; default: 8 (meld), 2 (iemocap)")
+    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv; default: random lengths")
+    parser.add_argument("--batches", type=report.positive, help="per round; default: 8 (meld), 2 (iemocap)")
     options = parser.parse_args()
     setting = settings.published(options.setting)
     where = report.machine(options.threads, options.device, options.precision)
     measured = measure(
         setting,
-        chosen_batches(setting, options),
+        draw_batches(setting, options),
         threads=options.threads,
         device=options.device,
         precision=options.precision,
@@ -178,16 +178,16 @@ def main() -> None:
     size = setting.recipe.training.batch_conversations
     note = f"{size} conversations per batch, {source}\n{report.caption(where)}"
     show(measured, f"training, {options.setting} setting", note)
-    path = options.output or report.PLACE / f"training-{options.setting}.json"
+    path = options.output or report.FOLDER / f"training-{options.setting}.json"
     report.write_json(path, "training", where, {"setting": options.setting, "lengths": source, **results(measured)})
 
 
-def chosen_batches(setting: Setting, options: argparse.Namespace) -> list[list[list[int]]]:
-    """The lengths of the conversations of every turn's batches."""
-    lengths = settings.lengths_from_csv(options.lengths) if options.lengths else setting.lengths.draw(options.seed)
+def draw_batches(setting: Setting, options: argparse.Namespace) -> list[list[list[int]]]:
+    """Draw the lengths of the conversations of each batch of each round."""
+    lengths = settings.read_lengths(options.lengths) if options.lengths else setting.lengths.draw(options.seed)
     count = options.batches or (8 if options.setting == "meld" else 2)
     size = setting.recipe.training.batch_conversations
-    return [settings.choose(lengths, count, size, (options.seed, turn)) for turn in range(options.repeats + 1)]
+    return [settings.draw_batches(lengths, count, size, (options.seed, index)) for index in range(options.repeats + 1)]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What windows with overlap change: a long conversation predicted as a whole and in windows.
+"""The effect of overlapping windows: a long conversation predicted as a whole and in windows.
 
-Scenes of generated puppets, joined to one conversation and predicted from their words by the bundled model, or by
---model. Of every window and overlap: the largest and the mean difference of the fused logits from those of the whole
-conversation, the share of the utterances whose emotion is another, seconds (median), and by how much the peak of memory
-rose.
+The conversation consists of scenes of the built-in corpus; the bundled model, or --model, predicts it from its text.
+For every window and overlap: the maximum and the mean difference of the fused logits from those of the whole
+conversation, the fraction of utterances with another emotion, the median seconds, and the increase of the peak memory.
 
     python -m benchmarks.windows
     python -m benchmarks.windows --without-positions
@@ -42,8 +41,8 @@ WINDOWS = ("32:0", "32:8", "128:0", "128:32", "128:64", "512:0", "512:128", "512
 CPU = torch.device("cpu")
 
 
-def joined(length: int, seed: int) -> Conversation:
-    """Scenes one after the other, as one conversation of so many utterances."""
+def join_scenes(length: int, seed: int) -> Conversation:
+    """Concatenate generated scenes to one conversation of so many utterances."""
     lines: list[Utterance] = []
     count = 2 * length // LONGEST + 8
     while len(lines) < length:
@@ -56,8 +55,8 @@ Features = dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
 """Modality to features [N, D_m] and presence [N]."""
 
 
-def made(model: str, conversation: Conversation) -> Features:
-    """What a model reads of a conversation: its words."""
+def extract(model: str, conversation: Conversation) -> Features:
+    """Extract the features of the text of a conversation."""
     folder = find_model(model)
     config = load(folder).config
     extractor = FeatureExtractor(config, model, folder)
@@ -66,8 +65,8 @@ def made(model: str, conversation: Conversation) -> Features:
     return {name: (x.numpy(), present.numpy()) for name, (x, present) in features.items()}
 
 
-class Long:
-    """A model and a long conversation; in a process of its own, in which no encoder of words has run."""
+class LongConversation:
+    """A model and a long conversation, in a separate process in which no encoder has run."""
 
     def __init__(self, model: str, conversation: Conversation, features: Features, *, positions: bool = True) -> None:
         self.model = loaded = load(find_model(model)).eval()
@@ -77,10 +76,10 @@ class Long:
         tensors = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in features.items()}
         self.batch: Batch = pack([conversation], tensors, config.labels, config.speakers)
         with torch.inference_mode():
-            infer(self.model, self.batch.excerpts([(0, min(len(conversation), 64))]))  # what runs first loads things
+            infer(self.model, self.batch.excerpts([(0, min(len(conversation), 64))]))  # the first call loads libraries
 
     def logits(self, windows: Windows | None, repeats: int) -> tuple[npt.NDArray[np.float32], list[float], int]:
-        """The fused logits [N, C], seconds of each turn, and by how many bytes the peak of memory rose."""
+        """Return the fused logits [N, C], the seconds of each round, and the increase of the peak memory in bytes."""
         before = peak_memory(CPU)
         with torch.inference_mode():
             taken = [seconds(lambda: infer(self.model, self.batch, windows), CPU) for _ in range(repeats)]
@@ -105,16 +104,16 @@ def measure(
     seed: int,
     positions: bool = True,
 ) -> dict[str, dict[str, Any]]:
-    """What came out by windows, `whole` first; each in a process of its own."""
-    conversation = joined(length, seed)
-    features = made(model, conversation)
+    """Measure every window, `whole` first, each in a separate process."""
+    conversation = join_scenes(length, seed)
+    features = extract(model, conversation)
     found: dict[str, dict[str, Any]] = {}
     whole: npt.NDArray[np.float32] | None = None
-    turns: list[Windows | None] = [None, *windows]
-    for number in report.turns(len(turns), "windows"):
-        of = turns[number]
-        with Worker(threads, partial(Long, positions=positions), model, conversation, features) as worker:
-            logits, taken, rose = worker.ask("logits", of, repeats)
+    cases: list[Windows | None] = [None, *windows]
+    for number in report.rounds(len(cases), "windows"):
+        of = cases[number]
+        with Worker(threads, partial(LongConversation, positions=positions), model, conversation, features) as worker:
+            logits, taken, rose = worker.call("logits", of, repeats)
         whole = logits if whole is None else whole
         name = "whole" if of is None else f"{of.size}:{of.overlap}"
         found[name] = {**differences(whole, logits), "seconds": taken, "mebibytes": rose / 2**20}
@@ -122,7 +121,7 @@ def measure(
 
 
 def differences(whole: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Of logits [N, C]: the `largest`, the `mean`, and the share `changed` of other predictions."""
+    """Compare logits [N, C]: the `largest` and `mean` difference, and the fraction `changed` of the predictions."""
     apart = np.abs(found - whole)
     return {
         "largest": float(apart.max()),
@@ -131,27 +130,29 @@ def differences(whole: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) 
     }
 
 
-def windows_of(text: str) -> Windows:
-    """An option `WINDOW:OVERLAP`."""
+def parse_windows(text: str) -> Windows:
+    """Parse an option `WINDOW:OVERLAP`."""
     try:
         size, overlap = map(int, text.split(":"))
         return Windows(size, overlap)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not WINDOW:OVERLAP, as in 512:128") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not WINDOW:OVERLAP, such as 512:128") from None
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = report.parser(__doc__, repeats=3)
-    parser.add_argument("--model", default=DEFAULT, help="a model of words; default: %(default)s")
-    parser.add_argument("--length", type=report.positive, default=2000, help="utterances; default: %(default)s")
+    parser.add_argument("--model", default=DEFAULT, help="a text model; default: %(default)s")
+    parser.add_argument("--length", type=report.positive, default=2000, help="in utterances; default: %(default)s")
     parser.add_argument(
-        "--windows", nargs="+", type=windows_of, default=[*map(windows_of, WINDOWS)], metavar="WINDOW:OVERLAP"
+        "--windows", nargs="+", type=parse_windows, default=[*map(parse_windows, WINDOWS)], metavar="WINDOW:OVERLAP"
     )
     parser.add_argument(
-        "--without-positions", action="store_true", help="as if SDT knew no positions: what is left is the context's"
+        "--without-positions",
+        action="store_true",
+        help="remove the positions of SDT, to measure the effect of the context alone",
     )
     options = parser.parse_args()
     where = report.machine(options.threads)
@@ -164,7 +165,7 @@ def main() -> None:
         seed=options.seed,
         positions=not options.without_positions,
     )
-    table = plain_table("window:overlap", "largest", "mean", "emotion changes", "seconds", "memory, MiB")
+    table = plain_table("window:overlap", "largest", "mean", "changed emotions", "seconds", "memory, MiB")
     for name, of in found.items():
         numbers = (f"{of['largest']:.3f}", f"{of['mean']:.4f}", f"{of['changed']:.1%}")
         table.add_row(name, *numbers, f"{statistics.median(of['seconds']):.2f}", f"{of['mebibytes']:,.0f}")
@@ -172,7 +173,7 @@ def main() -> None:
     console.print(table)
     console.print(f"{options.model} on {options.length:,} utterances; difference of the fused logits from those of the")
     console.print(f"whole conversation; {report.caption(where)}")
-    path = options.output or report.PLACE / "windows.json"
+    path = options.output or report.FOLDER / "windows.json"
     report.write_json(
         path,
         "windows",

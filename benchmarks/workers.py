@@ -1,4 +1,4 @@
-"""Measuring in processes of their own, so that memory, allocator and caches of one contender do not help another."""
+"""Worker processes for measurements, so that implementations share no memory, allocator or caches."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ import torch
 
 from sdt.errors import InputError
 
-# OpenMP threads that spin while they wait would take time from the process whose turn it is.
+# OpenMP threads that spin while they wait would slow down the process that is being measured.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
 class Worker:
-    """An object that lives in a process of its own; its methods are called one at a time.
+    """An object in a separate process, whose methods are called remotely, one at a time.
 
     Args:
-        threads: PyTorch's, in that process.
-        make: Makes the object there; importable from a module.
-        arguments: Of `make`.
+        threads: Threads of PyTorch in the process.
+        make: Creates the object in the process; must be importable.
+        arguments: Arguments of `make`.
 
     Raises:
         InputError: `make` raised it.
-        RuntimeError: `make` failed otherwise; holds the other process' traceback.
+        RuntimeError: `make` raised another exception; the message is its traceback.
     """
 
     def __init__(self, threads: int, make: Callable[..., object], *arguments: object) -> None:
@@ -46,23 +46,23 @@ class Worker:
         self._process.start()
         theirs.close()
         try:
-            self._answer()
+            self._receive()
         except BaseException:
             self._process.kill()
             raise
 
-    def ask(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the method returns
-        """Call a method there and wait for what it returns."""
+    def call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        """Call a method in the process and return its result."""
         self._pipe.send((method, arguments))
-        return self._answer()
+        return self._receive()
 
-    def _answer(self) -> Any:  # noqa: ANN401
+    def _receive(self) -> Any:  # noqa: ANN401
         try:
             value, error = self._pipe.recv()
         except EOFError:
             self._process.join()
             raise InputError(
-                f"a measuring process ended with exit code {self._process.exitcode}; was there enough memory?"
+                f"a measuring process ended with exit code {self._process.exitcode}; it may have run out of memory"
             ) from None
         if isinstance(error, InputError):
             raise error
@@ -79,18 +79,18 @@ class Worker:
 
 
 def _serve(pipe: Connection, threads: int, make: Callable[..., object], arguments: Sequence[object]) -> None:
-    """The life of a measuring process: make the object, then call its methods until nobody asks."""
+    """The main function of the process: create the object, then serve calls until the pipe is closed."""
     torch.set_num_threads(threads)
     served: list[object] = []
     with contextlib.suppress(EOFError, KeyboardInterrupt):
-        pipe.send(_tried(lambda: served.append(make(*arguments))))
+        pipe.send(_guarded(lambda: served.append(make(*arguments))))
         while True:
             method, of_method = pipe.recv()
-            pipe.send(_tried(partial(getattr(served[0], method), *of_method)))
+            pipe.send(_guarded(partial(getattr(served[0], method), *of_method)))
 
 
-def _tried(call: Callable[[], object]) -> tuple[object, InputError | str | None]:
-    """What a call returned, and what it raised: a traceback cannot go through a pipe."""
+def _guarded(call: Callable[[], object]) -> tuple[object, InputError | str | None]:
+    """Return the result of a call, and its error; tracebacks cannot be pickled and become text."""
     try:
         return call(), None
     except InputError as error:
@@ -100,13 +100,13 @@ def _tried(call: Callable[[], object]) -> tuple[object, InputError | str | None]
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done what it was told to."""
+    """Wait until the GPU has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(call: Callable[[], object], device: torch.device) -> float:
-    """How long a call takes, a GPU's work included."""
+    """The wall time of a call in seconds, including the work of the GPU."""
     synchronise(device)
     begun = time.perf_counter()
     call()
@@ -115,9 +115,9 @@ def seconds(call: Callable[[], object], device: torch.device) -> float:
 
 
 def best_seconds(call: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """The shortest time of some calls, the first not counted.
+    """The shortest time of several calls, after one warm-up call.
 
-    A GPU gets many in a row, so that it never waits for the host.
+    On a GPU, calls are timed in groups, so that the GPU does not wait for the host.
     """
     call()
     if device.type != "cuda":
@@ -145,10 +145,10 @@ _highest = 0
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that this process has ever held: of the GPU where it computes there, else resident memory.
+    """The peak memory of this process in bytes: GPU memory if it computes on a GPU, otherwise resident memory.
 
-    It never falls. What Linux says does, by some pages: it sums what every processor counted only now and then, and
-    keeps the highest sum not when it is read but when memory is given back.
+    The value never decreases. The one of Linux can decrease by some pages, because the kernel sums the counters of the
+    processors only occasionally, and updates the peak when memory is released, not when it is read.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -160,14 +160,14 @@ def peak_memory(device: torch.device) -> int:
 def _resident_peak() -> int:
     status = Path("/proc/self/status")
     if status.exists():
-        # Not ru_maxrss, which on Linux a new process inherits from the one that started it.
+        # Not ru_maxrss: on Linux, a new process inherits it from its parent.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def forget_peak_memory(device: torch.device) -> None:
-    """From now on `peak_memory` is the most that is held from now on; where this cannot be had, it stays as it is."""
+def reset_peak_memory(device: torch.device) -> None:
+    """Reset `peak_memory` to the current memory, if the system supports it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:

@@ -1,8 +1,8 @@
-"""A setting at toy size, so that the harness can be tested quickly."""
+"""A tiny setting, so that the tests are fast."""
 
 from __future__ import annotations
 
-from benchmarks.settings import Lengths, Setting
+from benchmarks.settings import LengthDistribution, Setting
 from sdt.models.config import Architecture, Objective
 from sdt.training.settings import Recipe, Training
 
@@ -17,5 +17,5 @@ def small_setting(gate: str = "learned", temperature: float = 2.0, dropout: floa
         widths={"text": 6, "audio": 5, "visual": 4},
         labels=("calm", "cross", "cheerful"),
         speakers=3,
-        lengths=Lengths(2.0, 4.0, 1, 9, 12),
+        lengths=LengthDistribution(2.0, 4.0, 1, 9, 12),
     )

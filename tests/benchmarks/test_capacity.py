@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import capacity
-from benchmarks.capacity import Task, World
+from benchmarks.capacity import Scenario, Task
 from sdt.errors import InputError
 
 MACHINE = {"threads": 2}
@@ -45,16 +45,16 @@ MEASURED: dict[str, dict[str, Any]] = {
 
 
 def test_the_arithmetic() -> None:
-    words, sound = capacity.encoding({**MEASURED["features"], "machine": MACHINE}, 1000)
+    words, sound = capacity.encoding_tasks({**MEASURED["features"], "machine": MACHINE}, 1000)
     # 100 texts take 2 threads 2 s; an hour has ten times as many.
     assert (words.core_seconds, words.bytes) == (40, 1000)
     # 36 s of sound take 2 threads 2 s, the median; an hour has 3600 s of speech.
     assert sound.core_seconds == pytest.approx(400)
-    predicting = capacity.predicting({**MEASURED["inference"], "machine": MACHINE}, 1000, tflops=0.001)
+    predicting = capacity.prediction_task({**MEASURED["inference"], "machine": MACHINE}, 1000, tflops=0.001)
     assert predicting.core_seconds == 4
     assert predicting.gpu_seconds == pytest.approx(1000 * 4e9 / 200 / 1e9)  # 20 MFLOP an utterance at 1 GFLOP/s
-    assert capacity.training({**MEASURED["training"], "machine": MACHINE}, 1000).core_seconds == 20
-    [row] = capacity.rows([Task("t", 40, 1000, 9)], World(hours=900, cores=10, machines=2, busy=0.5))
+    assert capacity.training_task({**MEASURED["training"], "machine": MACHINE}, 1000).core_seconds == 20
+    [row] = capacity.estimate([Task("t", 40, 1000, 9)], Scenario(hours=900, cores=10, machines=2, utilization=0.5))
     assert row["core_hours"] == 10
     assert row["days"] == pytest.approx({"core": 10 / 12, "machine": 1 / 12, "cluster": 1 / 24})
     assert row["hours_per_core_day"] == 1080
@@ -81,5 +81,5 @@ def test_the_table_from_files(
     ]
     assert written["intake_utterances_per_second"] > 0
     monkeypatch.setattr(sys, "argv", [*arguments, "--training", str(tmp_path / "features")])
-    with pytest.raises(InputError, match=r"is no result of benchmarks\.training \(it is of features\); make one first"):
+    with pytest.raises(InputError, match=r"not a result of benchmarks\.training \(written by benchmarks\.features\)"):
         capacity.main()

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 def test_text_and_media_encoders_are_timed(tmp_path: Path) -> None:
-    clips = features.films(tmp_path, 2, seed=0, height=240, width=320)
-    texts = features.sentences(9, seed=0)
+    clips = features.generate_clips(tmp_path, 2, seed=0, height=240, width=320)
+    texts = features.generate_texts(9, seed=0)
     assert len(set(texts)) > 5
     words = features.measure("words:16", texts, clips, threads=1, repeats=2)
     assert (words.width, words.utterances, words.media_seconds, len(words.speed)) == (16, 9, 0, 2)
@@ -23,7 +23,7 @@ def test_text_and_media_encoders_are_timed(tmp_path: Path) -> None:
         assert 4 < rate.media_seconds < 6
 
 
-def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_dependencies_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def missing(_: str) -> None:
         raise MissingDependencyError("praat needs an extra")
 
@@ -39,14 +39,14 @@ def test_an_unknown_encoder_is_refused() -> None:
         features.measure("prosodie", [], [], threads=1, repeats=1)
 
 
-def test_an_unknown_encoder_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "films", None)
+def test_unknown_encoders_are_refused_before_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "generate_clips", None)
     monkeypatch.setattr(sys, "argv", ["features.py", "--encoder", "prosodie"])
     with pytest.raises(InputError, match="did you mean 'prosody'"):
         features.main()
 
 
-def test_a_missing_utterance_is_no_measurement(tmp_path: Path) -> None:
+def test_missing_features_invalidate_the_measurement(tmp_path: Path) -> None:
     (tmp_path / "c_0.mp4").write_bytes(b"nothing")
     with pytest.raises(RuntimeError, match="c/0"):
         features.measure("prosody", [], [(tmp_path / "c_0.mp4", 2.0)], threads=1, repeats=1)

@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks import large, large_steps, report
 from benchmarks.large_corpus import WIDTHS, generate
-from benchmarks.memory import Curve, watched
+from benchmarks.memory import MemoryCurve, watch_memory
 from sdt.errors import InputError
 
 SOME = 'held = bytearray(80 * 2**20); import time; time.sleep(1.5); print("said")'
 
 
-def test_the_memory_of_a_process_is_watched() -> None:
-    nothing, something = (watched([sys.executable, "-c", code]) for code in ("import time; time.sleep(1)", SOME))
+def test_the_memory_of_a_process_is_sampled() -> None:
+    nothing, something = (watch_memory([sys.executable, "-c", code]) for code in ("import time; time.sleep(1)", SOME))
     assert 75 * 2**20 < something.peak - nothing.peak < 90 * 2**20
     assert all(
         resident >= anonymous for resident, anonymous in zip(something.resident, something.anonymous, strict=True)
@@ -25,12 +25,12 @@ def test_the_memory_of_a_process_is_watched() -> None:
     assert something.output == "said\n"
     assert 0 < something.processor < 20
     with pytest.raises(InputError, match="failed with exit code 3"):
-        watched([sys.executable, "-c", "raise SystemExit(3)"])
+        watch_memory([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-def test_a_thinned_curve_keeps_the_peak() -> None:
-    curve = Curve([0.1 * n for n in range(95)], [2**20 * n for n in range(95)], [2**21 * n for n in range(95)])
-    thin = curve.thinned(10)
+def test_a_downsampled_curve_keeps_the_peak() -> None:
+    curve = MemoryCurve([0.1 * n for n in range(95)], [2**20 * n for n in range(95)], [2**21 * n for n in range(95)])
+    thin = curve.downsample(10)
     assert [len(of) for of in thin.values()] == [10] * 3
     assert (max(thin["anonymous_mib"]), max(thin["resident_mib"])) == (94, 188)
 
@@ -48,17 +48,17 @@ def test_the_same_seed_makes_the_same_files(tmp_path: Path) -> None:
         assert 3 < x.std() < 6
 
 
-def test_everything_is_measured_and_tidied_up(
+def test_everything_is_measured_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[Sequence[str]] = []
 
-    def pretend(command: Sequence[str], _: object) -> Curve:
+    def pretend(command: Sequence[str], _: object) -> MemoryCurve:
         asked.append(command)
         speed = {"seconds": 0.5, "seconds_to_first_step": 1.5, "utterances_per_processor_second": 900.0 + len(asked)}
-        return Curve([0.1, 0.2], [2**20, 2**21], [2**21, 2**22], 0.2, "a note\n" + json.dumps(speed) + "\n")
+        return MemoryCurve([0.1, 0.2], [2**20, 2**21], [2**21, 2**22], 0.2, "a note\n" + json.dumps(speed) + "\n")
 
-    monkeypatch.setattr(large, "watched", pretend)
+    monkeypatch.setattr(large, "watch_memory", pretend)
     options = ["--folder", str(tmp_path / "files"), "--utterances", "2000", "--conversations", "200", "--threads", "1"]
     output, figure = tmp_path / "out.json", tmp_path / "out.svg"
     written = ["--output", str(output), "--figure", str(figure)]
@@ -76,7 +76,7 @@ def test_everything_is_measured_and_tidied_up(
     assert not (tmp_path / "files").exists()
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_folders_are_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     monkeypatch.setattr(sys, "argv", ["large.py", "--folder", str(tmp_path / "mine")])
     with pytest.raises(SystemExit) as ended:
@@ -92,10 +92,10 @@ def test_the_steps_are_those_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert main(command["import"][3:]) == 0
     capsys.readouterr()
-    opened = watched(command["open"])
+    opened = watch_memory(command["open"])
     assert json.loads(opened.output)["utterances"] == 300
-    trained = large_steps.trained(str(tmp_path / "corpus"), "14")
+    trained = large_steps.train(str(tmp_path / "corpus"), "14")
     assert trained["steps"] == 14
     assert trained["utterances_per_second"] > 0 < trained["seconds_to_first_step"]
     assert trained["utterances_per_processor_second"] > 0
-    assert large_steps.evaluated(str(tmp_path / "corpus"))["utterances"] == 10
+    assert large_steps.score(str(tmp_path / "corpus"))["utterances"] == 10

@@ -27,7 +27,7 @@ from benchmarks import (
     training,
     windows,
 )
-from benchmarks.contenders import NAMES, Bench, Ours, Textbook
+from benchmarks.implementations import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from sdt.models import dropout
 from sdt.models.sdt import block_attention, branches
@@ -59,14 +59,14 @@ def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_this_process: No
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_contender_learns(name: str, precision: Precision) -> None:
+def test_every_implementation_learns(name: str, precision: Precision) -> None:
     bench = Bench(name, small_setting(), "cpu", precision)
-    contender = bench.contender
-    assert isinstance(contender, Ours | Textbook)
-    before = {key: p.detach().clone() for key, p in contender.model.named_parameters()}
+    implementation = bench.implementation
+    assert isinstance(implementation, Ours | Textbook)
+    before = {key: p.detach().clone() for key, p in implementation.model.named_parameters()}
     wall, processor = bench.train([[3, 5], [2, 4]], seed=1)
     assert wall > 0 < processor
-    assert all(not torch.equal(p, before[key]) for key, p in contender.model.named_parameters())
+    assert all(not torch.equal(p, before[key]) for key, p in implementation.model.named_parameters())
     assert len(bench.predict([[3, 5], [2, 4]], seed=1)) == 2
 
 
@@ -84,15 +84,15 @@ def test_training(program: Callable[..., Any], capsys: pytest.CaptureFixture[str
     assert written["contenders"]["ours"]["utterances_per_second"]["max"] >= speed
     assert written["contenders"]["ours"]["ours_times_faster"]["median"] == 1
     assert {"date", "hardware", "cores", "torch", "threads", "command"} <= written["machine"].keys()
-    said = capsys.readouterr().out
-    assert "% of the roofline" in said
-    assert "textbook" in said
+    output = capsys.readouterr().out
+    assert "% of the roofline" in output
+    assert "textbook" in output
 
 
 def test_gains(
     program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # What is undone in a process of its own is undone in this one here, and brought back by the end of the test.
+    # The benchmark patches these in a separate process; here, monkeypatch restores them after the test.
     for module, name in (
         (branches, "should_use_threads"),
         (sdt, "layout_of"),
@@ -101,9 +101,9 @@ def test_gains(
     ):
         monkeypatch.setattr(module, name, getattr(module, name))
     written = program(gains.main, "--repeats", "2", "--batches", "2")
-    assert list(written["seconds"]) == [gains.AS_IT_IS, *gains.UNDONE]
+    assert list(written["seconds"]) == [gains.NONE, *gains.OPTIMIZATIONS]
     assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in written["seconds"].values())
-    assert "times as long" in capsys.readouterr().out
+    assert "slowdown" in capsys.readouterr().out
 
 
 def test_training_takes_real_lengths(program: Callable[..., Any], tmp_path: Path) -> None:
@@ -114,7 +114,9 @@ def test_training_takes_real_lengths(program: Callable[..., Any], tmp_path: Path
     assert "train_sent_emo.csv" in written["lengths"]
 
 
-def test_a_wrong_file_is_one_line(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_input_is_one_line_and_exit_code_2(
+    program: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         program(training.main, "--lengths", "nowhere.csv")
     assert ended.value.code == 2
@@ -141,7 +143,7 @@ def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     assert list(written["cases"]) == ["4 conversations", "1 of 1 utterance", "1 of 6 utterances"]
     single = written["cases"]["1 of 6 utterances"]
     assert single["turns"]["utterances"] == [18, 18]
-    assert [len(turn) for turn in single["turns"]["seconds"]["ours"]] == [3, 3]
+    assert [len(calls) for calls in single["turns"]["seconds"]["ours"]] == [3, 3]
     of = single["contenders"]["ours"]
     assert of["milliseconds"]["median"] <= of["milliseconds_95th_percentile"] <= of["milliseconds"]["max"]
     assert written["peak_memory_bytes"].keys() == {"ours", "textbook"}
@@ -179,13 +181,13 @@ def test_scaling(
     powers = written["exponents"]["length"]["training step, ms"]
     assert powers["ours"] is not None
     assert powers["textbook"] is None  # of two points
-    said = capsys.readouterr().out
-    assert f"{powers['ours']:.2f}" in said
-    assert scaling.NOT_MEASURED in said
+    output = capsys.readouterr().out
+    assert f"{powers['ours']:.2f}" in output
+    assert scaling.NOT_MEASURED in output
     assert "utterances per conversation" in picture.read_text()
 
 
-def test_the_power_of_what_grows() -> None:
+def test_exponents_of_growth() -> None:
     sizes = [8, 16, 32, 64, 128, 256]
     assert points.exponent(sizes, [3 * n**1.5 for n in sizes]) == pytest.approx(1.5)
     # What costs the same whatever the size is bends the line where sizes are small.
@@ -195,13 +197,13 @@ def test_the_power_of_what_grows() -> None:
     assert points.exponent([1, 2], [1, 2]) is None
 
 
-def test_a_wrong_picture_is_refused_before_the_work(
+def test_unknown_figure_formats_are_refused_before_measurements(
     program: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         program(scaling.main, "--figure", "scaling.gif")
     assert ended.value.code == 2
-    assert "ends in .png, .svg or .pdf" in capsys.readouterr().err
+    assert "expected .png, .svg or .pdf" in capsys.readouterr().err
 
 
 def test_baselines(program: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +220,7 @@ def test_baselines(program: Callable[..., Any], capsys: pytest.CaptureFixture[st
     assert "4,867" in capsys.readouterr().out
 
 
-def test_baselines_names_a_wrong_model(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_models_are_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["baselines.py", "--models", "bc_lstn"])
     with pytest.raises(SystemExit) as ended:
         report.run(baselines.main)
@@ -252,7 +254,7 @@ def test_windows(program: Callable[..., Any], tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(("text", "message"), [("16:16", "less than the window"), ("16", "is not WINDOW:OVERLAP")])
-def test_windows_that_cannot_be(
+def test_invalid_windows(
     text: str, message: str, capsys: pytest.CaptureFixture[str], program: Callable[..., Any]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

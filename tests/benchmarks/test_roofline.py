@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.contenders import padded
+from benchmarks.implementations import padded
 from benchmarks.roofline import Roofline, inference_flops, training_flops
 from benchmarks.settings import random_batch
-from benchmarks.textbook import TextbookSDT, loss_of
+from benchmarks.textbook import TextbookSDT, loss_terms
 from tests.benchmarks.small import small_setting
 
 
 @pytest.mark.parametrize("gate", ["learned", "frozen"])
-def test_the_products_are_those_that_pytorch_counts_where_there_is_no_padding(gate: str) -> None:
+def test_flops_equal_those_of_pytorch_without_padding(gate: str) -> None:
     setting = small_setting(gate)
     batch = padded(random_batch(setting, [5, 5, 5], seed=0), setting.speakers)
     model = TextbookSDT(setting.widths, 3, setting.speakers, 16, 2, 0.5, learned_gates=gate == "learned")
@@ -25,11 +25,11 @@ def test_the_products_are_those_that_pytorch_counts_where_there_is_no_padding(ga
         logits = model(batch)
     assert counted(forward) == inference_flops(setting.config, 15)
     with FlopCounterMode(display=False) as backward:
-        torch.stack(loss_of(logits, batch, 1.0)).sum().backward()
+        torch.stack(loss_terms(logits, batch, 1.0)).sum().backward()
     assert counted(forward) + counted(backward) == training_flops(setting.config, 15)
 
 
-def test_a_limit_is_measured() -> None:
+def test_the_bound_of_training() -> None:
     setting = small_setting()
     roofline = Roofline(setting, "cpu", "float32")
     limit = roofline.training([10, 20], repeats=2)
@@ -39,7 +39,7 @@ def test_a_limit_is_measured() -> None:
     assert limit.traffic * limit.optimizer == pytest.approx(7 * 4 * roofline.parameters)
 
 
-def test_a_prediction_reads_every_parameter() -> None:
+def test_the_bound_of_prediction() -> None:
     setting = small_setting()
     roofline = Roofline(setting, "cpu", "float32")
     limit = roofline.inference([1, 1], repeats=2)

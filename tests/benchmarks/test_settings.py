@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.settings import NAMES, choose, lengths_from_csv, published, random_batch
+from benchmarks.settings import NAMES, draw_batches, published, random_batch, read_lengths
 from sdt.errors import InputError
 from sdt.models.config import PRESETS
 from sdt.models.sdt.model import SDT
@@ -37,22 +37,22 @@ def test_the_model_is_the_published_one(name: str) -> None:
 def test_lengths_from_a_csv(tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     path.write_text("Dialogue_ID,Utterance\n0,a\n0,b\n7,c\n0,d\n")
-    assert lengths_from_csv(path) == [3, 1]
+    assert read_lengths(path) == [3, 1]
     with pytest.raises(InputError, match="no column 'Scene'"):
-        lengths_from_csv(path, "Scene")
+        read_lengths(path, "Scene")
     with pytest.raises(InputError, match="cannot be read"):
-        lengths_from_csv(tmp_path / "other.csv")
+        read_lengths(tmp_path / "other.csv")
     path.write_text("Dialogue_ID,Utterance\n")
     with pytest.raises(InputError, match="no rows"):
-        lengths_from_csv(path)
+        read_lengths(path)
 
 
 def test_batches_go_through_all_conversations() -> None:
     lengths = list(range(1, 13))
-    once = choose(lengths, 4, 3, (0, 1))
+    once = draw_batches(lengths, 4, 3, (0, 1))
     assert sorted(length for batch in once for length in batch) == lengths
-    assert once == choose(lengths, 4, 3, (0, 1)) != choose(lengths, 4, 3, (0, 2))
-    twice = Counter(length for batch in choose(lengths, 8, 3, (0, 1)) for length in batch)
+    assert once == draw_batches(lengths, 4, 3, (0, 1)) != draw_batches(lengths, 4, 3, (0, 2))
+    twice = Counter(length for batch in draw_batches(lengths, 8, 3, (0, 1)) for length in batch)
     assert set(twice.values()) == {2}
 
 

@@ -11,7 +11,7 @@ from sdt.corpus.store import Corpus
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    start.puppet_corpus(tmp_path / "corpus", 5)
+    start.make_corpus(tmp_path / "corpus", 5)
     return tmp_path / "corpus"
 
 
@@ -26,13 +26,13 @@ def test_torch_is_imported_only_for_models(name: str, corpus: Path) -> None:
     assert not start.imports_torch(start.commands(corpus)[name])
 
 
-def test_an_import_of_torch_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_of_torch_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torch.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert start.imports_torch([sys.executable, "-c", "import torch"])
 
 
-def test_every_command_is_timed_in_every_turn(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_is_timed_in_every_round(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = [sys.executable, "-c"]
     monkeypatch.setattr(start, "commands", lambda _: {"a": [*python, "pass"], "b": [*python, "import json"]})
     found = start.measure(corpus, 2)

@@ -1,4 +1,4 @@
-"""The load that the benchmark of streams makes, against a server that says what it saw."""
+"""The load generator of the benchmark of streams, against a server that counts messages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks import streams
 from benchmarks.serving import Load
-from benchmarks.streams import Measured
+from benchmarks.streams import Measurements
 
 
-def test_what_is_not_answered_is_counted_as_lost() -> None:
-    """A server that answers well, answers with an error, or hangs up, in turn."""
+def test_missing_predictions_are_counted_as_lost() -> None:
+    """The server answers with a prediction, answers with an error, or closes the connection, in alternation."""
     seen: Counter[str] = Counter()
 
     async def answers(line: ServerConnection) -> None:
@@ -41,8 +41,8 @@ def test_what_is_not_answered_is_counted_as_lost() -> None:
     assert load.seconds >= 0.5
 
 
-def test_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    measured = Measured(2.5, 300 * 2**20, {8: [Load(2.0, [0.1] * 40, 40, 0), Load(2.0, [0.3] * 20, 20, 3)]})
+def test_results(capsys: pytest.CaptureFixture[str]) -> None:
+    measured = Measurements(2.5, 300 * 2**20, {8: [Load(2.0, [0.1] * 40, 40, 0), Load(2.0, [0.3] * 20, 20, 3)]})
     found = streams.results(measured)
     assert (found["start_seconds"], found["resident_bytes"]) == (2.5, 300 * 2**20)
     of = found["clients"]["8"]
@@ -50,6 +50,6 @@ def test_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert of["milliseconds"] == {"50": pytest.approx(100), "95": pytest.approx(300), "99": pytest.approx(300)}
     assert (of["answers"], of["lost"]) == (60, 3)
     streams.show(measured, "note")
-    said = capsys.readouterr().out
-    assert "15.0 (10.0-20.0)" in said
-    assert "ready after 2.5 s; 300 MiB" in said
+    output = capsys.readouterr().out
+    assert "15.0 (10.0-20.0)" in output
+    assert "ready after 2.5 s; 300 MiB" in output

@@ -1,4 +1,4 @@
-"""The textbook computes what the published program and what our model compute.
+"""The textbook gives the results of the published program and of our model.
 
 Expected numbers of the golden tests: computed once by the published program at toy size (tests/models/test_golden.py).
 """
@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.contenders import padded
+from benchmarks.implementations import padded
 from benchmarks.settings import random_batch
-from benchmarks.textbook import PaddedBatch, TextbookSDT, loss_of, predict, total_loss, train_step
+from benchmarks.textbook import PaddedBatch, TextbookSDT, loss_terms, predict, total_loss, train_step
 from sdt.models.objective import self_distillation
 from sdt.models.sdt.model import SDT
 from sdt.models.sdt.published import LAYER, LETTERS, PROJECTIONS, to_published
@@ -84,12 +84,12 @@ def test_golden_losses_and_steps(golden: Golden) -> None:
     tau = settings["temperature"]
     weights = None if settings["class_weights"] is None else torch.tensor(settings["class_weights"])
     optimizer = torch.optim.Adam(model.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"])
-    terms = loss_of(model(batch), batch, tau, weights)
+    terms = loss_terms(model(batch), batch, tau, weights)
     expected = golden.tensors["output/losses"]
     assert_close(torch.stack(terms).detach().double(), expected[0, :3])
     found = [train_step(optimizer, total_loss(model, batch, tau, weights)) for _ in range(settings["steps"])]
     assert_close(torch.tensor(found, dtype=torch.float64), expected[:-1, 3])
-    after = torch.stack(loss_of(model(batch), batch, tau, weights)).sum().detach().double()
+    after = torch.stack(loss_terms(model(batch), batch, tau, weights)).sum().detach().double()
     assert_close(after, expected[-1, 3])
 
 
@@ -110,7 +110,7 @@ def test_the_textbook_and_our_model_agree(gate: str) -> None:
     assert_close(predict(theirs, side_by_side), our_logits["fused"].detach().softmax(dim=1))
 
     our_losses = self_distillation(our_logits, batch.label, setting.recipe.objective, weights)
-    their_losses = loss_of(their_logits, side_by_side, setting.recipe.objective.temperature, weights)
+    their_losses = loss_terms(their_logits, side_by_side, setting.recipe.objective.temperature, weights)
     for expected, found in zip((our_losses.task, our_losses.hard, our_losses.soft), their_losses, strict=True):
         assert_close(found, expected)
 

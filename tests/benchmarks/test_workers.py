@@ -1,4 +1,4 @@
-"""The measuring processes: they answer, they pass errors on, their memory is their own."""
+"""Measuring processes: results, errors, and separate memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import workers
-from benchmarks.workers import Worker, best_seconds, forget_peak_memory, peak_memory, seconds
+from benchmarks.workers import Worker, best_seconds, peak_memory, reset_peak_memory, seconds
 from sdt.errors import InputError
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ class Served:
         return self.name, os.getpid(), torch.get_num_threads(), os.environ.get("OMP_WAIT_POLICY")
 
     def fill(self, mebibytes: int) -> int:
-        """Peak memory after filling so much."""
+        """Peak memory after allocating so many mebibytes."""
         _ = bytearray(b"1") * (mebibytes << 20)
         return peak_memory(CPU)
 
@@ -45,30 +45,30 @@ def worker() -> Iterator[Worker]:
         yield worker
 
 
-def test_an_object_lives_elsewhere(worker: Worker) -> None:
-    name, pid, threads, policy = worker.ask("about")
+def test_an_object_is_in_another_process(worker: Worker) -> None:
+    name, pid, threads, policy = worker.call("about")
     assert (name, threads) == ("one", 1)
     assert pid != os.getpid()
     assert policy
 
 
 def test_memory_is_the_peak_of_that_process(worker: Worker) -> None:
-    before, ours = worker.ask("fill", 1), peak_memory(CPU)
-    after = worker.ask("fill", 300)
+    before, ours = worker.call("fill", 1), peak_memory(CPU)
+    after = worker.call("fill", 300)
     assert 250 < (after - before) / 2**20 < 350
-    assert 0 <= worker.ask("fill", 1) - after < 2**20  # the kernel counts in strides
+    assert 0 <= worker.call("fill", 1) - after < 2**20  # the kernel counts in strides
     assert peak_memory(CPU) - ours < 100 * 2**20
 
 
-def test_the_peak_never_falls_until_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the kernel says may fall by some pages from one reading to the next."""
-    said = iter((50, 45, 60, 40, 41))
+def test_the_peak_never_decreases_until_it_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value of the kernel can decrease by some pages between two readings."""
+    values = iter((50, 45, 60, 40, 41))
     monkeypatch.setattr(workers, "_highest", 0)
-    monkeypatch.setattr(workers, "_resident_peak", lambda: next(said))
+    monkeypatch.setattr(workers, "_resident_peak", lambda: next(values))
     assert [peak_memory(CPU) for _ in range(3)] == [50, 50, 60]
-    forget_peak_memory(CPU)
-    can_forget = os.access("/proc/self/clear_refs", os.W_OK)
-    assert [peak_memory(CPU) for _ in range(2)] == ([40, 41] if can_forget else [60, 60])
+    reset_peak_memory(CPU)
+    can_reset = os.access("/proc/self/clear_refs", os.W_OK)
+    assert [peak_memory(CPU) for _ in range(2)] == ([40, 41] if can_reset else [60, 60])
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_the_peak_never_falls_until_it_is_forgotten(monkeypatch: pytest.MonkeyPa
 )
 def test_errors_are_passed_on(worker: Worker, method: str, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
-        worker.ask(method)
-    assert worker.ask("about")[0] == "one"
+        worker.call(method)
+    assert worker.call("about")[0] == "one"
 
 
-def test_the_end_of_a_process_is_no_riddle(worker: Worker) -> None:
-    with pytest.raises(InputError, match="exit code 3; was there enough memory"):
-        worker.ask("vanish")
+def test_a_dead_process_is_reported(worker: Worker) -> None:
+    with pytest.raises(InputError, match="exit code 3"):
+        worker.call("vanish")
 
 
-def test_an_object_that_cannot_be_made() -> None:
+def test_errors_of_the_constructor_are_passed_on() -> None:
     with pytest.raises(InputError, match="a name is needed"):
         Worker(1, Served, "")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.large_corpus import generate
-from benchmarks.memory import Curve, watched
+from benchmarks.memory import MemoryCurve, watch_memory
 from sdt.corpus.store import Corpus
 
 SIZES = (5_000, 20_000)
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, Curve]]:
+def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, MemoryCurve]]:
     """Utterances to the corpus of so many and what its import took."""
     found = {}
     for size in SIZES:
@@ -35,24 +35,26 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, 
         corpus = files.folder / "corpus"
         given = [str(files.utterances), *map(str, files.features.values()), "--normalise=audio=corpus"]
         command = [sys.executable, "-m", "sdt", "corpus", "import", *given, "--normalise=text=conversation"]
-        found[size] = corpus, watched([*command, "--output", str(corpus)], ENVIRONMENT)
+        found[size] = corpus, watch_memory([*command, "--output", str(corpus)], ENVIRONMENT)
     return found
 
 
-def test_the_memory_of_importing_is_flat(imported: dict[int, tuple[Path, Curve]]) -> None:
+def test_the_memory_of_importing_is_flat(imported: dict[int, tuple[Path, MemoryCurve]]) -> None:
     small, large = (imported[size][1].peak for size in SIZES)
     assert large - small < SLACK
     assert "20000 utterances" in imported[SIZES[1]][1].output
 
 
-def test_the_memory_of_training_is_flat(imported: dict[int, tuple[Path, Curve]]) -> None:
+def test_the_memory_of_training_is_flat(imported: dict[int, tuple[Path, MemoryCurve]]) -> None:
     steps = [sys.executable, "-m", "benchmarks.large_steps", "train"]
-    small, large = (watched([*steps, str(imported[size][0]), "25"], ENVIRONMENT) for size in SIZES)
+    small, large = (watch_memory([*steps, str(imported[size][0]), "25"], ENVIRONMENT) for size in SIZES)
     assert large.peak - small.peak < SLACK
     assert json.loads(large.output)["steps"] == 25
 
 
-def test_opening_reads_no_utterance(imported: dict[int, tuple[Path, Curve]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_reads_no_utterance(
+    imported: dict[int, tuple[Path, MemoryCurve]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def opening() -> float:
         begun = time.perf_counter()
         assert Corpus.open(imported[SIZES[1]][0]).size == SIZES[1]
@@ -62,7 +64,7 @@ def test_opening_reads_no_utterance(imported: dict[int, tuple[Path, Curve]], mon
     assert min(opening() for _ in range(3)) < 0.2
 
 
-def test_what_was_imported_in_pieces_is_right(imported: dict[int, tuple[Path, Curve]]) -> None:
+def test_what_was_imported_in_pieces_is_right(imported: dict[int, tuple[Path, MemoryCurve]]) -> None:
     corpus = Corpus.open(imported[SIZES[0]][0])
     corpus.verify()
     assert {split: len(ids) for split, ids in corpus.splits.items()} == {"train": 98, "dev": 1, "test": 1}

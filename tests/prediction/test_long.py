@@ -57,7 +57,7 @@ def test_memory_does_not_grow_with_the_square(contexts: Sequence[str]) -> None:
     with Worker(1, Long, contexts) as worker:
         for context in contexts:
             for window in (512, None) if context == "full" else (None,):
-                count, rise = worker.ask("predict", context, window)
+                count, rise = worker.call("predict", context, window)
                 assert count == LENGTH
                 assert rise < MOST, f"{context}, {window}: {rise / 2**20:.0f} MiB"
 

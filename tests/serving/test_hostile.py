@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.hostile_bodies import Hostile, kinds
-from benchmarks.hostile_requests import answered
+from benchmarks.hostile_bodies import HostileRequest, request_kinds
+from benchmarks.hostile_requests import send_request
 from sdt.serving import validation
 from sdt.serving.config import ServingConfig
 from sdt.serving.limits import MemoryBudget
@@ -45,7 +45,7 @@ def longest(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = [(kind, make()) for kind, make in kinds(random.Random(0), SIZE).items() if kind != SLOW]
+    requests = [(kind, make()) for kind, make in request_kinds(random.Random(0), SIZE).items() if kind != SLOW]
     answers: dict[str, str] = {}
     parsed: list[bytes] = []
     held: list[int] = []
@@ -67,9 +67,9 @@ def test_every_kind(longest: list[float], monkeypatch: pytest.MonkeyPatch) -> No
         left = iter(requests)
         await asyncio.gather(*(client(service.port, left) for _ in range(8)))
 
-    async def client(port: int, left: Iterator[tuple[str, Hostile]]) -> None:
+    async def client(port: int, left: Iterator[tuple[str, HostileRequest]]) -> None:
         for kind, request in left:
-            answers[kind] = await answered(port, request)
+            answers[kind] = await send_request(port, request)
 
     run(use, seconds=240)
     assert len(answers) == len(requests) >= 100

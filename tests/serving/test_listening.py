@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.listening import play, sound_of
+from benchmarks.listening import play, read_sound
 from sdt.models.hub import DEFAULT
 from sdt.speech.transcriber import RATE
 from tests.serving.running import running
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def test_utterances_are_answered(tmp_path: Path) -> None:
-    sound = sound_of(SAMPLE)[5 * RATE : 12 * RATE]
+    sound = read_sound(SAMPLE)[5 * RATE : 12 * RATE]
     with running(DEFAULT, tmp_path, "--decoders", "1", transcriber="tiny.en") as service:
         found = asyncio.run(play(service.port, np.concatenate([sound, np.zeros(RATE, np.float32)])))
     text = " ".join(one.text for one in found).lower()

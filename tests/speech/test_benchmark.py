@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.recordings_corpus import VOICES, make_talks
-from benchmarks.recordings_run import by_segment
-from benchmarks.recordings_scores import Tally, add_boundaries, add_emotions, normal
+from benchmarks.recordings_run import utterances_by_turn
+from benchmarks.recordings_scores import Tally, add_boundaries, add_emotions, normalise_text
 from sdt.conversation import Prediction, SpeakerTurn, Utterance, Word
 
 
@@ -40,12 +40,12 @@ def test_emotions_agree_by_time() -> None:
 
 
 def test_text_is_compared_without_case_and_punctuation() -> None:
-    assert normal("Don’t, I said -- NO!") == "don't i said no"
+    assert normalise_text("Don’t, I said -- NO!") == "don't i said no"
 
 
 def test_words_go_to_the_nearest_segment() -> None:
     turns = [SpeakerTurn("Ann", 0, 1), SpeakerTurn("Ben", 2, 3)]
-    found = by_segment([Word("a", 0, 0.5), Word("b", 1.2, 1.3), Word("c", 1.8, 2.2)], turns)
+    found = utterances_by_turn([Word("a", 0, 0.5), Word("b", 1.2, 1.3), Word("c", 1.8, 2.2)], turns)
     assert [(one.speaker, one.text, one.start) for one in found] == [("Ann", "a b", 0), ("Ben", "c", 2)]
 
 

@@ -1,4 +1,4 @@
-"""Who is measured: our program as `sdt train` and `sdt predict` run it, and the textbook."""
+"""The measured implementations: ours as `sdt train` and `sdt predict` run it, and the textbook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from benchmarks import textbook
 from benchmarks.settings import Setting, random_batch
 from benchmarks.textbook import PaddedBatch, TextbookSDT
-from benchmarks.workers import forget_peak_memory, peak_memory, seconds
+from benchmarks.workers import peak_memory, reset_peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.models.inference import calibrate
@@ -24,21 +24,21 @@ from sdt.training.optimizer import GradientStep, learning_rate, make_optimizer
 from sdt.training.weights import class_weights
 
 
-class Contender(Protocol):
-    """One implementation of model and training."""
+class Implementation(Protocol):
+    """An implementation of the model and its training."""
 
-    def prepare(self, batch: Batch) -> Any:  # noqa: ANN401 - in what form is its own affair
-        """A batch as this implementation takes it; not timed."""
+    def prepare(self, batch: Batch) -> Any:  # noqa: ANN401 - each implementation has its own format
+        """Convert a batch to the format of this implementation; not timed."""
 
     def train(self, batches: Sequence[Any]) -> None:
-        """A step on each batch; timed."""
+        """Train one step on each batch; timed."""
 
     def predict(self, batch: Any) -> None:  # noqa: ANN401
-        """The probabilities of a batch, on the CPU; timed."""
+        """Compute the probabilities of a batch, on the CPU; timed."""
 
 
 class Ours:
-    """The trainer of `sdt train`, in its deterministic mode; the forward pass of `sdt evaluate` and `sdt predict`."""
+    """The trainer of `sdt train` in deterministic mode, and the forward pass of `sdt evaluate` and `sdt predict`."""
 
     def __init__(self, setting: Setting, device: torch.device, precision: Precision) -> None:
         torch.manual_seed(0)
@@ -56,21 +56,21 @@ class Ours:
         )
 
     def prepare(self, batch: Batch) -> Batch:
-        """As it is."""
+        """Return the batch unchanged."""
         return batch
 
     def train(self, batches: Sequence[Batch]) -> None:
-        """What an epoch does, with its checks, running scores and gradient norm."""
+        """Train an epoch, with its checks, running scores and gradient norm."""
         with deterministic():
             self.trainer.epoch(1, batches, 0, lambda _: None)
 
     def predict(self, batch: Batch) -> None:
-        """Calibrated probabilities of all heads and, if there are any, the modalities' weights."""
+        """Compute the calibrated probabilities of all classifiers, and the fusion weights if the model has them."""
         self.model.eval()
         with torch.inference_mode(), autocast(self.device, self.precision):
             output = self.model(batch.to(self.device))
-            for head in self.model.classifier_names:
-                calibrate(output.logits[head], self.config, head).cpu().numpy()
+            for name in self.model.classifier_names:
+                calibrate(output.logits[name], self.config, name).cpu().numpy()
             if output.weights is not None:
                 output.weights.float().mean(dim=-1).cpu().numpy()
 
@@ -98,28 +98,30 @@ class Textbook:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=rate, weight_decay=decay)
 
     def prepare(self, batch: Batch) -> PaddedBatch:
-        """Padded."""
+        """Pad the batch."""
         return padded(batch, self.model.speakers.num_embeddings - 1)
 
     def train(self, batches: Sequence[PaddedBatch]) -> None:
-        """A step for each."""
+        """Train one step on each batch."""
         self.model.train()
         for batch in batches:
-            there = batch.to(self.device)
-            self.step(textbook.total_loss(self.model, there, self.temperature, self.class_weights, self.autocast))
+            padded_batch = batch.to(self.device)
+            self.step(
+                textbook.total_loss(self.model, padded_batch, self.temperature, self.class_weights, self.autocast)
+            )
 
     def step(self, loss: torch.Tensor) -> None:
-        """The textbook's own."""
+        """Update the parameters with the textbook's optimizer."""
         textbook.train_step(self.optimizer, loss)
 
     def predict(self, batch: PaddedBatch) -> None:
-        """Probabilities of the fused head."""
+        """Compute the probabilities of the fused classifier."""
         self.model.eval()
         textbook.predict(self.model, batch.to(self.device), self.autocast)
 
 
 class TextbookWithOurs(Textbook):
-    """The same with the optimizer of `sdt train`, applied as there."""
+    """The textbook with the optimizer of `sdt train`."""
 
     def __init__(self, setting: Setting, device: torch.device, precision: Precision) -> None:
         super().__init__(setting, device, precision)
@@ -128,13 +130,13 @@ class TextbookWithOurs(Textbook):
         self.descent = GradientStep(make_optimizer(self.model, training), training.clip)
 
     def step(self, loss: torch.Tensor) -> None:
-        """Ours."""
+        """Update the parameters with our optimizer."""
         self.descent.step(loss, self.rate)
         loss.item()
 
 
 def padded(batch: Batch, speakers: int) -> PaddedBatch:
-    """A packed batch as the textbook wants it: [N, ...] to [B, T, ...]."""
+    """Convert a packed batch to the padded one of the textbook: [N, ...] to [B, T, ...]."""
     lengths = batch.lengths.tolist()
 
     def pad(x: torch.Tensor, value: float = 0) -> torch.Tensor:
@@ -148,59 +150,58 @@ def padded(batch: Batch, speakers: int) -> PaddedBatch:
     )
 
 
-CONTENDERS: dict[str, type[Ours | Textbook]] = {
+IMPLEMENTATIONS: dict[str, type[Ours | Textbook]] = {
     "ours": Ours,
     "textbook": Textbook,
     "textbook, our optimizer": TextbookWithOurs,
 }
-NAMES = tuple(CONTENDERS)
+NAMES = tuple(IMPLEMENTATIONS)
 
 
 class Bench:
-    """A contender with what measures it; made in the process that is measured.
+    """An implementation and its measurements; created in the measured process.
 
     Args:
-        name: One of `CONTENDERS`.
-        setting: The model and its training.
+        name: One of `IMPLEMENTATIONS`.
+        setting: The model and its training settings.
         device: `cpu`, `cuda` or `auto`.
-        precision: Of the matrix products.
+        precision: Precision of the matrix products.
     """
 
     def __init__(self, name: str, setting: Setting, device: DeviceName, precision: Precision) -> None:
         self.setting, self.device = setting, choose_device(device)
-        self.contender: Contender = CONTENDERS[name](setting, self.device, precision)
+        self.implementation: Implementation = IMPLEMENTATIONS[name](setting, self.device, precision)
 
     def train(self, lengths: Sequence[Sequence[int]], seed: int) -> tuple[float, float]:
-        """A training step on every batch of conversations of these lengths.
+        """Train a step on every batch of conversations of these lengths.
 
         Returns:
-            Seconds by the clock on the wall, and of processor time, all cores together. On a machine that others use,
-            too, the latter says more.
+            Seconds of wall time, and of processor time summed over cores, which is more reliable on a shared machine.
         """
         batches = self._batches(lengths, seed)
         begun = time.process_time()
-        wall = seconds(lambda: self.contender.train(batches), self.device)
+        wall = seconds(lambda: self.implementation.train(batches), self.device)
         return wall, time.process_time() - begun
 
     def predict(self, lengths: Sequence[Sequence[int]], seed: int) -> list[float]:
-        """Seconds of the prediction of each batch."""
+        """The seconds that the prediction of each batch takes."""
         batches = self._batches(lengths, seed)
-        return [seconds(partial(self.contender.predict, batch), self.device) for batch in batches]
+        return [seconds(partial(self.implementation.predict, batch), self.device) for batch in batches]
 
     def parameters(self) -> int:
-        """How many the model has."""
-        assert isinstance(self.contender, Ours)
-        return sum(parameter.numel() for parameter in self.contender.model.parameters())
+        """The number of parameters of the model."""
+        assert isinstance(self.implementation, Ours)
+        return sum(parameter.numel() for parameter in self.implementation.model.parameters())
 
     def peak_memory(self) -> int:
-        """Bytes."""
+        """The peak memory in bytes."""
         return peak_memory(self.device)
 
     def at_rest(self) -> int:
-        """Bytes that are held now: parameters and, once it has trained, the optimizer; from here on the peak counts."""
-        forget_peak_memory(self.device)
+        """Reset the peak memory and return the current memory in bytes: parameters, and optimizer after training."""
+        reset_peak_memory(self.device)
         return peak_memory(self.device)
 
     def _batches(self, lengths: Sequence[Sequence[int]], seed: int) -> list[Any]:
         batches = (random_batch(self.setting, of_batch, seed + number) for number, of_batch in enumerate(lengths))
-        return [self.contender.prepare(batch) for batch in batches]
+        return [self.implementation.prepare(batch) for batch in batches]

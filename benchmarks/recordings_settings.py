@@ -1,4 +1,4 @@
-"""Scores with other values of the settings of `sdt.speech`, which were chosen by these tables."""
+"""Sweeps over settings of `sdt.speech`: the tables from which their values were chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdt.speech.recording import RecordingTranscriber, SpeechOptions
 
 Groups = Mapping[str, Sequence[Recording]]
 Table = list[dict[str, str | float]]
-"""Rows: `setting`, then the scores."""
+"""Rows with `setting` and scores."""
 
 SPEAKERS = ("sample", "open", "talks", "similar", "telephone", "noise")
 WORDS = ("sample", "scene", "talks")
@@ -28,13 +28,13 @@ REGIONS = tuple(
     {"threshold": threshold, "speech_pad_ms": pad}
     for threshold, pad in ((0.35, 100), (0.35, 200), (0.35, 400), (0.5, 400))
 )
-"""The last are the defaults of faster-whisper."""
+"""The last item has the defaults of faster-whisper."""
 PAUSES = tuple((pause, after) for pause in (0.4, 0.6, 0.8) for after in (0.0, 0.05, 0.2))
 
 
 @contextmanager
-def setting(module: ModuleType, **values: object) -> Iterator[None]:
-    """Change constants of a module for a while."""
+def patched(module: ModuleType, **values: object) -> Iterator[None]:
+    """Set constants of a module temporarily."""
     before = {name: getattr(module, name) for name in values}
     try:
         for name, value in values.items():
@@ -45,22 +45,22 @@ def setting(module: ModuleType, **values: object) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def choices(groups: Groups, options: SpeechOptions, folder: Path) -> dict[str, Table]:
-    """A table for each setting.
+def sweep_settings(groups: Groups, options: SpeechOptions, folder: Path) -> dict[str, Table]:
+    """Create a table for each setting.
 
     Args:
-        groups: Recordings by kind.
-        options: How to transcribe.
-        folder: For the cache.
+        groups: Recordings by type.
+        options: Options of the transcription.
+        folder: Folder of the cache.
     """
     cached = RecordingTranscriber(options, folder / "cache")
     known = {one.path: cached.turns(one.path) for one in _all(groups, WORDS)}
     found: dict[str, Table] = {"STEP": _steps(groups, options, folder), "THRESHOLD": [], "REGIONS": []}
     for threshold in THRESHOLDS:
-        with setting(speakers, THRESHOLD=threshold):
+        with patched(speakers, THRESHOLD=threshold):
             found["THRESHOLD"].append({"setting": f"{threshold}", **_speakers(groups, cached)})
     for regions in REGIONS:
-        with setting(whisper, REGIONS=regions):
+        with patched(whisper, REGIONS=regions):
             row = {"setting": f"{regions['threshold']}, {regions['speech_pad_ms']} ms"}
             found["REGIONS"].append(row | _words(groups, options, known))
     return found | {"PAUSE, SENTENCE_PAUSE": _pauses(groups, cached, known)}
@@ -84,7 +84,7 @@ def _speakers(groups: Groups, transcriber: RecordingTranscriber, kinds: Sequence
 def _steps(groups: Groups, options: SpeechOptions, folder: Path) -> Table:
     table: Table = []
     for step in STEPS:
-        with setting(speakers, STEP=step), setting(recording, STEP=step):
+        with patched(speakers, STEP=step), patched(recording, STEP=step):
             transcriber = RecordingTranscriber(options, folder / f"{step}")
             begun = time.process_time()
             for one in groups["open"]:
@@ -118,7 +118,7 @@ def _pauses(groups: Groups, cached: RecordingTranscriber, known: Mapping[Path, l
     spoken = {one.path: _transcribed(cached, one, known[one.path]) for one in _all(groups, WORDS)}
     for pause, after in PAUSES:
         row: dict[str, str | float] = {"setting": f"{pause}, {after}"}
-        with setting(utterances, PAUSE=pause, SENTENCE_PAUSE=after):
+        with patched(utterances, PAUSE=pause, SENTENCE_PAUSE=after):
             for kind in WORDS:
                 tally = Tally()
                 for one in groups[kind]:
