@@ -149,7 +149,7 @@ def show(measured: Measurements, title: str, note: str) -> None:
     console.print(table)
     console.print(f"median (min-max) of {len(limits)} rounds of {limits[0].steps} batches")
     console.print(
-        f"limit: {report.median_range([limit.flops / limit.steps / 1e9 for limit in limits])} GFLOP per batch at "
+        f"roofline: {report.median_range([limit.flops / limit.steps / 1e9 for limit in limits])} GFLOP per batch at "
         f"{report.median_range([limit.peak / 1e9 for limit in limits], 0)} GFLOP/s;\noptimizer "
         f"{report.median_range([1000 * limit.optimizer for limit in limits])} ms per batch, "
         f"{report.median_range([limit.traffic / 1e9 for limit in limits])} GB/s;\ntogether "
