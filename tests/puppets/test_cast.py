@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from sdt.puppets import cast, deliveries, expressions
-from sdt.puppets.cast import Puppet
-from sdt.puppets.controls import draw_around_zero, weighted_sum
+from sdt.puppets.cast import Puppet, draw_around_zero, weighted_sum
 from sdt.puppets.deliveries import Delivery
 from sdt.puppets.emotions import EMOTIONS
 from sdt.puppets.expressions import Expression

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import colorsys
+import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from sdt.puppets import deliveries, expressions
-from sdt.puppets.controls import draw_around_zero, weighted_sum
 from sdt.puppets.deliveries import Delivery
 from sdt.puppets.emotions import EMOTIONS, Temperament
 from sdt.puppets.expressions import Expression
 from sdt.puppets.face import STYLES, Colour, Look
 from sdt.puppets.voice import Voice
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Controls = TypeVar("Controls", bound="DataclassInstance")
+"""A dataclass of numbers: `Delivery` or `Expression`."""
 
 TONE = Delivery(
     range=0.3, final=1.0, level=2.5, tension=1.0, breath=2.5, tremor=0.12, jitter=0.25, creak=0.05, smile=2.0
@@ -112,3 +119,22 @@ def _colour(hue: float, saturation: float, brightness: float) -> Colour:
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, 1.0)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
     return tuple(round(min(255.0, part * brightness / grey)) for part in (red, green, blue))  # type: ignore[return-value]
+
+
+def weighted_sum(*parts: tuple[float, Controls]) -> Controls:
+    """The weighted sum of controls, field by field.
+
+    Example:
+        >>> from sdt.puppets.expressions import Expression
+        >>> weighted_sum((1, Expression(jaw=0.5)), (0.5, Expression(frown=1))).frown
+        0.5
+    """
+    names = [field.name for field in dataclasses.fields(parts[0][1])]
+    return type(parts[0][1])(**{name: sum(weight * getattr(part, name) for weight, part in parts) for name in names})
+
+
+def draw_around_zero(deviation: Controls, random: np.random.Generator) -> Controls:
+    """Draw controls from normal distributions with mean 0 and the given standard deviations."""
+    fields = dataclasses.fields(deviation)
+    drawn = random.normal(size=len(fields)).tolist()
+    return type(deviation)(**{f.name: getattr(deviation, f.name) * x for f, x in zip(fields, drawn, strict=True)})

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.encoders.visual_detect import opencv
-from sdt.puppets.controls import weighted_sum
+from sdt.puppets.cast import weighted_sum
 from sdt.puppets.face import Picture, draw_face
 from sdt.puppets.generate import Line, Scene
 from sdt.puppets.synthesis import RATE, STEP
