@@ -118,10 +118,10 @@ def _srt(transcript: Transcript, folder: Path | None) -> Iterator[str]:
 
 
 def _rttm(transcript: Transcript, folder: Path | None) -> Iterator[str]:
-    said = (
+    turns = (
         SpeakerTurn(one.speaker, start / 1000, end / 1000) for start, end, one in _timed(transcript, folder, "RTTM")
     )
-    return rttm_lines(transcript.conversations[0].id, transcript.turns or said)
+    return rttm_lines(transcript.conversations[0].id, transcript.turns or turns)
 
 
 def _timed(transcript: Transcript, folder: Path | None, name: str) -> Iterator[tuple[int, int, Utterance]]:

@@ -1,4 +1,4 @@
-"""Which utterances lie where in which space, and the picture of it."""
+"""Embedding spaces, their measures and their figure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from sdt.analysis.explanation import embeddings as module
-from sdt.analysis.explanation.colours import colours
 from sdt.analysis.explanation.embeddings import Embeddings, embed, spaces
-from sdt.analysis.explanation.representations import figure, grid
+from sdt.analysis.explanation.representations import colours, figure, grid
 from sdt.analysis.explanation.separation import separation
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.builder import write_corpus

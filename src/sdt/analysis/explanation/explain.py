@@ -58,11 +58,11 @@ def explain(
             output = check_output(model, model(batch), len(conversation))
             attention = record_attention(model, batch)[1] if model.supports_attention_weights else []
             probabilities = {h: calibrate(z, model.config, h).cpu().numpy() for h, z in output.logits.items()}
-            for i, said in enumerate(conversation.utterances):
+            for i, utterance in enumerate(conversation.utterances):
                 if not all(np.isfinite(of[i]).all() for of in probabilities.values()):
                     raise InputError(
-                        f"{where}, utterance {said.id!r}: the output of the model is not finite; the model is damaged "
-                        "or the features are extreme"
+                        f"{where}, utterance {utterance.id!r}: the output of the model is not finite; the model is "
+                        "damaged or the features are extreme"
                     )
             occlusion = occlude(model, batch, output.logits[FUSED], progress)
     finally:

@@ -107,7 +107,7 @@ class Explanation:
             "labels": list(labels),
             "notes": list(self.notes),
             "fusion": self._fusion(),
-            "utterances": [self._utterance(i, said) for i, said in enumerate(self.conversation.utterances)],
+            "utterances": [self._utterance(i, utterance) for i, utterance in enumerate(self.conversation.utterances)],
             "attention": [
                 {"layer": layer, "target": target, "source": source, **self._map(weights)}
                 for layer, maps in enumerate(self.attention, start=1)
@@ -138,15 +138,15 @@ class Explanation:
             "mean": dict(zip(self.modalities, _numbers(self.weights.mean.mean(axis=0)), strict=True)),
         }
 
-    def _utterance(self, i: int, said: Utterance) -> dict[str, Any]:
+    def _utterance(self, i: int, utterance: Utterance) -> dict[str, Any]:
         names, labels, weights = self.modalities, self.config.labels, self.weights
         present = dict(zip(names, self.present[i].tolist(), strict=True))
         return {
             "order": i + 1,
-            "utterance": said.id,
-            "speaker": said.speaker,
-            "text": said.text,
-            "label": said.label,
+            "utterance": utterance.id,
+            "speaker": utterance.speaker,
+            "text": utterance.text,
+            "label": utterance.label,
             "emotion": labels[self.emotions[i]],
             "probability": _number(self.probabilities[FUSED][i].max()),
             "inferred": not any(present.values()),

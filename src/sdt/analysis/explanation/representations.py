@@ -7,6 +7,7 @@ figure(points, "MELD, split test").savefig("representations.png")
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from sdt.analysis.explanation.colours import colours
 from sdt.analysis.explanation.embeddings import NEIGHBOURS, Embeddings, EmbeddingSpace
 from sdt.evaluation.figure import FAINT, INK, fitted, save_figure
 from sdt.evaluation.table import Grid
+from sdt.prediction.display import STYLES
 
 _ONE_COLUMN = 11
 """Maximum number of labels in a legend with one column; more labels have two columns."""
 _PANEL = 3.1
 """Size of a panel in inches."""
+_PRINTED = {
+    "white": "#9aa5b1",
+    "bright_yellow": "#e3b505",
+    "yellow": "#f07f2e",
+    "bright_magenta": "#d6519f",
+    "bright_red": "#c8283a",
+    "red": "#7a2733",
+    "green": "#4f9d69",
+    "magenta": "#7b5ea7",
+    "bright_blue": "#2a6f97",
+}
+"""Terminal colour name to a shade that is legible on white."""
+_OTHERS = ("#35b0ab", "#8c6d46", "#5b8c1a", "#a8b8f0", "#3c3f58", "#e8998d")
+"""Colours of labels without a terminal colour, in order."""
 
 
 def write_representations(path: Path, points: Embeddings, title: str = "") -> None:
@@ -169,3 +184,24 @@ def _legend(axes: Axes, points: Embeddings, palette: dict[str, str]) -> None:
 
 def _number(value: float, form: str) -> str:
     return "–" if value != value else format(value, form)
+
+
+def colours(labels: Sequence[str]) -> dict[str, str]:
+    """Assign a colour to each label; colours are different as long as there are enough.
+
+    Args:
+        labels: All labels of a model, so that a label has the same colour in all figures of the model.
+
+    Example:
+        >>> colours(["joy", "calm", "happy"])
+        {'joy': '#e3b505', 'calm': '#35b0ab', 'happy': '#8c6d46'}
+    """
+    found: dict[str, str] = {}
+    for label in labels:
+        own = _PRINTED.get(STYLES.get(label.lower(), ""))
+        free = [colour for colour in (*_OTHERS, *_PRINTED.values()) if colour not in found.values()]
+        named = {_PRINTED[STYLES[of.lower()]] for of in labels if of.lower() in STYLES}
+        unnamed = [colour for colour in free if colour not in named] or free
+        again = [*_OTHERS, *_PRINTED.values()][len(found) % (len(_OTHERS) + len(_PRINTED))]
+        found[label] = own if own and own not in found.values() else unnamed[0] if unnamed else again
+    return found

@@ -22,11 +22,11 @@ def explanation_table(explanation: Explanation) -> Group:
     """Create a table with one row per utterance, legible in 80 columns."""
     conversation = explanation.conversation
     table = utterance_table(conversation.id, ("emotion", *explanation.modalities, "other"))
-    for i, (who, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
+    for i, (who, utterance) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
         emotion, p = explanation.config.labels[explanation.emotions[i]], explanation.probabilities[FUSED][i].max()
         table.add_row(
             Text(who),
-            Text(said.text or "–"),
+            Text(utterance.text or "–"),
             _emotion(f"{emotion} {p:.0%}", emotion, inferred=not explanation.present[i].any()),
             *(_modality(explanation, i, m) for m in range(len(explanation.modalities))),
             _other(explanation, i),

@@ -45,7 +45,7 @@ class UtteranceRows:
 
 def speakers(conversation: Conversation, most: int = 12) -> list[str]:
     """Number and speaker of each utterance: `3 Ann`."""
-    return [f"{i} {shortened(said.speaker, most)}" for i, said in enumerate(conversation.utterances, start=1)]
+    return [f"{i} {shortened(utterance.speaker, most)}" for i, utterance in enumerate(conversation.utterances, start=1)]
 
 
 def words(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
@@ -60,11 +60,11 @@ def words(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:
         return
     style: dict[str, Any] = {"va": "center", "fontsize": rows.font, "parse_math": False, "in_layout": False}
     conversation = explanation.conversation
-    for i, (name, said) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
+    for i, (name, utterance) in enumerate(zip(speakers(conversation), conversation.utterances, strict=True)):
         axes.text(0, i, name, color=INK, fontweight="bold", **style)
         room = 0.025 * max(len(name), 10) * rows.font / 8.5 + 0.03
         letters = int((1 - room) / 0.0185 * 8.5 / rows.font)
-        axes.text(room, i, shortened(said.text or "–", letters), color=FAINT, **style)
+        axes.text(room, i, shortened(utterance.text or "–", letters), color=FAINT, **style)
 
 
 def number_rows(axes: Axes, explanation: Explanation, rows: UtteranceRows) -> None:

@@ -49,19 +49,19 @@ def corrupt_words(conversation: Conversation, rate: float, words: Sequence[str],
     random = conversation_rng(seed, "words", conversation.id)
     utterances = []
     for utterance in conversation.utterances:
-        said = (utterance.text or "").split()
-        wrong, kind = random.random((2, len(said)))
-        other = random.integers(len(words), size=len(said))
-        heard = [
+        original = (utterance.text or "").split()
+        wrong, kind = random.random((2, len(original)))
+        other = random.integers(len(words), size=len(original))
+        recognised = [
             part
-            for index, word in enumerate(said)
-            for part in (_heard(word, words[other[index]], kind[index]) if wrong[index] < rate else (word,))
+            for index, word in enumerate(original)
+            for part in (_recognised(word, words[other[index]], kind[index]) if wrong[index] < rate else (word,))
         ]
-        utterances.append(utterance if utterance.text is None else replace(utterance, text=" ".join(heard)))
+        utterances.append(utterance if utterance.text is None else replace(utterance, text=" ".join(recognised)))
     return Conversation(conversation.id, tuple(utterances))
 
 
-def _heard(word: str, other: str, kind: float) -> tuple[str, ...]:
+def _recognised(word: str, other: str, kind: float) -> tuple[str, ...]:
     """The words that replace a word with an error."""
     if kind < HEARD:
         return (other,)
@@ -98,11 +98,11 @@ def word_errors(
     maker.load()
 
     def make(chosen: Sequence[Conversation], level: float) -> dict[str, Features]:
-        heard = [corrupt_words(conversation, level, words, seed) for conversation in chosen]
-        encoded = maker.extract(heard, Recordings())
-        ends = np.cumsum([len(conversation) for conversation in heard]).tolist()
-        rows = [slice(end - len(conversation), end) for conversation, end in zip(heard, ends, strict=True)]
-        return {c.id: (encoded.features[at], encoded.present[at]) for c, at in zip(heard, rows, strict=True)}
+        recognised = [corrupt_words(conversation, level, words, seed) for conversation in chosen]
+        encoded = maker.extract(recognised, Recordings())
+        ends = np.cumsum([len(conversation) for conversation in recognised]).tolist()
+        rows = [slice(end - len(conversation), end) for conversation, end in zip(recognised, ends, strict=True)]
+        return {c.id: (encoded.features[at], encoded.present[at]) for c, at in zip(recognised, rows, strict=True)}
 
     _check_same(corpus, modality, make(conversations[:_SAMPLE], 0))
     return OtherFeatures("words wrong", "word error rate", modality, levels, conversations, make)
