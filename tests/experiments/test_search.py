@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.experiments.search import Search, Trial
+from sdt.experiments.search_folder import begin_search
 from sdt.experiments.space import parse_space
 from sdt.models.sdt.model import SDT
 from sdt.training.checkpoint import save_checkpoint
 from sdt.training.folder import RunFolder
-from sdt.training.recipe import changed
+from sdt.training.recipe import changed, flat, unflat
 from sdt.training.run import train
 from sdt.training.settings import Recipe
 from tests.training.conftest import make_builder
@@ -145,3 +147,17 @@ def test_bars_are_possible(recipe: Recipe, tmp_path: Path, searches: list[Search
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     begin(tmp_path / "s", recipe, searches).trial(Display(console))
     assert "utterances/s" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_search_of_an_earlier_version_resumes(tmp_path: Path) -> None:
+    """The file was written by commit bf48d4c, which did not have all settings of today."""
+    content = (Path(__file__).parents[1] / "data/earlier/search.json").read_text(encoding="utf-8")
+    (tmp_path / "search.json").write_text(content, encoding="utf-8")
+    saved = json.loads(content)
+    recipe = unflat(saved["recipe"])
+    assert flat(recipe).keys() - saved["recipe"].keys()
+    begin_search(tmp_path, recipe, saved["space"], saved["seeds"], {"environment": saved["environment"]})
+    assert (tmp_path / "search.json").read_text(encoding="utf-8") == content
+    other = changed(recipe, {"training.epochs": 4})
+    with pytest.raises(InputError, match=r"training\.epochs is 3 in the folder, but 4 now"):
+        begin_search(tmp_path, other, saved["space"], saved["seeds"], {"environment": saved["environment"]})

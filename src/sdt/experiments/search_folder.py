@@ -12,7 +12,7 @@ from sdt.evaluation.table import Grid, percent
 from sdt.experiments.plan import format_seeds, option_text
 from sdt.experiments.search import FILE, Search, Trial
 from sdt.files import write_text
-from sdt.training.recipe import dump_recipe, flat
+from sdt.training.recipe import dump_recipe, flat, unflat
 from sdt.training.settings import Recipe
 
 FORMAT = 1
@@ -51,15 +51,19 @@ def begin_search(
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         pairs = [("space", saved["space"], values["space"]), ("seeds", saved["seeds"], values["seeds"])]
-        pairs += [(k, saved["recipe"][k], v) for k, v in values["recipe"].items() if k not in _NOT_COMPARED]
+        # An earlier version did not store settings that have been added since; they have their defaults.
+        before = json.loads(json.dumps(flat(unflat(saved["recipe"]))))
+        pairs += [(k, before[k], v) for k, v in values["recipe"].items() if k not in _NOT_COMPARED]
         corpora = saved["environment"]["corpus_sha256"], values["environment"]["corpus_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); name another folder") from None
-    for key, before, now in (*pairs, ("the fingerprint of the corpus", *corpora)):
-        if before != now:
+    for key, old, new in (*pairs, ("the fingerprint of the corpus", *corpora)):
+        if old != new:
             raise InputError(
-                f"{folder}: cannot resume another search: {key} is {json.dumps(before)} in the folder, but "
-                f"{json.dumps(now)} now; use the settings of the search, or name another folder with --output"
+                f"{folder}: cannot resume another search: {key} is {json.dumps(old)} in the folder, but "
+                f"{json.dumps(new)} now; use the settings of the search, or name another folder with --output"
             )
 
 
