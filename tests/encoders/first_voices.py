@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-RATE = 16000
+from tests.encoders import voices
+from tests.encoders.voices import RATE
 
 
 def vowel(
@@ -40,11 +41,4 @@ def vowel(
     return np.asarray(sound, dtype=np.float32)
 
 
-def syllables(
-    count: int, each: float = 0.15, gap: float = 0.1, hertz: Sequence[float] = (140.0,)
-) -> npt.NDArray[np.float32]:
-    """So many swelling vowels [n], with near silence between them."""
-    quiet = np.random.default_rng(1).normal(size=round(gap * RATE)) * 1e-4
-    swell = np.hanning(round(each * RATE))
-    sounds = [vowel(each, hertz[k % len(hertz)], seed=k) * swell for k in range(count)]
-    return np.concatenate([part for sound in sounds for part in (sound, quiet)]).astype(np.float32)
+syllables = partial(voices.syllables, voice=vowel)

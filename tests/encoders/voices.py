@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +33,14 @@ def vowel(
 
 
 def syllables(
-    count: int, each: float = 0.15, gap: float = 0.1, hertz: Sequence[float] = (140.0,)
+    count: int,
+    each: float = 0.15,
+    gap: float = 0.1,
+    hertz: Sequence[float] = (140.0,),
+    voice: Callable[..., npt.NDArray[np.float32]] = vowel,
 ) -> npt.NDArray[np.float32]:
     """So many swelling vowels [n], with near silence between them."""
     quiet = np.random.default_rng(1).normal(size=round(gap * RATE)) * 1e-4
     swell = np.hanning(round(each * RATE))
-    sounds = [vowel(each, hertz[k % len(hertz)], seed=k) * swell for k in range(count)]
+    sounds = [voice(each, hertz[k % len(hertz)], seed=k) * swell for k in range(count)]
     return np.concatenate([part for sound in sounds for part in (sound, quiet)]).astype(np.float32)
