@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report, settings
-from benchmarks.contenders import Bench
+from benchmarks.implementations import Bench
 from benchmarks.settings import Setting
-from benchmarks.training import chosen_batches
+from benchmarks.training import draw_batches
 from benchmarks.workers import Worker
 from sdt.evaluation.table import plain_table
 from sdt.training.recipe import changed
@@ -51,10 +51,10 @@ def measure(
             )
             for name, overrides in SWITCHES.items()
         }
-        for turn in report.turns(len(batches), "training"):
+        for index in report.rounds(len(batches), "training"):
             for name, worker in workers.items():
-                seconds, _ = worker.ask("train", batches[turn], seed + turn)
-                if turn > 0:
+                seconds, _ = worker.call("train", batches[index], seed + index)
+                if index > 0:
                     found[name].append(seconds)
     return found
 
@@ -62,24 +62,24 @@ def measure(
 def main() -> None:
     """Measure, print, write."""
     parser = report.model_parser(__doc__, repeats=7)
-    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths; else drawn")
-    parser.add_argument("--batches", type=report.positive, help="in a turn; default: 8 (meld), 2 (iemocap)")
+    parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths")
+    parser.add_argument("--batches", type=report.positive, help="per round; default: 8 (meld), 2 (iemocap)")
     options = parser.parse_args()
     setting = settings.published(options.setting)
     where = report.machine(options.threads, "cpu", "float32")
-    batches = chosen_batches(setting, options)
+    batches = draw_batches(setting, options)
     found = measure(setting, batches, threads=options.threads, seed=options.seed)
     steps = len(batches[0])
-    table = plain_table("switch", "ms per batch", "times as long")
+    table = plain_table("switch", "ms per batch", "slowdown")
     for name, seconds in found.items():
         ratios = [one / off for one, off in zip(seconds, found[OFF], strict=True)]
-        longer = "" if name == OFF else report.shown(ratios, 2)
-        table.add_row(name, report.shown([1000 * of_turn / steps for of_turn in seconds], 0), longer)
+        longer = "" if name == OFF else report.median_range(ratios, 2)
+        table.add_row(name, report.median_range([1000 * of_round / steps for of_round in seconds], 0), longer)
     console = report.console()
     console.print(f"cost of the switches in training, {options.setting} setting", style="bold")
     console.print(table)
-    console.print(f"median (lowest-highest) of {options.repeats} turns of {steps} batches\n{report.caption(where)}")
-    path = options.output or report.PLACE / f"switches-{options.setting}.json"
+    console.print(f"median (min-max) of {options.repeats} rounds of {steps} batches\n{report.caption(where)}")
+    path = options.output or report.FOLDER / f"switches-{options.setting}.json"
     report.write_json(path, "switches", where, {"setting": options.setting, "seconds": found})
 
 

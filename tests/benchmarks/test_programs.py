@@ -283,4 +283,4 @@ def test_switches(program: Callable[..., Any], capsys: pytest.CaptureFixture[str
     written = program(switches.main, "--repeats", "2", "--batches", "2")
     assert list(written["seconds"]) == list(switches.SWITCHES)
     assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in written["seconds"].values())
-    assert "times as long" in capsys.readouterr().out
+    assert "slowdown" in capsys.readouterr().out
