@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sdt.errors import InputError, near_miss, quoted
 
+_CALL = re.compile(r"([a-z_]+)\((\d{1,9}(?:\.\d{1,12})?|\.\d{1,12})\)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -99,6 +100,17 @@ def check_names(what: str, names: Iterable[str]) -> None:
     for name in names:
         if _CONTROL.search(name):
             raise InputError(f"{what} {quoted(name)} contains control characters; remove them")
+
+
+def parse_call(text: str) -> tuple[str, float] | None:
+    """Parse a setting with one number in parentheses.
+
+    Example:
+        >>> parse_call("window(8)"), parse_call("window")
+        (('window', 8.0), None)
+    """
+    found = _CALL.fullmatch(text)
+    return (found[1], float(found[2])) if found else None
 
 
 class UnknownEncodingError(InputError):

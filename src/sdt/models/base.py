@@ -144,11 +144,12 @@ class Model(nn.Module):
         objective: Objective,
         class_weights: Tensor | None = None,
         all_labels: Tensor | None = None,
+        logit_offset: Tensor | None = None,
     ) -> Losses:
         """Compute the training loss; the default is the objective of `sdt.models.objective`.
 
         Override this for another loss. `Losses.terms` must have the same names for every batch. The arguments are
-        passed by position.
+        passed by position; the last one only to models that do not override this method.
 
         Args:
             output: Output for N utterances.
@@ -157,8 +158,9 @@ class Model(nn.Module):
             class_weights: [C]; None for equal weights.
             all_labels: Labels of the whole batch if the N utterances are the shard of one process; the result is then
                 the shard's contribution to the loss of the whole batch.
+            logit_offset: [C]; added to the logits in cross-entropies; None for nothing.
         """
-        return self_distillation(output.logits, label, objective, class_weights, all_labels)
+        return self_distillation(output.logits, label, objective, class_weights, all_labels, logit_offset)
 
     @classmethod
     def classifier_names_for(cls, config: ModelConfig) -> tuple[str, ...]:
@@ -198,6 +200,8 @@ class Model(nn.Module):
                 raise InputError(f"objective.terms: unknown term {term!r}{near_miss(term, list(OBJECTIVE_TERMS))}")
         used = cls.terms if len(cls.classifier_names_for(config)) > 1 else ("task",)
         usual, name = Objective(), cls.display_name()
+        if objective.balance != "none" and cls.loss is not Model.loss:
+            raise InputError(f"objective.balance: {objective.balance}, but {name} has its own loss; remove the setting")
         off: dict[str, Any] = {}
         for term in ("hard", "soft"):
             if term not in used:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sdt.errors import InputError, near_miss, quoted
+from sdt.models.balance import Balance
 from sdt.models.context import Context, head_patterns
 from sdt.plugins import plugins
 from sdt.speakers import Speakers
@@ -144,10 +145,16 @@ class Objective:
     tau_squared: bool = False
     """Whether the soft term is multiplied by tau^2, as usual in distillation; false in the published program."""
 
+    balance: str = "none"
+    """Class imbalance in the cross-entropies: none; logit_adjustment(tau), tau times the logarithm of the class
+    frequencies in training is added to the logits; focal(gamma), each cross-entropy is multiplied by (1 - p)^gamma; or
+    class_balanced(beta), classes are weighted by the inverse of their effective number."""
+
     terms: dict[str, float] = dataclasses.field(default_factory=dict)
     """Weights of additional loss terms, by the names under which packages register them."""
 
     def __post_init__(self) -> None:
+        Balance.of(self.balance)
         weights = {name: getattr(self, name) for name in ("task", "hard", "soft")}
         weights |= {f"terms.{name}": weight for name, weight in self.terms.items()}
         for name, value in weights.items():

@@ -18,6 +18,7 @@ from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_classifiers
+from sdt.models.balance import Balance
 from sdt.models.config import FUSED
 from sdt.training.checkpoint import (
     TrainingState,
@@ -38,7 +39,7 @@ from sdt.training.scoring import distributed_outputs
 from sdt.training.settings import Recipe
 from sdt.training.test_monitor import TestMonitor
 from sdt.training.trackers import Tracker
-from sdt.training.weights import class_weights
+from sdt.training.weights import balance_tensors, class_weights
 
 
 class TrainingRun:
@@ -60,6 +61,8 @@ class TrainingRun:
         self.test_monitor = TestMonitor(folder.test_monitor, corpus, self.protocol.monitored, processes)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
+        balance = Balance.of(recipe.objective.balance)
+        weights, offset = balance_tensors(balance, weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
@@ -76,6 +79,7 @@ class TrainingRun:
             weights,
             lambda step: learning_rate(recipe.training, step, steps),
             processes,
+            offset,
         )
         self.state = TrainingState()
 

@@ -141,6 +141,7 @@ class Trainer:
         class_weights: Tensor | None,
         rate: Callable[[int], float],
         processes: Processes = SINGLE_PROCESS,
+        logit_offset: Tensor | None = None,
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
@@ -151,6 +152,8 @@ class Trainer:
         self.training = training
         self.device = next(model.parameters()).device
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
+        self.logit_offset = None if logit_offset is None else logit_offset.to(self.device)
+        """See `sdt.models.balance`."""
         self.processes = processes
         self.gradient_step = GradientStep(optimizer, training.clip, averaged=processes.size > 1)
         self.rate = rate
@@ -239,7 +242,9 @@ class Trainer:
         """
         with autocast(self.device, self.training.precision):
             output = check_output(self.model, self.model(batch), len(batch))
-        losses = self.model.loss(output, batch.label, self.objective, self.class_weights, all_labels)
+        # Models with their own loss do not have the last argument.
+        offset = () if self.logit_offset is None else (self.logit_offset,)
+        losses = self.model.loss(output, batch.label, self.objective, self.class_weights, all_labels, *offset)
         self.terms = (*losses.terms, "total")
         terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])
         classes = torch.stack([output.logits[name].detach().argmax(dim=1) for name in self.classifiers])  # [H, n]

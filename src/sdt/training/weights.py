@@ -1,4 +1,4 @@
-"""Class weights of the cross-entropies."""
+"""Class weights and logit adjustment of the cross-entropies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,29 @@ from torch import Tensor
 from sdt.conversation import Conversation
 from sdt.corpus.selection import label_counts
 from sdt.errors import InputError, near_miss
+from sdt.models.balance import Balance
 from sdt.training.settings import ClassWeights
+
+
+def balance_tensors(
+    balance: Balance, weights: Tensor | None, labels: Sequence[str], train: Sequence[Conversation]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Compute the class weights and the logit offset of `objective.balance`; see `sdt.models.balance`.
+
+    Args:
+        balance: The setting.
+        weights: [C] of `class_weights`; None for equal weights.
+        labels: The C label names in the order of their numbers.
+        train: The training conversations.
+
+    Returns:
+        The class weights [C], multiplied by `weights`, and the logit offset [C]; None where the setting has none.
+    """
+    counts = label_counts(train, labels).tolist()
+    offset, balanced = balance.logit_offset(counts), balance.class_weights(counts)
+    if balanced is not None:
+        weights = torch.tensor(balanced) if weights is None else torch.tensor(balanced) * weights
+    return weights, None if offset is None else torch.tensor(offset)
 
 
 def class_weights(setting: ClassWeights, labels: Sequence[str], train: Sequence[Conversation]) -> Tensor | None:
