@@ -52,7 +52,13 @@ SYSTEM = (
     *("prediction/test_onnx.py", "prediction/test_streaming.py", "puppets/test_write.py", "test_guard.py"),
     *("cli/test_transcribe.py", "speech/test_acoustics.py", "speech/test_recording.py", "speech/test_whisper.py"),
     *("training/test_finetune.py", "training/test_kill.py", "training/test_run.py", "training/test_test_monitor.py"),
-    *("training/test_together.py", "training/test_trackers.py", "training/test_weights.py", "test_readme.py"),
+    *(
+        "training/test_switches.py",
+        "training/test_together.py",
+        "training/test_trackers.py",
+        "training/test_weights.py",
+        "test_readme.py",
+    ),
 )
 """Folders and files of tests that start processes, services, clusters or browsers, wait for clocks, or train for
 seconds; `make test-fast` leaves them out."""

@@ -18,7 +18,7 @@ from sdt.models.config import FUSED
 from sdt.models.registry import SDT_NAME, label_of
 from sdt.training.recipe import flat
 from sdt.training.schema import find_setting
-from sdt.training.settings import Recipe
+from sdt.training.settings import Recipe, parse_averaging
 
 
 def model_card(
@@ -156,6 +156,7 @@ def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[s
                 for m, w in model.config.modalities.items()
             ),
             f"Protocol `{recipe.training.protocol}`: epoch {model.config.provenance['epoch']} selected {selected}",
+            *_averaging(model),
             *_calibration(model),
             f"Seed {recipe.seed}; {parameters:,} parameters",
             f"{surroundings['started'][:10]}, {_duration(seconds)} on {_hardware(surroundings)}; torch "
@@ -169,6 +170,16 @@ def _hardware(surroundings: Mapping[str, Any]) -> str:
     count = surroundings.get("processes", 1)
     several = f"{count} processes ({surroundings['backend']}), each on " if count > 1 else ""
     return markdown_text(f"{several}{surroundings['hardware']}")
+
+
+def _averaging(model: Model) -> list[str]:
+    """The weight averaging of the run; see `sdt.training.averaging`."""
+    match parse_averaging(model.config.provenance.get("averaging", "none")):
+        case ("ema", decay):
+            return [f"Weights: exponential moving average over the steps with decay {decay:g}"]
+        case ("last", count):
+            return [f"Weights: mean over the last {count:g} epochs up to the selected one"]
+    return []
 
 
 def _calibration(model: Model) -> list[str]:

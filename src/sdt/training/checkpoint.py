@@ -3,6 +3,7 @@
     checkpoint/best-0005.safetensors           parameters of the best epoch so far, named by the epoch
     checkpoint/epoch-0007/model.safetensors    parameters after the epoch
     checkpoint/epoch-0007/optimizer.safetensors  moments of the optimizer, `PARAMETER/MOMENT`
+    checkpoint/epoch-0007/NAME.safetensors     further state: `average` (see `averaging`)
     checkpoint/epoch-0007/state.json           best epoch, best score and history
 
 A folder `epoch-NNNN` is created atomically after all files that it refers to; older files are removed afterwards. A run
@@ -15,9 +16,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -49,8 +52,35 @@ class TrainingState:
         return len(self.history)
 
 
-def save_checkpoint(folder: Path, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write the checkpoint of the last epoch of `state`, then remove the older ones."""
+class Stateful(Protocol):
+    """Further state of a run: anything whose state is tensors."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor], /) -> object:
+        """Continue from the tensors of `state_dict`; raises KeyError or RuntimeError if they do not match."""
+
+
+NO_STATE: Mapping[str, Stateful] = {}
+
+
+def save_checkpoint(
+    folder: Path,
+    state: TrainingState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    further: Mapping[str, Stateful] = NO_STATE,
+) -> None:
+    """Write the checkpoint of the last epoch of `state`, then remove the older ones.
+
+    Args:
+        folder: The folder `checkpoint`.
+        state: The progress of the run.
+        model: The model.
+        optimizer: Its optimizer.
+        further: File name without suffix to further state.
+    """
     folder.mkdir(exist_ok=True)
     best = folder / f"best-{state.best_epoch:04d}.safetensors"
     if not best.exists():
@@ -60,6 +90,8 @@ def save_checkpoint(folder: Path, state: TrainingState, model: nn.Module, optimi
     with atomic_folder(current, overwrite=True) as aside:
         save_file(_on_cpu(model.state_dict()), aside / "model.safetensors")
         save_file(_on_cpu(_moments(model, optimizer)), aside / "optimizer.safetensors")
+        for name, part in further.items():
+            save_file(_state_on_cpu(part), aside / f"{name}.safetensors")
         values = {"best_epoch": state.best_epoch, "best_score": state.best_score, "history": state.history}
         (aside / "state.json").write_text(json.dumps(values), encoding="utf-8")
     _keep_only(folder, best, current)
@@ -71,8 +103,13 @@ def last_epoch(folder: Path) -> int:
     return max((int(match[1]) for match in found if match), default=0)
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
-    """Load the last checkpoint into the model and the optimizer; returns a new state if there is none.
+def load_checkpoint(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    further: Mapping[str, Stateful] = NO_STATE,
+) -> TrainingState:
+    """Load the last checkpoint into the model, the optimizer and further state; a new state if there is none.
 
     Raises:
         InputError: The checkpoint is damaged or belongs to another model.
@@ -96,15 +133,21 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
         _keep_only(folder, best_file, current)  # files of a killed attempt may be inconsistent with this checkpoint
         model.load_state_dict(load_file(current / "model.safetensors"))
         _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
+        for name, part in further.items():
+            part.load_state_dict(load_file(current / f"{name}.safetensors"))
         return TrainingState(history, best_epoch, values["best_score"], best)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{current}: damaged ({describe_error(error)}); restart the run with --overwrite") from None
 
 
 def share_checkpoint(
-    processes: Processes, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer
+    processes: Processes,
+    state: TrainingState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    further: Mapping[str, Stateful] = NO_STATE,
 ) -> None:
-    """Send the state and the optimizer that the first process has loaded to all processes; collective.
+    """Send what the first process has loaded to all processes; collective.
 
     Only the first process has the best parameters. Model parameters are sent by `Processes.average_gradients`.
     """
@@ -112,6 +155,8 @@ def share_checkpoint(
     state.history, state.best_epoch, state.best_score = progress
     if processes.size > 1 and state.epoch:
         _put_moments(model, optimizer, dict(processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer)))))
+        for part in further.values():
+            part.load_state_dict(processes.broadcast_tensors(partial(_state_on_cpu, part)))
 
 
 def copy_parameters(model: nn.Module) -> dict[str, Tensor]:
@@ -137,6 +182,10 @@ def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: di
         name, _, moment = key.rpartition("/")
         state.setdefault(index[name], {})[moment] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _state_on_cpu(part: Stateful) -> dict[str, Tensor]:
+    return _on_cpu(part.state_dict())
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

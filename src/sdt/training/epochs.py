@@ -20,6 +20,7 @@ from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.models.balance import Balance
 from sdt.models.config import FUSED
+from sdt.training.averaging import weight_average
 from sdt.training.checkpoint import (
     TrainingState,
     copy_parameters,
@@ -66,6 +67,9 @@ class TrainingRun:
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
         self.optimizer = make_optimizer(self.model, recipe.training)
+        self.average = weight_average(self.model, recipe.training)
+        self.further = {"average": self.average} if recipe.training.averaging != "none" else {}
+        """Further state in checkpoints."""
         lengths = conversation_lengths(self.protocol.train)
         self.batches_per_epoch = len(
             batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
@@ -80,6 +84,7 @@ class TrainingRun:
             lambda step: learning_rate(recipe.training, step, steps),
             processes,
             offset,
+            self.average,
         )
         self.state = TrainingState()
 
@@ -91,7 +96,7 @@ class TrainingRun:
         """
         training = self.recipe.training
         self.processes.run_on_first(partial(self._begin, exit_stack))
-        share_checkpoint(self.processes, self.state, self.model, self.optimizer)
+        share_checkpoint(self.processes, self.state, self.model, self.optimizer, self.further)
         with self.display.running(training.epochs, self.state.epoch):
             while not self._is_complete():
                 try:
@@ -101,14 +106,15 @@ class TrainingRun:
                     self.processes.raise_once(InputError(text))
                 selected_at = time.perf_counter()
                 # Recorded before the checkpoint is written, so the file has every epoch from which a run can resume.
-                self.test_monitor.record(line["epoch"], self.model)
+                with self.average.applied():
+                    self.test_monitor.record(line["epoch"], self.model)
                 line["seconds"]["sealed"] = time.perf_counter() - selected_at
                 self.state.history.append(line)
                 self.processes.run_on_first(partial(self._save_epoch, line))
 
     def _begin(self, exit_stack: contextlib.ExitStack) -> None:
         """Load the checkpoint, if there is one, and start the trackers."""
-        self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer)
+        self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer, self.further)
         self.test_monitor.resume(self.state.epoch)
         self.folder.write_metrics(self.state.history)
         self._announce()
@@ -120,7 +126,7 @@ class TrainingRun:
         """Write checkpoint and metrics after an epoch, and update display and trackers."""
         training = self.recipe.training
         if self.state.epoch % training.checkpoint_every == 0 or self._is_complete():
-            save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer)
+            save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer, self.further)
         self.folder.write_metrics(self.state.history)
         self.display.finish_epoch(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
         for tracker in self.trackers:
@@ -158,13 +164,14 @@ class TrainingRun:
             number, dropped, first_step, lambda step: self.display.finish_batch(step.utterances, step.losses["total"])
         )
         trained_at = time.perf_counter()
-        outputs = self.outputs(protocol.choose)
-        scores = score_classifiers(outputs, self.corpus.labels)
-        score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # all processes select by the same score
-        better = score > self.state.best_score
-        if better:
-            self.state.best_epoch, self.state.best_score = number, score
-            self.state.best = copy_parameters(self.model) if self.processes.first else {}
+        with self.average.applied():
+            outputs = self.outputs(protocol.choose)
+            scores = score_classifiers(outputs, self.corpus.labels)
+            score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # processes select by the same score
+            better = score > self.state.best_score
+            if better:
+                self.state.best_epoch, self.state.best_score = number, score
+                self.state.best = copy_parameters(self.model) if self.processes.first else {}
         return {
             "epoch": number,
             "best": better,
@@ -216,7 +223,7 @@ class TrainingRun:
             self.display.say("the corpus has no labelled test split; only dev will be scored")
 
     def provenance(self) -> dict[str, Any]:
-        """The origin of the run's results: protocol, corpus, seed, epoch and loss terms."""
+        """The origin of the run's results: protocol, corpus, seed, epoch, loss terms and averaging, if any."""
         return {
             "protocol": self.protocol.name,
             "corpus": self.corpus.name,
@@ -224,6 +231,7 @@ class TrainingRun:
             "seed": self.recipe.seed,
             "epoch": self.state.best_epoch,
             "terms": list(self.terms),
+            **({"averaging": averaging} if (averaging := self.recipe.training.averaging) != "none" else {}),
         }
 
     def caveat(self) -> dict[str, str]:

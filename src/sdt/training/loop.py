@@ -20,6 +20,7 @@ from sdt.evaluation.scores import Scores, score_confusion
 from sdt.models.base import Model, check_output
 from sdt.models.config import FUSED
 from sdt.models.objective import Objective
+from sdt.training.averaging import WeightAverage
 from sdt.training.optimizer import GradientStep
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.settings import Training
@@ -142,6 +143,7 @@ class Trainer:
         rate: Callable[[int], float],
         processes: Processes = SINGLE_PROCESS,
         logit_offset: Tensor | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
@@ -154,6 +156,7 @@ class Trainer:
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.logit_offset = None if logit_offset is None else logit_offset.to(self.device)
         """See `sdt.models.balance`."""
+        self.average = average or WeightAverage(model)
         self.processes = processes
         self.gradient_step = GradientStep(optimizer, training.clip, averaged=processes.size > 1)
         self.rate = rate
@@ -205,11 +208,13 @@ class Trainer:
         for index, batch in enumerate(batches):
             share = shard(batch, self.processes.rank, self.processes.size)
             classes, numbers = self._step(share, self.rate(first_step + index))
+            self.average.after_step(first_step + index + 1)
             pending.append((numbers, batch, classes, share.batch.label))
             if len(pending) == delay:
                 collect()
         if pending:
             collect()
+        self.average.after_epoch()
         found = self.processes.sum(confusions).numpy()
         epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.classifiers, found, strict=True)}
         return epoch

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sdt.errors import InputError
+from sdt.errors import InputError, near_miss
 from sdt.models.config import Architecture, Objective
 from sdt.models.registry import MODELS, SDT_NAME, check_reference, group
+from sdt.text import parse_call
 
 ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 
@@ -58,6 +59,9 @@ class Training:
     """Device; auto uses a CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of matrix products; auto uses bfloat16 where it is fast."""
+    averaging: str = "none"
+    """Weights that are evaluated, selected and saved: none, those of the last step; ema(decay), their exponential
+    moving average over the steps; or last(k), their mean over the last k epochs."""
     checkpoint_every: int = 1
     """Number of epochs between checkpoints: the most that a killed run repeats. Results do not depend on it."""
 
@@ -75,8 +79,32 @@ class Training:
         for name in ("warmup", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not in [0, 1)")
+        parse_averaging(self.averaging)
         if self.protocol == "published" and self.test == "never":
             raise InputError("training.test: never, but the protocol published chooses the epoch on test")
+
+
+def parse_averaging(text: str) -> tuple[str, float] | None:
+    """Parse the setting `training.averaging`.
+
+    Returns:
+        `("ema", decay)` or `("last", k)`; None for no averaging.
+
+    Raises:
+        InputError: The setting is invalid.
+    """
+    if text == "none":
+        return None
+    match parse_call(text):
+        case ("ema", decay):
+            if not 0 < decay < 1:
+                raise InputError(f"training.averaging: {text}, but the decay must be between 0 and 1")
+            return "ema", decay
+        case ("last", count) if count == int(count):
+            if count < 1:
+                raise InputError(f"training.averaging: {text} averages nothing; the smallest is last(1)")
+            return "last", count
+    raise InputError(f"training.averaging: {text!r}{near_miss(text, ('none', 'ema(0.999)', 'last(5)'))}")
 
 
 _TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
