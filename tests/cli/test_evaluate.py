@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from sdt.__main__ import main
 from sdt.corpus.store import Corpus
+from sdt.evaluation.calibration import calibration_error
 from sdt.evaluation.outputs import run_model
-from sdt.evaluation.scores import score_classifiers
+from sdt.evaluation.scores import score, score_classifiers
+from sdt.models.sdt.model import SDT
 from sdt.training.models import model_for
 from sdt.training.settings import Recipe
 from tests.evaluation.small import small_corpus, small_model
@@ -239,3 +244,76 @@ def test_windows(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert found["2",]["weights"] != found[()]["weights"]
     assert "overlap: 2 of a window of 2" in refused(capsys, home.run, "--window", "2", "--overlap", "2")
+
+
+@pytest.fixture(scope="module")
+def others(home: Home, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two more runs with other parameters and temperatures."""
+    corpus, folders = Corpus.open(home.corpus), []
+    for seed in (1, 2):
+        folder = make_run(tmp_path_factory.mktemp("runs") / f"seed-{seed}", corpus)
+        model = SDT.from_pretrained(folder)
+        model.config = dataclasses.replace(model.config, temperatures={"fused": 0.5 + seed})
+        torch.manual_seed(seed)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        model.save_pretrained(folder / "model")
+        folders.append(folder)
+    return folders
+
+
+def test_an_ensemble_scores_the_mean_of_the_probabilities(
+    home: Home, others: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [home.run, *others]
+    code, out, err = outcome(capsys, *runs, "--ensemble", "--json", "--output", tmp_path / "scores")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    corpus = Corpus.open(home.corpus)
+    outputs = [run_model(SDT.from_pretrained(run), corpus, corpus.split("test")) for run in runs]
+    for head in ("fused", "text", "audio"):
+        mean = np.mean([of.probabilities[head] for of in outputs], axis=0)
+        assert found["scores"][head] == score(outputs[0].label, mean.argmax(axis=1), corpus.labels).to_dict()
+    fused = np.mean([of.probabilities["fused"] for of in outputs], axis=0)
+    assert found["expected_calibration_error"] == pytest.approx(calibration_error(fused, outputs[0].label))
+    assert found["temperature"] == 1
+    assert found["ensemble"] == [str(run) for run in runs]
+    assert sum(found["weights"].values()) == pytest.approx(1)
+    lines = (tmp_path / "scores/predictions.jsonl").read_text("utf-8").splitlines()
+    written = [list(json.loads(line)["probabilities"].values()) for line in lines]
+    np.testing.assert_allclose(written, fused, atol=1e-6)
+    alone = [outcome(capsys, run, "--json")[1] for run in runs]
+    assert all(json.loads(text)["scores"] != found["scores"] for text in alone[1:])
+    assert all("ensemble" not in json.loads(text) for text in alone)
+    assert outcome(capsys, *reversed(runs), "--ensemble", "--json")[0] == 0
+
+
+def test_an_ensemble_with_a_run_of_the_published_protocol_says_so(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", Corpus.open(home.corpus), protocol="published")
+    assert json.loads(outcome(capsys, home.run, run, "--ensemble", "--json")[1])["caveat"] == CAVEAT
+    assert outcome(capsys, home.run, run, "--ensemble")[1].count(CAVEAT) == 2
+
+
+def test_an_ensemble_of_models_with_other_classifiers_keeps_the_common_ones(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, config = model_for(Recipe(architecture="utterance"), Corpus.open(home.corpus))
+    kind(config).save_pretrained(tmp_path / "model")
+    found = json.loads(outcome(capsys, home.run, tmp_path / "model", "--ensemble", "--json")[1])
+    assert list(found["scores"]) == ["fused"]
+    assert "weights" not in found
+
+
+def test_ensembles_that_are_refused(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = Corpus.open(home.corpus)
+    small_model(corpus, ("text",)).save_pretrained(tmp_path / "text")
+    assert "at least two" in refused(capsys, home.run, "--ensemble")
+    assert "--ensemble" in refused(capsys, home.run, tmp_path / "text")
+    assert "duplicate" in refused(capsys, home.run, home.run, "--ensemble")
+    assert "modalities text, but text, audio" in refused(capsys, home.run, tmp_path / "text", "--ensemble")
+    model = small_model(corpus)
+    model.config = dataclasses.replace(model.config, labels=("cross", "calm", "glad"))
+    model.save_pretrained(tmp_path / "labels")
+    assert "labels cross, calm, glad" in refused(capsys, home.run, tmp_path / "labels", "--ensemble")

@@ -1,4 +1,4 @@
-"""Score a model on one split of a corpus.
+"""Score a model, or an ensemble of models, on one split of a corpus.
 
 Prints accuracy, weighted F1 and macro F1 of the fused prediction and of every modality's classifier; precision, recall,
 F1 and support of every class, in percent as defined by scikit-learn; and the expected calibration error, the difference
@@ -8,6 +8,7 @@ between predicted probabilities and the share of correct predictions. Utterances
   sdt evaluate runs/puppets/model --corpus build/puppets --split dev
   sdt evaluate runs/puppets --output build/scores
   sdt evaluate runs/puppets --json
+  sdt evaluate runs/puppets/seed-0 runs/puppets/seed-1 --ensemble
 """
 
 from __future__ import annotations
@@ -34,13 +35,18 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "model",
+        "models",
         type=Path,
-        nargs="?",
+        nargs="*",
         metavar="MODEL_OR_RUN",
-        help="a model folder, a run folder, or the name of a bundled model",
+        help="a model folder, a run folder, or the name of a bundled model; several with --ensemble",
     )
     parser.add_argument("--model", type=Path, dest="named", metavar="MODEL_OR_RUN", help="the model, as an option")
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="score the mean of the probabilities of several models, such as runs with other seeds",
+    )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="the corpus; default: the corpus of the run")
     parser.add_argument("--split", default="test", metavar="NAME", help="train, dev or test; default: test")
     parser.add_argument(
@@ -72,35 +78,42 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.cli.progress import bar
     from sdt.corpus.store import Corpus
     from sdt.device import choose_device
+    from sdt.evaluation.ensemble import ensemble
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
     from sdt.models.base import Model
     from sdt.models.hub import bundled_models, model_folder
     from sdt.training.group import corpus_of_run
 
-    if (options.model is None) == (options.named is None):
-        raise InputError("name one model: sdt evaluate MODEL_OR_RUN")
-    options.model = options.model or options.named
+    models: list[Path] = [*options.models, *([options.named] if options.named else [])]
+    if options.ensemble and len(models) < 2:
+        raise InputError("--ensemble needs at least two models: sdt evaluate RUN RUN --ensemble")
+    if not options.ensemble and len(models) != 1:
+        raise InputError("name one model: sdt evaluate MODEL_OR_RUN; or several with --ensemble")
     cut = windows_of(options)
     import_code(options)
     if options.output:  # report errors before the work
         check_output(options.output, overwrite=options.overwrite)
-    folder = bundled_models().get(str(options.model)) or model_folder(options.model)
-    check_finished(options.model)
-    corpus = Corpus.open(options.corpus or corpus_of_run(options.model))
+    folders = [bundled_models().get(str(name)) or model_folder(name) for name in models]
+    for name in models:
+        check_finished(name)
+    corpus = Corpus.open(options.corpus or corpus_of_run(models[0]))
     device = choose_device(options.device)
-    model = Model.from_pretrained(folder)
-    with bar("conversations", len(corpus.splits.get(options.split, ()))) as progress:
-        evaluation = evaluate(
-            model,
-            corpus,
-            options.split,
-            name=str(options.model),
-            modalities=options.modalities.split(",") if options.modalities else None,
-            batch_size=options.batch_conversations,
-            windows=cut,
-            device=device,
-            progress=progress,
-        )
+    with bar("conversations", len(folders) * len(corpus.splits.get(options.split, ()))) as progress:
+        evaluations = [
+            evaluate(
+                Model.from_pretrained(folder),
+                corpus,
+                options.split,
+                name=str(name),
+                modalities=options.modalities.split(",") if options.modalities else None,
+                batch_size=options.batch_conversations,
+                windows=cut,
+                device=device,
+                progress=progress,
+            )
+            for name, folder in zip(models, folders, strict=True)
+        ]
+    evaluation = ensemble(evaluations) if options.ensemble else evaluations[0]
     if options.output:
         write_evaluation(evaluation, options.output, overwrite=options.overwrite)
     if options.json:

@@ -34,7 +34,7 @@ SCORES, PREDICTIONS = "scores.json", "predictions.jsonl"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The scores of one model on one split."""
+    """The scores of one model, or of an ensemble (see `sdt.evaluation.ensemble`), on one split."""
 
     name: str
     """The model as named by the user: its folder."""
@@ -49,6 +49,10 @@ class Evaluation:
     """Notes on the interpretation of the scores, one line each."""
     remarks: Sequence[Remark] = ()
     """Remarks on unusual scores."""
+    terms: tuple[str, ...] = ()
+    """The objective terms that trained the model."""
+    members: tuple[str, ...] = ()
+    """The models of an ensemble, as named by the user."""
 
     @property
     def title(self) -> str:
@@ -57,7 +61,7 @@ class Evaluation:
         lines = [
             f"{self.corpus.name}, split {self.split}, {self.scores[FUSED].utterances:,} utterances"
             + (f" (and {unlabelled:,} without a label)" if unlabelled else ""),
-            f"model {self.name}",
+            self.name if self.members else f"model {self.name}",
             caveat(self.config.provenance),
         ]
         return "\n".join(line for line in lines if line)
@@ -84,6 +88,7 @@ class Evaluation:
         warning = caveat(self.config.provenance)
         return {
             "model": self.name,
+            **({"ensemble": list(self.members)} if self.members else {}),
             "corpus": self.corpus.name,
             "corpus_sha256": self.corpus.fingerprint,
             "split": self.split,
@@ -146,11 +151,31 @@ def evaluate(
         device=device,
         progress=progress,
     )
-    scores = score_classifiers(outputs, model.config.labels)
-    remarks = list(score_remarks(name, [{split: scores}], model.trained_terms))
-    before, after = calibration_errors(outputs, model.config.temperature)
-    remarks += calibration_remarks(name, split, [model.config.temperature], [before], [after])
-    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes, remarks)
+    terms = model.trained_terms
+    scores, remarks = score_outputs(outputs, model.config, split, name=name, terms=terms)
+    return Evaluation(name, model.config, corpus, split, conversations, outputs, scores, notes, remarks, terms)
+
+
+def score_outputs(
+    outputs: SplitOutputs, config: ModelConfig, split: str, *, name: str, terms: tuple[str, ...]
+) -> tuple[dict[str, Scores], list[Remark]]:
+    """Score the outputs of a model; returns the scores by classifier, and remarks on unusual ones.
+
+    Args:
+        outputs: The outputs on the split.
+        config: The configuration of the model.
+        split: The split, for remarks.
+        name: Name of the model, for remarks.
+        terms: The objective terms that trained the model.
+
+    Raises:
+        InputError: No utterance has a label.
+    """
+    scores = score_classifiers(outputs, config.labels)
+    remarks = list(score_remarks(name, [{split: scores}], terms))
+    before, after = calibration_errors(outputs, config.temperature)
+    remarks += calibration_remarks(name, split, [config.temperature], [before], [after])
+    return scores, remarks
 
 
 def _training_notes(config: ModelConfig, corpus: Corpus, split: str) -> list[str]:
