@@ -65,6 +65,16 @@ class Batch:
         present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
         return replace(self, present=present)
 
+    def previous_of_speaker(self) -> Tensor:
+        """[N] int64, the row of the same speaker's previous utterance in the conversation; -1 if there is none."""
+        conversation = (self.position == 0).cumsum(0)  # [N], from 1
+        key = conversation * (self.speaker.max() + 1) + self.speaker  # [N]; one number per conversation and speaker
+        order = key.argsort(stable=True)  # [N]; the utterances of each speaker are consecutive
+        follows = key[order[1:]] == key[order[:-1]]  # [N - 1]
+        previous = torch.full_like(order, -1)
+        previous[order[1:]] = torch.where(follows, order[:-1], previous[1:])
+        return previous
+
     def excerpts(self, spans: Sequence[tuple[int, int]]) -> Batch:
         """A batch of excerpts of the conversations; positions start at 0 in each excerpt.
 

@@ -6,10 +6,14 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+import sdt.training.epochs as epochs_module
 from sdt.analysis.explanation.explain import explain
 from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
@@ -20,6 +24,7 @@ from sdt.evaluation.seeds import Summary, tables
 from sdt.evaluation.significance import compare
 from sdt.models.base import Model
 from sdt.models.config import Objective
+from sdt.training.checkpoint import last_epoch, save_checkpoint
 from sdt.training.run import train
 from tests.evaluation.worlds import World
 from tests.plugin_packages import install_plugin
@@ -61,6 +66,25 @@ def confidence(x):
 
 ENTRY = ObjectiveTerm(confidence)
 '''
+HEAD = '''
+import torch
+from torch import nn
+from sdt.models.objective import ObjectiveTerm
+
+class CentreLoss(nn.Module):
+    """The squared distance of the fused state to a learned centre of its class (Wen et al. 2016)."""
+
+    def __init__(self, context):
+        super().__init__()
+        self.centres = nn.Parameter(torch.zeros(len(context.labels), context.width("centre", "fused")))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        self.batches += 1
+        return x.mean((x.states["fused"] - self.centres[x.label.clamp(min=0)]).square().sum(dim=1))
+
+ENTRY = ObjectiveTerm(module=CentreLoss)
+'''
 MODEL = '''
 import torch
 from torch import nn
@@ -88,7 +112,7 @@ class Linear(Model):
 POINTS = {
     "sdt.metrics": {"uar": "extra_metric:ENTRY"},
     "sdt.fusions": {"first": "extra_fusion:FirstOnly"},
-    "sdt.objective_terms": {"confidence": "extra_term:ENTRY"},
+    "sdt.objective_terms": {"confidence": "extra_term:ENTRY", "centre": "extra_head:ENTRY"},
     "sdt.models": {"linear": "extra_model:Linear"},
 }
 
@@ -97,7 +121,7 @@ POINTS = {
 def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site = tmp_path_factory.mktemp("site")
     sources = {"extra_metric": METRIC, "extra_fusion": FUSION, "extra_term": TERM, "extra_model": MODEL}
-    install_plugin(site, monkeypatch, "extra-package", POINTS, **sources)
+    install_plugin(site, monkeypatch, "extra-package", POINTS, **sources, extra_head=HEAD)
     metrics.cache_clear()
     yield
     monkeypatch.undo()
@@ -169,6 +193,39 @@ def test_a_fusion_and_an_objective_term(corpus: Corpus, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("package")
+def test_a_term_with_a_module_is_trained_and_in_checkpoints_but_not_in_the_model(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(corpus.folder, epochs=3)
+    recipe = dataclasses.replace(recipe, objective=Objective(terms={"confidence": 0.1, "centre": 0.01}))
+    files: list[dict[str, torch.Tensor]] = []
+
+    def spy(folder: Path, *args: Any) -> None:
+        save_checkpoint(folder, *args)
+        current = folder / f"epoch-{last_epoch(folder):04d}"
+        files.append({f"{file}/{name}": x for file in ("terms", "optimizer")
+                      for name, x in load_file(current / f"{file}.safetensors").items()})  # fmt: skip
+
+    monkeypatch.setattr(epochs_module, "save_checkpoint", spy)
+    run = train(recipe, tmp_path / "run", display=quiet())
+    losses = [line["losses"] for line in run.read_metrics()]
+    assert list(losses[0]) == ["task", "hard", "soft", "confidence", "centre", "total"]
+    of = losses[0]
+    expected = of["task"] + of["hard"] + of["soft"] + 0.1 * of["confidence"] + 0.01 * of["centre"]
+    assert of["total"] == pytest.approx(expected, rel=1e-5)
+    assert [int(of_epoch["terms/0.batches"]) for of_epoch in files] == [3, 6, 9]
+    assert files[0]["terms/0.centres"].abs().sum() > 0
+    assert "optimizer/terms/0.centres/exp_avg" in files[0]
+    assert not any("centres" in name for name in load_file(run.model / "model.safetensors"))
+    assert json.loads((run.path / "scores.json").read_text("utf-8"))["terms"][3:] == ["confidence", "centre"]
+    Model.from_pretrained(run.model)
+
+    recipe = dataclasses.replace(recipe, architecture="linear")
+    with pytest.raises(InputError, match="no state 'fused'"):
+        train(recipe, tmp_path / "linear", display=quiet())
+
+
+@pytest.mark.usefixtures("package")
 def test_a_model_with_its_own_loss(corpus: Corpus, tmp_path: Path) -> None:
     recipe = dataclasses.replace(make_recipe(corpus.folder, epochs=3), architecture="linear")
     folder = train(recipe, tmp_path / "run", display=quiet())
@@ -186,6 +243,12 @@ def test_unknown_names_are_refused_with_the_nearest_one(corpus: Corpus, package:
     with pytest.raises(InputError, match="did you mean 'confidence'"):
         train(
             dataclasses.replace(recipe, objective=Objective(terms={"confidense": 1})),
+            tmp_path / "run",
+            display=quiet(),
+        )
+    with pytest.raises(InputError, match=r"objective\.balance: focal\(2\), but Linear has its own loss"):
+        train(
+            dataclasses.replace(recipe, architecture="linear", objective=Objective(balance="focal(2)")),
             tmp_path / "run",
             display=quiet(),
         )

@@ -24,6 +24,8 @@ SWITCHES: dict[str, dict[str, object]] = {
     "logit adjustment": {"objective.balance": "logit_adjustment(1)"},
     "focal": {"objective.balance": "focal(2)", "training.class_weights": "inverse"},
     "class balanced": {"objective.balance": "class_balanced(0.9)", "training.class_weights": [1.0, 3.0, 0.5]},
+    "shift": {"objective.shift": 0.5},
+    "shift with clipping": {"objective.shift": 0.5, "training.clip": 0.5, "training.checkpoint_every": 2},
     "ema": {"training.averaging": "ema(0.9)"},
     "last": {"training.averaging": "last(2)", "training.clip": 0.5},
 }

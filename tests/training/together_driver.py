@@ -47,6 +47,10 @@ def recipes(corpus: Path) -> dict[str, Recipe]:
         "one by one": {"training.batch_conversations": 1, "training.class_weights": weights, "training.epochs": 2},
         "modalities": {"training.modality_dropout": 0.5, "training.class_weights": weights, "objective.temperature": 8},
         "utterances": {"training.batch_utterances": 9, "objective.hard": 0, "objective.soft": 0},
+        "terms": {
+            "objective.shift": 0.5, "objective.balance": "logit_adjustment(1)", "training.averaging": "ema(0.5)",
+            "training.batch_conversations": 3,
+        },
         "baseline": {"architecture": "dialogue_gcn", "dialogue_gcn.dropout": 0.0},
         "left out": {
             "architecture": f"{Path(__file__).with_name('left_out.py')}:LeftOut", "training.batch_conversations": 2,

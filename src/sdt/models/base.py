@@ -216,7 +216,7 @@ class Model(nn.Module):
                 raise InputError(f"objective.{switch}: true, but {name} has no soft term; remove the setting")
         if (
             objective.task == 0
-            and not objective.terms
+            and not objective.added
             and all(term in off or getattr(objective, term) == 0 for term in ("hard", "soft"))
         ):
             raise InputError(f"objective.task: 0, but {name} has no other term with a weight above 0")

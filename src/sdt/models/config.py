@@ -128,6 +128,10 @@ PRESETS: dict[str, Architecture] = {
 """Published model settings; the published objective and training settings are in `recipes/`."""
 
 
+ADDED_TERMS = ("shift",)
+"""Built-in terms of the objective, other than those of the paper, whose weight is a setting."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """Settings of the loss; the defaults are the published IEMOCAP setting."""
@@ -149,13 +153,18 @@ class Objective:
     """Class imbalance in the cross-entropies: none; logit_adjustment(tau), tau times the logarithm of the class
     frequencies in training is added to the logits; focal(gamma), each cross-entropy is multiplied by (1 - p)^gamma; or
     class_balanced(beta), classes are weighted by the inverse of their effective number."""
+    shift: float = 0.0
+    """Weight of a head that predicts whether the emotion differs from that of the speaker's previous utterance."""
 
     terms: dict[str, float] = dataclasses.field(default_factory=dict)
     """Weights of additional loss terms, by the names under which packages register them."""
 
     def __post_init__(self) -> None:
         Balance.of(self.balance)
-        weights = {name: getattr(self, name) for name in ("task", "hard", "soft")}
+        for name in ADDED_TERMS:
+            if name in self.terms:
+                raise InputError(f"objective.terms: {name} is a setting; write objective.{name}")
+        weights = {name: getattr(self, name) for name in ("task", "hard", "soft", *ADDED_TERMS)}
         weights |= {f"terms.{name}": weight for name, weight in self.terms.items()}
         for name, value in weights.items():
             if not (math.isfinite(value) and value >= 0):
@@ -164,6 +173,11 @@ class Objective:
             raise InputError("objective: all weights are 0; at least one must be above 0")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise InputError(f"objective.temperature: {self.temperature} is not valid; expected a number above 0")
+
+    @property
+    def added(self) -> dict[str, float]:
+        """Weights of the terms other than `task`, `hard` and `soft`, in order."""
+        return {**{name: weight for name in ADDED_TERMS if (weight := getattr(self, name))}, **self.terms}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sdt.batch import Batch
 from sdt.conversation import UNLABELLED
+from sdt.errors import InputError
 from sdt.models.balance import Balance
 from sdt.models.config import Objective
 
@@ -132,6 +133,20 @@ class TermContext:
     """Width d of each state of the model, by the names of `Output.states`."""
     train: Batch
     """The training conversations without features, on the CPU: labels, speakers and lengths."""
+
+    def width(self, term: str, state: str) -> int:
+        """Width of a state.
+
+        Args:
+            term: Name of the term, for the message.
+            state: Name of the state.
+
+        Raises:
+            InputError: The model has no such state.
+        """
+        if state not in self.widths:
+            raise InputError(f"objective.{term}: the model returns no state {state!r}; remove the setting")
+        return self.widths[state]
 
 
 @dataclass(frozen=True)

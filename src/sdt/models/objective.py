@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from sdt.models.config import FUSED, Objective
+from sdt.models.emotion_shift import ShiftHead
 from sdt.models.loss_inputs import Losses, LossInputs, ObjectiveTerm, TermContext
 from sdt.plugins import Registry
 
@@ -58,7 +59,12 @@ def _soft(x: LossInputs) -> Tensor:
 OBJECTIVE_TERMS: Registry[ObjectiveTerm] = Registry(
     "sdt.objective_terms",
     ObjectiveTerm,
-    {"task": ObjectiveTerm(_task), "hard": ObjectiveTerm(_hard), "soft": ObjectiveTerm(_soft)},
+    {
+        "task": ObjectiveTerm(_task),
+        "hard": ObjectiveTerm(_hard),
+        "soft": ObjectiveTerm(_soft),
+        "shift": ObjectiveTerm(module=ShiftHead),
+    },
 )
 """Terms by name. Terms other than the first three are used if the objective gives them a weight."""
 
@@ -92,12 +98,12 @@ def self_distillation(
     """
     students = {name: student.float() for name, student in logits.items() if name != FUSED}
     x = LossInputs(logits[FUSED].float(), students, label, objective, class_weights, all_labels, logit_offset)
-    functions = {name: find_term(name).function for name in ("task", "hard", "soft", *objective.terms)}
+    functions = {name: find_term(name).function for name in ("task", "hard", "soft", *objective.added)}
     terms = {name: function(x) for name, function in functions.items() if function}
     total = objective.task * terms["task"]
     if students:
         total = total + objective.hard * terms["hard"] + objective.soft * terms["soft"]
-    for name, weight in objective.terms.items():
+    for name, weight in objective.added.items():
         if name in terms:
             total = total + weight * terms[name]
     softs = x.mean(x.divergences.detach())

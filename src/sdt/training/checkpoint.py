@@ -3,7 +3,7 @@
     checkpoint/best-0005.safetensors           parameters of the best epoch so far, named by the epoch
     checkpoint/epoch-0007/model.safetensors    parameters after the epoch
     checkpoint/epoch-0007/optimizer.safetensors  moments of the optimizer, `PARAMETER/MOMENT`
-    checkpoint/epoch-0007/NAME.safetensors     further state: `average` (see `averaging`)
+    checkpoint/epoch-0007/NAME.safetensors     further state: `average` (see `averaging`), `terms` (`terms`)
     checkpoint/epoch-0007/state.json           best epoch, best score and history
 
 A folder `epoch-NNNN` is created atomically after all files that it refers to; older files are removed afterwards. A run
@@ -89,7 +89,7 @@ def save_checkpoint(
     current = folder / f"epoch-{state.epoch:04d}"
     with atomic_folder(current, overwrite=True) as aside:
         save_file(_on_cpu(model.state_dict()), aside / "model.safetensors")
-        save_file(_on_cpu(_moments(model, optimizer)), aside / "optimizer.safetensors")
+        save_file(_on_cpu(_moments(model, optimizer, further)), aside / "optimizer.safetensors")
         for name, part in further.items():
             save_file(_state_on_cpu(part), aside / f"{name}.safetensors")
         values = {"best_epoch": state.best_epoch, "best_score": state.best_score, "history": state.history}
@@ -132,7 +132,7 @@ def load_checkpoint(
         best = load_file(best_file)
         _keep_only(folder, best_file, current)  # files of a killed attempt may be inconsistent with this checkpoint
         model.load_state_dict(load_file(current / "model.safetensors"))
-        _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"))
+        _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"), further)
         for name, part in further.items():
             part.load_state_dict(load_file(current / f"{name}.safetensors"))
         return TrainingState(history, best_epoch, values["best_score"], best)
@@ -154,7 +154,8 @@ def share_checkpoint(
     progress = processes.broadcast(lambda: [state.history, state.best_epoch, state.best_score])
     state.history, state.best_epoch, state.best_score = progress
     if processes.size > 1 and state.epoch:
-        _put_moments(model, optimizer, dict(processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer)))))
+        moments = processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer, further)))
+        _put_moments(model, optimizer, moments, further)
         for part in further.values():
             part.load_state_dict(processes.broadcast_tensors(partial(_state_on_cpu, part)))
 
@@ -164,19 +165,30 @@ def copy_parameters(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.state_dict().items()}
 
 
-def trainable_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the parameters that the optimizer updates, in its order."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+def trainable_parameters(model: nn.Module, further: Mapping[str, Stateful] = NO_STATE) -> dict[str, nn.Parameter]:
+    """Return the parameters that the optimizer updates, in its order; those of further modules as `NAME/PARAMETER`."""
+    modules = {"": model, **{f"{name}/": part for name, part in further.items() if isinstance(part, nn.Module)}}
+    return {
+        f"{prefix}{name}": parameter
+        for prefix, module in modules.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
 
 
-def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _moments(model: nn.Module, optimizer: torch.optim.Optimizer, further: Mapping[str, Stateful]) -> dict[str, Tensor]:
     of = optimizer.state_dict()["state"]
-    names = list(trainable_parameters(model))
+    names = list(trainable_parameters(model, further))
     return {f"{names[index]}/{key}": tensor for index, moments in of.items() for key, tensor in moments.items()}
 
 
-def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
-    index = {name: number for number, name in enumerate(trainable_parameters(model))}
+def _put_moments(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    moments: Mapping[str, Tensor],
+    further: Mapping[str, Stateful],
+) -> None:
+    index = {name: number for number, name in enumerate(trainable_parameters(model, further))}
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in moments.items():
         name, _, moment = key.rpartition("/")

@@ -22,6 +22,7 @@ from sdt.models.balance import Balance
 from sdt.models.config import FUSED
 from sdt.training.averaging import weight_average
 from sdt.training.checkpoint import (
+    Stateful,
     TrainingState,
     copy_parameters,
     load_checkpoint,
@@ -38,6 +39,7 @@ from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.protocol import protocol_for
 from sdt.training.scoring import distributed_outputs
 from sdt.training.settings import Recipe
+from sdt.training.terms import make_term_modules
 from sdt.training.test_monitor import TestMonitor
 from sdt.training.trackers import Tracker
 from sdt.training.weights import balance_tensors, class_weights
@@ -66,10 +68,16 @@ class TrainingRun:
         weights, offset = balance_tensors(balance, weights, corpus.labels, self.protocol.train)
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
-        self.optimizer = make_optimizer(self.model, recipe.training)
+        term_modules = make_term_modules(
+            recipe.objective, self.model, corpus, self.protocol.train, processes=processes.size
+        )
         self.average = weight_average(self.model, recipe.training)
-        self.further = {"average": self.average} if recipe.training.averaging != "none" else {}
+        self.further: dict[str, Stateful] = {
+            **({"terms": term_modules} if term_modules.names else {}),
+            **({"average": self.average} if recipe.training.averaging != "none" else {}),
+        }
         """Further state in checkpoints."""
+        self.optimizer = make_optimizer(self.model, recipe.training, self.further)
         lengths = conversation_lengths(self.protocol.train)
         self.batches_per_epoch = len(
             batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
@@ -85,6 +93,7 @@ class TrainingRun:
             processes,
             offset,
             self.average,
+            term_modules,
         )
         self.state = TrainingState()
 
@@ -189,7 +198,7 @@ class TrainingRun:
     def terms(self) -> tuple[str, ...]:
         """The terms of the objective with a weight above 0."""
         objective = self.trainer.objective
-        return (*(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0), *objective.terms)
+        return (*(term for term in ("task", "hard", "soft") if getattr(objective, term) > 0), *objective.added)
 
     def _branches(self, losses: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """The loss terms of each branch; the key is `students` if they are distilled from the teacher."""

@@ -24,6 +24,7 @@ from sdt.training.averaging import WeightAverage
 from sdt.training.optimizer import GradientStep
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.settings import Training
+from sdt.training.terms import TermModules
 
 
 class NotFiniteError(InputError):
@@ -119,15 +120,17 @@ def drop_modalities(batch: Batch, probability: float, generator: torch.Generator
 class _WithLoss(nn.Module):
     """A model with its loss as one module, because DistributedDataParallel derives the used parameters from outputs."""
 
-    def __init__(self, model: Model, losses: Callable[[Batch, Tensor | None], tuple[Tensor, ...]]) -> None:
+    def __init__(
+        self, model: Model, term_modules: TermModules, losses: Callable[[Batch, Batch | None], tuple[Tensor, ...]]
+    ) -> None:
         super().__init__()
-        self.model, self.losses = model, losses
+        self.model, self.term_modules, self.losses = model, term_modules, losses
         # With find_unused_parameters, PyTorch warns if no parameter is unused; this one always is.
         self.unused = nn.Parameter(torch.zeros(1, device=next(model.parameters()).device))
 
-    def forward(self, batch: Batch, all_labels: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(self, batch: Batch, whole: Batch | None) -> tuple[Tensor, ...]:
         """See `Trainer._losses`."""
-        return self.losses(batch, all_labels)
+        return self.losses(batch, whole)
 
 
 class Trainer:
@@ -144,6 +147,7 @@ class Trainer:
         processes: Processes = SINGLE_PROCESS,
         logit_offset: Tensor | None = None,
         average: WeightAverage | None = None,
+        term_modules: TermModules | None = None,
     ) -> None:
         self.model = model
         self.objective = model.objective_for(model.config, objective)
@@ -156,6 +160,7 @@ class Trainer:
         self.class_weights = None if class_weights is None else class_weights.to(self.device)
         self.logit_offset = None if logit_offset is None else logit_offset.to(self.device)
         """See `sdt.models.balance`."""
+        self.term_modules = TermModules({}) if term_modules is None else term_modules
         self.average = average or WeightAverage(model)
         self.processes = processes
         self.gradient_step = GradientStep(optimizer, training.clip, averaged=processes.size > 1)
@@ -163,11 +168,11 @@ class Trainer:
         """Step of the run to learning rate."""
 
     @cached_property
-    def _compute(self) -> Callable[[Batch, Tensor | None], tuple[Tensor, ...]]:
+    def _compute(self) -> Callable[[Batch, Batch | None], tuple[Tensor, ...]]:
         """`_losses` with gradients averaged over the processes; created at the first step, collective."""
         if self.processes.size == 1:
             return self._losses
-        return self.processes.average_gradients(_WithLoss(self.model, self._losses))
+        return self.processes.average_gradients(_WithLoss(self.model, self.term_modules, self._losses))
 
     def epoch(self, number: int, batches: Iterable[Batch], first_step: int, done: Callable[[Step], object]) -> Epoch:
         """Train on every batch once.
@@ -226,20 +231,22 @@ class Trainer:
             The classes predicted by the H classifiers, [H, n]; and this process' share of the losses, the gradient
             norm and each student's two losses.
         """
-        all_labels = None if share.batch is share.whole else share.whole.label.to(self.device)
+        whole = None
+        if share.batch is not share.whole:
+            whole = replace(share.whole, features={}, present={}).to(self.device)
         with self.processes.detecting_lost():
-            total, losses, students, classes = self._compute(share.batch.to(self.device), all_labels)
+            total, losses, students, classes = self._compute(share.batch.to(self.device), whole)
             norm = self.gradient_step.step(total, rate)
         # Every process has the norm; the others add 0 to the sum over processes.
         norm = norm.detach() if self.processes.first else torch.zeros_like(norm)
         return classes, torch.cat([losses, norm[None], students])
 
-    def _losses(self, batch: Batch, all_labels: Tensor | None) -> tuple[Tensor, ...]:
+    def _losses(self, batch: Batch, whole: Batch | None) -> tuple[Tensor, ...]:
         """Compute the losses of a batch.
 
         Args:
             batch: The shard of this process.
-            all_labels: Labels of the whole batch; None if the shard is the whole batch.
+            whole: The whole batch without features; None if the shard is the whole batch.
 
         Returns:
             A scalar to minimise, whose gradient averaged over the processes is that of the loss; and, detached, the
@@ -249,11 +256,13 @@ class Trainer:
             output = check_output(self.model, self.model(batch), len(batch))
         # Models with their own loss do not have the last argument.
         offset = () if self.logit_offset is None else (self.logit_offset,)
+        all_labels = None if whole is None else whole.label
         losses = self.model.loss(output, batch.label, self.objective, self.class_weights, all_labels, *offset)
+        losses = self.term_modules.add_to(losses, output, batch, self.objective, self.class_weights, whole)
         self.terms = (*losses.terms, "total")
         terms = torch.stack([value.detach() for value in (*losses.terms.values(), losses.total)])
         classes = torch.stack([output.logits[name].detach().argmax(dim=1) for name in self.classifiers])  # [H, n]
-        total = losses.total if all_labels is None else losses.total * self.processes.size
+        total = losses.total if whole is None else losses.total * self.processes.size
         return total, terms, losses.students.flatten(), classes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,14 +11,22 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
-from sdt.training.checkpoint import trainable_parameters
+from sdt.training.checkpoint import NO_STATE, Stateful, trainable_parameters
 from sdt.training.settings import Training
 
 
-def make_optimizer(model: nn.Module, training: Training) -> torch.optim.Adam:
-    """Create a fused Adam or AdamW optimizer of the trainable parameters; `GradientStep` sets the learning rate."""
+def make_optimizer(
+    model: nn.Module, training: Training, further: Mapping[str, Stateful] = NO_STATE
+) -> torch.optim.Adam:
+    """Create a fused Adam or AdamW optimizer; `GradientStep` sets the learning rate.
+
+    Args:
+        model: The model.
+        training: The settings.
+        further: Further state of the run, whose modules are trained, too.
+    """
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-    parameters = list(trainable_parameters(model).values())
+    parameters = list(trainable_parameters(model, further).values())
     fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
     return kind(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
 
