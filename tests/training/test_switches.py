@@ -12,23 +12,36 @@ from safetensors.torch import load_file
 
 import sdt.training.epochs as epochs_module
 from sdt.corpus.store import Corpus
+from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.models.base import Model
+from sdt.models.config import Objective
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.settings import Recipe
+from sdt.training.terms import make_term_modules
+from tests.models.build import small_model
 from tests.training.conftest import make_recipe
 from tests.training.test_run import assert_same_run, metrics, quiet
 
+# fmt: off
 SWITCHES: dict[str, dict[str, object]] = {
     "logit adjustment": {"objective.balance": "logit_adjustment(1)"},
     "focal": {"objective.balance": "focal(2)", "training.class_weights": "inverse"},
     "class balanced": {"objective.balance": "class_balanced(0.9)", "training.class_weights": [1.0, 3.0, 0.5]},
+    "contrastive": {
+        "objective.contrastive": 0.2, "objective.contrastive_focal": 2, "objective.contrastive_queue": 3,
+    },
+    "contrastive and shift": {
+        "objective.contrastive": 0.2, "objective.contrastive_minorities": 0.5, "objective.shift": 0.5,
+        "training.batch_conversations": 1, "training.averaging": "last(2)",
+    },
     "shift": {"objective.shift": 0.5},
     "shift with clipping": {"objective.shift": 0.5, "training.clip": 0.5, "training.checkpoint_every": 2},
     "ema": {"training.averaging": "ema(0.9)"},
     "last": {"training.averaging": "last(2)", "training.clip": 0.5},
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -90,3 +103,46 @@ def test_averaging_changes_what_is_evaluated_but_no_step(
 def test_without_averaging_nothing_records_it(plain: Path) -> None:
     assert "averaging" not in json.loads((plain / "scores.json").read_text("utf-8"))
     assert "averaging" not in json.loads((plain / "model/config.json").read_text("utf-8"))["provenance"]
+
+
+def test_the_saved_model_has_no_module_of_a_term(recipe: Recipe, plain: Path, tmp_path: Path) -> None:
+    given = {"objective.contrastive": 0.2, "objective.shift": 0.5}
+    run = train(changed(recipe, given), tmp_path / "run", display=quiet())
+    saved, without = (load_file(folder / "model/model.safetensors") for folder in (run.path, plain))
+    assert {name: x.shape for name, x in saved.items()} == {name: x.shape for name, x in without.items()}
+    lines = run.read_metrics()
+    assert list(lines[0]["losses"]) == ["task", "hard", "soft", "contrastive", "shift", "total"]
+    first, last = lines[0]["losses"], lines[-1]["losses"]
+    parts = first["task"] + first["hard"] + first["soft"] + 0.2 * first["contrastive"] + 0.5 * first["shift"]
+    assert first["total"] == pytest.approx(parts, rel=1e-5)
+    assert last["contrastive"] < first["contrastive"]
+    assert last["shift"] < first["shift"]
+    assert run.read_scores()[0]["terms"] == ["task", "hard", "soft", "contrastive", "shift"]
+
+
+def test_a_term_that_needs_whole_batches_is_refused_for_several_processes(corpus: Corpus) -> None:
+    model = small_model({name: of.shape[1] for name, of in corpus.modalities.items()})
+    train_split = corpus.split("train")
+    objective = Objective(contrastive=1)
+    assert make_term_modules(objective, model, corpus, train_split).names == ("contrastive",)
+    with pytest.raises(InputError, match=r"^objective\.contrastive: .*2 processes"):
+        make_term_modules(objective, model, corpus, train_split, processes=2)
+    assert make_term_modules(Objective(shift=1), model, corpus, train_split, processes=2).names == ("shift",)
+
+
+@pytest.mark.parametrize("file", ["average", "terms"])
+def test_a_checkpoint_without_the_state_of_a_switch_is_damaged(
+    file: str, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = changed(recipe, {"objective.shift": 0.5, "training.averaging": "ema(0.9)"})
+
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sdt.training.run.finish", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", display=quiet())
+    monkeypatch.undo()
+    (tmp_path / "run/checkpoint/epoch-0004" / f"{file}.safetensors").unlink()
+    with pytest.raises(InputError, match="damaged"):
+        train(recipe, tmp_path / "run", resume=True, display=quiet())

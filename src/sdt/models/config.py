@@ -128,7 +128,7 @@ PRESETS: dict[str, Architecture] = {
 """Published model settings; the published objective and training settings are in `recipes/`."""
 
 
-ADDED_TERMS = ("shift",)
+ADDED_TERMS = ("contrastive", "shift")
 """Built-in terms of the objective, other than those of the paper, whose weight is a setting."""
 
 
@@ -153,6 +153,16 @@ class Objective:
     """Class imbalance in the cross-entropies: none; logit_adjustment(tau), tau times the logarithm of the class
     frequencies in training is added to the logits; focal(gamma), each cross-entropy is multiplied by (1 - p)^gamma; or
     class_balanced(beta), classes are weighted by the inverse of their effective number."""
+    contrastive: float = 0.0
+    """Weight of supervised contrastive learning of the fused states with class prototypes."""
+    contrastive_temperature: float = 0.1
+    """tau, which divides the cosines in the contrastive term."""
+    contrastive_queue: int = 64
+    """Number of the last utterances of each class whose mean is its prototype in the contrastive term."""
+    contrastive_focal: float = 0.0
+    """gamma, exponent that gives hard positives more weight in the contrastive term; 0 for equal weights."""
+    contrastive_minorities: float = 0.0
+    """alpha, exponent that gives rare classes more weight in the contrastive term; 0 for equal weights."""
     shift: float = 0.0
     """Weight of a head that predicts whether the emotion differs from that of the speaker's previous utterance."""
 
@@ -171,8 +181,14 @@ class Objective:
                 raise InputError(f"objective.{name}: {value} is not a valid weight; expected a number of 0 or more")
         if not any(weights.values()):
             raise InputError("objective: all weights are 0; at least one must be above 0")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise InputError(f"objective.temperature: {self.temperature} is not valid; expected a number above 0")
+        for name in ("temperature", "contrastive_temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"objective.{name}: {getattr(self, name)} is not valid; expected a number above 0")
+        for name in ("contrastive_focal", "contrastive_minorities"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"objective.{name}: {getattr(self, name)} is not a number of 0 or more")
+        if self.contrastive_queue < 1:
+            raise InputError(f"objective.contrastive_queue: {self.contrastive_queue} is less than 1")
 
     @property
     def added(self) -> dict[str, float]:

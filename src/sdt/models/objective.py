@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from sdt.models.config import FUSED, Objective
+from sdt.models.contrastive import PrototypicalContrast
 from sdt.models.emotion_shift import ShiftHead
 from sdt.models.loss_inputs import Losses, LossInputs, ObjectiveTerm, TermContext
 from sdt.plugins import Registry
@@ -63,6 +64,7 @@ OBJECTIVE_TERMS: Registry[ObjectiveTerm] = Registry(
         "task": ObjectiveTerm(_task),
         "hard": ObjectiveTerm(_hard),
         "soft": ObjectiveTerm(_soft),
+        "contrastive": ObjectiveTerm(module=PrototypicalContrast, needs_whole_batch=True),
         "shift": ObjectiveTerm(module=ShiftHead),
     },
 )
