@@ -90,3 +90,14 @@ def test_a_parameter_without_a_gradient_stays() -> None:
     model.register_parameter("unused", nn.Parameter(torch.ones(3)))
     GradientStep(make_optimizer(model, Training(weight_decay=0.1)), clip=None).step(loss_of(model, 0), 1e-2)
     assert torch.equal(model.get_parameter("unused"), torch.ones(3))
+
+
+def test_the_rate_is_used_after_a_checkpoint_is_loaded() -> None:
+    """Loading replaces the groups of the optimizer, which have the learning rate."""
+    model = network()
+    step = GradientStep(make_optimizer(model, Training(learning_rate=1.0)), clip=None)
+    step.step(loss_of(model, 0), 1e-3)
+    step.optimizer.load_state_dict(step.optimizer.state_dict())
+    before = [p.detach().clone() for p in model.parameters()]
+    step.step(loss_of(model, 1), 0.0)
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))

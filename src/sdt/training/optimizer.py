@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +51,9 @@ class GradientStep:
         self.within_backward = clip is None and not averaged and on_cpu
         self._norms: dict[Tensor, Tensor] = {}
         if self.within_backward:
-            for group in optimizer.param_groups:
+            for index, group in enumerate(optimizer.param_groups):
                 for parameter in group["params"]:
-                    parameter.register_post_accumulate_grad_hook(lambda p, group=group: self._change(p, group))
+                    parameter.register_post_accumulate_grad_hook(lambda p, index=index: self._change(p, index))
 
     def step(self, loss: Tensor, rate: float) -> Tensor:
         """Run the backward pass and update the parameters.
@@ -82,8 +81,9 @@ class GradientStep:
         self.optimizer.step()
         return norm
 
-    def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        """Update one parameter as the optimizer's `step` does."""
+    def _change(self, parameter: Tensor, index: int) -> None:
+        """Update one parameter of a group as the optimizer's `step` does."""
+        group = self.optimizer.param_groups[index]  # not kept, because loading a checkpoint replaces the groups
         gradient = parameter.grad
         assert gradient is not None
         self._norms[parameter] = torch.linalg.vector_norm(gradient)
