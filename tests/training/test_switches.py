@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -38,6 +39,11 @@ SWITCHES: dict[str, dict[str, object]] = {
     },
     "shift": {"objective.shift": 0.5},
     "shift with clipping": {"objective.shift": 0.5, "training.clip": 0.5, "training.checkpoint_every": 2},
+    "curriculum": {
+        "training.curriculum": "shifts(3)", "training.schedule": "linear", "training.protocol": "published",
+    },
+    "curriculum by utterances": {"training.curriculum": "shifts(4)", "training.batch_utterances": 9},
+    "schedule": {"training.schedule": "linear", "training.warmup": 0.2},
     "ema": {"training.averaging": "ema(0.9)"},
     "last": {"training.averaging": "last(2)", "training.clip": 0.5},
 }
@@ -146,3 +152,14 @@ def test_a_checkpoint_without_the_state_of_a_switch_is_damaged(
     (tmp_path / "run/checkpoint/epoch-0004" / f"{file}.safetensors").unlink()
     with pytest.raises(InputError, match="damaged"):
         train(recipe, tmp_path / "run", resume=True, display=quiet())
+
+
+def test_a_curriculum_grows_and_keeps_the_schedule(recipe: Recipe, tmp_path: Path) -> None:
+    given = {"training.curriculum": "shifts(3)", "training.schedule": "linear", "training.epochs": 5}
+    run = train(changed(recipe, given), tmp_path / "run", display=quiet())
+    lines = metrics(run.path)
+    assert [line["conversations"] for line in lines] == [3, 8, 12, 12, 12]
+    steps = [1, 2, 3, 3, 3]  # 4 conversations a batch
+    last = np.cumsum(steps) - 1
+    expected = [recipe.training.learning_rate * (1 - step / sum(steps)) for step in last]
+    assert [line["learning_rate"] for line in lines] == pytest.approx(expected)

@@ -30,6 +30,7 @@ from sdt.training.checkpoint import (
     share_checkpoint,
     trainable_parameters,
 )
+from sdt.training.curriculum import Curriculum
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
@@ -78,11 +79,10 @@ class TrainingRun:
         }
         """Further state in checkpoints."""
         self.optimizer = make_optimizer(self.model, recipe.training, self.further)
-        lengths = conversation_lengths(self.protocol.train)
-        self.batches_per_epoch = len(
-            batch_order(lengths, recipe.training.batch_conversations, recipe.training.batch_utterances, None)
-        )
-        steps = self.batches_per_epoch * recipe.training.epochs
+        self.curriculum = Curriculum(recipe.training, corpus, self.protocol.train)
+        self.first_steps = self._first_steps()
+        """Epoch, from 0, to the number of steps before the next epoch."""
+        steps = self.first_steps[-1]
         self.trainer = Trainer(
             self.model,
             self.optimizer,
@@ -121,6 +121,18 @@ class TrainingRun:
                 self.state.history.append(line)
                 self.processes.run_on_first(partial(self._save_epoch, line))
 
+    def _first_steps(self) -> list[int]:
+        training, steps = self.recipe.training, [0]
+        batches: dict[int, int] = {}  # by number of conversations, which are the same in most epochs
+        for epoch in range(1, training.epochs + 1):
+            train = self.curriculum.conversations(epoch)
+            if len(train) not in batches:
+                lengths = conversation_lengths(train)
+                order = batch_order(lengths, training.batch_conversations, training.batch_utterances, None)
+                batches[len(train)] = len(order)
+            steps.append(steps[-1] + batches[len(train)])
+        return steps
+
     def _begin(self, exit_stack: contextlib.ExitStack) -> None:
         """Load the checkpoint, if there is one, and start the trackers."""
         self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer, self.further)
@@ -156,9 +168,10 @@ class TrainingRun:
         data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number, self.processes.rank)
         generator = torch.Generator().manual_seed(data_seed)
         torch.manual_seed(dropout_seed)
+        train = self.curriculum.conversations(number)
         batches = split_batches(
             self.corpus,
-            protocol.train,
+            train,
             training.batch_conversations,
             modalities=tuple(self.model.config.modalities),
             labels=self.corpus.labels,
@@ -167,8 +180,8 @@ class TrainingRun:
             utterances=training.batch_utterances,
         )
         dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
-        first_step = (number - 1) * self.batches_per_epoch
-        self.display.start_epoch(self.batches_per_epoch)
+        first_step, next_step = self.first_steps[number - 1 : number + 1]
+        self.display.start_epoch(next_step - first_step)
         epoch = self.trainer.epoch(
             number, dropped, first_step, lambda step: self.display.finish_batch(step.utterances, step.losses["total"])
         )
@@ -184,7 +197,8 @@ class TrainingRun:
         return {
             "epoch": number,
             "best": better,
-            "learning_rate": self.trainer.rate(first_step + self.batches_per_epoch - 1),
+            "learning_rate": self.trainer.rate(next_step - 1),
+            **({"conversations": len(train)} if training.curriculum != "none" else {}),
             "losses": {t: value for t, value in epoch.losses.items() if t not in ("hard", "soft") or t in self.terms},
             **self._branches(epoch.students),
             "gradient_norm": epoch.gradient_norm,

@@ -59,6 +59,9 @@ class Training:
     """Device; auto uses a CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of matrix products; auto uses bfloat16 where it is fast."""
+    curriculum: str = "none"
+    """Order of the training conversations over the epochs: none; or shifts(E), from those with few emotion shifts of
+    their speakers to all, which are reached in epoch E; shifts alone reaches them after a third of the epochs."""
     averaging: str = "none"
     """Weights that are evaluated, selected and saved: none, those of the last step; ema(decay), their exponential
     moving average over the steps; or last(k), their mean over the last k epochs."""
@@ -80,6 +83,7 @@ class Training:
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not in [0, 1)")
         parse_averaging(self.averaging)
+        parse_curriculum(self.curriculum, self.epochs)
         if self.protocol == "published" and self.test == "never":
             raise InputError("training.test: never, but the protocol published chooses the epoch on test")
 
@@ -105,6 +109,31 @@ def parse_averaging(text: str) -> tuple[str, float] | None:
                 raise InputError(f"training.averaging: {text} averages nothing; the smallest is last(1)")
             return "last", count
     raise InputError(f"training.averaging: {text!r}{near_miss(text, ('none', 'ema(0.999)', 'last(5)'))}")
+
+
+def parse_curriculum(text: str, epochs: int) -> int:
+    """Parse the setting `training.curriculum`.
+
+    Args:
+        text: The setting.
+        epochs: Maximum number of epochs of the run.
+
+    Returns:
+        The first epoch with all conversations; 0 for no curriculum.
+
+    Raises:
+        InputError: The setting is invalid.
+    """
+    if text in ("none", "shifts"):
+        return 0 if text == "none" else max(2, epochs // 3)
+    match parse_call(text):
+        case ("shifts", first) if first == int(first):
+            if not 2 <= first <= epochs:
+                raise InputError(
+                    f"training.curriculum: {text}, but the epoch must be between 2 and training.epochs {epochs}"
+                )
+            return int(first)
+    raise InputError(f"training.curriculum: {text!r}{near_miss(text, ('none', 'shifts', 'shifts(10)'))}")
 
 
 _TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
