@@ -18,9 +18,11 @@ from benchmarks.workers import peak_memory, reset_peak_memory, seconds
 from sdt.batch import Batch
 from sdt.device import DeviceName, Precision, autocast, choose_device
 from sdt.models.inference import calibrate
+from sdt.training.averaging import weight_average
 from sdt.training.environment import deterministic
 from sdt.training.loop import Trainer
 from sdt.training.optimizer import GradientStep, learning_rate, make_optimizer
+from sdt.training.terms import TermModules, modules_for
 from sdt.training.weights import class_weights
 
 
@@ -45,14 +47,18 @@ class Ours:
         self.device, self.precision = device, precision
         self.model = setting.model().to(device)
         self.config = self.model.config
-        training = replace(setting.recipe.training, precision=precision)
+        training, objective = replace(setting.recipe.training, precision=precision), setting.recipe.objective
+        sample = random_batch(setting, [9] * 8, 0)
+        terms = modules_for(objective, self.model, sample, sample) if objective.added else TermModules({})
         self.trainer = Trainer(
             self.model,
-            make_optimizer(self.model, training),
-            setting.recipe.objective,
+            make_optimizer(self.model, training, {"terms": terms}),
+            objective,
             training,
             class_weights(training.class_weights, setting.labels, ()),
             lambda step: learning_rate(training, step, 1_000_000),
+            average=weight_average(self.model, training),
+            term_modules=terms,
         )
 
     def prepare(self, batch: Batch) -> Batch:

@@ -28,6 +28,10 @@ SWITCHES: Mapping[str, dict[str, Any]] = {
     "relative positions": {"model.relative_positions": True},
     "both": {"model.head_patterns": "own(2),near(2)", "model.relative_positions": True},
     "selective fusion": {"model.fusion": "selective"},
+    "focal": {"objective.balance": "focal(2)"},
+    "contrastive": {"objective.contrastive": 0.1},
+    "shift": {"objective.shift": 0.1},
+    "ema": {"training.averaging": "ema(0.999)"},
 }
 """Name to the settings that differ from the recipe."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ def make_term_modules(
 
     Args:
         objective: The objective of the run.
-        model: The model, whose states have the widths that the modules need.
+        model: The model.
         corpus: The corpus.
         train: The training conversations.
         processes: Number of processes of the run.
@@ -90,13 +91,23 @@ def make_term_modules(
             )
     if not terms:
         return TermModules({})
-    labels, speakers = corpus.labels, corpus.speakers
-    names = tuple(model.config.modalities)
-    first = corpus_batch(corpus, select(train, [0]), modalities=names, labels=labels, speakers=speakers)
+    batch = partial(corpus_batch, corpus, labels=corpus.labels, speakers=corpus.speakers)
+    sample = batch(select(train, [0]), modalities=tuple(model.config.modalities))
+    return modules_for(objective, model, sample, batch(train, modalities=()))
+
+
+def modules_for(objective: Objective, model: Model, sample: Batch, train: Batch) -> TermModules:
+    """Create the modules for batches; see `make_term_modules`.
+
+    Args:
+        objective: The objective of the run.
+        model: The model.
+        sample: Any utterances, to get the widths of the states of the model.
+        train: The training conversations without features, on the CPU.
+    """
     device = next(model.parameters()).device
     with torch.inference_mode():
-        states = model.eval()(first.to(device)).states
-    everything = corpus_batch(corpus, train, modalities=(), labels=labels, speakers=speakers)
-    context = TermContext(objective, labels, {name: x.shape[1] for name, x in states.items()}, everything)
-    modules = {name: term.module(context) for name, term in terms.items() if term.module}
-    return TermModules(modules).to(device)
+        states = model.eval()(sample.to(device)).states
+    context = TermContext(objective, model.config.labels, {name: x.shape[1] for name, x in states.items()}, train)
+    makers = {name: find_term(name).module for name in objective.added}
+    return TermModules({name: make(context) for name, make in makers.items() if make}).to(device)
