@@ -1,6 +1,7 @@
 """The cost of the switches: a training step with each of them, relative to the published model.
 
     python -m benchmarks.switches --setting meld
+    python -m benchmarks.switches --setting meld --switches contrastive,shift,ema
 
 Each switch runs in its own process; the processes train on the same batches in turn, and ratios are of the same turn.
 """
@@ -18,6 +19,7 @@ from benchmarks.implementations import Bench
 from benchmarks.settings import Setting
 from benchmarks.training import draw_batches
 from benchmarks.workers import Worker
+from sdt.errors import near_miss
 from sdt.evaluation.table import plain_table
 from sdt.training.recipe import changed
 
@@ -37,10 +39,15 @@ SWITCHES: Mapping[str, dict[str, Any]] = {
 
 
 def measure(
-    setting: Setting, batches: Sequence[Sequence[Sequence[int]]], *, threads: int, seed: int
+    setting: Setting,
+    batches: Sequence[Sequence[Sequence[int]]],
+    switches: Sequence[str],
+    *,
+    threads: int,
+    seed: int,
 ) -> dict[str, list[float]]:
     """Seconds by switch and by turn; the first turn, which warms up, is left out."""
-    found: dict[str, list[float]] = {name: [] for name in SWITCHES}
+    found: dict[str, list[float]] = {name: [] for name in switches}
     with contextlib.ExitStack() as stack:
         workers = {
             name: stack.enter_context(
@@ -48,12 +55,12 @@ def measure(
                     threads,
                     Bench,
                     "ours",
-                    dataclasses.replace(setting, recipe=changed(setting.recipe, overrides)),
+                    dataclasses.replace(setting, recipe=changed(setting.recipe, SWITCHES[name])),
                     "cpu",
                     "float32",
                 )
             )
-            for name, overrides in SWITCHES.items()
+            for name in switches
         }
         for index in report.rounds(len(batches), "training"):
             for name, worker in workers.items():
@@ -68,11 +75,15 @@ def main() -> None:
     parser = report.model_parser(__doc__, repeats=7)
     parser.add_argument("--lengths", type=Path, help="MELD's train_sent_emo.csv, for its real lengths")
     parser.add_argument("--batches", type=report.positive, help="per round; default: 8 (meld), 2 (iemocap)")
+    parser.add_argument("--switches", help="names of the switches, separated by commas; default: all")
     options = parser.parse_args()
+    chosen = options.switches.split(",") if options.switches else [name for name in SWITCHES if name != OFF]
+    if unknown := [name for name in chosen if name not in SWITCHES]:
+        parser.error(f"--switches: unknown {unknown[0]!r}{near_miss(unknown[0], SWITCHES)}")
     setting = settings.published(options.setting)
     where = report.machine(options.threads, "cpu", "float32")
     batches = draw_batches(setting, options)
-    found = measure(setting, batches, threads=options.threads, seed=options.seed)
+    found = measure(setting, batches, [OFF, *chosen], threads=options.threads, seed=options.seed)
     steps = len(batches[0])
     table = plain_table("switch", "ms per batch", "slowdown")
     for name, seconds in found.items():

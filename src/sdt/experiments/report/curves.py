@@ -212,7 +212,7 @@ def _distillation(study: Study) -> Iterator[Block]:
     if first is None or len(study.corpora) > 1:
         return
     others = [row for row in study.finished if row.changes and all(k.startswith("objective.") for k in row.changes)]
-    about = "with and without parts of self-distillation" if others else "of all rows"
+    about = "with each objective" if others else "of all rows"
     others = others or [row for row in study.finished if row is not first]
     if not others or len(others) >= _TOO_MANY:
         return

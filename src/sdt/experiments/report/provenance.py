@@ -18,6 +18,8 @@ from sdt.training.recipe import flat
 
 _SETTINGS_OF_TERMS = {"hard": ("hard",), "soft": ("soft", "temperature", "detach_teacher", "tau_squared")}
 """Settings of the objective that only a model with such a term uses."""
+_CONTRASTIVE = tuple(f"objective.contrastive_{name}" for name in ("temperature", "queue", "focal", "minorities"))
+"""Settings that only a run with the contrastive term uses."""
 _NOT_SHOWN = ("corpus", "output", "seed")
 """Settings that do not affect scores, or that differ in every run."""
 _ENVIRONMENT = {
@@ -227,7 +229,10 @@ def _unused(study: Study) -> list[str]:
     for row in study.planned:
         kind = find_imported(str(row.changes.get("architecture", row.source.recipe.architecture)))
         terms |= set(row.result.group.terms if row.result and not kind else kind.terms if kind else _SETTINGS_OF_TERMS)
-    return [f"objective.{key}" for term, keys in _SETTINGS_OF_TERMS.items() if term not in terms for key in keys]
+    key = "objective.contrastive"
+    contrastive = any(row.changes.get(key, row.source.recipe.objective.contrastive) for row in study.planned)
+    unused = [f"objective.{key}" for term, keys in _SETTINGS_OF_TERMS.items() if term not in terms for key in keys]
+    return [*unused, *(() if contrastive else _CONTRASTIVE)]
 
 
 def _shown(value: object) -> str:
