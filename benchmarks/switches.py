@@ -45,9 +45,10 @@ def measure(
     *,
     threads: int,
     seed: int,
-) -> dict[str, list[float]]:
-    """Seconds by switch and by turn; the first turn, which warms up, is left out."""
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds and processor seconds by switch and by turn; the first turn, which warms up, is left out."""
     found: dict[str, list[float]] = {name: [] for name in switches}
+    busy: dict[str, list[float]] = {name: [] for name in switches}
     with contextlib.ExitStack() as stack:
         workers = {
             name: stack.enter_context(
@@ -64,10 +65,11 @@ def measure(
         }
         for index in report.rounds(len(batches), "training"):
             for name, worker in workers.items():
-                seconds, _ = worker.call("train", batches[index], seed + index)
+                seconds, processor_seconds = worker.call("train", batches[index], seed + index)
                 if index > 0:
                     found[name].append(seconds)
-    return found
+                    busy[name].append(processor_seconds)
+    return found, busy
 
 
 def main() -> None:
@@ -83,19 +85,24 @@ def main() -> None:
     setting = settings.published(options.setting)
     where = report.machine(options.threads, "cpu", "float32")
     batches = draw_batches(setting, options)
-    found = measure(setting, batches, [OFF, *chosen], threads=options.threads, seed=options.seed)
+    found, busy = measure(setting, batches, [OFF, *chosen], threads=options.threads, seed=options.seed)
     steps = len(batches[0])
-    table = plain_table("switch", "ms per batch", "slowdown")
+    table = plain_table("switch", "ms per batch", "slowdown", "processor time")
     for name, seconds in found.items():
-        ratios = [one / off for one, off in zip(seconds, found[OFF], strict=True)]
-        longer = "" if name == OFF else report.median_range(ratios, 2)
-        table.add_row(name, report.median_range([1000 * of_round / steps for of_round in seconds], 0), longer)
+        longer = [_ratio(of, name) for of in (found, busy)]
+        table.add_row(name, report.median_range([1000 * of_round / steps for of_round in seconds], 0), *longer)
     console = report.console()
     console.print(f"cost of the switches in training, {options.setting} setting", style="bold")
     console.print(table)
     console.print(f"median (min-max) of {options.repeats} rounds of {steps} batches\n{report.caption(where)}")
     path = options.output or report.FOLDER / f"switches-{options.setting}.json"
-    report.write_json(path, "switches", where, {"setting": options.setting, "seconds": found})
+    measured = {"setting": options.setting, "seconds": found, "processor_seconds": busy}
+    report.write_json(path, "switches", where, measured)
+
+
+def _ratio(seconds: Mapping[str, list[float]], name: str) -> str:
+    ratios = [one / off for one, off in zip(seconds[name], seconds[OFF], strict=True)]
+    return "" if name == OFF else report.median_range(ratios, 2)
 
 
 if __name__ == "__main__":

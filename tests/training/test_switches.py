@@ -17,6 +17,8 @@ from sdt.errors import InputError
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.models.base import Model
 from sdt.models.config import Objective
+from sdt.models.registry import MODELS
+from sdt.training.models import model_for
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.settings import Recipe
@@ -134,6 +136,13 @@ def test_a_term_that_needs_whole_batches_is_refused_for_several_processes(corpus
     with pytest.raises(InputError, match=r"^objective\.contrastive: .*2 processes"):
         make_term_modules(objective, model, corpus, train_split, processes=2)
     assert make_term_modules(Objective(shift=1), model, corpus, train_split, processes=2).names == ("shift",)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_every_model_has_the_state_that_the_terms_need(architecture: str, corpus: Corpus, recipe: Recipe) -> None:
+    kind, config = model_for(changed(recipe, {"architecture": architecture}), corpus)
+    objective = Objective(contrastive=1, shift=1)
+    assert make_term_modules(objective, kind(config), corpus, corpus.split("train")).names == ("contrastive", "shift")
 
 
 @pytest.mark.parametrize("file", ["average", "terms"])
