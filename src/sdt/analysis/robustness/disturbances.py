@@ -139,7 +139,8 @@ class UnknownSpeakers:
             for id, rows in by_conversation(batch):
                 lost = conversation_rng(self.seed, self.name, id).random(rows.stop - rows.start) < level
                 speaker[rows] = speaker[rows].masked_fill(torch.from_numpy(lost), self.unknown)
-            return replace(batch, speaker=speaker)
+            # Speakers that the model does not know can still be told apart.
+            return replace(batch, speaker=speaker, participant=batch.participants)
 
         return change
 
