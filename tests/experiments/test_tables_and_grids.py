@@ -9,7 +9,7 @@ import pytest
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.experiments.grid import grid
-from sdt.experiments.paper_tables import REMOVED, TABLES, ablations, fusion, modality_subsets
+from sdt.experiments.named_tables import REMOVED, SWITCHES, TABLES, ablations, fusion, modality_subsets, switches
 from sdt.experiments.plan import ExperimentRows
 from sdt.models.config import SDTConfig
 from sdt.models.sdt.model import SDT
@@ -141,3 +141,14 @@ def test_the_modalities_of_another_model_and_a_grid_of_models() -> None:
     assert [dict(row.overrides) for row in rows.rows][2] == {"architecture": "mmgcn", "mmgcn.layers": 2}
     with pytest.raises(InputError, match="unknown model 'mmgnc'; did you mean 'mmgcn'"):
         grid(["architecture=sdt,mmgnc"])
+
+
+def test_switches(recipe: Recipe) -> None:
+    rows = switches(recipe, NAMES)
+    assert names(rows) == ["recipe", *SWITCHES]
+    made = [changed(recipe, row.overrides) for row in rows.rows]
+    assert all(made[one] != made[other] for one in range(len(made)) for other in range(one))
+    assert made[0] == recipe
+    assert not {"selective-fusion", "gate-temperature", "modality-dropout"} & set(names(switches(recipe, ["words"])))
+    odd = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, width=18, heads=3))
+    assert any("head-patterns: model.head_patterns" in reason for reason in switches(odd, NAMES).omitted)

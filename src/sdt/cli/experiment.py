@@ -5,6 +5,7 @@
   sdt experiment ablations recipes/puppets.yaml --seeds 0-4     remove each part of the model in turn
   sdt experiment modalities recipes/puppets.yaml --seeds 0-4    every subset of modalities
   sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
+  sdt experiment switches recipes/puppets.yaml --seeds 0-4      each switch that the paper does not have
 
 The same command resumes a stopped experiment, repeats failed runs, and adds seeds and rows. The results do not depend
 on --jobs: the threads of a run are fixed when the experiment starts. With --cluster a Ray cluster trains; its machines
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="+",
         metavar="[TABLE] RECIPE",
-        help="a recipe, optionally after ablations, modalities or fusion",
+        help="a recipe, optionally after ablations, modalities, fusion or switches",
     )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="such as 0-9 or 1,2,5; default: 0-4")
     parser.add_argument(
@@ -74,7 +75,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Plan the runs, train, and print the tables."""
-    from sdt.experiments.paper_tables import TABLES
+    from sdt.experiments.named_tables import TABLES
     from sdt.experiments.plan import parse_seeds
     from sdt.training.recipe import load_recipe, resolved
 
@@ -157,7 +158,7 @@ def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
 def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> ExperimentRows:
     """The rows of the table, of the grid, or the one row of the recipe itself."""
     from sdt.experiments.grid import grid
-    from sdt.experiments.paper_tables import TABLES
+    from sdt.experiments.named_tables import TABLES
     from sdt.experiments.plan import ExperimentRows, Row
 
     if options.grid:

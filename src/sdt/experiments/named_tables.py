@@ -1,4 +1,4 @@
-"""The tables of the paper as experiments: ablations, modalities and fusion.
+"""Tables as experiments: the paper's ablations, modalities and fusion, and our switches.
 
 | row                  | what the paper removes or replaces              | settings                         |
 |----------------------|-------------------------------------------------|----------------------------------|
@@ -15,7 +15,8 @@
 
 `modalities` has a row for every non-empty subset of the modalities (`modalities`); `fusion` has rows for gated fusion,
 addition and concatenation (`model.fusion`; the unimodal gate is that of the recipe). Rows that equal the full model,
-because the recipe already disables the part or the corpus has a single modality, are omitted.
+because the recipe already disables the part or the corpus has a single modality, are omitted. `switches` has a row for
+the recipe and one for each switch that the paper does not have (docs/switches.md).
 """
 
 from __future__ import annotations
@@ -47,29 +48,76 @@ REMOVED: dict[str, dict[str, object]] = {
     "no-soft-labels": _SOFT_OFF,
     "no-distillation": {**_HARD_OFF, **_SOFT_OFF},
 }
-_NEED_TWO_MODALITIES = ("no-intra-modal", "no-inter-modal", "no-multimodal-gate")
+SWITCHES: dict[str, dict[str, object]] = {
+    "head-patterns": {"model.head_patterns": "own(2),near(2)"},
+    "relative-positions": {"model.relative_positions": True},
+    "selective-fusion": {"model.fusion": "selective"},
+    "gate-temperature": {"model.gate_temperature": 0.2},
+    "modality-dropout": {"training.modality_dropout": 0.2},
+    "contrastive": {"objective.contrastive": 0.1},
+    "logit-adjustment": {"objective.balance": "logit_adjustment(0.5)"},
+    "focal": {"objective.balance": "focal(2.0)"},
+    "class-balanced": {"objective.balance": "class_balanced(0.999)"},
+    "shift": {"objective.shift": 0.2},
+    "curriculum": {"training.curriculum": "shifts"},
+    "averaging": {"training.averaging": "ema(0.99)"},
+}
+"""Row name to the settings of one switch that the paper does not have; see docs/switches.md."""
+_NEED_TWO_MODALITIES = (
+    *("no-intra-modal", "no-inter-modal", "no-multimodal-gate"),
+    *("selective-fusion", "gate-temperature", "modality-dropout"),
+)
 
 
 def ablations(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
     """The rows of the ablation table: the full model, and the model without each part."""
-    _only_sdt("ablations", recipe)
-    rows, omitted = [Row(FULL, {})], []
-    recipes = [(recipe, FULL)]
-    for name, overrides in REMOVED.items():
+    return changes("What does each part of the model contribute?", "ablations", FULL, REMOVED, recipe, modalities)
+
+
+def switches(recipe: Recipe, modalities: Sequence[str]) -> ExperimentRows:
+    """The rows of the recipe, and of the recipe with each switch of `SWITCHES`."""
+    return changes("What does each switch add?", "switches", "recipe", SWITCHES, recipe, modalities)
+
+
+def changes(
+    question: str,
+    table: str,
+    reference: str,
+    named: Mapping[str, Mapping[str, object]],
+    recipe: Recipe,
+    modalities: Sequence[str],
+) -> ExperimentRows:
+    """The rows of a recipe and of its changes, without those that are invalid or change nothing.
+
+    Args:
+        question: What the experiment answers.
+        table: Name of the table.
+        reference: Name of the row of the recipe.
+        named: Row name to the settings that it changes.
+        recipe: The recipe.
+        modalities: The modalities of the model.
+
+    Raises:
+        InputError: The recipe is not of SDT.
+    """
+    _only_sdt(table, recipe)
+    rows, omitted = [Row(reference, {})], []
+    recipes = [(recipe, reference)]
+    for name, overrides in named.items():
         try:
-            without = changed(recipe, overrides)
-        except InputError as error:  # the recipe already disables the counterpart of the part
+            other_recipe = changed(recipe, overrides)
+        except InputError as error:  # for example, the recipe already disables the counterpart of a part
             omitted.append(f"{name}: {error}")
             continue
-        same = next((other for previous, other in recipes if previous == without), None)
+        same = next((other for previous, other in recipes if previous == other_recipe), None)
         if len(modalities) == 1 and name in _NEED_TWO_MODALITIES:
             omitted.append(f"{name}: needs several modalities")
         elif same:
             omitted.append(f"{name}: with this recipe, the same as {same}")
         else:
-            recipes.append((without, name))
+            recipes.append((other_recipe, name))
             rows.append(Row(name, overrides))
-    return ExperimentRows("What does each part of the model contribute?", tuple(rows), FULL, tuple(omitted))
+    return ExperimentRows(question, tuple(rows), reference, tuple(omitted))
 
 
 def _only_sdt(table: str, recipe: Recipe) -> None:
@@ -99,5 +147,6 @@ TABLES: Mapping[str, Callable[[Recipe, Sequence[str]], ExperimentRows]] = {
     "ablations": ablations,
     "modalities": modality_subsets,
     "fusion": fusion,
+    "switches": switches,
 }
 """Table name to a function from a recipe and its modalities to rows."""
