@@ -79,7 +79,7 @@ def main() -> None:
     console.print(
         f"mean ± standard deviation over the runs, in percent; split {options.split}\n{report.caption(where)}"
     )
-    report.write_json(options.output or report.PLACE / "gates.json", "gates", where, {"runs": found})
+    report.write_json(options.output or report.FOLDER / "gates.json", "gates", where, {"runs": found})
 
 
 def _spread(values: list[float]) -> str:

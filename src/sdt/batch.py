@@ -68,7 +68,8 @@ class Batch:
     def previous_of_speaker(self) -> Tensor:
         """[N] int64, the row of the same speaker's previous utterance in the conversation; -1 if there is none."""
         conversation = (self.position == 0).cumsum(0)  # [N], from 1
-        key = conversation * (self.speaker.max() + 1) + self.speaker  # [N]; one number per conversation and speaker
+        people = self.participants
+        key = conversation * (people.max() + 1) + people  # [N]; one number per conversation and speaker
         order = key.argsort(stable=True)  # [N]; the utterances of each speaker are consecutive
         follows = key[order[1:]] == key[order[:-1]]  # [N - 1]
         previous = torch.full_like(order, -1)
