@@ -21,20 +21,11 @@ from benchmarks.training import draw_batches
 from benchmarks.workers import Worker
 from sdt.errors import near_miss
 from sdt.evaluation.table import plain_table
+from sdt.experiments import named_tables
 from sdt.training.recipe import changed
 
 OFF = "published"
-SWITCHES: Mapping[str, dict[str, Any]] = {
-    OFF: {},
-    "head patterns": {"model.head_patterns": "own(2),near(2)"},
-    "relative positions": {"model.relative_positions": True},
-    "both": {"model.head_patterns": "own(2),near(2)", "model.relative_positions": True},
-    "selective fusion": {"model.fusion": "selective"},
-    "focal": {"objective.balance": "focal(2)"},
-    "contrastive": {"objective.contrastive": 0.1},
-    "shift": {"objective.shift": 0.1},
-    "ema": {"training.averaging": "ema(0.999)"},
-}
+SWITCHES: Mapping[str, Mapping[str, object]] = {OFF: {}, **named_tables.SWITCHES}
 """Name to the settings that differ from the recipe."""
 
 

@@ -76,7 +76,7 @@ def naive_loss(module: ShiftHead, batch: Batch, states: torch.Tensor) -> float:
 @settings(max_examples=60, deadline=None)
 def test_the_previous_utterance_of_a_speaker(speakers: list[list[int]]) -> None:
     batch = random_batch([len(of) for of in speakers])
-    batch = replace(batch, speaker=torch.tensor([s for of in speakers for s in of]))
+    batch = replace(batch, speaker=torch.tensor([s for of in speakers for s in of]), participant=None)
     expected = torch.full((len(batch),), -1)
     for row, previous in naive_pairs(batch):
         expected[row] = previous
