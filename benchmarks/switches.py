@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import report, settings
 from benchmarks.implementations import Bench
