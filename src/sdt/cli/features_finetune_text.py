@@ -1,10 +1,12 @@
-"""Fine-tune the text encoder on the single utterances and labels of a corpus' train split.
+"""Fine-tune the text encoder on the utterances and labels of a corpus' train split.
 
-The epoch is selected on dev; test is scored once. Then use the encoder to import or extract:
+Each utterance is read alone, or with its context: `--context 5,2` adds the five utterances before it and the two after
+it. The epoch is selected on dev; test is scored once. Then use the encoder to import or extract:
 
     sdt features finetune-text meld --output minilm-meld
     sdt corpus import {train,dev,test}_sent_emo.csv --text-encoder minilm-meld --output meld-finetuned
     sdt features finetune-text meld --lora --output adapter       # used as: --text-encoder minilm+adapter
+    sdt features finetune-text meld --context 5 --speaker-names --output in-context
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from sdt.cli.exit_codes import exit_code
+from sdt.encoders.text_context import TextContext
 from sdt.training.finetune_settings import FineTuning
 
 
@@ -28,6 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     add, default = parser.add_argument, FineTuning()
     add("--encoder", default=default.encoder, metavar="NAME", help="`minilm`, or a Hugging Face model folder (minilm)")
+    add(
+        "--context",
+        type=_context,
+        default=(0, 0),
+        metavar="K[,AFTER]",
+        help="read the K utterances before, and the AFTER utterances after, too (0,0); the encoder then needs them",
+    )
+    add("--speaker-names", action="store_true", help="with --context: read the names of the speakers, too")
     add("--lora", action="store_true", help="train and save only a low-rank adapter (needs peft)")
     add("--rank", type=int, default=default.rank, metavar="N", help=f"the adapter's rank ({default.rank})")
     add("--alpha", type=int, default=default.alpha, metavar="N", help=f"the adapter's scale ({default.alpha})")
@@ -66,6 +77,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=default.seed, metavar="N", help=f"({default.seed})")
 
 
+def _context(value: str) -> tuple[int, int]:
+    """Parse `K` or `K,AFTER`."""
+    before, _, after = value.partition(",")
+    if not before.isdecimal() or not (after or "0").isdecimal():
+        raise argparse.ArgumentTypeError(f"{value!r} is not K or K,AFTER, two numbers of utterances such as 5,2")
+    return int(before), int(after or 0)
+
+
 def run(options: argparse.Namespace) -> int | None:
     """Fine-tune, and print the encoder's own scores."""
     from rich.console import Console
@@ -78,7 +97,15 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.training.finetune import finetune
     from sdt.training.folder import scores_from_dict
 
-    settings = FineTuning(**{field.name: getattr(options, field.name) for field in fields(FineTuning)})
+    context = None
+    if options.context != (0, 0):
+        context = TextContext(*options.context, speaker_names=options.speaker_names)
+    elif options.speaker_names:
+        raise InputError("--speaker-names: needs --context, such as --context 5")
+    settings = FineTuning(
+        **{field.name: getattr(options, field.name) for field in fields(FineTuning) if field.name != "context"},
+        context=context,
+    )
     console = Console()
     output: Path = options.output
     try:

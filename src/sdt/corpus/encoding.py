@@ -14,7 +14,7 @@ from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.store import Corpus
 from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import EncodeChunks, Report, encode_cached
-from sdt.encoders.encoder import FeatureEncoder, Source
+from sdt.encoders.encoder import FeatureEncoder, make_sources
 from sdt.encoders.workers import worker_pool
 from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.files import atomic_folder
@@ -48,15 +48,7 @@ def extract_features(
     """
     tables, problems = {}, {}
     for modality, encoder in encoders.items():
-        sources = [
-            Source(
-                conversation.id,
-                utterance,
-                None if encoder.modality == "text" else clip(conversation.id, utterance.id, encoder.modality),
-            )
-            for conversation in conversations
-            for utterance in conversation.utterances
-        ]
+        sources = make_sources(encoder, conversations, clip)
         if encode is not None:
             encoded = encode_cached(encoder, sources, cache, report, encode)
         else:

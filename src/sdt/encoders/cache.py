@@ -1,13 +1,14 @@
 """A cache of features on disk.
 
-The key of a feature vector is the SHA-256 of the encoder's name, the version of this program, and either the text or
-the bytes of the recording with the times of the clip. A changed recording, clip or encoder has another key, so that
+The key of a feature vector is the SHA-256 of the encoder's name, the version of this program, and either the text with
+the context that the encoder reads, or the bytes of the recording with the times of the clip. A changed recording, clip or encoder has another key, so that
 the cache needs no invalidation. Failures are cached, too: a damaged clip is not decoded twice.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import sdt
-from sdt.encoders.encoder import Encoded, FeatureEncoder, Source, Vector
+from sdt.encoders.encoder import Encoded, FeatureEncoder, Source, Vector, context_of
 from sdt.encoders.text import MAX_TOKENS
 from sdt.errors import InputError
 from sdt.files import sha256
@@ -70,6 +71,9 @@ class FeatureCache:
             text = source.utterance.text or ""
             # Excludes features of truncated texts, which earlier versions cached.
             content = [source.utterance.text, *([WHOLE_TEXT] if len(text.encode()) > TRUNCATED_BYTES else [])]
+            if context := context_of(encoder):
+                around = context.surroundings(source.utterance, source.before, source.after)
+                content.append(dataclasses.astuple(around))
         elif source.clip is None or not os.path.isfile(source.clip.path):  # noqa: PTH113 - the name can be impossible
             return None
         else:

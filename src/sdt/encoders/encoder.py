@@ -15,12 +15,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import Utterance
+from sdt.conversation import Conversation, Utterance
+from sdt.encoders.text_context import TextContext, neighbours
 from sdt.encoders.text_model import is_text_model_name
 from sdt.errors import InputError, near_miss
-from sdt.media.clip import Clip, MediaProblem
+from sdt.media.clip import Clip, FindClip, MediaProblem
 from sdt.plugins import Registry
-from sdt.text import is_blank
 
 Vector = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float32]
@@ -37,6 +37,10 @@ class Source:
     utterance: Utterance
     clip: Clip | None = None
     """None if there is no recording of this utterance."""
+    before: tuple[Utterance, ...] = ()
+    """The utterances before it, as many as the encoder reads; see `context_of`."""
+    after: tuple[Utterance, ...] = ()
+    """The utterances after it, as many as the encoder reads."""
 
     @property
     def location(self) -> str:
@@ -151,6 +155,27 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     return encoder
 
 
+def context_of(encoder: FeatureEncoder) -> TextContext | None:
+    """The neighbouring utterances that an encoder reads; None if it has no attribute `context`."""
+    context: TextContext | None = getattr(encoder, "context", None)
+    return context
+
+
+def make_sources(encoder: FeatureEncoder, conversations: Sequence[Conversation], clip: FindClip) -> list[Source]:
+    """The inputs of an encoder for the utterances of conversations, in order; `clip` finds their recordings."""
+    return [
+        Source(
+            conversation.id,
+            utterance,
+            None if encoder.modality == "text" else clip(conversation.id, utterance.id, encoder.modality),
+            before,
+            after,
+        )
+        for conversation in conversations
+        for utterance, before, after in neighbours(conversation, context_of(encoder))
+    ]
+
+
 def concatenate(parts: Sequence[Encoded], width: int) -> Encoded:
     """Concatenate the results of several batches of utterances."""
     return Encoded(
@@ -201,13 +226,13 @@ class TextFeatureEncoder:
         self._encoder = text_encoder(name, base)
         self.name: str = self._encoder.name
         self.width: int = self._encoder.width
+        self.context: TextContext | None = self._encoder.context
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Encode the text of n utterances; an utterance without text is missing."""
-        texts = [source.utterance.text or "" for source in sources]
-        present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
-        features = np.zeros((len(texts), self.width), dtype=np.float32)
-        if present.any():
-            features[present] = self._encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
+        from sdt.encoders.text import encode_turns
+
+        turns = [(source.utterance, source.before, source.after) for source in sources]
+        features, present = encode_turns(self._encoder, turns, progress)
         problems = [f"{source.location}: no text" for source, has in zip(sources, present, strict=True) if not has]
         return Encoded(features, present, problems)

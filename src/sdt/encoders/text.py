@@ -8,7 +8,8 @@
 | a folder path   | a Hugging Face model; the first token of the last layer, as published for RoBERTa    | its   |
 | `minilm+FOLDER` | the bundled model with a fine-tuned low-rank adapter                                 | 384   |
 
-See `text_model` for all names, pooling and pinned weights. A text that exceeds the length limit of the model is encoded
+See `text_model` for all names, pooling and pinned weights, and `text_context` for encoders that read neighbouring
+utterances. A text that exceeds the length limit of the model is encoded
 in overlapping pieces and pooled over all of them; see `text_pieces`.
 """
 
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import Conversation
+from sdt.conversation import Conversation, Utterance
+from sdt.encoders.text_context import Surroundings, TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
 from sdt.encoders.text_pieces import Piece, pad_pieces, split_into_pieces
 from sdt.errors import InputError
@@ -55,8 +57,14 @@ class TextEncoder(Protocol):
     def width(self) -> int:
         """D, the number of features."""
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
-        """Encode n texts as float32 [n, D]."""
+    @property
+    def context(self) -> TextContext | None:
+        """The neighbouring utterances that it reads; None for an encoder of single texts."""
+
+    def encode(
+        self, texts: Sequence[str], progress: Progress | None = None, surroundings: Sequence[Surroundings] | None = None
+    ) -> Matrix:
+        """Encode n texts as float32 [n, D]; an encoder with a context reads them in their surroundings, if given."""
 
 
 def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
@@ -92,22 +100,51 @@ def encode_conversations(
     Returns:
         Features [N, D] and presence [N], rows in the order of the conversations.
     """
-    texts = [utterance.text or "" for conversation in conversations for utterance in conversation.utterances]
+    turns = [turn for conversation in conversations for turn in neighbours(conversation, encoder.context)]
+    return FeatureTable(*encode_turns(encoder, turns, progress), encoder.name, source="the utterances' text")
+
+
+def encode_turns(
+    encoder: TextEncoder,
+    turns: Sequence[tuple[Utterance, Sequence[Utterance], Sequence[Utterance]]],
+    progress: Progress | None = None,
+) -> tuple[Matrix, npt.NDArray[np.bool_]]:
+    """Encode the text of n utterances.
+
+    Args:
+        encoder: A text encoder.
+        turns: Utterances, each with the utterances before and after it that the encoder's context covers.
+        progress: Called with (texts done, total).
+
+    Returns:
+        Features [n, D], zero for utterances without text, and whether they have text [n].
+    """
+    texts = [utterance.text or "" for utterance, _, _ in turns]
     present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
     features = np.zeros((len(texts), encoder.width), dtype=np.float32)
     if present.any():
-        features[present] = encoder.encode([texts[row] for row in np.flatnonzero(present)], progress)
-    return FeatureTable(features, present, encoder.name, source="the utterances' text")
+        rows = np.flatnonzero(present)
+        context = encoder.context
+        surroundings = [context.surroundings(*turns[row]) for row in rows] if context else None
+        features[present] = encoder.encode([texts[row] for row in rows], progress, surroundings)
+    return features, present
 
 
 class _Words:
     """Hashed words and pairs of words; `!` and `?` count as words, because they indicate emotion."""
 
+    context = None
+
     def __init__(self, width: int) -> None:
         self.name = f"words:{width}"
         self.width = width
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
+    def encode(
+        self,
+        texts: Sequence[str],
+        progress: Progress | None = None,
+        surroundings: Sequence[Surroundings] | None = None,  # noqa: ARG002 - of the interface
+    ) -> Matrix:
         """Encode n texts as float32 [n, D], each row of length 1 (or 0, for a text without words)."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -128,33 +165,40 @@ class _Transformer:
     """A Hugging Face encoder with pooled token vectors."""
 
     def __init__(self, text_model: TextModel) -> None:
-        self.name = text_model.name
+        self.name, self.context = text_model.name, text_model.context
         self._pooling = text_model.pooling
         self._tokenizer, self._model = text_model.load()
         size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
         self.width = 2 * (layers + 1) * size if self._pooling == "layers" else size
-        self._max_tokens = max_tokens(self._model.config)
+        self._max_tokens = min(max_tokens(self._model.config), text_model.tokens or MAX_TOKENS)
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Matrix:
+    def encode(
+        self, texts: Sequence[str], progress: Progress | None = None, surroundings: Sequence[Surroundings] | None = None
+    ) -> Matrix:
         """Encode n texts as float32 [n, D], in batches of similar length."""
         import torch
 
         rows = np.zeros((len(texts), self.width), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        around = surroundings if surroundings and self.context else [Surroundings()] * len(texts)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]) + around[index].characters)
         with torch.inference_mode():
             for first in range(0, len(order), BATCH_TEXTS):
                 batch = order[first : first + BATCH_TEXTS]
-                rows[batch] = self._encode_batch([texts[index] for index in batch]).cpu().numpy()
+                found = self._encode_batch([texts[index] for index in batch], [around[index] for index in batch])
+                rows[batch] = found.cpu().numpy()
                 if progress:
                     progress(first + len(batch), len(texts))
         return rows
 
-    def _encode_batch(self, texts: Sequence[str]) -> Tensor:
+    def _encode_batch(self, texts: Sequence[str], around: Sequence[Surroundings]) -> Tensor:
         """Encode a batch of texts as [n, D]."""
         import torch
 
         device = next(self._model.parameters()).device
-        pieces_of = split_into_pieces(self._tokenizer, texts, self._max_tokens)
+        if self.context:
+            pieces_of = split_in_context(self._tokenizer, texts, around, self.context, self._max_tokens)
+        else:
+            pieces_of = split_into_pieces(self._tokenizer, texts, self._max_tokens)
         pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
         for part in _batches(pieces):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sdt.encoders.pretrained import HASH_DIGITS, PINNED, fetch_revision, load_model, quiet_transformers, weights_sha256
+from sdt.encoders.text_context import TextContext
 from sdt.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class TextModel:
     folder: Path
     adapter: Path | None
     pooling: Pooling
+    context: TextContext | None = None
+    """The context with which the model was fine-tuned; None for single utterances."""
+    tokens: int | None = None
+    """The largest number of tokens of an input with context, as in fine-tuning; None without context."""
 
     def load(self) -> tuple[Any, Any]:
         """Load the tokenizer and the model, ready for inference, on the GPU if there is one.
@@ -103,9 +108,8 @@ def find_text_model(name: str, base: Path | None = None) -> TextModel:
                 f"{exact[1:]}; give the folder with the right weights"
             )
     pooling: Pooling = match["pooling"] or _pooling(adapter or folder)  # type: ignore[assignment] # by the pattern
-    return TextModel(
-        f"{match['path']}{exact}" + (f":{match['pooling']}" if match["pooling"] else ""), folder, adapter, pooling
-    )
+    full = f"{match['path']}{exact}" + (f":{match['pooling']}" if match["pooling"] else "")
+    return TextModel(full, folder, adapter, pooling, *_context(read_record(adapter or folder)))
 
 
 def locate_adapter(name: str, at: str) -> tuple[str, Path] | None:
@@ -164,7 +168,8 @@ def read_record(folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if record and (record["pooling"] not in get_args(Pooling) or not isinstance(record["base"]["sha256"], str)):
             raise ValueError(f"pooling is {record['pooling']!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _context(record)
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); fine-tune again") from None
     return record
 
@@ -201,6 +206,16 @@ def _pooling(folder: Path) -> Pooling:
         if settings.get("pooling_mode_mean_tokens") is True:
             return "mean"
     return "first"
+
+
+def _context(record: dict[str, Any]) -> tuple[TextContext | None, int | None]:
+    """The context in a record of fine-tuning, and the largest number of tokens of an input with context."""
+    settings = record.get("settings", {})
+    if not settings.get("context"):
+        return None, None
+    if not isinstance(tokens := settings["tokens"], int) or tokens < 4:
+        raise ValueError(f"tokens is {tokens!r}")
+    return TextContext(**settings["context"]), tokens
 
 
 def _load(folder: Path) -> tuple[Any, Any]:

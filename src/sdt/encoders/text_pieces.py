@@ -45,10 +45,11 @@ def split_into_pieces(tokenizer: Any, texts: Sequence[str], longest: int) -> lis
         longest: The largest number of tokens of a piece, including special tokens.
     """
     encoded = tokenizer(list(texts), return_special_tokens_mask=True, verbose=False)
-    return [_split(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
+    return [split_tokens(*of, longest) for of in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)]
 
 
-def _split(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
+def split_tokens(tokens: Sequence[int], special: Sequence[int], longest: int) -> list[Piece]:
+    """Split the tokens of a text into pieces; `special` is 1 for special tokens."""
     if len(tokens) <= longest:
         return [Piece(tokens, 0, len(tokens))]
     before, after = special.index(0), special[::-1].index(0)  # special tokens at the start and end of every piece

@@ -15,7 +15,18 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import Conversation
-from sdt.encoders.encoder import ENCODERS, STAND_INS, Encoded, FeatureEncoder, Progress, Source, feature_encoder
+from sdt.encoders.encoder import (
+    ENCODERS,
+    STAND_INS,
+    Encoded,
+    FeatureEncoder,
+    Progress,
+    Source,
+    context_of,
+    feature_encoder,
+    make_sources,
+)
+from sdt.encoders.text_context import TextContext
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
@@ -90,6 +101,11 @@ class ModalityExtractor:
             )
         return self._encoder.licence_note if self._encoder else None
 
+    @property
+    def context(self) -> TextContext | None:
+        """The neighbouring utterances that the encoder reads; None if it reads none, or is not loaded."""
+        return context_of(self._encoder) if self._encoder else None
+
     def load(self) -> None:
         """Load the encoder, unless it is loaded.
 
@@ -114,15 +130,8 @@ class ModalityExtractor:
         If features are normalised within the conversation, and all of a conversation are equal, its utterances lack the
         modality: their z-scores would be 0 for any recording.
         """
-        sources = [
-            Source(
-                conversation.id,
-                utterance,
-                recordings.clip(conversation.id, utterance.id, self.kind) if self.uses_recordings else None,
-            )
-            for conversation in conversations
-            for utterance in conversation.utterances
-        ]
+        assert self._encoder is not None
+        sources = make_sources(self._encoder, conversations, recordings.clip)
         encoded = self.encode(sources, progress)
         return self._within(encoded, conversations, sources) if self.step == "z:conversation" else encoded
 

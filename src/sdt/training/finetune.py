@@ -1,11 +1,12 @@
-"""Fine-tuning of a text encoder on single utterances, as for the published text features.
+"""Fine-tuning of a text encoder on single utterances, as for the published text features, or with context.
 
 The encoder's pooled vector goes through dropout and a linear classifier; both are trained on the train split. The epoch
 with the highest weighted F1 on dev is selected, and test is scored once with its weights. The output is the encoder
 without the classifier, as a Hugging Face model folder or a low-rank adapter, and `finetune.json`.
 
 A text longer than the encoder's maximum length is split into pieces (`text_pieces`): evaluation pools all pieces, an
-epoch trains on one random piece, so that memory does not grow with the text.
+epoch trains on one random piece, so that memory does not grow with the text. With a context, the encoder reads the
+neighbouring utterances, too (`text_context`), and is pooled over the utterance's own tokens.
 
 The output folder of an unfinished run contains `settings.json` and `checkpoint/`. Every epoch has its own seed, so on
 the same machine with the same versions and number of threads, a resumed run is bit-identical to an uninterrupted one.
@@ -105,8 +106,9 @@ def finetune(
         torch.manual_seed(settings.seed)
         tokenizer, encoder = text_model.load()
         model = Classifier(trainable_encoder(encoder, settings), text_model, len(corpus.labels), settings).to(device)
+        longest = min(settings.tokens, max_tokens(model.encoder.config))
         texts = {
-            split: split_texts(corpus, split, tokenizer, min(settings.tokens, max_tokens(model.encoder.config)))
+            split: split_texts(corpus, split, tokenizer, longest, settings.context)
             for split in ("train", "dev", "test")
             if corpus.splits.get(split)
         }

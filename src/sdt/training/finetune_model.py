@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sdt.corpus.store import Corpus
 from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text import pool
+from sdt.encoders.text_context import TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
 from sdt.encoders.text_pieces import Piece, split_into_pieces
 from sdt.errors import InputError, MissingDependencyError
@@ -84,23 +85,33 @@ def trainable_encoder(encoder: nn.Module, settings: FineTuning) -> nn.Module:
     return encoder
 
 
-def split_texts(corpus: Corpus, split: str, tokenizer: Any, longest: int) -> Texts:  # noqa: ANN401 - transformers has no types
-    """Tokenize the utterances of a split that have text and a label.
+def split_texts(
+    corpus: Corpus,
+    split: str,
+    tokenizer: Any,  # noqa: ANN401 - transformers has no types
+    longest: int,
+    context: TextContext | None = None,
+) -> Texts:
+    """Tokenize the utterances of a split that have text and a label, with their context if there is one.
 
     Raises:
         InputError: No utterance has both.
     """
     found = [
-        (utterance.text, corpus.labels.index(utterance.label))
+        (utterance.text, corpus.labels.index(utterance.label), (utterance, before, after))
         for conversation in corpus.split(split)
-        for utterance in conversation.utterances
+        for utterance, before, after in neighbours(conversation, context)
         if utterance.label is not None and utterance.text and not is_blank(utterance.text)
     ]
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
-    return Texts(
-        split_into_pieces(tokenizer, [text for text, _ in found], longest), torch.tensor([label for _, label in found])
-    )
+    texts = [text for text, _, _ in found]
+    if context:
+        around = [context.surroundings(*turn) for _, _, turn in found]
+        pieces = split_in_context(tokenizer, texts, around, context, longest)
+    else:
+        pieces = split_into_pieces(tokenizer, texts, longest)
+    return Texts(pieces, torch.tensor([label for _, label, _ in found]))
 
 
 def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sdt.encoders.text_context import TextContext
 from sdt.errors import InputError
 
 if TYPE_CHECKING:  # NumPy would slow down the command line, which lists these settings
@@ -51,7 +52,10 @@ class FineTuning:
     clip: float = 1.0
     """Maximum norm of the gradient."""
     tokens: int = 128
-    """Maximum number of tokens per piece; training uses one piece of a longer utterance, evaluation pools all."""
+    """Maximum number of tokens per piece; training uses one piece of a longer utterance, evaluation pools all. With a
+    context, the maximum number of tokens of an utterance with its context."""
+    context: TextContext | None = None
+    """The neighbouring utterances that the encoder reads; None for single utterances."""
     seed: int = 0
     """Random seed."""
 
