@@ -55,6 +55,29 @@ def test_fine_tune_then_extract(place: Path, capsys: pytest.CaptureFixture[str])
     assert "exists already" in capsys.readouterr().err
 
 
+def test_fine_tune_in_context_then_import(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_bert(place / "bert", positions=40)
+    tune = ["features", "finetune-text", "spoken", "--encoder", "bert", "--epochs", "1", "--device", "cpu"]
+    assert main([*tune, "--output", "zero", "--context", "0"]) == 0
+    assert main([*tune, "--output", "plain"]) == 0
+    assert (place / "zero" / "finetune.json").read_text() == (place / "plain" / "finetune.json").read_text()
+    assert main([*tune, "--output", "tuned", "--context", "2,1", "--speaker-names"]) == 0
+    record = json.loads((place / "tuned" / "finetune.json").read_text())
+    assert record["settings"]["context"] == {"before": 2, "after": 1, "speaker_names": True}
+    lines = ["a,Ann,oh my !,glad", "a,Bob,what ?,calm", "b,Ann,what ?,calm", "c,Ann,oh,glad"]
+    (place / "talk.csv").write_text("\n".join(["conversation,speaker,text,label", *lines, ""]))
+    assert main(["corpus", "import", "talk.csv", "--text-encoder", "tuned", "--output", "c"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "2 utterances before and 1 after" in shown
+    corpus = Corpus.open("c")
+    after, alone = (corpus.modalities["text"].rows(corpus.rows(id))[row] for id, row in (("a", 1), ("b", 0)))
+    assert not np.allclose(after, alone, atol=1e-4)
+    for wrong in ("x", "1,x", "-1", "1,2,3"):
+        with pytest.raises(SystemExit, match="2"):
+            main([*tune, "--output", "x", f"--context={wrong}"])
+        assert "--context" in capsys.readouterr().err
+
+
 def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "empty").mkdir()
     extract = ["features", "extract"]
@@ -63,6 +86,8 @@ def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) 
         (["features", "finetune-text", "nowhere", "--output", "x"], "not a corpus folder"),
         (["features", "finetune-text", "spoken", "--output", "x", "--encoder", "robert"], "robert"),
         (["features", "finetune-text", "spoken", "--output", "x", "--epoch", "1"], "did you mean '--epochs'"),
+        (["features", "finetune-text", "spoken", "--output", "x", "--speaker-names"], "needs --context"),
+        (["features", "finetune-text", "spoken", "--output", "x", "--context", "65"], "give 0 to 64"),
         ([*extract, "nowhere", "--encoder", "words", "--output", "x"], "no such file or folder"),
         ([*extract, "empty", "--encoder", "words", "--output", "x"], "neither transcripts nor recordings"),
         ([*extract, "spoken", "--encoder", "prosodi", "--output", "x"], "did you mean 'prosody'"),

@@ -17,7 +17,7 @@ TELLING = {"glad": "god", "cross": "what", "calm": "my"}
 """The word that tells each label."""
 
 
-def write_bert(folder: Path, seed: int = 0) -> Path:
+def write_bert(folder: Path, seed: int = 0, positions: int = 12) -> Path:
     """Write a Hugging Face folder with a BERT of width 8, two layers and eleven words."""
     import torch
     from transformers import BertConfig, BertModel
@@ -29,7 +29,7 @@ def write_bert(folder: Path, seed: int = 0) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=16,
-        max_position_embeddings=12,
+        max_position_embeddings=positions,
     )
     BertModel(config).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS))

@@ -99,7 +99,8 @@ def run(options: argparse.Namespace) -> int | None:
 
     context = None
     if options.context != (0, 0):
-        context = TextContext(*options.context, speaker_names=options.speaker_names)
+        before, after = options.context
+        context = TextContext(before, after, options.speaker_names)
     elif options.speaker_names:
         raise InputError("--speaker-names: needs --context, such as --context 5")
     settings = FineTuning(

@@ -14,8 +14,9 @@ from sdt.corpus.encoding import extract_features, summarise_problems
 from sdt.corpus.importers import Imported, ImportOptions
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.normalise import normalise
-from sdt.encoders.encoder import FeatureEncoder, feature_encoder
+from sdt.encoders.encoder import FeatureEncoder, context_of, feature_encoder
 from sdt.encoders.text import encode_conversations, text_encoder
+from sdt.encoders.text_context import context_notes
 from sdt.errors import InputError, quoted
 from sdt.files import sha256
 from sdt.media.recordings import find_recordings
@@ -116,7 +117,9 @@ def _encode_text(builder: CorpusBuilder, name: str, progress: Callable[[int, int
         raise InputError(f"{builder.name}: --text-encoder {name}: the files contain no text of the utterances")
     if "text" in builder.features:
         builder.notes.append(f"text: features of the encoder {quoted(name)} replace those of the files")
-    table = encode_conversations(text_encoder(name), builder.conversations, progress)
+    encoder = text_encoder(name)
+    builder.notes += context_notes("text", encoder.context)
+    table = encode_conversations(encoder, builder.conversations, progress)
     builder.features = {"text": table, **{m: kept for m, kept in builder.features.items() if m != "text"}}
 
 
@@ -153,6 +156,8 @@ def _encode(
         InputError: A modality is missing in every utterance.
     """
     builder.notes += [encoder.licence_note for encoder in encoders.values() if encoder.licence_note]
+    for modality, encoder in encoders.items():
+        builder.notes += context_notes(modality, context_of(encoder))
     for modality in encoders:
         if modality in builder.features:
             builder.notes.append(

@@ -1,8 +1,9 @@
 """A cache of features on disk.
 
 The key of a feature vector is the SHA-256 of the encoder's name, the version of this program, and either the text with
-the context that the encoder reads, or the bytes of the recording with the times of the clip. A changed recording, clip or encoder has another key, so that
-the cache needs no invalidation. Failures are cached, too: a damaged clip is not decoded twice.
+the context that the encoder reads, or the bytes of the recording with the times of the clip. A changed recording, clip
+or encoder has another key, so that the cache needs no invalidation. Failures are cached, too: a damaged clip is not
+decoded twice.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def encode_turns(
     present = np.array([not is_blank(text) for text in texts], dtype=np.bool_)
     features = np.zeros((len(texts), encoder.width), dtype=np.float32)
     if present.any():
-        rows = np.flatnonzero(present)
+        rows = np.flatnonzero(present).tolist()
         context = encoder.context
         surroundings = [context.surroundings(*turns[row]) for row in rows] if context else None
         features[present] = encoder.encode([texts[row] for row in rows], progress, surroundings)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sdt.conversation import Conversation, Utterance
@@ -87,6 +88,17 @@ class TextContext:
         return f"{utterance.speaker}:" if self.speaker_names and not is_blank(utterance.speaker) else ""
 
 
+def context_notes(modality: str, context: TextContext | None) -> list[str]:
+    """A note for the user on the context of an encoder; none for an encoder of single utterances."""
+    if context is None:
+        return []
+    stream = "; streams do not know the later ones" if context.after else ""
+    return [
+        f"{modality}: the encoder also reads the {context.before} utterances before and {context.after} after each one"
+        f"{stream}"
+    ]
+
+
 def neighbours(
     conversation: Conversation, context: TextContext | None
 ) -> Iterator[tuple[Utterance, tuple[Utterance, ...], tuple[Utterance, ...]]]:
@@ -148,7 +160,7 @@ class _Join:
         before, after = ([self.tokens[part] for part in side] for side in (of.before, of.after))
         while sum(map(len, before + after)) > room:
             before, after = (before[1:], after) if len(before) > len(after) else (before, after[:-1])
-        return [self._piece([*sum(before, []), *self.left, *name], own, [*self.right, *sum(after, [])])]
+        return [self._piece([*chain(*before), *self.left, *name], own, [*self.right, *chain(*after)])]
 
     def _piece(self, before: Sequence[int], own: Sequence[int], after: Sequence[int]) -> Piece:
         first = len(self.first) + len(before)

@@ -1,7 +1,8 @@
 """Features of streamed utterances: extracted and normalised as in training, or given by the caller.
 
 Features that are normalised over a whole conversation (encoders whose name ends in `|z:conversation`) cannot be
-computed before the conversation ends; they are missing unless the caller gives them.
+computed before the conversation ends; they are missing unless the caller gives them. The same holds for text encoders
+that read later utterances; those that read earlier ones only get the earlier utterances of the stream.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from sdt.conversation import Utterance
 from sdt.encoders.encoder import Encoded, Source
+from sdt.encoders.text_context import MAX_CONTEXT
 from sdt.errors import InputError, near_miss
 from sdt.media.clip import Clip
 from sdt.media.recordings import any_video
@@ -39,6 +41,8 @@ class StreamInput:
     """Given features; other modalities are extracted from the text and the clip."""
     clip: Path | None = None
     """A recording of this utterance alone."""
+    before: tuple[Utterance, ...] = ()
+    """The utterances before it, which `StreamingPredictor` fills in."""
 
     @property
     def location(self) -> str:
@@ -120,6 +124,17 @@ class StreamFeatures:
             self._note(note)
         return features, problems
 
+    @property
+    def history(self) -> int:
+        """The number of earlier utterances that the encoders need; until a text encoder is loaded, the largest one."""
+        needed = 0
+        for modality, maker in self._makers.items():
+            if modality in self._loaded:
+                needed = max(needed, maker.context.before if maker.context else 0)
+            elif not maker.uses_recordings:
+                needed = MAX_CONTEXT
+        return needed
+
     def reads_text(self, one: StreamInput) -> bool:
         """Whether any features of an utterance are extracted from its text."""
         return any(
@@ -131,7 +146,8 @@ class StreamFeatures:
         """Encode one modality of utterances without given features of it."""
         maker, width = self._makers.get(modality), self._config.modalities[modality]
         sources = [
-            Source(one.conversation, one.utterance, None if one.clip is None else Clip(one.clip)) for one in inputs
+            Source(one.conversation, one.utterance, None if one.clip is None else Clip(one.clip), one.before)
+            for one in inputs
         ]
         if maker is not None and modality not in self._loaded:
             if maker.uses_recordings and not any(source.clip for source in sources):
@@ -139,6 +155,11 @@ class StreamFeatures:
                 return _all_missing(len(sources), width)
             try:
                 maker.load()
+                if maker.context and maker.context.after:
+                    raise InputError(
+                        f"{maker.name!r} also reads the next {maker.context.after} utterances, which a stream does not "
+                        "know; give its features, or use an encoder that was fine-tuned with --context K alone"
+                    )
                 self._loaded.add(modality)
                 if maker.note:
                     self._note(f"{modality}: {maker.note}")

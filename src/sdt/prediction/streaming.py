@@ -41,6 +41,8 @@ class ConversationState:
     """The first text, used to detect the language."""
     warned: set[str] = field(default_factory=set)
     """Warnings about its text that were already reported."""
+    recent: tuple[Utterance, ...] = ()
+    """The last utterances, as many as the encoders read with the next one."""
 
 
 class StreamingPredictor:
@@ -238,7 +240,7 @@ class StreamingPredictor:
                 are those of this call only.
         """
         known = self._states.get(item.conversation, ConversationState())
-        copy = ConversationState(set(), dict(known.speakers), known.last, known.text, set(known.warned))
+        copy = ConversationState(set(), dict(known.speakers), known.last, known.text, set(known.warned), known.recent)
         new = states.setdefault(item.conversation, copy)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
@@ -247,7 +249,9 @@ class StreamingPredictor:
         new.ids.add(id_)
         new.last = speaker
         number = self.config.speakers.number(speaker, new.speakers)
-        return replace(item, utterance=replace(item.utterance, id=id_, speaker=speaker)), position, number
+        utterance, before = replace(item.utterance, id=id_, speaker=speaker), new.recent
+        new.recent = (*before, utterance)[max(0, len(before) + 1 - self._features.history) :]
+        return replace(item, utterance=utterance, before=before), position, number
 
     def _text_warnings(self, one: StreamInput, state: ConversationState) -> Iterator[str]:
         """Warnings about text that the model cannot read, unless the conversation already had the same warning."""
