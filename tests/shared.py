@@ -24,7 +24,14 @@ FAULTS = None if SHARED_DATA is None else _found("SDT_SHARED_FAULTS", SHARED_DAT
 needs_faults = pytest.mark.skipif(
     FAULTS is None, reason="needs the inputs that were once misread: set SDT_SHARED_FAULTS to their folder"
 )
-needs_meld = pytest.mark.skipif(
-    SHARED_DATA is None or not (SHARED_DATA / "meld").is_dir(),
-    reason="needs the MELD files: set SDT_SHARED_DATA to the folder that holds meld/",
-)
+
+
+def needs_shared(corpus: str) -> pytest.MarkDecorator:
+    """Skip a test where the real files of a corpus are not there."""
+    return pytest.mark.skipif(
+        SHARED_DATA is None or not (SHARED_DATA / corpus).is_dir(),
+        reason=f"needs the files of {corpus}: set SDT_SHARED_DATA to the folder that holds {corpus}/",
+    )
+
+
+needs_meld = needs_shared("meld")

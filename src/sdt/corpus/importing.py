@@ -41,7 +41,7 @@ def import_corpus(
 
     Args:
         files: Annotation files, feature files and pickles, whose roles are detected by their content; or one folder, an
-            original release of IEMOCAP or MELD.
+            original release of IEMOCAP or MELD, or CMU-MOSI.
         options: The options of the import.
         features: Modality to its files, for files whose names are not their modalities.
         progress: Called with (texts done, total) while text is encoded.

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdt.corpus.importers.emorynlp import EMORYNLP
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.meld import MELD
+from sdt.corpus.importers.mosi import MOSI
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.pickles import PICKLES
 from sdt.corpus.importers.release_iemocap import IEMOCAP_RELEASE
@@ -25,7 +27,7 @@ __all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", 
 IMPORTERS = Registry(
     "sdt.importers",
     Importer,
-    {importer.name: importer for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MELD, TABLES, PICKLES)},
+    {importer.name: importer for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MOSI, MELD, EMORYNLP, TABLES, PICKLES)},
 )
 """Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
 
@@ -36,7 +38,8 @@ def select_importer(
     """Select the importer of files by their content, or by the option `layout`.
 
     Args:
-        files: Annotation files, feature files, pickles; or one folder: an original release of IEMOCAP or MELD.
+        files: Annotation files, feature files, pickles; or one folder: an original release of IEMOCAP or MELD, or
+            CMU-MOSI.
         options: The options of the import.
         features: Modality to its files, for files whose names are not their modalities.
 
@@ -90,7 +93,8 @@ def _detect_release(folder: Path, options: ImportOptions, features: Mapping[str,
             return ImportFiles(importer, (folder,), (folder,))
     raise InputError(
         f"{folder}: is a folder, but neither IEMOCAP (Session1/dialog/EmoEvaluation ...) nor MELD.Raw "
-        "(train_sent_emo.csv, train_splits ...) as distributed; name files"
+        "(train_sent_emo.csv, train_splits ...) nor CMU-MOSI (transcripts.csv, text_train.csv ...) as distributed; "
+        "name files"
     )
 
 

@@ -14,22 +14,27 @@ from pathlib import Path
 
 import numpy as np
 
-from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.options import ImportOptions
-from sdt.errors import InputError, join_names, quoted
+from sdt.corpus.importers.split_files import SplitLayout, named_split, read_split_files
+from sdt.errors import InputError, quoted
 from sdt.feature_table import FeatureTable
-from sdt.formats.csv_lines import Line, read_csv
 from sdt.formats.tables import is_meld
-from sdt.formats.times import parse_seconds
-from sdt.speakers import Speakers
-from sdt.splits import SPLITS, parse_split
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
-COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+LAYOUT = SplitLayout(
+    title="MELD",
+    unit="dialogue",
+    numbers=("Dialogue_ID",),
+    start="StartTime",
+    end="EndTime",
+    labels=LABELS,
+    licence="GPL-3.0",
+    conversation=lambda split, numbers: f"{split}_{numbers[0]}",
+)
 PRAAT = (
     *("duration", "avg_intensity", "intensity_variation", "avg_pitch"),
     *("pitch_std", "pitch_range", "articulation_rate", "mean_hnr"),
@@ -54,91 +59,12 @@ def read_meld(
         InputError: A file is damaged, its split is unknown or is that of another file, or a table matches no
             utterance.
     """
-    if options.dev not in (None, "usual"):
-        raise InputError(f"dev: {quoted(options.dev)} does not apply to MELD's own files, which include a dev split")
-    notes: list[str] = []
-    by_split: dict[str, Path] = {}
-    for path in annotations:
-        split = _named_split(path)
-        if split is None:
-            raise InputError(f"{path}: unknown split; add train, dev or test to the file name")
-        if split in by_split:
-            raise InputError(f"{path}: second file of the {split} split, after {by_split[split]}; give one per split")
-        by_split[split] = path
-    dialogues = {
-        split: _read_annotation(by_split[split], notes, options.encoding) for split in SPLITS if split in by_split
+    builder, numbers = read_split_files(LAYOUT, annotations, options)
+    keys = {split: [(dialogue, utterance) for (dialogue,), utterance in of] for split, of in numbers.items()}
+    builder.features = {
+        modality: _features(modality, paths, keys, builder.notes) for modality, paths in features.items()
     }
-    conversations = [
-        Conversation(f"{split}_{dialogue}", tuple(utterances[number] for number in sorted(utterances)))
-        for split, found in dialogues.items()
-        for dialogue, utterances in sorted(found.items())
-    ]
-    keys = {split: [(d, u) for d in sorted(found) for u in sorted(found[d])] for split, found in dialogues.items()}
-    return CorpusBuilder(
-        name=options.name or "meld",
-        conversations=conversations,
-        labels=options.labels or LABELS,
-        splits={split: [f"{split}_{d}" for d in sorted(found)] for split, found in dialogues.items()},
-        features={modality: _features(modality, paths, keys, notes) for modality, paths in features.items()},
-        speakers=Speakers.from_conversations(conversations, options.speakers or "appearance"),
-        licence=options.licence or "GPL-3.0",
-        notes=notes,
-    )
-
-
-def _named_split(path: Path) -> str | None:
-    """The split that a file name contains as a word; None unless there is exactly one."""
-    words = re.findall(r"[a-z]+", path.stem.lower())
-    found = {split for word in words if (split := parse_split(word)) is not None}
-    return found.pop() if len(found) == 1 else None
-
-
-def _read_annotation(path: Path, notes: list[str], encoding: str | None) -> dict[int, dict[int, Utterance]]:
-    """Dialogue id to utterance id to utterance."""
-    table = read_csv(path, encoding=encoding)
-    header, *lines = table.lines
-    notes += table.notes
-    names = [name.strip() for name in header.cells]
-    for column in COLUMNS:
-        if column not in names:
-            raise InputError(f"{path}: column {quoted(column)} is missing; found are: {join_names(names[:12])}")
-    dialogues: dict[int, dict[int, Utterance]] = {}
-    repeated = 0
-    for line in lines:
-        cells = dict(zip(names, (cell.strip() for cell in line.cells), strict=True))
-        dialogue, number = (_integer(path, line, column, cells[column]) for column in ("Dialogue_ID", "Utterance_ID"))
-        utterance = Utterance(
-            id=str(number),
-            speaker=cells["Speaker"],
-            text=cells["Utterance"] or None,
-            label=cells["Emotion"].lower() or None,
-            start=_time(path, line, cells.get("StartTime", "")),
-            end=_time(path, line, cells.get("EndTime", "")),
-        )
-        before = dialogues.setdefault(dialogue, {}).setdefault(number, utterance)
-        if before is not utterance:
-            if before != utterance:
-                raise InputError(
-                    f"{path}, line {line.number}: duplicate row of dialogue {dialogue}, utterance {number}, with "
-                    "conflicting values"
-                )
-            repeated += 1
-    if repeated:
-        notes.append(f"{path}: {repeated} repeated lines ignored")
-    return dialogues
-
-
-def _integer(path: Path, line: Line, column: str, cell: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", cell):
-        raise InputError(f"{path}, line {line.number}: {column} {quoted(cell)} is not a whole number")
-    return int(cell)
-
-
-def _time(path: Path, line: Line, cell: str) -> float | None:
-    try:
-        return parse_seconds(cell)
-    except ValueError:
-        raise InputError(f"{path}, line {line.number}: {quoted(cell)} is not a time; expected HH:MM:SS,mmm") from None
+    return builder
 
 
 def _features(
@@ -207,7 +133,7 @@ def _table_split(table: Table, by_split: Mapping[str, Sequence[MeldKey]]) -> str
     keys = {key for key in map(_meld_key, table.keys) if key is not None}
     # Intersection over union, because the ids of the splits overlap: the keys of a small split are in a large one, too.
     fit = {split: len(keys & set(wanted)) / len(keys | set(wanted)) for split, wanted in by_split.items()}
-    split = _named_split(table.path)
+    split = named_split(table.path)
     if split is not None and split not in by_split:
         raise InputError(f"{table.path}: is of the {split} split by its name; give the annotation of this split, too")
     best, *others = sorted(fit, key=lambda name: fit[name], reverse=True)

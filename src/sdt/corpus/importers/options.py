@@ -24,7 +24,7 @@ class ImportOptions:
     dev: DevRule | None = None
     """The train conversations that become dev. `usual`: MELD's by id, IEMOCAP's usual list; `session4`: IEMOCAP's
     Session 4, whose speakers are then not in train; `share`: a random share. None takes the dev split of the files, or
-    else `usual` if the corpus has one, or else `share`."""
+    else `usual` if the corpus has one, or else `share`; CMU-MOSI then has no dev split."""
     dev_share: float = 0.1
     """The fraction of the train conversations that `share` takes."""
     seed: int = 0

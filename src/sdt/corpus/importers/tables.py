@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sdt.conversation import Conversation
 from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Matrix, Table, align, match_keys
 from sdt.corpus.importers.corpus_features import is_in_corpus_folder, match_corpus_rows
@@ -103,12 +104,7 @@ def _features(
     notes: list[str],
 ) -> FeatureTable:
     """One modality, with rows in the order of the conversations."""
-    if len(paths) > 1:
-        raise InputError(
-            f"{paths[1]}: second file of modality {quoted(modality)}, after {paths[0]}; give one file per modality"
-        )
-    table = read_table(paths[0])
-    notes += table.notes
+    table = _read_one(modality, paths, notes)
     if table.keys is None and is_in_corpus_folder(table.path):
         table, order = match_corpus_rows(table, conversations, notes)
         return _in_order(table, order)
@@ -118,6 +114,39 @@ def _features(
     if table.keys is None:
         table = replace(table, keys=ids)
     return _by_key(table, utterances, conversations, notes)
+
+
+def features_by_key(
+    modality: str, paths: Sequence[Path], utterances: Path, conversations: Sequence[Conversation], notes: list[str]
+) -> FeatureTable:
+    """One modality from a table with keys, with rows in the order of the conversations.
+
+    Args:
+        modality: The modality.
+        paths: Its only file.
+        utterances: The file of the utterances, for error messages.
+        conversations: The utterances.
+        notes: Receives notes on the table.
+
+    Raises:
+        InputError: There are several files, or the rows have no keys, or keys that match no utterance.
+    """
+    table = _read_one(modality, paths, notes)
+    if table.keys is None:
+        raise InputError(
+            f"{table.path}: the rows have no keys; a column of keys such as 'conversation/utterance' is required"
+        )
+    return _by_key(table, utterances, conversations, notes)
+
+
+def _read_one(modality: str, paths: Sequence[Path], notes: list[str]) -> Table:
+    if len(paths) > 1:
+        raise InputError(
+            f"{paths[1]}: second file of modality {quoted(modality)}, after {paths[0]}; give one file per modality"
+        )
+    table = read_table(paths[0])
+    notes += table.notes
+    return table
 
 
 def _keys_from_ids(table: Table, conversations: FileConversations) -> tuple[str, ...] | None:
@@ -150,7 +179,7 @@ def _check_order(table: Table, utterances: Path, scan: TableScan) -> None:
         )
 
 
-def _by_key(table: Table, utterances: Path, conversations: FileConversations, notes: list[str]) -> FeatureTable:
+def _by_key(table: Table, utterances: Path, conversations: Sequence[Conversation], notes: list[str]) -> FeatureTable:
     assert table.keys is not None
     for conversation in conversations if table.lengths else ():
         if (rows := table.lengths.get(conversation.id, len(conversation))) != len(conversation):
