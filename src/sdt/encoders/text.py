@@ -25,7 +25,7 @@ import numpy.typing as npt
 from sdt.conversation import Conversation, Utterance
 from sdt.encoders.text_context import Surroundings, TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
-from sdt.encoders.text_pieces import Piece, pad_pieces, split_into_pieces
+from sdt.encoders.text_pieces import Piece, pad_pieces
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
 from sdt.text import is_blank
@@ -195,10 +195,7 @@ class _Transformer:
         import torch
 
         device = next(self._model.parameters()).device
-        if self.context:
-            pieces_of = split_in_context(self._tokenizer, texts, around, self.context, self._max_tokens)
-        else:
-            pieces_of = split_into_pieces(self._tokenizer, texts, self._max_tokens)
+        pieces_of = split_in_context(self._tokenizer, texts, around, self.context, self._max_tokens)
         pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
         for part in _batches(pieces):

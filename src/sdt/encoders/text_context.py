@@ -20,7 +20,7 @@ from itertools import chain
 from typing import Any
 
 from sdt.conversation import Conversation, Utterance
-from sdt.encoders.text_pieces import Piece, split_tokens
+from sdt.encoders.text_pieces import Piece, split_into_pieces, split_tokens
 from sdt.errors import InputError
 from sdt.text import is_blank
 
@@ -113,18 +113,22 @@ def split_in_context(
     tokenizer: Any,  # noqa: ANN401 - has no types
     texts: Sequence[str],
     surroundings: Sequence[Surroundings],
-    context: TextContext,
+    context: TextContext | None,
     longest: int,
 ) -> list[list[Piece]]:
     """Make the inputs of n texts in their context; only a text that is too long alone has several pieces.
 
+    Without a context, these are the inputs of `split_into_pieces`.
+
     Args:
         tokenizer: The tokenizer of the model.
         texts: The texts.
-        surroundings: What surrounds each text.
+        surroundings: What surrounds each text; ignored without a context.
         context: The context of the encoder.
         longest: The largest number of tokens of a piece, including special tokens.
     """
+    if context is None:
+        return split_into_pieces(tokenizer, texts, longest)
     parts = {part for of in surroundings for part in (of.name, *of.before, *of.after)}.union(texts)
     unique = sorted(parts)
     encoded = tokenizer(unique, add_special_tokens=False, verbose=False)["input_ids"]

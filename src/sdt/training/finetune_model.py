@@ -16,7 +16,7 @@ from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text import pool
 from sdt.encoders.text_context import TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
-from sdt.encoders.text_pieces import Piece, split_into_pieces
+from sdt.encoders.text_pieces import Piece
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
 from sdt.training.checkpoint import trainable_parameters
@@ -105,12 +105,8 @@ def split_texts(
     ]
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
-    texts = [text for text, _, _ in found]
-    if context:
-        around = [context.surroundings(*turn) for _, _, turn in found]
-        pieces = split_in_context(tokenizer, texts, around, context, longest)
-    else:
-        pieces = split_into_pieces(tokenizer, texts, longest)
+    around = [context.surroundings(*turn) for _, _, turn in found] if context else []
+    pieces = split_in_context(tokenizer, [text for text, _, _ in found], around, context, longest)
     return Texts(pieces, torch.tensor([label for _, label, _ in found]))
 
 
