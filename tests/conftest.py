@@ -37,7 +37,7 @@ SYSTEM = tuple(
     training/test_finetune.py training/test_finetune_context.py training/test_kill.py training/test_run.py
     training/test_switches.py training/test_test_monitor.py training/test_together.py training/test_trackers.py
     training/test_weights.py
-    """.split()
+    """.split()  # noqa: SIM905 - a name per line would fill a page
 )
 """Folders and files of tests that start processes, services, clusters or browsers, wait for clocks, or train for
 seconds; `make test-fast` leaves them out."""
