@@ -21,6 +21,13 @@ SHARED_DATA = _found("SDT_SHARED_DATA", ROOT.parent / "shared" / "data")
 FAULTS = None if SHARED_DATA is None else _found("SDT_SHARED_FAULTS", SHARED_DATA.parent / "faults")
 """Inputs that were once misread."""
 
+AMI = None if SHARED_DATA is None else SHARED_DATA / "ami"
+"""Recordings of telephone talk and of meetings."""
+
+needs_sample = pytest.mark.skipif(
+    AMI is None or not (AMI / "sample.wav").is_file(),
+    reason="needs the telephone sample: set SDT_SHARED_DATA to the folder that holds ami/",
+)
 needs_faults = pytest.mark.skipif(
     FAULTS is None, reason="needs the inputs that were once misread: set SDT_SHARED_FAULTS to their folder"
 )

