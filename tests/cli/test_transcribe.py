@@ -115,6 +115,12 @@ def test_words_of_another_tool_are_not_recognised_again(
         (["--speakers", "3-2"], "--speakers 3-2"),
         (["--speakers", "two"], "--speakers two"),
         (["--names", "Ann"], "--names Ann"),
+        (["--names", "Ann="], "--names Ann="),
+        (["--names", "SPEAKER_00=A", "--names", "SPEAKER_00=B"], "--names"),
+        (["--names", "ann=Ann"], "SPEAKER_00"),
+        (["--names", "SPEAKER_02=Ann", "--speakers", "1-2"], "SPEAKER_01"),
+        (["--names", "cat=Cat", "--turns", "call.rttm"], "ann, ben"),
+        (["--names", "SPEAKER_01=Ann", "--channels", "speakers"], "SPEAKER_00"),
         (["--language", "fr"], "--language fr"),
         (["--output", "x.docx"], ".docx"),
         (["--channels", "speakers", "--speakers", "2"], "--speakers"),
@@ -123,8 +129,14 @@ def test_words_of_another_tool_are_not_recognised_again(
     ],
 )
 def test_wrong_options(
-    fake: Fake, call: Path, arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+    fake: Fake,
+    call: Path,
+    arguments: list[str],
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(call.parent)
     assert transcribe(call, *arguments) == 2
     assert named in capsys.readouterr().err
     assert not fake.pieces
@@ -146,8 +158,11 @@ def test_predict_transcribes(fake: Fake, call: Path, tmp_path: Path, capsys: pyt
     assert [record["speaker"] for record in records] == ["ann", "ben"]
     assert all(record["emotion"] for record in records)
     assert [word["text"] for word in records[0]["words"]] == ["Who", "is", "there?"]
-    assert main(["predict", str(call), *given, "--cluster", "local", "--output", str(output)]) == 2
-    assert "sdt transcribe" in capsys.readouterr().err
+    for wrong in (["--speakers", "0"], ["--names", "cat=Cat"], ["--output", str(tmp_path)], ["--model", "missing"]):
+        fake.pieces.clear()
+        assert main(["predict", str(call), *given, *wrong]) == 2
+        assert wrong[1] in capsys.readouterr().err
+        assert not fake.pieces  # errors are reported before the transcription
     (tmp_path / "chat.txt").write_text("Ann: Hello.\n")
     assert main(["predict", str(tmp_path / "chat.txt"), "--speakers", "2"]) == 2
     assert "--speakers" in capsys.readouterr().err

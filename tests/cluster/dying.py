@@ -1,4 +1,4 @@
-"""Encoders and models whose process may end in the middle; imported by the workers of the tests' cluster."""
+"""Encoders, models and recognisers whose process may end in the middle; imported by workers of the tests' cluster."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 from sdt.encoders import clustered as features
 from sdt.encoders.chunks import Chunk
 from sdt.encoders.encoder import Encoded
+from sdt.formats.transcript import Transcript
 from sdt.prediction import clustered as prediction
 from sdt.prediction.pipeline import BatchResult
+from sdt.speech import clustered as speech
 from tests.cluster.units import trial
 
 
@@ -25,6 +27,7 @@ def make_dying_encoder(name: str) -> Callable[[Chunk], Encoded]:
 
 
 _make_encoder, _make_predictor = features.make_encoder, prediction.make_predictor
+_make_transcriber = speech.make_transcriber
 
 
 def make_dying_predictor(*told: Any) -> Callable[[tuple[str, prediction.Batch]], BatchResult]:
@@ -36,3 +39,13 @@ def make_dying_predictor(*told: Any) -> Callable[[tuple[str, prediction.Batch]],
         return predict(given)
 
     return predict_or_die
+
+
+def make_dying_transcriber(*told: Any) -> Callable[[speech.Source], Transcript]:
+    transcribe = _make_transcriber(*told)
+
+    def transcribe_or_die(source: speech.Source) -> Transcript:
+        trial(source[0].stem)
+        return transcribe(source)
+
+    return transcribe_or_die

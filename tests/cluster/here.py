@@ -12,6 +12,7 @@ from sdt.cluster.work import WorkUnit
 class Here:
     """Does all units in this process, the last one first, as a cluster might."""
 
+    threads = 1
     done: list[str]
 
     def __init__(self) -> None:

@@ -12,8 +12,9 @@ from sdt.prediction.predictions import Predictions
 MODALITIES = ("text", "audio", "visual")
 
 
-def shown(width: int) -> str:
-    utterances = [Utterance(str(n), "Monica Geller", "What they said then, unbelievable as it is") for n in range(3)]
+def shown(width: int, *, speaker: str = "Monica Geller", start: float | None = None, visual: bool = False) -> str:
+    text = "What they said then, unbelievable as it is"
+    utterances = [Utterance(str(n), speaker, text, start=start) for n in range(3)]
     probabilities = {"surprise": 0.625, "neutral": 0.375}
     said = [
         Prediction(
@@ -21,8 +22,8 @@ def shown(width: int) -> str:
             utterance.id,
             "surprise",
             probabilities,
-            {"text": probabilities, "audio": probabilities, "visual": None},
-            {"text": 0.5, "audio": 0.5, "visual": None},
+            {"text": probabilities, "audio": probabilities, "visual": probabilities if visual else None},
+            {"text": 0.5, "audio": 0.5, "visual": 0.5 if visual else None},
         )
         for utterance in utterances
     ]
@@ -42,6 +43,17 @@ def test_nothing_is_cut_off_from_80_columns_on(width: int) -> None:
     assert table.count("–") == 3
     heading = table.splitlines()[2].split()
     assert heading == ["speaker", "text", "emotion", "text", "only", "audio", "only", "visual", "only"]
+
+
+@pytest.mark.parametrize("width", [80, 81, 85, 90, 100, 140])
+@pytest.mark.parametrize("start", [None, 7.0, 4000.0])
+def test_numbered_speakers_stay_in_one_line(width: int, start: float | None) -> None:
+    table = shown(width, speaker="SPEAKER_00", start=start, visual=True)
+    assert table.count("SPEAKER_00") == 3
+    assert table.count("surprise") == 12
+    assert table.count("50%") == 9
+    assert table.splitlines()[2].split()[-2:] == ["visual", "only"]
+    assert max(map(len, table.splitlines())) <= width
 
 
 def test_an_utterance_without_an_emotion_has_a_dash() -> None:

@@ -81,8 +81,18 @@ def test_speakers_can_be_renamed(tmp_path: Path, engine: Loud) -> None:
     given = Given(turns=[ANN, BEN])
     [conversation] = RecordingTranscriber(SpeechOptions(names={"Ben": "Sam"}))(path, given).conversations
     assert [one.speaker for one in conversation.utterances] == ["Ann", "Sam"]
-    with pytest.raises(InputError, match="--names Bob=Sam"):
-        RecordingTranscriber(SpeechOptions(names={"Bob": "Sam"}))(path, Given(turns=[ANN, BEN]))
+    found = RecordingTranscriber(SpeechOptions(names={"Bob": "Sam"}))(path, given)
+    assert [one.speaker for one in found.conversations[0].utterances] == ["Ann", "Ben"]
+    [note] = [note for note in found.notes if "Bob=Sam" in note]
+    assert "Ann, Ben" in note
+
+
+def test_other_names_need_no_second_transcription(tmp_path: Path, engine: Loud) -> None:
+    path, given = write(tmp_path / "a.wav", loud(4)), Given(turns=[ANN, BEN])
+    for names in ({"Bob": "Sam"}, {"Ben": "Sam"}):
+        found = RecordingTranscriber(SpeechOptions(names=names), tmp_path / "cache")(path, given)
+    assert len(engine.heard) == 1
+    assert [one.speaker for one in found.conversations[0].utterances] == ["Ann", "Sam"]
 
 
 def test_an_unknown_language_is_refused_before_the_work(tmp_path: Path, engine: Loud) -> None:

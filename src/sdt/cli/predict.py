@@ -14,9 +14,9 @@ extracted are missing; the number of such utterances is printed. An utterance wi
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
   sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
 
-With --cluster a Ray cluster predicts; its machines need the recordings and the model under the same paths. The output
-is the same, the input may be larger than memory, and the same command resumes a stopped one. Exit code 1: some
-conversations crashed their workers repeatedly.
+With --cluster a Ray cluster transcribes and predicts; its machines need the recordings and the model under the same
+paths. The output is the same, the input may be larger than memory, and the same command resumes a stopped one. Exit
+code 1: some conversations crashed their workers repeatedly.
 
   sdt predict transcripts/ --cluster local --output emotions.jsonl
 """
@@ -49,9 +49,12 @@ from sdt.errors import InputError, printable
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
+    from sdt.cluster.work import Cluster
     from sdt.conversation import Conversation
     from sdt.formats import Transcript
+    from sdt.prediction import Pipeline
     from sdt.prediction.predictions import Predictions
+    from sdt.speech.clustered import Source
 
 FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
 
@@ -93,16 +96,14 @@ def run(options: argparse.Namespace) -> int | None:
     if options.cluster is not None:
         return _on_cluster(options)
     format_ = _format(options.output, options.format)
-    transcript = _read(options)  # before the model is loaded
+    pipeline = None
+    if sources := _recordings(options):  # transcribing takes long: report errors before it
+        _check_output(options.output, format_, 1, None)
+        pipeline = _load(options)
+    transcript = _read(options, sources)  # before the model is loaded
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
     with _progress(sum(map(len, transcript.conversations))) as progress:
-        from sdt.models.hub import DEFAULT
-        from sdt.prediction import Pipeline
-
-        pipeline = Pipeline.from_pretrained(
-            options.model or DEFAULT, device=options.device, window=options.window, overlap=options.overlap
-        )
-        found = pipeline(transcript, options.media, progress=progress)
+        found = (pipeline or _load(options))(transcript, options.media, progress=progress)
     console = Console(highlight=False, markup=False)
     if options.output:
         assert format_
@@ -122,30 +123,38 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _read(options: argparse.Namespace) -> Transcript:
-    """The transcript, or that of a recording."""
-    from sdt.cli.speech_options import recording_transcriber, speech_progress, stopped_message, used_speech_options
+def _load(options: argparse.Namespace) -> Pipeline:
+    from sdt.models.hub import DEFAULT
+    from sdt.prediction import Pipeline
+
+    return Pipeline.from_pretrained(
+        options.model or DEFAULT, device=options.device, window=options.window, overlap=options.overlap
+    )
+
+
+def _recordings(options: argparse.Namespace) -> list[Source]:
+    """The recording that has to be transcribed; none if the input is a transcript or a folder."""
+    from sdt.cli.speech_options import speech_sources, used_speech_options
     from sdt.media.recordings import is_recording
-    from sdt.prediction.inputs import read_input
 
     path: Path = options.transcript
-    used = used_speech_options(options)
     if not (path.is_file() and is_recording(path)):
-        if used and path.exists():
+        if path.exists() and (used := used_speech_options(options)):
             raise InputError(f"{used[0]}: only for a recording without a transcript; {path} is none")
-        return read_input(path, encoding=options.encoding)
+        return []
     if options.media is not None:
         raise InputError(f"--media: not with a recording; {path} is transcribed and is the recording")
-    from sdt.speech.given import read_given
+    return speech_sources(options, [path])
 
-    transcriber = recording_transcriber(options)
-    given = read_given(options.turns, path) if options.turns else None
-    try:
-        with speech_progress() as progress:
-            return read_input(path, transcribe=lambda recording: transcriber(recording, given, progress))
-    except KeyboardInterrupt as stopped:
-        print(f"sdt: {stopped_message(options)}", file=sys.stderr)
-        sys.exit(exit_code(stopped))
+
+def _read(options: argparse.Namespace, sources: Sequence[Source], cluster: Cluster | None = None) -> Transcript:
+    """Read a transcript; a recording is transcribed, here or on a cluster."""
+    from sdt.cli.speech_options import transcribe
+    from sdt.prediction.inputs import read_input
+
+    return read_input(
+        options.transcript, encoding=options.encoding, transcribe=lambda _: transcribe(options, sources, cluster)[0]
+    )
 
 
 def _on_cluster(options: argparse.Namespace) -> int | None:
@@ -153,6 +162,8 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     from rich.console import Console
 
     from sdt.cluster.work import LostUnitsError
+    from sdt.models.hub import DEFAULT
+    from sdt.prediction.clustered import ModelLoading, predict_on_cluster
     from sdt.prediction.scan import InputScan
 
     output: Path | None = options.output
@@ -160,19 +171,23 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
         raise InputError("--cluster: requires an output file; name it with --output")
     format_ = _format(output, options.format)
     assert format_
-    scan = InputScan(options.transcript, options.media, encoding=options.encoding)
-    _check_output(output, format_, scan.conversations, scan.without_time)
+    loading = ModelLoading(
+        options.model or DEFAULT, tuple(options.code), options.device, window=options.window, overlap=options.overlap
+    )
+    sources = _recordings(options)
+    if sources:  # transcribing takes long: report errors before it
+        _check_output(output, format_, 1, None)
+        loading.sums()
+    else:
+        scan = InputScan(options.transcript, options.media, encoding=options.encoding)
+        _check_output(output, format_, scan.conversations, scan.without_time)
     try:
-        with connected_cluster(options) as cluster, _progress(scan.utterances) as progress:
-            from sdt.models.hub import DEFAULT
-            from sdt.prediction.clustered import ModelLoading, predict_on_cluster
-
+        with connected_cluster(options) as cluster:
             assert cluster is not None
-            code = tuple(options.code)
-            loading = ModelLoading(
-                options.model or DEFAULT, code, options.device, window=options.window, overlap=options.overlap
-            )
-            notes = predict_on_cluster(cluster, loading, scan, output, format_, progress)
+            if sources:
+                scan = InputScan(_read(options, sources, cluster), None)
+            with _progress(scan.utterances) as progress:
+                notes = predict_on_cluster(cluster, loading, scan, output, format_, progress)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
     except KeyboardInterrupt as stopped:

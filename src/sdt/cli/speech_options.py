@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdt.cli.exit_codes import exit_code
 from sdt.errors import InputError
 
 if TYPE_CHECKING:
-    from sdt.speech.recording import RecordingTranscriber, SpeechOptions
+    from sdt.cluster.work import Cluster
+    from sdt.formats.transcript import Transcript
+    from sdt.speech.clustered import Source
+    from sdt.speech.recording import SpeechOptions
 
 STAGES = {"speakers": "telling speakers apart, seconds", "words": "recognising words, seconds"}
 """The stages of a transcription, as the progress bar calls them."""
@@ -96,19 +101,68 @@ def speech_options(options: argparse.Namespace) -> SpeechOptions:
     )
 
 
-def recording_transcriber(options: argparse.Namespace) -> RecordingTranscriber:
-    """A transcriber with these options.
+def speech_sources(options: argparse.Namespace, recordings: Sequence[Path]) -> list[Source]:
+    """Recordings with what `--turns` says of them.
 
     Raises:
-        InputError: See `speech_options`.
+        InputError: `--turns` cannot be used, a name of `--names` cannot belong to a speaker of any recording, or see
+            `speech_options`.
     """
+    from sdt.speech.given import read_given
+    from sdt.speech.names import check_names
+
+    checked = speech_options(options)
+    sources = [(path, read_given(options.turns, path) if options.turns else None) for path in recordings]
+    most = checked.speakers.most if checked.speakers else None
+    check_names(checked.names, sources, by_channel=checked.channels == "speakers", most=most)
+    return sources
+
+
+def transcribe(
+    options: argparse.Namespace, sources: Sequence[Source], cluster: Cluster | None = None
+) -> list[Transcript]:
+    """Transcribe recordings, here or on a cluster, and show the progress; Ctrl-C ends the process with a message.
+
+    Args:
+        options: See `add_speech_options`.
+        sources: See `speech_sources`.
+        cluster: The connected cluster.
+
+    Returns:
+        The transcripts in the order of the recordings.
+
+    Raises:
+        InputError: A recording cannot be transcribed.
+        LostUnitsError: Some recordings crashed their workers repeatedly.
+    """
+    try:
+        return _transcribed(options, sources, cluster)
+    except KeyboardInterrupt as stopped:
+        instead = "run the same command to resume"
+        if options.cache is None:
+            instead = "nothing is kept: with --cache FOLDER the same command would resume"
+        print(f"sdt: stopped; {instead}", file=sys.stderr)
+        sys.exit(exit_code(stopped))
+
+
+def _transcribed(options: argparse.Namespace, sources: Sequence[Source], cluster: Cluster | None) -> list[Transcript]:
+    if cluster is not None:
+        from sdt.cli.progress import bar
+        from sdt.speech.clustered import transcribe_on_cluster
+
+        with bar("recordings", len(sources)) as advance:
+            return transcribe_on_cluster(cluster, speech_options(options), options.cache, sources, advance)
     from sdt.speech.recording import RecordingTranscriber
 
-    return RecordingTranscriber(speech_options(options), options.cache)
+    transcriber, found = RecordingTranscriber(speech_options(options), options.cache), []
+    for number, (path, given) in enumerate(sources, start=1):
+        with _speech_progress(f"{number}/{len(sources)}: " if len(sources) > 1 else "") as progress:
+            found.append(transcriber(path, given, progress))
+    return found
 
 
 @contextmanager
-def speech_progress(label: str = "") -> Iterator[Callable[[str, float, float], None]]:
+def _speech_progress(label: str) -> Iterator[Callable[[str, float, float], None]]:
     """A progress bar for each stage on standard error, if that is a terminal.
 
     Args:
@@ -125,13 +179,6 @@ def speech_progress(label: str = "") -> Iterator[Callable[[str, float, float], N
             bars.update(tasks[stage], completed=round(done))  # type: ignore[arg-type]
 
         yield progress
-
-
-def stopped_message(options: argparse.Namespace) -> str:
-    """What to say after Ctrl-C."""
-    if options.cache is None:
-        return "stopped; nothing is kept: with --cache FOLDER the same command would resume"
-    return "stopped; run the same command to resume"
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -23,25 +23,22 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdt.cli.exit_codes import FAILED, exit_code
+from sdt.cli.exit_codes import FAILED
 from sdt.cli.options import add_cluster_options, check_cluster_options, connected_cluster
 from sdt.cli.speech_options import (
     add_speech_options,
-    recording_transcriber,
-    speech_options,
-    speech_progress,
-    stopped_message,
+    speech_sources,
+    transcribe,
 )
 from sdt.errors import InputError, near_miss, printable, quoted
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.formats.transcript import Transcript
-    from sdt.speech.recording import SpeechOptions
 
 FORMATS = ("vtt", "srt", "jsonl", "json", "csv", "txt", "rttm")
 
@@ -57,17 +54,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Transcribe, and print or write."""
+    from sdt.cluster.work import LostUnitsError
+
     check_cluster_options(options)
     format_ = _format(options.output, options.format)
-    recordings: list[Path] = options.recordings
     _check(options, format_)
-    speech_options(options)
+    sources = speech_sources(options, options.recordings)
     try:
-        found = list(_transcribed(options, recordings))
-    except KeyboardInterrupt as stopped:
-        print(f"sdt: {stopped_message(options)}", file=sys.stderr)
-        return exit_code(stopped)
-    except _LostError as error:
+        with connected_cluster(options) as cluster:
+            found = transcribe(options, sources, cluster)
+    except LostUnitsError as error:
         print(f"sdt: {error}; run the same command to try again", file=sys.stderr)
         return FAILED
     _write(found, options.output, format_)
@@ -80,45 +76,6 @@ def run(options: argparse.Namespace) -> int | None:
     for note in (note for transcript in found for note in transcript.notes):
         console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
-
-
-class _LostError(RuntimeError):
-    """Some recordings crashed their workers repeatedly."""
-
-
-def transcribe_worker(options: SpeechOptions, cache: Path | None) -> Callable[[Path], Transcript]:
-    """What each worker of a cluster does with a recording; it keeps the models loaded."""
-    from sdt.speech.recording import RecordingTranscriber
-
-    return RecordingTranscriber(options, cache)
-
-
-def _transcribed(options: argparse.Namespace, recordings: Sequence[Path]) -> Iterator[Transcript]:
-    """The transcripts in the order of the recordings."""
-    if options.cluster is None:
-        from sdt.speech.given import read_given
-
-        transcriber = recording_transcriber(options)
-        for number, path in enumerate(recordings, start=1):
-            given = read_given(options.turns, path) if options.turns else None
-            with speech_progress(f"{number}/{len(recordings)}: " if len(recordings) > 1 else "") as progress:
-                yield transcriber(path, given, progress)
-        return
-    from sdt.cli.progress import bar
-    from sdt.cluster.work import LostUnitsError, WorkUnit
-
-    units = [WorkUnit(str(path), path.resolve()) for path in recordings]
-    arguments = (speech_options(options), options.cache and options.cache.resolve())
-    try:
-        with connected_cluster(options) as cluster, bar("recordings", len(units)) as advance:
-            assert cluster is not None
-            found: dict[str, Transcript] = {}
-            for unit, transcript in cluster.run(transcribe_worker, arguments, units):
-                found[unit.name] = transcript
-                advance(1)
-    except LostUnitsError as error:
-        raise _LostError(str(error)) from None
-    yield from (found[str(path)] for path in recordings)
 
 
 def _format(output: Path | None, asked: str | None) -> str:
@@ -149,8 +106,6 @@ def _check(options: argparse.Namespace, format_: str) -> None:
         )
     if options.turns and len(recordings) > 1 and options.turns.suffix.lower() == ".json":
         raise InputError(f"--turns {options.turns}: describes one recording; transcribe one at a time")
-    if options.turns and options.cluster:
-        raise InputError("--turns: not with --cluster")
     output: Path | None = options.output
     if output is None:
         return

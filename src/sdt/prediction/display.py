@@ -66,12 +66,13 @@ def utterance_table(title: str, columns: Iterable[str], *, timed: bool = False) 
         title=Text(title),
         title_justify="left",
         title_style="bold",
-        collapse_padding=True,
+        padding=0,  # the box divides columns by a space
+        pad_edge=False,
     )
     if timed:
         table.add_column("start", no_wrap=True, justify="right")
     table.add_column("speaker", overflow="fold", max_width=10)
-    table.add_column("text", overflow="fold", ratio=1, min_width=14)
+    table.add_column("text", overflow="fold", ratio=1, min_width=10)
     # In narrow terminals, numbers wrap below their words.
     for name in columns:
         table.add_column(Text(name), overflow="fold")

@@ -23,7 +23,7 @@ class InputScan:
     One transcript is in memory at a time; of the others, only ids, speakers and notes are kept.
 
     Args:
-        path: See `read_input`.
+        given: A transcript, or a path; see `read_input`.
         media: See `find_recordings`.
         encoding: The encoding of the transcripts; None detects it.
 
@@ -31,8 +31,8 @@ class InputScan:
         InputError: See `read_input` and `find_recordings`.
     """
 
-    def __init__(self, path: Path, media: Path | None, *, encoding: str | None = None) -> None:
-        self._path, self._media, self._encoding, self._finder = path, media, encoding, Finder(media)
+    def __init__(self, given: Path | Transcript, media: Path | None, *, encoding: str | None = None) -> None:
+        self._given, self._media, self._encoding, self._finder = given, media, encoding, Finder(media)
         self.conversations = self.utterances = 0
         self.speakers: set[str] = set()
         self.notes: list[str] = []
@@ -47,7 +47,9 @@ class InputScan:
         """Whether any utterance has a recording, and whether any recording has video."""
 
     def _parts(self) -> Iterator[Transcript]:
-        return iter_inputs(self._path, encoding=self._encoding)
+        if isinstance(self._given, Transcript):
+            return iter([self._given])
+        return iter_inputs(self._given, encoding=self._encoding)
 
     def _count(self, conversation: Conversation) -> None:
         self.conversations += 1
@@ -98,7 +100,7 @@ class InputScan:
                 clips[conversation.id] = self._find(part, conversation)
                 yield conversation
         if utterances != self.utterances:
-            raise InputError(f"{self._path}: changed during the command; run it again")
+            raise InputError(f"{self._given}: changed during the command; run it again")
 
 
 def batch_content(batch: Iterable[Conversation], recordings: Recordings) -> list[object]:

@@ -25,6 +25,13 @@ class Given:
     utterances: Sequence[Utterance] = ()
     """Utterances of a tool that gives no times of words; the speaker is empty if it did not tell speakers apart."""
 
+    @property
+    def speakers(self) -> set[str]:
+        """The speakers, if they were told apart everywhere; or else none."""
+        found = {turn.speaker for turn in self.turns or ()}
+        found |= {speaker or "" for speaker, _ in self.words} | {utterance.speaker for utterance in self.utterances}
+        return set() if "" in found else found
+
 
 def read_given(path: Path, recording: Path) -> Given:
     """Read `--turns`: an RTTM file, or the JSON of Whisper, faster-whisper or WhisperX.

@@ -23,10 +23,11 @@ from sdt.media.clip import MediaProblem, container_seconds
 from sdt.speech.acoustics import SHA256, WINDOW, Acoustics
 from sdt.speech.engines import load_transcriber
 from sdt.speech.given import Given
+from sdt.speech.names import unknown_names_note
 from sdt.speech.pieces import PieceStore
 from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear
 from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber, check_language
-from sdt.speech.turns import check_names, speaker_name
+from sdt.speech.turns import speaker_name
 from sdt.speech.utterances import attribute, cut, doubtful_note, nearest_speaker, spans
 
 DEFAULT = "tiny.en"
@@ -108,7 +109,7 @@ class RecordingTranscriber:
 
         Returns:
             One conversation with the name of the file, whose utterances have `words`. The notes say which models did
-            it, and what is uncertain.
+            it, what is uncertain, and which of the names belong to no speaker.
 
         Raises:
             InputError: The recording cannot be decoded, nothing is said in it, or see `load`.
@@ -126,7 +127,7 @@ class RecordingTranscriber:
         if not utterances:
             raise InputError(f"{path}: no speech was recognised in this recording")
         names = self.options.names
-        check_names(names, (utterance.speaker for utterance in utterances))
+        unknown = unknown_names_note(names, {one.speaker for one in utterances} | {one.speaker for one in turns})
         named = [
             replace(utterance, speaker=names.get(utterance.speaker, utterance.speaker)) for utterance in utterances
         ]
@@ -134,7 +135,7 @@ class RecordingTranscriber:
         return Transcript(
             [conversation],
             {(conversation.id, utterance.id): path for utterance in named},
-            [f"{path.name}: {note}" for note in (how, *doubtful_note(named))],
+            [f"{path.name}: {note}" for note in (how, *unknown, *doubtful_note(named))],
             [replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in turns],
         )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sdt.conversation import SpeakerTurn
-from sdt.errors import InputError
 
 
 def speaker_name(number: int) -> str:
@@ -53,15 +52,3 @@ def overlapped(turns: Sequence[SpeakerTurn]) -> list[tuple[float, float]]:
                 found.append((since, time))
         count, since = count + step, time
     return found
-
-
-def check_names(names: Mapping[str, str], speakers: Iterable[str]) -> None:
-    """Check that names are given to speakers that exist.
-
-    Raises:
-        InputError: A speaker was not found; lists those that were.
-    """
-    known = sorted(set(speakers))
-    for name in names:
-        if name not in known:
-            raise InputError(f"--names {name}={names[name]}: no such speaker; found: {', '.join(known) or 'none'}")
