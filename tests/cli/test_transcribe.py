@@ -111,7 +111,7 @@ def test_words_of_another_tool_are_not_recognised_again(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--speakers", "0"], "--speakers 0"),
+        (["--speakers", "0"], "--speakers 0:"),
         (["--speakers", "3-2"], "--speakers 3-2"),
         (["--speakers", "two"], "--speakers two"),
         (["--names", "Ann"], "--names Ann"),
@@ -125,6 +125,7 @@ def test_words_of_another_tool_are_not_recognised_again(
         (["--output", "x.docx"], ".docx"),
         (["--channels", "speakers", "--speakers", "2"], "--speakers"),
         (["--turns", "missing.rttm"], "missing.rttm"),
+        (["--turns", "none.json"], "none.json"),
         (["--workers", "2"], "--workers"),
     ],
 )
@@ -137,6 +138,7 @@ def test_wrong_options(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(call.parent)
+    Path("none.json").write_text('{"segments": []}')
     assert transcribe(call, *arguments) == 2
     assert named in capsys.readouterr().err
     assert not fake.pieces

@@ -64,6 +64,8 @@ def test_the_number_of_speakers_can_be_given(count: tuple[int, int | None], expe
 
 def test_more_speakers_than_embeddings_are_not_found() -> None:
     assert {turn.speaker for turn in diarize(talk([(3, 1, 4)], 5), SpeakerCount(5, 5))} == {"SPEAKER_00"}
+    windows = talk(THREE, 30)
+    assert diarize(windows, SpeakerCount(10**12)) == diarize(windows, SpeakerCount(1000))
 
 
 def test_one_voice_is_one_speaker() -> None:

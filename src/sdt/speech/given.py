@@ -56,6 +56,8 @@ def read_given(path: Path, recording: Path) -> Given:
         raise InputError(f"{path}: is not the JSON of Whisper or WhisperX (with 'segments')")
     assert isinstance(value, dict)
     segments = value.get("segments")
+    if not segments:
+        raise InputError(f"{path}: has no segments; nothing was recognised")
     if isinstance(segments, list) and all(one.get("words") for one in segments):
         return Given(words=[pair for number, one in enumerate(segments, 1) for pair in _spoken(path, number, one)])
     found, _ = read_document(path, value)

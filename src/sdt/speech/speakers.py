@@ -66,7 +66,7 @@ class SpeakerCount:
             InputError: It is neither.
         """
         fewest, _, most = text.partition("-")
-        if not fewest.isdecimal() or (most and not most.isdecimal()) or text.endswith("-"):
+        if not fewest.isdecimal() or (most and not most.isdecimal()) or text.endswith("-") or not int(fewest):
             raise InputError(f"--speakers {text}: give a number from 1 on, or MIN-MAX")
         return cls(int(fewest), int(most or fewest))
 
@@ -156,7 +156,7 @@ def _clusters(voices: Array, count: SpeakerCount) -> npt.NDArray[np.int32]:
         return np.ones(1, dtype=np.int32)
     tree = linkage(voices, "average", metric="cosine")
     labels: npt.NDArray[np.int32] = fcluster(tree, THRESHOLD, "distance")
-    wanted = min(max(len(np.unique(labels)), count.fewest), count.most or len(voices))
+    wanted = min(max(len(np.unique(labels)), count.fewest), count.most or len(voices), len(voices))
     return labels if wanted == len(np.unique(labels)) else fcluster(tree, wanted, "maxclust")
 
 

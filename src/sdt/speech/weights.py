@@ -95,7 +95,7 @@ def find_recogniser(name: str, *, download: bool = False) -> Path | dict[str, by
         return _read_packaged(name, packaged)
     if name not in SIZES and name.count("/") != 1:
         raise InputError(
-            f"--transcriber {name}: neither a folder nor a known model{near_miss(name, [*PACKAGED, *SIZES])}"
+            f"--transcriber {name}: neither a folder nor a known model{near_miss(name, dict.fromkeys([*PACKAGED, *SIZES]))}"
         )
     return _on_hub(name, packaged, download=download)
 
