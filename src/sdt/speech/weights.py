@@ -94,9 +94,8 @@ def find_recogniser(name: str, *, download: bool = False) -> Path | dict[str, by
     if packaged and all(find_spec(part.partition("/")[0]) for parts in packaged.files.values() for part in parts):
         return _read_packaged(name, packaged)
     if name not in SIZES and name.count("/") != 1:
-        raise InputError(
-            f"--transcriber {name}: neither a folder nor a known model{near_miss(name, dict.fromkeys([*PACKAGED, *SIZES]))}"
-        )
+        known = dict.fromkeys([*PACKAGED, *SIZES])
+        raise InputError(f"--transcriber {name}: neither a folder nor a known model{near_miss(name, known)}")
     return _on_hub(name, packaged, download=download)
 
 
