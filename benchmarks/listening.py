@@ -3,8 +3,7 @@
     python -m benchmarks.listening RECORDING
 
 starts a service, sends the recording to `/v1/listen` in real time, and prints for each utterance the seconds from its
-last word to its prediction. An utterance ends at a pause of 0.16 to 0.5 s; the second number is the time after the
-service detected the pause.
+last word to its prediction. Speech is cut at pauses of 0.25 to 0.5 s; the second number is the time after the cut.
 """
 
 from __future__ import annotations

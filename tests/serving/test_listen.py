@@ -184,6 +184,30 @@ def test_a_finished_sentence_does_not_wait_for_a_pause() -> None:
     run(use)
 
 
+def test_words_before_a_pause_are_known_when_it_ends_the_stretch() -> None:
+    async def use(service: Inside) -> None:
+        calls: list[Any] = []
+        recognise(service, [Word("Hello", 0.3, 0.6), Word("there.", 0.6, 1.0)], calls)
+        async with service.connect(None, "listen") as line:
+            await line.send(pcm(np.concatenate([hum(1), said(1), hum(0.2)])))  # too short to end it
+            while not calls:
+                await asyncio.sleep(0.01)
+            await line.send(pcm(hum(1)))
+            prediction = (await until(line, "prediction"))["prediction"]
+            assert prediction["text"] == "Hello there."
+            assert prediction["start"] == pytest.approx(1.0, abs=0.1)
+            assert len(calls) == 1
+            await line.send(pcm(np.concatenate([said(1), hum(0.2)])))
+            while len(calls) < 2:
+                await asyncio.sleep(0.01)
+            await line.send(pcm(np.concatenate([said(1), hum(1)])))  # the pause was none
+            await until(line, "prediction")
+            assert len(calls) == 3
+            assert calls[2][0] == pytest.approx(calls[1][0] + 1.2, abs=0.3)
+
+    run(use)
+
+
 def test_a_failure_of_the_recogniser_ends_the_connection() -> None:
     async def failed(samples: Samples, language: str | None) -> Sequence[Word]:
         raise RuntimeError("it has failed")

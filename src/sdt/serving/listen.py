@@ -2,7 +2,8 @@
 
 The sound is cut at pauses (`speech_cutter`); each stretch is recognised, cut into utterances, and predicted as the
 next utterances of a stream (`stream`). A stretch that goes on is recognised from time to time: its finished sentences
-do not wait for a pause. The service stops reading sound while several stretches wait.
+do not wait for a pause. It is also recognised as soon as a pause begins, so that its words are known when the pause
+has become long enough to end it. The service stops reading sound while several stretches wait.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import base64
 import io
 import json
+import time
 import wave
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -37,6 +39,10 @@ WAITING = 4
 """Stretches of speech that may wait for the recogniser."""
 PEEK, PEEK_FROM = 0.5, 1.5
 """Seconds between two looks at a stretch that goes on, and its least duration."""
+EARLY = 0.15
+"""Seconds of a pause after which a stretch is looked at: if nothing follows, these are its words."""
+TICK = 0.05
+"""Seconds between two checks of whether to look."""
 SETTLED = 1
 """Words after the end of a sentence that show that the recogniser will not change it."""
 MOST_BYTES = 2**20
@@ -68,6 +74,10 @@ class ListenConnection(StreamConnection):
         self._cutter = SpeechCutter()
         self._done = 0.0
         """The end of what was predicted within a stretch, in seconds of sound."""
+        self._looked = 0.0
+        """When the last look ended."""
+        self._early: tuple[float, list[Word]] | None = None
+        """The end of the last loud frame before a pause that was looked at, and the words before it."""
         self._stretches: asyncio.Queue[tuple[str, Stretch]] = asyncio.Queue(WAITING)
         try:
             await self._service.listeners.report()
@@ -144,12 +154,16 @@ class ListenConnection(StreamConnection):
         """Predict the queued stretches, one after the other, and look at the current one when there are none."""
         while True:
             try:
-                speaker, stretch = await asyncio.wait_for(self._stretches.get(), PEEK)
+                speaker, stretch = await asyncio.wait_for(self._stretches.get(), TICK)
             except TimeoutError:
                 await self._peek()
                 continue
             try:
-                await self._predict_words(speaker, stretch, await self._words(self._rest(stretch)))
+                if self._early is not None and self._early[0] == stretch.last:
+                    words = self._early[1]
+                else:
+                    words = await self._words(self._rest(stretch))
+                await self._predict_words(speaker, stretch, words)
             finally:
                 self._stretches.task_done()
 
@@ -160,12 +174,16 @@ class ListenConnection(StreamConnection):
         return Stretch(done, stretch.end, stretch.samples[round((done - stretch.start) * RATE) :])
 
     async def _peek(self) -> None:
-        """Predict the finished sentences of a stretch that goes on."""
+        """Predict the finished sentences of a stretch that goes on, and keep the other words if a pause has begun."""
         current = self._cutter.current()
-        if current is None or current.end is None or current.end - current.start < PEEK_FROM:
+        if current is None or not self._is_due(current):
             return
         speaker = self._speaker
         words = await self._words(current)
+        self._looked = time.monotonic()
+        if _paused(current):
+            assert current.last is not None
+            self._early = current.last, words
         ends = [number for number, word in enumerate(words) if word.text.endswith(ENDS)]
         settled = [number for number in ends if number + SETTLED < len(words)]
         if not settled:
@@ -173,7 +191,16 @@ class ListenConnection(StreamConnection):
         last = words[settled[-1]].end
         self._done = last + min(max(words[settled[-1] + 1].start - last, 0.0) / 2, 0.1)
         self._cutter.advance(self._done)
+        if self._early is not None and self._early[0] == current.last:
+            self._early = self._early[0], words[settled[-1] + 1 :]
         await self._predict_words(speaker, current, words[: settled[-1] + 1])
+
+    def _is_due(self, current: Stretch) -> bool:
+        """Whether to look at the current stretch: once in a pause, and from time to time while someone speaks."""
+        if _paused(current):
+            return self._early is None or self._early[0] != current.last
+        assert current.end is not None
+        return current.end - current.start >= PEEK_FROM and time.monotonic() - self._looked >= PEEK
 
     async def _words(self, stretch: Stretch) -> list[Word]:
         """The words of a stretch, with times of the connection; none if they cannot be recognised."""
@@ -211,6 +238,11 @@ class ListenConnection(StreamConnection):
 
     async def _send(self, message: dict[str, object]) -> None:
         await self._websocket.send_text(json.dumps(message))
+
+
+def _paused(stretch: Stretch) -> bool:
+    """Whether a pause has begun in a stretch that goes on."""
+    return stretch.end is not None and stretch.last is not None and stretch.end - stretch.last >= EARLY
 
 
 def _message(utterance: Utterance, clip: str | None) -> StreamUtterance:

@@ -7,7 +7,7 @@ own detector (Silero VAD) then ignores stretches in which nobody speaks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ class Stretch:
     end: float | None = None
     samples: Samples | None = None
     """[n] at 16 kHz, from `start` to `end`."""
+    last: float | None = None
+    """The end of its last loud frame; None where it is cut without a pause."""
 
 
 class SpeechCutter:
@@ -97,7 +99,7 @@ class SpeechCutter:
         if self._start is None:
             return None
         samples = self._sound[self._start - self._origin : self._seen - self._origin].copy()
-        return Stretch(self._start / RATE, self._seen / RATE, samples)
+        return Stretch(self._start / RATE, self._seen / RATE, samples, self._last / RATE)
 
     def advance(self, time: float) -> None:
         """Let the current stretch begin later: what was before is done.
@@ -129,7 +131,7 @@ class SpeechCutter:
             return [self._cut(self._last + needed // 2)]
         if self._seen - self._start >= LONGEST * RATE:
             place = self._quietest()
-            ended = self._cut(place)
+            ended = replace(self._cut(place), last=None)
             self._start, self._last = place, self._seen
             return [ended, Stretch(place / RATE)]
         return []
@@ -137,7 +139,7 @@ class SpeechCutter:
     def _cut(self, place: int) -> Stretch:
         assert self._start is not None
         samples = self._sound[self._start - self._origin : place - self._origin].copy()
-        ended = Stretch(self._start / RATE, place / RATE, samples)
+        ended = Stretch(self._start / RATE, place / RATE, samples, self._last / RATE)
         self._start, self._cut_at, self._loud = None, place, []
         return ended
 
