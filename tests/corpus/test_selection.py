@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sdt.corpus import selection
 from sdt.corpus.batches import corpus_batch
@@ -84,8 +85,8 @@ def test_a_batch_from_the_index_is_the_one_from_the_conversations(
         elif name in ("longest", "conversations"):
             assert value == other
         elif name == "participant":  # the same speakers, whose numbers may differ
-            people = [batch.participants for batch in batches]
-            np.testing.assert_array_equal(*(x[:, None] == x[None, :] for x in people))
+            one, two = (batch.participants[:, None] == batch.participants[None, :] for batch in batches)
+            assert torch.equal(one, two)
         else:
             assert value.tolist() == other.tolist(), name
             assert value.dtype == other.dtype

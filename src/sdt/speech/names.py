@@ -38,7 +38,7 @@ def check_names(
             continue
         listed = f"{speaker_name(0)}, {speaker_name(1)}, ..." if most is None else f"up to {speaker_name(most - 1)}"
         raise InputError(
-            f"--names {speaker}={name}: no such speaker; speakers are "
+            f"--names {speaker}={name}: unknown speaker; speakers are "
             + (
                 f"called {listed} in the order in which they begin to speak"
                 if by_voice
@@ -51,7 +51,7 @@ def unknown_names_note(names: Mapping[str, str], speakers: Iterable[str]) -> lis
     """A note on the names that belong to no speaker of a transcript, if there are any."""
     found = set(speakers)
     unknown = [f"{speaker}={name}" for speaker, name in names.items() if speaker not in found]
-    return [f"--names {', '.join(unknown)}: no such speaker; found: {_listed(found)}"] if unknown else []
+    return [f"--names {', '.join(unknown)}: unknown speaker; found: {_listed(found)}"] if unknown else []
 
 
 def _listed(speakers: set[str]) -> str:
