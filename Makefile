@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 test: lint pytest
 
 pytest: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 # The tests without processes, services, clusters, browsers or waiting.
 test-fast: $(VENV)/.installed-dev

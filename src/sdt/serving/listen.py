@@ -37,8 +37,9 @@ UNAVAILABLE = CloseReason(4003, "live speech is not recognised here")
 FAILED = CloseReason(1011, "internal error")
 WAITING = 4
 """Stretches of speech that may wait for the recogniser."""
-PEEK, PEEK_FROM = 0.5, 1.5
-"""Seconds between two looks at a stretch that goes on, and its least duration."""
+PEEK, PEEK_FROM = 0.2, 1.5
+"""Least seconds between two looks at a stretch that goes on, and its least duration. They are at least half of the
+time that the last look took, so that a busy recogniser is asked less often."""
 EARLY = 0.15
 """Seconds of a pause after which a stretch is looked at: if nothing follows, these are its words."""
 TICK = 0.05
@@ -74,8 +75,8 @@ class ListenConnection(StreamConnection):
         self._cutter = SpeechCutter()
         self._done = 0.0
         """The end of what was predicted within a stretch, in seconds of sound."""
-        self._looked = 0.0
-        """When the last look ended."""
+        self._next_look = 0.0
+        """When to look again while someone speaks."""
         self._early: tuple[float, list[Word]] | None = None
         """The end of the last loud frame before a pause that was looked at, and the words before it."""
         self._stretches: asyncio.Queue[tuple[str, Stretch]] = asyncio.Queue(WAITING)
@@ -178,9 +179,10 @@ class ListenConnection(StreamConnection):
         current = self._cutter.current()
         if current is None or not self._is_due(current):
             return
-        speaker = self._speaker
+        speaker, started = self._speaker, time.monotonic()
         words = await self._words(current)
-        self._looked = time.monotonic()
+        now = time.monotonic()
+        self._next_look = now + max(PEEK, (now - started) / 2)
         if _paused(current):
             assert current.last is not None
             self._early = current.last, words
@@ -200,7 +202,7 @@ class ListenConnection(StreamConnection):
         if _paused(current):
             return self._early is None or self._early[0] != current.last
         assert current.end is not None
-        return current.end - current.start >= PEEK_FROM and time.monotonic() - self._looked >= PEEK
+        return current.end - current.start >= PEEK_FROM and time.monotonic() >= self._next_look
 
     async def _words(self, stretch: Stretch) -> list[Word]:
         """The words of a stretch, with times of the connection; none if they cannot be recognised."""
