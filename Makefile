@@ -25,6 +25,7 @@ demo: $(VENV)/.installed
 # In the tests, PyTorch's products round differently by shape (tests/kernels); SDT_TEST_KERNELS=plain turns this off.
 test: lint pytest
 
+# Three workers on two cores: many tests wait for processes and services.
 pytest: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
