@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sdt.conversation import Word
 from sdt.serving.errors import APIError
 from sdt.serving.listen import MOST_BYTES
 from sdt.serving.speech_cutter import FRAME, LONGEST, PAUSE, SpeechCutter, Stretch
+from sdt.serving.transcriber_pool import LiveSpeech
 from sdt.speech.transcriber import RATE
 from tests.encoders.clips import noise, tone
 from tests.serving.inside import Inside, closed, heard, run
@@ -108,12 +108,12 @@ def recognise(service: Inside, words: list[Word] | APIError, calls: list[Any] | 
     async def report() -> dict[str, Any]:
         return {}
 
-    async def recognised(samples: Samples, language: str | None) -> Sequence[Word]:
+    async def recognised(samples: Samples, language: str | None) -> LiveSpeech:
         if calls is not None:
             calls.append((len(samples) / RATE, language))
         if isinstance(words, APIError):
             raise words
-        return words
+        return LiveSpeech(words)
 
     service.service.listeners.__dict__.update(report=report, words=recognised)
 
@@ -164,8 +164,9 @@ def test_each_utterance_is_answered() -> None:
 def test_a_finished_sentence_does_not_wait_for_a_pause() -> None:
     """The recogniser hears a word each half second; every fourth ends a sentence."""
 
-    async def recognised(samples: Samples, language: str | None) -> Sequence[Word]:
-        return [Word(f"w{k}{'.' if k % 4 == 3 else ''}", 0.5 * k, 0.5 * k + 0.4) for k in range(len(samples) // 8000)]
+    async def recognised(samples: Samples, language: str | None) -> LiveSpeech:
+        count = len(samples) // 8000
+        return LiveSpeech([Word(f"w{k}{'.' if k % 4 == 3 else ''}", 0.5 * k, 0.5 * k + 0.4) for k in range(count)])
 
     async def use(service: Inside) -> None:
         recognise(service, [])
@@ -180,6 +181,26 @@ def test_a_finished_sentence_does_not_wait_for_a_pause() -> None:
             assert second["prediction"]["text"].startswith("w0 w1")
             assert second["prediction"]["start"] >= first["prediction"]["end"]
             assert second["prediction"]["start"] == pytest.approx(first["prediction"]["end"], abs=0.2)
+
+    run(use)
+
+
+def test_a_voice_that_follows_another_begins_an_utterance() -> None:
+    """The recogniser hears a word each half second, and another voice from the fourth on."""
+
+    async def recognised(samples: Samples, language: str | None) -> LiveSpeech:
+        count = len(samples) // 8000
+        return LiveSpeech([Word(f"w{k}", 0.5 * k, 0.5 * k + 0.4) for k in range(count)], 1.45 if count > 4 else None)
+
+    async def use(service: Inside) -> None:
+        recognise(service, [])
+        service.service.listeners.__dict__["words"] = recognised
+        async with service.connect(None, "listen") as line:
+            await line.send(pcm(np.concatenate([hum(1), said(4)])))
+            first = await until(line, "prediction")
+            assert first["prediction"]["text"] == "w0 w1 w2"
+            await line.send(json.dumps({"type": "end"}))
+            await until(line, "ended")
 
     run(use)
 
@@ -209,7 +230,7 @@ def test_words_before_a_pause_are_known_when_it_ends_the_stretch() -> None:
 
 
 def test_a_failure_of_the_recogniser_ends_the_connection() -> None:
-    async def failed(samples: Samples, language: str | None) -> Sequence[Word]:
+    async def failed(samples: Samples, language: str | None) -> LiveSpeech:
         raise RuntimeError("it has failed")
 
     async def use(service: Inside) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from sdt.errors import InputError
 from sdt.speech import speakers
-from sdt.speech.acoustics import FRAME, LOCAL, WINDOW
-from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize
+from sdt.speech.acoustics import FRAME, FRAME_LENGTH, LOCAL, WINDOW
+from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, last_change
 
 FRAMES = 589
 
@@ -104,3 +104,22 @@ def test_the_option_is_read(text: str, fewest: int, most: int) -> None:
 def test_other_options_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="--speakers"):
         SpeakerCount.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "expected"),
+    [
+        ([(0, 0, 100)], None),
+        ([(0, 0, 100), (1, 110, 200)], 104.5),
+        ([(0, 0, 100), (1, 110, 120)], None),  # too short to be another speaker
+        ([(0, 0, 100), (1, 40, 60)], None),  # at the same time
+        ([(0, 0, 100), (1, 110, 200), (0, 210, 300)], 204.5),
+        ([(0, 0, 100), (0, 110, 200)], None),  # a pause
+    ],
+)
+def test_when_the_speaker_last_changes(spoken: list[tuple[int, int, int]], expected: float | None) -> None:
+    active = np.zeros((400, LOCAL), dtype=bool)
+    for speaker, first, end in spoken:
+        active[first:end, speaker] = True
+    found = last_change(active)
+    assert found == (None if expected is None else pytest.approx(expected * FRAME + FRAME_LENGTH / 2))

@@ -1,9 +1,10 @@
 """`WebSocket /v1/listen`: a client sends live sound and receives the words and the emotion of each utterance.
 
 The sound is cut at pauses (`speech_cutter`); each stretch is recognised, cut into utterances, and predicted as the
-next utterances of a stream (`stream`). A stretch that goes on is recognised from time to time: its finished sentences
-do not wait for a pause. It is also recognised as soon as a pause begins, so that its words are known when the pause
-has become long enough to end it. The service stops reading sound while several stretches wait.
+next utterances of a stream (`stream`). A stretch that goes on is recognised from time to time: its finished sentences,
+and what was said before another voice began, do not wait for a pause. It is also recognised as soon as a pause begins,
+so that its words are known when the pause has become long enough to end it. The service stops reading sound while
+several stretches wait.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from sdt.serving.sessions import IDLE, CloseReason
 from sdt.serving.speech_cutter import SpeechCutter, Stretch
 from sdt.serving.speech_schemas import ListenSpeaker
 from sdt.serving.stream import StreamConnection, handle_connection
+from sdt.serving.transcriber_pool import LiveSpeech
 from sdt.speech.transcriber import RATE
 from sdt.speech.utterances import ENDS, cut
 
@@ -77,7 +79,7 @@ class ListenConnection(StreamConnection):
         """The end of what was predicted within a stretch, in seconds of sound."""
         self._next_look = 0.0
         """When to look again while someone speaks."""
-        self._early: tuple[float, list[Word]] | None = None
+        self._early: tuple[float, Sequence[Word]] | None = None
         """The end of the last loud frame before a pause that was looked at, and the words before it."""
         self._stretches: asyncio.Queue[tuple[str, Stretch]] = asyncio.Queue(WAITING)
         try:
@@ -163,7 +165,7 @@ class ListenConnection(StreamConnection):
                 if self._early is not None and self._early[0] == stretch.last:
                     words = self._early[1]
                 else:
-                    words = await self._words(self._rest(stretch))
+                    words = (await self._speech(self._rest(stretch))).words
                 await self._predict_words(speaker, stretch, words)
             finally:
                 self._stretches.task_done()
@@ -175,27 +177,27 @@ class ListenConnection(StreamConnection):
         return Stretch(done, stretch.end, stretch.samples[round((done - stretch.start) * RATE) :])
 
     async def _peek(self) -> None:
-        """Predict the finished sentences of a stretch that goes on, and keep the other words if a pause has begun."""
+        """Predict what is finished of a stretch that goes on, and keep the other words if a pause has begun."""
         current = self._cutter.current()
         if current is None or not self._is_due(current):
             return
         speaker, started = self._speaker, time.monotonic()
-        words = await self._words(current)
+        heard = await self._speech(current)
+        words = heard.words
         now = time.monotonic()
         self._next_look = now + max(PEEK, (now - started) / 2)
         if _paused(current):
             assert current.last is not None
             self._early = current.last, words
-        ends = [number for number, word in enumerate(words) if word.text.endswith(ENDS)]
-        settled = [number for number in ends if number + SETTLED < len(words)]
-        if not settled:
+        count = _finished(heard)
+        if not count:
             return
-        last = words[settled[-1]].end
-        self._done = last + min(max(words[settled[-1] + 1].start - last, 0.0) / 2, 0.1)
+        last = words[count - 1].end
+        self._done = last + min(max(words[count].start - last, 0.0) / 2, 0.1)
         self._cutter.advance(self._done)
         if self._early is not None and self._early[0] == current.last:
-            self._early = self._early[0], words[settled[-1] + 1 :]
-        await self._predict_words(speaker, current, words[: settled[-1] + 1])
+            self._early = self._early[0], words[count:]
+        await self._predict_words(speaker, current, words[:count])
 
     def _is_due(self, current: Stretch) -> bool:
         """Whether to look at the current stretch: once in a pause, and from time to time while someone speaks."""
@@ -204,16 +206,17 @@ class ListenConnection(StreamConnection):
         assert current.end is not None
         return current.end - current.start >= PEEK_FROM and time.monotonic() >= self._next_look
 
-    async def _words(self, stretch: Stretch) -> list[Word]:
-        """The words of a stretch, with times of the connection; none if they cannot be recognised."""
+    async def _speech(self, stretch: Stretch) -> LiveSpeech:
+        """What is said in a stretch, with times of the connection; nothing if it cannot be recognised."""
         assert stretch.samples is not None
         try:
-            words = await self._service.listeners.words(stretch.samples, self._language)
+            heard = await self._service.listeners.words(stretch.samples, self._language)
         except APIError as error:
             await self._refuse(error)
-            return []
+            return LiveSpeech()
         start = stretch.start
-        return [replace(one, start=round(one.start + start, 3), end=round(one.end + start, 3)) for one in words]
+        words = [replace(one, start=round(one.start + start, 3), end=round(one.end + start, 3)) for one in heard.words]
+        return LiveSpeech(words, None if heard.change is None else heard.change + start)
 
     async def _predict_words(self, speaker: str, stretch: Stretch, words: Sequence[Word]) -> None:
         """Predict the utterances of these words, and send the predictions."""
@@ -240,6 +243,15 @@ class ListenConnection(StreamConnection):
 
     async def _send(self, message: dict[str, object]) -> None:
         await self._websocket.send_text(json.dumps(message))
+
+
+def _finished(heard: LiveSpeech) -> int:
+    """How many words of a stretch that goes on are predicted now: those of finished sentences and previous speakers."""
+    settled = heard.words[:-SETTLED]
+    ends = [number for number, word in enumerate(settled, start=1) if word.text.endswith(ENDS)]
+    if heard.change is not None:
+        ends.append(sum((word.start + word.end) / 2 < heard.change for word in settled))
+    return max(ends, default=0)
 
 
 def _paused(stretch: Stretch) -> bool:

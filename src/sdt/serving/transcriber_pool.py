@@ -39,6 +39,15 @@ class Transcribed:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class LiveSpeech:
+    """What is recognised in live speech; times are seconds of its sound."""
+
+    words: Sequence[Word] = ()
+    change: float | None = None
+    """When its speaker last changes; None if one person speaks."""
+
+
 class TranscriberProcess(WorkerProcess):
     """One process, as the service uses it.
 
@@ -103,8 +112,8 @@ class TranscriberProcess(WorkerProcess):
         utterances = tuple(_utterance(one) for one in answer["utterances"])
         return Transcribed(Conversation(answer["id"], utterances), float(answer["seconds"]), list(answer["notes"]))
 
-    def words(self, samples: npt.NDArray[np.float32], language: str | None) -> list[Word]:
-        """Recognise the words of live speech.
+    def words(self, samples: npt.NDArray[np.float32], language: str | None) -> LiveSpeech:
+        """Recognise live speech.
 
         Args:
             samples: [n] at 16 kHz, in [-1, 1].
@@ -124,7 +133,7 @@ class TranscriberProcess(WorkerProcess):
         crashed = APIError(503, "transcriber", "the recogniser has ended; say it again")
         answer = self._receive(LIVE_SECONDS, "died", crashed)
         self._raise_refusal(answer)
-        return [Word(**word) for word in answer["words"]]
+        return LiveSpeech([Word(**word) for word in answer["words"]], answer["change"])
 
     def _raise_refusal(self, answer: dict[str, Any]) -> None:
         if "limit" in answer:
@@ -216,8 +225,8 @@ class TranscriberPool:
         self._on_result("made")
         return found
 
-    async def words(self, samples: npt.NDArray[np.float32], language: str | None) -> Sequence[Word]:
-        """Recognise the words of live speech; see `TranscriberProcess.words`.
+    async def words(self, samples: npt.NDArray[np.float32], language: str | None) -> LiveSpeech:
+        """Recognise live speech; see `TranscriberProcess.words`.
 
         Raises:
             APIError: They cannot be recognised.

@@ -104,14 +104,15 @@ def _warm_up(recorder: RecordingTranscriber) -> None:
 
 
 def _words(recorder: RecordingTranscriber, samples: np.ndarray[Any, Any], language: str | None) -> dict[str, object]:
-    """The words of a piece of live speech."""
+    """The words of a piece of live speech, and when its speaker last changes."""
     engine = recorder.load()
     try:
         check_language(engine, language)
     except InputError as error:
         return {"refused": _OPTION.sub(r"\1 ", str(error))}
     found = engine.words(samples, language, quick=True)
-    return {"words": [dataclasses.asdict(word) for word in found.words], "language": found.language}
+    words = [dataclasses.asdict(word) for word in found.words]
+    return {"words": words, "language": found.language, "change": recorder.last_change(samples)}
 
 
 class _TooLong(Exception):  # noqa: N818 - a condition, not an error

@@ -25,7 +25,7 @@ from sdt.speech.engines import load_transcriber
 from sdt.speech.given import Given
 from sdt.speech.names import unknown_names_note
 from sdt.speech.pieces import PieceStore
-from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear
+from sdt.speech.speakers import STEP, SpeakerCount, Window, diarize, hear, last_change
 from sdt.speech.transcriber import RATE, Recognised, Samples, Transcriber, check_language
 from sdt.speech.turns import speaker_name
 from sdt.speech.utterances import attribute, cut, doubtful_note, nearest_speaker, spans
@@ -194,15 +194,30 @@ class RecordingTranscriber:
             yield from self._heard(begin, samples, 1)
         tell("speakers", begin + len(samples) / RATE)
 
+    def last_change(self, samples: Samples) -> float | None:
+        """When the speaker last changes in live speech, in seconds; see `speakers.last_change`.
+
+        Args:
+            samples: [n] at 16 kHz; the last ten seconds are used.
+        """
+        skipped = max(0, len(samples) - round(WINDOW * RATE))
+        found = last_change(self._networks().activity(samples[skipped:]))
+        return None if found is None else found + skipped / RATE
+
+    def _networks(self) -> Acoustics:
+        """The networks of diarization, loaded once."""
+        if self._acoustics is None:
+            self._acoustics = Acoustics(threads=self._threads)
+        return self._acoustics
+
     def _heard(self, begin: float, samples: Samples, count: int) -> list[Window]:
         """The first windows of these samples, which begin at `begin`."""
         key = ("speakers", *SHA256.values(), STEP, begin, count, len(samples))
         if (kept := self._store.windows(key)) is not None:
             return kept
-        if self._acoustics is None:
-            self._acoustics = Acoustics(threads=self._threads)
         step, size = round(STEP * RATE), round(WINDOW * RATE)
-        found = [hear(self._acoustics, samples[k * step : k * step + size], begin + STEP * k) for k in range(count)]
+        acoustics = self._networks()
+        found = [hear(acoustics, samples[k * step : k * step + size], begin + STEP * k) for k in range(count)]
         self._store.keep_windows(key, found)
         return found
 

@@ -11,6 +11,7 @@ Steps 3 to 5 are those of pyannote.audio 3.1 (arXiv 2104.04045, 2310.13025), wit
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ STEP = 2.5
 """Seconds between two windows."""
 ALONE = 0.4
 """If a local speaker speaks alone for fewer seconds, the frames with others are used, too."""
+CHANGE = 0.4
+"""Seconds that two speakers speak alone before and after a change of speakers in live speech."""
 SHORTEST = 0.2
 """A local speaker who speaks for fewer seconds has no embedding."""
 CERTAIN = 1.0
@@ -107,6 +110,26 @@ def hear(acoustics: Acoustics, samples: Samples, start: float) -> Window:
             if use.sum() * FRAME >= SHORTEST and (found := mel[use[frame]]).shape[0] >= SHORTEST / HOP:
                 voices[speaker] = acoustics.embedding(found)
     return Window(start, active, voices, alone.astype(np.float32))
+
+
+def last_change(active: Active) -> float | None:
+    """When the speaker last changes in a window, in seconds, the middle between both; None for a single speaker.
+
+    Both speak alone for at least `CHANGE` seconds; short pauses of a speaker do not count.
+
+    Args:
+        active: [frames, 3] who speaks.
+    """
+    alone = active & (active.sum(axis=1, keepdims=True) == 1)
+    runs: list[tuple[int, int, int]] = []  # speaker, first and last frame
+    for frame, speaker in np.argwhere(alone).tolist():
+        if runs and runs[-1][0] == speaker and (frame - runs[-1][2]) * FRAME < CHANGE:
+            runs[-1] = speaker, runs[-1][1], frame
+        else:
+            runs.append((speaker, frame, frame))
+    runs = [run for run in runs if (run[2] - run[1] + 1) * FRAME >= CHANGE]
+    middles = [(before[2] + after[1]) / 2 for before, after in itertools.pairwise(runs) if before[0] != after[0]]
+    return middles[-1] * FRAME + FRAME_LENGTH / 2 if middles else None
 
 
 def starts(seconds: float) -> list[float]:
