@@ -13,7 +13,7 @@ from sdt.corpus.store import Corpus
 from sdt.models.config import SDTConfig
 from sdt.models.objective import Objective, self_distillation
 from sdt.models.sdt.model import SDT
-from sdt.training.loop import NotFiniteError, Step, Trainer, drop_modalities, epoch_seeds
+from sdt.training.loop import NotFiniteError, Step, Trainer, add_noise, drop_modalities, epoch_seeds
 from sdt.training.optimizer import make_optimizer
 from sdt.training.settings import Recipe
 
@@ -172,3 +172,24 @@ def test_modality_dropout_drops_as_often_as_it_says() -> None:
     for mask in dropped.present.values():
         # All three go together with p^3; then a third of the time this one is the one that stays.
         assert 1 - float(mask.float().mean()) == pytest.approx(probability - probability**3 / 3, abs=0.03)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.4])
+def test_noise_is_on_as_many_modalities_as_it_says_and_as_strong(probability: float) -> None:
+    count, length = 2000, 5
+    generator = torch.Generator().manual_seed(0)
+    size = count * length
+    present = {"a": torch.rand(size, generator=generator) < 0.8, "b": torch.ones(size, dtype=torch.bool)}
+    features = {name: torch.randn(size, 3, generator=generator) * 7 * mask[:, None] for name, mask in present.items()}
+    zeros, names = torch.zeros(size, dtype=torch.int64), tuple(map(str, range(count)))
+    batch = Batch(features, present, zeros, zeros, zeros, torch.full((count,), length), length, names)
+    noisy = add_noise(batch, probability, torch.Generator().manual_seed(1))
+    assert noisy is batch or probability
+    for name, x in features.items():
+        change = (noisy.features[name] - x) / 7  # in standard deviations
+        assert not change[~present[name]].any()
+        of_conversation = change.view(count, -1).square().mean(dim=1)  # [B]
+        assert float((of_conversation > 0).float().mean()) == pytest.approx(probability, abs=0.05)
+        if probability:  # the mean square of a level that is uniform in [0, 2] is 4 / 3
+            share = float(present[name].float().mean())
+            assert float(of_conversation[of_conversation > 0].mean()) == pytest.approx(4 / 3 * share, rel=0.1)

@@ -33,7 +33,7 @@ from sdt.training.checkpoint import (
 from sdt.training.curriculum import Curriculum
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
-from sdt.training.loop import NotFiniteError, Trainer, drop_modalities, epoch_seeds
+from sdt.training.loop import NotFiniteError, Trainer, add_noise, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
 from sdt.training.optimizer import learning_rate, make_optimizer
 from sdt.training.processes import SINGLE_PROCESS, Processes
@@ -179,7 +179,8 @@ class TrainingRun:
             generator=generator,
             utterances=training.batch_utterances,
         )
-        dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in batches)
+        noisy = (add_noise(batch, training.modality_noise, generator) for batch in batches)
+        dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in noisy)
         first_step, next_step = self.first_steps[number - 1 : number + 1]
         self.display.start_epoch(next_step - first_step)
         epoch = self.trainer.epoch(

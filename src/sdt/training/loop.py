@@ -78,6 +78,10 @@ class Epoch:
         return sum(step.gradient_norm for step in self.steps) / len(self.steps)
 
 
+MAX_NOISE = 2.0
+"""Maximum noise of `training.modality_noise`, in standard deviations of each feature."""
+
+
 def epoch_seeds(seed: int, epoch: int, rank: int = 0) -> tuple[int, int]:
     """Derive the two seeds of an epoch, for data and dropout, so that no random state has to be saved.
 
@@ -115,6 +119,30 @@ def drop_modalities(batch: Batch, probability: float, generator: torch.Generator
             present[name][first:end] &= keep[row, column]
     features = {name: x * present[name][:, None] for name, x in batch.features.items()}
     return replace(batch, features=features, present=present)
+
+
+def add_noise(batch: Batch, probability: float, generator: torch.Generator) -> Batch:
+    """Add Gaussian noise to modalities of whole conversations at random.
+
+    The noise has 0 to `MAX_NOISE` standard deviations of each feature in the batch, drawn uniformly, so that a gate can
+    learn which modality is reliable.
+
+    Args:
+        batch: A batch of B conversations.
+        probability: Probability of noise on each modality of a conversation.
+        generator: Random generator.
+    """
+    if probability == 0:
+        return batch
+    features = {}
+    for name, x in batch.features.items():
+        present = batch.present[name]
+        noisy, level = torch.rand(2, len(batch.lengths), generator=generator)  # [B]
+        level = torch.where(noisy < probability, MAX_NOISE * level, 0.0).repeat_interleave(batch.lengths)  # [N]
+        noise = torch.randn(x.shape, generator=generator) * level[:, None] * present[:, None]
+        deviation = x[present].std(dim=0, correction=0) if present.any() else torch.zeros(x.shape[1])  # [D]
+        features[name] = x + noise * deviation
+    return replace(batch, features=features)
 
 
 class _WithLoss(nn.Module):

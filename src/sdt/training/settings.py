@@ -48,6 +48,9 @@ class Training:
     numbers in the order of the labels; or a mapping from label to number."""
     modality_dropout: float = 0.0
     """Probability of dropping a modality of a whole conversation in a training batch; one modality is always kept."""
+    modality_noise: float = 0.0
+    """Probability of noise on a modality of a whole conversation in a training batch, of up to two standard deviations
+    of each feature."""
     protocol: Literal["validation", "published"] = "validation"
     """Selection of the epoch: validation, by the weighted F1 on dev; published, by the weighted F1 on test, training on
     train and dev, as the published numbers were made."""
@@ -79,7 +82,7 @@ class Training:
                 raise InputError(f"training.{name}: {value} is not a number above 0")
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"training.weight_decay: {self.weight_decay} is not a number of 0 or more")
-        for name in ("warmup", "modality_dropout"):
+        for name in ("warmup", "modality_dropout", "modality_noise"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not in [0, 1)")
         parse_averaging(self.averaging)
