@@ -36,7 +36,7 @@ def measure(
     threads: int,
     seed: int,
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Seconds and processor seconds by switch and by turn; the first turn, which warms up, is left out."""
+    """Seconds and processor seconds by switch and by round; the first round, a warm-up, is left out."""
     found: dict[str, list[float]] = {name: [] for name in switches}
     busy: dict[str, list[float]] = {name: [] for name in switches}
     with contextlib.ExitStack() as stack:

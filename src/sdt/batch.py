@@ -65,13 +65,17 @@ class Batch:
         present = {m: x if m in modalities else torch.zeros_like(x) for m, x in self.present.items()}
         return replace(self, present=present)
 
+    def speaker_groups(self) -> Tensor:
+        """[N] int64; the same number for the utterances of a speaker in a conversation, and for no others."""
+        index = torch.arange(len(self.lengths), device=self.lengths.device)
+        conversation = index.repeat_interleave(self.lengths, output_size=len(self))  # [N]
+        return conversation * (self.participants.max() + 1) + self.participants
+
     def previous_of_speaker(self) -> Tensor:
         """[N] int64, the row of the same speaker's previous utterance in the conversation; -1 if there is none."""
-        conversation = (self.position == 0).cumsum(0)  # [N], from 1
-        people = self.participants
-        key = conversation * (people.max() + 1) + people  # [N]; one number per conversation and speaker
-        order = key.argsort(stable=True)  # [N]; the utterances of each speaker are consecutive
-        follows = key[order[1:]] == key[order[:-1]]  # [N - 1]
+        group = self.speaker_groups()
+        order = group.argsort(stable=True)  # [N]; the utterances of each speaker are consecutive
+        follows = group[order[1:]] == group[order[:-1]]  # [N - 1]
         previous = torch.full_like(order, -1)
         previous[order[1:]] = torch.where(follows, order[:-1], previous[1:])
         return previous

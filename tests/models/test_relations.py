@@ -70,7 +70,7 @@ def test_what_each_head_reads(people: list[int], related: dict[str, Any], contex
     within = Architecture(width=8, heads=HEADS, context=context, **related).attention_context
     size = len(people)
     participant = torch.tensor(people)
-    places = Places(torch.arange(size), participant, count_turns(torch.zeros(size, dtype=torch.int64), participant))
+    places = Places(torch.arange(size), participant, count_turns(participant))
     found = Relation.of(places[:, None], places[None, :]).readable(within).expand(HEADS, size, size)
     for head, i, j in itertools.product(range(HEADS), range(size), range(size)):
         assert found[head, i, j] == naive(within.patterns[head], context, people, i, j), (head, i, j)
@@ -119,8 +119,8 @@ def test_a_gate_temperature_that_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_turns_are_counted_by_conversation_and_speaker() -> None:
-    conversation, participant = torch.tensor([0, 0, 0, 0, 1, 1]), torch.tensor([1, 0, 1, 1, 1, 0])
-    assert count_turns(conversation, participant).tolist() == [0, 0, 1, 2, 0, 0]
+    batch = dataclasses.replace(random_batch([4, 2]), participant=torch.tensor([1, 0, 1, 1, 1, 0]))
+    assert count_turns(batch.speaker_groups()).tolist() == [0, 0, 1, 2, 0, 0]
 
 
 def test_speakers_that_the_model_does_not_know_are_told_apart() -> None:

@@ -9,8 +9,8 @@
 | `minilm+FOLDER` | the bundled model with a fine-tuned low-rank adapter                                 | 384   |
 
 See `text_model` for all names, pooling and pinned weights, and `text_context` for encoders that read neighbouring
-utterances. A text that exceeds the length limit of the model is encoded
-in overlapping pieces and pooled over all of them; see `text_pieces`.
+utterances. A text that exceeds the length limit of the model is encoded in overlapping pieces and pooled over all of
+them; see `text_pieces`.
 """
 
 from __future__ import annotations

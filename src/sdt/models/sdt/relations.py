@@ -67,10 +67,7 @@ class Places:
     @classmethod
     def of(cls, batch: Batch) -> Places:
         """The places of the utterances of a packed batch, [N]."""
-        conversation = torch.arange(len(batch.lengths), device=batch.lengths.device).repeat_interleave(
-            batch.lengths, output_size=len(batch)
-        )
-        return cls(batch.position, batch.participants, count_turns(conversation, batch.participants))
+        return cls(batch.position, batch.participants, count_turns(batch.speaker_groups()))
 
     def columns(self) -> tuple[Tensor, Tensor, Tensor]:
         """The three tensors."""
@@ -80,9 +77,8 @@ class Places:
         return Places(self.position[rows], self.participant[rows], self.turn[rows])
 
 
-def count_turns(conversation: Tensor, participant: Tensor) -> Tensor:
-    """Count the previous utterances of the same participant of the same conversation for each utterance, [N]."""
-    group = conversation * (participant.max() + 1) + participant
+def count_turns(group: Tensor) -> Tensor:
+    """Count the previous utterances of the same group for each utterance, [N]; see `Batch.speaker_groups`."""
     order = group.argsort(stable=True)
     in_order = group[order]
     rank = torch.arange(len(group), device=group.device) - torch.searchsorted(in_order, in_order)
