@@ -63,7 +63,7 @@ def test_fine_tune_in_context_then_import(place: Path, capsys: pytest.CaptureFix
     assert (place / "zero" / "finetune.json").read_text() == (place / "plain" / "finetune.json").read_text()
     assert main([*tune, "--output", "tuned", "--context", "2,1", "--speaker-names"]) == 0
     record = json.loads((place / "tuned" / "finetune.json").read_text())
-    assert record["settings"]["context"] == {"before": 2, "after": 1, "speaker_names": True}
+    assert record["settings"]["context"] == {"before": 2, "after": 1, "speaker_names": True, "window": 0}
     lines = ["a,Ann,oh my !,glad", "a,Bob,what ?,calm", "b,Ann,what ?,calm", "c,Ann,oh,glad"]
     (place / "talk.csv").write_text("\n".join(["conversation,speaker,text,label", *lines, ""]))
     assert main(["corpus", "import", "talk.csv", "--text-encoder", "tuned", "--output", "c"]) == 0

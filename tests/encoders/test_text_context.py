@@ -186,6 +186,39 @@ def test_the_cache_tells_the_same_words_in_other_contexts_apart(folder: Path, tm
     cache.close()
 
 
+def test_the_utterances_of_a_window_have_the_same_input(tokenizer: Any) -> None:
+    windows = TextContext.in_windows(4, speaker_names=True)
+    first = "[CLS] god [UNK] oh god ! [SEP] my [UNK] what ? [SEP] my [UNK] my my my ! [SEP]"
+    second = "[CLS] my [UNK] my my my ! [SEP] god [UNK] what what [SEP] my [UNK] oh ? [SEP]"
+    expected = {0: (first, "oh god !"), 1: (first, "what ?"), 3: (second, "my my my !"), 5: (second, "oh ?")}
+    assert {row: read(tokenizer, windows, row) for row in expected} == expected
+    short = read(tokenizer, windows, 3, 14)[0]  # too long together: the farthest is left out, as without windows
+    assert short == "[CLS] my [UNK] my my my ! [SEP] god [UNK] what what [SEP]"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "layers"])
+def test_a_window_is_encoded_once(tmp_path: Path, pooling: Pooling) -> None:
+    context = TextContext.in_windows(4, speaker_names=True)
+    encoder = text_encoder(f"{write_contextual(tmp_path, context)}:{pooling}")
+    model: Any = encoder._model  # type: ignore[attr-defined]
+    rows: list[int] = []
+    model.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    found = encode_conversations(encoder, [TALK]).features
+    assert sum(rows) == 2
+    for row, (utterance, before, after) in enumerate(neighbours(TALK, context)):
+        if utterance.text:  # alone in its batch
+            around = [context.surroundings(utterance, before, after)]
+            np.testing.assert_allclose(found[row], encoder.encode([utterance.text], None, around)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 65, -3])
+def test_a_window_has_a_size(size: int) -> None:
+    with pytest.raises(InputError, match=f"window: {size}"):
+        TextContext.in_windows(size)
+    with pytest.raises(InputError, match="window"):
+        TextContext(1, 1, window=4)
+
+
 @pytest.mark.parametrize(("before", "after"), [(-1, 0), (0, 0), (65, 0), (1, 1000), (1.5, 0)])
 def test_a_context_of_no_utterances_is_refused(before: Any, after: int) -> None:
     with pytest.raises(InputError, match="context"):

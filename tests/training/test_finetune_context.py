@@ -21,6 +21,7 @@ from sdt.feature_table import FeatureTable
 from sdt.models.config import Architecture
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline, StreamingPredictor, StreamInput
+from sdt.training.display import Display
 from sdt.training.finetune import finetune
 from sdt.training.finetune_settings import FineTuning
 from tests.encoders.test_text_context import write_contextual
@@ -83,7 +84,7 @@ def test_it_learns_what_only_the_context_tells(
     tuned: Path, corpus: Corpus, settings: FineTuning, tmp_path: Path
 ) -> None:
     record = json.loads((tuned / "finetune.json").read_text())
-    assert record["settings"]["context"] == {"before": 1, "after": 0, "speaker_names": True}
+    assert record["settings"]["context"] == {"before": 1, "after": 0, "speaker_names": True, "window": 0}
     assert record["scores"]["dev"]["weighted_f1"] > 0.9
     alone = finetune(corpus, tmp_path / "alone", replace(settings, context=None, epochs=1))
     assert alone["scores"]["dev"]["weighted_f1"] < 0.6
@@ -103,6 +104,30 @@ def test_the_encoder_tells_the_labels_apart(tuned: Path) -> None:
         if utterance.label
     ]
     assert np.mean(near) > 0.9
+
+
+def test_windows_learn_the_same_in_fewer_passes(
+    corpus: Corpus, bert: Path, settings: FineTuning, tmp_path: Path
+) -> None:
+    windows = replace(settings, context=TextContext.in_windows(4, speaker_names=True), tokens=30, epochs=40)
+    steps: list[int] = []
+
+    class Count(Display):
+        def start_epoch(self, batches: int) -> None:
+            steps.append(batches)
+
+    record = finetune(corpus, tmp_path / "windows", windows, display=Count())
+    assert record["scores"]["dev"]["weighted_f1"] > 0.6  # alone: a third
+    assert set(steps) == {180 // 8 + 1}  # batches of eight utterances, whatever their number of windows
+    assert text_encoder(str(tmp_path / "windows")).context == windows.context
+    with pytest.raises(InputError, match="mean"):
+        finetune(corpus, tmp_path / "first", replace(windows, encoder=f"{bert}:first"))
+
+
+def test_bfloat16_learns_the_same(corpus: Corpus, settings: FineTuning, tmp_path: Path) -> None:
+    record = finetune(corpus, tmp_path / "e", replace(settings, precision="bfloat16"))
+    assert record["scores"]["dev"]["weighted_f1"] > 0.9
+    assert record["settings"]["precision"] == "bfloat16"
 
 
 @pytest.mark.parametrize("lora", [False, True])

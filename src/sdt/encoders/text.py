@@ -170,7 +170,8 @@ class _Transformer:
         self._tokenizer, self._model = text_model.load()
         size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
         self.width = 2 * (layers + 1) * size if self._pooling == "layers" else size
-        self._max_tokens = min(max_tokens(self._model.config), text_model.tokens or MAX_TOKENS)
+        self._windows = bool(self.context and self.context.window)
+        self._max_tokens = max_tokens(self._model.config, text_model.tokens)
 
     def encode(
         self, texts: Sequence[str], progress: Progress | None = None, surroundings: Sequence[Surroundings] | None = None
@@ -198,30 +199,35 @@ class _Transformer:
         pieces_of = split_in_context(self._tokenizer, texts, around, self.context, self._max_tokens)
         pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
-        for part in _batches(pieces):
-            tokens, mask, counted = pad_pieces([piece for _, piece in part], self._tokenizer.pad_token_id, device)
-            layers = self._model(tokens, mask, output_hidden_states=True).hidden_states  # each [pieces, tokens, size]
-            for (number, piece), vectors in zip(part, token_vectors(self._pooling, layers, counted), strict=True):
+        for part in _batches(pieces, windows=self._windows):
+            of_part = [piece for _, piece in part]
+            padded = pad_pieces(of_part, self._tokenizer.pad_token_id, device, windows=self._windows)
+            hidden = self._model(padded.tokens, padded.mask, output_hidden_states=True).hidden_states
+            layers = [padded.of_pieces(of) for of in hidden]  # each [pieces, tokens, size]
+            for (number, piece), vectors in zip(
+                part, token_vectors(self._pooling, layers, padded.counted), strict=True
+            ):
                 found = vectors, 1 if self._pooling == "first" else piece.counted
                 whole[number] = _merge(self._pooling, whole[number], found) if number in whole else found
         return _finish(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
 
 
-def _batches(pieces: Sequence[tuple[int, Piece]]) -> Iterator[Sequence[tuple[int, Piece]]]:
-    """Group pieces into batches of at most `BATCH_TEXTS` pieces and `BATCH_TOKENS` tokens."""
-    first = width = 0
+def _batches(pieces: Sequence[tuple[int, Piece]], *, windows: bool) -> Iterator[Sequence[tuple[int, Piece]]]:
+    """Group pieces into batches of at most `BATCH_TEXTS` pieces and `BATCH_TOKENS` tokens; windows count once."""
+    first = width = inputs = 0
     for end, (_, piece) in enumerate(pieces):
         width = max(width, len(piece.tokens))
-        if end > first and (end - first == BATCH_TEXTS or (end - first + 1) * width > BATCH_TOKENS):
+        inputs += not (windows and end > first and list(piece.tokens) == list(pieces[end - 1][1].tokens))
+        if end > first and (end - first == BATCH_TEXTS or inputs * width > BATCH_TOKENS):
             yield pieces[first:end]
-            first, width = end, len(piece.tokens)
+            first, width, inputs = end, len(piece.tokens), 1
     yield pieces[first:]
 
 
-def max_tokens(config: object) -> int:
-    """The largest number of tokens of a piece for a model."""
+def max_tokens(config: object, tokens: int | None = None) -> int:
+    """The largest number of tokens of a piece for a model; `tokens` is that of fine-tuning with context."""
     # Some models specify two positions more than they support (positions of RoBERTa start at 2).
-    return min(MAX_TOKENS, getattr(config, "max_position_embeddings", MAX_TOKENS + 2) - 2)
+    return min(tokens or MAX_TOKENS, getattr(config, "max_position_embeddings", MAX_TOKENS + 2) - 2)
 
 
 def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:

@@ -7,6 +7,10 @@ With two utterances before, one after and the names of the speakers, the input f
 with the special tokens of the model. It is pooled over the tokens of "Yes!" only, without the name. The format is that
 of EmoBERTa (T. Kim and P. Vossen, 2021, arXiv 2108.12009), section 3.
 
+With a window, all utterances are separated, so that those of one window have the same input, which is encoded once:
+
+    [CLS] Ann: We won. [SEP] Bob: Really? [SEP] Ann: Yes! [SEP] Bob: Wow. [SEP]
+
 If the input is too long, the utterances that are farthest away are left out first, each as a whole; of two at the same
 distance, the later one. Then the name is left out. A text that is too long alone is split into pieces without context,
 see `text_pieces`.
@@ -23,6 +27,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.encoders.text_pieces import Piece, split_into_pieces, split_tokens
 from sdt.errors import InputError
 from sdt.text import is_blank
+from sdt.windows import Windows
 
 MAX_CONTEXT = 64
 """The largest number of utterances on a side; a stream remembers so many for an encoder that is not loaded yet."""
@@ -50,7 +55,7 @@ class TextContext:
     """How much context an encoder reads.
 
     Raises:
-        InputError: A number is not from 0 to `MAX_CONTEXT`, or both are 0.
+        InputError: A number is not from 0 to `MAX_CONTEXT`, or both are 0; or they are not those of the window.
     """
 
     before: int
@@ -59,6 +64,23 @@ class TextContext:
     """Number of utterances after it."""
     speaker_names: bool = False
     """Whether the name of its speaker precedes every utterance."""
+    window: int = 0
+    """Utterances of a window, half of which the next window shares; 0 if every utterance has its own context. See
+    `in_windows`."""
+
+    @classmethod
+    def in_windows(cls, size: int, *, speaker_names: bool = False) -> TextContext:
+        """The context of utterances that are read in windows of `size` utterances.
+
+        An utterance in two windows is encoded in the one that gives it more context, so that it has at least size / 4
+        utterances on either side, where the conversation has them.
+
+        Raises:
+            InputError: The size is not from 2 to `MAX_CONTEXT`.
+        """
+        if not 2 <= size <= MAX_CONTEXT:
+            raise InputError(f"window: {size} utterances; give 2 to {MAX_CONTEXT}")
+        return cls(size - 1, size - 1, speaker_names, size)
 
     def __post_init__(self) -> None:
         for side, number in (("before", self.before), ("after", self.after)):
@@ -66,6 +88,10 @@ class TextContext:
                 raise InputError(f"context: {number!r} utterances {side}; give 0 to {MAX_CONTEXT}")
         if not self.before + self.after:
             raise InputError("context: no utterance before or after")
+        if self.window and (self.before, self.after) != (self.window - 1, self.window - 1):
+            raise InputError(
+                f"context: {self.before} and {self.after} utterances, which a window of {self.window} lacks"
+            )
 
     def surroundings(
         self, utterance: Utterance, before: Sequence[Utterance], after: Sequence[Utterance]
@@ -93,6 +119,8 @@ def context_notes(modality: str, context: TextContext | None) -> list[str]:
     if context is None:
         return []
     stream = "; streams do not know the later ones" if context.after else ""
+    if context.window:
+        return [f"{modality}: the encoder reads {context.window} utterances together{stream}"]
     return [
         f"{modality}: the encoder also reads the {context.before} utterances before and {context.after} after each one"
         f"{stream}"
@@ -105,6 +133,11 @@ def neighbours(
     """Yield every utterance with the utterances before and after it that a context covers."""
     before, after = (context.before, context.after) if context else (0, 0)
     turns = conversation.utterances
+    if context and context.window and turns:
+        for window in Windows(context.window, context.window // 2).split(len(turns)):
+            for row in range(window.predicts_from, window.predicts_to):
+                yield turns[row], turns[window.first : row], turns[row + 1 : window.end]
+        return
     for row, utterance in enumerate(turns):
         yield utterance, turns[max(0, row - before) : row], turns[row + 1 : row + 1 + after]
 
@@ -130,10 +163,16 @@ def split_in_context(
     if context is None:
         return split_into_pieces(tokenizer, texts, longest)
     parts = {part for of in surroundings for part in (of.name, *of.before, *of.after)}.union(texts)
+    if context.window:
+        parts |= {_named(text, of) for text, of in zip(texts, surroundings, strict=True)}
     unique = sorted(parts)
     encoded = tokenizer(unique, add_special_tokens=False, verbose=False)["input_ids"]
     join = _Join(tokenizer, context, longest, dict(zip(unique, map(list, encoded), strict=True)))
     return [join.pieces(text, of) for text, of in zip(texts, surroundings, strict=True)]
+
+
+def _named(text: str, of: Surroundings) -> str:
+    return f"{of.name} {text}".lstrip()
 
 
 class _Join:
@@ -145,26 +184,47 @@ class _Join:
         start, end = special.index(0), len(ids) - special[::-1].index(0)
         self.first, self.last = ids[:start], ids[end:]
         """Special tokens at the start and at the end of an input."""
-        between = [token for token, is_special in zip(ids[start:end], special[start:end], strict=True) if is_special]
-        # A separator stays where the context is empty, so that the model can tell the utterance from its neighbours.
-        self.left, self.right = between if context.before else [], between if context.after else []
-        self.longest, self.tokens = longest, tokens
+        self.separator = [
+            token for token, is_special in zip(ids[start:end], special[start:end], strict=True) if is_special
+        ]
+        self.context, self.longest, self.tokens = context, longest, tokens
 
     def pieces(self, text: str, of: Surroundings) -> list[Piece]:
-        own, name = self.tokens[text], self.tokens[of.name]
-        room = self.longest - len(self.first) - len(self.last) - len(own)
-        if room < 0 or not own:  # a text of invisible characters has no tokens to pool over
+        name, own = self._own(text, of)
+        if len(self.first) + len(own) + len(self.last) > self.longest or not own:
             special = [1] * len(self.first) + [0] * len(own) + [1] * len(self.last)
             return split_tokens([*self.first, *own, *self.last], special, self.longest)
-        room -= len(self.left) + len(self.right)
-        if room < 0:
-            return [self._piece([], own, [])]
-        name = name if len(name) <= room else []
-        room -= len(name)
         before, after = ([self.tokens[part] for part in side] for side in (of.before, of.after))
-        while sum(map(len, before + after)) > room:
+        while (before or after) and not self._fits(before, name + own, after):
             before, after = (before[1:], after) if len(before) > len(after) else (before, after[:-1])
-        return [self._piece([*chain(*before), *self.left, *name], own, [*self.right, *chain(*after)])]
+        if not self._fits(before, name + own, after):
+            name = []
+        if not self._fits(before, own, after):
+            return [self._piece([], own, [])]
+        left, right = self._sides(before, after)
+        return [self._piece([*left, *name], own, right)]
+
+    def _own(self, text: str, of: Surroundings) -> tuple[list[int], list[int]]:
+        """The tokens of the name and of the text; in a window, those of both as a part of other inputs."""
+        name = self.tokens[of.name]
+        if not self.context.window:
+            return name, self.tokens[text]
+        both = self.tokens[_named(text, of)]
+        return both[: len(name)], both[len(name) :]
+
+    def _sides(self, before: Sequence[list[int]], after: Sequence[list[int]]) -> tuple[list[int], list[int]]:
+        """The tokens of the surroundings, with separators."""
+        if self.context.window:
+            return (
+                list(chain(*([*part, *self.separator] for part in before))),
+                list(chain(*([*self.separator, *part] for part in after))),
+            )
+        # A separator stays where the context is empty, so that the model can tell the utterance from its neighbours.
+        left, right = (self.separator if side else [] for side in (self.context.before, self.context.after))
+        return [*chain(*before), *left], [*right, *chain(*after)]
+
+    def _fits(self, before: Sequence[list[int]], own: Sequence[int], after: Sequence[list[int]]) -> bool:
+        return sum(map(len, (self.first, *self._sides(before, after), own, self.last))) <= self.longest
 
     def _piece(self, before: Sequence[int], own: Sequence[int], after: Sequence[int]) -> Piece:
         first = len(self.first) + len(before)

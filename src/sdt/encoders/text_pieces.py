@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdt.windows import Windows
 
@@ -65,16 +65,48 @@ def split_tokens(tokens: Sequence[int], special: Sequence[int], longest: int) ->
     return found
 
 
-def pad_pieces(pieces: Sequence[Piece], pad: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Pad pieces to a batch: token numbers, attention mask, and the tokens that count, each [n, tokens]."""
+class Padded(NamedTuple):
+    """A batch of n pieces, of which u have different tokens."""
+
+    tokens: Tensor
+    """[u, tokens] token numbers."""
+    mask: Tensor
+    """[u, tokens] the attention mask."""
+    counted: Tensor
+    """[n, tokens] the tokens of each piece that count."""
+    row: Tensor | None
+    """[n] the row of `tokens` of each piece; None if it is the row of the piece."""
+
+    def of_pieces(self, hidden: Tensor) -> Tensor:
+        """The token vectors of each piece [n, tokens, size], from those of the different tokens [u, tokens, size]."""
+        return hidden if self.row is None else hidden[self.row]
+
+
+def pad_pieces(pieces: Sequence[Piece], pad: int, device: torch.device, *, windows: bool) -> Padded:
+    """Pad pieces to a batch.
+
+    Args:
+        pieces: The pieces.
+        pad: The token number of padding.
+        device: The device of the batch.
+        windows: Whether pieces with equal tokens are encoded once; they differ in the tokens that count.
+    """
     import torch
 
-    rows = [torch.tensor(piece.tokens) for piece in pieces]
+    numbers: dict[object, int] = {}
+    row = [
+        numbers.setdefault(tuple(piece.tokens) if windows else number, len(numbers))
+        for number, piece in enumerate(pieces)
+    ]
+    rows = [torch.tensor(pieces[row.index(number)].tokens) for number in range(len(numbers))]
     tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
     position = torch.arange(tokens.shape[1])  # [tokens]
-    lengths, first, end = (
-        torch.tensor(of)[:, None]
-        for of in zip(*((len(piece.tokens), piece.first, piece.end) for piece in pieces), strict=True)
-    )
+    lengths = torch.tensor([len(of) for of in rows])[:, None]
+    first, end = (torch.tensor([getattr(piece, name) for piece in pieces])[:, None] for name in ("first", "end"))
     mask, counted = position < lengths, (position >= first) & (position < end)
-    return tokens.to(device), mask.long().to(device), counted.to(device)
+    return Padded(
+        tokens.to(device),
+        mask.long().to(device),
+        counted.to(device),
+        None if len(rows) == len(pieces) else torch.tensor(row).to(device),
+    )

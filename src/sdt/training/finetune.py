@@ -94,6 +94,11 @@ def finetune(
         raise InputError(
             f"--encoder {settings.encoder}: not supported; name a model with pooling 'mean' or 'first' and no adapter"
         )
+    if settings.context and settings.context.window and text_model.pooling == "first":
+        raise InputError(
+            f"--encoder {settings.encoder}: windows need the pooling 'mean', because the utterances of a window have "
+            f"one first token; give {settings.encoder}:mean"
+        )
     base = {"encoder": settings.encoder, "sha256": weights_sha256(text_model.folder)}
     for split in ("train", "dev"):
         if not corpus.splits.get(split):
@@ -106,7 +111,7 @@ def finetune(
         torch.manual_seed(settings.seed)
         tokenizer, encoder = text_model.load()
         model = Classifier(trainable_encoder(encoder, settings), text_model, len(corpus.labels), settings).to(device)
-        longest = min(settings.tokens, max_tokens(model.encoder.config))
+        longest = max_tokens(model.encoder.config, settings.tokens)
         texts = {
             split: split_texts(corpus, split, tokenizer, longest, settings.context)
             for split in ("train", "dev", "test")
@@ -192,7 +197,10 @@ class _Run:
             counts = torch.bincount(train.label, minlength=len(labels)).clamp(min=1)
             weights = (len(train.label) / (len(labels) * counts)).to(self.device)  # [C]
         self.loss = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
-        self.steps = settings.epochs * math.ceil(len(train.pieces) / settings.batch)
+        self.windows, self.inputs = train.windows, train.inputs
+        self.batch = max(1, round(settings.batch * len(self.inputs) / len(train.pieces)))
+        """Number of inputs per batch."""
+        self.steps = settings.epochs * math.ceil(len(self.inputs) / self.batch)
 
     def train(self, checkpoints: Path) -> TrainingState:
         state = load_checkpoint(checkpoints, self.model, self.optimizer)
@@ -220,7 +228,11 @@ class _Run:
         train = self.texts["train"]
         data_seed, dropout_seed = epoch_seeds(self.settings.seed, epoch)
         generator = np.random.default_rng(data_seed)
-        batches = epoch_batches(train.lengths, self.settings.batch, generator)
+        lengths = [len(train.pieces[of[0]][0].tokens) for of in self.inputs]
+        batches = [
+            [number for index in batch for number in self.inputs[index]]
+            for batch in epoch_batches(lengths, self.batch, generator)
+        ]
         drawn = [x[generator.integers(len(x))] if len(x) > 1 else x[0] for x in train.pieces]
         torch.manual_seed(dropout_seed)
         self.model.train()
@@ -261,8 +273,8 @@ class _Run:
         return score(texts.label.numpy(), whole.argmax(dim=1).numpy(), self.labels)
 
     def _logits(self, pieces: Sequence[Piece]) -> Tensor:
-        with autocast(self.device, "auto"):
-            logits: Tensor = self.model(*pad_pieces(pieces, self.pad, self.device))
+        with autocast(self.device, self.settings.precision):
+            logits: Tensor = self.model(pad_pieces(pieces, self.pad, self.device, windows=self.windows))
         return logits.float()
 
 

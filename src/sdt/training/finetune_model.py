@@ -16,7 +16,7 @@ from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text import pool
 from sdt.encoders.text_context import TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
-from sdt.encoders.text_pieces import Piece
+from sdt.encoders.text_pieces import Padded, Piece
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
 from sdt.training.checkpoint import trainable_parameters
@@ -31,11 +31,16 @@ class Texts:
     """The pieces of each text."""
     label: Tensor
     """[n] int64 class numbers."""
+    windows: bool = False
+    """Whether texts with equal tokens are encoded together."""
 
     @property
-    def lengths(self) -> list[int]:
-        """Number of tokens of the longest piece of each text."""
-        return [len(pieces[0].tokens) for pieces in self.pieces]
+    def inputs(self) -> list[list[int]]:
+        """The texts of each input: one, or those of a window, which are encoded together."""
+        found: dict[object, list[int]] = {}
+        for number, pieces in enumerate(self.pieces):
+            found.setdefault(tuple(pieces[0].tokens) if self.windows else number, []).append(number)
+        return list(found.values())
 
 
 class Classifier(nn.Module):
@@ -49,10 +54,10 @@ class Classifier(nn.Module):
         self.head = nn.Linear(int(config.hidden_size), classes)
         self.pooling = text_model.pooling
 
-    def forward(self, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
-        """Compute logits [n, C] from token numbers, attention mask and pooling mask, each [n, tokens]."""
-        last = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state  # [n, tokens, size]
-        logits: Tensor = self.head(self.dropout(pool(self.pooling, [last], counted)))
+    def forward(self, batch: Padded) -> Tensor:
+        """Compute logits [n, C] of a batch of n pieces."""
+        last = self.encoder(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state  # [u, tokens, size]
+        logits: Tensor = self.head(self.dropout(pool(self.pooling, [batch.of_pieces(last)], batch.counted)))
         return logits
 
 
@@ -107,7 +112,7 @@ def split_texts(
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
     around = [context.surroundings(*turn) for _, _, turn in found] if context else []
     pieces = split_in_context(tokenizer, [text for text, _, _ in found], around, context, longest)
-    return Texts(pieces, torch.tensor([label for _, label, _ in found]))
+    return Texts(pieces, torch.tensor([label for _, label, _ in found]), bool(context and context.window))
 
 
 def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:

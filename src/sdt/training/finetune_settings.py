@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from sdt.encoders.text_context import TextContext
 from sdt.errors import InputError
 
-if TYPE_CHECKING:  # NumPy would slow down the command line, which lists these settings
+if TYPE_CHECKING:  # NumPy and torch would slow down the command line, which lists these settings
     import numpy as np
+
+    from sdt.device import Precision
 
 GROUP = 25
 """Number of batches whose texts are sorted by length as one group."""
@@ -56,6 +58,9 @@ class FineTuning:
     context, the maximum number of tokens of an utterance with its context."""
     context: TextContext | None = None
     """The neighbouring utterances that the encoder reads; None for single utterances."""
+    precision: Precision = "auto"
+    """`bfloat16` computes matrix products in bfloat16, which is several times as fast on a CPU with AVX512-BF16 or AMX;
+    `auto` uses it on GPUs that support it."""
     seed: int = 0
     """Random seed."""
 
