@@ -149,8 +149,7 @@ def test_switches(recipe: Recipe) -> None:
     made = [changed(recipe, row.overrides) for row in rows.rows]
     assert all(made[one] != made[other] for one in range(len(made)) for other in range(one))
     assert made[0] == recipe
-    assert not {"selective-fusion", "gate-temperature", "modality-dropout", "modality-noise"} & set(
-        names(switches(recipe, ["words"]))
-    )
+    of_several = {"selective-fusion", "gate-temperature", "modality-dropout", "modality-noise", "reliability"}
+    assert not of_several & set(names(switches(recipe, ["words"])))
     odd = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, width=18, heads=3))
     assert any("head-patterns: model.head_patterns" in reason for reason in switches(odd, NAMES).omitted)

@@ -80,7 +80,13 @@ def test_what_does_not_fit_is_named(state: dict[str, Tensor]) -> None:
     "change",
     [
         *({"layers": 2}, {"fusion": "addition"}, {"positions": False}, {"intra_modal": False}, {"context": "past"}),
-        *({"head_patterns": "own"}, {"relative_positions": True}, {"gate_temperature": 0.5}, {"fusion": "selective"}),
+        *(
+            {"head_patterns": "own"},
+            {"relative_positions": True},
+            {"gate_temperature": 0.5},
+            {"fusion": "selective"},
+            {"reliability": True},
+        ),
     ],
 )
 def test_only_the_published_model_can_be_written(change: dict[str, object]) -> None:

@@ -118,6 +118,33 @@ def test_a_gate_temperature_that_is_refused(change: dict[str, Any]) -> None:
         Architecture(**change)
 
 
+def test_the_reliability_of_a_modality_scales_its_input_and_its_weight() -> None:
+    """r near 0 removes a modality from all branches but for positions and speakers; r near 1 is the published model."""
+    batch = random_batch([7])
+    model, plain = small_model(reliability=True), small_model()
+    plain.load_state_dict({name: x for name, x in model.state_dict().items() if not name.startswith("reliability")})
+    of_audio: Any = model.reliability["audio"]
+    changed = dataclasses.replace(batch, features={**batch.features, "audio": batch.features["audio"] + 1})
+    with torch.no_grad():
+        for score in (of.score for of in model.reliability.values()):  # type: ignore[union-attr]
+            score.weight.zero_()
+            score.bias.fill_(20.0)
+        torch.testing.assert_close(model(batch).logits["fused"], plain(batch).logits["fused"])
+        of_audio.score.bias.fill_(-20.0)
+        output = model(batch)
+        torch.testing.assert_close(output.weights.sum(dim=1), torch.ones_like(output.weights[:, 0]))
+        assert output.weights[:, list(model.reliability).index("audio")].max() < 1e-6
+        for name, logits in model(changed).logits.items():
+            torch.testing.assert_close(logits, output.logits[name])
+        assert not torch.allclose(plain(changed).logits["fused"], plain(batch).logits["fused"])
+
+
+@pytest.mark.parametrize("fusion", ["addition", "concatenation"])
+def test_reliability_needs_weights(fusion: str) -> None:
+    with pytest.raises(InputError, match=r"model\.reliability"):
+        Architecture(fusion=fusion, reliability=True)
+
+
 def test_turns_are_counted_by_conversation_and_speaker() -> None:
     batch = dataclasses.replace(random_batch([4, 2]), participant=torch.tensor([1, 0, 1, 1, 1, 0]))
     assert count_turns(batch.speaker_groups()).tolist() == [0, 0, 1, 2, 0, 0]

@@ -73,9 +73,9 @@ def test_context_has_influence() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), missing=st.floats(0.1, 1.0), layers=st.integers(1, 2))
-def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, layers: int) -> None:
-    model = small_model(layers=layers)
+@given(seed=st.integers(0, 1000), missing=st.floats(0.1, 1.0), layers=st.integers(1, 2), reliability=st.booleans())
+def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, layers: int, reliability: bool) -> None:
+    model = small_model(layers=layers, reliability=reliability)
     batch = random_batch([5, 1, 7], missing=missing, seed=seed)
     filled = {
         name: torch.where(batch.present[name][:, None], x, torch.full_like(x, 7.0))
@@ -91,9 +91,10 @@ def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, 
 def test_missing_modalities_have_no_weight() -> None:
     batch = random_batch([6, 5], missing=0.5, seed=3)
     present = torch.stack([batch.present[name] for name in WIDTHS], dim=1)
-    for fusion in ("gated", "selective", "addition", "concatenation"):
+    choices = [{"fusion": fusion} for fusion in ("gated", "selective", "addition", "concatenation")]
+    for options in [*choices, *({**of, "reliability": True} for of in choices[:2])]:
         with torch.no_grad():
-            weights = small_model(fusion=fusion)(batch).weights
+            weights = small_model(**options)(batch).weights
         torch.testing.assert_close(weights.sum(dim=1), torch.ones(11, weights.shape[2]))
         some = present.any(dim=1)
         assert (weights[some][~present[some]] == 0).all()
@@ -145,6 +146,8 @@ SWITCHES: list[dict[str, Any]] = [
     {"fusion": "addition"},
     {"fusion": "concatenation"},
     {"fusion": "selective", "gate_temperature": 0.5},
+    {"reliability": True},
+    {"fusion": "selective", "reliability": True},
     {"layers": 3},
     {"feed_forward": 24},
     {"unimodal_gate": "none", "fusion": "concatenation", "inter_modal": False, "layers": 2},

@@ -108,7 +108,13 @@ def test_another_architecture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("context", ["full", "past"])
 def test_head_patterns_and_relative_positions(tmp_path: Path, context: str) -> None:
     settings = Architecture(
-        16, 4, context=context, head_patterns="own(1),near(2),others,all", relative_positions=True, speakers=False
+        16,
+        4,
+        context=context,
+        head_patterns="own(1),near(2),others,all",
+        relative_positions=True,
+        speakers=False,
+        reliability=True,
     )
     model = tiny_model(TEXT_AUDIO, architecture=settings)
     for name, parameter in model.named_parameters():

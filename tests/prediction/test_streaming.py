@@ -81,6 +81,7 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.Dat
     options: dict[str, Any] = {
         "layers": data.draw(st.integers(1, 2)),
         "fusion": data.draw(st.sampled_from(["gated", "selective", "addition", "concatenation"])),
+        "reliability": data.draw(st.booleans()),
         "head_patterns": data.draw(st.sampled_from(["all", "own(1),near(2)", "others"])),
         "relative_positions": data.draw(st.booleans()),
         "unimodal_gate": data.draw(st.sampled_from(["learned", "frozen", "none"])),
@@ -88,6 +89,7 @@ def test_a_causal_model_says_what_it_says_of_the_whole_conversation(data: st.Dat
         "speakers": data.draw(st.booleans()),
         "inter_modal": data.draw(st.booleans()),
     }
+    options["reliability"] &= options["fusion"] in ("gated", "selective")
     numbering = data.draw(st.sampled_from([Speakers("appearance", 2), Speakers("identity", 2, ("Ann", "Cy"))]))
     temperatures = data.draw(st.sampled_from([{}, {"fused": 1.7, modalities[0]: 0.6}]))
     context = data.draw(st.sampled_from(["past", "window(1)", "window(2)", "window(5)", "window(40)"]))

@@ -55,6 +55,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "gate-temperature": {"model.gate_temperature": 0.2},
     "modality-dropout": {"training.modality_dropout": 0.2},
     "modality-noise": {"training.modality_noise": 0.3},
+    "reliability": {"model.reliability": True, "training.modality_noise": 0.3},
     "contrastive": {"objective.contrastive": 0.1},
     "logit-adjustment": {"objective.balance": "logit_adjustment(0.5)"},
     "focal": {"objective.balance": "focal(2.0)"},
@@ -66,7 +67,7 @@ SWITCHES: dict[str, dict[str, object]] = {
 """Row name to the settings of one switch that the paper does not have; see docs/switches.md."""
 _NEED_TWO_MODALITIES = (
     *("no-intra-modal", "no-inter-modal", "no-multimodal-gate"),
-    *("selective-fusion", "gate-temperature", "modality-dropout", "modality-noise"),
+    *("selective-fusion", "gate-temperature", "modality-dropout", "modality-noise", "reliability"),
 )
 
 

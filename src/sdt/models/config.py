@@ -53,6 +53,9 @@ class Architecture:
     addition, concatenation, or one that an installed package registers."""
     gate_temperature: float = 1.0
     """Divisor of the scores of the gated and selective fusions; below 1, weights are less even."""
+    reliability: bool = False
+    """Whether each modality of an utterance has a learned reliability, computed from its features, which multiplies its
+    input and its weight in the gated or selective fusion."""
     context: str = "full"
     """Utterances that an utterance attends to: full (the whole conversation, as published); past (itself and all
     previous ones); or window(k) (itself and the k - 1 previous ones)."""
@@ -87,6 +90,8 @@ class Architecture:
             raise InputError(f"model.gate_temperature: {self.gate_temperature} is not a number above 0")
         if self.gate_temperature != 1 and self.fusion in ("addition", "concatenation"):
             raise InputError(f"model.gate_temperature: the fusion {self.fusion} has no gate; remove the setting")
+        if self.reliability and self.fusion not in ("gated", "selective"):
+            raise InputError(f"model.reliability: needs the fusion gated or selective, not {quoted(self.fusion)}")
         Context.of(self.context)
         head_patterns(self.head_patterns, self.heads)
 

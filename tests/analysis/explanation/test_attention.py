@@ -66,7 +66,7 @@ def test_each_map_is_that_of_its_pair() -> None:
     model, batch = lively(), one(5)
     with torch.no_grad():
         _, (maps,) = record_attention(model, batch)
-        inputs = model._inputs(batch)
+        inputs, _ = model._inputs(batch)
         for target, source in itertools.product(inputs, repeat=2):
             layer = model.encoders[target][source].layers[0]  # type: ignore[index]
             q, k, _ = layer.before_attention(inputs[target], inputs[source])

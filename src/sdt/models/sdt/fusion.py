@@ -16,6 +16,9 @@ from sdt.errors import InputError
 from sdt.models.config import FUSIONS
 from sdt.plugins import plugins
 
+RELIABILITY_WIDTH = 32
+"""Hidden units that the reliability of a modality is computed with."""
+
 
 class UnimodalFusion(nn.Module):
     """Unimodal-level gated fusion: gates the encoder outputs of one target modality and reduces them to width d.
@@ -43,6 +46,42 @@ class UnimodalFusion(nn.Module):
         """Compute H_m [N, d] from G_{n->m} [N, d] of every source, in order."""
         reduced: Tensor = self.reduce(torch.cat(list(gated), dim=1))  # [N, S * d] to [N, d]
         return reduced
+
+
+class Reliability(nn.Module):
+    """The reliability of a modality of an utterance, r = sigmoid(v . ReLU(W x) + b).
+
+    x is the projection of its features. It is multiplied by r before any encoder, so that an unreliable modality adds
+    little to its own branch and to those of the others, and r multiplies its fusion weight (`weigh`). b starts at 2, so
+    that every modality is reliable at first.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, RELIABILITY_WIDTH)
+        self.score = nn.Linear(RELIABILITY_WIDTH, 1)
+        nn.init.constant_(self.score.bias, 2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute r, [N, d] to [N, 1]."""
+        reliability: Tensor = self.score(torch.relu(self.hidden(x))).sigmoid()
+        return reliability
+
+
+def weigh(states: Tensor, weights: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
+    """Fuse the states again, with weights proportional to weights * reliability.
+
+    Args:
+        states: H, [N, M, d].
+        weights: The weights of a fusion, [N, M, d or 1].
+        reliability: r, [N, M].
+
+    Returns:
+        F [N, d] and the weights, which sum to 1 over the modalities.
+    """
+    weights = weights * reliability[:, :, None]
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return (weights * states).sum(dim=1), weights
 
 
 class Fusion(nn.Module):

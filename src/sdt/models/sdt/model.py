@@ -29,7 +29,7 @@ from sdt.models.dropout import Dropout
 from sdt.models.sdt.attention import Layout, layout_of
 from sdt.models.sdt.branches import Pair, encode_branches
 from sdt.models.sdt.encoder import ModalEncoder, SinusoidalPositions
-from sdt.models.sdt.fusion import UnimodalFusion, fusion_class
+from sdt.models.sdt.fusion import Reliability, UnimodalFusion, fusion_class, weigh
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ class SDT(base.Model):
         )
         self.multimodal = fusion_class(settings.fusion)(width, len(names))
         self.multimodal.temperature = settings.gate_temperature
+        self.reliability = nn.ModuleDict(
+            {name: Reliability(width) for name in names} if settings.reliability and len(names) > 1 else {}
+        )
         # 6. Classifiers.
         self.classifier = nn.Linear(self.multimodal.width, len(config.labels))
         self.students = nn.ModuleDict({name: Student(width, len(config.labels), settings.dropout) for name in names})
@@ -169,22 +172,30 @@ class SDT(base.Model):
             for source, encoder in of_target.items()  # type: ignore[operator]
         }
         fusions: dict[str, UnimodalFusion] = dict(self.unimodal.items())  # type: ignore[arg-type]
-        states = encode_branches(encoders, fusions, self._inputs(batch), keys, layout)  # target -> H_m [N, d]
+        inputs, reliability = self._inputs(batch)
+        states = encode_branches(encoders, fusions, inputs, keys, layout)  # target -> H_m [N, d]
         present = torch.stack([batch.present[name] for name in states], dim=1)  # [N, M]
-        fused, weights = self.multimodal(torch.stack(list(states.values()), dim=1), present)  # [N, d], [N, M, d]
+        stacked = torch.stack(list(states.values()), dim=1)  # [N, M, d]
+        fused, weights = self.multimodal(stacked, present)  # [N, d], [N, M, d]
+        if reliability:
+            fused, weights = weigh(stacked, weights, torch.cat(reliability, dim=1))
         logits = {FUSED: self.classifier(fused)}  # [N, C]
         logits.update({name: student(states[name]) for name, student in self.students.items()})
         return Output(logits, weights, {FUSED: fused, **states})
 
-    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
-        """X_m = projection + position + speaker, [N, d] for each modality."""
+    def _inputs(self, batch: Batch) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """X_m = projection + position + speaker, [N, d] for each modality, and the reliabilities [N, 1], if any."""
         shared: Tensor | float = 0.0
         if self.positions is not None:
             shared = shared + self.positions(batch.position)
         if self.speakers is not None:
             shared = shared + self.speakers(batch.speaker)
-        # Missing rows are zero in a corpus; the mask ensures this for batches from other sources.
-        return {
-            name: projection(batch.features[name] * batch.present[name][:, None]) + shared
-            for name, projection in self.projections.items()
-        }
+        inputs, reliability = {}, []
+        for name, projection in self.projections.items():
+            # Missing rows are zero in a corpus; the mask ensures this for batches from other sources.
+            x = projection(batch.features[name] * batch.present[name][:, None])
+            if name in self.reliability:
+                reliability.append(self.reliability[name](x))
+                x = x * reliability[-1]
+            inputs[name] = x + shared
+        return inputs, reliability

@@ -138,6 +138,7 @@ def to_published(model: SDT) -> dict[str, Tensor]:
         or settings.fusion != "gated"
         or settings.attention_context != FULL
         or settings.gate_temperature != 1
+        or settings.reliability
         or not (settings.intra_modal and settings.inter_modal and settings.positions and settings.speakers)
     ):
         raise InputError("the model cannot be converted: the published program needs three modalities, one layer, "
