@@ -51,6 +51,41 @@ class SpeakerTurn:
         return max(0.0, min(self.end, end) - max(self.start, start))
 
 
+Value = str | int | float | bool
+"""A value of a field that a format has and this package does not use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """The label that one annotator gave to an utterance."""
+
+    annotator: str
+    label: str
+    confidence: float | None = None
+    """How sure the annotator is, between 0 and 1; None if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time range or a point in time of a tier."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the recording."""
+    end: float | None = None
+    """Seconds from the beginning of the recording; None for a point in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A layer of annotation that is not the speech of a speaker, such as gestures; kept and written back."""
+
+    name: str
+    spans: tuple[Span, ...] = ()
+    points: bool = False
+    """Whether its spans are points in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One turn of one speaker."""
@@ -69,6 +104,10 @@ class Utterance:
     """How a reviewer of a prediction set `label`; None for other labels."""
     words: tuple[Word, ...] = ()
     """The words of `text` with their times, if a recogniser gave them."""
+    annotations: tuple[Annotation, ...] = ()
+    """The labels of the single annotators, if a format has them; `label` is the one that counts."""
+    extra: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    """Fields of a format that this package does not use; they are kept and written back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +116,12 @@ class Conversation:
 
     id: str
     utterances: tuple[Utterance, ...]
+    tiers: tuple[Tier, ...] = ()
+    """Layers of annotation that are not utterances."""
+    media: str | None = None
+    """The name of the recording in the file of the conversation: a path or a URL, whose existence is not checked."""
+    extra: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    """Fields of the whole conversation that this package does not use; they are kept and written back."""
 
     def __len__(self) -> int:
         return len(self.utterances)

@@ -13,7 +13,7 @@ import pytest
 from sdt.__main__ import main
 from sdt.experiments import published as published_module
 from sdt.experiments.published import PUBLISHED, Published
-from sdt.formats.pickles import reader as unpickle
+from sdt.formats.parsing.pickles import reader as unpickle
 from sdt.splits import IEMOCAP_DEV
 from sdt.training.recipe import load_recipe
 from sdt.training.recipe_file import shipped_recipe

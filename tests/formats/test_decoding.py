@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdt.formats.decoding import MAX_LINE
+from sdt.formats.parsing.decoding import MAX_LINE
 from tests.formats.files import read, refused, said
 
 TEXT = "Zoë: “Hé”\nJosé: …oui\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdt.formats.names import detect_names, split_name
+from sdt.formats.parsing.names import detect_names, split_name
 
 
 @pytest.mark.parametrize(

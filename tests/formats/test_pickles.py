@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from sdt.__main__ import main
 from sdt.errors import InputError
-from sdt.formats.pickles import reader as unpickle
-from sdt.formats.pickles.reader import load
+from sdt.formats.parsing.pickles import reader as unpickle
+from sdt.formats.parsing.pickles.reader import load
 from tests.corpus.importers.layouts import cosmic_iemocap, mmgcn_meld, python2_opcodes
 from tests.shared import ROOT, SHARED_DATA, needs_meld
 
@@ -124,7 +124,7 @@ class _Calls:
         *("copyreg._reconstructor", "copy_reg._reconstructor", "copyreg.__newobj__", "types.CodeType"),
         *("numpy.load", "numpy.fromfile", "numpy.core.multiarray.fromfile", "numpy.testing._private.utils.runstring"),
         *("numpy.memmap", "numpy.matrix", "pickle.loads", "_codecs.decode", "codecs.encode", "collections.deque"),
-        *("sdt.formats.pickles.reader.load", "pandas.core.frame.DataFrame", "__main__.Thing"),
+        *("sdt.formats.parsing.pickles.reader.load", "pandas.core.frame.DataFrame", "__main__.Thing"),
     ],
 )
 def test_a_forbidden_constructor_is_named(tmp_path: Path, name: str) -> None:
@@ -406,7 +406,7 @@ def _harmless(value: object, depth: int = 0) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufcSUO"
     kinds = (str, bytes, bytearray, bool, int, float, complex, np.generic)
-    return value is None or isinstance(value, kinds) or type(value).__module__.startswith("sdt.formats.pickles")
+    return value is None or isinstance(value, kinds) or type(value).__module__.startswith("sdt.formats.parsing.pickles")
 
 
 def _survives(folder: Path, content: bytes) -> None:

@@ -64,10 +64,16 @@ def test_capital_letters_in_names_of_columns(tmp_path: Path, name: str, content:
 def test_what_is_not_given(tmp_path: Path) -> None:
     transcript = read(tmp_path, "talk.csv", "text,mood\nHi,7\nOh,8\n")
     assert transcript.conversations == [
-        Conversation("talk", (Utterance("0", "Speaker 1", "Hi"), Utterance("1", "Speaker 1", "Oh")))
+        Conversation(
+            "talk",
+            (
+                Utterance("0", "Speaker 1", "Hi", extra={"mood": "7"}),
+                Utterance("1", "Speaker 1", "Oh", extra={"mood": "8"}),
+            ),
+        )
     ]
     assert transcript.notes == [
-        "talk.csv: columns ignored: mood",
+        "talk.csv: columns kept, but not used: mood",
         "talk.csv: no speaker names found: all 2 utterances are assigned to one speaker",
     ]
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sdt.formats.times import parse_seconds
+from sdt.formats.parsing.times import parse_seconds
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,6 @@ def test_a_long_line_of_json(tmp_path: Path) -> None:
         ('<tt xmlns="http://www.w3.org/ns/ttml"><body></body></tt>', "TTML"),
         ("<SAMI><BODY></BODY></SAMI>\n", "SAMI"),
         ("<p>Ann: hi</p>\n<p>Ben: ho</p>", "XML"),
-        ("SPEAKER f 1 0.00 1.20 <NA> <NA> spk0 <NA> <NA>\nSPEAKER f 1 1.2 2.2 <NA> <NA> spk1 <NA> <NA>", "RTTM"),
         ("f 1 0.00 0.20 hello 0.9\nf 1 0.20 0.20 there 0.9", "CTM"),
         (";; note\nf 1 ann 0.00 1.20 <o,f0,male> hello there\nf 1 ben 1.20 2.20 hi", "STM"),
         ("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n", "IEMOCAP's evaluation"),

@@ -46,6 +46,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "representations": ("sdt.cli.representations", "plot and measure the embeddings before and after fusion"),
     "predict": ("sdt.cli.predict", "predict the emotion of every utterance of a conversation"),
     "transcribe": ("sdt.cli.transcribe", "transcribe recordings: who says what when"),
+    "convert": ("sdt.cli.convert", "convert conversations from one file format to another"),
+    "formats": ("sdt.cli.formats", "list the file formats and what they hold"),
     "watch": ("sdt.cli.watch", "predict the emotion of every utterance as it is typed or piped in"),
     "explain": ("sdt.cli.explain", "explain a model's predictions for one conversation"),
     "serve": ("sdt.cli.serve", "answer requests for predictions over HTTP"),

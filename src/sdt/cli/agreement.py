@@ -117,7 +117,7 @@ def _number(value: float) -> str:
 
 
 def _write(path: Path, found: list[Key], texts: dict[Key, str], annotators: dict[str, dict[Key, str]]) -> None:
-    from sdt.formats.writers import cell
+    from sdt.formats.csv_table import cell
 
     try:
         with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:

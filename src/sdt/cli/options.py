@@ -66,6 +66,27 @@ def add_encoding_option(parser: argparse.ArgumentParser, files: str = "transcrip
     )
 
 
+def add_format_option(parser: argparse.ArgumentParser, purpose: str, *, predictions: bool = False) -> None:
+    """Declare `--format`, the name of a format that can be written.
+
+    Args:
+        parser: The parser.
+        purpose: The help.
+        predictions: Whether the format must hold predictions.
+    """
+
+    def name(text: str) -> str:
+        from sdt.formats.format import Holds
+        from sdt.formats.table import writer
+
+        try:
+            return writer(text, Holds.PREDICTIONS if predictions else Holds.NOTHING).name
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    parser.add_argument("--format", type=name, metavar="NAME", help=f"{purpose}; sdt formats lists them")
+
+
 def _encoding(text: str) -> str:
     from sdt.text import check_encoding
 

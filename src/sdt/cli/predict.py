@@ -37,6 +37,7 @@ from sdt.cli.options import (
     add_code_option,
     add_device_option,
     add_encoding_option,
+    add_format_option,
     add_model_option,
     add_window_options,
     check_cluster_options,
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
     from sdt.prediction.predictions import Predictions
     from sdt.speech.clustered import Source
 
-FORMATS = ("jsonl", "json", "csv", "vtt", "srt")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -70,13 +69,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="the output file; its suffix selects the format: .jsonl (or .ndjson), .json, .csv, .vtt or .srt; a folder "
-        "for subtitles of several conversations",
+        help="the output file; its suffix selects the format, such as .jsonl, .csv, .vtt or .eaf; a folder for formats "
+        "of one conversation, such as subtitles, if there are several",
     )
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        help="the output format, independent of the suffix; without --output, printed instead of a table",
+    add_format_option(
+        parser,
+        "the output format, independent of the suffix; without --output, printed instead of a table",
+        predictions=True,
     )
     add_encoding_option(parser)
     add_window_options(parser)
@@ -205,16 +204,17 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
 
 def _format(output: Path | None, asked: str | None) -> str | None:
     """The given format, or that of the output's suffix."""
-    from sdt.formats.writers import format_of
+    from sdt.formats.format import Holds
+    from sdt.formats.table import format_of
 
     if output is None or asked is not None:
         return asked
     try:
-        return format_of(output)
+        return format_of(output, Holds.PREDICTIONS)
     except InputError as error:
         if output.is_dir():
             raise InputError(f"{output}: is a folder; name a file") from None
-        raise InputError(f"{error}; or choose one with --format: {', '.join(FORMATS)}") from None
+        raise InputError(f"{error}; or choose one with --format") from None
 
 
 def _without_time(conversations: Sequence[Conversation]) -> tuple[str, str] | None:
@@ -226,12 +226,17 @@ def _check_output(
     output: Path | None, format_: str | None, conversations: int, without_time: tuple[str, str] | None
 ) -> None:
     """Refuse an output that cannot be written, before the work."""
-    from sdt.formats.writers import SUBTITLES
+    from sdt.formats.format import Holds
+    from sdt.formats.table import writer
 
-    if format_ in SUBTITLES:
+    target = writer(format_) if format_ else None
+    single = target is not None and Holds.SEVERAL not in target.holds
+    if target and target.content == "folder" and output is None:
+        raise InputError(f"--format {format_}: is a folder; name it with --output")
+    if target and single:
         if output is None and conversations > 1:
             raise InputError(f"--format {format_}: the input has several conversations; name a folder with --output")
-        if without_time:
+        if without_time and Holds.UNTIMED not in target.holds:
             raise InputError(
                 f"{output or '--format'}: {format_} needs times, and utterance {without_time[1]!r} of conversation "
                 f"{without_time[0]!r} has none; write jsonl or csv"
@@ -239,7 +244,9 @@ def _check_output(
     if output is None:
         return
     check_writable(output)
-    folder = format_ in SUBTITLES and conversations > 1
+    folder = single and conversations > 1
+    if target and target.content == "folder":
+        return
     if folder and output.is_file():
         raise InputError(f"{output}: is a file; name a folder for the {format_} files of several conversations")
     if not folder and output.is_dir():
@@ -247,23 +254,25 @@ def _check_output(
 
 
 def _write(found: Predictions, output: Path, format_: str) -> None:
-    from sdt.formats.writers import SUBTITLES, write_subtitles
+    from sdt.formats.format import Holds
+    from sdt.formats.table import writer
+    from sdt.formats.write import predicted, write_folder
 
     try:
-        if format_ not in SUBTITLES or len(found.conversations) == 1:
+        if Holds.SEVERAL in writer(format_).holds or len(found.conversations) == 1:
             found.write(output, format_)
         else:
-            write_subtitles(output, [(found.conversations, found)], format_)
+            write_folder(output, [predicted(found.conversations, found)], format_)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
 
 
 def _print(found: Predictions, format_: str) -> None:
-    from sdt.formats.writers import print_predictions
+    from sdt.formats.write import predicted, print_transcript
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    print_predictions(sys.stdout, found.conversations, found, format_)
+    print_transcript(sys.stdout, predicted(found.conversations, found), format_)
 
 
 @contextmanager

@@ -28,26 +28,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.cli.exit_codes import FAILED
-from sdt.cli.options import add_cluster_options, check_cluster_options, connected_cluster
+from sdt.cli.options import add_cluster_options, add_format_option, check_cluster_options, connected_cluster
 from sdt.cli.speech_options import (
     add_speech_options,
     speech_sources,
     transcribe,
 )
-from sdt.errors import InputError, near_miss, printable, quoted
+from sdt.errors import InputError, printable, quoted
 from sdt.files import check_writable
 
 if TYPE_CHECKING:
     from sdt.formats.transcript import Transcript
-
-FORMATS = ("vtt", "srt", "jsonl", "json", "csv", "txt", "rttm")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING", help="a sound or video file")
     parser.add_argument("--output", type=Path, metavar="FILE_OR_FOLDER", help="the file, or a folder with --format")
-    parser.add_argument("--format", choices=FORMATS, help="the format, whatever the suffix of --output")
+    add_format_option(parser, "the format, whatever the suffix of --output")
     add_speech_options(parser)
     add_cluster_options(parser, "recordings")
 
@@ -82,16 +80,17 @@ def _format(output: Path | None, asked: str | None) -> str:
     """The given format, or that of the output's suffix."""
     if asked or output is None:
         return asked or "txt"
-    suffix = output.suffix.lower().removeprefix(".").replace("ndjson", "jsonl")
-    if suffix not in FORMATS:
-        hint = near_miss(suffix, FORMATS) if suffix else "; a folder needs --format"
-        raise InputError(f"{output}: transcripts have no format of the suffix {quoted(output.suffix)}{hint}")
-    return suffix
+    from sdt.formats.table import format_of
+
+    if not output.suffix:
+        raise InputError(f"{output}: has no suffix that selects a format; a folder needs --format")
+    return format_of(output)
 
 
 def _check(options: argparse.Namespace, format_: str) -> None:
     """Refuse what cannot succeed, before the work."""
-    from sdt.formats.transcript_writers import SINGLE
+    from sdt.formats.format import Holds
+    from sdt.formats.table import writer
 
     recordings: list[Path] = options.recordings
     for path in recordings:
@@ -110,7 +109,7 @@ def _check(options: argparse.Namespace, format_: str) -> None:
     if output is None:
         return
     check_writable(output)
-    folder = format_ in SINGLE and len(recordings) > 1
+    folder = Holds.SEVERAL not in writer(format_).holds and len(recordings) > 1
     if folder and (output.is_file() or output.suffix.lower() == f".{format_}"):
         raise InputError(
             f"{output}: {format_} holds one recording; name a folder and --format {format_}, or write jsonl"
@@ -120,8 +119,10 @@ def _check(options: argparse.Namespace, format_: str) -> None:
 
 
 def _write(found: Sequence[Transcript], output: Path | None, format_: str) -> None:
+    from sdt.formats.format import Holds
+    from sdt.formats.table import writer
     from sdt.formats.transcript import Transcript
-    from sdt.formats.transcript_writers import SINGLE, print_transcript, write_transcript
+    from sdt.formats.write import print_transcript, write_transcript
 
     try:
         if output is None:
@@ -129,10 +130,11 @@ def _write(found: Sequence[Transcript], output: Path | None, format_: str) -> No
                 sys.stdout.reconfigure(encoding="utf-8")
             for transcript in found:
                 print_transcript(sys.stdout, transcript, format_)
-        elif len(found) > 1 and format_ in SINGLE:
+        elif len(found) > 1 and Holds.SEVERAL not in writer(format_).holds:
             output.mkdir(parents=True, exist_ok=True)
             for transcript in found:
-                write_transcript(output / f"{transcript.conversations[0].id}.{format_}", transcript, format_)
+                name = f"{transcript.conversations[0].id}{writer(format_).suffixes[0]}"
+                write_transcript(output / name, transcript, format_)
         else:
             conversations = [conversation for transcript in found for conversation in transcript.conversations]
             clips = {place: clip for transcript in found for place, clip in transcript.clips.items()}

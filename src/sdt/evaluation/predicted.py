@@ -18,10 +18,10 @@ from pathlib import Path
 
 from sdt.corpus.selection import UtteranceKey
 from sdt.errors import InputError
-from sdt.formats.columns import cell_text, check_columns
-from sdt.formats.csv_lines import read_csv, read_text
-from sdt.formats.json_records import json_array, json_lines
-from sdt.formats.utterance_table import JSON_LINES
+from sdt.formats.parsing.columns import cell_text, check_columns
+from sdt.formats.parsing.csv_lines import read_csv, read_text
+from sdt.formats.parsing.json_records import json_array, json_lines
+from sdt.formats.parsing.utterance_table import JSON_LINES
 
 REQUIRED = ("conversation", "utterance", "emotion")
 COLUMNS = (*REQUIRED, "label")

@@ -1,9 +1,9 @@
 """Live transcripts: turns line by line, from a terminal or a pipe.
 
-| form    | a line                                                                                        |
-|---------|-----------------------------------------------------------------------------------------------|
-| `lines` | `Speaker: text`, see `sdt.formats.plain`; three or more dashes start a new conversation       |
-| `json`  | a JSON object, see `sdt.formats.tables`; the default conversation is `1`                      |
+| form    | a line                                                                                           |
+|---------|--------------------------------------------------------------------------------------------------|
+| `lines` | `Speaker: text`, see `sdt.formats.plain`; three or more dashes start a new conversation          |
+| `json`  | a JSON object, see `sdt.formats.parsing.turn_records`; the default conversation is `1`           |
 
 Blank lines are ignored.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from sdt.errors import InputError
-from sdt.formats.decoding import MAX_LINE
+from sdt.formats.parsing.decoding import MAX_LINE
+from sdt.formats.parsing.turn_records import read_json_line
 from sdt.formats.plain import PlainLines
-from sdt.formats.tables import read_json_line
 from sdt.formats.transcript import Turn
 from sdt.text import decode, repair_windows1252
 

@@ -3,7 +3,7 @@
 Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`. Before a name, `(00:01:02)`, `00:01:02`,
 `00:01:02 --> 00:01:05` and `62.0 65.0` are accepted, too. After a name, times are in brackets: `Ann [00:01:02]:`,
 `Ann: (00:01:02)`, and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on separate lines see
-`sdt.formats.headers`. `>>` marks a change of speaker. A tab separates speakers if every line has exactly one.
+`sdt.formats.parsing.headers`. `>>` marks a change of speaker. A tab separates speakers if every line has exactly one.
 
 Ignored are dates before messages, times of day (`[10:05 AM] Ann: Hi`, and Zoom's `10:05:22 From Ann to Everyone: Hi`)
 and times of sections on separate lines, because they are not relative to a recording; and the notices of messengers,
@@ -17,17 +17,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.formats.headers import Block, HeaderedText, find_headers, parse_header, parse_names
-from sdt.formats.markup import split_speaker_changes
-from sdt.formats.names import NameDetector, detect_names, find_candidate, is_capitalised, split_name
-from sdt.formats.notices import ignored_note, is_footer, is_omitted, is_sound, remove_sounds, strip_edited_mark
-from sdt.formats.times import parse_seconds
-from sdt.formats.transcript import Turn, tidy
+from sdt.formats.cues import timestamp
+from sdt.formats.format import Format, Holds
+from sdt.formats.parsing.decoding import Decoded
+from sdt.formats.parsing.headers import Block, HeaderedText, find_headers, parse_header, parse_names
+from sdt.formats.parsing.heads import TIME, first_lines
+from sdt.formats.parsing.markup import split_speaker_changes
+from sdt.formats.parsing.names import NameDetector, detect_names, find_candidate, is_capitalised, split_name
+from sdt.formats.parsing.notices import ignored_note, is_footer, is_omitted, is_sound, remove_sounds, strip_edited_mark
+from sdt.formats.parsing.times import parse_seconds
+from sdt.formats.transcript import Transcript, Turn, tidy
 
 _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
 _TO = r"\s*(?:-->|[-–—]|\bto\b)\s*"
@@ -174,7 +178,7 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
 class PlainLines:
     """Reads live plain text: every line is an utterance; a line without a name has the previous speaker.
 
-    Speaker names are detected by the rules for files (see `sdt.formats.names`), applied to the lines so far.
+    Speaker names are detected by the rules for files (see `sdt.formats.parsing.names`), applied to the lines so far.
     """
 
     def __init__(self) -> None:
@@ -298,3 +302,30 @@ def _range(text: str) -> tuple[float, float | None]:
     if start is None or (len(times) == 2 and end is None):
         raise ValueError(text)
     return start, end
+
+
+def matches(decoded: Decoded) -> bool:
+    """Whether each line is a cue with its times; anything can be plain text, the default."""
+    return re.match(rf"{TIME}\s*-->\s*{TIME}\s", first_lines(decoded)[0]) is not None
+
+
+def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
+    """Lines `[00:01:02.500] Ann: Hi`, for one conversation."""
+    if len(transcript.conversations) > 1:
+        raise InputError(f"{path or '-'}: txt holds one conversation, but there are several; write jsonl or csv")
+    for _, utterance, _ in transcript.rows():
+        time = "" if utterance.start is None else f"[{timestamp(round(1000 * utterance.start), '.')}] "
+        yield f"{time}{tidy(utterance.speaker)}: {tidy(utterance.text or '')}\n"
+
+
+PLAIN = Format(
+    "txt",
+    (".txt",),
+    matches,
+    certain=True,
+    read=lambda path, decoded: read_plain(path, decoded.text),
+    write=write,
+    title="plain text",
+    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.UNTIMED | Holds.OVERLAPS | Holds.ORDER,
+    primary=True,
+)

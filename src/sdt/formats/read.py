@@ -1,110 +1,41 @@
-"""Readers of transcripts: the table of formats, and the detection of a file's format."""
+"""Readers of transcripts: detection of the format of a file, and reading of files and folders."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sdt.conversation import Conversation
-from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.decoding import Decoded, check_lines, decode
-from sdt.formats.documents import is_whisper, read_document
-from sdt.formats.plain import read_plain
-from sdt.formats.subtitles import read_srt, read_webvtt
-from sdt.formats.tables import is_table, read_csv_table, read_json_lines
-from sdt.formats.transcript import Transcript, Turn, assemble
+from sdt.conversation import Conversation, Prediction
+from sdt.errors import InputError, quoted
+from sdt.formats.format import Format
+from sdt.formats.parsing.decoding import Decoded, check_lines, decode
+from sdt.formats.table import BUILTIN, FORMATS, get_format
+from sdt.formats.transcript import Transcript, assemble
 from sdt.formats.unsupported import unsupported_json, unsupported_text
-from sdt.plugins import Registry
 
-_TIME = r"\d+:\d+[\d:.,]*"
+__all__ = ["FORMATS", "Format", "detect_format", "read_transcript", "read_transcripts"]
 
-
-@dataclass(frozen=True)
-class Format:
-    """An entry of the table of transcript formats.
-
-    A package registers its formats in the entry point group `sdt.formats`, under their names.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    """The suffixes of its files, in lower case."""
-    matches: Callable[[Decoded], bool]
-    """Whether a text has this format, judged by its first lines."""
-    certain: bool
-    """Whether `matches` takes precedence over the suffix of the file."""
-    read: Callable[[Path, Decoded], tuple[list[Turn], list[str]]]
-    """Reads the turns, and notes for the user."""
-
-
-def _first_lines(decoded: Decoded) -> list[str]:
-    return [line for line in decoded.text.lstrip().split("\n", 8)[:8] if line.strip()]
-
-
-def _is_webvtt(decoded: Decoded) -> bool:
-    return re.match(r"WEBVTT\b", decoded.text.lstrip()) is not None
-
-
-def _is_srt(decoded: Decoded) -> bool:
-    cue = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s+[A-Za-z]\w*:\S+)*\s*")
-    return any(cue.fullmatch(line) for line in _first_lines(decoded)[:2])
-
-
-def _has_cue_per_line(decoded: Decoded) -> bool:
-    return re.match(rf"{_TIME}\s*-->\s*{_TIME}\s", _first_lines(decoded)[0]) is not None
-
-
-def _is_document(decoded: Decoded) -> bool:
-    value = decoded.document
-    return isinstance(value, list) or is_whisper(value) or (value is not None and "\n" in decoded.text.strip())
-
-
-def _is_json_lines(decoded: Decoded) -> bool:
-    return re.match(r"\{\s*[\"}]|\[\s*\{", decoded.text.lstrip()) is not None
-
-
-_BUILTIN = (
-    Format("vtt", (".vtt",), _is_webvtt, True, lambda path, decoded: read_webvtt(path, decoded.text)),
-    Format("srt", (".srt",), _is_srt, True, lambda path, decoded: read_srt(path, decoded.text)),
-    Format("txt", (".txt",), _has_cue_per_line, True, lambda path, decoded: read_plain(path, decoded.text)),
-    Format(
-        "json",
-        (".json",),
-        _is_document,
-        True,
-        lambda path, decoded: read_document(path, decoded.document),
-    ),
-    Format(
-        "jsonl",
-        (".jsonl", ".ndjson"),
-        _is_json_lines,
-        False,
-        lambda path, decoded: read_json_lines(path, decoded.encoding),
-    ),
-    Format(
-        "csv",
-        (".csv", ".tsv"),
-        lambda decoded: is_table(_first_lines(decoded)[0]),
-        False,
-        lambda path, decoded: read_csv_table(path, decoded.encoding),
-    ),
-)
-FORMATS = Registry("sdt.formats", Format, {format.name: format for format in _BUILTIN})
-"""Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""
-NAMES = tuple(FORMATS.builtin)
-SUFFIXES = tuple(suffix for format in _BUILTIN for suffix in format.suffixes if suffix != ".json")
+NAMES = tuple(name for name, format in FORMATS.builtin.items() if format.readable and format.content == "text")
+SUFFIXES = tuple(suffix for one in BUILTIN if one.primary for suffix in one.suffixes if suffix != ".json")
 """The suffixes of transcripts in a folder; `.json` is too common to be one of them."""
+OTHERS = tuple(
+    suffix
+    for one in BUILTIN
+    if not one.primary and one.readable and one.content == "text"
+    for suffix in one.suffixes
+    if suffix not in (*SUFFIXES, ".json", ".xml")
+)
+"""The suffixes of transcripts in a folder that has none of `SUFFIXES`."""
+_HEAD_BYTES = 4096
 
 
 def read_transcript(path: Path, *, format: str | None = None, encoding: str | None = None) -> Transcript:
     """Read the conversations of a file.
 
     Args:
-        path: A file of plain text, CSV, TSV, JSON Lines, SRT or WebVTT, or the JSON output of Whisper.
+        path: A file, or the folder of a format whose files are folders.
         format: A name of `FORMATS` (`csv` includes TSV); None detects it by the content and the suffix.
-        encoding: The encoding of the file; None detects it.
+        encoding: The encoding of a text file; None detects it.
 
     Returns:
         The conversations. If the file does not name any, it is one conversation with the name of the file. Times are
@@ -118,39 +49,82 @@ def read_transcript(path: Path, *, format: str | None = None, encoding: str | No
         >>> transcript.conversations[0].utterances[0].speaker  # doctest: +SKIP
         'Monica'
     """
-    if format is not None and format not in FORMATS:
-        raise InputError(f"format {quoted(format)} is unknown{near_miss(format, FORMATS)}")
-    if path.is_dir():
+    named = get_format(format) if format is not None else None
+    if named and not named.readable:
+        raise InputError(f"format {quoted(named.name)} can be written, but not read")
+    found = named or detect_file(path)
+    if path.is_dir() and (found is None or found.content != "folder"):
         raise InputError(f"{path}: is a folder; name a file in it")
+    if found and found.content != "text":
+        assert found.read_file
+        return found.read_file(path)
     decoded = decode(path, encoding)
-    reader = FORMATS[format] if format else detect_format(path, decoded)
-    if reader.name != "json":
+    reader = named or detect_format(path, decoded)
+    if not reader.whole:
         check_lines(path, decoded.text)
-    turns, notes = reader.read(path, decoded)
-    return assemble(path, turns, decoded.notes + notes)
+    assert reader.read
+    result = reader.read(path, decoded)
+    if isinstance(result, tuple):
+        turns, notes = result
+        return assemble(path, turns, decoded.notes + notes)
+    result.notes[:0] = [f"{path.name}: {note}" for note in decoded.notes]
+    return result
+
+
+def read_any(path: Path, *, format: str | None = None, encoding: str | None = None) -> Transcript:
+    """Read a file, or a folder of transcripts; see `read_transcript` and `read_transcripts`.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    if format is None and path.is_dir() and detect_file(path) is None:
+        return read_transcripts(path, encoding=encoding)
+    return read_transcript(path, format=format, encoding=encoding)
+
+
+def detect_file(path: Path) -> Format | None:
+    """Detect the format of a binary file or a folder by its name and first bytes; None for text and unknown formats."""
+    try:
+        if path.is_dir():
+            head = b""
+        else:
+            with path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+    except OSError:  # reading the text gives the precise error
+        return None
+    content = "folder" if path.is_dir() else "binary"
+    formats = [format for format in BUILTIN if format.content == content]
+    return next((format for format in formats if format.matches_file and format.matches_file(path, head)), None)
 
 
 def detect_format(path: Path, decoded: Decoded) -> Format:
-    """Detect the format of a file: by certain content, or else by its suffix, or else by its content.
+    """Detect the format of a text: by certain content, or else by the suffix of the file, or else by its content.
 
     Raises:
         InputError: The format is known but not supported.
     """
-    title = unsupported_text(decoded.text) or unsupported_json(decoded.first_value)
+    texts = [format for format in BUILTIN if format.read]
+    if exclusive := next((one for one in texts if one.exclusive and _matches(one, decoded)), None):
+        return exclusive
+    title = unsupported_text(decoded) or unsupported_json(decoded.first_value)
     if title:
         raise InputError(
             f"{path}: contains {title}; this format is not supported, so convert it to txt, csv, jsonl, srt or vtt"
         )
     suffix = path.suffix.lower()
-    for format in _BUILTIN:
-        if format.certain and format.matches(decoded):  # a file .vtt without its first line looks like SRT
+    for format in texts:
+        if format.certain and _matches(format, decoded):  # a file .vtt without its first line looks like SRT
             return FORMATS["vtt"] if (format.name, suffix) == ("srt", ".vtt") else format
     # Packages are only imported for suffixes that no built-in format has.
-    builtin = suffix in (*SUFFIXES, ".json")
-    formats = _BUILTIN if builtin else tuple(FORMATS.values())
+    builtin = any(suffix in format.suffixes for format in texts if format.primary)
+    formats = texts if builtin else [format for format in FORMATS.values() if format.read]
     by_suffix = [format for format in formats if suffix in format.suffixes and suffix not in (".txt", ".json")]
-    likely = by_suffix or [format for format in formats if format.matches(decoded)]
+    likely = by_suffix or [format for format in formats if _matches(format, decoded)]
     return likely[0] if likely else FORMATS["txt"]
+
+
+def _matches(format: Format, decoded: Decoded) -> bool:
+    return format.matches is not None and format.matches(decoded)
 
 
 def read_transcripts(folder: Path, *, encoding: str | None = None) -> Transcript:
@@ -165,21 +139,22 @@ def read_transcripts(folder: Path, *, encoding: str | None = None) -> Transcript
     conversations: list[Conversation] = []
     clips: dict[tuple[str, str], Path] = {}
     notes: list[str] = []
+    predictions: list[Prediction] = []
     for part in iter_transcripts(folder, encoding=encoding):
         conversations += part.conversations
         clips |= part.clips
         notes += part.notes
-    return Transcript(conversations, clips, notes)
+        predictions += part.predictions
+    return Transcript(conversations, clips, notes, predictions=predictions)
 
 
 def iter_transcripts(folder: Path, *, encoding: str | None = None) -> Iterator[Transcript]:
     """Read the transcripts of a folder file by file; see `read_transcripts`."""
     if not folder.is_dir():
         raise InputError(f"{folder}: folder not found")
-    suffixes = transcript_suffixes()
-    files = sorted(file for file in folder.iterdir() if is_transcript(file, suffixes))
+    files = list_transcripts(folder)
     if not files:
-        raise InputError(f"{folder}: no transcripts in this folder; they end with {', '.join(suffixes)}")
+        raise InputError(f"{folder}: no transcripts in this folder; they end with {', '.join(transcript_suffixes())}")
     origin: dict[str, str] = {}
     for file in files:
         part = read_transcript(file, encoding=encoding)
@@ -191,6 +166,13 @@ def iter_transcripts(folder: Path, *, encoding: str | None = None) -> Iterator[T
                 )
             origin[conversation.id] = file.name
         yield part
+
+
+def list_transcripts(folder: Path) -> list[Path]:
+    """The transcripts of a folder by their suffixes, sorted; annotation only if there are no transcripts."""
+    files = sorted(folder.iterdir())
+    found = ([file for file in files if is_transcript(file, suffixes)] for suffixes in (transcript_suffixes(), OTHERS))
+    return next(filter(None, found), [])
 
 
 def transcript_suffixes() -> tuple[str, ...]:

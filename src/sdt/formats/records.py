@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from sdt.conversation import Prediction, Utterance
-from sdt.formats.words import word_records
+from sdt.conversation import Annotation, Prediction, Utterance
+from sdt.formats.parsing.words import word_records
+from sdt.formats.transcript import Transcript
+
+
+def transcript_records(transcript: Transcript, path: Path | None) -> Iterator[dict[str, object]]:
+    """The utterances as JSON objects, with their predictions if there are any.
+
+    Args:
+        transcript: The conversations.
+        path: The file to which media files are relative; None makes them absolute.
+    """
+    for conversation, utterance, prediction in transcript.rows():
+        record: dict[str, object]
+        if prediction is not None:
+            record = utterance_record(prediction, utterance)
+        else:
+            clip = transcript.clips.get((conversation.id, utterance.id))
+            annotation = {"label": utterance.label, "review": utterance.review}
+            record = {
+                "conversation": conversation.id,
+                "utterance": utterance.id,
+                "speaker": utterance.speaker,
+                "text": utterance.text,
+                "start": utterance.start,
+                "end": utterance.end,
+                **{name: value for name, value in annotation.items() if value is not None},
+                **({} if clip is None else {"media": _relative(clip, path)}),
+                **({"words": word_records(utterance.words)} if utterance.words else {}),
+            }
+        if utterance.annotations:
+            record["annotations"] = [annotation_record(one) for one in utterance.annotations]
+        yield record | {name: value for name, value in utterance.extra.items() if name not in record}
+
+
+def annotation_record(annotation: Annotation) -> dict[str, object]:
+    """The label of an annotator."""
+    confidence = {} if annotation.confidence is None else {"confidence": annotation.confidence}
+    return {"annotator": annotation.annotator, "label": annotation.label, **confidence}
+
+
+def _relative(clip: Path, path: Path | None) -> str:
+    return str(clip.resolve()) if path is None else os.path.relpath(clip.resolve(), path.parent.resolve())
 
 
 def utterance_record(prediction: Prediction, utterance: Utterance) -> dict[str, object]:
@@ -48,10 +91,12 @@ def flatten(record: dict[str, object]) -> dict[str, object]:
     Missing values are None; a record without an emotion has none of these columns.
     """
     row = {
-        name: value for name, value in record.items() if name not in ("probabilities", "branches", "weights", "words")
+        name: value
+        for name, value in record.items()
+        if name not in ("probabilities", "branches", "weights", "words", "annotations")
     }
     probabilities, branches, weights = (
-        record["probabilities"],
+        record.get("probabilities", {}),
         record.get("branches", {}),
         record.get("weights", {}),
     )

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from sdt.conversation import SpeakerTurn
 from sdt.errors import InputError, quoted
+from sdt.formats.cues import cue_times
+from sdt.formats.format import Format, Holds
+from sdt.formats.parsing.decoding import Decoded
+from sdt.formats.parsing.heads import every_line
+from sdt.formats.transcript import Transcript, Turn
 from sdt.text import decode, is_blank
 
 MOST_TURNS = 200_000
@@ -33,6 +38,14 @@ def read_rttm(path: Path) -> dict[str, list[SpeakerTurn]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     found: dict[str, list[SpeakerTurn]] = {}
+    for _, name, turn in _speaker_turns(path, text):
+        found.setdefault(name, []).append(turn)
+    return {name: sorted(turns, key=lambda turn: (turn.start, turn.end)) for name, turns in found.items()}
+
+
+def _speaker_turns(path: Path, text: str) -> list[tuple[int, str, SpeakerTurn]]:
+    """The line, the name of the recording, and the turn of each line of type SPEAKER."""
+    found: list[tuple[int, str, SpeakerTurn]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0] != "SPEAKER":
@@ -48,10 +61,28 @@ def read_rttm(path: Path) -> dict[str, list[SpeakerTurn]]:
                 f"{path}, line {number}: {quoted(line[:80])} is not a speaker turn; expected 'SPEAKER name 1 start "
                 "duration <NA> <NA> speaker <NA> <NA>' with times in seconds"
             )
-        found.setdefault(fields[1], []).append(SpeakerTurn(name, start, start + seconds))
+        found.append((number, fields[1], SpeakerTurn(name, start, start + seconds)))
     if not found:
         raise InputError(f"{path}: no line begins with SPEAKER; is this an RTTM file?")
-    return {name: sorted(turns, key=lambda turn: (turn.start, turn.end)) for name, turns in found.items()}
+    return found
+
+
+def read(path: Path, decoded: Decoded) -> tuple[list[Turn], list[str]]:
+    """The turns of a file as utterances without text, in order of time; each recording is a conversation."""
+    turns = [
+        Turn(line, None, turn.speaker, round(turn.start, 6), round(turn.end, 6), conversation=name)
+        for line, name, turn in _speaker_turns(path, decoded.text)
+    ]
+    return sorted(turns, key=lambda turn: (turn.start or 0.0, turn.end or 0.0)), []
+
+
+def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
+    """The turns of the recording if they are known, or else those of the utterances."""
+    turns = [
+        SpeakerTurn(one.speaker, start / 1000, end / 1000) for start, end, one, _ in cue_times(transcript, path, "RTTM")
+    ]
+    for conversation in transcript.conversations:
+        yield from rttm_lines(conversation.id, transcript.turns or turns)
 
 
 def rttm_lines(name: str, turns: Iterable[SpeakerTurn]) -> Iterator[str]:
@@ -64,3 +95,17 @@ def rttm_lines(name: str, turns: Iterable[SpeakerTurn]) -> Iterator[str]:
 
 def _field(text: str) -> str:
     return "unknown" if is_blank(text) else "_".join(text.split())
+
+
+RTTM = Format(
+    "rttm",
+    (".rttm",),
+    every_line(r"(?:SPEAKER|SPKR-INFO|LEXEME|NON-LEX|SEGMENT|NOSCORE|SU)(?:\s+\S+){6,9}", comments=";;"),
+    certain=True,
+    exclusive=True,
+    read=read,
+    write=write,
+    title="RTTM, speaker turns",
+    holds=Holds.SPEAKERS | Holds.TIMES | Holds.OVERLAPS,
+    step=0.001,
+)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from sdt.conversation import Conversation, Review, SpeakerTurn, Utterance, Word
+from sdt.conversation import (
+    Annotation,
+    Conversation,
+    Prediction,
+    Review,
+    SpeakerTurn,
+    Utterance,
+    Value,
+    Word,
+)
 from sdt.errors import InputError, quoted
 from sdt.text import repair_windows1252
 
@@ -16,16 +26,29 @@ _CONTROL = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 @dataclass(frozen=True)
 class Transcript:
-    """The conversations of a file or a folder."""
+    """The conversations of a file or a folder, and what belongs to them: all that formats read and write."""
 
     conversations: list[Conversation]
-    clips: Mapping[tuple[str, str], Path]
+    clips: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     """(conversation id, utterance id) to the media file that the transcript names for this utterance; its existence is
     not checked."""
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)
     """Repairs and assumptions, one line each."""
     turns: Sequence[SpeakerTurn] = ()
     """Who speaks when in a recording, in order of time, if it is known; also where no word was recognised."""
+    predictions: Sequence[Prediction] = ()
+    """The predictions for some or all utterances, if the file has them."""
+
+    @cached_property
+    def predicted(self) -> Mapping[tuple[str, str], Prediction]:
+        """(conversation id, utterance id) to the prediction."""
+        return {(one.conversation, one.utterance): one for one in self.predictions}
+
+    def rows(self) -> Iterator[tuple[Conversation, Utterance, Prediction | None]]:
+        """Every utterance with its conversation and its prediction, in order."""
+        for conversation in self.conversations:
+            for utterance in conversation.utterances:
+                yield conversation, utterance, self.predicted.get((conversation.id, utterance.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +67,10 @@ class Turn:
     conversation: str | None = None
     review: Review | None = None
     words: tuple[Word, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    extra: Mapping[str, Value] = field(default_factory=dict)
+    prediction: Prediction | None = None
+    """A prediction that the file has; `assemble` sets its ids."""
     changed: bool = False
     """Whether the file marks a change of speaker without a name."""
 
@@ -80,6 +107,7 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
             raise InputError(f"{path}, line {turn.line}: end {turn.end} is before start {turn.start}")
         groups.setdefault(path.stem if turn.conversation is None else turn.conversation, []).append(turn)
     clips: dict[tuple[str, str], Path] = {}
+    predictions: list[Prediction] = []
     conversations = []
     for name, group in groups.items():
         utterances: dict[str, Utterance] = {}
@@ -90,14 +118,26 @@ def assemble(path: Path, turns: Sequence[Turn], notes: Sequence[str]) -> Transcr
                     f"{path}, line {turn.line}: conversation {quoted(name)} has two utterances {quoted(id_)}"
                 )
             utterances[id_] = Utterance(
-                id_, speaker, turn.text, turn.label, turn.start, turn.end, turn.review, turn.words
+                id_,
+                speaker,
+                turn.text,
+                turn.label,
+                turn.start,
+                turn.end,
+                turn.review,
+                turn.words,
+                turn.annotations,
+                turn.extra,
             )
+            if turn.prediction is not None:
+                prediction = replace(turn.prediction, conversation=name, utterance=id_)
+                predictions.append(prediction.with_utterance(utterances[id_]))
             if turn.clip is not None:
                 clips[name, id_] = turn.clip
         conversations.append(Conversation(name, tuple(utterances.values())))
     notes += _speaker_notes(turns, groups)
     notes += _time_notes(groups)
-    return Transcript(conversations, clips, [f"{path.name}: {note}" for note in notes])
+    return Transcript(conversations, clips, [f"{path.name}: {note}" for note in notes], predictions=predictions)
 
 
 def _fill_speakers(turns: Sequence[Turn]) -> list[str]:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-HEAD = 4096
-"""The number of characters that detection reads."""
+from sdt.formats.parsing.decoding import Decoded
+from sdt.formats.parsing.heads import NUMBER, begins, contains, every_line, head, xml_root
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,14 @@ class UnsupportedFormat:
     """A format that is detected, but not supported."""
 
     title: str
-    matches: Callable[[str], bool]
+    matches: Callable[[Decoded], bool]
     """Whether the beginning of a text has this format."""
 
 
-def unsupported_text(text: str) -> str | None:
+def unsupported_text(decoded: Decoded) -> str | None:
     """The name of the unsupported format of a text, or None."""
-    head = text[:HEAD].lstrip()
-    if len(text) > HEAD:
-        head = head[: head.rfind("\n") + 1] or head  # whole lines
-    return next((format.title for format in _TEXTS if format.matches(head)), None) or _markup(text)
+    found = next((format.title for format in _TEXTS if format.matches(decoded)), None)
+    return found or (_XML.get(root, "XML") if (root := xml_root(decoded.text)) is not None else None)
 
 
 def unsupported_json(value: object) -> str | None:
@@ -42,68 +40,44 @@ def _has(value: Mapping[str, object], key: str | Collection[str]) -> bool:
     return key in value if isinstance(key, str) else any(one in value for one in key)
 
 
-def _begins(pattern: str) -> Callable[[str], bool]:
-    return lambda head: re.match(pattern, head) is not None
-
-
-def _holds(pattern: str) -> Callable[[str], bool]:
-    return lambda head: re.search(pattern, head, re.MULTILINE) is not None
-
-
-def _every_line(pattern: str, *, comments: str = "") -> Callable[[str], bool]:
-    """Whether all lines match, except those that begin with `comments`."""
-
-    def check(head: str) -> bool:
-        lines = [line.strip() for line in head.split("\n") if line.strip()]
-        lines = [line for line in lines if not (comments and line.startswith(comments))]
-        return bool(lines) and all(re.fullmatch(pattern, line) for line in lines)
-
-    return check
-
-
-def _utterance_keys(head: str) -> bool:
+def _utterance_keys(decoded: Decoded) -> bool:
     """Whether lines begin with the keys of an utterance, as in YAML."""
-    keys = {found[1] for found in re.finditer(r"^\s*(?:-\s+)?(\w+):(?:\s|$)", head, re.MULTILINE)}
+    keys = {found[1] for found in re.finditer(r"^\s*(?:-\s+)?(\w+):(?:\s|$)", head(decoded.text), re.MULTILINE)}
     return {"speaker", "text"} <= keys
 
 
-_NUMBER = r"\d+(?:\.\d+)?"
 _TEXTS = (
-    UnsupportedFormat("a TextGrid of Praat", _begins(r'File type = "ooTextFile|"Praat chronological TextGrid')),
+    UnsupportedFormat("a TextGrid of Praat", begins(r'File type = "ooTextFile|"Praat chronological TextGrid')),
     UnsupportedFormat(
-        "a CHAT transcript of CHILDES or TalkBank", _begins(r"(?:@(?:Loc|PID|Font|Window|Color).*\n)*@(?:UTF8|Begin)\b")
+        "a CHAT transcript of CHILDES or TalkBank", begins(r"(?:@(?:Loc|PID|Font|Window|Color).*\n)*@(?:UTF8|Begin)\b")
     ),
-    UnsupportedFormat("subtitles in YouTube's SBV format", _begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
+    UnsupportedFormat("subtitles in YouTube's SBV format", begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
     UnsupportedFormat(
         "subtitles in the SubViewer format",
-        _begins(r"\[INFORMATION\]|\d\d:\d\d:\d\d\.\d\d,\d\d:\d\d:\d\d\.\d\d\s*\n"),
+        begins(r"\[INFORMATION\]|\d\d:\d\d:\d\d\.\d\d,\d\d:\d\d:\d\d\.\d\d\s*\n"),
     ),
-    UnsupportedFormat("subtitles in the MicroDVD format", _every_line(r"\{\d+\}\{\d*\}.*")),
-    UnsupportedFormat("subtitles in the MPL2 format", _every_line(r"\[\d+\]\[\d*\].*")),
-    UnsupportedFormat("captions in the Scenarist format (SCC)", _begins(r"Scenarist_SCC")),
-    UnsupportedFormat("lyrics in the LRC format", _begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
-    UnsupportedFormat(
-        "an RTTM file of speaker turns",
-        _every_line(r"(?:SPEAKER|SPKR-INFO|LEXEME|NON-LEX|SEGMENT|NOSCORE|SU)(?:\s+\S+){6,9}", comments=";;"),
-    ),
+    UnsupportedFormat("subtitles in the MicroDVD format", every_line(r"\{\d+\}\{\d*\}.*")),
+    UnsupportedFormat("subtitles in the MPL2 format", every_line(r"\[\d+\]\[\d*\].*")),
+    UnsupportedFormat("captions in the Scenarist format (SCC)", begins(r"Scenarist_SCC")),
+    UnsupportedFormat("lyrics in the LRC format", begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
     UnsupportedFormat(
         "an STM file of reference transcripts",
-        _every_line(rf"\S+\s+\S+\s+\S+\s+(?=\S*\.\d|\S+\s+\S*\.\d){_NUMBER}\s+{_NUMBER}\s+\S.*", comments=";;"),
+        every_line(rf"\S+\s+\S+\s+\S+\s+(?=\S*\.\d|\S+\s+\S*\.\d){NUMBER}\s+{NUMBER}\s+\S.*", comments=";;"),
     ),
     UnsupportedFormat(
         "a CTM file of timed words",
-        _every_line(rf"\S+\s+[A-Za-z0-9]\s+{_NUMBER}\s+{_NUMBER}\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"),
+        every_line(rf"\S+\s+[A-Za-z0-9]\s+{NUMBER}\s+{NUMBER}\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"),
     ),
     UnsupportedFormat(
-        "Audacity's labels, or a table without a header", _every_line(rf"{_NUMBER}\t{_NUMBER}(?:\t.*)?", comments="\\")
+        "Audacity's labels, or a table without a header", every_line(rf"{NUMBER}\t{NUMBER}(?:\t.*)?", comments="\\")
     ),
     UnsupportedFormat(
         "IEMOCAP's evaluation, which has emotions without text (import the folder IEMOCAP_full_release instead)",
-        _holds(r"^% ?\[START_TIME - END_TIME\]|^\[\d+\.\d+ - \d+\.\d+\]\s+Ses\d\d[FM]_\w+\s+[a-z]{3}\s+\["),
+        contains(r"^% ?\[START_TIME - END_TIME\]|^\[\d+\.\d+ - \d+\.\d+\]\s+Ses\d\d[FM]_\w+\s+[a-z]{3}\s+\["),
     ),
-    UnsupportedFormat("IEMOCAP's forced alignment", _begins(r"SFrm\s+EFrm\s+SegAScr")),
+    UnsupportedFormat("IEMOCAP's forced alignment", begins(r"SFrm\s+EFrm\s+SegAScr")),
     UnsupportedFormat(
-        "DailyDialog's dialogues, with __eou__ after each utterance", _holds(r"(?:^|\s)__eo[ut]__(?:\s|$)")
+        "DailyDialog's dialogues, with __eou__ after each utterance", contains(r"(?:^|\s)__eo[ut]__(?:\s|$)")
     ),
     UnsupportedFormat("YAML", _utterance_keys),
 )
@@ -123,19 +97,6 @@ _XML = {
     "nite:root": "NXT annotation, such as that of AMI",
 }
 """Root elements in lower case."""
-
-
-def _markup(text: str) -> str | None:
-    """The kind of XML: the text has an XML declaration, or ends with the end tag of its first element."""
-    found = re.match(
-        r"\s*(?P<declared><\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<(?P<root>[A-Za-z][\w:.-]*)",
-        text,
-        re.DOTALL,
-    )
-    if not found:
-        return "XML" if text.lstrip().startswith("<?xml") else None
-    is_xml = found["declared"] or text[-HEAD:].rstrip().lower().endswith(f"</{found['root'].lower()}>")
-    return _XML.get(found["root"].lower(), "XML") if is_xml else None
 
 
 _JSON: tuple[tuple[str, tuple[str | Collection[str], ...]], ...] = (

@@ -25,7 +25,7 @@ from sdt.conversation import Conversation, Prediction
 from sdt.device import DeviceName
 from sdt.errors import InputError
 from sdt.files import sha256, write_text
-from sdt.formats.writers import write_batches
+from sdt.formats.write import write_batches
 from sdt.media.problems import Tally
 from sdt.media.recordings import Recordings
 from sdt.models.hub import FILES, find_model

@@ -10,8 +10,8 @@ from pathlib import Path
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
+from sdt.formats.parsing.turn_records import read_records
 from sdt.formats.read import SUFFIXES, iter_transcripts, transcript_suffixes
-from sdt.formats.tables import read_records
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
 from sdt.media.recordings import Recordings, find_recordings, is_recording

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from sdt.conversation import Conversation, Prediction
 from sdt.errors import MissingDependencyError
 from sdt.formats.records import flatten, utterance_record
-from sdt.formats.writers import write_predictions
+from sdt.formats.write import write_predictions
 from sdt.media.problems import summarise_missing
 from sdt.prediction.extraction import Missing
 
@@ -91,7 +91,7 @@ class Predictions(Sequence[Prediction]):
         )
 
     def write(self, path: str | Path, format: str | None = None) -> None:
-        """Write JSON Lines, JSON, CSV, WebVTT or SRT, by the suffix; see `sdt.formats.write_predictions`."""
+        """Write a file in any format that holds predictions, by the suffix; see `sdt.formats.write_predictions`."""
         write_predictions(Path(path), self.conversations, self._predictions, format)
 
 

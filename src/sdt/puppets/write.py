@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sdt.encoders.visual_detect import opencv
 from sdt.files import atomic_folder
-from sdt.formats.markup import escape_webvtt
+from sdt.formats.parsing.markup import escape_webvtt
 from sdt.puppets.generate import Scene
 from sdt.puppets.record import file_name, pyav, record
 from sdt.waiting import as_completed, without_interrupts

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, near_miss, printable, quoted
 from sdt.formats import Transcript, read_transcript
-from sdt.formats.decoding import MAX_LINE
+from sdt.formats.parsing.decoding import MAX_LINE
 from sdt.serving.config import ServingConfig
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.json_reader import JsonReader

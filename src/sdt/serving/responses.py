@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
@@ -17,14 +16,16 @@ from sdt.conversation import Conversation
 from sdt.encoders.encoder import Encoded
 from sdt.errors import printable
 from sdt.formats import Transcript
+from sdt.formats.parsing.words import word_records
 from sdt.formats.records import utterance_record
-from sdt.formats.words import word_records
 from sdt.prediction.predictions import Predictions
 from sdt.serving.errors import APIError
 from sdt.serving.predict_request import PredictRequest
 
 JSON_LINES = "application/x-ndjson"
 """The media type for which `/v1/predict` answers with the file of `sdt predict --output`."""
+_FIELDS = ("id", "speaker", "text", "label", "start", "end", "review")
+"""The fields of an utterance in a request, besides its words."""
 T = TypeVar("T")
 log = logging.getLogger("sdt.serving")
 
@@ -109,7 +110,7 @@ def transcript_json(transcript: Transcript) -> bytes:
 def conversation_fields(conversation: Conversation) -> dict[str, object]:
     """A conversation in the format of requests, without the fields that it lacks."""
     utterances = [
-        {**dataclasses.asdict(utterance), "words": word_records(utterance.words)}
+        {name: getattr(utterance, name) for name in _FIELDS} | {"words": word_records(utterance.words)}
         for utterance in conversation.utterances
     ]
     given = [{name: value for name, value in one.items() if value not in (None, [])} for one in utterances]

@@ -292,4 +292,4 @@ def _retrieve(done: asyncio.Future[Any]) -> None:
 
 
 def _utterance(given: dict[str, Any]) -> Utterance:
-    return Utterance(**{**given, "words": tuple(Word(**word) for word in given["words"])})
+    return Utterance(**{**given, "words": tuple(Word(**word) for word in given["words"]), "annotations": ()})

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sdt.conversation import SpeakerTurn, Utterance, Word
 from sdt.errors import InputError, join_names
-from sdt.formats.decoding import decode
-from sdt.formats.documents import is_whisper, read_document
+from sdt.formats.json_value import is_whisper, read_document
+from sdt.formats.parsing.decoding import decode
+from sdt.formats.parsing.words import read_words
 from sdt.formats.rttm import read_rttm
-from sdt.formats.words import read_words
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sdt.errors import InputError
 from sdt.evaluation.calibration import calibration_error, remove_temperature
-from sdt.formats.json_records import json_lines
+from sdt.formats.parsing.json_records import json_lines
 from sdt.models.config import FUSED
 from sdt.training.folder import RunFolder
 

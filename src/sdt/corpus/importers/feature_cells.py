@@ -20,8 +20,8 @@ from sdt.corpus.importers.feature_columns import (
     is_shuffled,
 )
 from sdt.errors import InputError, printable, quoted
-from sdt.formats import parquet
-from sdt.formats.csv_lines import Line, is_number, parse_number, read_csv
+from sdt.formats.parsing import parquet
+from sdt.formats.parsing.csv_lines import Line, is_number, parse_number, read_csv
 
 
 def read_cells(path: Path) -> Table:

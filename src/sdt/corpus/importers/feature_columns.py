@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdt.formats.csv_lines import is_number
+from sdt.formats.parsing.csv_lines import is_number
 
 # In order of precedence: MELD's `Utterance` is the text if there is an `Utterance_ID`.
 _CONVERSATION = (

@@ -31,9 +31,9 @@ from sdt.corpus.importers.pickle_values import conversation_id
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, describe_error, join_names, quoted
 from sdt.files import max_expanded_bytes
-from sdt.formats import csv_lines, parquet
-from sdt.formats.pickles import reader as unpickle
-from sdt.formats.pickles.conversion import joblib_to_pickle, torch_to_pickle
+from sdt.formats.parsing import csv_lines, parquet
+from sdt.formats.parsing.pickles import reader as unpickle
+from sdt.formats.parsing.pickles.conversion import joblib_to_pickle, torch_to_pickle
 
 PICKLE_SUFFIXES = (".pkl", ".pickle")
 JOBLIB_SUFFIX = ".joblib"

@@ -13,8 +13,8 @@ from sdt.corpus.checks import MODALITY_NAME
 from sdt.corpus.importers.feature_tables import SUFFIXES
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, quoted
-from sdt.formats import csv_lines, parquet
-from sdt.formats.utterance_table import REQUIRED, resembles_utterance_table
+from sdt.formats.parsing import csv_lines, parquet
+from sdt.formats.parsing.utterance_table import REQUIRED, resembles_utterance_table
 from sdt.media.clip import FindClip
 
 Recordings = Literal["none", "named", "included"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sdt.errors import InputError, join_names, near_miss, quoted, shorten
-from sdt.formats.csv_lines import is_number, parse_number
+from sdt.formats.parsing.csv_lines import is_number, parse_number
 
 MAX_UNNAMED = 50
 """The largest number of labels without the option --labels; published sets of emotions have up to 32."""

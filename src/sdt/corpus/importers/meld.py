@@ -22,7 +22,7 @@ from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.split_files import SplitLayout, named_split, read_split_files
 from sdt.errors import InputError, quoted
 from sdt.feature_table import FeatureTable
-from sdt.formats.tables import is_meld
+from sdt.formats.parsing.turn_records import is_meld
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 LAYOUT = SplitLayout(

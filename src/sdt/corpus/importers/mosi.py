@@ -25,7 +25,7 @@ from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, quoted
 from sdt.feature_table import FeatureTable
-from sdt.formats.csv_lines import Line, parse_number, read_csv
+from sdt.formats.parsing.csv_lines import Line, parse_number, read_csv
 from sdt.speakers import Speakers
 from sdt.splits import hold_out
 

@@ -22,7 +22,7 @@ from sdt.corpus.importers.pickle_layouts import (
 from sdt.corpus.importers.pickle_values import Matrix, conversation_id, integers, one_hots, strings
 from sdt.corpus.importers.pickle_values import features as feature_matrix
 from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.pickles.reader import load
+from sdt.formats.parsing.pickles.reader import load
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
-from sdt.formats.csv_lines import read_text
+from sdt.formats.parsing.csv_lines import read_text
 from sdt.media.clip import Clip, FindClip
 from sdt.speakers import Speakers
 from sdt.splits import has_usual_dev, hold_out, iemocap_session

@@ -14,7 +14,7 @@ from sdt.conversation import Conversation, Utterance
 from sdt.corpus.importers.labels import LabelSpelling, resolve_labels
 from sdt.corpus.importers.options import ImportOptions
 from sdt.files import resolve_beside
-from sdt.formats.utterance_table import UtteranceFile, utterance_ids
+from sdt.formats.parsing.utterance_table import UtteranceFile, utterance_ids
 from sdt.speakers import Speakers
 
 

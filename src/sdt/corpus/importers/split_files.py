@@ -15,8 +15,8 @@ from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, join_names, quoted
-from sdt.formats.csv_lines import Line, read_csv
-from sdt.formats.times import parse_seconds
+from sdt.formats.parsing.csv_lines import Line, read_csv
+from sdt.formats.parsing.times import parse_seconds
 from sdt.speakers import Speakers
 from sdt.splits import SPLITS, parse_split
 

@@ -27,7 +27,13 @@ from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.scan import FileConversations, TableScan
 from sdt.errors import InputError, join_names, quoted
 from sdt.feature_table import FeatureTable, StreamedTable, row_chunks
-from sdt.formats.utterance_table import JSON_ARRAY, JSON_LINES, UtteranceFile, is_utterance_table, read_utterance_file
+from sdt.formats.parsing.utterance_table import (
+    JSON_ARRAY,
+    JSON_LINES,
+    UtteranceFile,
+    is_utterance_table,
+    read_utterance_file,
+)
 from sdt.splits import SPLITS, hold_out
 
 

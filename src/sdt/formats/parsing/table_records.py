@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import InputError
-from sdt.formats.csv_lines import read_text_detecting
-from sdt.formats.json_records import json_line
+from sdt.formats.parsing.csv_lines import read_text_detecting
+from sdt.formats.parsing.json_records import json_line
 
 _BLOCK_BYTES = 1 << 20
 

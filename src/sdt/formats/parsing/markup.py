@@ -70,7 +70,7 @@ def split_speaker_changes(text: str) -> list[str]:
     return [part.strip() for part in _CHANGE.split(text)]
 
 
-def emotion_mark(utterance: Utterance, prediction: Prediction) -> str:
+def emotion_mark(utterance: Utterance, prediction: Prediction | None) -> str:
     """The mark of an emotion that starts a cue.
 
     A label with its review (`[sadness, corrected]`, `[joy, confirmed]`, `[joy, labelled]`), or the predicted emotion
@@ -78,9 +78,19 @@ def emotion_mark(utterance: Utterance, prediction: Prediction) -> str:
     """
     if utterance.label:
         return f"[{_escaped(utterance.label)}, {utterance.review or 'labelled'}]"
-    if prediction.emotion is None:
+    if prediction is None or prediction.emotion is None:
         return "[no emotion]"
     return f"[{_escaped(prediction.emotion)} {prediction.probability:.2f}]"
+
+
+def cue_mark(utterance: Utterance, prediction: Prediction | None) -> str:
+    """The mark of the emotion of an utterance; empty without a label or a prediction.
+
+    A text that begins like a mark gets one, too, so that it is read again as text.
+    """
+    if utterance.label or prediction is not None:
+        return emotion_mark(utterance, prediction)
+    return "[no emotion]" if strip_mark(" ".join((utterance.text or "").split()))[0] else ""
 
 
 def strip_mark(text: str) -> tuple[bool, str | None, Review | None, str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sdt.formats.markup import strip_markup
+from sdt.formats.parsing.markup import strip_markup
 
 GAP = 0.05
 """The longest pause, in seconds, after which a cue continues the one before it."""

@@ -1,8 +1,8 @@
-"""Readers of SRT and WebVTT: cues with times, and speakers in voice tags (`<v Ann>`) or before a colon ("ANN:").
+"""Reading of SRT and WebVTT: cues with times, and speakers in voice tags (`<v Ann>`) or before a colon ("ANN:").
 
 Tags, positions and comments are removed, and the lines of a cue are joined. A cue with several speakers (dialogue
 dashes, `>>`, voice tags or names) becomes one utterance per speaker, all with the times of the cue. Descriptions of
-sounds and repeated captions (see `sdt.formats.rolling`) are removed.
+sounds and repeated captions (see `sdt.formats.parsing.rolling`) are removed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdt.errors import InputError, quoted
-from sdt.formats.headers import parse_names
-from sdt.formats.markup import split_dialogue, split_speaker_changes, split_voices, strip_mark, strip_markup
-from sdt.formats.names import detect_names, find_candidate, split_name, without_remark
-from sdt.formats.notices import ignored_note, is_sound
-from sdt.formats.rolling import Cue, Lines, unroll
-from sdt.formats.times import parse_seconds
+from sdt.formats.parsing.headers import parse_names
+from sdt.formats.parsing.markup import split_dialogue, split_speaker_changes, split_voices, strip_mark, strip_markup
+from sdt.formats.parsing.names import detect_names, find_candidate, split_name, without_remark
+from sdt.formats.parsing.notices import ignored_note, is_sound
+from sdt.formats.parsing.rolling import Cue, Lines, unroll
+from sdt.formats.parsing.times import parse_seconds
 from sdt.formats.transcript import Turn, tidy
 
 _TIMING = re.compile(r"(\S+?)\s*-->\s*(\S+)(?:\s.*)?$")

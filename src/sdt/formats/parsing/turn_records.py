@@ -10,10 +10,12 @@
 | `start`, `end` | seconds, or HH:MM:SS.mmm                                                                   |
 | `label`        | the annotated emotion                                                                      |
 | `review`       | `corrected` or `confirmed`, if `label` is the result of reviewing a prediction             |
+| `annotations`  | in JSON, a list of the labels of annotators: `annotator`, `label`, optionally `confidence` |
 | `media`        | the clip of this utterance; a relative path is resolved against the folder of the transcript |
 
-One of `text`, `start` and `media` is required. The column names of MELD's annotation are recognised. Files written by
-`sdt predict` and by the page of the service can be read again; their predictions are ignored.
+One of `text`, `start` and `media` is required. Other columns are kept as `Utterance.extra`. The column names of MELD's
+annotation are recognised. Files written by `sdt predict` and by the page of the service can be read again, with their
+predictions.
 """
 
 from __future__ import annotations
@@ -25,19 +27,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from sdt.conversation import Review
+from sdt.conversation import Annotation, Review, Value
 from sdt.errors import InputError, join_names, near_miss, quoted
 from sdt.files import resolve_beside
-from sdt.formats.columns import canonical_name, canonical_names, cell_number, cell_seconds, cell_text, check_columns
-from sdt.formats.csv_lines import detect_delimiter, read_csv
-from sdt.formats.json_records import json_line, json_lines
+from sdt.formats.parsing.columns import (
+    canonical_name,
+    canonical_names,
+    cell_number,
+    cell_seconds,
+    cell_text,
+    check_columns,
+)
+from sdt.formats.parsing.csv_lines import detect_delimiter, read_csv
+from sdt.formats.parsing.json_records import json_line, json_lines
+from sdt.formats.parsing.model_fields import PREDICTED, is_of_model, read_prediction
+from sdt.formats.parsing.words import read_words
 from sdt.formats.transcript import Turn, tidy
-from sdt.formats.words import read_words
 from sdt.text import repair_windows1252
 
 COLUMNS = ("conversation", "utterance", "order", "speaker", "text", "start", "end", "label", "review", "media")
 WORDS = "words"
-"""The key of the words with their times in JSON; see `sdt.formats.words`."""
+"""The key of the words with their times in JSON; see `sdt.formats.parsing.words`."""
 MELD = {
     "Dialogue_ID": "conversation",
     "Utterance_ID": "utterance",
@@ -52,7 +62,8 @@ _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
 DAY = 24 * 3600
 """Seconds."""
 _FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
-_PREDICTED = ("emotion", "probability")
+ANNOTATIONS = "annotations"
+"""The key of the labels of annotators in JSON."""
 
 _Record = tuple[int, Mapping[str, object]]
 
@@ -131,9 +142,11 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
         ]
     names, records = _rename_columns(names, records)
     records, notes = _convert_times(names, records)
-    predicted = set(_PREDICTED) <= set(names)
-    known = [n for n in names if n in COLUMNS] if predicted else [n for n in names if n != WORDS]
-    ignored = check_columns(path, known, columns=COLUMNS, required=())
+    predicted = set(PREDICTED) <= set(names)
+    known = [n for n in names if n in COLUMNS] if predicted else [n for n in names if n not in (WORDS, ANNOTATIONS)]
+    others = check_columns(path, known, columns=COLUMNS, required=())
+    if predicted:
+        others = tuple(n for n in names if not (n in (*COLUMNS, WORDS, ANNOTATIONS, "corrected") or is_of_model(n)))
     if records and not {"text", "start", "media"} & set(names):
         raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
@@ -142,8 +155,12 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     ordered: dict[str | None, list[tuple[float, Turn]]] = {}
     for line, record in records:
         order, turn = _turn(path, line, record)
+        if others:
+            turn = replace(turn, extra=_extra(record, others))
+        if predicted:
+            turn = replace(turn, prediction=read_prediction(record))
         ordered.setdefault(turn.conversation, []).append((order, turn))
-    notes += [f"columns ignored: {join_names(ignored[:12])}"] if ignored else []
+    notes += [f"columns kept, but not used: {join_names(others[:12])}"] if others and not predicted else []
     turns = [turn for group in ordered.values() for turn in _sorted(path, group)]
     if repeated:
         notes.append(f"labels ignored that only repeat the prediction: {repeated}")
@@ -254,7 +271,36 @@ def _turn(path: Path, line: int, record: Mapping[str, object]) -> tuple[float, T
         conversation=values["conversation"],
         review=_review(where, values["review"]) if values["label"] else None,
         words=read_words(where, words) if isinstance(words := record.get(WORDS), list) else (),
+        annotations=_annotations(record.get(ANNOTATIONS)),
     )
+
+
+def _extra(record: Mapping[str, object], names: Sequence[str]) -> dict[str, Value]:
+    """The values of these fields that are text, numbers, true or false."""
+    found: dict[str, Value] = {}
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, str):
+            value = repair_windows1252(value).strip()
+        if isinstance(value, str | int | float) and value != "" and value == value:
+            found[name] = value
+    return found
+
+
+def _annotations(value: object) -> tuple[Annotation, ...]:
+    """The labels of annotators; none if the field has another meaning."""
+    if not isinstance(value, list):
+        return ()
+    found = []
+    for one in value:
+        if not isinstance(one, Mapping):
+            return ()
+        annotator, label, confidence = (one.get(name) for name in ("annotator", "label", "confidence"))
+        if not (isinstance(annotator, str) and isinstance(label, str) and annotator and label):
+            return ()
+        sure = float(confidence) if isinstance(confidence, int | float) and math.isfinite(confidence) else None
+        found.append(Annotation(tidy(annotator), tidy(label), sure))
+    return tuple(found)
 
 
 def _review(where: str, text: str | None) -> Review | None:

@@ -29,11 +29,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sdt.errors import InputError, quoted
-from sdt.formats import parquet
-from sdt.formats.columns import canonical_names, cell_number, cell_seconds, cell_text, check_columns
-from sdt.formats.csv_lines import read_csv, read_text_detecting
-from sdt.formats.json_records import json_array
-from sdt.formats.table_records import JsonRecords, Records, RowRecords
+from sdt.formats.parsing import parquet
+from sdt.formats.parsing.columns import canonical_names, cell_number, cell_seconds, cell_text, check_columns
+from sdt.formats.parsing.csv_lines import read_csv, read_text_detecting
+from sdt.formats.parsing.json_records import json_array
+from sdt.formats.parsing.table_records import JsonRecords, Records, RowRecords
 from sdt.splits import parse_split, unknown_split
 
 REQUIRED = ("conversation", "speaker", "label")

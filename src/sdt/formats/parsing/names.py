@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from sdt.formats.notices import describes_sound, is_sound
+from sdt.formats.parsing.notices import describes_sound, is_sound
 
 MAX_WORDS = 4
 MAX_CHARACTERS = 30

@@ -19,7 +19,7 @@ import numpy as np
 
 from sdt.errors import InputError, quoted
 from sdt.files import max_expanded_bytes
-from sdt.formats.pickles.constructors import (
+from sdt.formats.parsing.pickles.constructors import (
     Constructor,
     array_weight,
     check_keys,
@@ -27,7 +27,7 @@ from sdt.formats.pickles.constructors import (
     restore_array,
     restore_dtype,
 )
-from sdt.formats.pickles.opcodes import errors_in, instructions
+from sdt.formats.parsing.pickles.opcodes import errors_in, instructions
 
 MAX_NESTING = 64
 """The largest depth of containers; published feature files have a depth of four."""

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from sdt.errors import InputError, describe_error, quoted
 from sdt.files import max_expanded_bytes
-from sdt.formats.pickles.opcodes import errors_in
+from sdt.formats.parsing.pickles.opcodes import errors_in
 
 _WRAPPER = "joblib.numpy_pickle NumpyArrayWrapper"
 _REBUILD = "torch._utils _rebuild_tensor_v2"

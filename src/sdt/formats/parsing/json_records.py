@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.formats.csv_lines import read_text
+from sdt.formats.parsing.csv_lines import read_text
 
 
 def json_lines(path: Path, *, encoding: str = "utf-8-sig") -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -4,21 +4,23 @@
 |------------------------------------------------------------------|----------------------------------|
 | Whisper, WhisperX: `{"segments": [{"start", "end", "text"}]}`    | seconds                          |
 | whisper.cpp: `{"transcription": [{"offsets": {"from", "to"}, "text"}]}` | milliseconds              |
-| a list of objects with the keys of JSON Lines                    | see `sdt.formats.tables`     |
+| a list of objects with the keys of JSON Lines                    | see `sdt.formats.parsing.turn_records`     |
 
 Each segment is one utterance. Its `speaker` is optional.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.formats.decoding import MAX_LINE
-from sdt.formats.notices import remove_sounds
-from sdt.formats.tables import read_records
-from sdt.formats.transcript import Turn
+from sdt.formats.format import Format
+from sdt.formats.json_lines import RECORDS, json_objects
+from sdt.formats.parsing.decoding import MAX_LINE, Decoded
+from sdt.formats.parsing.notices import remove_sounds
+from sdt.formats.parsing.turn_records import read_records
+from sdt.formats.transcript import Transcript, Turn
 
 _SEGMENT = ("start", "end", "text", "speaker")
 
@@ -78,3 +80,31 @@ def _in_seconds(path: Path, segment: Mapping[str, object]) -> Mapping[str, objec
     if not isinstance(start, int) or not isinstance(end, int):
         raise InputError(f"{path}: 'offsets' of a segment must contain 'from' and 'to' in milliseconds")
     return {key: segment[key] for key in _SEGMENT if key in segment} | {"start": start / 1000, "end": end / 1000}
+
+
+def matches(decoded: Decoded) -> bool:
+    """Whether the whole text is one JSON value."""
+    value = decoded.document
+    return isinstance(value, list) or is_whisper(value) or (value is not None and "\n" in decoded.text.strip())
+
+
+def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
+    """An array with an utterance a line."""
+    before = "["
+    for line in json_objects(transcript, path):
+        yield f"{before}\n{line}"
+        before = ","
+    yield "\n]\n" if before == "," else "[]\n"
+
+
+JSON_VALUE = Format(
+    "json",
+    (".json",),
+    matches,
+    certain=True,
+    read=lambda path, decoded: read_document(path, decoded.document),
+    write=write,
+    title="JSON array of utterances; Whisper's JSON",
+    holds=RECORDS,
+    whole=True,
+)

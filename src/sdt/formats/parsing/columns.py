@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdt.errors import InputError, join_names, quoted
-from sdt.formats.csv_lines import parse_number
-from sdt.formats.times import parse_seconds
+from sdt.formats.parsing.csv_lines import parse_number
+from sdt.formats.parsing.times import parse_seconds
 from sdt.text import repair_windows1252
 
 _ALIASES = {

@@ -21,8 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from sdt.formats.names import detect_names, find_candidate, is_capitalised, split_name
-from sdt.formats.times import parse_seconds
+from sdt.formats.parsing.names import detect_names, find_candidate, is_capitalised, split_name
+from sdt.formats.parsing.times import parse_seconds
 
 Lines = Sequence[tuple[int, str]]
 """Non-blank lines with their numbers."""

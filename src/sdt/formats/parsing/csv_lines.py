@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdt.errors import InputError
-from sdt.formats.decoding import decode_text
+from sdt.formats.parsing.decoding import decode_text
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 DELIMITERS = (",", ";", "\t", "|")

@@ -1,0 +1,50 @@
+"""The times of the cues of subtitles, and what all subtitles hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdt.conversation import Prediction, Utterance
+from sdt.errors import InputError, quoted
+from sdt.formats.format import DEFAULT_SECONDS, Holds
+from sdt.formats.transcript import Transcript
+
+CUES = (
+    Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.LABELS
+    | Holds.REVIEWS | Holds.PREDICTIONS
+)  # fmt: skip
+"""What subtitles with speakers and marks of emotions hold."""
+
+
+def cue_times(
+    transcript: Transcript, path: Path | None, name: str
+) -> Iterator[tuple[int, int, Utterance, Prediction | None]]:
+    """The utterances with their start and end in milliseconds; none has the length 0.
+
+    Args:
+        transcript: One conversation.
+        path: The file, for error messages; None for the standard output.
+        name: The name of the format, for error messages.
+
+    Raises:
+        InputError: There are several conversations, or an utterance has no time.
+    """
+    where = "-" if path is None else str(path)
+    if len({conversation.id for conversation, _, _ in transcript.rows()}) > 1:
+        raise InputError(f"{where}: {name} files have one conversation each, but there are several; write jsonl or csv")
+    for _, utterance, prediction in transcript.rows():
+        if utterance.start is None:
+            raise InputError(
+                f"{where}: utterance {quoted(utterance.id)} has no time, which {name} requires; write jsonl or csv"
+            )
+        end = utterance.start + DEFAULT_SECONDS if utterance.end is None else utterance.end
+        start = round(1000 * utterance.start)
+        yield start, max(round(1000 * end), start + 1), utterance, prediction
+
+
+def timestamp(milliseconds: int, separator: str) -> str:
+    """A time as `HH:MM:SS.mmm`, with this separator before the milliseconds."""
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{separator}{rest:03}"

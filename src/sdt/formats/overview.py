@@ -1,0 +1,44 @@
+"""The table of formats for users: `sdt formats` prints it, and docs/formats.md contains it."""
+
+from __future__ import annotations
+
+from sdt.formats.format import Format, Holds
+from sdt.formats.table import FORMATS
+
+COLUMNS = ("format", "name", "suffixes", "read", "write", "speakers", "text", "times", "words", "labels", "annotators",
+           "predictions", "fields", "tiers", "media", "several")  # fmt: skip
+_CONTENT = {
+    "speakers": Holds.SPEAKERS,
+    "text": Holds.TEXT,
+    "times": Holds.TIMES,
+    "words": Holds.WORDS,
+    "labels": Holds.LABELS,
+    "annotators": Holds.ANNOTATORS,
+    "predictions": Holds.PREDICTIONS,
+    "fields": Holds.EXTRA,
+    "tiers": Holds.TIERS,
+    "media": Holds.MEDIA | Holds.CLIPS,
+    "several": Holds.SEVERAL,
+}
+
+
+def rows() -> list[tuple[str, ...]]:
+    """A row for each format, with the cells of `COLUMNS`; formats of installed packages last."""
+    return [_row(format) for format in FORMATS.values()]
+
+
+def markdown() -> str:
+    """The built-in formats as a table in Markdown."""
+    builtin = [_row(format) for format in FORMATS.builtin.values()]
+    lines = [" | ".join(row) for row in (COLUMNS, ["---"] * len(COLUMNS), *builtin)]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _row(format: Format) -> tuple[str, ...]:
+    suffixes = " ".join(format.suffixes) if format.content != "folder" else "folder"
+    held = (_yes(bool(format.holds & content)) for content in _CONTENT.values())
+    return (format.title or format.name, format.name, suffixes, _yes(format.readable), _yes(format.writable), *held)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "–"

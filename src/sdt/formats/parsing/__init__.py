@@ -1,0 +1,1 @@
+"""Helpers of the formats: decoding, times, names, markup and tables of text."""

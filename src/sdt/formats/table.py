@@ -1,0 +1,72 @@
+"""The table of formats. A format is a file of this folder and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdt.errors import InputError, near_miss, quoted
+from sdt.formats.csv_table import CSV
+from sdt.formats.format import Format, Holds
+from sdt.formats.json_lines import JSON_LINES
+from sdt.formats.json_value import JSON_VALUE
+from sdt.formats.plain import PLAIN
+from sdt.formats.rttm import RTTM
+from sdt.formats.srt import SRT
+from sdt.formats.webvtt import WEBVTT
+from sdt.plugins import Registry
+
+BUILTIN = (
+    RTTM,
+    # The general formats: everything else is recognised before them.
+    WEBVTT,
+    SRT,
+    PLAIN,
+    JSON_VALUE,
+    JSON_LINES,
+    CSV,
+)
+FORMATS = Registry("sdt.formats", Format, {format.name: format for format in BUILTIN})
+"""Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""
+
+
+def get_format(name: str) -> Format:
+    """The format with a name.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if name not in FORMATS:
+        raise InputError(f"format {quoted(name)} is unknown{near_miss(name, FORMATS)}")
+    return FORMATS[name]
+
+
+def writable_formats(holds: Holds = Holds.NOTHING) -> Iterator[Format]:
+    """The formats that can be written and hold all of `holds`, those of installed packages last."""
+    return (format for format in FORMATS.values() if format.writable and holds in format.holds)
+
+
+def writer(name: str, holds: Holds = Holds.NOTHING) -> Format:
+    """The format with a name, for writing.
+
+    Raises:
+        InputError: The name is unknown, or the format cannot be written or lacks one of `holds`.
+    """
+    known = [format.name for format in writable_formats(holds)]
+    if name not in known:
+        raise InputError(f"format {quoted(name)} is unknown{near_miss(name, known)}")
+    return FORMATS[name]
+
+
+def format_of(path: Path, holds: Holds = Holds.NOTHING) -> str:
+    """The name of the format in which a file with this suffix is written.
+
+    Raises:
+        InputError: No format with `holds` has this suffix.
+    """
+    known = {suffix: format.name for format in [*writable_formats(holds)][::-1] for suffix in format.suffixes[::-1]}
+    suffix = path.suffix.lower()
+    if suffix not in known:
+        shown = ", ".join([*known][::-1])
+        raise InputError(f"{path}: no output format has the suffix {quoted(path.suffix)}; known are: {shown}")
+    return known[suffix]
