@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int | None:
     console = Console(highlight=False, markup=False)
     if options.output:
         assert format_
-        _write(found, options.output, format_)
+        _write(found, options, format_)
         console.print(f"written to {options.output}: {len(found):,} utterances", soft_wrap=True)
     elif format_:
         _print(found, format_)
@@ -253,13 +253,21 @@ def _check_output(
         raise InputError(f"{output}: is a folder; name a file")
 
 
-def _write(found: Predictions, output: Path, format_: str) -> None:
+def _write(found: Predictions, options: argparse.Namespace, format_: str) -> None:
+    """Write a new file, or a copy of the input with predictions, if it is annotation of the same format."""
     from sdt.formats.format import Holds
+    from sdt.formats.read import format_of_content
     from sdt.formats.table import writer
-    from sdt.formats.write import predicted, write_folder
+    from sdt.formats.write import predicted, update_file, write_folder
+    from sdt.media.recordings import is_recording
 
+    output, source, target = options.output, options.transcript, writer(format_)
     try:
-        if Holds.SEVERAL in writer(format_).holds or len(found.conversations) == 1:
+        annotation = target.update and source.is_file() and not is_recording(source)
+        if annotation and format_of_content(source, options.encoding) is target:
+            update_file(output, source, predicted(found.conversations, found), target)
+            return
+        if Holds.SEVERAL in target.holds or len(found.conversations) == 1:
             found.write(output, format_)
         else:
             write_folder(output, [predicted(found.conversations, found)], format_)

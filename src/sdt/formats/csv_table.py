@@ -67,6 +67,7 @@ CSV = Format(
     read=lambda path, decoded: read_csv_table(path, decoded.encoding),
     write=write,
     title="CSV, TSV",
-    holds=RECORDS & ~(Holds.WORDS | Holds.WORD_CONFIDENCES | Holds.ANNOTATORS | Holds.CONFIDENCES),
+    holds=RECORDS & ~(Holds.VALUE_TYPES | Holds.WORDS | Holds.WORD_CONFIDENCES | Holds.ANNOTATORS | Holds.CONFIDENCES),
+    step=0.001,
     primary=True,
 )

@@ -26,6 +26,8 @@ class Holds(Flag):
     """Utterances without times, next to others. A format with `TIMES` but without this one refuses them."""
     OPEN_ENDS = auto()
     """Utterances with a start and no end; others get `DEFAULT_SECONDS`."""
+    INSTANTS = auto()
+    """Utterances that end when they start; others get the shortest duration."""
     OVERLAPS = auto()
     """Utterances of the same speaker that overlap in time."""
     ORDER = auto()
@@ -44,8 +46,11 @@ class Holds(Flag):
     WORDS = auto()
     """Words with their times."""
     WORD_CONFIDENCES = auto()
+    """How sure the recogniser is of a word, and whether another speaker overlaps it."""
     PREDICTIONS = auto()
     """The predicted emotion with its probability."""
+    PREDICTED_LABELS = auto()
+    """The predicted emotion of an utterance that has a label, too."""
     PROBABILITIES = auto()
     """The probabilities of all emotions, those of single modalities, and the fusion weights."""
     CLIPS = auto()
@@ -54,10 +59,14 @@ class Holds(Flag):
     """The name of the recording of a conversation."""
     EXTRA = auto()
     """Other fields of an utterance (`Utterance.extra`)."""
+    VALUE_TYPES = auto()
+    """Numbers, true and false in fields; others hold fields as text."""
     CONVERSATION_EXTRA = auto()
     """Other fields of a conversation (`Conversation.extra`)."""
     TIERS = auto()
     """Layers of annotation besides the utterances (`Conversation.tiers`)."""
+    POINTS = auto()
+    """Layers of points in time; others write intervals of the shortest duration."""
 
     @property
     def title(self) -> str:

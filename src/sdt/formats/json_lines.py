@@ -13,12 +13,8 @@ from sdt.formats.parsing.turn_records import read_json_lines
 from sdt.formats.records import transcript_records
 from sdt.formats.transcript import Transcript, Turn
 
-RECORDS = (
-    Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.UNTIMED | Holds.OPEN_ENDS | Holds.OVERLAPS
-    | Holds.ORDER | Holds.IDS | Holds.SEVERAL | Holds.LABELS | Holds.REVIEWS | Holds.ANNOTATORS | Holds.CONFIDENCES
-    | Holds.WORDS | Holds.WORD_CONFIDENCES | Holds.PREDICTIONS | Holds.PROBABILITIES | Holds.CLIPS | Holds.EXTRA
-)  # fmt: skip
-"""What JSON objects of utterances hold."""
+RECORDS = ~(Holds.OPEN_ENDS | Holds.TIERS | Holds.POINTS | Holds.MEDIA | Holds.CONVERSATION_EXTRA)
+"""What JSON objects of utterances hold. An utterance without an end lasts until the next one, when it is read."""
 
 
 def matches(decoded: Decoded) -> bool:
@@ -49,5 +45,6 @@ JSON_LINES = Format(
     write=write,
     title="JSON Lines",
     holds=RECORDS,
+    step=0.001,
     primary=True,
 )

@@ -106,5 +106,6 @@ JSON_VALUE = Format(
     write=write,
     title="JSON array of utterances; Whisper's JSON",
     holds=RECORDS,
+    step=0.001,
     whole=True,
 )

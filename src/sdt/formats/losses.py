@@ -12,6 +12,7 @@ from sdt.formats.format import DEFAULT_SECONDS, Format, Holds
 from sdt.formats.transcript import Transcript
 
 TIMES_STEP = "precision of times"
+CONVERSATION_ID = "conversation id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Loss:
     """One kind of content that a file of a format will lack."""
 
     name: str
-    """The title of a member of `Holds`, or `precision of times`."""
+    """The title of a member of `Holds`, `precision of times`, or `conversation id`."""
     count: int
     """How many utterances, tiers or conversations lose it."""
     first: str
@@ -32,9 +33,9 @@ class Loss:
 def losses(transcript: Transcript, target: Format, path: Path | None = None) -> list[Loss]:
     """Find the losses of writing a transcript.
 
-    Only what the transcript has is named. The id of a conversation is lost (`several`) if its file has
-    another name. Utterances without times, and several conversations, are no losses: formats that cannot hold them
-    refuse them, or get a file for each conversation.
+    Only what the transcript has is named. The id of a conversation is lost if the format has no place for
+    it and the file has another name. Utterances without times, and several conversations, are no losses: formats that
+    cannot hold them refuse them, or get a file for each conversation.
 
     Args:
         transcript: The conversations with all that belongs to them.
@@ -49,7 +50,7 @@ def losses(transcript: Transcript, target: Format, path: Path | None = None) -> 
     for name, place in _content(transcript, target, path):
         counts[name] = counts.get(name, 0) + 1
         first.setdefault(name, place)
-    order = [*(one.title for one in Holds), TIMES_STEP]
+    order = [*(one.title for one in Holds), TIMES_STEP, CONVERSATION_ID]
     return [Loss(name, counts[name], first[name]) for name in order if name in counts]
 
 
@@ -58,7 +59,7 @@ def _content(transcript: Transcript, target: Format, path: Path | None) -> Itera
     held = target.holds
     for conversation in transcript.conversations:
         if path and Holds.SEVERAL not in held and path.stem != conversation.id and len(transcript.conversations) == 1:
-            yield Holds.SEVERAL.title, conversation.id
+            yield CONVERSATION_ID, conversation.id
         for kind, place in _of_conversation(conversation):
             if kind not in held:
                 yield kind.title, place
@@ -78,8 +79,12 @@ def _of_conversation(conversation: Conversation) -> Iterator[tuple[Holds, str]]:
         yield Holds.MEDIA, conversation.id
     if conversation.extra:
         yield Holds.CONVERSATION_EXTRA, f"{conversation.id}: {next(iter(conversation.extra))}"
+        if any(not isinstance(value, str) for value in conversation.extra.values()):
+            yield Holds.VALUE_TYPES, conversation.id
     for tier in conversation.tiers:
         yield Holds.TIERS, f"{conversation.id}: {tier.name}"
+        if tier.points:
+            yield Holds.POINTS, f"{conversation.id}: {tier.name}"
     starts = [(one.start, one.id) for one in conversation.utterances if one.start is not None]
     for (before, _), (start, id) in pairwise(starts):
         if start < before:
@@ -109,17 +114,20 @@ def _of_utterance(utterance: Utterance, prediction: Prediction | None, *, clip: 
         Holds.SPACES: len(utterance.speaker.split()) > 1,
         Holds.TEXT: bool(utterance.text),
         Holds.TIMES: utterance.start is not None,
+        Holds.INSTANTS: utterance.start is not None and utterance.end == utterance.start,
         Holds.OPEN_ENDS: utterance.start is not None and utterance.end is None,
         Holds.LABELS: utterance.label is not None,
         Holds.REVIEWS: utterance.review is not None,
         Holds.ANNOTATORS: bool(utterance.annotations),
         Holds.CONFIDENCES: any(one.confidence is not None for one in utterance.annotations),
         Holds.WORDS: bool(utterance.words),
-        Holds.WORD_CONFIDENCES: any(one.probability is not None for one in utterance.words),
+        Holds.WORD_CONFIDENCES: any(one.probability is not None or one.overlapped for one in utterance.words),
         Holds.PREDICTIONS: prediction is not None and prediction.emotion is not None,
+        Holds.PREDICTED_LABELS: prediction is not None and prediction.emotion is not None and bool(utterance.label),
         Holds.PROBABILITIES: prediction is not None and bool(prediction.probabilities),
         Holds.CLIPS: clip,
         Holds.EXTRA: bool(utterance.extra),
+        Holds.VALUE_TYPES: any(not isinstance(value, str) for value in utterance.extra.values()),
     }
     return (kind for kind, present in has.items() if present)
 

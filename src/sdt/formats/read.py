@@ -82,6 +82,15 @@ def read_any(path: Path, *, format: str | None = None, encoding: str | None = No
     return read_transcript(path, format=format, encoding=encoding)
 
 
+def format_of_content(path: Path, encoding: str | None = None) -> Format:
+    """The format in which `read_transcript` reads a file.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    return detect_file(path) or detect_format(path, decode(path, encoding))
+
+
 def detect_file(path: Path) -> Format | None:
     """Detect the format of a binary file or a folder by its name and first bytes; None for text and unknown formats."""
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sdt.conversation import Annotation, Prediction, Utterance
+from sdt.formats.parsing.turn_records import column_of_field
 from sdt.formats.parsing.words import word_records
 from sdt.formats.transcript import Transcript
 
@@ -30,15 +31,15 @@ def transcript_records(transcript: Transcript, path: Path | None) -> Iterator[di
                 "utterance": utterance.id,
                 "speaker": utterance.speaker,
                 "text": utterance.text,
-                "start": utterance.start,
-                "end": utterance.end,
+                "start": None if utterance.start is None else round(utterance.start, 3),
+                "end": None if utterance.end is None else round(utterance.end, 3),
                 **{name: value for name, value in annotation.items() if value is not None},
                 **({} if clip is None else {"media": _relative(clip, path)}),
                 **({"words": word_records(utterance.words)} if utterance.words else {}),
             }
         if utterance.annotations:
             record["annotations"] = [annotation_record(one) for one in utterance.annotations]
-        yield record | {name: value for name, value in utterance.extra.items() if name not in record}
+        yield record | {column_of_field(name): value for name, value in utterance.extra.items()}
 
 
 def annotation_record(annotation: Annotation) -> dict[str, object]:

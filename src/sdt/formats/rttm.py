@@ -73,7 +73,7 @@ def read(path: Path, decoded: Decoded) -> tuple[list[Turn], list[str]]:
         Turn(line, None, turn.speaker, round(turn.start, 6), round(turn.end, 6), conversation=name)
         for line, name, turn in _speaker_turns(path, decoded.text)
     ]
-    return sorted(turns, key=lambda turn: (turn.start or 0.0, turn.end or 0.0)), []
+    return sorted(turns, key=lambda turn: turn.start or 0.0), []
 
 
 def write(transcript: Transcript, path: Path | None) -> Iterator[str]:

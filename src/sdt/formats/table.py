@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sdt.errors import InputError, near_miss, quoted
 from sdt.formats.csv_table import CSV
+from sdt.formats.elan import ELAN
 from sdt.formats.format import Format, Holds
 from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
@@ -17,6 +18,7 @@ from sdt.formats.webvtt import WEBVTT
 from sdt.plugins import Registry
 
 BUILTIN = (
+    ELAN,
     RTTM,
     # The general formats: everything else is recognised before them.
     WEBVTT,

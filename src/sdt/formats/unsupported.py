@@ -84,7 +84,6 @@ _TEXTS = (
 
 
 _XML = {
-    "annotation_document": "ELAN's annotation format (EAF)",
     "trans": "a transcript of Transcriber (TRS)",
     "tt": "subtitles in TTML",
     "sami": "subtitles in SAMI",

@@ -20,7 +20,8 @@ _CHANGE = re.compile(r"(?:^|(?<=\s))>>>?(?!>)")
 # Brackets and backslashes in the name of an emotion are escaped. Bounded, so that matching is fast.
 _NAME = r"(?:[^\[\]\\]|\\[\[\]\\]){1,400}"
 _MARK = re.compile(
-    rf"\[(?:no emotion|{_NAME} [01]\.\d\d|(?P<label>{_NAME}), (?P<how>corrected|confirmed|labelled))\](?:\s|$)"
+    rf"\[(?:no emotion|(?P<emotion>{_NAME}) (?P<share>[01]\.\d\d)|"
+    rf"(?P<label>{_NAME}), (?P<how>corrected|confirmed|labelled))\](?:\s|$)"
 )
 
 
@@ -86,11 +87,12 @@ def emotion_mark(utterance: Utterance, prediction: Prediction | None) -> str:
 def cue_mark(utterance: Utterance, prediction: Prediction | None) -> str:
     """The mark of the emotion of an utterance; empty without a label or a prediction.
 
-    A text that begins like a mark gets one, too, so that it is read again as text.
+    An utterance without text, or whose text begins like a mark, gets one, too: it is read again as it is.
     """
-    if utterance.label or prediction is not None:
+    text = " ".join((utterance.text or "").split())
+    if utterance.label or prediction is not None or not text or strip_mark(text)[0]:
         return emotion_mark(utterance, prediction)
-    return "[no emotion]" if strip_mark(" ".join((utterance.text or "").split()))[0] else ""
+    return ""
 
 
 def strip_mark(text: str) -> tuple[bool, str | None, Review | None, str]:
@@ -106,6 +108,15 @@ def strip_mark(text: str) -> tuple[bool, str | None, Review | None, str]:
     reviews: tuple[Review, ...] = get_args(Review)
     review = next((review for review in reviews if review == found["how"]), None)
     return True, label, review, text[found.end() :]
+
+
+def mark_prediction(text: str) -> Prediction | None:
+    """The prediction in the mark before a text, with empty ids and the probability of its emotion alone."""
+    found = _MARK.match(text)
+    if not found or not found["emotion"]:
+        return None
+    emotion = re.sub(r"\\(.)", r"\1", found["emotion"])
+    return Prediction("", "", emotion, {emotion: float(found["share"])})
 
 
 def escape_webvtt(text: str) -> str:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from sdt.errors import InputError, quoted
 from sdt.formats.parsing.headers import parse_names
-from sdt.formats.parsing.markup import split_dialogue, split_speaker_changes, split_voices, strip_mark, strip_markup
+from sdt.formats.parsing.markup import (
+    mark_prediction,
+    split_dialogue,
+    split_speaker_changes,
+    split_voices,
+    strip_mark,
+    strip_markup,
+)
 from sdt.formats.parsing.names import detect_names, find_candidate, split_name, without_remark
 from sdt.formats.parsing.notices import ignored_note, is_sound
 from sdt.formats.parsing.rolling import Cue, Lines, unroll
@@ -211,7 +218,10 @@ def _split_names(part: _CuePart, names: Collection[str]) -> Iterator[tuple[Turn,
         else:
             parts.append((name, [words]))
     for number, (name, lines) in enumerate(parts):
-        marked, label, review, text = strip_mark(tidy(" ".join(lines)))
+        whole = tidy(" ".join(lines))
+        marked, label, review, text = strip_mark(whole)
         cue, changed = part.cue, part.changed and number == 0 and name is None
         turn = Turn(cue.line, text or None, name, cue.start, cue.end, cue.id, label, changed=changed, review=review)
+        if prediction := mark_prediction(whole):
+            turn = replace(turn, prediction=prediction)
         yield turn, marked

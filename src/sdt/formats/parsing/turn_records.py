@@ -20,6 +20,7 @@ predictions.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -62,10 +63,18 @@ _MELD_IGNORED = ("Sr No.", "Sentiment", "Season", "Episode")
 DAY = 24 * 3600
 """Seconds."""
 _FRAMES = re.compile(r"\d{1,2}:\d\d:\d\d[:;]\d\d")
+_FIELD = "field "
 ANNOTATIONS = "annotations"
 """The key of the labels of annotators in JSON."""
 
 _Record = tuple[int, Mapping[str, object]]
+
+
+def column_of_field(name: str) -> str:
+    """The column of a field of `Utterance.extra`, which can neither be, nor look like, a column with a meaning."""
+    reserved = (*COLUMNS, WORDS, ANNOTATIONS)
+    meant = difflib.get_close_matches(canonical_name(name), reserved, n=1, cutoff=0.7) or is_of_model(name)
+    return f"{_FIELD}{name}" if meant or name.startswith(_FIELD) or name in MELD else name
 
 
 def is_meld(header: Sequence[str]) -> bool:
@@ -144,9 +153,11 @@ def _turns(path: Path, names: Sequence[str], records: Sequence[_Record]) -> tupl
     records, notes = _convert_times(names, records)
     predicted = set(PREDICTED) <= set(names)
     known = [n for n in names if n in COLUMNS] if predicted else [n for n in names if n not in (WORDS, ANNOTATIONS)]
-    others = check_columns(path, known, columns=COLUMNS, required=())
+    fields = [n for n in names if n.startswith(_FIELD)]
+    others = (*check_columns(path, [n for n in known if n not in fields], columns=COLUMNS, required=()), *fields)
     if predicted:
-        others = tuple(n for n in names if not (n in (*COLUMNS, WORDS, ANNOTATIONS, "corrected") or is_of_model(n)))
+        used = (*COLUMNS, WORDS, ANNOTATIONS, "corrected")
+        others = tuple(n for n in names if n in fields or not (n in used or is_of_model(n)))
     if records and not {"text", "start", "media"} & set(names):
         raise InputError(f"{path}: column 'text' is missing; found are: {join_names(names[:12])}")
     repeated = 0
@@ -283,7 +294,7 @@ def _extra(record: Mapping[str, object], names: Sequence[str]) -> dict[str, Valu
         if isinstance(value, str):
             value = repair_windows1252(value).strip()
         if isinstance(value, str | int | float) and value != "" and value == value:
-            found[name] = value
+            found[name.removeprefix(_FIELD)] = value
     return found
 
 

@@ -1,0 +1,70 @@
+"""The names of the tiers and linguistic types that this program writes, and names of tiers in other files."""
+
+from __future__ import annotations
+
+import re
+
+SPEECH, FREE, WORDS, PREDICTION, LABEL, FIELD = (
+    "sdt-utterance", "sdt-tier", "sdt-words", "sdt-prediction", "sdt-label", "sdt-field",
+)  # fmt: skip
+"""The linguistic types of utterances, other top-level tiers, words, predictions, labels and fields."""
+EMOTION, PROBABILITY, CORRECTION, REVIEW, ID = "emotion", "probability", "correction", "review", "id"
+SEPARATOR = "@"
+"""Between the name of a child tier and that of its parent."""
+OWN_PROPERTIES = ("URN", "lastUsedAnnotationId")
+"""The properties of a document that ELAN itself sets."""
+_SPEECH = re.compile(
+    r"utter|speech|spch|transcr|orth|spoken|verbal|\btext\b|\btx\b|\bref\b|sentence|phrase", re.IGNORECASE
+)
+_OTHER = re.compile(
+    r"gestur|gaze|\bhead\b|hand|face|facial|posture|body|mouth|brow|smil|nod|laugh|comment|\bnotes?\b|noise|music|event|"
+    r"emotion|affect|valence|arousal|intensity|topic|scene|setting|silence|pause|overlap|phon|gloss|translat|\bpos\b",
+    re.IGNORECASE,
+)
+_RESERVED = (EMOTION, PROBABILITY, CORRECTION, REVIEW, ID, "label", "words")
+_FIELD = "field "
+_LABEL = re.compile(r"emotions?|labels?|emo", re.IGNORECASE)
+_WORD = re.compile(r"words?|tokens?|wd|wrd", re.IGNORECASE)
+
+
+def sounds_like_speech(name: str) -> bool:
+    """Whether the name of a tier or type tells that it holds speech."""
+    return _SPEECH.search(name) is not None
+
+
+def is_other(name: str) -> bool:
+    """Whether the name of a tier or type tells that it does not hold speech."""
+    return _OTHER.search(name) is not None
+
+
+def field_tier(name: str) -> str:
+    """The name of the tier of a field, which differs from the names of the other tiers."""
+    return f"{_FIELD}{name}" if name in _RESERVED or name.startswith((_FIELD, "label ")) else name
+
+
+def field_name(tier: str) -> str:
+    """The name of a field from that of its tier; see `field_tier`."""
+    return tier.removeprefix(_FIELD)
+
+
+def is_label(name: str) -> bool:
+    """Whether a child tier of this name holds annotated emotions."""
+    return _LABEL.fullmatch(name) is not None
+
+
+def is_words(name: str) -> bool:
+    """Whether a child tier of this name holds words."""
+    return _WORD.fullmatch(name) is not None
+
+
+def child_name(tier: str, parent: str) -> str:
+    """The name of a child tier without that of its parent: `gloss@Ann`, `Ann-gloss`, `Ann_gloss` are `gloss`.
+
+    Example:
+        >>> child_name("gloss@Ann", "Ann"), child_name("Ann-gloss", "Ann"), child_name("mood", "Ann")
+        ('gloss', 'gloss', 'mood')
+    """
+    if tier.endswith(f"{SEPARATOR}{parent}"):
+        return tier.removesuffix(f"{SEPARATOR}{parent}")
+    found = re.fullmatch(rf"{re.escape(parent)}[-_. ](.+)", tier)
+    return found[1] if found else tier
