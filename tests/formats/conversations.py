@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sdt.conversation import Annotation, Conversation, Prediction, Review, Span, Tier, Utterance, Word
 from sdt.formats.format import DEFAULT_SECONDS, Format, Holds
 from sdt.formats.losses import CONVERSATION_ID, TIMES_STEP, losses
+from sdt.formats.parsing.notices import is_sound
 from sdt.formats.read import read_transcript
 from sdt.formats.transcript import Transcript, tidy
 
@@ -50,7 +51,8 @@ class Maker:
 
     def text(self, most: int = 5) -> str:
         pieces = [self.random.choice(PIECES) for _ in range(self.random.randint(1, most))]
-        return tidy("".join(pieces)) or "ok"
+        text = tidy("".join(pieces))
+        return text if text and not is_sound(text) else "ok"  # readers of subtitles remove descriptions of sounds
 
     def milliseconds(self, least: int, most: int) -> float:
         return self.random.randint(least, most) / 1000
@@ -172,12 +174,10 @@ def kept(transcript: Transcript, format: Format, path: Path) -> Transcript:
 def _kept(
     conversation: Conversation, transcript: Transcript, format: Format, path: Path, lost: set[str]
 ) -> tuple[Conversation, list[Prediction]]:
+    given = [transcript.predicted.get((conversation.id, one.id)) for one in conversation.utterances]
     rows = [
-        (
-            _kept_utterance(one, format, lost),
-            _kept_prediction(transcript.predicted.get((conversation.id, one.id)), format, lost),
-        )
-        for one in conversation.utterances
+        (_kept_utterance(one, format, lost), _kept_prediction(prediction, format, lost))
+        for one, prediction in zip(conversation.utterances, given, strict=True)
     ]
     if Holds.PREDICTED_LABELS.title in lost:
         rows = [(one, None if one.label else prediction) for one, prediction in rows]
