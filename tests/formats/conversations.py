@@ -223,7 +223,7 @@ def _kept_utterance(one: Utterance, format: Format, lost: set[str]) -> Utterance
     if TIMES_STEP in lost:
         one = replace(one, start=_rounded(one.start, format), end=_rounded(one.end, format))
     if Holds.INSTANTS not in format.holds and one.start is not None and one.start == one.end:  # also by rounding
-        one = replace(one, end=round(one.start + format.step, 6))
+        one = replace(one, end=round(one.start + (format.step or 0.001), 6))
     if gone(Holds.CONFIDENCES):
         one = replace(one, annotations=tuple(replace(of, confidence=None) for of in one.annotations))
     if gone(Holds.VALUE_TYPES):
@@ -302,10 +302,27 @@ def render(path: Path, transcript: Transcript, format: Format) -> None:
     path.write_text("".join(format.write(transcript, path)), encoding="utf-8", newline="")
 
 
+def sorted_ties(transcript: Transcript) -> Transcript:
+    """Utterances that start at the same time in an order of their own, without their positions as ids."""
+    conversations = []
+    predictions = []
+    for conversation in transcript.conversations:
+        found = sorted(conversation.utterances, key=lambda one: (one.start or 0.0, one.speaker, repr(_plain(one))))
+        conversations.append(replace(conversation, utterances=tuple(found)))
+        predictions += [
+            transcript.predicted[conversation.id, one.id]
+            for one in found
+            if (conversation.id, one.id) in transcript.predicted
+        ]
+    return Transcript(conversations, predictions=predictions)
+
+
 def check_round_trip(folder: Path, transcript: Transcript, format: Format) -> Path:
     """Write a file, read it, and compare it with what the named losses leave."""
     path = folder / f"talk{format.suffixes[0]}"
     render(path, transcript, format)
-    found = read_transcript(path)
-    assert comparable(found) == comparable(kept(transcript, format, path))
+    found, expected = read_transcript(path), kept(transcript, format, path)
+    if any(loss.name == Holds.TIES.title for loss in losses(transcript, format, path)):
+        found, expected = sorted_ties(found), sorted_ties(expected)
+    assert comparable(found) == comparable(expected)
     return path

@@ -11,7 +11,7 @@ from sdt.formats.format import DEFAULT_SECONDS, Holds
 from sdt.formats.transcript import Transcript
 
 CUES = (
-    Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.LABELS
+    Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.TIES | Holds.LABELS
     | Holds.REVIEWS | Holds.PREDICTIONS
 )  # fmt: skip
 """What subtitles with speakers and marks of emotions hold."""
@@ -30,17 +30,24 @@ def cue_times(
     Raises:
         InputError: There are several conversations, or an utterance has no time.
     """
-    where = "-" if path is None else str(path)
-    if len({conversation.id for conversation, _, _ in transcript.rows()}) > 1:
-        raise InputError(f"{where}: {name} files have one conversation each, but there are several; write jsonl or csv")
+    require_times(transcript, path, name)
     for _, utterance, prediction in transcript.rows():
-        if utterance.start is None:
-            raise InputError(
-                f"{where}: utterance {quoted(utterance.id)} has no time, which {name} requires; write jsonl or csv"
-            )
+        assert utterance.start is not None
         end = utterance.start + DEFAULT_SECONDS if utterance.end is None else utterance.end
         start = round(1000 * utterance.start)
         yield start, max(round(1000 * end), start + 1), utterance, prediction
+
+
+def require_times(transcript: Transcript, path: Path | None, name: str) -> None:
+    """Refuse several conversations, and utterances without times; see `cue_times`."""
+    where = "-" if path is None else str(path)
+    if len({conversation.id for conversation, _, _ in transcript.rows()}) > 1:
+        raise InputError(f"{where}: {name} files have one conversation each, but there are several; write jsonl or csv")
+    untimed = next((utterance for _, utterance, _ in transcript.rows() if utterance.start is None), None)
+    if untimed is not None:
+        raise InputError(
+            f"{where}: utterance {quoted(untimed.id)} has no time, which {name} requires; write jsonl or csv"
+        )
 
 
 def timestamp(milliseconds: int, separator: str) -> str:

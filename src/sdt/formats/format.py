@@ -32,6 +32,8 @@ class Holds(Flag):
     """Utterances of the same speaker that overlap in time."""
     ORDER = auto()
     """The order of the utterances, if it is not that of their starts."""
+    TIES = auto()
+    """The order of utterances of several speakers that start at the same time."""
     IDS = auto()
     """The ids of utterances; others number them from 0."""
     SEVERAL = auto()

@@ -87,8 +87,8 @@ def _of_conversation(conversation: Conversation) -> Iterator[tuple[Holds, str]]:
             yield Holds.POINTS, f"{conversation.id}: {tier.name}"
     starts = [(one.start, one.id) for one in conversation.utterances if one.start is not None]
     for (before, _), (start, id) in pairwise(starts):
-        if start < before:
-            yield Holds.ORDER, f"{conversation.id}/{id}"
+        if start <= before:
+            yield Holds.ORDER if start < before else Holds.TIES, f"{conversation.id}/{id}"
     for number, one in enumerate(conversation.utterances):
         if one.id != str(number):
             yield Holds.IDS, f"{conversation.id}/{one.id}"

@@ -326,6 +326,6 @@ PLAIN = Format(
     read=lambda path, decoded: read_plain(path, decoded.text),
     write=write,
     title="plain text",
-    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.UNTIMED | Holds.OVERLAPS | Holds.ORDER,
+    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.UNTIMED | Holds.OVERLAPS | Holds.TIES | Holds.ORDER,
     primary=True,
 )

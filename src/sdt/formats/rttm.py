@@ -106,6 +106,6 @@ RTTM = Format(
     read=read,
     write=write,
     title="RTTM, speaker turns",
-    holds=Holds.SPEAKERS | Holds.TIMES | Holds.OVERLAPS,
+    holds=Holds.SPEAKERS | Holds.TIMES | Holds.OVERLAPS | Holds.TIES,
     step=0.001,
 )

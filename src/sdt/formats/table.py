@@ -14,11 +14,13 @@ from sdt.formats.json_value import JSON_VALUE
 from sdt.formats.plain import PLAIN
 from sdt.formats.rttm import RTTM
 from sdt.formats.srt import SRT
+from sdt.formats.textgrid import TEXTGRID
 from sdt.formats.webvtt import WEBVTT
 from sdt.plugins import Registry
 
 BUILTIN = (
     ELAN,
+    TEXTGRID,
     RTTM,
     # The general formats: everything else is recognised before them.
     WEBVTT,

@@ -47,7 +47,7 @@ def _utterance_keys(decoded: Decoded) -> bool:
 
 
 _TEXTS = (
-    UnsupportedFormat("a TextGrid of Praat", begins(r'File type = "ooTextFile|"Praat chronological TextGrid')),
+    UnsupportedFormat("a chronological TextGrid of Praat", begins(r'"Praat chronological TextGrid')),
     UnsupportedFormat(
         "a CHAT transcript of CHILDES or TalkBank", begins(r"(?:@(?:Loc|PID|Font|Window|Color).*\n)*@(?:UTF8|Begin)\b")
     ),

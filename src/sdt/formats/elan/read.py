@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sdt.conversation import Annotation, Conversation, Prediction, Review, Span, Tier, Utterance, Word
 from sdt.errors import InputError, join_names, quoted
-from sdt.formats.elan import names
+from sdt.formats.parsing import tiers as names
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.xml import parse_xml, value
 from sdt.formats.transcript import Transcript, tidy

@@ -15,7 +15,6 @@ from xml.parsers.expat import ParserCreate
 
 from sdt.conversation import Prediction, Utterance
 from sdt.errors import InputError
-from sdt.formats.elan import names
 from sdt.formats.elan.read import EafDocument, parse
 from sdt.formats.elan.write import (
     TYPES,
@@ -25,6 +24,7 @@ from sdt.formats.elan.write import (
     linguistic_type,
     prediction_tiers,
 )
+from sdt.formats.parsing import tiers as names
 from sdt.formats.parsing.decoding import decode_text
 from sdt.formats.transcript import Transcript
 

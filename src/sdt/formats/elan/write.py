@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 
 from sdt.conversation import Conversation, Prediction, Tier, Utterance
 from sdt.errors import InputError
-from sdt.formats.elan import names
+from sdt.formats.parsing import tiers as names
+from sdt.formats.parsing.tiers import lanes
 from sdt.formats.parsing.xml import xml_attributes, xml_text
 from sdt.formats.transcript import Transcript, tidy
 
@@ -268,26 +269,6 @@ def _orders(conversation: Conversation) -> list[int]:
     found: list[int] = []
     for one in conversation.utterances:
         found.append((found[-1] if found else 0) if one.start is None else round(1000 * one.start))
-    return found
-
-
-def lanes(conversation: Conversation) -> list[int]:
-    """A number for each utterance, so that those of a speaker with the same number do not overlap.
-
-    A tier of ELAN, or of Praat, cannot have overlapping annotations, so that a speaker gets a tier for each number.
-    """
-    ends: dict[str, list[float]] = {}
-    found = [0] * len(conversation)
-    order = sorted(range(len(conversation)), key=lambda number: conversation.utterances[number].start or 0.0)
-    for number in order:
-        one = conversation.utterances[number]
-        if one.start is None:
-            continue
-        of = ends.setdefault(one.speaker, [])
-        lane = next((lane for lane, end in enumerate(of) if end <= one.start), len(of))
-        end = one.start if one.end is None else max(one.end, one.start + 0.001)
-        of[lane : lane + 1] = [end]
-        found[number] = lane
     return found
 
 

@@ -1,8 +1,10 @@
-"""The names of the tiers and linguistic types that this program writes, and names of tiers in other files."""
+"""Tiers of annotation tools: the names that this program writes, and what the names in other files tell."""
 
 from __future__ import annotations
 
 import re
+
+from sdt.conversation import Conversation
 
 SPEECH, FREE, WORDS, PREDICTION, LABEL, FIELD = (
     "sdt-utterance", "sdt-tier", "sdt-words", "sdt-prediction", "sdt-label", "sdt-field",
@@ -68,3 +70,27 @@ def child_name(tier: str, parent: str) -> str:
         return tier.removesuffix(f"{SEPARATOR}{parent}")
     found = re.fullmatch(rf"{re.escape(parent)}[-_. ](.+)", tier)
     return found[1] if found else tier
+
+
+def lanes(conversation: Conversation, open_seconds: float = 0.0) -> list[int]:
+    """A number for each utterance, so that those of a speaker with the same number do not overlap.
+
+    A tier of ELAN or Praat cannot have overlapping annotations, so that a speaker gets a tier for each number.
+
+    Args:
+        conversation: The utterances; those without times have the number 0.
+        open_seconds: The duration of an utterance without an end.
+    """
+    ends: dict[str, list[float]] = {}
+    found = [0] * len(conversation)
+    order = sorted(range(len(conversation)), key=lambda number: conversation.utterances[number].start or 0.0)
+    for number in order:
+        one = conversation.utterances[number]
+        if one.start is None:
+            continue
+        of = ends.setdefault(one.speaker, [])
+        lane = next((lane for lane, end in enumerate(of) if end <= one.start), len(of))
+        end = one.start + open_seconds if one.end is None else max(one.end, one.start + 0.001)
+        of[lane : lane + 1] = [end]
+        found[number] = lane
+    return found
