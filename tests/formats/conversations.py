@@ -263,7 +263,7 @@ def _kept_prediction(prediction: Prediction | None, format: Format, lost: set[st
         return None
     if Holds.PROBABILITIES.title not in lost:
         return prediction
-    share = round(prediction.probability or 0.0, 2 if format.name in ("vtt", "srt") else 6)
+    share = round(prediction.probability or 0.0, 2 if format.name in ("vtt", "srt", "audacity") else 6)
     return replace(prediction, probabilities={prediction.emotion: share}, branches={}, weights={})
 
 

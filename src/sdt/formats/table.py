@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.errors import InputError, near_miss, quoted
+from sdt.formats.audacity import AUDACITY
+from sdt.formats.chat import CHAT
 from sdt.formats.csv_table import CSV
+from sdt.formats.ctm import CTM
 from sdt.formats.elan import ELAN
 from sdt.formats.format import Format, Holds
 from sdt.formats.json_lines import JSON_LINES
@@ -14,6 +17,7 @@ from sdt.formats.json_value import JSON_VALUE
 from sdt.formats.plain import PLAIN
 from sdt.formats.rttm import RTTM
 from sdt.formats.srt import SRT
+from sdt.formats.stm import STM
 from sdt.formats.textgrid import TEXTGRID
 from sdt.formats.webvtt import WEBVTT
 from sdt.plugins import Registry
@@ -21,7 +25,11 @@ from sdt.plugins import Registry
 BUILTIN = (
     ELAN,
     TEXTGRID,
+    CHAT,
     RTTM,
+    STM,
+    CTM,
+    AUDACITY,
     # The general formats: everything else is recognised before them.
     WEBVTT,
     SRT,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sdt.formats.parsing.decoding import Decoded
-from sdt.formats.parsing.heads import NUMBER, begins, contains, every_line, head, xml_root
+from sdt.formats.parsing.heads import begins, contains, every_line, head, xml_root
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,6 @@ def _utterance_keys(decoded: Decoded) -> bool:
 
 _TEXTS = (
     UnsupportedFormat("a chronological TextGrid of Praat", begins(r'"Praat chronological TextGrid')),
-    UnsupportedFormat(
-        "a CHAT transcript of CHILDES or TalkBank", begins(r"(?:@(?:Loc|PID|Font|Window|Color).*\n)*@(?:UTF8|Begin)\b")
-    ),
     UnsupportedFormat("subtitles in YouTube's SBV format", begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
     UnsupportedFormat(
         "subtitles in the SubViewer format",
@@ -60,17 +57,6 @@ _TEXTS = (
     UnsupportedFormat("subtitles in the MPL2 format", every_line(r"\[\d+\]\[\d*\].*")),
     UnsupportedFormat("captions in the Scenarist format (SCC)", begins(r"Scenarist_SCC")),
     UnsupportedFormat("lyrics in the LRC format", begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
-    UnsupportedFormat(
-        "an STM file of reference transcripts",
-        every_line(rf"\S+\s+\S+\s+\S+\s+(?=\S*\.\d|\S+\s+\S*\.\d){NUMBER}\s+{NUMBER}\s+\S.*", comments=";;"),
-    ),
-    UnsupportedFormat(
-        "a CTM file of timed words",
-        every_line(rf"\S+\s+[A-Za-z0-9]\s+{NUMBER}\s+{NUMBER}\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"),
-    ),
-    UnsupportedFormat(
-        "Audacity's labels, or a table without a header", every_line(rf"{NUMBER}\t{NUMBER}(?:\t.*)?", comments="\\")
-    ),
     UnsupportedFormat(
         "IEMOCAP's evaluation, which has emotions without text (import the folder IEMOCAP_full_release instead)",
         contains(r"^% ?\[START_TIME - END_TIME\]|^\[\d+\.\d+ - \d+\.\d+\]\s+Ses\d\d[FM]_\w+\s+[a-z]{3}\s+\["),

@@ -57,7 +57,7 @@ def read_srt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
         raise InputError(
             f"{path}, line {stray[0][0]}: expected a cue (00:00:01,000 --> 00:00:02,500); is this an SRT file?"
         )
-    return _turns(cues)
+    return read_cues(cues)
 
 
 def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
@@ -72,7 +72,7 @@ def read_webvtt(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     if rest and (not headed or any("-->" in line for _, line in rest)):
         blocks.insert(0, rest)
     cues, stray = _cues(path, blocks, webvtt=True)
-    turns, notes = _turns(cues)
+    turns, notes = read_cues(cues)
     if not headed:
         notes.append("the first line is not WEBVTT; read as WebVTT nevertheless")
     return turns, notes + ignored_note("lines outside of cues", [number for number, _ in stray])
@@ -126,7 +126,8 @@ def _times(path: Path, number: int, line: str) -> tuple[float, float]:
     return start, end
 
 
-def _turns(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
+def read_cues(cues: list[Cue]) -> tuple[list[Turn], list[str]]:
+    """Read the turns of cues, and notes: names, marks of emotions, sounds, and captions that repeat text."""
     _name_by_ids(cues)
     notes = [] if any(map(_names_or_marks, cues)) else unroll(cues)
     _name_first_lines(cues)

@@ -10,6 +10,7 @@ from sdt.conversation import Annotation, Conversation, Prediction, Review, Span,
 from sdt.errors import InputError, join_names
 from sdt.formats.parsing import tiers as names
 from sdt.formats.parsing.decoding import Decoded
+from sdt.formats.parsing.word_groups import group_words
 from sdt.formats.textgrid.layout import Layout, find_layout
 from sdt.formats.textgrid.parse import Grid, GridSpan, GridTier, parse
 from sdt.formats.transcript import Transcript, tidy
@@ -72,7 +73,8 @@ def spoken(grid: Grid, layout: Layout) -> list[Row]:
     for tier in layout.speech:
         spans = [(position, span) for position, span in enumerate(grid.tiers[tier].spans) if _is_said(span.text)]
         if layout.words:
-            rows += [(tier, position, *_joined(group)) for position, group in _groups([span for _, span in spans])]
+            groups = group_words([Word(tidy(span.text), span.start, span.end) for _, span in spans], PAUSE_SECONDS)
+            rows += [(tier, position, _joined(group), group) for position, group in enumerate(groups)]
         else:
             rows += [(tier, position, span, ()) for position, span in spans]
     return sorted(rows, key=lambda row: row[2].start)
@@ -82,19 +84,8 @@ def _is_said(text: str) -> bool:
     return bool(tidy(text)) and not _SILENCE.fullmatch(tidy(text))
 
 
-def _groups(spans: Sequence[GridSpan]) -> list[tuple[int, list[GridSpan]]]:
-    """Words between pauses, with the position of the group."""
-    groups: list[list[GridSpan]] = []
-    for span in spans:
-        if not groups or span.start - groups[-1][-1].end > PAUSE_SECONDS:
-            groups.append([])
-        groups[-1].append(span)
-    return list(enumerate(groups))
-
-
-def _joined(group: Sequence[GridSpan]) -> tuple[GridSpan, tuple[Word, ...]]:
-    words = tuple(Word(tidy(span.text), span.start, span.end) for span in group)
-    return GridSpan(group[0].start, group[-1].end, " ".join(word.text for word in words)), words
+def _joined(words: Sequence[Word]) -> GridSpan:
+    return GridSpan(words[0].start, words[-1].end, " ".join(word.text for word in words))
 
 
 def _fields(grid: Grid, layout: Layout, tier: int) -> dict[str, dict[int, str]]:
