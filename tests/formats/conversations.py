@@ -20,6 +20,8 @@ from sdt.formats.transcript import Transcript, tidy
 
 EXAMPLES = int(os.environ.get("SDT_FORMAT_EXAMPLES", "2000"))
 """Random conversations a format; SDT_FORMAT_EXAMPLES=10000 tests more."""
+few = settings(max_examples=max(EXAMPLES // 20, 10), deadline=None)
+"""For checks by readers of other packages, which are slow."""
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PIECES = (
@@ -261,10 +263,13 @@ def _rounded(time: float | None, format: Format) -> float | None:
 def _kept_prediction(prediction: Prediction | None, format: Format, lost: set[str]) -> Prediction | None:
     if prediction is None or prediction.emotion is None or Holds.PREDICTIONS.title in lost:
         return None
+    if Holds.BRANCHES.title in lost:
+        prediction = replace(prediction, branches={}, weights={})
     if Holds.PROBABILITIES.title not in lost:
         return prediction
+    assert prediction.emotion is not None
     share = round(prediction.probability or 0.0, 2 if format.name in ("vtt", "srt", "audacity") else 6)
-    return replace(prediction, probabilities={prediction.emotion: share}, branches={}, weights={})
+    return replace(prediction, probabilities={prediction.emotion: share})
 
 
 def comparable(transcript: Transcript) -> object:

@@ -54,7 +54,9 @@ class Holds(Flag):
     PREDICTED_LABELS = auto()
     """The predicted emotion of an utterance that has a label, too."""
     PROBABILITIES = auto()
-    """The probabilities of all emotions, those of single modalities, and the fusion weights."""
+    """The probabilities of all emotions."""
+    BRANCHES = auto()
+    """The probabilities by single modalities, and the fusion weights."""
     CLIPS = auto()
     """A media file for each utterance."""
     MEDIA = auto()

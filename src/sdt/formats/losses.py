@@ -125,6 +125,7 @@ def _of_utterance(utterance: Utterance, prediction: Prediction | None, *, clip: 
         Holds.PREDICTIONS: prediction is not None and prediction.emotion is not None,
         Holds.PREDICTED_LABELS: prediction is not None and prediction.emotion is not None and bool(utterance.label),
         Holds.PROBABILITIES: prediction is not None and bool(prediction.probabilities),
+        Holds.BRANCHES: prediction is not None and bool(prediction.branches or prediction.weights),
         Holds.CLIPS: clip,
         Holds.EXTRA: bool(utterance.extra),
         Holds.VALUE_TYPES: any(not isinstance(value, str) for value in utterance.extra.values()),

@@ -11,6 +11,7 @@ from sdt.formats.chat import CHAT
 from sdt.formats.csv_table import CSV
 from sdt.formats.ctm import CTM
 from sdt.formats.elan import ELAN
+from sdt.formats.emotionml import EMOTIONML
 from sdt.formats.format import Format, Holds
 from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
@@ -26,6 +27,7 @@ BUILTIN = (
     ELAN,
     TEXTGRID,
     CHAT,
+    EMOTIONML,
     RTTM,
     STM,
     CTM,

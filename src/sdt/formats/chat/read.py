@@ -18,6 +18,7 @@ from sdt.formats.transcript import Transcript, tidy
 _LINE = re.compile(r"(?P<name>[*%@][^\t:\n]{1,60})(?::(?P<text>.*))?", re.DOTALL)
 _SPEAKER = re.compile(r"(?P<code>\S+) is (?P<name>.+)", re.DOTALL)
 _WORD = re.compile(rf"(\S+)\s+{BULLET}(\d{{1,12}})_(\d{{1,12}}){BULLET}")
+_RECORDING = "recording "
 _OWN = ("%wor", "%xtxt", "%xemo", "%xcor", "%xlab", "%xann", "%xrev", "%xid", "%xfld")
 _HEADERS = ("@UTF8", "@Begin", "@End", "@Participants", "@ID", "@Media")
 """Headers whose content is in the transcript, or follows from it."""
@@ -151,7 +152,10 @@ def _prediction(block: _Block) -> tuple[str, float] | None:
 
 
 def _media(headers: list[tuple[str, str]]) -> str | None:
-    """The name in `@Media: name, audio`."""
+    """The name in `@Comment: recording NAME`, which this program writes, or else in `@Media: name, audio`."""
+    own = (text for name, text in headers if name == "@Comment" and text.startswith(_RECORDING))
+    if recording := next(own, None):
+        return recording.removeprefix(_RECORDING)
     text = next((text for name, text in headers if name == "@Media"), "")
     found = re.fullmatch(r'"?(.+?)"?(?:,\s*(?:audio|video|missing|unlinked|notrans)\b.*)?', text)
     return found[1].strip() if found else None
@@ -161,7 +165,11 @@ def _extra(headers: list[tuple[str, str]], names: Mapping[str, str]) -> dict[str
     """The other headers; those that occur several times are joined."""
     found: dict[str, Value] = {}
     for name, text in headers:
-        if name in _HEADERS or (name == "@Comment" and (match := _SPEAKER.fullmatch(text)) and match["code"] in names):
+        if name in _HEADERS or (name, text) == ("@Languages", "und"):
+            continue
+        if name == "@Comment" and text.startswith(_RECORDING):
+            continue
+        if name == "@Comment" and (match := _SPEAKER.fullmatch(text)) and match["code"] in names:
             continue
         if name == "@Comment" and text.startswith("fields {"):
             found |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError
@@ -16,6 +16,7 @@ from sdt.formats.transcript import Transcript, tidy
 _CODE = re.compile(r"[A-Z][A-Z0-9]{0,6}")
 _DEPENDENT = re.compile(r"%(?!x)[a-z][a-z0-9]{0,5}")
 _HEADER = re.compile(r"@(?!UTF8|Begin|End|Participants|ID|Media|Comment)[A-Z][A-Za-z0-9 ]{0,30}")
+_NAME = re.compile(r"[\w-]+")
 _ENDS = re.compile(r"\s*([.?!])$")
 
 
@@ -29,7 +30,7 @@ def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
         raise InputError(f"{path or '-'}: CHAT files have one conversation each, but there are several; write jsonl")
     (conversation,) = transcript.conversations
     codes = _codes([one.speaker for one in conversation.utterances])
-    yield from _headers(conversation, codes)
+    yield from _headers(conversation, codes, path)
     for number, (_, one, prediction) in enumerate(transcript.rows()):
         yield from _lines(codes[one.speaker], number, one, prediction)
     yield "@End\n"
@@ -48,16 +49,19 @@ def _codes(speakers: Sequence[str]) -> dict[str, str]:
     return codes
 
 
-def _headers(conversation: Conversation, codes: Mapping[str, str]) -> Iterator[str]:
+def _headers(conversation: Conversation, codes: Mapping[str, str], path: Path | None) -> Iterator[str]:
     yield "@UTF8\n@Begin\n"
     extra = {name: str(value) for name, value in conversation.extra.items()}
     headers = {n: v for n, v in extra.items() if _HEADER.fullmatch(n) and tidy(v) == v}
-    yield f"@Languages:\t{headers.pop('@Languages', 'und')}\n" if "@Languages" in headers else ""
+    yield f"@Languages:\t{headers.pop('@Languages', 'und')}\n"
     yield f"@Participants:\t{', '.join(f'{code} Participant' for code in codes.values())}\n"
     for code in codes.values():
         yield f"@ID:\tund|sdt|{code}|||||Participant|||\n"
     if conversation.media:
-        yield f'@Media:\t"{conversation.media}", audio\n'
+        name = PurePath(conversation.media).stem
+        if path is not None and name == path.stem and _NAME.fullmatch(name):  # CHAT has no other recordings
+            yield f"@Media:\t{name}, audio\n"
+        yield f"@Comment:\trecording {conversation.media}\n"
     yield from (f"@Comment:\t{code} is {speaker}\n" for speaker, code in codes.items() if code != speaker)
     yield from (f"{name}:\t{value}\n" for name, value in headers.items())
     if rest := {name: value for name, value in extra.items() if not (_HEADER.fullmatch(name) and tidy(value) == value)}:

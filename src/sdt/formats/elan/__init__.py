@@ -32,7 +32,7 @@ ELAN = Format(
     title="ELAN",
     holds=~(
         Holds.SEVERAL | Holds.CLIPS | Holds.CONFIDENCES | Holds.INSTANTS | Holds.ORDER | Holds.POINTS
-        | Holds.PROBABILITIES | Holds.VALUE_TYPES | Holds.WORD_CONFIDENCES
+        | Holds.PROBABILITIES | Holds.BRANCHES | Holds.VALUE_TYPES | Holds.WORD_CONFIDENCES
     ),
     step=0.001,
 )  # fmt: skip

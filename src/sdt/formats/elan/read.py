@@ -242,11 +242,11 @@ def _utterance(
     )
     label = next((text for (type_, name, of), text in own.items() if of is None and _is_label(type_, name)), None)
     correction = own.get((names.LABEL, names.CORRECTION, None))
-    predicted = own.get((names.PREDICTION, names.EMOTION, None))
+    predicted = _prediction(own)
     reviews: dict[str | None, Review] = {"corrected": "corrected", "confirmed": "confirmed"}
     review: Review | None = None
     if correction is not None:
-        inferred: Review = "confirmed" if correction == predicted else "corrected"
+        inferred: Review = "confirmed" if predicted and correction == predicted[0] else "corrected"
         review = reviews.get(own.get((names.FIELD, names.REVIEW, None)), inferred)
     known = {names.REVIEW, names.ID}
     extra = {
@@ -277,12 +277,8 @@ def _is_label(type_: str, name: str) -> bool:
 
 
 def _prediction(own: Mapping[tuple[str, str, str | None], str]) -> tuple[str, float] | None:
-    emotion = own.get((names.PREDICTION, names.EMOTION, None))
-    try:
-        probability = float(own.get((names.PREDICTION, names.PROBABILITY, None), ""))
-    except ValueError:
-        return None
-    return (emotion, probability) if emotion and 0 <= probability <= 1 else None
+    found = names.find_prediction({name: text for (type_, name, _), text in own.items() if type_ == names.PREDICTION})
+    return found and found[1:]
 
 
 def _free_tiers(document: EafDocument) -> list[Tier]:

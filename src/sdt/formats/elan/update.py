@@ -19,7 +19,6 @@ from sdt.formats.elan.read import EafDocument, parse
 from sdt.formats.elan.write import (
     TYPES,
     EafWriter,
-    child_id,
     constraint,
     linguistic_type,
     prediction_tiers,
@@ -89,11 +88,7 @@ def update(content: bytes, transcript: Transcript) -> bytes:
         by_tier.setdefault(tier.id, []).append((one.id, utterance, prediction))
     old = _old_tiers(document, places)
     tiers = "".join(
-        part
-        for tier, of in by_tier.items()
-        for part in prediction_tiers(
-            writer, tier, of, correction=not places.has("TIER", child_id(names.CORRECTION, tier))
-        )
+        part for tier, of in by_tier.items() for part in prediction_tiers(writer, tier, of, _taken(document, tier))
     )
     types = [name for name in (names.PREDICTION, names.LABEL) if not places.has("LINGUISTIC_TYPE", name)]
     relations = sorted({TYPES[name] or "" for name in types})
@@ -117,28 +112,36 @@ def find_places(content: bytes) -> Places:
     parser.buffer_text = True
     property_start: int | None = None
 
+    inside = False  # whether the last start tag is followed by anything but its end tag
+
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal property_start
+        nonlocal property_start, inside
+        inside = False
         key = attributes.get("TIER_ID") or attributes.get("LINGUISTIC_TYPE_ID") or attributes.get("STEREOTYPE") or ""
         open_.append((name, key, parser.CurrentByteIndex))
         if name == "PROPERTY" and attributes.get("NAME") == "lastUsedAnnotationId":
             property_start = parser.CurrentByteIndex
 
     def text(data: str) -> None:
-        nonlocal property_start
+        nonlocal property_start, inside
+        inside = True
         if property_start is not None and data.strip().isdigit():
             index = parser.CurrentByteIndex
             places.last_id = (data, index, index + len(data.encode(_encoding(content))))
             property_start = None
 
     def end(name: str) -> None:
-        nonlocal property_start
+        nonlocal property_start, inside
         property_start = None
+        # Expat reports the end of an empty element, `<TIER/>`, at the byte after it.
+        index, empty = parser.CurrentByteIndex, not inside
+        empty = empty and content.endswith("/>".encode(_encoding(content)), 0, index)
+        inside = True
         _, key, first = open_.pop()
         if len(open_) == 1:
-            places.elements.append(Place(name, key, first, _after_tag(content, parser.CurrentByteIndex)))
+            places.elements.append(Place(name, key, first, index if empty else _after_tag(content, index)))
         elif not open_:
-            places.root_end = parser.CurrentByteIndex
+            places.root_end = index
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
     parser.buffer_text = False
@@ -150,6 +153,11 @@ def _after_tag(content: bytes, tag: int) -> int:
     """The byte after the tag at a byte."""
     mark = ">".encode(_encoding(content))
     return content.index(mark, tag) + len(mark)
+
+
+def _taken(document: EafDocument, parent: str) -> set[str]:
+    """The short names of the child tiers of a tier, without those of earlier predictions."""
+    return {name for name, tier in document.children(document.tiers[parent]) if tier.type != names.PREDICTION}
 
 
 def _old_tiers(document: EafDocument, places: Places) -> list[tuple[int, int]]:

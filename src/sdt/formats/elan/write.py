@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -129,8 +129,7 @@ def prediction_tiers(
     writer: EafWriter,
     parent: str,
     utterances: Sequence[tuple[str, Utterance, Prediction | None]],
-    *,
-    correction: bool = True,
+    taken: Container[str] = (),
 ) -> Iterator[str]:
     """The tiers of emotion and probability, and of corrections, also if there is none yet, so that it can be filled.
 
@@ -138,15 +137,16 @@ def prediction_tiers(
         writer: Gives the ids.
         parent: The tier of the utterances.
         utterances: The id of each annotation, its utterance and its prediction.
-        correction: Whether to write the tier of corrections.
+        taken: The short names of other child tiers.
     """
     found = [(id_, one) for id_, _, one in utterances if one is not None and one.emotion is not None]
     emotions = [writer.reference(id_, one.emotion or "") for id_, one in found]
     shares = [writer.reference(id_, f"{one.probability:.6g}") for id_, one in found]
     reviewed = [writer.reference(id_, one.label) for id_, one, _ in utterances if one.review and one.label]
-    yield tier(names.PREDICTION, child_id(names.EMOTION, parent), emotions, PARENT_REF=parent)
-    yield tier(names.PREDICTION, child_id(names.PROBABILITY, parent), shares, PARENT_REF=parent)
-    if correction:
+    emotion, probability = names.prediction_names(taken)
+    yield tier(names.PREDICTION, child_id(emotion, parent), emotions, PARENT_REF=parent)
+    yield tier(names.PREDICTION, child_id(probability, parent), shares, PARENT_REF=parent)
+    if names.CORRECTION not in taken:
         yield tier(names.LABEL, child_id(names.CORRECTION, parent), reviewed, PARENT_REF=parent)
 
 

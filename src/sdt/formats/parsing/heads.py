@@ -52,7 +52,7 @@ def xml_root(text: str) -> str | None:
     Text is XML if it has an XML declaration, or if it ends with the end tag of its first element.
     """
     found = re.match(
-        r"\s*(?P<declared><\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<(?P<root>[A-Za-z][\w:.-]*)",
+        r"\s*(?P<declared><\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[[^\]]*\]\s*)?>\s*)*<(?P<root>[A-Za-z][\w:.-]*)",
         text,
         re.DOTALL,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Mapping
 
 from sdt.conversation import Conversation
 
@@ -10,7 +11,10 @@ SPEECH, FREE, WORDS, PREDICTION, LABEL, FIELD = (
     "sdt-utterance", "sdt-tier", "sdt-words", "sdt-prediction", "sdt-label", "sdt-field",
 )  # fmt: skip
 """The linguistic types of utterances, other top-level tiers, words, predictions, labels and fields."""
-EMOTION, PROBABILITY, CORRECTION, REVIEW, ID = "emotion", "probability", "correction", "review", "id"
+EMOTION, CORRECTION, REVIEW, ID = "emotion", "correction", "review", "id"
+PREDICTED = ((EMOTION, "probability"), ("predicted emotion", "predicted probability"))
+"""The names of the tiers of predicted emotions and their probabilities; the second pair if a name of the first one is
+taken, such as by the tier of an annotator."""
 SEPARATOR = "@"
 """Between the name of a child tier and that of its parent."""
 OWN_PROPERTIES = ("URN", "lastUsedAnnotationId")
@@ -23,7 +27,7 @@ _OTHER = re.compile(
     r"emotion|affect|valence|arousal|intensity|topic|scene|setting|silence|pause|overlap|phon|gloss|translat|\bpos\b",
     re.IGNORECASE,
 )
-_RESERVED = (EMOTION, PROBABILITY, CORRECTION, REVIEW, ID, "label", "words")
+_RESERVED = (*PREDICTED[0], *PREDICTED[1], CORRECTION, REVIEW, ID, "label", "words")
 _FIELD = "field "
 _LABEL = re.compile(r"emotions?|labels?|emo", re.IGNORECASE)
 _WORD = re.compile(r"words?|tokens?|wd|wrd", re.IGNORECASE)
@@ -70,6 +74,24 @@ def child_name(tier: str, parent: str) -> str:
         return tier.removesuffix(f"{SEPARATOR}{parent}")
     found = re.fullmatch(rf"{re.escape(parent)}[-_. ](.+)", tier)
     return found[1] if found else tier
+
+
+def prediction_names(taken: Container[str]) -> tuple[str, str]:
+    """The names of the tiers of emotions and probabilities, beside others."""
+    return next((pair for pair in PREDICTED if not any(name in taken for name in pair)), PREDICTED[1])
+
+
+def find_prediction(texts: Mapping[str, str]) -> tuple[tuple[str, str], str, float] | None:
+    """The prediction in the tiers of an utterance: the names of its tiers, the emotion and its probability."""
+    for pair in PREDICTED:
+        emotion, share = (texts.get(name, "") for name in pair)
+        try:
+            probability = float(share)
+        except ValueError:
+            continue
+        if emotion and 0 <= probability <= 1:
+            return pair, emotion, probability
+    return None
 
 
 def lanes(conversation: Conversation, open_seconds: float = 0.0) -> list[int]:

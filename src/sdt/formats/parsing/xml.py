@@ -42,7 +42,7 @@ def parse_xml(path: Path, text: str, title: str) -> Element:
     except ParseError as error:
         line, column = error.position
         raise InputError(
-            f"{path}, line {line}: not XML at column {column + 1} ({error.msg.partition(':')[0]}); is this "
+            f"{path}, line {line}: not XML at column {column + 1} ({str(error).partition(':')[0]}); is this "
             f"{title} file truncated?"
         ) from None
     except DefusedXmlException:

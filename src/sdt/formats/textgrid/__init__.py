@@ -32,7 +32,7 @@ TEXTGRID = Format(
     title="Praat TextGrid",
     holds=~(
         Holds.UNTIMED | Holds.OPEN_ENDS | Holds.INSTANTS | Holds.ORDER | Holds.TIES | Holds.SEVERAL | Holds.CONFIDENCES
-        | Holds.WORD_CONFIDENCES | Holds.PROBABILITIES | Holds.CLIPS | Holds.MEDIA | Holds.VALUE_TYPES
+        | Holds.WORD_CONFIDENCES | Holds.PROBABILITIES | Holds.BRANCHES | Holds.CLIPS | Holds.MEDIA | Holds.VALUE_TYPES
         | Holds.CONVERSATION_EXTRA
     ),
 )  # fmt: skip

@@ -40,8 +40,8 @@ def read(path: Path, decoded: Decoded) -> Transcript:
         own = {kind: of[position] for kind, of in fields[tier].items() if position in of}
         utterance = _utterance(number, layout.speech[tier], span, own, words or _words_of(grid, layout, tier, span))
         utterances.append(utterance)
-        if (predicted := _prediction(own)) is not None:
-            emotion, probability = predicted
+        if (predicted := names.find_prediction(own)) is not None:
+            _, emotion, probability = predicted
             prediction = Prediction(path.stem, utterance.id, emotion, {emotion: probability})
             predictions.append(prediction.with_utterance(utterance))
     if len({one.id for one in utterances}) < len(utterances):
@@ -127,15 +127,16 @@ def _between(spans: Sequence[GridSpan], around: GridSpan) -> Sequence[GridSpan]:
 def _utterance(number: int, speaker: str, span: GridSpan, own: Mapping[str, str], words: tuple[Word, ...]) -> Utterance:
     """An utterance with the texts of the tiers that describe it, by their short names."""
     text = tidy(span.text)
-    correction, predicted = own.get(names.CORRECTION), own.get(names.EMOTION) if _is_predicted(own) else None
-    label = correction or own.get("label") or (None if predicted else own.get(names.EMOTION))
+    correction, predicted = own.get(names.CORRECTION), names.find_prediction(own)
+    others = {kind: of for kind, of in own.items() if not (predicted and kind in predicted[0])}
+    label = correction or own.get("label") or others.get(names.EMOTION)
     reviews: dict[str | None, Review] = {"corrected": "corrected", "confirmed": "confirmed"}
     review: Review | None = None
     if correction is not None:
-        inferred: Review = "confirmed" if correction == predicted else "corrected"
+        inferred: Review = "confirmed" if predicted and correction == predicted[1] else "corrected"
         review = reviews.get(own.get(names.REVIEW), inferred)
     annotators = {kind: of for kind, of in own.items() if kind.startswith("label ")}
-    known = {names.CORRECTION, names.EMOTION, names.PROBABILITY, names.REVIEW, names.ID, "label"}
+    known = {names.CORRECTION, names.EMOTION, names.REVIEW, names.ID, "label"}
     return Utterance(
         own.get(names.ID, str(number)),
         tidy(speaker) or "Speaker 1",
@@ -146,21 +147,8 @@ def _utterance(number: int, speaker: str, span: GridSpan, own: Mapping[str, str]
         review,
         words,
         tuple(Annotation(kind.removeprefix("label "), of) for kind, of in annotators.items()),
-        {names.field_name(kind): of for kind, of in own.items() if kind not in known and kind not in annotators},
+        {names.field_name(kind): of for kind, of in others.items() if kind not in known and kind not in annotators},
     )
-
-
-def _is_predicted(own: Mapping[str, str]) -> bool:
-    return _prediction(own) is not None
-
-
-def _prediction(own: Mapping[str, str]) -> tuple[str, float] | None:
-    try:
-        probability = float(own.get(names.PROBABILITY, ""))
-    except ValueError:
-        return None
-    emotion = own.get(names.EMOTION)
-    return (emotion, probability) if emotion and 0 <= probability <= 1 else None
 
 
 def _free_tier(grid: Grid, number: int) -> Tier:

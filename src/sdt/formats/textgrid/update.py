@@ -51,12 +51,12 @@ def update(content: bytes, transcript: Transcript) -> bytes:
     for (tier, _, span, _), (_, utterance, prediction) in zip(found, rows, strict=True):
         by_tier.setdefault(tier, []).append((span, utterance, prediction))
     old = [number for tier in layout.speech for number in _predicted(layout, tier)]
-    existing = {tier.name for tier in grid.tiers}
     new = [
         one
         for tier, of in by_tier.items()
-        for one in prediction_tiers(grid.tiers[tier].name, of)
-        if not (one.name.startswith(f"{names.CORRECTION}{names.SEPARATOR}") and one.name in existing)
+        for one in prediction_tiers(
+            grid.tiers[tier].name, of, {kind for kind, number in layout.children[tier].items() if number not in old}
+        )
     ]
     return bom + _edited(text, grid, old, new).encode(encoding, "replace")
 
@@ -64,8 +64,8 @@ def update(content: bytes, transcript: Transcript) -> bytes:
 def _predicted(layout: Layout, tier: int) -> Sequence[int]:
     """The tiers of an earlier prediction: emotion and probability."""
     children = layout.children[tier]
-    both = [children[kind] for kind in (names.EMOTION, names.PROBABILITY) if kind in children]
-    return both if len(both) == 2 else []
+    pairs = ([children[kind] for kind in pair if kind in children] for pair in names.PREDICTED)
+    return next((pair for pair in pairs if len(pair) == 2), [])
 
 
 def _edited(text: str, grid: Grid, old: Sequence[int], new: Sequence[GridTier]) -> str:
@@ -88,7 +88,7 @@ def _edited(text: str, grid: Grid, old: Sequence[int], new: Sequence[GridTier]) 
         long_tier(tier, first + number, grid.start, grid.end) if is_long else short_tier(tier, grid.start, grid.end)
         for number, tier in enumerate(new)
     ]
-    inserted = "".join(added).rstrip("\n").replace("\n", newline)
+    inserted = "".join(added).rstrip().replace("\n", newline)
     if not kept.endswith(("\n", "\r")) and kept:
         inserted = newline + inserted
     return "".join([*parts, inserted, rest])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -89,12 +89,19 @@ def tiled(spans: Iterable[GridSpan], start: float, end: float) -> list[GridSpan]
     return [*found, GridSpan(now, end, "")] if end > now or not found else found
 
 
-def prediction_tiers(name: str, rows: Rows, *, correction: bool = True) -> Iterator[GridTier]:
-    """The tiers of emotion and probability, and of corrections, also if there is none yet, so that it can be filled."""
+def prediction_tiers(name: str, rows: Rows, taken: Container[str] = ()) -> Iterator[GridTier]:
+    """The tiers of emotion and probability, and of corrections, also if there is none yet, so that it can be filled.
+
+    Args:
+        name: The tier of the utterances.
+        rows: The utterances.
+        taken: The short names of other tiers that describe them.
+    """
+    emotion, probability = names.prediction_names(taken)
     found = [(span, one) for span, _, one in rows if one is not None and one.emotion is not None]
-    yield _child(names.EMOTION, name, [(span, one.emotion or "") for span, one in found])
-    yield _child(names.PROBABILITY, name, [(span, f"{one.probability:.6g}") for span, one in found])
-    if correction:
+    yield _child(emotion, name, [(span, one.emotion or "") for span, one in found])
+    yield _child(probability, name, [(span, f"{one.probability:.6g}") for span, one in found])
+    if names.CORRECTION not in taken:
         reviewed = [(span, one.label) for span, one, _ in rows if one.review and one.label]
         yield _child(names.CORRECTION, name, reviewed)
 
@@ -132,6 +139,8 @@ def _is_clear(
     if any(lane for _, lane in groups):
         return False
     every = [*tiers, *map(_free, conversation.tiers)]
+    if len({tier.name for tier in every}) < len(every):
+        return False
     layout = layout_of(every)
     speakers = [speaker for speaker, _ in groups]
     others = range(len(tiers), len(every))
