@@ -58,6 +58,13 @@ READ: dict[str, Said] = {
     "rev.csv": [("Ann", JOB, 0, 2), ("Ben", "You are kidding!", 2, 4)],
     "rev.txt": [("Ann Lee", JOB, 5, 9), ("Ben Fox", KIDDING, 9, 15), ("Ann Lee", SCARED, 15, None)],
     "teams_copy.txt": [("Ann Lee", JOB, 5, 9), ("Ben Fox", KIDDING, 9, 15), ("Ann Lee", SCARED, 15, None)],
+    "talk.TextGrid": [("Ann", JOB, 0, 2)],
+    "talk.cha": [
+        ("MOT", "what do you want?", 2.041, 3),
+        ("CHI", "more cookie.", 3.1, 4),
+        ("MOT", "no more cookies today!", None, None),
+    ],
+    "talk.eaf": [("Ann", JOB, 0, 2)],
     "whatsapp_android.txt": [
         ("Ann Lee", JOB, None, None),
         ("+49 170 1234567", "You are kidding!", None, None),
@@ -96,9 +103,6 @@ REFUSED = {
     "convokit.jsonl": "ConvoKit",
     "dailydialog.txt": "DailyDialog",
     "gb.srt": "--encoding, for example cp949, gb18030",
-    "talk.TextGrid": "TextGrid",
-    "talk.cha": "CHAT",
-    "talk.eaf": "ELAN",
 }
 NOTES = {
     "noscribe.vtt": ["descriptions of sounds ignored: 1, first in line 9"],

@@ -72,7 +72,9 @@ def _word(path: Path, number: int, fields: list[str]) -> Word:
 CTM = Format(
     "ctm",
     (".ctm",),
-    every_line(rf"\S+\s+[A-Za-z0-9]\s+{NUMBER}\s+{NUMBER}\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"),
+    every_line(
+        rf"\S+\s+[A-Za-z0-9]\s+(?:{NUMBER}\s+{NUMBER}|\*\s+\*)\s+\S+(?:\s+[\d.]+)?(?:\s+\S+){{0,2}}", comments=";;"
+    ),
     certain=True,
     exclusive=True,
     read=read,

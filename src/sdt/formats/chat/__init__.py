@@ -30,8 +30,8 @@ CHAT = Format(
     write=write,
     title="CHAT",
     holds=~(
-        Holds.OPEN_ENDS | Holds.SEVERAL | Holds.CLIPS | Holds.PROBABILITIES | Holds.BRANCHES | Holds.WORD_CONFIDENCES
-        | Holds.TIERS | Holds.POINTS
+        Holds.OPEN_ENDS | Holds.INSTANTS | Holds.SEVERAL | Holds.CLIPS | Holds.PROBABILITIES | Holds.BRANCHES
+        | Holds.WORD_CONFIDENCES | Holds.TIERS | Holds.POINTS
     ),
     step=0.001,
 )  # fmt: skip

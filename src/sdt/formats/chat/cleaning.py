@@ -18,6 +18,8 @@ import re
 
 BULLET = "\x15"
 """Before and after the times of an utterance or a word; some programs drop it."""
+NO_TEXT = "[no text]"
+"""The text of an utterance without one."""
 _TIMES = re.compile(rf"[ \t]*(?:{BULLET}(\d{{1,12}})_(\d{{1,12}}){BULLET}|(?<=\s)(\d{{1,12}})_(\d{{1,12}})(?=\s*$))")
 _REPLACED = re.compile(r"(?:<([^<>]*)>|(\S+))\s*\[:+\s*([^\[\]]*)\]")
 _CODES = re.compile(r"\[[^\[\]]*\]")
@@ -25,11 +27,11 @@ _PAUSES = re.compile(r"\((?:\.{1,3}|\d+(?:[:.]\d+)*\.?)\)")
 _EVENTS = re.compile(r"(?<!\S)&=\S+|(?<!\S)&[{}][^\s]*")
 _LINKERS = re.compile(r'(?<!\S)\+(?:"/?\.|[<^,+"]|//?[.?!]|/[.?!]|\.\.\.\??|\.\.[?!]|!\?|\.|/\?)(?=\s|$)')
 _FILLERS = re.compile(r"(?<!\S)&[-~+]?(?=\w)")
-_OMITTED = re.compile(r"(?<!\S)0\w+(?!\S)")
+_OMITTED = re.compile(r"(?<!\S)0\w*(?!\S)")
 _UNINTELLIGIBLE = re.compile(r"(?<!\S)(?:xxx|yyy|www)(?!\S)")
 _FORM = re.compile(r"(?<=\w)@[a-z]+(?::\w+)?")
 _SHORTENED = re.compile(r"(?<=\w)\((\w+)\)|\((\w+)\)(?=\w)")
-_STRESS = re.compile("[ˈˌ↑↓⇗↗→↘⇘∞≈≋≡∙⌈⌉⌊⌋∆∇⁎°▁▔☺♋Ϋ∬⁇„‡∾↻ψ]|(?<=\\w):(?=\\w)|(?<=\\w)\\^(?=\\w)")
+_STRESS = re.compile("[ˈˌ↑↓⇗↗→↘⇘∞≈≋≡∙⌈⌉⌊⌋∆∇⁎°▁▔☺♋Ϋ∬⁇„‡∾↻ψ]|(?<=\\w):+|(?<=\\w)\\^(?=\\w)")
 _PUNCTUATION = re.compile(r"\s+([.?!,;:]+)(?=\s|$)")
 
 
@@ -60,4 +62,4 @@ def clean(text: str) -> str:
     text = _SHORTENED.sub(lambda found: found[1] or found[2], text)
     text = _STRESS.sub("", text).replace("<", "").replace(">", "").replace("_", " ")
     words = " ".join(text.split())
-    return _PUNCTUATION.sub(r"\1", f" {words}").strip()
+    return _PUNCTUATION.sub(r"\1", words) if re.search(r"\w", words) else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdt.conversation import Annotation, Conversation, Prediction, Review, Utterance, Value, Word
 from sdt.errors import InputError, quoted
-from sdt.formats.chat.cleaning import BULLET, clean, split_times
+from sdt.formats.chat.cleaning import BULLET, NO_TEXT, clean, split_times
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.notices import ignored_note
 from sdt.formats.transcript import Transcript, tidy
@@ -98,7 +98,7 @@ def _utterance(path: Path, block: _Block, speaker: str, number: int) -> Utteranc
     where = f"{path}, line {block.line}"
     spoken, start, end = split_times(block.text)
     own = {name: tidy(text) for name, text in block.tiers.items()}
-    text = own["%xtxt"] if "%xtxt" in own else tidy(clean(spoken))
+    text = own["%xtxt"].replace(NO_TEXT, "") if "%xtxt" in own else tidy(clean(spoken))
     correction, predicted = own.get("%xcor"), _prediction(block)
     reviews: dict[str | None, Review] = {"corrected": "corrected", "confirmed": "confirmed"}
     review: Review | None = None

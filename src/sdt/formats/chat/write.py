@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.errors import InputError
-from sdt.formats.chat.cleaning import BULLET, clean
+from sdt.formats.chat.cleaning import BULLET, NO_TEXT, clean
 from sdt.formats.format import DEFAULT_SECONDS
 from sdt.formats.transcript import Transcript, tidy
 
@@ -77,8 +77,8 @@ def _lines(code: str, number: int, one: Utterance, prediction: Prediction | None
     if one.words:
         words = (f"{tidy(word.text).replace(' ', '_')} {_bullet(word.start, word.end)}" for word in one.words)
         yield f"%wor:\t{' '.join(words)} {said[-1]}\n"
-    if tidy(clean(said)) != text:
-        yield f"%xtxt:\t{text}\n"
+    if not text or tidy(clean(said)) != text:
+        yield f"%xtxt:\t{text or NO_TEXT}\n"
     if prediction is not None and prediction.emotion is not None:
         yield f"%xemo:\t{prediction.emotion} {prediction.probability:.6g}\n"
     if one.label:
@@ -107,4 +107,5 @@ def _main_tier(text: str) -> str:
 
 
 def _bullet(start: float, end: float) -> str:
-    return f"{BULLET}{round(1000 * start)}_{round(1000 * end)}{BULLET}"
+    first = round(1000 * start)
+    return f"{BULLET}{first}_{max(first + 1, round(1000 * end))}{BULLET}"

@@ -127,7 +127,9 @@ def _foreign(path: Path, emotions: list[Element], names: Mapping[str, str]) -> T
         uri = emotion.get("time-ref-uri") or (reference.get("uri") if reference is not None else None)
         media = media or (uri and uri.partition("#")[0])
         info = emotion.find(f"{{{EMO}}}info")
-        words = " ".join(filter(None, (value(info), tidy(emotion.text or ""))))
+        words = " ".join(
+            filter(None, (value(info), tidy("".join([emotion.text or "", *(one.tail or "" for one in emotion)]))))
+        )
         utterances.append(
             Utterance(
                 str(number),
