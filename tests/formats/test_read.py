@@ -67,8 +67,8 @@ def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
 
 def test_an_unknown_format(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Ann: Hi")
-    with pytest.raises(InputError, match=r"format 'str' is unknown; did you mean 'srt'\?"):
-        read(tmp_path, "a.txt", "Ann: Hi", format="str")
+    with pytest.raises(InputError, match=r"format 'srtt' is unknown; did you mean 'srt'\?"):
+        read(tmp_path, "a.txt", "Ann: Hi", format="srtt")
 
 
 def test_a_folder(tmp_path: Path) -> None:

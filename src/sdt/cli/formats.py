@@ -18,12 +18,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the table."""
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    from sdt.evaluation.table import Grid
-    from sdt.formats.overview import COLUMNS, markdown, rows
+    from sdt.formats.overview import markdown, rows
 
     if options.markdown:
         print(markdown(), end="")
         return
-    console = Console(highlight=False, markup=False)
-    console.print(Grid("File formats", COLUMNS, rows()).rich())
+    table = Table("name", "format", "suffixes", "", "holds", box=None)
+    for title, name, suffixes, read, write, holds in rows():
+        access = " ".join(verb for verb, possible in (("read", read), ("write", write)) if possible == "yes")
+        table.add_row(*map(Text, (name, title, suffixes, access, holds)))
+    Console(highlight=False, markup=False).print(table)

@@ -14,6 +14,11 @@ extracted are missing; the number of such utterances is printed. An utterance wi
   sdt predict transcripts/ --media clips/ --model runs/mine --output emotions.csv
   sdt predict day.csv --window 512 --overlap 128 --output emotions.csv
 
+The suffix of --output selects the format; sdt formats lists them. Annotation of ELAN and Praat gets tiers of
+predictions, and all else stays as it was:
+
+  sdt predict talk.eaf --media talk.wav --output talk.eaf
+
 With --cluster a Ray cluster transcribes and predicts; its machines need the recordings and the model under the same
 paths. The output is the same, the input may be larger than memory, and the same command resumes a stopped one. Exit
 code 1: some conversations crashed their workers repeatedly.
@@ -78,6 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         predictions=True,
     )
     add_encoding_option(parser)
+    parser.add_argument("--strict", action="store_true", help="refuse an output format that cannot hold everything")
     add_window_options(parser)
     add_speech_options(parser)
     add_code_option(parser)
@@ -101,6 +107,7 @@ def run(options: argparse.Namespace) -> int | None:
         pipeline = _load(options)
     transcript = _read(options, sources)  # before the model is loaded
     _check_output(options.output, format_, len(transcript.conversations), _without_time(transcript.conversations))
+    lost = _losses(transcript, options, format_)
     with _progress(sum(map(len, transcript.conversations))) as progress:
         found = (pipeline or _load(options))(transcript, options.media, progress=progress)
     console = Console(highlight=False, markup=False)
@@ -117,9 +124,36 @@ def run(options: argparse.Namespace) -> int | None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # not if output is captured
             sys.stdout.reconfigure(errors="replace")  # terminals without a character show a question mark
         console.print(predictions_table(found))
-    for note in found.notes:
+    for note in [*found.notes, *lost]:
         console.print(f"note: {printable(note)}", soft_wrap=True)
     return None
+
+
+def _losses(transcript: Transcript, options: argparse.Namespace, format_: str | None) -> list[str]:
+    """Notes on what the input has and the output cannot hold; with `--strict` an error."""
+    from sdt.formats.losses import losses
+    from sdt.formats.table import writer
+    from sdt.formats.write import strict_message
+
+    if format_ is None or (options.output and _is_update(options, format_)):
+        return []
+    target = writer(format_)
+    found = losses(transcript, target)
+    if found and options.strict:
+        raise InputError(strict_message(options.output or Path("-"), target, found))
+    return [f"the format {target.name} cannot hold {loss}" for loss in found]
+
+
+def _is_update(options: argparse.Namespace, format_: str) -> bool:
+    """Whether the output is a copy of the input, annotation of the same format, with predictions."""
+    from sdt.formats.read import format_of_content
+    from sdt.formats.table import writer
+    from sdt.media.recordings import is_recording
+
+    source, target = options.transcript, writer(format_)
+    if not target.update or not source.is_file() or is_recording(source):
+        return False
+    return format_of_content(source, options.encoding) is target
 
 
 def _load(options: argparse.Namespace) -> Pipeline:
@@ -256,18 +290,14 @@ def _check_output(
 def _write(found: Predictions, options: argparse.Namespace, format_: str) -> None:
     """Write a new file, or a copy of the input with predictions, if it is annotation of the same format."""
     from sdt.formats.format import Holds
-    from sdt.formats.read import format_of_content
     from sdt.formats.table import writer
     from sdt.formats.write import predicted, update_file, write_folder
-    from sdt.media.recordings import is_recording
 
-    output, source, target = options.output, options.transcript, writer(format_)
+    output, target = options.output, writer(format_)
     try:
-        annotation = target.update and source.is_file() and not is_recording(source)
-        if annotation and format_of_content(source, options.encoding) is target:
-            update_file(output, source, predicted(found.conversations, found), target)
-            return
-        if Holds.SEVERAL in target.holds or len(found.conversations) == 1:
+        if _is_update(options, format_):
+            update_file(output, options.transcript, predicted(found.conversations, found), target)
+        elif Holds.SEVERAL in target.holds or len(found.conversations) == 1:
             found.write(output, format_)
         else:
             write_folder(output, [predicted(found.conversations, found)], format_)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sdt.formats.format import Format, Holds
 from sdt.formats.table import FORMATS
 
-COLUMNS = ("format", "name", "suffixes", "read", "write", "speakers", "text", "times", "words", "labels", "annotators",
-           "predictions", "fields", "tiers", "media", "several")  # fmt: skip
+COLUMNS = ("format", "name", "suffixes", "read", "write", "holds")
 _CONTENT = {
     "speakers": Holds.SPEAKERS,
     "text": Holds.TEXT,
@@ -36,8 +35,8 @@ def markdown() -> str:
 
 def _row(format: Format) -> tuple[str, ...]:
     suffixes = " ".join(format.suffixes) if format.content != "folder" else "folder"
-    held = (_yes(bool(format.holds & content)) for content in _CONTENT.values())
-    return (format.title or format.name, format.name, suffixes, _yes(format.readable), _yes(format.writable), *held)
+    held = ", ".join(name for name, content in _CONTENT.items() if format.holds & content)
+    return (format.title or format.name, format.name, suffixes, _yes(format.readable), _yes(format.writable), held)
 
 
 def _yes(value: bool) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sdt.corpus.importers.annotation import ANNOTATION
 from sdt.corpus.importers.emorynlp import EMORYNLP
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
@@ -27,7 +28,10 @@ __all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", 
 IMPORTERS = Registry(
     "sdt.importers",
     Importer,
-    {importer.name: importer for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MOSI, MELD, EMORYNLP, TABLES, PICKLES)},
+    {
+        importer.name: importer
+        for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MOSI, MELD, EMORYNLP, ANNOTATION, TABLES, PICKLES)
+    },
 )
 """Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
 

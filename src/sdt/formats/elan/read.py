@@ -153,14 +153,13 @@ def _tier(path: Path, element: Element, slots: Slots) -> EafTier:
     participant, annotator = (tidy(get(name) or "") or None for name in ("PARTICIPANT", "ANNOTATOR"))
     tier = EafTier(id_, get("LINGUISTIC_TYPE_REF", ""), get("PARENT_REF"), participant, annotator)
     for one in element.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"):
-        where = f"{path}: tier {quoted(id_)}, annotation {quoted(one.get('ANNOTATION_ID'))}"
         try:
             start, order = slots[one.get("TIME_SLOT_REF1", "")]
             end, _ = slots[one.get("TIME_SLOT_REF2", "")]
         except KeyError as missing:
-            raise InputError(f"{where}: time slot {quoted(missing.args[0])} does not exist") from None
+            raise InputError(f"{_where(path, id_, one)}: time slot {quoted(missing.args[0])} does not exist") from None
         if start is not None and end is not None and end < start:
-            raise InputError(f"{where}: ends at {end}, before its start at {start}")
+            raise InputError(f"{_where(path, id_, one)}: ends at {end}, before its start at {start}")
         text = value(one.find("ANNOTATION_VALUE"))
         tier.annotations.append(EafAnnotation(one.get("ANNOTATION_ID", ""), text, start, end, order))
     for one in element.iterfind("ANNOTATION/REF_ANNOTATION"):
@@ -168,6 +167,11 @@ def _tier(path: Path, element: Element, slots: Slots) -> EafTier:
         parent = one.get("ANNOTATION_REF", "")
         tier.annotations.append(EafAnnotation(one.get("ANNOTATION_ID", ""), text, parent=parent))
     return tier
+
+
+def _where(path: Path, tier: str, annotation: Element) -> str:
+    """The place of an annotation, for error messages."""
+    return f"{path}: tier {quoted(tier)}, annotation {quoted(annotation.get('ANNOTATION_ID'))}"
 
 
 def _speech_tiers(tiers: Sequence[EafTier]) -> list[EafTier]:
