@@ -272,3 +272,27 @@ def test_the_model_in_the_box_to_the_digit(tmp_path: Path) -> None:
     with running("meld-text-audio-small", tmp_path / "t") as started:
         answer = started.post_parts(("transcript", "chat.txt", transcript.read_bytes()), accept="application/x-ndjson")
     assert answer.body == expected.read_bytes()
+
+
+def test_conversion_to_other_formats(service: Running, tmp_path: Path) -> None:
+    listed = {one["name"]: one for one in service.ask("GET", "/v1/formats").json["formats"]}
+    assert (listed["eaf"]["read"], listed["eaf"]["write"], listed["ctm"]["write"]) == (True, True, False)
+    lines = (
+        '{"conversation": "talk", "utterance": "0", "speaker": "Ann", "text": "Hi!", "start": 0, "end": 1, "emotion": '
+        '"joy", "probability": 0.8, "probabilities": {"joy": 0.8, "anger": 0.2}}\n'
+    )
+    part = ("transcript", "talk.jsonl", lines.encode())
+    for name in (name for name, one in listed.items() if one["write"] and one["predictions"]):
+        answer = service.post_parts(part, path=f"/v1/convert?to={name}").json
+        path = tmp_path / f"talk{answer['suffix']}"
+        path.write_text(answer["content"], encoding="utf-8")
+        transcript = read_transcript(path)
+        assert [(u.speaker, u.text) for u in transcript.conversations[0].utterances] == [("Ann", "Hi!")]
+        assert [one.emotion for one in transcript.predictions] == ["joy"]
+        assert ("probabilities" in {loss["name"] for loss in answer["losses"]}) == (
+            name not in ("json", "jsonl", "csv", "emotionml")
+        )
+    refused = service.post_parts(part, path="/v1/convert?to=elan")
+    assert (refused.status, "'elan'" in refused.json["error"]["message"]) == (422, True)
+    untimed = ("transcript", "talk.txt", b"Ann: Hi\nBen: Ho\nAnn: Ha\n")
+    assert service.post_parts(untimed, path="/v1/convert?to=textgrid").status == 422

@@ -35,8 +35,13 @@ def markdown() -> str:
 
 def _row(format: Format) -> tuple[str, ...]:
     suffixes = " ".join(format.suffixes) if format.content != "folder" else "folder"
-    held = ", ".join(name for name, content in _CONTENT.items() if format.holds & content)
+    held = ", ".join(held_names(format))
     return (format.title or format.name, format.name, suffixes, _yes(format.readable), _yes(format.writable), held)
+
+
+def held_names(format: Format) -> list[str]:
+    """What the files of a format can hold, in words."""
+    return [name for name, content in _CONTENT.items() if format.holds & content]
 
 
 def _yes(value: bool) -> str:

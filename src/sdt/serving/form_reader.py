@@ -199,7 +199,7 @@ class FormReader:
         """The name and content of a transcript in any format; the limit of this name bounds its utterances."""
         part, format_, encoding = parts["transcript"], parts.get("format"), parts.get("encoding")
         if isinstance(format_, UploadFile):
-            raise invalid_request("part 'format': is a file; send txt, csv, jsonl, json, srt or vtt")
+            raise invalid_request("part 'format': is a file; send the name of a format, such as csv or vtt")
         if isinstance(encoding, UploadFile):
             raise invalid_request("part 'encoding': is a file; send a name such as gb18030")
         content = part.encode() if isinstance(part, str) else self._small(part, "transcript_bytes")

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from sdt.formats.table import FORMATS
 from sdt.serving import schemas, speech_schemas
 
 REFERENCE = "#/components/schemas/{model}"
@@ -52,7 +53,7 @@ def _body(**content: dict[str, Any]) -> dict[str, Any]:
 _FILE = {"type": "string", "format": "binary"}
 _FORMAT = {
     "type": "string",
-    "enum": ["txt", "csv", "jsonl", "json", "srt", "vtt"],
+    "enum": sorted(name for name, one in FORMATS.builtin.items() if one.readable and one.content == "text"),
     "description": "the format of the transcript; default: detected by name or content",
 }
 _ENCODING = {
@@ -75,7 +76,7 @@ _PREDICT_FORM = {
     "properties": {
         "transcript": {
             **_FILE,
-            "description": "plain text, CSV, TSV, JSON Lines, a JSON array, SRT or WebVTT, with one conversation",
+            "description": "a transcript with one conversation, in a format of /v1/formats",
         },
         "media": {
             **_FILE,

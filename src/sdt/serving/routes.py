@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 import sdt
 from sdt.serving import model_schemas, schemas
+from sdt.serving.convert_routes import add_conversion
 from sdt.serving.errors import APIError
 from sdt.serving.middleware import ServiceMiddleware
 from sdt.serving.monitoring import METRICS_TYPE, PROGRESS_HEADER
@@ -79,6 +80,7 @@ def create_app(service: Service) -> FastAPI:
     _add_prediction(app, service, guard)
     _add_stream(app, service, guard)
     add_transcription(app, service, guard)
+    add_conversion(app, service, guard)
     _add_model(app, service, guard)
     _add_health(app, service, guard)
     add_page(app)
@@ -149,7 +151,7 @@ def _add_prediction(app: FastAPI, service: Service, guard: Sequence[Any]) -> Non
     async def read_transcript(request: Request) -> Response:
         """Convert a transcript to JSON conversations in the format of /v1/predict.
 
-        Send multipart with a part `transcript` (plain text, CSV, JSON Lines, a JSON array, SRT or WebVTT).
+        Send multipart with a part `transcript` in any format of /v1/formats that can be read.
         """
         async with service.reader.transcript(request) as read:
             size = ANSWER_BYTES * sum(map(len, read.conversations))

@@ -159,6 +159,44 @@ class TranscriptResponse(BaseModel):
     notes: list[str] = Field(description="repairs and assumptions")
 
 
+class FormatDescription(BaseModel):
+    """A format of text files."""
+
+    name: str
+    title: str
+    suffixes: list[str]
+    read: bool
+    write: bool
+    predictions: bool = Field(description="whether it holds predicted emotions")
+    several: bool = Field(description="whether a file holds several conversations")
+    untimed: bool = Field(description="whether it holds utterances without times")
+    holds: list[str]
+
+
+class FormatsResponse(BaseModel):
+    """The formats of text files."""
+
+    formats: list[FormatDescription]
+
+
+class LossDescription(BaseModel):
+    """Content that a file cannot hold."""
+
+    name: str
+    count: int = Field(description="the utterances, tiers or conversations that lose it")
+    first: str = Field(description="the first of them")
+
+
+class ConvertResponse(BaseModel):
+    """A file in another format."""
+
+    format: str
+    suffix: str
+    content: str = Field(description="the text of the file, to be saved as UTF-8")
+    losses: list[LossDescription]
+    notes: list[str] = Field(description="repairs and assumptions")
+
+
 class BatchResponse(BaseModel):
     """One response for each conversation, in the order of the request."""
 

@@ -43,6 +43,23 @@ export async function transcript(file, signal, encoding = "") {
   return request("v1/transcript", { method: "POST", body, signal });
 }
 
+/** The file formats of the service; see GET /v1/formats. */
+export async function formats() {
+  return (await request("v1/formats")).formats;
+}
+
+/**
+ * Convert JSON Lines of this page to another format.
+ * @param {string} text The lines.
+ * @param {string} to The name of the format.
+ * @returns {Promise<{content: string, suffix: string, losses: {name: string, count: number, first: string}[]}>}
+ */
+export async function convert(text, to) {
+  const body = new FormData();
+  body.append("transcript", new Blob([text]), "conversation.jsonl");
+  return request(`v1/convert?to=${encodeURIComponent(to)}`, { method: "POST", body });
+}
+
 /**
  * Predict the emotions of a conversation.
  * @param {FormData | object} body A form, or a conversation.

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { size } from "./format.js";
 
-const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|json|srt|vtt)$/i;
+const TRANSCRIPT = /\.(txt|csv|tsv|jsonl|ndjson|json|srt|vtt|eaf|textgrid|cha|rttm|ctm|stm|labels|emotionml|emo)$/i;
 const RECORDING =
   /\.(wav|flac|ogg|oga|opus|mp3|m4a|aac|wma|aiff?|au|caf|amr|w64|mp4|mkv|mov|webm|avi|m4v|ts|mpe?g|flv|wmv|ogv)$/i;
 const PARTS = ["transcript", "recording"];
@@ -30,7 +30,7 @@ export class FileInputs {
     for (const file of files) {
       const part = kind(file);
       if (!part)
-        return `${file.name} is not a transcript (txt, csv, jsonl, json, srt, vtt) or recording.`;
+        return `${file.name} is not a transcript (txt, csv, jsonl, json, srt, vtt, eaf, TextGrid, cha) or recording.`;
       found[part].push(file);
     }
     for (const part of PARTS)

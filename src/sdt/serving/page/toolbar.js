@@ -2,7 +2,26 @@
 
 import { h } from "./dom.js";
 import { annotatorField } from "./annotator.js";
+import { formats } from "./api.js";
 import { FORMATS } from "./exports.js";
+
+/** A choice of the formats that the service writes besides those of the page; it saves this conversation. */
+function otherFormats(view) {
+  const select = h("select", { "aria-label": "Save this conversation in another format", "data-others": "" });
+  select.add(new Option("Other…", ""));
+  formats()
+    .then((all) => {
+      for (const { name, title, write, predictions } of all)
+        if (write && predictions && !(name in FORMATS)) select.add(new Option(title, name));
+    })
+    .catch(() => (select.hidden = true)); // a service without these routes
+  select.addEventListener("change", async () => {
+    const [to, title] = [select.value, select.selectedOptions[0].textContent];
+    select.value = "";
+    if (to) await view.saveConverted(to, title);
+  });
+  return select;
+}
 
 /**
  * @param {import("./view.js").View} view
@@ -26,6 +45,7 @@ export function choices(view) {
   const saves = Object.entries(FORMATS).map(([suffix, { name, alone }]) =>
     button(view.several && alone ? `${name} (this one)` : name, () => view.save(suffix), { "data-format": suffix }),
   );
+  const others = otherFormats(view);
   const group = (name, ...children) => h("div", { class: "group", role: "group", "aria-label": name }, ...children);
   const scale = group("Zoom", spread, ...wide);
   const element = h(
@@ -34,7 +54,7 @@ export function choices(view) {
     group("Show as", ...as),
     scale,
     group("Review", undo, changed, annotator),
-    group("Save", h("span", { class: "faint" }, view.several ? "Save all as" : "Save as"), ...saves),
+    group("Save", h("span", { class: "faint" }, view.several ? "Save all as" : "Save as"), ...saves, others),
   );
 
   function write() {

@@ -1,6 +1,7 @@
 /** A conversation on the screen: heading, filters, timeline or list, trajectories, details, and the keyboard. */
 
 import { announce, h } from "./dom.js";
+import { convert } from "./api.js";
 import { trajectory } from "./trajectory.js";
 import { Details } from "./details.js";
 import { save, fileName, FORMATS } from "./exports.js";
@@ -181,6 +182,18 @@ export class View {
     save(fileName(this.conversation.name, suffix), write(this.conversation.items), type);
     this.conversation.saved();
     announce(`Saved as ${name}`);
+  }
+
+  /** Save this conversation in a format that the service writes. */
+  async saveConverted(to, title) {
+    try {
+      const { content, suffix, losses } = await convert(FORMATS.jsonl.write(this.conversation.items), to);
+      save(fileName(this.conversation.name, suffix.slice(1)), content, "text/plain");
+      const lost = losses.map(({ name, count }) => `${name} (${count})`).join(", ");
+      announce(lost ? `Saved as ${title}, without ${lost}` : `Saved as ${title}`);
+    } catch (error) {
+      announce(error.message);
+    }
   }
 
   clicked(event) {
