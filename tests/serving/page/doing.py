@@ -69,6 +69,11 @@ def saved(tab: Tab, downloads: Path, suffix: str, name: str = "a-talk") -> Path:
     path = downloads / f"{name}.emotions.{suffix}"
     path.unlink(missing_ok=True)
     tab.click(f"[data-format={suffix}]")
+    return downloaded(path)
+
+
+def downloaded(path: Path) -> Path:
+    """Wait for a file that the browser saves."""
     end = time.monotonic() + 20
     while not (path.exists() and path.stat().st_size):  # the browser reserves the name with an empty file
         assert time.monotonic() < end

@@ -14,7 +14,7 @@ from sdt.conversation import Conversation, Prediction, Review, Utterance
 from sdt.formats import read_transcript, write_predictions
 from tests.formats.files import ODD_LABELS
 from tests.serving.page.browser import Tab
-from tests.serving.page.doing import LABELS, NEEDED, marked, saved, upload
+from tests.serving.page.doing import LABELS, NEEDED, downloaded, marked, saved, upload
 
 pytestmark = NEEDED
 REVIEWS: tuple[Review | None, ...] = (None, "corrected", "confirmed")
@@ -83,3 +83,24 @@ def test_what_the_package_wrote_goes_in_and_out(tab: Tab, downloads: Path, tmp_p
     for again in ("jsonl", "csv", "vtt"):
         (read,) = read_transcript(saved(tab, downloads, again, "talk")).conversations
         assert replace(read, id="talk") == talk
+
+
+def test_other_formats_of_the_service(tab: Tab, downloads: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.csv").write_text(
+        "speaker,text,start,end\nAnn,I got the job!,0,1\nBen,Oh.,1,2\n", encoding="utf-8"
+    )
+    upload(tab, tmp_path / "talk.csv")
+    tab.until("document.querySelectorAll('.utterance').length === 2")
+    tab.until("document.querySelector('[data-others]').options.length > 3")
+    names = tab.evaluate("[...document.querySelector('[data-others]').options].map((one) => one.value)")
+    assert {"eaf", "textgrid", "chat", "emotionml", "srt"} <= set(names)
+    assert not {"jsonl", "csv", "vtt", "ctm"} & set(names)
+    tab.evaluate(
+        "(() => {const one = document.querySelector('[data-others]'); one.value = 'eaf';"
+        " one.dispatchEvent(new Event('change'))})()"
+    )
+    transcript = read_transcript(downloaded(downloads / "talk.emotions.eaf"))
+    assert [(u.speaker, u.text) for u in transcript.conversations[0].utterances] == [
+        ("Ann", "I got the job!"), ("Ben", "Oh."),
+    ]  # fmt: skip
+    assert len(transcript.predictions) == 2
