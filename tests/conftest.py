@@ -31,7 +31,7 @@ SYSTEM = tuple(
     cli/test_explain.py cli/test_features.py cli/test_imports.py cli/test_puppets.py cli/test_report.py
     cli/test_reproduce.py cli/test_robustness.py cli/test_search.py cli/test_train.py cli/test_transcribe.py
     cli/test_watch.py corpus/test_memory.py encoders/test_audio_voice8.py encoders/test_faces.py
-    encoders/test_workers.py models/test_attention.py prediction/test_box.py prediction/test_clustered.py
+    encoders/test_workers.py formats/test_loop.py models/test_attention.py prediction/test_box.py prediction/test_clustered.py
     prediction/test_long.py prediction/test_onnx.py prediction/test_streaming.py puppets/test_write.py
     speech/test_acoustics.py speech/test_offline.py speech/test_recording.py speech/test_whisper.py test_guard.py
     test_readme.py training/test_finetune.py training/test_finetune_context.py training/test_kill.py

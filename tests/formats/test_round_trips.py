@@ -27,6 +27,7 @@ def of_format(format: Format) -> st.SearchStrategy[Transcript]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [format.name for format in WRITTEN])
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     format, folder = FORMATS[name], tmp_path_factory.mktemp("formats")

@@ -33,6 +33,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,7 +139,7 @@ def _losses(transcript: Transcript, options: argparse.Namespace, format_: str | 
     if format_ is None or (options.output and _is_update(options, format_)):
         return []
     target = writer(format_)
-    found = losses(transcript, target)
+    found = losses(replace(transcript, predictions=()), target)  # new predictions replace those of the input
     if found and options.strict:
         raise InputError(strict_message(options.output or Path("-"), target, found))
     return [f"the format {target.name} cannot hold {loss}" for loss in found]
