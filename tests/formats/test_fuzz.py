@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from sdt.errors import InputError
 from sdt.formats import Transcript, read_transcript
 from sdt.formats.read import NAMES
+from tests.formats import test_annotation, test_elan, test_emotionml, test_textgrid
 from tests.formats.test_read import CONTENTS
 
 PIECES = st.sampled_from([
+    "<", "/>", "<TIER>", "ts99", "-5", "size = ", "IntervalTier", "\x15", "\x155_4\x15", "*CHI:\t", "%xfld:\t", "[: ",
     "\n", "\n\n", "\r\n", "WEBVTT\n", "NOTE", "00:00:01,000", "00:01.5", " --> ", "-->", "1\n",
     "[00:01]", "[00:01 - 0:02]", "\u2028",
     "Ann: ", "BOB:", "：", "- ", "<v ", "<v Ann>", "</v>", "<", ">", "&amp;", "&#", "99999999999;", "{\\an8}", "{", "}",
@@ -25,10 +27,14 @@ PIECES = st.sampled_from([
     "Utterance_ID", '{"text": "a"}', '{"start": ', "[[", "NaN", "1e999", "\x85", "\x92", "\0", "\ud7ff", "\ufeff",
 ])  # fmt: skip
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=20).map("".join)
+ANNOTATION = (
+    test_elan.FOREIGN, test_textgrid.LONG, test_textgrid.SHORT, test_annotation.CHAT_FILE, test_annotation.CTM_FILE,
+    test_annotation.STM_FILE, test_annotation.LABELS_FILE, test_annotation.RTTM_FILE, test_emotionml.FOREIGN,
+)  # fmt: skip
 DAMAGED = st.builds(
     lambda content, place, piece: content[: place % len(content)] + piece + content[place % len(content) + 1 :],
-    st.sampled_from(list(CONTENTS.values())),
-    st.integers(0, 200),
+    st.sampled_from([*CONTENTS.values(), *ANNOTATION]),
+    st.integers(0, 6000),
     PIECES,
 )
 
