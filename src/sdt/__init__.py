@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sdt.conversation import Conversation, Prediction, Utterance
     from sdt.corpus.store import Corpus
     from sdt.errors import InputError
+    from sdt.formats import read_transcript, write_transcript
     from sdt.models.base import Model
     from sdt.models.sdt.model import SDT
     from sdt.prediction import Pipeline, StreamingPredictor
@@ -28,6 +29,8 @@ _HOME = {
     "SDT": "sdt.models.sdt.model",
     "StreamingPredictor": "sdt.prediction",
     "Utterance": "sdt.conversation",
+    "read_transcript": "sdt.formats",
+    "write_transcript": "sdt.formats",
 }
 
 __all__ = [
@@ -41,6 +44,8 @@ __all__ = [
     "StreamingPredictor",
     "Utterance",
     "__version__",
+    "read_transcript",
+    "write_transcript",
 ]
 
 

@@ -51,7 +51,7 @@ def test_several_conversations_and_a_format_of_one(
 ) -> None:
     talk.write_text(TALK + TALK.partition("\n")[2].replace("talk,", "chat,"), encoding="utf-8")
     assert convert(capsys, talk, tmp_path / "grids", "--format", "textgrid")[0] == 0
-    assert sorted(path.name for path in (tmp_path / "grids").iterdir()) == ["chat.textgrid", "talk.textgrid"]
+    assert sorted(path.name for path in (tmp_path / "grids").iterdir()) == ["chat.TextGrid", "talk.TextGrid"]
     assert convert(capsys, tmp_path / "grids", tmp_path / "all.jsonl")[0] == 0
     assert [one.id for one in read_transcript(tmp_path / "all.jsonl").conversations] == ["chat", "talk"]
     code, _, err = convert(capsys, talk, talk, "--format", "vtt")

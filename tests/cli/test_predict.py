@@ -249,3 +249,27 @@ def test_an_encoding(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit, match="2"):
         outcome(capsys, home, talk, "--encoding", "gbk2")
     assert "'gbk2' is unknown" in capsys.readouterr().err
+
+
+def test_annotation_is_not_replaced(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat = tmp_path / "talk.cha"
+    chat.write_text("@UTF8\n@Begin\n*CHI:\t<I want> [/] I want (.) more .\n*MOT:\tno .\n@End\n", encoding="utf-8")
+    before = chat.read_bytes()
+    assert "annotation itself" in refused(capsys, home, chat, "--output", chat)
+    assert outcome(capsys, home, chat, "--output", tmp_path / "talk.eaf")[0] == 0
+    assert chat.read_bytes() == before
+    eaf = tmp_path / "talk.eaf"
+    assert "--cluster" in refused(capsys, home, eaf, "--output", eaf, "--cluster", "local")
+    assert outcome(capsys, home, eaf, "--output", tmp_path / "other.eaf")[0] == 0
+    (again,) = read_transcript(tmp_path / "other.eaf").conversations
+    assert [(u.speaker, u.text) for u in again.utterances] == [("CHI", "I want I want more."), ("MOT", "no.")]
+
+
+def test_losses_are_notes_or_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "talk.csv"
+    table.write_text("speaker,text,start,end,mood\nANN,Hello!,0,1,7\nBOB,No.,1,2,\n", encoding="utf-8")
+    code, out, _ = outcome(capsys, home, table, "--output", tmp_path / "talk.srt")
+    assert (code, "extra: 1, first talk/0" in out) == (0, True)
+    assert "extra: 1" in refused(capsys, home, table, "--output", tmp_path / "strict.srt", "--strict")
+    assert not (tmp_path / "strict.srt").exists()
+    assert outcome(capsys, home, table, "--output", tmp_path / "talk.TextGrid", "--strict")[0] == 0

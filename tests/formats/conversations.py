@@ -324,7 +324,7 @@ def sorted_ties(transcript: Transcript) -> Transcript:
 
 def check_round_trip(folder: Path, transcript: Transcript, format: Format) -> Path:
     """Write a file, read it, and compare it with what the named losses leave."""
-    path = folder / f"talk{format.suffixes[0]}"
+    path = folder / f"talk{format.suffix}"
     render(path, transcript, format)
     found, expected = read_transcript(path), kept(transcript, format, path)
     if any(loss.name == Holds.TIES.title for loss in losses(transcript, format, path)):

@@ -135,6 +135,7 @@ def test_chat(tmp_path: Path) -> None:
     )
     assert (conversation.media, conversation.extra["@Situation"]) == ("talk", "breakfast")
     assert any("utterances without words ignored: 1, first in line 16" in note for note in transcript.notes)
+    assert any("codes of the transcriber removed: 4, first in line 10" in note for note in transcript.notes)
     assert "line 10" in refused(tmp_path, "bad.cha", CHAT_FILE.replace("*MOT:\t<", "MOT <", 1))
     assert "%mor" in refused(tmp_path, "order.cha", "@UTF8\n@Begin\n%mor:\tx\n*CHI:\thi .\n@End\n")
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from sdt.errors import InputError
+from sdt.formats import losses, write_transcript
+from sdt.formats.overview import rows
 from sdt.formats.read import FORMATS, read_transcript, read_transcripts
 from tests.plugin_packages import install_plugin
 
 SLASHES = """
+from sdt.formats.format import Holds
 from sdt.formats.read import Format
 from sdt.formats.transcript import Turn
 
@@ -18,7 +21,13 @@ def read(path, decoded):
     lines = enumerate(decoded.text.splitlines(), start=1)
     return [Turn(number, text, speaker) for number, line in lines for speaker, text in [line.split("/", 1)]], []
 
-FORMAT = Format("slashes", (".slash",), lambda decoded: decoded.text.startswith("//"), False, read)
+def write(transcript, path):
+    return (f"{utterance.speaker}/{utterance.text}\\n" for _, utterance, _ in transcript.rows())
+
+FORMAT = Format(
+    "slashes", (".slash",), lambda decoded: decoded.text.startswith("//"), False, read, write=write,
+    holds=Holds.SPEAKERS | Holds.TEXT | Holds.UNTIMED | Holds.ORDER | Holds.OVERLAPS,
+)
 """
 
 
@@ -47,3 +56,11 @@ def test_a_broken_package_is_named(chat: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(read_transcript(plain).conversations) == 1
     with pytest.raises(InputError, match="broken-format"):
         read_transcript(chat)
+
+
+def test_a_format_of_a_package_is_written(chat: Path, tmp_path: Path) -> None:
+    transcript = read_transcript(chat)
+    assert losses(transcript, FORMATS["slashes"]) == []
+    write_transcript(tmp_path / "again.slash", transcript)
+    assert (tmp_path / "again.slash").read_bytes() == chat.read_bytes()
+    assert "slashes" in [name for _, name, *_ in rows()]

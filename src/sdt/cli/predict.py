@@ -99,9 +99,10 @@ def run(options: argparse.Namespace) -> int | None:
     windows_of(options)  # report errors before the work
     check_cluster_options(options)
     import_code(options)
+    format_ = _format(options.output, options.format)
+    _check_annotation(options, format_)
     if options.cluster is not None:
         return _on_cluster(options)
-    format_ = _format(options.output, options.format)
     pipeline = None
     if sources := _recordings(options):  # transcribing takes long: report errors before it
         _check_output(options.output, format_, 1, None)
@@ -143,6 +144,20 @@ def _losses(transcript: Transcript, options: argparse.Namespace, format_: str | 
     if found and options.strict:
         raise InputError(strict_message(options.output or Path("-"), target, found))
     return [f"the format {target.name} cannot hold {loss}" for loss in found]
+
+
+def _check_annotation(options: argparse.Namespace, format_: str | None) -> None:
+    """Refuse to replace annotation by a new file, which would lack what only its tool understands."""
+    source, output = options.transcript, options.output
+    if output is None or format_ is None or not source.is_file():
+        return
+    if options.cluster is not None and _is_update(options, format_):
+        raise InputError(f"{output}: --cluster adds no predictions to annotation; name a file of another format")
+    from sdt.formats.read import OTHERS
+
+    same = output.exists() and output.samefile(source) and source.suffix.lower() in OTHERS
+    if same and not _is_update(options, format_):
+        raise InputError(f"{output}: is the annotation itself, which would be replaced; name another file")
 
 
 def _is_update(options: argparse.Namespace, format_: str) -> bool:

@@ -133,7 +133,7 @@ def _write(found: Sequence[Transcript], output: Path | None, format_: str) -> No
         elif len(found) > 1 and Holds.SEVERAL not in writer(format_).holds:
             output.mkdir(parents=True, exist_ok=True)
             for transcript in found:
-                name = f"{transcript.conversations[0].id}{writer(format_).suffixes[0]}"
+                name = f"{transcript.conversations[0].id}{writer(format_).suffix}"
                 write_transcript(output / name, transcript, format_)
         else:
             conversations = [conversation for transcript in found for conversation in transcript.conversations]

@@ -94,7 +94,7 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    """The suffixes of its files, in lower case; the first one is that of new files."""
+    """The suffixes of its files, in lower case; the first one is that of new files, see `suffix`."""
     matches: Callable[[Decoded], bool] | None = None
     """Whether a text has this format, judged by its first lines."""
     certain: bool = False
@@ -126,6 +126,14 @@ class Format:
     since annotation often lies beside transcripts."""
     whole: bool = False
     """Whether the text is one value, such as JSON or XML, whose lines can have any length."""
+
+    new_suffix: str = ""
+    """The suffix of new files, if it has capitals."""
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of new files."""
+        return self.new_suffix or self.suffixes[0]
 
     @property
     def readable(self) -> bool:

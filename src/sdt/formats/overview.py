@@ -34,7 +34,7 @@ def markdown() -> str:
 
 
 def _row(format: Format) -> tuple[str, ...]:
-    suffixes = " ".join(format.suffixes) if format.content != "folder" else "folder"
+    suffixes = " ".join([format.suffix, *format.suffixes[1:]]) if format.content != "folder" else "folder"
     held = ", ".join(held_names(format))
     return (format.title or format.name, format.name, suffixes, _yes(format.readable), _yes(format.writable), held)
 

@@ -147,7 +147,7 @@ def write_batches(path: Path, batches: Callable[[], Iterator[PredictedBatch]], f
 
 def write_folder(folder: Path, transcripts: Iterable[Transcript], format: str) -> None:
     """Write a file for each conversation, named by its id."""
-    suffix = writer(format).suffixes[0]
+    suffix = writer(format).suffix
     names: set[str] = set()
     number = 0
     for transcript in transcripts:

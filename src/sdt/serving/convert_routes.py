@@ -81,7 +81,7 @@ def _fields(format: Format) -> dict[str, object]:
 def _converted(read: Transcript, to: str) -> dict[str, object]:
     try:
         target = writer(to)
-        path = Path(f"{read.conversations[0].id}{target.suffixes[0]}")
+        path = Path(f"{read.conversations[0].id}{target.suffix}")
         if target.write is None:
             raise InputError(f"format {to!r} is not text; use sdt convert")
         content = "".join(target.write(Transcript(read.conversations, predictions=read.predictions), None))
@@ -90,7 +90,7 @@ def _converted(read: Transcript, to: str) -> dict[str, object]:
     lost = [{"name": loss.name, "count": loss.count, "first": loss.first} for loss in losses(read, target, path)]
     return {
         "format": target.name,
-        "suffix": target.suffixes[0],
+        "suffix": target.suffix,
         "content": content,
         "losses": lost,
         "notes": read.notes,

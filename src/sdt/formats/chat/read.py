@@ -68,7 +68,10 @@ def read(path: Path, decoded: Decoded) -> Transcript:
         if (predicted := _prediction(block)) is not None:
             prediction = Prediction(path.stem, utterance.id, predicted[0], {predicted[0]: predicted[1]})
             predictions.append(prediction.with_utterance(utterance))
-    notes = [f"{path.name}: {note}" for note in ignored_note("utterances without words", empty)]
+    coded = [block.line for block in blocks if _has_codes(block.text)]
+    notes = ignored_note("utterances without words", empty)
+    notes += [f"codes of the transcriber removed: {len(coded)}, first in line {coded[0]}"] if coded else []
+    notes = [f"{path.name}: {note}" for note in notes]
     if not utterances:
         raise InputError(f"{path}: the file has no utterances{'; '.join(['', *notes])}")
     conversation = Conversation(
@@ -122,6 +125,12 @@ def _utterance(path: Path, block: _Block, speaker: str, number: int) -> Utteranc
         ),
         extra | {name: of for name, of in _json(where, own.get("%xfld")).items() if isinstance(of, str | int | float)},
     )
+
+
+def _has_codes(text: str) -> bool:
+    """Whether cleaning removes more from a main tier than the spaces before punctuation."""
+    spoken, _, _ = split_times(text)
+    return "".join(spoken.split()) != "".join(clean(spoken).split())
 
 
 def _json(where: str, text: str | None) -> Mapping[str, object]:

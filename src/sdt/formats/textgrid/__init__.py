@@ -30,6 +30,7 @@ TEXTGRID = Format(
     write=write,
     update=update,
     title="Praat TextGrid",
+    new_suffix=".TextGrid",
     holds=~(
         Holds.UNTIMED | Holds.OPEN_ENDS | Holds.INSTANTS | Holds.ORDER | Holds.TIES | Holds.SEVERAL | Holds.CONFIDENCES
         | Holds.WORD_CONFIDENCES | Holds.PROBABILITIES | Holds.BRANCHES | Holds.CLIPS | Holds.MEDIA | Holds.VALUE_TYPES
