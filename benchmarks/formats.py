@@ -75,7 +75,7 @@ def main() -> None:
             added = "–"
             if update := format.update:
                 content = path.read_bytes()
-                added = f"{median_seconds(lambda: update(content, talk), options.runs):.2f} s"  # noqa: B023
+                added = f"{median_seconds(lambda: update(content, talk, None), options.runs):.2f} s"  # noqa: B023
             size = path.stat().st_size / 2**20
             print(f"| {format.title} | {size:.1f} MiB | {read:.2f} s | {written:.2f} s | {added} |", flush=True)
 

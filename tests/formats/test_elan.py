@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from sdt.conversation import Prediction, Span, Tier, Utterance
+from sdt.errors import InputError
 from sdt.formats import Transcript, read_transcript
 from sdt.formats.elan import ELAN
 from sdt.formats.elan.update import update
@@ -170,6 +171,15 @@ def test_pympi_finds_every_other_tier_unchanged(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_an_encoding_other_than_the_declared_one(tmp_path: Path) -> None:
+    content = FOREIGN.replace("kitchen", "küche im süden").encode("cp1252")
+    (tmp_path / "talk.eaf").write_bytes(content)
+    transcript = read_transcript(tmp_path / "talk.eaf")
+    assert transcript.conversations[0].extra == {"site": "küche im süden"}
+    with pytest.raises(InputError, match="encoding"):
+        update(content, predicted(transcript))
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     assert "line 4" in refused(tmp_path, "a.eaf", FOREIGN[:350])
     assert "'ts99'" in refused(tmp_path, "b.eaf", FOREIGN.replace('REF2="ts4"', 'REF2="ts99"'))
@@ -185,8 +195,6 @@ def test_damaged_files(tmp_path: Path) -> None:
 def test_several_conversations_are_refused(tmp_path: Path) -> None:
     one = read(tmp_path, "a.txt", "Ann: Hi\nBen: Ho\nAnn: Ha\n")
     two = Transcript([*one.conversations, replace(one.conversations[0], id="b")])
-    from sdt.errors import InputError
-
     with pytest.raises(InputError, match="one conversation"):
         write_transcript(tmp_path / "b.eaf", two)
     assert not (tmp_path / "b.eaf").exists()

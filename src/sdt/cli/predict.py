@@ -312,7 +312,8 @@ def _write(found: Predictions, options: argparse.Namespace, format_: str) -> Non
     output, target = options.output, writer(format_)
     try:
         if _is_update(options, format_):
-            update_file(output, options.transcript, predicted(found.conversations, found), target)
+            predictions = predicted(found.conversations, found)
+            update_file(output, options.transcript, predictions, target, encoding=options.encoding)
         elif Holds.SEVERAL in target.holds or len(found.conversations) == 1:
             found.write(output, format_)
         else:

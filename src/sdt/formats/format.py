@@ -114,9 +114,9 @@ class Format:
     """Reads a binary file or a folder."""
     write_file: Callable[[Transcript, Path], None] | None = None
     """Writes a binary file, or into an empty folder; the caller moves it to its place."""
-    update: Callable[[bytes, Transcript], bytes] | None = None
-    """The content of a file of this format, with the predictions of a transcript that was read from it; everything else
-    stays as it is."""
+    update: Callable[[bytes, Transcript, str | None], bytes] | None = None
+    """The content of a file of this format in an encoding, None if it is to be detected, with the predictions of a
+    transcript that was read from it; everything else stays as it is."""
     step: float = 0.0
     """The seconds to whose multiples times are rounded; 0 if they are exact."""
     exclusive: bool = False

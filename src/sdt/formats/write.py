@@ -56,7 +56,9 @@ def strict_message(path: Path, target: Format, found: Sequence[Loss]) -> str:
     return f"{path}: {target.name} cannot hold all of it ({'; '.join(map(str, found))}); write jsonl, or allow the loss"
 
 
-def update_file(path: Path, original: Path, transcript: Transcript, target: Format) -> None:
+def update_file(
+    path: Path, original: Path, transcript: Transcript, target: Format, *, encoding: str | None = None
+) -> None:
     """Write a copy of a file of this format with predictions added, atomically; everything else stays as it is.
 
     Args:
@@ -64,12 +66,13 @@ def update_file(path: Path, original: Path, transcript: Transcript, target: Form
         original: The file that `transcript` was read from.
         transcript: Its conversations with their predictions.
         target: A format that has `update`.
+        encoding: The encoding of the original; None detects it.
 
     Raises:
         InputError: The original has changed or cannot be read.
     """
     assert target.update
-    content = target.update(original.read_bytes(), transcript)
+    content = target.update(original.read_bytes(), transcript, encoding)
     with atomic_file(path) as temporary:
         temporary.write_bytes(content)
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.parsers.expat import ParserCreate
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from sdt.conversation import Prediction, Utterance
-from sdt.errors import InputError
+from sdt.errors import InputError, describe_error
 from sdt.formats.elan.read import EafDocument, parse
 from sdt.formats.elan.write import (
     TYPES,
@@ -62,25 +62,32 @@ class Places:
         return any((place.name, place.key) == (name, key) for place in self.elements)
 
 
-def update(content: bytes, transcript: Transcript) -> bytes:
+def update(content: bytes, transcript: Transcript, encoding: str | None = None) -> bytes:
     """Add the predictions of a transcript to the file from which it was read.
 
     Args:
         content: The file.
         transcript: Its only conversation and the predictions of its utterances.
+        encoding: The encoding of the file; None detects it.
 
     Raises:
         InputError: The file has other utterances than the transcript.
     """
     path = Path(f"{transcript.conversations[0].id}.eaf")
-    _, document = parse(path, decode_text(path, content).text)
+    _, document = parse(path, decode_text(path, content, encoding).text)
     rows = [*transcript.rows()]
     spoken = document.spoken()
     if len(spoken) != len(rows):
         raise InputError(
             f"{path}: has {len(spoken)} utterances, but {len(rows)} were read; it has changed, so try again"
         )
-    places = find_places(content)
+    try:
+        places = find_places(content)
+    except (ExpatError, LookupError, ValueError) as error:
+        raise InputError(
+            f"{path}: is not in the encoding that its first line declares ({describe_error(error)}); save it "
+            "with ELAN, or write another file"
+        ) from None
     kept = [tier for tier in document.tiers.values() if tier.type != names.PREDICTION]
     writer = EafWriter(next_id=1 + max(_number(one.id) for tier in kept for one in tier.annotations))
     by_tier: dict[str, list[tuple[str, Utterance, Prediction | None]]] = {}

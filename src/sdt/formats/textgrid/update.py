@@ -23,18 +23,19 @@ from sdt.formats.transcript import Transcript
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
-def update(content: bytes, transcript: Transcript) -> bytes:
+def update(content: bytes, transcript: Transcript, encoding: str | None = None) -> bytes:
     """Add the predictions of a transcript to the file from which it was read.
 
     Args:
         content: The file.
         transcript: Its only conversation and the predictions of its utterances.
+        encoding: The encoding of the file; None detects it.
 
     Raises:
         InputError: The file has other utterances than the transcript.
     """
     path = Path(f"{transcript.conversations[0].id}.TextGrid")
-    encoding = decode_text(path, content).encoding
+    encoding = decode_text(path, content, encoding).encoding
     bom, encoding = next(((bom, name) for bom, name in _BOMS if content.startswith(bom)), (b"", encoding))
     text = content[len(bom) :].decode(encoding)
     grid = parse(path, text)
