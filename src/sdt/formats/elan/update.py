@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from sdt.conversation import Prediction, Utterance
 from sdt.errors import InputError, describe_error
-from sdt.formats.elan.read import EafDocument, parse
+from sdt.formats.elan.document import EafDocument, parse
 from sdt.formats.elan.write import (
     TYPES,
     EafWriter,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
 from sdt.errors import InputError
 from sdt.formats.parsing.decoding import MAX_DOCUMENT
@@ -59,10 +59,10 @@ def value(element: Element | None) -> str:
 
 def xml_text(text: str) -> str:
     """Text of an element; characters that XML cannot have become U+FFFD."""
-    return escape(_INVALID.sub("\ufffd", text))
+    return html.escape(_INVALID.sub("\ufffd", text), quote=False)
 
 
 def xml_attributes(**values: str | int | None) -> str:
     """Attributes in a start tag, each with a space before it; those that are None are left out."""
     given = {name: str(value) for name, value in values.items() if value is not None}
-    return "".join(f" {name}={quoteattr(_INVALID.sub(chr(0xFFFD), value))}" for name, value in given.items())
+    return "".join(f' {name}="{html.escape(_INVALID.sub(chr(0xFFFD), value))}"' for name, value in given.items())
