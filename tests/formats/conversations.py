@@ -327,7 +327,8 @@ def check_round_trip(folder: Path, transcript: Transcript, format: Format) -> Pa
     path = folder / f"talk{format.suffix}"
     render(path, transcript, format)
     found, expected = read_transcript(path), kept(transcript, format, path)
-    if any(loss.name == Holds.TIES.title for loss in losses(transcript, format, path)):
+    lost = {loss.name for loss in losses(transcript, format, path)}
+    if Holds.TIES not in format.holds and lost & {Holds.TIES.title, Holds.ORDER.title}:
         found, expected = sorted_ties(found), sorted_ties(expected)
     assert comparable(found) == comparable(expected)
     return path

@@ -11,7 +11,7 @@ from sdt.formats.table import BUILTIN, FORMATS
 from sdt.formats.transcript import Transcript
 from tests.formats.conversations import NAMES, ODD_NAMES, check_round_trip, many, transcripts
 
-PLAIN_NAMES = ("srt",)
+PLAIN_NAMES = ("srt", "audacity")
 """Formats in which a speaker is a name before a colon, so that it has to look like a name."""
 NOT_TESTED = ("txt",)
 """Plain text guesses what is a name and what continues a line."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from sdt.formats.cues import CUES, cue_times, timestamp
 from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.decoding import Decoded
-from sdt.formats.parsing.markup import cue_mark, escape_webvtt
-from sdt.formats.parsing.subtitles import read_webvtt
+from sdt.formats.parsing.markup import NO_EMOTION, cue_mark, escape_webvtt
+from sdt.formats.parsing.subtitles import read_webvtt, without_name
 from sdt.formats.transcript import Transcript, tidy
 
 
@@ -26,8 +26,11 @@ def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
     named = all(id_ and "-->" not in id_ and not re.match(r"(NOTE|STYLE|REGION|WEBVTT)\b", id_) for id_ in ids)
     yield "WEBVTT\n"
     for id_, (start, end, utterance, prediction) in zip(ids, cues, strict=True):
+        said = tidy(utterance.text or "")
         mark = cue_mark(utterance, prediction)
-        text = escape_webvtt(tidy(f"{mark} {utterance.text or ''}"))
+        if not mark and without_name(tidy(utterance.speaker), said) != said:
+            mark = NO_EMOTION  # keeps a text that begins with the name
+        text = escape_webvtt(tidy(f"{mark} {said}"))
         if mark:
             emotion = utterance.label or (prediction.emotion if prediction else None) or "none"
             class_ = "c." + re.sub(r"[^\w-]+", "-", emotion)

@@ -18,6 +18,8 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _DASH = re.compile(r"(?:[-‐]\s?|[–—]\s)(?=[^\s\d\-‐–—])")
 _CHANGE = re.compile(r"(?:^|(?<=\s))>>>?(?!>)")
 # Brackets and backslashes in the name of an emotion are escaped. Bounded, so that matching is fast.
+NO_EMOTION = "[no emotion]"
+"""The mark of an utterance without an emotion."""
 _NAME = r"(?:[^\[\]\\]|\\[\[\]\\]){1,400}"
 _MARK = re.compile(
     rf"\[(?:no emotion|(?P<emotion>{_NAME}) (?P<share>[01]\.\d\d)|"
@@ -80,7 +82,7 @@ def emotion_mark(utterance: Utterance, prediction: Prediction | None) -> str:
     if utterance.label:
         return f"[{_escaped(utterance.label)}, {utterance.review or 'labelled'}]"
     if prediction is None or prediction.emotion is None:
-        return "[no emotion]"
+        return NO_EMOTION
     return f"[{_escaped(prediction.emotion)} {prediction.probability:.2f}]"
 
 

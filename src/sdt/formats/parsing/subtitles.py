@@ -203,15 +203,19 @@ def _split_changes(lines: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
         yield from (piece for piece in spoken if any(piece[0]))
 
 
+def without_name(speaker: str, line: str) -> str:
+    """A line without the name of its speaker at the start, which the voice tag says already."""
+    found = find_candidate(line)
+    return found.rest if found and speaker in (found.name, without_remark(found.name)) else line
+
+
 def _split_names(part: _CuePart, names: Collection[str]) -> Iterator[tuple[Turn, bool]]:
     """The turns of a part, one for each name in it, and whether they have the mark of an emotion."""
     parts: list[tuple[str | None, list[str]]] = []
     name: str | None
     for line in part.lines:
         if part.speaker is not None:  # the text can repeat the name of the voice tag
-            found = find_candidate(line)
-            repeated = found is not None and part.speaker in (found.name, without_remark(found.name))
-            name, words = (part.speaker, found.rest if found and repeated else line)
+            name, words = part.speaker, without_name(part.speaker, line)
         else:
             name, words = split_name(line, names)
         if parts and (name is None or part.speaker):
