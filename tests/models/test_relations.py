@@ -126,7 +126,8 @@ def test_the_reliability_of_a_modality_scales_its_input_and_its_weight() -> None
     of_audio: Any = model.reliability["audio"]
     changed = dataclasses.replace(batch, features={**batch.features, "audio": batch.features["audio"] + 1})
     with torch.no_grad():
-        for score in (of.score for of in model.reliability.values()):  # type: ignore[union-attr]
+        of_all: list[Any] = list(model.reliability.values())
+        for score in (of.score for of in of_all):
             score.weight.zero_()
             score.bias.fill_(20.0)
         torch.testing.assert_close(model(batch).logits["fused"], plain(batch).logits["fused"])

@@ -91,7 +91,9 @@ def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, 
 def test_missing_modalities_have_no_weight() -> None:
     batch = random_batch([6, 5], missing=0.5, seed=3)
     present = torch.stack([batch.present[name] for name in WIDTHS], dim=1)
-    choices = [{"fusion": fusion} for fusion in ("gated", "selective", "addition", "concatenation")]
+    choices: list[dict[str, Any]] = [
+        {"fusion": fusion} for fusion in ("gated", "selective", "addition", "concatenation")
+    ]
     for options in [*choices, *({**of, "reliability": True} for of in choices[:2])]:
         with torch.no_grad():
             weights = small_model(**options)(batch).weights
