@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sdt.conversation import SpeakerTurn, Word
+from sdt.formats.word_groups import LONGEST_SECONDS, LONGEST_WORDS, PAUSE, SENTENCE_PAUSE
 from sdt.speech.utterances import (
     FAR,
-    LONGEST_SECONDS,
-    LONGEST_WORDS,
-    PAUSE,
-    SENTENCE_PAUSE,
     attribute,
     cut,
     doubtful_note,

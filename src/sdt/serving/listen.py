@@ -24,6 +24,7 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.conversation import Utterance, Word
+from sdt.formats.word_groups import ENDS
 from sdt.serving.errors import APIError, invalid_request
 from sdt.serving.schemas import MOST_WORDS, StreamForget, StreamUtterance
 from sdt.serving.service import Service
@@ -33,7 +34,7 @@ from sdt.serving.speech_schemas import ListenSpeaker
 from sdt.serving.stream import StreamConnection, handle_connection
 from sdt.serving.transcriber_pool import LiveSpeech
 from sdt.speech.transcriber import RATE
-from sdt.speech.utterances import ENDS, cut
+from sdt.speech.utterances import cut
 
 UNAVAILABLE = CloseReason(4003, "live speech is not recognised here")
 FAILED = CloseReason(1011, "internal error")

@@ -8,20 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sdt.conversation import SpeakerTurn, Utterance, Word
+from sdt.formats.word_groups import ENDS, PAUSE, split_words
 from sdt.speech.turns import overlapped, speaker_name
 
 FAR = 1.0
 """Words that are more seconds away from any speaker turn were said by nobody, and are dropped."""
-PAUSE = 0.6
-"""Seconds without a word that end an utterance."""
-SENTENCE_PAUSE = 0.05
-"""Seconds without a word that end an utterance after the end of a sentence."""
-LONGEST_WORDS, LONGEST_SECONDS = 60, 20.0
-"""Limits of an utterance without a pause; encoders of text read some 250 tokens."""
-ENDS = (".", "?", "!", "…", "。", "？", "！", "؟", "।")
-"""How the last word of a sentence ends."""
-CLAUSE = (",", ";", ":", "、", "，", "；")
-"""Where an utterance that is too long is cut rather than elsewhere."""
 FRAGMENT = 2
 """At most so many words at the edge of a sentence that fall to another speaker than the rest are moved to it."""
 NEAR = 0.5
@@ -97,7 +88,7 @@ def _closeness(turn: SpeakerTurn, word: Word) -> float:
 
 
 def cut(spoken: Sequence[tuple[str, Word]]) -> list[Utterance]:
-    """Cut words into utterances: at changes of speaker, ends of sentences, pauses, and where they become too long.
+    """Cut words into utterances; see `split_words`.
 
     Args:
         spoken: (speaker, word) in order of time.
@@ -105,12 +96,6 @@ def cut(spoken: Sequence[tuple[str, Word]]) -> list[Utterance]:
     Returns:
         Utterances with ids `0`, `1`, ...
     """
-    groups: list[list[tuple[str, Word]]] = []
-    for speaker, word in spoken:
-        if not groups or _ends(groups[-1], speaker, word):
-            groups.append([])
-        groups[-1].append((speaker, word))
-    pieces = [piece for group in groups for piece in _short_enough(group)]
     return [
         Utterance(
             str(number),
@@ -120,32 +105,8 @@ def cut(spoken: Sequence[tuple[str, Word]]) -> list[Utterance]:
             end=round(max(word.end for _, word in piece), 3),
             words=tuple(word for _, word in piece),
         )
-        for number, piece in enumerate(pieces)
+        for number, piece in enumerate(split_words(spoken))
     ]
-
-
-def _ends(group: Sequence[tuple[str, Word]], speaker: str, word: Word) -> bool:
-    """Whether an utterance has ended before this word."""
-    before_speaker, before = group[-1]
-    gap = word.start - before.end
-    return speaker != before_speaker or gap >= (SENTENCE_PAUSE if before.text.endswith(ENDS) else PAUSE)
-
-
-def _short_enough(group: list[tuple[str, Word]]) -> list[list[tuple[str, Word]]]:
-    """Cut a group of words that is too long, at the last clause or the longest pause of its middle half."""
-    seconds = group[-1][1].end - group[0][1].start
-    if len(group) < 2 or (len(group) <= LONGEST_WORDS and seconds <= LONGEST_SECONDS):
-        return [group]
-    places = range(max(1, len(group) // 4), max(2, 3 * len(group) // 4))
-    place = max(
-        places,
-        key=lambda n: (
-            group[n - 1][1].text.endswith((*ENDS, *CLAUSE)),
-            group[n][1].start - group[n - 1][1].end,
-            -abs(n - len(group) / 2),
-        ),
-    )
-    return [*_short_enough(group[:place]), *_short_enough(group[place:])]
 
 
 def doubtful_note(utterances: Sequence[Utterance]) -> list[str]:

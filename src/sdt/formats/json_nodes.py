@@ -1,0 +1,185 @@
+"""Values of a JSON document that know their place in it, so that messages name it.
+
+    talk.json, results.channels[0].alternatives[0].words[3].start: expected a time in seconds, found 'soon'
+
+Also what the files of speech services have in common: utterances with words, and streams of words with speakers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdt.conversation import Word
+from sdt.errors import InputError, quoted
+from sdt.formats.decoding import MAX_LINE
+from sdt.formats.times import LONGEST, parse_seconds
+from sdt.formats.transcript import Turn, tidy
+from sdt.formats.word_groups import join_words, split_words
+from sdt.json_values import is_finite
+
+
+@dataclass(frozen=True, slots=True)
+class JsonNode:
+    """A value of a JSON document, or of a missing key of it."""
+
+    file: Path
+    value: object
+    path: str = ""
+    """From the root: `results.items[3].start_time`."""
+
+    def __getitem__(self, key: str) -> JsonNode:
+        """The value under a key of an object; its `value` is None if the key is missing."""
+        if self.value is not None and not isinstance(self.value, dict):
+            raise self.error("an object {...}")
+        value = self.value.get(key) if isinstance(self.value, dict) else None
+        return JsonNode(self.file, value, f"{self.path}.{key}" if self.path else key)
+
+    def first(self, *keys: str) -> JsonNode:
+        """The value under the first of the keys that has one."""
+        nodes = [self[key] for key in keys]
+        return next((node for node in nodes if node), nodes[0])
+
+    def __iter__(self) -> Iterator[JsonNode]:
+        """The elements of a list; none if the value is missing."""
+        if self.value is None:
+            return
+        if not isinstance(self.value, list):
+            raise self.error("a list [...]")
+        for number, value in enumerate(self.value):
+            yield JsonNode(self.file, value, f"{self.path}[{number}]")
+
+    def __bool__(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+    def error(self, expected: str) -> InputError:
+        """The error that this value is not as expected."""
+        found = "nothing" if self.value is None else quoted(self.value)
+        return InputError(f"{self}: expected {expected}, found {found}")
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.path}" if self.path else str(self.file)
+
+    def text(self) -> str | None:
+        """The text in one line; None if it is missing or empty. Numbers are texts, too."""
+        if self.value is None:
+            return None
+        if isinstance(self.value, bool) or not isinstance(self.value, str | int | float):
+            raise self.error("text")
+        try:
+            text = str(self.value)
+            text.encode("utf-8")
+        except ValueError:  # an unpaired surrogate, or an integer with thousands of digits
+            raise self.error("text of valid characters") from None
+        if len(text) > MAX_LINE:
+            raise InputError(f"{self}: {len(text):,} characters exceed the limit of {MAX_LINE:,} for an utterance")
+        return tidy(text) or None
+
+    def speaker(self) -> str | None:
+        """The name of a speaker; a number becomes `Speaker 1`."""
+        name = self.text()
+        return f"Speaker {name}" if name and isinstance(self.value, int) else name
+
+    def seconds(self, unit: float = 1) -> float | None:
+        """The time in seconds, to the microsecond; None if it is missing or empty.
+
+        Args:
+            unit: The seconds of the number 1: 0.001 for milliseconds. Numbers can be texts; in seconds, also `1:02.5`
+                and `1.3s`.
+        """
+        value = self.value
+        if isinstance(value, str):
+            try:
+                value = parse_seconds(value.strip().removesuffix("s")) if unit == 1 else float(value)
+            except ValueError:
+                raise self._no_time(unit) from None
+        if value is None:
+            return None
+        if not is_finite(value) or not isinstance(value, int | float) or not 0 <= value * unit < LONGEST:
+            raise self._no_time(unit)
+        return round(value * unit, 6) + 0.0
+
+    def _no_time(self, unit: float) -> InputError:
+        return self.error("a time in seconds" if unit == 1 else f"a time in units of {unit:g} s")
+
+    def probability(self) -> float | None:
+        """The number from 0 to 1, rounded to 6 digits; None if it is missing. Texts such as `0.98` are numbers."""
+        value = self.value
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                raise self.error("a number from 0 to 1") from None
+        if value is None:
+            return None
+        if not is_finite(value) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise self.error("a number from 0 to 1")
+        return round(value, 6)
+
+
+def required(node: JsonNode, value: float | None) -> float:
+    """The value of a node.
+
+    Raises:
+        InputError: It is missing.
+    """
+    if value is None:
+        raise node.error("a time")
+    return value
+
+
+def check_times(node: JsonNode, start: float | None, end: float | None) -> None:
+    """Check that an utterance or a word does not end before it starts.
+
+    Raises:
+        InputError: It does.
+    """
+    if start is not None and end is not None and end < start:
+        raise InputError(f"{node}: end {end} is before start {start}")
+
+
+def timed_word(
+    node: JsonNode, text: str | None, start: JsonNode, end: JsonNode, probability: float | None, unit: float = 1
+) -> Word | None:
+    """The word of a node; None if it is empty.
+
+    Raises:
+        InputError: A time is missing or invalid, or the word ends before it starts.
+    """
+    if text is None:
+        return None
+    begins, ends = required(start, start.seconds(unit)), required(end, end.seconds(unit))
+    check_times(node, begins, ends)
+    return Word(text, begins, ends, probability)
+
+
+def turns_of_words(spoken: Sequence[tuple[str | None, Word]]) -> list[Turn]:
+    """Utterances of a stream of words in order of time, for services that do not divide it; see `split_words`."""
+    return [
+        Turn(
+            number,
+            join_words([word for _, word in group]),
+            group[0][0],
+            group[0][1].start,
+            max(word.end for _, word in group),
+            words=tuple(word for _, word in group),
+        )
+        for number, group in enumerate(split_words(spoken), start=1)
+    ]
+
+
+def in_order(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns of several channels in order of time, numbered from 1; turns without a start follow the one before."""
+    last = 0.0
+    keyed = []
+    for turn in turns:
+        last = last if turn.start is None else turn.start
+        keyed.append((last, turn))
+    ordered = sorted(keyed, key=lambda pair: pair[0])
+    return [_numbered(number, turn) for number, (_, turn) in enumerate(ordered, start=1)]
+
+
+def _numbered(number: int, turn: Turn) -> Turn:
+    return Turn(number, turn.text, turn.speaker, turn.start, turn.end, words=turn.words)
