@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sdt.conversation import Annotation
 from tests.formats.files import read, refused, utterances
 
 Words = list[tuple[str, float, float, float | None]]
@@ -48,10 +49,11 @@ def word_list(*words: tuple[str, float, float, float], unit: float = 1, **names:
     ]
 
 
-def segments(**names: str) -> list[dict[str, Any]]:
+def segments(**names: Any) -> list[dict[str, Any]]:
+    first = word_list((" Hi,", *HI[1:]), ANN, unit=1, **names)
     return [
-        {"id": 0, "start": 0.5, "end": 1.25, "text": " Hi, Ann.", "words": word_list((" Hi,", *HI[1:]), ANN, **names)},
-        {"id": 1, "start": 2.0, "end": 2.5, "text": " Yes.", "words": word_list(YES, **names)},
+        {"id": 0, "start": 0.5, "end": 1.25, "text": " Hi, Ann.", "words": first},
+        {"id": 1, "start": 2.0, "end": 2.5, "text": " Yes.", "words": word_list(YES, unit=1, **names)},
     ]
 
 
@@ -74,7 +76,9 @@ def test_whisperx_and_words_that_it_could_not_align(tmp_path: Path) -> None:
 
 
 def test_faster_whisper(tmp_path: Path) -> None:
-    own = [part | {"seek": 0, "tokens": [1], "avg_logprob": -0.1} for part in segments(confidence="probability")]
+    own: list[dict[str, Any]] = [
+        part | {"seek": 0, "tokens": [1], "avg_logprob": -0.1} for part in segments(confidence="probability")
+    ]
     assert found(tmp_path, own) == two("Speaker 1", "Speaker 1")
     for part in own:  # versions before 1.1 have tuples: start, end, word, probability
         part["words"] = [[w["start"], w["end"], w["word"], w["probability"]] for w in part["words"]]
@@ -92,7 +96,10 @@ def test_openai_service(tmp_path: Path) -> None:
 
 
 def test_transformers_pipelines(tmp_path: Path) -> None:
-    chunks = [{"timestamp": [0.5, 1.25], "text": " Hi, Ann."}, {"timestamp": [2.0, None], "text": " Yes."}]
+    chunks: list[dict[str, Any]] = [
+        {"timestamp": [0.5, 1.25], "text": " Hi, Ann."},
+        {"timestamp": [2.0, None], "text": " Yes."},
+    ]
     expected = two("Speaker 1", "Speaker 1", words=False)
     expected[1] = ("Speaker 1", "Yes.", 2.0, None, [])
     assert found(tmp_path, {"text": "", "chunks": chunks}) == expected
@@ -115,7 +122,7 @@ def test_whisper_cpp_with_tokens(tmp_path: Path) -> None:
         token(",", 700, 750, 0.9), token(" Ann", 750, 1200, 0.9), token(".", 1200, 1250, 0.7),
         token("[_TT_125]", 1250, 1250, 0.1),
     ]  # fmt: skip
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"offsets": {"from": 500, "to": 1250}, "text": " Hi, Ann.", "tokens": tokens, "speaker_turn_next": True},
         {"offsets": {"from": 2000, "to": 2500}, "text": " Yes.", "tokens": [token(" Yes.", 2000, 2500, 0.7)]},
     ]
@@ -163,7 +170,8 @@ def test_sensevoice_and_several_recordings(tmp_path: Path) -> None:
         ("one", "Hi.", None),
         ("two", "No.", None),
     ]
-    assert any("SenseVoice" in note for note in transcript.notes)
+    annotations = [c.utterances[0].annotations for c in transcript.conversations]
+    assert annotations == [(Annotation("SenseVoice", "happy"),), (Annotation("SenseVoice", "sad"),)]
 
 
 def deepgram(**more: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdt.conversation import SpeakerTurn, Word
-from sdt.formats.word_groups import LONGEST_SECONDS, LONGEST_WORDS, PAUSE, SENTENCE_PAUSE
+from sdt.formats.parsing.word_groups import LONGEST_SECONDS, LONGEST_WORDS, PAUSE, SENTENCE_PAUSE
 from sdt.speech.utterances import (
     FAR,
     attribute,

@@ -1,7 +1,7 @@
 """Reader of AssemblyAI's transcripts, `{"audio_url", "status", "words", "utterances"}`, and of their sentences.
 
 Utterances are those of AssemblyAI (`speaker_labels` or `multichannel`), sentences or paragraphs of their own files, or
-else the words, divided by `sdt.formats.word_groups`. Times are in milliseconds.
+else the words, divided by `parsing.word_groups`. Times are in milliseconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.json_nodes import JsonNode, check_times, in_order, timed_word, turns_of_words
+from sdt.formats.format import Format
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 _MS = 0.001
@@ -65,3 +67,15 @@ def _speaker(node: JsonNode) -> str | None:
         return f"Speaker {name}"
     channel = node["channel"].text()
     return name or (f"Channel {channel}" if channel else None)
+
+
+ASSEMBLYAI = Format(
+    "assemblyai",
+    (".json",),
+    lambda decoded: is_assemblyai(decoded.document),
+    read=lambda path, decoded: read_assemblyai(path, decoded.document),
+    title="AssemblyAI's JSON",
+    holds=RECOGNISED,
+    exclusive=True,
+    whole=True,
+)

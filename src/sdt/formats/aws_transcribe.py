@@ -18,7 +18,9 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.json_nodes import JsonNode, check_times, in_order, timed_word, turns_of_words
+from sdt.formats.format import Format
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 _MS = 0.001
@@ -118,3 +120,15 @@ def _call_turn(node: JsonNode) -> Turn:
         if word := timed_word(one, text, begins, ends, one["Confidence"].probability(), _MS):
             words.append(word)
     return Turn(0, node["Content"].text(), node["ParticipantRole"].text(), start, end, words=tuple(words))
+
+
+AWS_TRANSCRIBE = Format(
+    "aws",
+    (".json",),
+    lambda decoded: is_aws_transcribe(decoded.document),
+    read=lambda path, decoded: read_aws_transcribe(path, decoded.document),
+    title="Amazon Transcribe's JSON",
+    holds=RECOGNISED,
+    exclusive=True,
+    whole=True,
+)

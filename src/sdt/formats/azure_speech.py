@@ -17,7 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.json_nodes import JsonNode, check_times, in_order, timed_word
+from sdt.formats.format import Format
+from sdt.formats.parsing.decoding import Decoded
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.parsing.json_records import json_line
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word
 from sdt.formats.transcript import Turn
 
 _TICKS, _MS = 1e-7, 0.001
@@ -112,3 +116,23 @@ def _iso_seconds(node: JsonNode) -> float | None:
         raise node.error("a duration such as PT1M2.5S")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return round(3600 * hours + 60 * minutes + seconds, 6)
+
+
+def _document(path: Path, decoded: Decoded) -> object:
+    """The JSON value of the text, or the list of the objects of its lines."""
+    if decoded.document is not None:
+        return decoded.document
+    lines = enumerate(decoded.text.split("\n"), start=1)
+    return [dict(json_line(path, number, line)) for number, line in lines if line.strip()]
+
+
+AZURE_SPEECH = Format(
+    "azure",
+    (".json",),
+    lambda decoded: is_azure_speech(decoded.first_value),
+    read=lambda path, decoded: read_azure_speech(path, _document(path, decoded)),
+    title="Azure Speech's JSON",
+    holds=RECOGNISED,
+    exclusive=True,
+    whole=True,
+)

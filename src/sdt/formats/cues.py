@@ -30,12 +30,20 @@ def cue_times(
     Raises:
         InputError: There are several conversations, or an utterance has no time.
     """
+    for start, end, utterance, prediction in timed_rows(transcript, path, name):
+        first = round(1000 * start)
+        yield first, max(round(1000 * end), first + 1), utterance, prediction
+
+
+def timed_rows(
+    transcript: Transcript, path: Path | None, name: str
+) -> Iterator[tuple[float, float, Utterance, Prediction | None]]:
+    """The utterances with their start and end in seconds; see `cue_times`."""
     require_times(transcript, path, name)
     for _, utterance, prediction in transcript.rows():
         assert utterance.start is not None
         end = utterance.start + DEFAULT_SECONDS if utterance.end is None else utterance.end
-        start = round(1000 * utterance.start)
-        yield start, max(round(1000 * end), start + 1), utterance, prediction
+        yield utterance.start, end, utterance, prediction
 
 
 def require_times(transcript: Transcript, path: Path | None, name: str) -> None:

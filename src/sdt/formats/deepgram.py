@@ -1,7 +1,7 @@
 """Reader of Deepgram's answers for recordings, `{"results": {"channels": [{"alternatives"}], "utterances"}}`.
 
 Utterances are those of Deepgram (`utterances=true`), or else its sentences (`paragraphs=true`), or else its words,
-divided by `sdt.formats.word_groups`. Times are in seconds. The first alternative counts. Several channels are several
+divided by `parsing.word_groups`. Times are in seconds. The first alternative counts. Several channels are several
 speakers.
 """
 
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.json_nodes import JsonNode, check_times, in_order, timed_word, turns_of_words
+from sdt.formats.format import Format
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 Spoken = list[tuple[str | None, Word]]
@@ -94,3 +96,15 @@ def _name(speaker: JsonNode, channel: object) -> str | None:
     if not isinstance(channel, int):
         return name
     return f"Channel {channel}, {name}" if name else f"Channel {channel}"
+
+
+DEEPGRAM = Format(
+    "deepgram",
+    (".json",),
+    lambda decoded: is_deepgram(decoded.document),
+    read=lambda path, decoded: read_deepgram(path, decoded.document),
+    title="Deepgram's JSON",
+    holds=RECOGNISED,
+    exclusive=True,
+    whole=True,
+)

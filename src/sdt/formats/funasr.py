@@ -8,7 +8,7 @@
 
 Times are in milliseconds. There is a time for each Chinese character and each word of other scripts; where their number
 is not that of the text, there are no words. Several recordings are several conversations, named by `key`. SenseVoice's
-tags (`<|en|><|HAPPY|>`) are removed from the text; its emotions are predictions, not labels.
+tags (`<|en|><|HAPPY|>`) are removed from the text; its emotions are annotations by `SenseVoice`, not labels.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdt.conversation import Word
-from sdt.formats.json_nodes import JsonNode, check_times, turns_of_words
-from sdt.formats.notices import ignored_note
+from sdt.conversation import Annotation, Word
+from sdt.formats.format import Format, Holds
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.parsing.notices import ignored_note
+from sdt.formats.parsing.word_groups import UNSPACED, close_up
+from sdt.formats.recognised import RECOGNISED, turns_of_words
 from sdt.formats.transcript import Turn, tidy
-from sdt.formats.word_groups import UNSPACED, close_up
 
 _MS = 0.001
-_TAG = re.compile(r"<\|[^|<>]{0,40}\|>")
+_TAG = re.compile(r"<\|([^|<>]{0,40})\|>")
+_EMOTIONS = ("HAPPY", "SAD", "ANGRY", "NEUTRAL", "FEARFUL", "DISGUSTED", "SURPRISED")
 _TOKEN = re.compile(rf"(?:[{UNSPACED}]|[^\W_{UNSPACED}][^\s{UNSPACED}]*)[^\w\s]*")
 """What has a time of its own, with the punctuation after it."""
 _SENTENCES = {"sentence_info", "stamp_sents"}
@@ -55,12 +58,17 @@ def read_funasr(path: Path, value: object) -> tuple[list[Turn], list[str]]:
     for node in items:
         name = node["key"].text() if len(items) > 1 else None
         turns += [replace(turn, conversation=name) for turn in _recording(node)]
-    turns = [replace(turn, line=number) for number, turn in enumerate(turns, start=1)]
-    tagged = [turn.line for turn in turns if turn.text and _TAG.search(turn.text)]
-    turns = [replace(turn, text=tidy(_TAG.sub(" ", turn.text or "")) or None) for turn in turns]
-    notes = [f"tags of SenseVoice removed: {len(tagged)}"] if tagged else []
-    notes += ignored_note("sentences without text", [turn.line for turn in turns if not turn.text])
+    turns = [_untagged(replace(turn, line=number)) for number, turn in enumerate(turns, start=1)]
+    notes = ignored_note("sentences without text", [turn.line for turn in turns if not turn.text])
     return [turn for turn in turns if turn.text], notes
+
+
+def _untagged(turn: Turn) -> Turn:
+    """A turn without SenseVoice's tags in its text, and its emotion as an annotation."""
+    text = turn.text or ""
+    emotions = (tag.lower() for tag in _TAG.findall(text) if tag in _EMOTIONS)
+    annotations = tuple(Annotation("SenseVoice", emotion) for emotion in emotions)
+    return replace(turn, text=tidy(_TAG.sub(" ", text)) or None, annotations=annotations[:1])
 
 
 def _recording(node: JsonNode) -> list[Turn]:
@@ -106,3 +114,15 @@ def _words(text: str | None, times: Sequence[tuple[float, float]]) -> tuple[Word
     if len(tokens) != len(times):
         return ()
     return tuple(Word(token, start, end) for token, (start, end) in zip(tokens, times, strict=True))
+
+
+FUNASR = Format(
+    "funasr",
+    (".json",),
+    lambda decoded: is_funasr(decoded.document),
+    read=lambda path, decoded: read_funasr(path, decoded.document),
+    title="FunASR's JSON",
+    holds=RECOGNISED | Holds.SEVERAL | Holds.ANNOTATORS,
+    exclusive=True,
+    whole=True,
+)

@@ -7,7 +7,7 @@
 | `{"results": {"gs://...": {"inlineResult": {"transcript": ...}}}}`   | batches of version 2; one conversation a file |
 
 A result is an utterance, divided where its speaker changes. Version 1 with diarization repeats all words, now with
-speakers, in its last result: then these words, divided by `sdt.formats.word_groups`, are the utterances. The first
+speakers, in its last result: then these words, divided by `parsing.word_groups`, are the utterances. The first
 alternative counts. A result without times of words has its end only, and starts where the one before it ended.
 """
 
@@ -20,9 +20,11 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.json_nodes import JsonNode, check_times, in_order, timed_word, turns_of_words
+from sdt.formats.format import Format, Holds
+from sdt.formats.parsing.json_nodes import JsonNode, check_times
+from sdt.formats.parsing.word_groups import join_words
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
-from sdt.formats.word_groups import join_words
 
 Spoken = list[tuple[str | None, Word]]
 
@@ -146,3 +148,15 @@ def _time(node: JsonNode, *keys: str) -> float | None:
     if not isinstance(found.value, dict):
         return found.seconds()
     return round((found["seconds"].seconds() or 0.0) + (found["nanos"].seconds(1e-9) or 0.0), 6)
+
+
+GOOGLE_SPEECH = Format(
+    "google",
+    (".json",),
+    lambda decoded: is_google_speech(decoded.document),
+    read=lambda path, decoded: read_google_speech(path, decoded.document),
+    title="Google Speech-to-Text's JSON",
+    holds=RECOGNISED | Holds.SEVERAL,
+    exclusive=True,
+    whole=True,
+)

@@ -8,11 +8,17 @@ from pathlib import Path
 from sdt.errors import InputError, near_miss, quoted
 from sdt.formats.audacity import AUDACITY
 from sdt.formats.chat import CHAT
+from sdt.formats.assemblyai import ASSEMBLYAI
+from sdt.formats.aws_transcribe import AWS_TRANSCRIBE
+from sdt.formats.azure_speech import AZURE_SPEECH
 from sdt.formats.csv_table import CSV
 from sdt.formats.ctm import CTM
 from sdt.formats.elan import ELAN
 from sdt.formats.emotionml import EMOTIONML
+from sdt.formats.deepgram import DEEPGRAM
 from sdt.formats.format import Format, Holds
+from sdt.formats.funasr import FUNASR
+from sdt.formats.google_speech import GOOGLE_SPEECH
 from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
 from sdt.formats.plain import PLAIN
@@ -21,6 +27,7 @@ from sdt.formats.srt import SRT
 from sdt.formats.stm import STM
 from sdt.formats.textgrid import TEXTGRID
 from sdt.formats.webvtt import WEBVTT
+from sdt.formats.whisper import WHISPER
 from sdt.plugins import Registry
 
 BUILTIN = (
@@ -39,6 +46,14 @@ BUILTIN = (
     JSON_VALUE,
     JSON_LINES,
     CSV,
+    # Recognised exclusively, but not what a file `.json` is written as.
+    WHISPER,
+    FUNASR,
+    DEEPGRAM,
+    ASSEMBLYAI,
+    AWS_TRANSCRIBE,
+    GOOGLE_SPEECH,
+    AZURE_SPEECH,
 )
 FORMATS = Registry("sdt.formats", Format, {format.name: format for format in BUILTIN})
 """Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""

@@ -1,35 +1,40 @@
 """Reader of the JSON of Whisper and the programs around it, and writer of the same structure.
 
-| file                                                                 | written by                                      |
-|----------------------------------------------------------------------|-------------------------------------------------|
-| `{"segments": [{"start", "end", "text", "words", "speaker"}]}`       | Whisper, WhisperX, whisper-timestamped, OpenAI  |
-| the list of segments alone                                           | faster-whisper                                  |
-| `{"transcription": [{"offsets": {"from", "to"}, "text", "tokens"}]}` | whisper.cpp, in milliseconds                    |
-| `{"chunks": [{"timestamp": [start, end], "text"}]}`, also `speakers` | pipelines of transformers                       |
-| `{"text", "words": [{"word", "start", "end"}]}`                      | OpenAI's service with times of words alone      |
+| file                                                                 | written by                                    |
+|----------------------------------------------------------------------|-----------------------------------------------|
+| `{"segments": [{"start", "end", "text", "words", "speaker"}]}`       | Whisper, WhisperX, OpenAI's service           |
+| the list of segments alone                                           | faster-whisper                                |
+| `{"transcription": [{"offsets": {"from", "to"}, "text", "tokens"}]}` | whisper.cpp, in milliseconds                  |
+| `{"chunks": [{"timestamp": [start, end], "text"}]}`, also `speakers` | pipelines of transformers                     |
+| `{"text", "words": [{"word", "start", "end"}]}`                      | OpenAI's service with times of words alone    |
 
-A segment is an utterance; chunks that are words, and words without segments, are divided by `sdt.formats.word_groups`.
+A segment is an utterance; chunks that are words, and words without segments, are divided by `parsing.word_groups`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.json_nodes import JsonNode, check_times, required, turns_of_words
-from sdt.formats.notices import remove_sounds
-from sdt.formats.transcript import Turn, tidy
-from sdt.formats.words import read_words
+from sdt.formats.cues import timed_rows
+from sdt.formats.format import Format, Holds
+from sdt.formats.parsing.json_nodes import JsonNode, check_times, required
+from sdt.formats.parsing.notices import remove_sounds
+from sdt.formats.parsing.words import read_words
+from sdt.formats.recognised import RECOGNISED, turns_of_words
+from sdt.formats.transcript import Transcript, Turn, tidy
 
 _MS = 0.001
 _SEGMENT = {"start", "end", "text"}
 _OF_WHISPER = {"tokens", "avg_logprob", "no_speech_prob", "seek", "compression_ratio"}
 _SPECIAL = re.compile(r"\[_[A-Z]+_?\d*\]|<\|[^|]*\|>")
 """A token that is not text."""
+WRITER = "sdt-erc"
 _LONGEST_WORD = 1.0
 """The largest median duration in seconds of chunks that are words."""
 
@@ -65,6 +70,8 @@ def read_whisper(path: Path, value: object) -> tuple[list[Turn], list[str]]:
         InputError: A value has another type; the message names its place.
     """
     root = JsonNode(path, value)
+    if isinstance(value, dict) and value.get("written_by") == WRITER:
+        return [_own_segment(number, one) for number, one in enumerate(root["segments"], start=1)], []
     if isinstance(value, list):
         turns = [_segment(number, one) for number, one in enumerate(root, start=1)]
     elif root["segments"]:
@@ -88,6 +95,11 @@ def _segment(number: int, node: JsonNode) -> Turn:
         words = [dict(zip(_OF_WORD, one, strict=False)) if isinstance(one, list) else one for one in words]
     found = read_words(str(node["words"]), words, start, end)
     return Turn(number, node["text"].text(), node["speaker"].speaker(), start, end, words=found)
+
+
+def _own_segment(number: int, node: JsonNode) -> Turn:
+    """A segment that this program wrote; its id can be a text."""
+    return replace(_segment(number, node), id=node["id"].text())
 
 
 _OF_WORD = ("start", "end", "word", "probability")
@@ -151,8 +163,9 @@ def _chunks(chunks: JsonNode) -> list[Turn]:
         times = [one.seconds() for one in node["timestamp"]]
         if len(times) != 2:
             raise node["timestamp"].error("[start, end]")
-        check_times(node["timestamp"], *times)
-        turns.append(Turn(number, node["text"].text(), node["speaker"].speaker(), *times))
+        start, end = times
+        check_times(node["timestamp"], start, end)
+        turns.append(Turn(number, node["text"].text(), node["speaker"].speaker(), start, end))
     lengths = [turn.end - turn.start for turn in turns if turn.start is not None and turn.end is not None]
     if lengths and statistics.median(lengths) <= _LONGEST_WORD and not any(" " in (turn.text or "") for turn in turns):
         last = max(turn.end for turn in turns if turn.end is not None)
@@ -163,3 +176,41 @@ def _chunks(chunks: JsonNode) -> list[Turn]:
 def _as_word(turn: Turn, last: float) -> Word:
     start = last if turn.start is None else turn.start
     return Word(turn.text or "", start, max(start, last) if turn.end is None else turn.end)
+
+
+def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
+    """A file of one conversation, as Whisper and WhisperX write it; `written_by` tells the reader to keep everything.
+
+    Raises:
+        InputError: There are several conversations, or an utterance has no time.
+    """
+    segments = []
+    for number, (start, end, utterance, _) in enumerate(timed_rows(transcript, path, "Whisper's JSON")):
+        segment: dict[str, object] = {"id": number if utterance.id == str(number) else utterance.id}
+        segment |= {"start": start, "end": end, "text": f" {tidy(utterance.text or '')}", "speaker": utterance.speaker}
+        if utterance.words:
+            segment["words"] = [_word_record(word) for word in utterance.words]
+        segments.append(segment)
+    text = "".join(str(segment["text"]) for segment in segments)
+    value = {"text": text, "segments": segments, "written_by": WRITER}
+    yield json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def _word_record(word: Word) -> dict[str, object]:
+    record: dict[str, object] = {"word": f" {word.text}", "start": word.start, "end": word.end}
+    if word.probability is not None:
+        record["probability"] = word.probability
+    return record | ({"overlapped": True} if word.overlapped else {})
+
+
+WHISPER = Format(
+    "whisper",
+    (".json",),
+    lambda decoded: resembles_whisper(decoded.document),
+    read=lambda path, decoded: read_whisper(path, decoded.document),
+    write=write,
+    title="JSON of Whisper, whisper.cpp, WhisperX, faster-whisper",
+    holds=RECOGNISED | Holds.ORDER | Holds.IDS,
+    exclusive=True,
+    whole=True,
+)

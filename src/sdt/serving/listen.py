@@ -24,7 +24,7 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sdt.conversation import Utterance, Word
-from sdt.formats.word_groups import ENDS
+from sdt.formats.parsing.word_groups import ENDS
 from sdt.serving.errors import APIError, invalid_request
 from sdt.serving.schemas import MOST_WORDS, StreamForget, StreamUtterance
 from sdt.serving.service import Service

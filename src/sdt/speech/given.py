@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sdt.conversation import SpeakerTurn, Utterance, Word
 from sdt.errors import InputError, join_names
-from sdt.formats.json_value import is_whisper, read_document
 from sdt.formats.parsing.decoding import decode
 from sdt.formats.parsing.words import read_words
 from sdt.formats.rttm import read_rttm
+from sdt.formats.whisper import is_whisper, read_whisper
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_given(path: Path, recording: Path) -> Given:
         raise InputError(f"{path}: has no segments; nothing was recognised")
     if isinstance(segments, list) and all(one.get("words") for one in segments):
         return Given(words=[pair for number, one in enumerate(segments, 1) for pair in _spoken(path, number, one)])
-    found, _ = read_document(path, value)
+    found, _ = read_whisper(path, value)
     utterances = [
         Utterance(str(number), turn.speaker or "", turn.text, start=turn.start, end=turn.end)
         for number, turn in enumerate(found)

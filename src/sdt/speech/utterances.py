@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sdt.conversation import SpeakerTurn, Utterance, Word
-from sdt.formats.word_groups import ENDS, PAUSE, split_words
+from sdt.formats.parsing.word_groups import ENDS, PAUSE, split_words
 from sdt.speech.turns import overlapped, speaker_name
 
 FAR = 1.0

@@ -1,17 +1,17 @@
 """The words of an utterance with their times, as JSON: `{"text": "Hi", "start": 0.1, "end": 0.4, "probability": 0.9}`.
 
-Also as Whisper and WhisperX write them: `word` instead of `text`, `score` instead of `probability`, and without times
-for what could not be aligned, such as numbers.
+Also as Whisper and its relatives write them: `word` instead of `text`, `score` or `confidence` instead of
+`probability`, and without times for what could not be aligned, such as numbers.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
 from sdt.formats.transcript import tidy
+from sdt.json_values import is_finite
 
 MOST = 10_000
 """Words of an utterance."""
@@ -62,7 +62,7 @@ def read_words(where: str, value: object, start: float | None = None, end: float
             raise InputError(f"{where}: the word {quoted(text)} has no times, and no word around it has any")
         if ends < begins:
             raise InputError(f"{where}: the word {quoted(text)} ends at {ends}, before its start at {begins}")
-        probability = _seconds(where, one.get("probability", one.get("score")))
+        probability = _seconds(where, one.get("probability", one.get("score", one.get("confidence"))))
         found.append(Word(text, begins, ends, probability, one.get("overlapped") is True))
         last = ends
     return tuple(found)
@@ -71,6 +71,6 @@ def read_words(where: str, value: object, start: float | None = None, end: float
 def _seconds(where: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if not is_finite(value) or not isinstance(value, int | float) or value < 0:
         raise InputError(f"{where}: {quoted(value)} of a word is not a number from 0 on")
     return float(value)

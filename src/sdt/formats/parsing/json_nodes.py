@@ -1,22 +1,18 @@
 """Values of a JSON document that know their place in it, so that messages name it.
 
-    talk.json, results.channels[0].alternatives[0].words[3].start: expected a time in seconds, found 'soon'
-
-Also what the files of speech services have in common: utterances with words, and streams of words with speakers.
+talk.json, results.channels[0].alternatives[0].words[3].start: expected a time in seconds, found 'soon'
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.decoding import MAX_LINE
-from sdt.formats.times import LONGEST, parse_seconds
-from sdt.formats.transcript import Turn, tidy
-from sdt.formats.word_groups import join_words, split_words
+from sdt.formats.parsing.decoding import MAX_LINE
+from sdt.formats.parsing.times import LONGEST, parse_seconds
+from sdt.formats.transcript import tidy
 from sdt.json_values import is_finite
 
 
@@ -35,6 +31,12 @@ class JsonNode:
             raise self.error("an object {...}")
         value = self.value.get(key) if isinstance(self.value, dict) else None
         return JsonNode(self.file, value, f"{self.path}.{key}" if self.path else key)
+
+    def keys(self) -> list[str]:
+        """The keys of an object; none if the value is missing."""
+        if self.value is not None and not isinstance(self.value, dict):
+            raise self.error("an object {...}")
+        return list(self.value or ())
 
     def first(self, *keys: str) -> JsonNode:
         """The value under the first of the keys that has one."""
@@ -138,48 +140,3 @@ def check_times(node: JsonNode, start: float | None, end: float | None) -> None:
     """
     if start is not None and end is not None and end < start:
         raise InputError(f"{node}: end {end} is before start {start}")
-
-
-def timed_word(
-    node: JsonNode, text: str | None, start: JsonNode, end: JsonNode, probability: float | None, unit: float = 1
-) -> Word | None:
-    """The word of a node; None if it is empty.
-
-    Raises:
-        InputError: A time is missing or invalid, or the word ends before it starts.
-    """
-    if text is None:
-        return None
-    begins, ends = required(start, start.seconds(unit)), required(end, end.seconds(unit))
-    check_times(node, begins, ends)
-    return Word(text, begins, ends, probability)
-
-
-def turns_of_words(spoken: Sequence[tuple[str | None, Word]]) -> list[Turn]:
-    """Utterances of a stream of words in order of time, for services that do not divide it; see `split_words`."""
-    return [
-        Turn(
-            number,
-            join_words([word for _, word in group]),
-            group[0][0],
-            group[0][1].start,
-            max(word.end for _, word in group),
-            words=tuple(word for _, word in group),
-        )
-        for number, group in enumerate(split_words(spoken), start=1)
-    ]
-
-
-def in_order(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns of several channels in order of time, numbered from 1; turns without a start follow the one before."""
-    last = 0.0
-    keyed = []
-    for turn in turns:
-        last = last if turn.start is None else turn.start
-        keyed.append((last, turn))
-    ordered = sorted(keyed, key=lambda pair: pair[0])
-    return [_numbered(number, turn) for number, (_, turn) in enumerate(ordered, start=1)]
-
-
-def _numbered(number: int, turn: Turn) -> Turn:
-    return Turn(number, turn.text, turn.speaker, turn.start, turn.end, words=turn.words)

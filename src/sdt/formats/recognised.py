@@ -1,0 +1,58 @@
+"""What the files of speech recognisers have in common: utterances with words, or a stream of words with speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sdt.conversation import Word
+from sdt.formats.format import Holds
+from sdt.formats.parsing.json_nodes import JsonNode, check_times, required
+from sdt.formats.parsing.word_groups import join_words, split_words
+from sdt.formats.transcript import Turn
+
+RECOGNISED = (
+    Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.WORDS | Holds.WORD_CONFIDENCES
+)  # fmt: skip
+"""What such files hold."""
+
+
+def timed_word(
+    node: JsonNode, text: str | None, start: JsonNode, end: JsonNode, probability: float | None, unit: float = 1
+) -> Word | None:
+    """The word of a node; None if it is empty.
+
+    Raises:
+        InputError: A time is missing or invalid, or the word ends before it starts.
+    """
+    if text is None:
+        return None
+    begins, ends = required(start, start.seconds(unit)), required(end, end.seconds(unit))
+    check_times(node, begins, ends)
+    return Word(text, begins, ends, probability)
+
+
+def turns_of_words(spoken: Sequence[tuple[str | None, Word]]) -> list[Turn]:
+    """Utterances of a stream of words in order of time, for services that do not divide it; see `split_words`."""
+    return [
+        Turn(
+            number,
+            join_words([word for _, word in group]),
+            group[0][0],
+            group[0][1].start,
+            max(word.end for _, word in group),
+            words=tuple(word for _, word in group),
+        )
+        for number, group in enumerate(split_words(spoken), start=1)
+    ]
+
+
+def in_order(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns of several channels in order of time, numbered from 1; turns without a start follow the one before."""
+    last = 0.0
+    keyed = []
+    for turn in turns:
+        last = last if turn.start is None else turn.start
+        keyed.append((last, turn))
+    ordered = sorted(keyed, key=lambda pair: pair[0])
+    return [replace(turn, line=number) for number, (_, turn) in enumerate(ordered, start=1)]
