@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import Annotation, Conversation, Utterance
 from sdt.corpus.index import Index, IndexBuilder, label_numbers
 from sdt.errors import InputError, describe_error, quoted
 from sdt.speakers import Speakers
@@ -150,7 +150,16 @@ def format_lines(conversation: Conversation) -> Iterator[str]:
         for key in ("label", "text", "start", "end"):
             if (value := getattr(utterance, key)) is not None:
                 line[key] = value
+        if utterance.annotations:
+            line["annotations"] = [_annotation(one) for one in utterance.annotations]
+        if utterance.extra:
+            line["extra"] = dict(utterance.extra)
         yield json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _annotation(annotation: Annotation) -> dict[str, object]:
+    confidence = {} if annotation.confidence is None else {"confidence": annotation.confidence}
+    return {"annotator": annotation.annotator, "label": annotation.label, **confidence}
 
 
 def parse_line(path: Path, number: int, text: bytes, labels: Sequence[str]) -> tuple[str, Utterance]:
@@ -170,12 +179,14 @@ def parse_line(path: Path, number: int, text: bytes, labels: Sequence[str]) -> t
     """
     try:
         line = json.loads(text.decode("utf-8"))
+        annotations = tuple(Annotation(**one) for one in line.pop("annotations", ()))
+        extra = dict(line.pop("extra", {}))
         for key, value in line.items():
             kinds = int | float if key in ("start", "end") else str
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise TypeError(f"{key} is {quoted(value)}")
         id = line.pop("conversation")
-        utterance = Utterance(id=line.pop("utterance"), **line)
+        utterance = Utterance(id=line.pop("utterance"), annotations=annotations, extra=extra, **line)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}, line {number}: damaged ({describe_error(error)}); import the corpus again") from None
     if utterance.label is not None and utterance.label not in labels:

@@ -48,7 +48,6 @@ def _utterance_keys(decoded: Decoded) -> bool:
 
 _TEXTS = (
     UnsupportedFormat("a chronological TextGrid of Praat", begins(r'"Praat chronological TextGrid')),
-    UnsupportedFormat("subtitles in YouTube's SBV format", begins(r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\s*\n")),
     UnsupportedFormat(
         "subtitles in the SubViewer format",
         begins(r"\[INFORMATION\]|\d\d:\d\d:\d\d\.\d\d,\d\d:\d\d:\d\d\.\d\d\s*\n"),
@@ -56,14 +55,14 @@ _TEXTS = (
     UnsupportedFormat("subtitles in the MicroDVD format", every_line(r"\{\d+\}\{\d*\}.*")),
     UnsupportedFormat("subtitles in the MPL2 format", every_line(r"\[\d+\]\[\d*\].*")),
     UnsupportedFormat("captions in the Scenarist format (SCC)", begins(r"Scenarist_SCC")),
-    UnsupportedFormat("lyrics in the LRC format", begins(r"\[(?:ti|ar|al|by|offset|length|re|ve|au):[^\]]*\]\s*\n")),
     UnsupportedFormat(
-        "IEMOCAP's evaluation, which has emotions without text (import the folder IEMOCAP_full_release instead)",
+        "IEMOCAP's evaluation, which has emotions without text (import it with its transcription: sdt corpus import)",
         contains(r"^% ?\[START_TIME - END_TIME\]|^\[\d+\.\d+ - \d+\.\d+\]\s+Ses\d\d[FM]_\w+\s+[a-z]{3}\s+\["),
     ),
     UnsupportedFormat("IEMOCAP's forced alignment", begins(r"SFrm\s+EFrm\s+SegAScr")),
     UnsupportedFormat(
-        "DailyDialog's dialogues, with __eou__ after each utterance", contains(r"(?:^|\s)__eo[ut]__(?:\s|$)")
+        "DailyDialog's dialogues, with __eou__ after each utterance (import them: sdt corpus import)",
+        contains(r"(?:^|\s)__eo[ut]__(?:\s|$)"),
     ),
     UnsupportedFormat("YAML", _utterance_keys),
 )

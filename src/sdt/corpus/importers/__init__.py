@@ -10,10 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.corpus.importers.annotation import ANNOTATION
+from sdt.corpus.importers.dailydialog import DAILYDIALOG
 from sdt.corpus.importers.emorynlp import EMORYNLP
+from sdt.corpus.importers.emorynlp_json import EMORYNLP_JSON
 from sdt.corpus.importers.feature_tables import feature_files
+from sdt.corpus.importers.iemocap_files import IEMOCAP_FILES, IEMOCAP_FOLDER
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.m3ed import M3ED
 from sdt.corpus.importers.meld import MELD
+from sdt.corpus.importers.merbench import MERBENCH
+from sdt.corpus.importers.mmsa import MMSA
 from sdt.corpus.importers.mosi import MOSI
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.pickles import PICKLES
@@ -25,14 +31,11 @@ from sdt.plugins import Registry
 
 __all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", "read", "select_importer"]
 
-IMPORTERS = Registry(
-    "sdt.importers",
-    Importer,
-    {
-        importer.name: importer
-        for importer in (IEMOCAP_RELEASE, MELD_RELEASE, MOSI, MELD, EMORYNLP, ANNOTATION, TABLES, PICKLES)
-    },
+_BUILTIN = (
+    *(IEMOCAP_RELEASE, MELD_RELEASE, MOSI, IEMOCAP_FOLDER),
+    *(MELD, EMORYNLP, EMORYNLP_JSON, M3ED, IEMOCAP_FILES, DAILYDIALOG, MMSA, MERBENCH, ANNOTATION, TABLES, PICKLES),
 )
+IMPORTERS = Registry("sdt.importers", Importer, {importer.name: importer for importer in _BUILTIN})
 """Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
 
 

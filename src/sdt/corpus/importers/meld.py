@@ -1,5 +1,8 @@
 """Importer of MELD: `{train,dev,test}_sent_emo.csv` and feature tables with keys `diaD_uttU`.
 
+Also of Dyadic MELD (`{train,dev,test}_sent_emo_dya.csv`), the dialogues of two speakers within MELD's. Its utterances
+have fields with their numbers in MELD, which are those of the keys of feature tables.
+
 Dialogue ids start at 0 in each of the three files, so that conversations are called `train_0`, `dev_0`, `test_0`, and a
 feature table belongs to one split. The importer handles the defects of the files: gaps in the numbering (train dialogue
 60), clips that are in no table (train dia125_utt3, dev dia110_utt7), rows of clips without annotation, repeated rows,
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdt.conversation import Utterance
 from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.importers.alignment import Table, align
 from sdt.corpus.importers.feature_tables import read_table
@@ -24,6 +28,8 @@ from sdt.errors import InputError, quoted
 from sdt.feature_table import FeatureTable
 from sdt.formats.parsing.turn_records import is_meld
 
+OLD = ("Old_Dialogue_ID", "Old_Utterance_ID")
+"""The columns of Dyadic MELD with the numbers in MELD."""
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 LAYOUT = SplitLayout(
     title="MELD",
@@ -34,6 +40,7 @@ LAYOUT = SplitLayout(
     labels=LABELS,
     licence="GPL-3.0",
     conversation=lambda split, numbers: f"{split}_{numbers[0]}",
+    fields=OLD,
 )
 PRAAT = (
     *("duration", "avg_intensity", "intensity_variation", "avg_pitch"),
@@ -60,11 +67,18 @@ def read_meld(
             utterance.
     """
     builder, numbers = read_split_files(LAYOUT, annotations, options)
-    keys = {split: [(dialogue, utterance) for (dialogue,), utterance in of] for split, of in numbers.items()}
+    utterances = (utterance for conversation in builder.conversations for utterance in conversation.utterances)
+    keys = {split: [_key(next(utterances), *of) for of in found] for split, found in numbers.items()}
     builder.features = {
         modality: _features(modality, paths, keys, builder.notes) for modality, paths in features.items()
     }
     return builder
+
+
+def _key(utterance: Utterance, numbers: tuple[int, ...], number: int) -> MeldKey:
+    """The numbers of an utterance in MELD."""
+    old = [int(utterance.extra[column]) for column in OLD if column in utterance.extra]
+    return (old[0], old[1]) if len(old) == len(OLD) else (numbers[0], number)
 
 
 def _features(

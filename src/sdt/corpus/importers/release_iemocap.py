@@ -13,6 +13,7 @@ Utterances with another emotion, or without a majority of annotators, are contex
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -67,9 +68,9 @@ def read_iemocap(folder: Path, options: ImportOptions) -> tuple[CorpusBuilder, F
     silent = 0
     for path in files:
         transcription = path.parent.parent / "transcriptions" / path.name
-        texts = _read_texts(transcription) if transcription.is_file() else {}
+        texts = read_texts(transcription) if transcription.is_file() else {}
         transcriptions += [transcription] if transcription.is_file() else []
-        conversations.append(_conversation(path, texts))
+        conversations.append(Conversation(path.stem, tuple(read_utterances(path, texts))))
         silent += sum(utterance.text is None for utterance in conversations[-1].utterances)
     utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
     unlabelled = sum(utterance.label is None for utterance in utterances)
@@ -116,8 +117,19 @@ def _root(folder: Path) -> Path | None:
     return next((root for root in choices if any(root.glob("Session[1-5]/dialog/EmoEvaluation"))), None)
 
 
-def _conversation(path: Path, texts: dict[str, str]) -> Conversation:
-    """Read a dialog, with utterances in the order of their start."""
+def read_utterances(path: Path, texts: Mapping[str, str]) -> list[Utterance]:
+    """Read the evaluation of a dialog.
+
+    Args:
+        path: The file in EmoEvaluation.
+        texts: Utterance id to text.
+
+    Returns:
+        The utterances in the order of their start.
+
+    Raises:
+        InputError: The file has no utterance, or the same one twice.
+    """
     utterances: dict[str, Utterance] = {}
     for line in read_text(path, encoding="latin-1").splitlines():
         if found := _EVALUATION.match(line.strip()):
@@ -129,12 +141,11 @@ def _conversation(path: Path, texts: dict[str, str]) -> Conversation:
         raise InputError(
             f"{path}: no utterance found; expected lines such as '[6.29 - 8.23] Ses01F_impro01_F000 neu [...]'"
         )
-    ordered = sorted(utterances.values(), key=lambda utterance: (utterance.start or 0.0, utterance.id))
-    return Conversation(path.stem, tuple(ordered))
+    return sorted(utterances.values(), key=lambda utterance: (utterance.start or 0.0, utterance.id))
 
 
-def _read_texts(path: Path) -> dict[str, str]:
-    """Utterance id to text."""
+def read_texts(path: Path) -> dict[str, str]:
+    """Read a transcription: utterance id to text."""
     found = (_TRANSCRIPTION.match(line.strip()) for line in read_text(path, encoding="latin-1").splitlines())
     return {match[1]: repair_windows1252(match[2].strip()) for match in found if match and match[2].strip()}
 

@@ -41,6 +41,8 @@ class SplitLayout:
     """Makes the id of a conversation, unique among all splits, from its split and numbers."""
     speaker: Callable[[str], str] = str
     """Makes the name of the speaker from the cell."""
+    fields: tuple[str, ...] = ()
+    """Optional columns of numbers that become fields of the utterance."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,6 +155,7 @@ def _utterance(layout: SplitLayout, path: Path, line: Line, number: int, cells: 
         label=cells["Emotion"].lower() or None,
         start=_time(path, line, cells.get(layout.start, "")),
         end=_time(path, line, cells.get(layout.end, "")),
+        extra={column: _integer(path, line, column, cells) for column in layout.fields if column in cells},
     )
 
 

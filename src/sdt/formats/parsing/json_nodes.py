@@ -32,11 +32,11 @@ class JsonNode:
         value = self.value.get(key) if isinstance(self.value, dict) else None
         return JsonNode(self.file, value, f"{self.path}.{key}" if self.path else key)
 
-    def keys(self) -> list[str]:
-        """The keys of an object; none if the value is missing."""
+    def items(self) -> Iterator[tuple[str, JsonNode]]:
+        """The keys and values of an object; none if the value is missing."""
         if self.value is not None and not isinstance(self.value, dict):
             raise self.error("an object {...}")
-        return list(self.value or ())
+        return ((key, self[key]) for key in self.value or ())
 
     def first(self, *keys: str) -> JsonNode:
         """The value under the first of the keys that has one."""
