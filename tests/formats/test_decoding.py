@@ -67,7 +67,6 @@ def test_empty_files(tmp_path: Path, name: str, content: str) -> None:
         (b"PK\x03\x04word", "a ZIP archive or office document"),
         (b"%PDF-1.7", "a PDF document"),
         (b"{\\rtf1\\ansi Ann: Hi}", "an RTF document"),
-        (b"\xef\xbb\xbf[Script Info]\r\n", "a file of ASS or SSA subtitles"),
     ],
 )
 @pytest.mark.parametrize("name", ["a.txt", "a.mp4", "a.csv"])

@@ -17,6 +17,7 @@ JOB, KIDDING, SCARED = "I got the job!", "You are kidding, that is wonderful!", 
     "They want me on Monday and I am scared to death."
 )  # fmt: skip
 READ: dict[str, Said] = {
+    "captions.sbv": [("Speaker 1", JOB, 0.31, 2.1), ("Speaker 1", "You are kidding!", 2.4, 4.9)],
     "cc_chevrons.srt": [
         ("Speaker 1", "I GOT THE JOB!", 0.31, 2.1),
         ("Speaker 2", "YOU ARE KIDDING, THAT IS WONDERFUL!", 2.4, 4.9),
@@ -99,7 +100,6 @@ READ: dict[str, Said] = {
     ],
 }
 REFUSED = {
-    "captions.sbv": "SBV",
     "convokit.jsonl": "ConvoKit",
     "dailydialog.txt": "DailyDialog",
     "gb.srt": "--encoding, for example cp949, gb18030",

@@ -247,7 +247,6 @@ def test_a_long_line_of_json(tmp_path: Path) -> None:
         ("- speaker: Ann\n  text: hi\n", "YAML"),
         ("{0}{25}Hello|there\n{30}{50}Hi", "MicroDVD"),
         ("[0][25] Hello\n[30][50] Hi", "MPL2"),
-        ("[ti:Song]\n[00:12.00]la", "LRC"),
         ("Scenarist_SCC V1.0\n\n00:00:00:00 9420", "SCC"),
         ("00:00:01.00,00:00:02.00\nHi\n", "SubViewer"),
         ('[{"id": 1, "annotations": [], "data": {"text": "hi"}}]', "Label Studio"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from sdt.errors import InputError, near_miss, quoted
 from sdt.formats.audacity import AUDACITY
 from sdt.formats.chat import CHAT
+from sdt.formats.ass import ASS
 from sdt.formats.assemblyai import ASSEMBLYAI
 from sdt.formats.aws_transcribe import AWS_TRANSCRIBE
 from sdt.formats.azure_speech import AZURE_SPEECH
@@ -21,8 +22,10 @@ from sdt.formats.funasr import FUNASR
 from sdt.formats.google_speech import GOOGLE_SPEECH
 from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
+from sdt.formats.lrc import LRC
 from sdt.formats.plain import PLAIN
 from sdt.formats.rttm import RTTM
+from sdt.formats.sbv import SBV
 from sdt.formats.srt import SRT
 from sdt.formats.stm import STM
 from sdt.formats.textgrid import TEXTGRID
@@ -54,6 +57,9 @@ BUILTIN = (
     AWS_TRANSCRIBE,
     GOOGLE_SPEECH,
     AZURE_SPEECH,
+    SBV,
+    LRC,
+    ASS,
 )
 FORMATS = Registry("sdt.formats", Format, {format.name: format for format in BUILTIN})
 """Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""

@@ -33,7 +33,6 @@ _BINARY = (
     (0, b"{\\rtf", "an RTF document"),
     (0, b"<!DOCTYPE", "a web page"),
     (0, b"<html", "a web page"),
-    (0, b"[Script Info]", "a file of ASS or SSA subtitles"),
 )
 
 
