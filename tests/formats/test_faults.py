@@ -108,7 +108,8 @@ NOTES = {
     "noscribe.vtt": ["descriptions of sounds ignored: 1, first in line 9"],
     "otter.txt": ["lines that name the tool ignored: 1, first in line 10"],
     "whatsapp_android.txt": [
-        "dates before messages ignored: 6", "notices and omitted media ignored: 3, first in line 1",
+        "dates before messages ignored: day/month or month/day is uncertain",
+        "notices and omitted media ignored: 3, first in line 1",
     ],
     "whisper.tsv": ["times are milliseconds"],
     "whisper_words.srt": ["captions with a highlighted word: cues joined into utterances: 6"],

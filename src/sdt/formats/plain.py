@@ -5,9 +5,9 @@ Times are written `[00:01:02]` or `[00:01.2 - 00:03.4]`. Before a name, `(00:01:
 `Ann: (00:01:02)`, and IEMOCAP's `Ses01F_impro01_F000 [006.29-008.23]:`. For times on separate lines see
 `sdt.formats.parsing.headers`. `>>` marks a change of speaker. A tab separates speakers if every line has exactly one.
 
-Ignored are dates before messages, times of day (`[10:05 AM] Ann: Hi`, and Zoom's `10:05:22 From Ann to Everyone: Hi`)
-and times of sections on separate lines, because they are not relative to a recording; and the notices of messengers,
-which are messages without a name.
+Dates before messages become a field of the utterance, because they are not relative to a recording. Ignored are times
+of day (`[10:05 AM] Ann: Hi`, and Zoom's `10:05:22 From Ann to Everyone: Hi`), times of sections on separate lines, and
+the notices of messengers, which are messages without a name.
 
 A line without a speaker or a time continues the previous utterance. In a file without any speakers and times, every
 line is an utterance.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sdt.errors import InputError
@@ -27,63 +27,24 @@ from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.headers import Block, HeaderedText, find_headers, parse_header, parse_names
 from sdt.formats.parsing.heads import TIME, first_lines
-from sdt.formats.parsing.markup import split_speaker_changes
-from sdt.formats.parsing.names import NameDetector, detect_names, find_candidate, is_capitalised, split_name
-from sdt.formats.parsing.notices import ignored_note, is_footer, is_omitted, is_sound, remove_sounds, strip_edited_mark
-from sdt.formats.parsing.times import parse_seconds
+from sdt.formats.parsing.message_dates import resolve_dates
+from sdt.formats.parsing.names import NameDetector, detect_names, find_candidate, split_name
+from sdt.formats.parsing.notices import (
+    ignored_note,
+    is_footer,
+    is_omitted,
+    is_omitted_message,
+    is_sound,
+    remove_sounds,
+    strip_edited_mark,
+    strip_reply,
+)
+from sdt.formats.parsing.plain_lines import CHAT, SECTION, PlainLine, parse_line, parse_lines, time_after_name
 from sdt.formats.transcript import Transcript, Turn, tidy
 
-_TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
-_TO = r"\s*(?:-->|[-–—]|\bto\b)\s*"
-_BRACKETS = re.compile(r"\[([^\[\]]{1,60})\]\s*")
-_BARE = re.compile(rf"(?P<open>\()?({_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s+\d+\.\d+)(?(open)\))\s+(?=\D)")
-_OF_DAY = r"\d{1,2}:\d\d(?::\d\d)?\s?[ap]\.?m\.?"
-"""A time of day, which is not relative to a recording."""
-_AFTER_NAME = re.compile(
-    rf"(?P<open>\[)?(?P<name>[^\[\]()\n:：]{{1,60}}?)(?(open)\]\s*|\s*[\[(])"
-    rf"(?P<time>{_TIME}(?:{_TO}{_TIME})?|\d+\.\d+\s*-\s*\d+\.\d+|{_OF_DAY})(?(open)|[\])])"
-    r"\s*[:：]\s*(?P<words>.*)",
-    re.IGNORECASE,
-)
-_SECTION = re.compile(_TIME)
-_CHAT = re.compile(
-    r"\d\d:\d\d:\d\d\s+From\s+(?P<name>\S.{0,60}?)(?:\s+to\s+.{1,60}?)?\s*:(?:\s+(?P<words>.*))?", re.IGNORECASE
-)
-"""A chat message of Zoom."""
-_BEFORE_WORDS = re.compile(rf"[\[(]({_TIME}(?:{_TO}{_TIME})?)[\])]\s*")
-_IEMOCAP = re.compile(r"Ses\d\d[FM]_\w+_([FM])\w+")
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
-_DAY = r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
-_DATE = re.compile(
-    rf"(?:\[?(?:{_DAY},?\s+{_CLOCK}|{_CLOCK},\s+{_DAY})(?:\]|\s+-|(?=\s))|\[{_OF_DAY}\](?=\s*\S))\s*", re.IGNORECASE
-)
-"""The start of a message of WhatsApp and others: `[12/03/2024, 10:15:32] Ann: Hi`, `3/12/24, 10:15 PM - Ann: Hi`."""
-_DIRECTIONS = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-"""Invisible characters that set the direction of writing; notices of messengers begin with them."""
-_RANGE = re.compile(r"\s*(?:-->|[-–—]|\bto\b)\s*|\s+")
-_TIMED = re.compile(r"\d+[:.,]\d|[\d.,]+s?\s*(?:-->|[-–—]|to)\s*\d[\d.,]*s?$")
+SENT = "sent"
+"""The field with the date and time of a message, as `2024-03-12T22:15:00`."""
 _NUMBER = re.compile(r"(?:\(?(\d{1,5})[.):]|(\d{1,5}))\s+(?=\S)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    number: int
-    text: str
-    start: float | None = None
-    end: float | None = None
-    dated: bool = False
-    notice: bool = False
-    """Whether it is a notice of a messenger."""
-    speaker: str | None = None
-    """The speaker, if certain."""
-    id: str | None = None
-    changed: bool = False
-    """Whether a change of speaker is marked."""
-
-    @property
-    def begins(self) -> bool:
-        """Whether a date, a time or a mark shows that an utterance starts here."""
-        return self.dated or self.changed or self.start is not None
 
 
 def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
@@ -94,15 +55,17 @@ def read_plain(path: Path, text: str) -> tuple[list[Turn], list[str]]:
     """
     every = [line.strip() for line in text.split("\n")]
     raw = [(n, line) for n, line in enumerate(every, start=1) if line]
-    footer = [number for number, line in raw[-1:] if is_footer(line)]
-    raw = raw[: len(raw) - len(footer)]
-    chat = bool(raw) and _CHAT.fullmatch(raw[0][1]) is not None
+    footer = [number for number, line in raw[-2:] if is_footer(line)]
+    raw = [(number, line) for number, line in raw if number not in footer]
+    chat = bool(raw) and CHAT.fullmatch(raw[0][1]) is not None
     notes: list[str] = []
     if not (turns := _tab_separated(raw)):
         with_headers = None if chat else find_headers(raw, [n > 1 and not every[n - 2] for n, _ in raw])
         turns, notes = _under_headers(with_headers) if with_headers else _line_by_line(path, raw)
     if next((turn.start for turn in turns if turn.start is not None), 0) >= 3600:
         notes.append("the first time is later than an hour: times of day do not match the times of a recording")
+    if chat:
+        turns = [replace(turn, text=strip_reply(turn.text or "")) for turn in turns]
     notes += ignored_note("utterances without text", [turn.line for turn in turns if not turn.text])
     turns, sounds = remove_sounds([turn for turn in turns if turn.text])
     return turns, notes + sounds + ignored_note("lines that name the tool", footer)
@@ -137,9 +100,9 @@ def _under_headers(found: HeaderedText) -> tuple[list[Turn], list[str]]:
 
 def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn], list[str]]:
     raw, notes = _strip_numbers(path, raw)
-    lines = [line for number, text in raw for line in _lines(path, number, text)]
+    lines = [line for number, text in raw for line in parse_lines(path, number, text)]
     if sum(line.changed for line in lines) == 1:  # it may be a quotation
-        lines = [_line(path, number, text) for number, text in raw]
+        lines = [parse_line(path, number, text) for number, text in raw]
     timed = any(line.begins for line in lines)
     # In a file with times, a line without a time continues an utterance, so that it does not start with a name.
     names = detect_names(
@@ -147,16 +110,20 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
         changes=[line.text for line in lines if line.changed],
     )
     messages = any(line.dated and split_name(line.text, names)[0] for line in lines)
-    turns: list[tuple[str | None, list[_Line]]] = []
+    chat = messages and lines[0].dated  # then every message has a date, and other lines continue one
+    turns: list[tuple[str | None, list[PlainLine]]] = []
     notices, headings, sounds, sections = [], [], [], []
     for line in lines:
         name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, names)
-        parsed = replace(_time_after_name(line, words), text=strip_edited_mark(words)) if name else line
-        if (messages and line.dated and name is None) or line.notice or is_omitted(parsed.text):
+        if chat and not line.dated:
+            name, words = None, line.text
+        parsed = replace(time_after_name(line, words), text=strip_edited_mark(words)) if name else line
+        omitted = is_omitted(parsed.text) or (line.dated and is_omitted_message(parsed.text))
+        if (messages and line.dated and name is None) or line.notice or omitted:
             notices.append(line.number)
         elif names and name is None and not line.begins and re.match(r"#+\s", line.text):
             headings.append(line.number)
-        elif names and name is None and not line.begins and _SECTION.fullmatch(line.text):
+        elif names and name is None and not line.begins and SECTION.fullmatch(line.text):
             sections.append(line.number)
         elif turns and name is None and not line.begins and (names or timed) and is_sound(line.text):
             sounds.append(line.number)
@@ -167,12 +134,17 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
     title = []
     if sections and turns and turns[0][0] is None and turns[0][1][-1].number < sections[0]:
         title = [line.number for line in turns.pop(0)[1]]
-    dated = sum(line.dated for line in lines)
-    notes += [f"dates before messages ignored: {dated}"] if dated else []
+    dates, uncertain = resolve_dates([parts[0].sent for _, parts in turns])
+    if uncertain:
+        notes.append("dates before messages ignored: day/month or month/day is uncertain")
+    elif timeless := sum(line.dated and line.sent is None for line in lines):
+        notes.append(f"times of day before messages ignored: {timeless}")
     notes += ignored_note("notices and omitted media", notices) + ignored_note("headings (#)", headings)
     notes += ignored_note("descriptions of sounds", sounds) + ignored_note("times of sections", sections)
     notes += ignored_note("lines above the first speaker or time", title)
-    return [_turn(name, parts) for name, parts in turns], notes
+    found = [_turn(name, parts) for name, parts in turns]
+    sent = ({SENT: date} if date else {} for date in dates)
+    return [replace(turn, extra=extra) for turn, extra in zip(found, sent, strict=True)], notes
 
 
 class PlainLines:
@@ -197,19 +169,19 @@ class PlainLines:
         if block := parse_header((number, text.strip())):
             self._header = block
             return None
-        line = _line(path, number, text.strip())
+        line = parse_line(path, number, text.strip())
         if (block := self._header) and line.speaker is None and not line.begins:
             line = replace(line, speaker=block.name, start=block.start, end=block.end)
         self._header = None
         if line.speaker is None:
             self._names.add(line.text)
         name, words = (line.speaker, line.text) if line.speaker else split_name(line.text, self._names.accepted())
-        parsed = _time_after_name(line, words) if name else line
+        parsed = time_after_name(line, words) if name else line
         silent = line.notice or is_omitted(parsed.text) or is_sound(tidy(parsed.text))
         return _turn(name, [replace(parsed, text="") if silent else parsed])
 
 
-def _turn(name: str | None, lines: Sequence[_Line]) -> Turn:
+def _turn(name: str | None, lines: Sequence[PlainLine]) -> Turn:
     text, first = tidy(" ".join(line.text for line in lines)), lines[0]
     return Turn(first.number, text, name, first.start, first.end, first.id, changed=first.changed)
 
@@ -229,79 +201,10 @@ def _strip_numbers(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence
     ):
         return raw, []
     bare = [(n, text[match.end() :] if match else text) for (n, text), match in zip(raw, found, strict=True)]
-    names = Counter(name.name for n, text in bare if (name := find_candidate(_line(path, n, text).text)))
+    names = Counter(name.name for n, text in bare if (name := find_candidate(parse_line(path, n, text).text)))
     if max(names.values(), default=0) < 2:
         return raw, []
     return bare, [f"line numbers ignored: {len(numbers)}"]
-
-
-def _lines(path: Path, number: int, text: str) -> list[_Line]:
-    """Split a line at `>>`, which marks a change of speaker."""
-    if ">>" not in text:
-        return [_line(path, number, text)]
-    first, *others = split_speaker_changes(text)
-    lines = [_line(path, number, first)] if first else []
-    return lines + [replace(_line(path, number, part), changed=True) for part in others]
-
-
-def _line(path: Path, number: int, text: str) -> _Line:
-    line = text if text.isascii() else text.translate(_DIRECTIONS).strip()
-    if chat := _CHAT.fullmatch(line):
-        return _Line(number, chat["words"] or "", dated=True, speaker=chat["name"])
-    if dated := _DATE.match(line):
-        return _Line(number, line[dated.end() :], dated=True, notice=bool(re.search(r":\s*\u200e", text)))
-    found = _BRACKETS.match(line)
-    if found and _TIMED.match(found[1].strip()):
-        start, end = _times(path, number, found[1])
-        return _Line(number, line[found.end() :], start, end)
-    bare = _BARE.match(line)
-    if bare and (_named(line[bare.end() :]) or "-->" in bare[2]):
-        start, end = _times(path, number, bare[2])
-        return _Line(number, line[bare.end() :], start, end)
-    after = _AFTER_NAME.fullmatch(line)
-    if after and (named := find_candidate(f"{after['name']}: ")):
-        when: tuple[float | None, float | None] = (None, None)
-        if not re.fullmatch(_OF_DAY, after["time"], re.IGNORECASE):
-            when = _times(path, number, after["time"])
-        iemocap = _IEMOCAP.fullmatch(named.name)
-        speaker, id = (iemocap[1], named.name) if iemocap else (named.name, None)
-        return _Line(number, after["words"], when[0], when[1], speaker=speaker, id=id)
-    return _Line(number, line)
-
-
-def _named(line: str) -> bool:
-    """Whether a line probably begins with a name."""
-    found = find_candidate(line)
-    return found is not None and (found.shape == "plain" or is_capitalised(found.name))
-
-
-def _time_after_name(line: _Line, words: str) -> _Line:
-    """The line with the text after its name, and the time before this text, if any."""
-    found = _BEFORE_WORDS.match(words) if line.start is None else None
-    if found is None:
-        return replace(line, text=words)
-    try:
-        start, end = _range(found[1])
-    except ValueError:
-        return replace(line, text=words)
-    return replace(line, text=words[found.end() :], start=start, end=end)
-
-
-def _times(path: Path, number: int, text: str) -> tuple[float, float | None]:
-    try:
-        return _range(text)
-    except ValueError:
-        raise InputError(
-            f"{path}, line {number}: [{text}] is not a time; expected [HH:MM:SS] or [MM:SS.s - MM:SS.s]"
-        ) from None
-
-
-def _range(text: str) -> tuple[float, float | None]:
-    times = _RANGE.split(text.strip())
-    start, end = (parse_seconds(time.removesuffix("s")) for time in (times if len(times) == 2 else [*times, ""]))
-    if start is None or (len(times) == 2 and end is None):
-        raise ValueError(text)
-    return start, end
 
 
 def matches(decoded: Decoded) -> bool:

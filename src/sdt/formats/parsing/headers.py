@@ -28,7 +28,7 @@ Lines = Sequence[tuple[int, str]]
 """Non-blank lines with their numbers."""
 
 _TIME = r"\d{1,3}:\d{1,2}(?::\d{1,2})?(?:[.,]\d{1,3})?"
-_DATE = r"(?:today|yesterday|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)"
+_DATE = r"(?:today|yesterday|\d{1,2}[./-]\d{1,2}(?:[./-]\d{2,4})?|\d{4}-\d\d-\d\d)"
 _WHEN = (
     rf"(?:(?P<date>{_DATE})(?:\s+at|,)?\s+)?(?P<start>{_TIME})(?P<clock>\s?[ap]\.?m\.?(?!\w))?+"
     rf"(?:\s*(?:-->|[-–—]|\bto\b)\s*(?P<end>{_TIME})(?:\s?[ap]\.?m\.?)?)?"
@@ -116,6 +116,8 @@ def parse_header(line: tuple[int, str]) -> Block | None:
 def _name_and_time(lines: Lines, _: Sequence[bool]) -> HeaderedText | None:
     for pattern in (_NAME_TIME, _TIME_NAME):
         found = _split(lines, partial(_header, pattern))
+        if found and len({block.start is None for block in found.blocks}) > 1:  # the time of day of a meeting
+            found = _split(lines, partial(_timed_header, pattern))
         if found is None:
             continue
         blocks = found.blocks
@@ -140,6 +142,12 @@ def _header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
         apart = r"\s{2}|[\[(|]" if pattern is _NAME_TIME else r"\S"
         block.certain = bool(re.search(apart, found["mark"]) or (pattern is _TIME_NAME and found["colon"]))
     return block
+
+
+def _timed_header(pattern: re.Pattern[str], line: tuple[int, str]) -> Block | None:
+    """A header with a time of the recording, not a time of day."""
+    block = _header(pattern, line)
+    return block if block and block.start is not None else None
 
 
 def _time_alone(lines: Lines, _: Sequence[bool]) -> HeaderedText | None:

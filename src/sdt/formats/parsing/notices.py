@@ -25,16 +25,26 @@ _MEDIA = re.compile(
     r"(?:image|video|audio|gif|sticker|photo|document|contact card|voice message|video note|location)s? omitted|"
     r"\S.{0,80} \((?:file attached|archivo adjunto|datei angehängt|fichier joint|file allegato|arquivo anexado)\)|"
     r"(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|se eliminó este mensaje|"
-    r"eliminaste este mensaje|ce message a été supprimé|missed (?:voice|video) call)"
+    r"eliminaste este mensaje|ce message a été supprimé|questo messaggio è stato eliminato|mensagem apagada|"
+    r"esta mensagem foi apagada|dit bericht is verwijderd|bu mesaj silindi|данное сообщение удалено|"
+    r"missed (?:voice|video) call)"
     r")\.?",
     re.IGNORECASE,
 )
-_EDITED = re.compile(r"\s*\u200e?<(?:this message was edited|diese nachricht wurde bearbeitet)>$", re.IGNORECASE)
-_FOOTER = re.compile(
-    r"(?:transcribed by|transcript (?:generated|created|provided) by|transcription by|subtitles by|captions by)"
-    r"\b.{0,60}",
+_EDITED = re.compile(
+    r"\s*\u200e?<(?:this message was edited|diese nachricht wurde bearbeitet|se editó este mensaje\.?|"
+    r"ce message a été modifié|questo messaggio è stato modificato|mensagem editada|dit bericht is bewerkt)>$",
     re.IGNORECASE,
 )
+_FOOTER = re.compile(
+    r"(?:transcribed by|transcript (?:generated|created|provided) by|transcription by|subtitles by|captions by)"
+    r"\b.{0,60}|meeting ended after [\d:]+.{0,3}|this editable transcript was computer generated\b.{0,160}|"
+    r"\S.{0,60} stopped transcription",
+    re.IGNORECASE,
+)
+
+
+_REPLY = re.compile(r'(?:Reacted to ".*" with .*|Removed a .{1,40} reaction from ".*"|Replying to ".*?"\s+)')
 
 
 def is_sound(text: str) -> bool:
@@ -68,14 +78,34 @@ def is_omitted(text: str) -> bool:
     return bool(_MEDIA.fullmatch(text))
 
 
+def is_omitted_message(text: str) -> bool:
+    """Whether a message of a messenger is only a mark in angle brackets, in any language, or an empty one (`null`).
+
+    Example:
+        >>> is_omitted_message("<Médias omis>"), is_omitted_message("<3 you>!")
+        (True, False)
+    """
+    return bool(re.fullmatch(r"<[^<>]{3,80}>|null", text))
+
+
 def is_footer(line: str) -> bool:
-    """Whether the last line of a transcript names the tool that made it."""
+    """Whether one of the last lines of a transcript is by the tool that made it."""
     return bool(_FOOTER.fullmatch(line))
 
 
 def strip_edited_mark(text: str) -> str:
     """Remove the mark of edited messages."""
     return _EDITED.sub("", text)
+
+
+def strip_reply(text: str) -> str:
+    """Remove from a chat message of Zoom what it replies to; a reaction to a message becomes empty.
+
+    Example:
+        >>> strip_reply('Replying to "Hi" Ho'), strip_reply('Reacted to "Hi" with 👍')
+        ('Ho', '')
+    """
+    return _REPLY.sub("", text)
 
 
 def remove_sounds(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
