@@ -17,6 +17,7 @@ from sdt.formats.ctm import CTM
 from sdt.formats.elan import ELAN
 from sdt.formats.emotionml import EMOTIONML
 from sdt.formats.deepgram import DEEPGRAM
+from sdt.formats.elan import ELAN
 from sdt.formats.format import Format, Holds
 from sdt.formats.funasr import FUNASR
 from sdt.formats.google_speech import GOOGLE_SPEECH
