@@ -136,3 +136,7 @@ def test_a_file_of_pysubs2(tmp_path: Path) -> None:
     file.save(str(tmp_path / "a.ssa"))
     transcript = read_transcript(tmp_path / "a.ssa")
     assert (said(transcript), times(transcript)) == ([("Ann", "Hi there")], [(1, 2.5)])
+
+
+def test_times_of_words_without_words(tmp_path: Path) -> None:
+    assert "no utterances" in refused(tmp_path, "a.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\n<00:00.500>\n")

@@ -10,6 +10,7 @@ import pytest
 
 from sdt.conversation import Annotation
 from tests.formats.files import read, refused, utterances
+from tests.fuzz.speech_services import VALUES
 
 Words = list[tuple[str, float, float, float | None]]
 Said = list[tuple[str, str, float | None, float | None, Words]]
@@ -422,6 +423,12 @@ def test_azure_detailed_results(tmp_path: Path) -> None:
     assert found(tmp_path, results) == expected
     assert found(tmp_path, "".join(json.dumps(one) + "\n" for one in results)) == expected
     assert found(tmp_path, results[0]) == expected[:1]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_seeds_of_the_fuzzer_are_read(tmp_path: Path, name: str) -> None:
+    transcript = read(tmp_path, "talk.json", json.dumps(VALUES[name]))
+    assert all(one.text for conversation in transcript.conversations for one in conversation.utterances)
 
 
 @pytest.mark.parametrize(

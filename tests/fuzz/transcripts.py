@@ -10,6 +10,7 @@ from sdt.formats import read_transcript
 from sdt.formats.read import SUFFIXES
 from tests.formats.test_read import CONTENTS
 from tests.fuzz.mutations import TEXTS, json_bytes, mutate_bytes, mutate_json, mutate_lines
+from tests.fuzz.speech_services import SEEDS
 
 _SEEDS = [
     *CONTENTS.values(),
@@ -24,6 +25,13 @@ _SEEDS = [
     "conversation;speaker;text;start;end\nx;Ann;Hi, you;0,5;1,5\n",
     "*PAR:\tuh hello . \x15123_456\x15\n@End\n",
     '<?xml version="1.0"?><ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>',
+    *SEEDS,
+    "0:00:00.310,0:00:02.100\nANN: Hi[br]there\n\n0:00:02.400,0:00:04.900\nNo\n",
+    "[ti:a]\n[offset:+500]\n[00:01.00]<00:01.00>Hi <00:01.50>there\n[00:02.50][00:07.00]Ann: No\n",
+    "[Script Info]\n\n[Events]\nFormat: Layer, Start, End, Name, Text\n"
+    "Dialogue: 0,0:00:01.00,0:00:02.50,Ann,{\\i1}Hi\\Nthere{\\p1}m 0 0{\\p0}\nComment: 0,0:00:01.00,0:00:02.50,,x\n",
+    "[13/03/2024, 10:15:32 PM] Ann: hi\n13.3.2024 klo 22.15 - Ben: <Medien ausgeschlossen>\n",
+    '10:05:22 From  Ann  to  Everyone:\n\tReplying to "Hi"\n\t\n\tNo\n',
     'File type = "ooTextFile"\nObject class = "TextGrid"\nxmin = 0\nxmax = 1\n',
 ]
 _PIECES = [
@@ -83,13 +91,15 @@ _NAMES = [
     "t.eaf",
     "t.cha",
     "t.sbv",
+    "t.lrc",
+    "t.ass",
 ]
 
 
 def make(draw: random.Random) -> dict[str, bytes]:
     """A transcript."""
     text = draw.choice(_SEEDS)
-    if text.startswith("{") and draw.random() < 0.5:
+    if text.startswith(("{", "[{")) and draw.random() < 0.5:
         values = [mutate_json(draw, json.loads(line)) for line in text.splitlines()]
         return {draw.choice(_NAMES): b"\n".join(json_bytes(draw, value) for value in values)}
     if draw.random() < 0.85:

@@ -56,7 +56,7 @@ def read_azure_speech(path: Path, value: object) -> tuple[list[Turn], list[str]]
         phrases = [root]
     else:
         phrases = list(root.first("recognizedPhrases", "phrases"))
-    several = len({phrase.first("channel", "Channel").value for phrase in phrases}) > 1
+    several = len({phrase.first("channel", "Channel").text() for phrase in phrases}) > 1
     spoken = [phrase for phrase in phrases if _succeeded(phrase)]
     turns = [_phrase(phrase, several) for phrase in spoken]
     kept = [turn for turn in turns if turn.text]
@@ -65,7 +65,7 @@ def read_azure_speech(path: Path, value: object) -> tuple[list[Turn], list[str]]
 
 
 def _succeeded(phrase: JsonNode) -> bool:
-    return phrase.first("recognitionStatus", "RecognitionStatus").value in (None, "Success", 0)
+    return phrase.first("recognitionStatus", "RecognitionStatus").text() in (None, "Success", "0")
 
 
 def _phrase(phrase: JsonNode, several: bool) -> Turn:

@@ -77,7 +77,7 @@ def _results(results: JsonNode) -> tuple[list[Turn], list[str]]:
     spoken = [_words(best) for _, best in parts]
     if len(spoken) > 1 and _repeats(spoken):
         return turns_of_words(spoken[-1]), []
-    several = len({result.first("channelTag", "channel_tag").value for result, _ in parts}) > 1
+    several = len({result.first("channelTag", "channel_tag").text() for result, _ in parts}) > 1
     turns: list[Turn] = []
     ends: dict[str | None, float] = {}
     unknown = 0
@@ -128,8 +128,9 @@ def _words(best: JsonNode) -> Spoken:
         start, end = (_offset(one, f"{side}Time", f"{side}_time", f"{side}Offset", f"{side}_offset") for side in _SIDES)
         confidence = one["confidence"].probability() or None  # 0 is a value that is not set
         if word := timed_word(one, text, start, end, confidence):
-            tag = one.first("speakerTag", "speaker_tag").value or one.first("speakerLabel", "speaker_label").text()
-            found.append((f"Speaker {tag}" if str(tag or "").isdigit() else str(tag) if tag else None, word))
+            tag = one.first("speakerTag", "speaker_tag", "speakerLabel", "speaker_label").text()
+            tag = None if tag == "0" else tag  # not set
+            found.append((f"Speaker {tag}" if tag and tag.isdigit() else tag, word))
     return found
 
 

@@ -129,6 +129,8 @@ def _rolling(cues: list[Cue]) -> int:
     ):
         return 0
     shown = [cue for cue in cues if cue.shown]
+    if not shown:  # word times without words
+        return 0
     repeated = [0, *(_repeated_lines(a, b) if _continues(a, b) else 0 for a, b in itertools.pairwise(shown))]
     for cue, count in zip(shown, repeated, strict=True):
         cue.lines = [line for line in cue.lines if strip_markup(line[1]).strip()][count:]
