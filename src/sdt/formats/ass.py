@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 
 from sdt.errors import InputError, join_names, quoted
-from sdt.formats.cues import CUES
-from sdt.formats.format import Format
+from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.heads import begins
 from sdt.formats.parsing.markup import escape_webvtt
@@ -89,6 +88,6 @@ ASS = Format(
     exclusive=True,
     read=read,
     title="ASS, SSA",
-    holds=CUES,
+    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS,
     primary=True,
 )

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from sdt.errors import InputError, quoted
-from sdt.formats.cues import CUES
-from sdt.formats.format import Format
+from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.heads import begins
 from sdt.formats.parsing.rolling import Cue
@@ -53,6 +52,6 @@ SBV = Format(
     exclusive=True,
     read=read,
     title="SBV, captions of YouTube",
-    holds=CUES,
+    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS,
     primary=True,
 )
