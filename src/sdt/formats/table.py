@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.errors import InputError, near_miss, quoted
-from sdt.formats.audacity import AUDACITY
-from sdt.formats.chat import CHAT
 from sdt.formats.ass import ASS
 from sdt.formats.assemblyai import ASSEMBLYAI
+from sdt.formats.audacity import AUDACITY
 from sdt.formats.aws_transcribe import AWS_TRANSCRIBE
 from sdt.formats.azure_speech import AZURE_SPEECH
+from sdt.formats.chat import CHAT
 from sdt.formats.csv_table import CSV
 from sdt.formats.ctm import CTM
 from sdt.formats.elan import ELAN
