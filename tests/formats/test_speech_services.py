@@ -231,6 +231,7 @@ def test_assemblyai(tmp_path: Path) -> None:
         {"speaker": "B", "start": 2000, "end": 2500, "text": "Yes.", "words": value["words"][2:]},
     ]
     assert found(tmp_path, value | {"utterances": parts}) == two("Speaker A", "Speaker B")
+    assert read(tmp_path, "a.json", json.dumps(value)).conversations[0].media == "https://example.org/talk.mp3"
     assert found(tmp_path, {"sentences": parts, "id": "x", "audio_duration": 3}) == two("Speaker A", "Speaker B")
     assert "'queued'" in refused(tmp_path, "a.json", json.dumps(value | {"status": "queued"}))
     assert "'no audio'" in refused(tmp_path, "a.json", json.dumps(value | {"status": "error", "error": "no audio"}))

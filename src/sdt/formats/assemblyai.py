@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.format import Format
+from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
-from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
-from sdt.formats.transcript import Turn
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words, with_media
+from sdt.formats.transcript import Transcript, Turn
 
 _MS = 0.001
 _UTTERANCES = ("utterances", "sentences", "paragraphs")
@@ -25,8 +25,8 @@ def is_assemblyai(value: object) -> bool:
     return isinstance(value, dict) and bool(_OWN & value.keys()) and bool({"words", *_UTTERANCES} & value.keys())
 
 
-def read_assemblyai(path: Path, value: object) -> tuple[list[Turn], list[str]]:
-    """Read the turns, and notes.
+def read_assemblyai(path: Path, value: object) -> Transcript:
+    """Read a transcript.
 
     Raises:
         InputError: The transcription failed or is not finished, or a value has another type; the message names its
@@ -39,9 +39,8 @@ def read_assemblyai(path: Path, value: object) -> tuple[list[Turn], list[str]]:
     if status not in (None, "completed"):
         raise InputError(f"{path}: status {quoted(status)}: the transcription is not finished; download it again")
     listed = root.first(*_UTTERANCES)
-    if not listed:
-        return turns_of_words(_words(root)), []
-    return in_order([_utterance(one) for one in listed]), []
+    turns = in_order([_utterance(one) for one in listed]) if listed else turns_of_words(_words(root))
+    return with_media(path, turns, [], root["audio_url"].text())
 
 
 def _utterance(node: JsonNode) -> Turn:
@@ -75,7 +74,7 @@ ASSEMBLYAI = Format(
     lambda decoded: is_assemblyai(decoded.document),
     read=lambda path, decoded: read_assemblyai(path, decoded.document),
     title="AssemblyAI's JSON",
-    holds=RECOGNISED,
+    holds=RECOGNISED | Holds.MEDIA,
     exclusive=True,
     whole=True,
 )

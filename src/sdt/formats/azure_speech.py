@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.format import Format
+from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.decoding import Decoded
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
 from sdt.formats.parsing.json_records import json_line
-from sdt.formats.recognised import RECOGNISED, in_order, timed_word
-from sdt.formats.transcript import Turn
+from sdt.formats.recognised import RECOGNISED, in_order, timed_word, with_media
+from sdt.formats.transcript import Transcript, Turn
 
 _TICKS, _MS = 1e-7, 0.001
 _ISO = re.compile(r"PT(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?", re.ASCII)
@@ -39,8 +39,8 @@ def is_azure_speech(value: object) -> bool:
     )
 
 
-def read_azure_speech(path: Path, value: object) -> tuple[list[Turn], list[str]]:
-    """Read the turns, and notes.
+def read_azure_speech(path: Path, value: object) -> Transcript:
+    """Read a transcript.
 
     Args:
         path: The file, for error messages.
@@ -61,7 +61,8 @@ def read_azure_speech(path: Path, value: object) -> tuple[list[Turn], list[str]]
     turns = [_phrase(phrase, several) for phrase in spoken]
     kept = [turn for turn in turns if turn.text]
     silent = len(phrases) - len(kept)
-    return in_order(kept), [f"phrases without recognised speech ignored: {silent}"] if silent else []
+    notes = [f"phrases without recognised speech ignored: {silent}"] if silent else []
+    return with_media(path, in_order(kept), notes, None if isinstance(value, list) else root["source"].text())
 
 
 def _succeeded(phrase: JsonNode) -> bool:
@@ -132,7 +133,7 @@ AZURE_SPEECH = Format(
     lambda decoded: is_azure_speech(decoded.first_value),
     read=lambda path, decoded: read_azure_speech(path, _document(path, decoded)),
     title="Azure Speech's JSON",
-    holds=RECOGNISED,
+    holds=RECOGNISED | Holds.MEDIA,
     exclusive=True,
     whole=True,
 )

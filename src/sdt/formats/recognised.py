@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times, required
 from sdt.formats.parsing.word_groups import join_words, split_words
-from sdt.formats.transcript import Turn
+from sdt.formats.transcript import Transcript, Turn, assemble
 
 RECOGNISED = (
     Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.WORDS | Holds.WORD_CONFIDENCES
@@ -56,3 +57,10 @@ def in_order(turns: Sequence[Turn]) -> list[Turn]:
         keyed.append((last, turn))
     ordered = sorted(keyed, key=lambda pair: pair[0])
     return [replace(turn, line=number) for number, (_, turn) in enumerate(ordered, start=1)]
+
+
+def with_media(path: Path, turns: Sequence[Turn], notes: Sequence[str], media: str | None) -> Transcript:
+    """The transcript of turns, whose conversation has this recording."""
+    transcript = assemble(path, turns, notes)
+    conversations = [replace(conversation, media=media) for conversation in transcript.conversations]
+    return replace(transcript, conversations=conversations)
