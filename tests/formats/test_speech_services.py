@@ -196,6 +196,8 @@ def test_deepgram(tmp_path: Path) -> None:
         {"start": 0.5, "end": 1.25, "channel": 0, "transcript": "Hi, Ann.", "words": words[:2], "speaker": 0},
         {"start": 2.0, "end": 2.5, "channel": 0, "transcript": "Yes.", "words": words[2:], "speaker": 1},
     ]
+    value["results"]["utterances"] = []
+    assert found(tmp_path, value) == two("Speaker 0", "Speaker 1")
     value["results"]["utterances"] = own
     assert found(tmp_path, value) == two("Speaker 0", "Speaker 1")
 

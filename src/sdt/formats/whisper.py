@@ -210,7 +210,7 @@ WHISPER = Format(
     read=lambda path, decoded: read_whisper(path, decoded.document),
     write=write,
     title="JSON of Whisper, whisper.cpp, WhisperX, faster-whisper",
-    holds=RECOGNISED | Holds.ORDER | Holds.IDS | Holds.INSTANTS,
+    holds=RECOGNISED | Holds.ORDER | Holds.TIES | Holds.IDS | Holds.INSTANTS,
     exclusive=True,
     whole=True,
 )

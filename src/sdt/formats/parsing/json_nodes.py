@@ -53,8 +53,8 @@ class JsonNode:
             yield JsonNode(self.file, value, f"{self.path}[{number}]")
 
     def __bool__(self) -> bool:
-        """Whether there is a value."""
-        return self.value is not None
+        """Whether there is a value other than an empty text, list or object."""
+        return self.value is not None and self.value not in ("", [], {})
 
     def error(self, expected: str) -> InputError:
         """The error that this value is not as expected."""
