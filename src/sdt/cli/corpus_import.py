@@ -1,10 +1,10 @@
 """Create a corpus folder from files.
 
 The layout of the files is detected and printed: published pickles of features; MELD's {train,dev,test}_sent_emo.csv;
-EmoryNLP's emorynlp_{train,dev,test}_final.csv; the folder of CMU-MOSI; or one CSV, JSON Lines or Parquet file of
-utterances (columns conversation, speaker, label and optionally utterance, order, split, text, start, end, media) with
-one matrix of features per modality (.npy, .safetensors, .npz, CSV, Parquet, .pkl, .joblib, .pt, or a folder with a .npy
-file per utterance).
+EmoryNLP's CSV or JSON; annotation of IEMOCAP, DailyDialog, M3ED, MMSA or MERBench; the folder of CMU-MOSI; or one CSV,
+JSON Lines or Parquet file of utterances (columns conversation, speaker, label and optionally utterance, order, split,
+text, start, end, media) with one matrix of features per modality (.npy, .safetensors, .npz, CSV, Parquet, .pkl,
+.joblib, .pt, or a folder with a .npy file per utterance).
 
     sdt corpus import utterances.csv audio.npy visual.npz --output my-corpus
     sdt corpus import utterances.jsonl --text-encoder minilm --output my-corpus

@@ -16,6 +16,8 @@ from sdt.corpus.importing import import_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from tests.corpus.importers.test_meld import table
+from tests.encoders.clips import write_clip
+from tests.encoders.voices import syllables
 
 WORDS = ImportOptions(text_encoder="words:8")
 
@@ -158,7 +160,7 @@ def test_m3ed(tmp_path: Path) -> None:
     builder = imported(written(tmp_path, files))
     assert builder.splits == {"train": ["one_1"], "dev": ["two_1"], "test": ["three_1"]}
     first, second = builder.conversations[0].utterances
-    assert (first.id, first.speaker, first.text, first.label) == ("one_1_1", "安", "你好", "happy")
+    assert (first.id, first.speaker, first.text, first.label) == ("A_one_1_1", "安", "你好", "happy")
     assert (first.start, second.start, second.speaker) == (1, 2.5, "B")
     assert first.annotations == (
         Annotation("EmoAnnotator1", "happy"),
@@ -230,7 +232,7 @@ def test_merbench(tmp_path: Path) -> None:
     texts = "name,chinese\nsample_0,你好\nsample_9,不\nsample_1,好\nsample_2,没有\n"
     builder = imported([path, *written(tmp_path, {"transcription.csv": texts})])
     assert builder.labels == ("happy", "sad", "worried")
-    assert everything(builder)[0] == ("sample_0", "0", "sample_0", "你好", "happy")
+    assert everything(builder)[0] == ("sample_0", "sample_0", "sample_0", "你好", "happy")
     assert [c.utterances[0].extra for c in builder.conversations] == [{"valence": 0.5}] * 3 + [{}]
     assert builder.splits["test"] == ["sample_9"]
     assert len(builder.splits["dev"]) == 1
@@ -246,8 +248,8 @@ def test_merbench_of_meld_has_dialogues(tmp_path: Path) -> None:
     texts = "name,english\n" + "".join(f"{name},hi\n" for name in ("train_dia0_utt9", "test_dia5_utt0"))
     builder = imported([path, *written(tmp_path, {"transcription.csv": texts})])
     assert everything(builder)[:2] == [
-        ("train_dia0", "9", "unknown", "hi", "neutral"),
-        ("train_dia0", "10", "unknown", None, "anger"),
+        ("train_dia0", "train_dia0_utt9", "unknown", "hi", "neutral"),
+        ("train_dia0", "train_dia0_utt10", "unknown", None, "anger"),
     ]
     assert builder.splits == {"train": ["train_dia0"], "dev": ["val_dia0"], "test": ["test_dia5"]}
 
@@ -346,3 +348,20 @@ def test_dyadic_meld_takes_the_features_of_meld(tmp_path: Path) -> None:
     assert [c.id for c in builder.conversations] == ["train_0"]
     assert builder.features["audio"].present.tolist() == [False, True]
     assert builder.conversations[0].utterances[1].extra == {"Old_Dialogue_ID": 7, "Old_Utterance_ID": 5}
+
+
+def test_recordings_are_found_by_their_names(tmp_path: Path) -> None:
+    for name in ("raw/v1/0001.wav", "raw/A_one_1_1.wav", "raw/sample_1.wav", f"raw/{DIALOGS[0]}_F000.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_clip(tmp_path / name, syllables(2)[None])
+    options = ImportOptions(audio_encoder="prosody", media=tmp_path / "raw")
+    layouts = {
+        "mmsa": ({"label.csv": MMSA}, [True, False, False, False]),
+        "m3ed": ({"a.json": json.dumps(m3ed("one", "two"))}, [True, False, False, False]),
+        "iemocap-files": (iemocap(), [False, True, False, False, False, False]),
+    }
+    for layout, (files, present) in layouts.items():
+        builder = import_corpus(written(tmp_path / layout, files), options)
+        assert builder.features["audio"].present.tolist() == present
+    path = labels(tmp_path, train={f"sample_{n}": {"emo": emo} for n, emo in enumerate(("sad", "happy"))})
+    assert import_corpus([path], options).features["audio"].present.tolist() == [False, True]

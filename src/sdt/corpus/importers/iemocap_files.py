@@ -123,6 +123,7 @@ IEMOCAP_FILES = Importer(
     "IEMOCAP's single files of EmoEvaluation and transcriptions",
     lambda path, _: is_file_of_iemocap(path),
     import_iemocap_files,
+    recordings="named",
 )
 IEMOCAP_FOLDER = Importer(
     "iemocap-folder",

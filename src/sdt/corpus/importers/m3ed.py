@@ -4,10 +4,11 @@
         "StartTime", "EndTime", "Text", "Speaker": "A",
         "EmoAnnotation": {"EmoAnnotator1", ..., "final_mul_emo", "final_main_emo"}}}}}}
 
-Source: J. Zhao et al., "M3ED: Multi-modal Multi-scene Multi-label Emotional Dialogue Database", ACL 2022. The label is
-`final_main_emo`; the annotators' labels are kept, and all labels of an utterance are its field `final_mul_emo`. The
-official splits are lists of series, `movie_list_{train,val,test}.txt`; without these files, splits are drawn. Times are
-relative to the episode; times that end with frames of unknown rate are read as whole seconds.
+Source: J. Zhao et al., "M3ED: Multi-modal Multi-scene Multi-label Emotional Dialogue Database", ACL 2022. An utterance
+is called like its recording, `A_SERIES_1_1`. The label is `final_main_emo`; the annotators' labels are kept, and all
+labels of an utterance are its field `final_mul_emo`. The official splits are lists of series,
+`movie_list_{train,val,test}.txt`; without these files, splits are drawn. Times are relative to the episode; times that
+end with frames of unknown rate are read as whole seconds.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _utterance(node: JsonNode, key: str, speakers: JsonNode) -> tuple[Utterance,
     extra: dict[str, Value] = {"final_mul_emo": several.lower()} if several else {}
     start, end = (_time(node[side]) for side in ("StartTime", "EndTime"))
     utterance = Utterance(
-        key,
+        f"{letter}_{key}",
         speakers[letter]["Name"].text() or letter,
         node["Text"].text(),
         main.lower() if main else None,
@@ -133,4 +134,6 @@ def _time(node: JsonNode) -> tuple[float | None, bool]:
     return node.seconds(), False
 
 
-M3ED = Importer("m3ed", "M3ED's annotation and lists of series", lambda path, _: is_m3ed(path), import_m3ed)
+M3ED = Importer(
+    "m3ed", "M3ED's annotation and lists of series", lambda path, _: is_m3ed(path), import_m3ed, recordings="named"
+)

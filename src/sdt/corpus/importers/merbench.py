@@ -4,7 +4,8 @@ An array for each part of the corpus (`train_corpus`, `val_corpus`, `test1_corpu
 dictionary from the name of a clip to `{"emo", "val"}`: the emotion, and the valence (-10 if there is none), which
 becomes a field. The emotion is a name, or a number: of MELD's labels, or else of `--labels`. `transcription.csv` beside
 it has the columns `name` and `english`, `chinese` or `sentence`. Clips of MELD (`train_dia0_utt3`) and IEMOCAP
-(`Ses01F_impro01_F000`) form conversations; any other clip is a conversation of its own. Source: Z. Lian et al.,
+(`Ses01F_impro01_F000`) form conversations; any other clip is a conversation of its own. An utterance is called like its
+clip, so that recordings and features are found. Source: Z. Lian et al.,
 "MERBench: A Unified Evaluation Benchmark for Multimodal Emotion Recognition", 2024.
 """
 
@@ -156,14 +157,16 @@ def _utterance(
     if is_finite(valence) and isinstance(valence, int | float) and valence != NO_VALENCE:
         extra["valence"] = float(valence)
     if found := _MELD.fullmatch(clip):
-        return found[1], Utterance(found[2], "unknown", text, label, extra=extra)
+        return found[1], Utterance(clip, "unknown", text, label, extra=extra)
     if found := _IEMOCAP.fullmatch(clip):
         return found[1], Utterance(clip, found[2], text, label, extra=extra)
-    return clip, Utterance("0", clip, text, label, extra=extra)
+    return clip, Utterance(clip, clip, text, label, extra=extra)
 
 
-def _order(utterance: Utterance) -> tuple[int, str]:
-    return (int(utterance.id) if utterance.id.isdigit() else 0, utterance.id.rsplit("_", 1)[-1][1:])
+def _order(utterance: Utterance) -> int:
+    """The number at the end of the name of a clip."""
+    found = re.search(r"\d{1,9}$", utterance.id)
+    return int(found[0]) if found else 0
 
 
 def _order_labels(found: Annotated) -> None:
@@ -195,4 +198,5 @@ MERBENCH = Importer(
     "MERBench's label.npz and transcription.csv",
     lambda path, encoding: is_label_file(path) or is_transcription(path, encoding),
     import_merbench,
+    recordings="named",
 )

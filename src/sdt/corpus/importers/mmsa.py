@@ -81,4 +81,4 @@ def _utterance(where: str, video: str, clip: str, cells: Mapping[str, str]) -> U
     return Utterance(clip, video, cells.get("text") or None, label, extra=extra)
 
 
-MMSA = Importer("mmsa", "MMSA's label.csv of CMU-MOSI, CMU-MOSEI and CH-SIMS", is_mmsa, import_mmsa)
+MMSA = Importer("mmsa", "MMSA's label.csv of CMU-MOSI, CMU-MOSEI and CH-SIMS", is_mmsa, import_mmsa, recordings="named")
