@@ -14,10 +14,9 @@ from sdt.formats.azure_speech import AZURE_SPEECH
 from sdt.formats.chat import CHAT
 from sdt.formats.csv_table import CSV
 from sdt.formats.ctm import CTM
-from sdt.formats.elan import ELAN
-from sdt.formats.emotionml import EMOTIONML
 from sdt.formats.deepgram import DEEPGRAM
 from sdt.formats.elan import ELAN
+from sdt.formats.emotionml import EMOTIONML
 from sdt.formats.format import Format, Holds
 from sdt.formats.funasr import FUNASR
 from sdt.formats.google_speech import GOOGLE_SPEECH
