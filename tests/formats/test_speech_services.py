@@ -428,6 +428,28 @@ def test_azure_detailed_results(tmp_path: Path) -> None:
     assert found(tmp_path, results[0]) == expected[:1]
 
 
+def rev(speaker: int, *words: tuple[str, float, float, float]) -> dict[str, Any]:
+    elements: list[dict[str, Any]] = []
+    for text, start, end, share in words:
+        elements.append({"type": "text", "value": text[:-1], "ts": start, "end_ts": end, "confidence": share})
+        elements += [{"type": "punct", "value": text[-1]}, {"type": "punct", "value": " "}]
+    return {"speaker": speaker, "elements": elements}
+
+
+def test_rev(tmp_path: Path) -> None:
+    value: dict[str, Any] = {"monologues": [rev(0, HI, ANN), rev(1, YES)]}
+    assert found(tmp_path, value) == two("Speaker 0", "Speaker 1")
+    value["speakers"] = [{"id": 0, "name": "Ann Lee"}, {"id": 1, "name": "Ben"}]
+    assert found(tmp_path, value) == two("Ann Lee", "Ben")
+    for monologue in value["monologues"]:
+        for element in monologue["elements"]:
+            element.pop("ts", None)
+    assert [one[:4] for one in found(tmp_path, value)] == [
+        ("Ann Lee", "Hi, Ann.", None, None),
+        ("Ben", "Yes.", None, None),
+    ]
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_seeds_of_the_fuzzer_are_read(tmp_path: Path, name: str) -> None:
     transcript = read(tmp_path, "talk.json", json.dumps(VALUES[name]))
@@ -454,6 +476,7 @@ def test_seeds_of_the_fuzzer_are_read(tmp_path: Path, name: str) -> None:
         ({"results": [{"alternatives": [{"words": [{"word": "a", "endTime": "x"}]}]}]}, "words[0].endTime"),
         ({"recognizedPhrases": [{"offset": "1", "duration": "PT1S", "nBest": []}]}, "recognizedPhrases[0].offset"),
         ({"phrases": [7], "combinedPhrases": []}, "phrases[0]"),
+        ({"monologues": [{"elements": [{"type": "text", "value": 3}]}]}, "monologues[0].elements[0].value"),
     ],
 )  # fmt: skip
 def test_errors_name_the_place(tmp_path: Path, value: object, place: str) -> None:

@@ -250,7 +250,6 @@ def test_a_long_line_of_json(tmp_path: Path) -> None:
         ("Scenarist_SCC V1.0\n\n00:00:00:00 9420", "SCC"),
         ("00:00:01.00,00:00:02.00\nHi\n", "SubViewer"),
         ('[{"id": 1, "annotations": [], "data": {"text": "hi"}}]', "Label Studio"),
-        ('{"monologues": []}', "Rev.ai"),
         ('{"version": "1.0.0", "segments": [{"body": "hi"}]}', "podcast"),
         ('{"messages": [{"role": "user", "content": "hi"}]}', "chats with a language model"),
         ('{"conversation_id": "a", "speaker": "A", "text": "hi", "reply_to": null}\n' * 2, "ConvoKit"),

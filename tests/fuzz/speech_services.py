@@ -47,6 +47,7 @@ VALUES: dict[str, object] = {
             {"channel": 1, **_TICKS, "nBest": [{"display": "Ho", "displayWords": [{"displayText": "Ho", **_TICKS}]}]},
         ]
     },
+    "rev": {"monologues": [{"speaker": 0, "elements": [{"type": "text", "value": "Hi", "ts": 0.5, "end_ts": 0.7}]}]},
     "azure-detailed": {"RecognitionStatus": "Success", "Offset": 5, "Duration": 5, "NBest": [{"Display": "Hi"}]},
 }  # fmt: skip
 SEEDS = [json.dumps(value, ensure_ascii=False) for value in VALUES.values()]

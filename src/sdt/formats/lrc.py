@@ -48,10 +48,13 @@ def read(path: Path, decoded: Decoded) -> tuple[list[Turn], list[str]]:
         lines += [(time, number, rest) for time in times]
     lines = [(round(max(0.0, time - offset), 6), number, text) for time, number, text in sorted(lines)]
     names = detect_names([_WORD_TIME.sub("", text).strip() for _, _, text in lines if text])
-    turns = []
-    for at, (start, number, text) in enumerate(lines):
-        end = next((later for later, _, _ in lines[at + 1 :] if later > start), None)
-        turns.append(_turn(path, number, text, (start, end), offset, names))
+    ends: list[float | None] = [None] * len(lines)
+    for at in range(len(lines) - 2, -1, -1):  # lines with the same time end together
+        ends[at] = lines[at + 1][0] if lines[at + 1][0] > lines[at][0] else ends[at + 1]
+    turns = [
+        _turn(path, number, text, (start, end), offset, names)
+        for (start, number, text), end in zip(lines, ends, strict=True)
+    ]
     silent = ignored_note("lines without text", [turn.line for turn in turns if not turn.text])
     spoken, sounds = remove_sounds([turn for turn in turns if turn.text])
     return spoken, sounds + silent

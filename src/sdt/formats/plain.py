@@ -142,9 +142,7 @@ def _line_by_line(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[list[Turn
     notes += ignored_note("notices and omitted media", notices) + ignored_note("headings (#)", headings)
     notes += ignored_note("descriptions of sounds", sounds) + ignored_note("times of sections", sections)
     notes += ignored_note("lines above the first speaker or time", title)
-    found = [_turn(name, parts) for name, parts in turns]
-    sent = ({SENT: date} if date else {} for date in dates)
-    return [replace(turn, extra=extra) for turn, extra in zip(found, sent, strict=True)], notes
+    return [_turn(name, parts, sent) for (name, parts), sent in zip(turns, dates, strict=True)], notes
 
 
 class PlainLines:
@@ -181,9 +179,10 @@ class PlainLines:
         return _turn(name, [replace(parsed, text="") if silent else parsed])
 
 
-def _turn(name: str | None, lines: Sequence[PlainLine]) -> Turn:
+def _turn(name: str | None, lines: Sequence[PlainLine], sent: str | None = None) -> Turn:
     text, first = tidy(" ".join(line.text for line in lines)), lines[0]
-    return Turn(first.number, text, name, first.start, first.end, first.id, changed=first.changed)
+    extra = {SENT: sent} if sent else {}
+    return Turn(first.number, text, name, first.start, first.end, first.id, extra=extra, changed=first.changed)
 
 
 def _strip_numbers(path: Path, raw: Sequence[tuple[int, str]]) -> tuple[Sequence[tuple[int, str]], list[str]]:

@@ -24,6 +24,7 @@ from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
 from sdt.formats.lrc import LRC
 from sdt.formats.plain import PLAIN
+from sdt.formats.rev import REV
 from sdt.formats.rttm import RTTM
 from sdt.formats.sbv import SBV
 from sdt.formats.srt import SRT
@@ -57,6 +58,7 @@ BUILTIN = (
     AWS_TRANSCRIBE,
     GOOGLE_SPEECH,
     AZURE_SPEECH,
+    REV,
     SBV,
     LRC,
     ASS,

@@ -88,7 +88,6 @@ _JSON: tuple[tuple[str, tuple[str | Collection[str], ...]], ...] = (
     ("a project of Label Studio", ("data", ("annotations", "completions", "predictions"))),
     ("an export of Label Studio", ("annotator", "annotation_id")),
     ("an annotation of Prodigy", ("_input_hash",)),
-    ("a transcript of Rev.ai", ("monologues",)),
     ("words of Vosk", ("result", "text")),
     ("captions of YouTube as JSON", ("events", ("wireMagic", "pens"))),
     ("a podcast's JSON transcript", ("version", "segments")),
