@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sdt.errors import InputError
 from tests.corpus.importers.test_meld import table
 from tests.encoders.clips import write_clip
 from tests.encoders.voices import syllables
+from tests.fuzz.mutations import json_bytes, mutate_json, mutate_lines
 
 WORDS = ImportOptions(text_encoder="words:8")
 
@@ -27,7 +29,7 @@ def written(folder: Path, files: dict[str, str]) -> list[Path]:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        path.write_text(content, encoding="utf-8", errors="replace")
         paths.append(path)
     return paths
 
@@ -365,3 +367,29 @@ def test_recordings_are_found_by_their_names(tmp_path: Path) -> None:
         assert builder.features["audio"].present.tolist() == present
     path = labels(tmp_path, train={f"sample_{n}": {"emo": emo} for n, emo in enumerate(("sad", "happy"))})
     assert import_corpus([path], options).features["audio"].present.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["emorynlp", "m3ed", "merbench", "iemocap", "dailydialog", "mmsa"])
+def test_damaged_annotation_is_read_or_refused_with_one_line(tmp_path: Path, name: str) -> None:
+    draw = Random(name)
+    for _ in range(60):
+        files: dict[str, str] = {}
+        path = tmp_path / "label.npz"
+        if name == "merbench":
+            value = mutate_json(draw, {"a_1": {"emo": "sad", "val": 1.0}, "train_dia0_utt1": {"emo": 3, "val": 0}})
+            path = labels(tmp_path, train=value)
+        elif name == "iemocap":
+            files = {
+                file: mutate_lines(draw, text, ["[1.0 - 0.5]", "C-E2:", "9" * 400]) for file, text in iemocap().items()
+            }
+        elif name == "dailydialog":
+            files = {"dialogues_text.txt": mutate_lines(draw, TEXTS, ["__eou__"]), "dialogues_emotion.txt": EMOTIONS}
+        elif name == "mmsa":
+            files = {"label.csv": mutate_lines(draw, MMSA, ["v1,0001", '"', "nan", "inf"])}
+        else:
+            value = m3ed("one", "two") if name == "m3ed" else {"episodes": [emory("s01_e02", "Sad", ["Mad", ["Sad"]])]}
+            files = {"a.json": json_bytes(draw, mutate_json(draw, value)).decode("utf-8", "replace")}
+        try:
+            imported([path] if name == "merbench" else written(tmp_path, files))
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
