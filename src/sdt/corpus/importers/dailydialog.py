@@ -15,8 +15,8 @@ import re
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
-from sdt.corpus.importers.annotated import Annotated, head, to_imported
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.label_files import Annotated, head, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.split_files import named_split
 from sdt.errors import InputError, quoted

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.conversation import Annotation, Conversation, Utterance
-from sdt.corpus.importers.annotated import Annotated, head, load_json, to_imported
 from sdt.corpus.importers.emorynlp import LABELS
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.label_files import Annotated, head, load_json, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.split_files import named_split
 from sdt.formats.parsing.json_nodes import JsonNode

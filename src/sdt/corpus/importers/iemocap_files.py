@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Annotation, Conversation, Utterance
-from sdt.corpus.importers.annotated import Annotated, head, to_imported
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.label_files import Annotated, head, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.corpus.importers.release_iemocap import LABELS, LICENCE, TEST_SESSION, read_texts, read_utterances
 from sdt.errors import InputError

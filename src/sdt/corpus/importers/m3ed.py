@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.conversation import Annotation, Conversation, Utterance, Value
-from sdt.corpus.importers.annotated import Annotated, head, load_json, to_imported
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
+from sdt.corpus.importers.label_files import Annotated, head, load_json, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError
 from sdt.formats.parsing.csv_lines import read_text_detecting

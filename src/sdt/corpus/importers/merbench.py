@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from sdt.conversation import Conversation, Utterance, Value
-from sdt.corpus.importers.annotated import Annotated, to_imported
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
+from sdt.corpus.importers.label_files import Annotated, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, describe_error, quoted
 from sdt.files import max_expanded_bytes

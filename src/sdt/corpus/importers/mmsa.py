@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance, Value
-from sdt.corpus.importers.annotated import Annotated, to_imported
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
+from sdt.corpus.importers.label_files import Annotated, to_imported
 from sdt.corpus.importers.options import ImportOptions
 from sdt.errors import InputError, join_names, quoted
 from sdt.formats.parsing.csv_lines import parse_number, read_csv

@@ -1,4 +1,4 @@
-"""From the annotation of a corpus to its builder: labels, splits, speakers and features by key.
+"""From the label files of a published corpus to its builder: labels, splits, speakers and features by key.
 
 For importers of files that have annotation only; `split_files` is the same for CSV files of fixed columns.
 """
