@@ -18,9 +18,8 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.format import Format
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
-from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
+from sdt.formats.recognised import in_order, json_format, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 _MS = 0.001
@@ -122,13 +121,4 @@ def _call_turn(node: JsonNode) -> Turn:
     return Turn(0, node["Content"].text(), node["ParticipantRole"].text(), start, end, words=tuple(words))
 
 
-AWS_TRANSCRIBE = Format(
-    "aws",
-    (".json",),
-    lambda decoded: is_aws_transcribe(decoded.document),
-    read=lambda path, decoded: read_aws_transcribe(path, decoded.document),
-    title="Amazon Transcribe's JSON",
-    holds=RECOGNISED,
-    exclusive=True,
-    whole=True,
-)
+AWS_TRANSCRIBE = json_format("aws", "Amazon Transcribe's JSON", is_aws_transcribe, read_aws_transcribe)

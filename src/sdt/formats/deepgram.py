@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.format import Format
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
-from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
+from sdt.formats.recognised import in_order, json_format, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 Spoken = list[tuple[str | None, Word]]
@@ -98,13 +97,4 @@ def _name(speaker: JsonNode, channel: object) -> str | None:
     return f"Channel {channel}, {name}" if name else f"Channel {channel}"
 
 
-DEEPGRAM = Format(
-    "deepgram",
-    (".json",),
-    lambda decoded: is_deepgram(decoded.document),
-    read=lambda path, decoded: read_deepgram(path, decoded.document),
-    title="Deepgram's JSON",
-    holds=RECOGNISED,
-    exclusive=True,
-    whole=True,
-)
+DEEPGRAM = json_format("deepgram", "Deepgram's JSON", is_deepgram, read_deepgram)

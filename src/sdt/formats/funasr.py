@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Annotation, Word
-from sdt.formats.format import Format, Holds
+from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
 from sdt.formats.parsing.notices import ignored_note
 from sdt.formats.parsing.word_groups import UNSPACED, close_up
-from sdt.formats.recognised import RECOGNISED, turns_of_words
+from sdt.formats.recognised import json_format, turns_of_words
 from sdt.formats.transcript import Turn, tidy
 
 _MS = 0.001
@@ -116,13 +116,4 @@ def _words(text: str | None, times: Sequence[tuple[float, float]]) -> tuple[Word
     return tuple(Word(token, start, end) for token, (start, end) in zip(tokens, times, strict=True))
 
 
-FUNASR = Format(
-    "funasr",
-    (".json",),
-    lambda decoded: is_funasr(decoded.document),
-    read=lambda path, decoded: read_funasr(path, decoded.document),
-    title="FunASR's JSON",
-    holds=RECOGNISED | Holds.SEVERAL | Holds.ANNOTATORS,
-    exclusive=True,
-    whole=True,
-)
+FUNASR = json_format("funasr", "FunASR's JSON", is_funasr, read_funasr, Holds.SEVERAL | Holds.ANNOTATORS)

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from sdt.conversation import Word
 from sdt.errors import InputError, quoted
-from sdt.formats.format import Format, Holds
+from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
 from sdt.formats.parsing.word_groups import join_words
-from sdt.formats.recognised import RECOGNISED, in_order, timed_word, turns_of_words
+from sdt.formats.recognised import in_order, json_format, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 Spoken = list[tuple[str | None, Word]]
@@ -151,13 +151,6 @@ def _time(node: JsonNode, *keys: str) -> float | None:
     return round((found["seconds"].seconds() or 0.0) + (found["nanos"].seconds(1e-9) or 0.0), 6)
 
 
-GOOGLE_SPEECH = Format(
-    "google",
-    (".json",),
-    lambda decoded: is_google_speech(decoded.document),
-    read=lambda path, decoded: read_google_speech(path, decoded.document),
-    title="Google Speech-to-Text's JSON",
-    holds=RECOGNISED | Holds.SEVERAL,
-    exclusive=True,
-    whole=True,
+GOOGLE_SPEECH = json_format(
+    "google", "Google Speech-to-Text's JSON", is_google_speech, read_google_speech, Holds.SEVERAL
 )

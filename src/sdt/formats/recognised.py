@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.format import Holds
+from sdt.formats.format import Format, Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times, required
 from sdt.formats.parsing.word_groups import join_words, split_words
 from sdt.formats.transcript import Transcript, Turn, assemble
@@ -16,6 +16,34 @@ RECOGNISED = (
     Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.TIMES | Holds.OVERLAPS | Holds.WORDS | Holds.WORD_CONFIDENCES
 )  # fmt: skip
 """What such files hold."""
+
+
+def json_format(
+    name: str,
+    title: str,
+    resembles: Callable[[object], bool],
+    read: Callable[[Path, object], Transcript | tuple[list[Turn], list[str]]],
+    more: Holds = Holds.NOTHING,
+) -> Format:
+    """The entry of a format that is one JSON value, recognised by its keys.
+
+    Args:
+        name: The name of the format.
+        title: The name for users.
+        resembles: Whether a JSON value has the structure.
+        read: Reads the value.
+        more: What it holds besides `RECOGNISED`.
+    """
+    return Format(
+        name,
+        (".json",),
+        lambda decoded: resembles(decoded.document),
+        read=lambda path, decoded: read(path, decoded.document),
+        title=title,
+        holds=RECOGNISED | more,
+        exclusive=True,
+        whole=True,
+    )
 
 
 def timed_word(

@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdt.conversation import Word
-from sdt.formats.format import Format
 from sdt.formats.parsing.json_nodes import JsonNode
-from sdt.formats.recognised import RECOGNISED, timed_word, turns_of_words
+from sdt.formats.recognised import json_format, timed_word, turns_of_words
 from sdt.formats.transcript import Turn, tidy
 
 
@@ -62,13 +61,4 @@ def _monologue(node: JsonNode, names: Mapping[str | None, str | None]) -> list[T
     return [Turn(0, tidy(whole), speaker)] if whole.strip() else []
 
 
-REV = Format(
-    "rev",
-    (".json",),
-    lambda decoded: is_rev(decoded.document),
-    read=lambda path, decoded: read_rev(path, decoded.document),
-    title="Rev's JSON",
-    holds=RECOGNISED,
-    exclusive=True,
-    whole=True,
-)
+REV = json_format("rev", "Rev's JSON", is_rev, read_rev)
