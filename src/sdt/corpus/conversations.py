@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sdt.conversation import Annotation, Conversation, Utterance
 from sdt.corpus.index import Index, IndexBuilder, label_numbers
 from sdt.errors import InputError, describe_error, quoted
+from sdt.formats.records import annotation_record
 from sdt.speakers import Speakers
 
 UTTERANCES_FILE = "utterances.jsonl"
@@ -151,15 +152,10 @@ def format_lines(conversation: Conversation) -> Iterator[str]:
             if (value := getattr(utterance, key)) is not None:
                 line[key] = value
         if utterance.annotations:
-            line["annotations"] = [_annotation(one) for one in utterance.annotations]
+            line["annotations"] = [annotation_record(one) for one in utterance.annotations]
         if utterance.extra:
             line["extra"] = dict(utterance.extra)
         yield json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _annotation(annotation: Annotation) -> dict[str, object]:
-    confidence = {} if annotation.confidence is None else {"confidence": annotation.confidence}
-    return {"annotator": annotation.annotator, "label": annotation.label, **confidence}
 
 
 def parse_line(path: Path, number: int, text: bytes, labels: Sequence[str]) -> tuple[str, Utterance]:

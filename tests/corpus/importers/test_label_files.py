@@ -16,6 +16,7 @@ from sdt.corpus.importers import ImportOptions
 from sdt.corpus.importing import import_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
+from sdt.formats import read_transcript
 from tests.corpus.importers.test_meld import table
 from tests.encoders.clips import write_clip
 from tests.encoders.voices import syllables
@@ -172,6 +173,8 @@ def test_m3ed(tmp_path: Path) -> None:
     assert first.extra == {"final_mul_emo": "happy,surprise"}
     corpus = write_corpus(builder, tmp_path / "corpus")
     assert Corpus.open(tmp_path / "corpus").conversations["one_1"].utterances[0] == first
+    transcript = read_transcript(tmp_path / "corpus" / "utterances.jsonl")
+    assert transcript.conversations[0].utterances[0] == first
     assert corpus.fingerprint == Corpus.open(tmp_path / "corpus").fingerprint
 
 

@@ -124,7 +124,17 @@ def read_records(path: Path, records: Sequence[_Record]) -> tuple[list[Turn], li
     Raises:
         InputError: See `read_json_lines`.
     """
+    records = [(line, _flat(record)) for line, record in records]
     return _turns(path, list(dict.fromkeys(name for _, record in records for name in record)), records)
+
+
+def _flat(record: Mapping[str, object]) -> Mapping[str, object]:
+    """The record with the fields of an object `extra`, as in `utterances.jsonl` of a corpus, beside its other keys."""
+    extra = record.get("extra")
+    if not isinstance(extra, dict):
+        return record
+    rest = {name: value for name, value in record.items() if name != "extra"}
+    return rest | {column_of_field(name): value for name, value in extra.items()}
 
 
 def read_json_line(path: Path, line: int, text: str) -> Turn:
