@@ -56,13 +56,14 @@ ACTS = "1 1\n2 1 1\n"
 
 def test_dailydialog(tmp_path: Path) -> None:
     files = {"dialogues_text.txt": TEXTS * 2, "dialogues_emotion.txt": EMOTIONS * 2, "dialogues_act.txt": ACTS * 2}
+    files["dialogues_topic.txt"] = "1\n10\n1\n10\n"
     builder = imported(written(tmp_path, files))
     assert everything(builder)[:3] == [
         ("1", "0", "A", "I lost it .", "sadness"),
         ("1", "1", "B", "Oh no !", "surprise"),
         ("2", "0", "A", "How are you ?", "no emotion"),
     ]
-    assert by_id(builder)["2"].extra == {"act": "inform"}
+    assert by_id(builder)["2"].extra == {"act": "inform", "topic": "finance"}
     assert {split: len(ids) for split, ids in builder.splits.items()} == {"train": 2, "dev": 1, "test": 1}
     assert builder.labels[0] == "no emotion"
 

@@ -3,15 +3,17 @@
     dialogues_text.txt, dialogues_train.txt ...           a dialogue a line, `__eou__` after each utterance
     dialogues_emotion.txt, dialogues_emotion_train.txt ... the numbers of the emotions of a dialogue a line
     dialogues_act.txt, dialogues_act_train.txt ...         the numbers of the acts; optional
+    dialogues_topic.txt                                   the number of the topic; optional
 
 Source: Y. Li et al., "DailyDialog: A Manually Labelled Multi-turn Dialogue Dataset", IJCNLP 2017. The split is in the
 name of a file; without one, splits are drawn. A conversation is called by its line (`train_12`, or `12`). Two speakers,
-A and B, take turns. The act becomes a field of the utterance.
+A and B, take turns. The act and the topic become fields of the utterance.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from sdt.conversation import Conversation, Utterance
@@ -24,15 +26,21 @@ from sdt.formats.parsing.csv_lines import read_text_detecting
 
 EMOTIONS = ("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """By their numbers."""
-ACTS = {1: "inform", 2: "question", 3: "directive", 4: "commissive"}
+ACTS = ("", "inform", "question", "directive", "commissive")
+"""By their numbers, from 1."""
+TOPICS = (
+    *("", "ordinary life", "school life", "culture and education", "attitude and emotion", "relationship"),
+    *("tourism", "health", "work", "politics", "finance"),
+)
+"""By their numbers, from 1."""
 SPEAKERS = ("A", "B")
 _END = "__eou__"
-_NUMBERS = re.compile(r"dialogues_(emotion|act)(?:_.*)?")
-_TEXT, _EMOTION, _ACT = "text", "emotion", "act"
+_NUMBERS = re.compile(r"dialogues_(emotion|act|topic)(?:_.*)?")
+_TEXT, _EMOTION = "text", "emotion"
 
 
 def _kind(path: Path) -> str | None:
-    """`text`, `emotion` or `act`; None for other files."""
+    """`text`, `emotion`, `act` or `topic`; None for other files."""
     if path.suffix.lower() != ".txt":
         return None
     found = _NUMBERS.fullmatch(path.stem)
@@ -63,7 +71,7 @@ def import_dailydialog(files: ImportFiles, options: ImportOptions) -> Imported:
         if (_EMOTION, split) not in roles:
             name = "dialogues_emotion" + (f"_{split}" if split else "")
             raise InputError(f"{path}: its emotions are missing; add {name}.txt")
-        own = _dialogues(path, roles[_EMOTION, split], roles.get((_ACT, split)), split, found.notes, options.encoding)
+        own = _dialogues({kind: of for (kind, its), of in roles.items() if its == split}, split, found.notes, options)
         conversations += own
         if split:
             found.splits.setdefault(split, []).extend(one.id for one in own)
@@ -72,21 +80,28 @@ def import_dailydialog(files: ImportFiles, options: ImportOptions) -> Imported:
 
 
 def _dialogues(
-    path: Path, emotions: Path, acts: Path | None, split: str | None, notes: list[str], encoding: str | None
+    paths: Mapping[str, Path], split: str | None, notes: list[str], options: ImportOptions
 ) -> list[Conversation]:
-    lines = _lines(path, encoding)
-    labels = _numbers(emotions, encoding, range(len(EMOTIONS)))
-    kinds = _numbers(acts, encoding, range(1, 5)) if acts else []
-    for other, numbers in ((emotions, labels), (acts, kinds)):
-        if other and len(numbers) != len(lines):
-            raise InputError(f"{other}: {len(numbers)} dialogues, but {path} has {len(lines)}")
+    """The dialogues of files of one split, by their role."""
+    path = paths[_TEXT]
+    lines = _lines(path, options.encoding)
+    labels = _numbers(paths[_EMOTION], options.encoding, range(len(EMOTIONS)))
+    fields = {
+        kind: (names, _numbers(paths[kind], options.encoding, range(1, len(names))))
+        for kind, names in (("act", ACTS), ("topic", TOPICS))
+        if kind in paths
+    }
+    for kind, numbers in ((_EMOTION, labels), *((kind, numbers) for kind, (_, numbers) in fields.items())):
+        if len(numbers) != len(lines):
+            raise InputError(f"{paths[kind]}: {len(numbers)} dialogues, but {path} has {len(lines)}")
     conversations = []
     differing: list[int] = []
     for at, (number, line) in enumerate(lines):
         texts = [part.strip() for part in line.split(_END)]
         texts = texts[:-1] if not texts[-1] else texts
-        own = labels[at][1]
-        if len(own) != len(texts) or (acts and len(kinds[at][1]) != len(texts)):
+        # A topic is that of the dialogue.
+        own = {kind: numbers[at] * (len(texts) if kind == "topic" else 1) for kind, (_, numbers) in fields.items()}
+        if any(len(numbers) != len(texts) for numbers in (labels[at], *own.values())):
             differing.append(number)
             continue
         utterances = [
@@ -94,8 +109,8 @@ def _dialogues(
                 str(turn),
                 SPEAKERS[turn % 2],
                 text or None,
-                EMOTIONS[own[turn]],
-                extra={"act": ACTS[kinds[at][1][turn]]} if acts else {},
+                EMOTIONS[labels[at][turn]],
+                extra={kind: fields[kind][0][numbers[turn]] for kind, numbers in own.items()},
             )
             for turn, text in enumerate(texts)
         ]
@@ -113,15 +128,16 @@ def _lines(path: Path, encoding: str | None) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
-def _numbers(path: Path, encoding: str | None, known: range) -> list[tuple[int, list[int]]]:
+def _numbers(path: Path, encoding: str | None, known: range) -> list[list[int]]:
+    """The numbers of each line."""
     found = []
     for number, line in _lines(path, encoding):
         for word in line.split():
-            if not re.fullmatch(r"[0-9]", word) or int(word) not in known:
+            if not re.fullmatch(r"[0-9]{1,2}", word) or int(word) not in known:
                 raise InputError(
                     f"{path}, line {number}: {quoted(word)} is not a number from {known[0]} to {known[-1]}"
                 )
-        found.append((number, [int(word) for word in line.split()]))
+        found.append(list(map(int, line.split())))
     return found
 
 

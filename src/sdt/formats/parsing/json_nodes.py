@@ -116,9 +116,9 @@ class JsonNode:
                 raise self.error("a number from 0 to 1") from None
         if value is None:
             return None
-        if not is_finite(value) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        if not is_finite(value) or not isinstance(value, int | float) or not 0 <= value <= 1.001:
             raise self.error("a number from 0 to 1")
-        return round(value, 6)
+        return min(round(value, 6), 1.0)  # sums of float32 exceed 1
 
 
 def required(node: JsonNode, value: float | None) -> float:
