@@ -244,6 +244,18 @@ def test_merbench(tmp_path: Path) -> None:
     assert len(builder.splits["dev"]) == 1
 
 
+def test_tables_of_merbench(tmp_path: Path) -> None:
+    rows = "name,discrete,valence\na_1,happy,0.5\na_2,sad,\na_3,sad,-1\n"
+    files = {"train-label.csv": rows, "test1-label.csv": "name,discrete\na_4,sad\n"}
+    files["transcription.csv"] = "name,sentence\na_1,hi\n"
+    builder = imported(written(tmp_path, files))
+    assert [one.extra for one in by_id(builder).values()] == [{"valence": 0.5}, {}, {"valence": -1.0}, {}]
+    assert (builder.splits["test"], everything(builder)[0][3:]) == (["a_4"], ("hi", "happy"))
+    for old, message in (("a_2", "line 3: clip 'a_1' occurs twice"), ("0.5", "line 2: valence 'a_1' is not a number")):
+        with pytest.raises(InputError, match=message):
+            import_corpus(written(tmp_path, {"train-label.csv": rows.replace(old, "a_1")}), WORDS)
+
+
 def test_merbench_of_meld_has_dialogues(tmp_path: Path) -> None:
     path = labels(
         tmp_path,

@@ -1,12 +1,14 @@
-"""Importer of the label files of MERBench and MERTools: `label.npz`, `label-6way.npz`, `label_4way.npz`.
+"""Importer of the label files of MERBench and MERTools: `label.npz`, `label-6way.npz`, `train-label.csv`.
 
 An array for each part of the corpus (`train_corpus`, `val_corpus`, `test1_corpus` ..., or `whole_corpus`) holds a
 dictionary from the name of a clip to `{"emo", "val"}`: the emotion, and the valence (-10 if there is none), which
-becomes a field. The emotion is a name, or a number: of MELD's labels, or else of `--labels`. `transcription.csv` beside
-it has the columns `name` and `english`, `chinese` or `sentence`. Clips of MELD (`train_dia0_utt3`) and IEMOCAP
-(`Ses01F_impro01_F000`) form conversations; any other clip is a conversation of its own. An utterance is called like its
-clip, so that recordings and features are found. Source: Z. Lian et al.,
-"MERBench: A Unified Evaluation Benchmark for Multimodal Emotion Recognition", 2024.
+becomes a field. A table has the columns `name`, `discrete` and `valence` instead, and its part in its name. The emotion
+is a name, or a number: of MELD's labels, or else of `--labels`. `transcription.csv` beside it has the columns `name`
+and `english`, `chinese` or `sentence`.
+
+Clips of MELD (`train_dia0_utt3`) and IEMOCAP (`Ses01F_impro01_F000`) form conversations; any other clip is a
+conversation of its own. An utterance is called like its clip, so that recordings and features are found. Source: Z.
+Lian et al., "MERBench: A Unified Evaluation Benchmark for Multimodal Emotion Recognition", 2024.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from sdt.conversation import Conversation, Utterance, Value
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles, has_columns, read_columns
 from sdt.corpus.importers.label_files import Annotated, to_imported
 from sdt.corpus.importers.options import ImportOptions
+from sdt.corpus.importers.split_files import named_split
 from sdt.errors import InputError, describe_error, quoted
 from sdt.files import max_expanded_bytes
-from sdt.formats.parsing.csv_lines import read_csv
+from sdt.formats.parsing.csv_lines import is_number, parse_number, read_csv
 from sdt.formats.parsing.pickles import reader as unpickle
 from sdt.json_values import is_finite
 from sdt.splits import iemocap_session, parse_split
@@ -54,6 +57,11 @@ def is_label_file(path: Path) -> bool:
         return False
 
 
+def is_label_table(path: Path, encoding: str | None) -> bool:
+    """Whether a table has the emotions of clips."""
+    return has_columns(path) and {"name", "discrete"} <= set(read_columns(path, encoding))
+
+
 def is_transcription(path: Path, encoding: str | None) -> bool:
     """Whether a table has the texts of clips."""
     if not has_columns(path) or not path.stem.lower().startswith("transcription"):
@@ -63,26 +71,29 @@ def is_transcription(path: Path, encoding: str | None) -> bool:
 
 
 def import_merbench(files: ImportFiles, options: ImportOptions) -> Imported:
-    """Import a label file, with its transcription.
+    """Import label files, with their transcription.
 
     Raises:
-        InputError: The label file is missing or damaged.
+        InputError: The label files are missing or damaged.
     """
     files = files.with_annotations(options)
-    label_files = [path for path in files.annotations if is_label_file(path)]
+    archives = [path for path in files.annotations if is_label_file(path)]
+    label_files = [*archives, *(path for path in files.annotations if is_label_table(path, options.encoding))]
     tables = [path for path in files.annotations if path not in label_files]
     if not label_files:
         raise InputError(f"{tables[0]}: the label file is missing; add label.npz")
-    labels, *others = label_files
-    if others:
-        raise InputError(f"{others[0]}: second label file, after {labels}; give one")
     texts = {name: text for path in tables for name, text in _texts(path, options.encoding)}
     found = Annotated("merbench", "MERBench", [])
     grouped: dict[str, list[Utterance]] = {}
-    for part, clips in _parts(labels):
-        split = parse_split(part)
+    parts = [
+        (path, *part)
+        for path in label_files
+        for part in (_parts(path) if path in archives else [_table(path, options.encoding)])
+    ]
+    for path, name, clips in parts:
+        split = parse_split(name)
         for clip, values in clips.items():
-            conversation, utterance = _utterance(labels, str(clip), values, texts.get(str(clip)), options.labels)
+            conversation, utterance = _utterance(path, str(clip), values, texts.get(str(clip)), options.labels)
             if conversation not in grouped and split:
                 found.splits.setdefault(split, []).append(conversation)
             grouped.setdefault(conversation, []).append(utterance)
@@ -90,8 +101,24 @@ def import_merbench(files: ImportFiles, options: ImportOptions) -> Imported:
     _order_labels(found)
     _split_by_session(found, options)
     if texts and (silent := sum(one.text is None for of in grouped.values() for one in of)):
-        found.notes.append(f"{labels}: {silent} clips have no text in {tables[0].name}")
+        found.notes.append(f"{label_files[0]}: {silent} clips have no text in {tables[0].name}")
     return to_imported(MERBENCH, found, files, options)
+
+
+def _table(path: Path, encoding: str | None) -> Part:
+    """The clips of a table, whose part is in its name."""
+    header, *lines = read_csv(path, encoding=encoding)
+    names = [name.strip() for name in header.cells]
+    clips: dict[object, object] = {}
+    for line in lines:
+        cells = dict(zip(names, map(str.strip, line.cells), strict=True))
+        valence = cells.get("valence", "")
+        if cells["name"] in clips:
+            raise InputError(f"{path}, line {line.number}: clip {quoted(cells['name'])} occurs twice")
+        if not is_number(valence):
+            raise InputError(f"{path}, line {line.number}: valence {quoted(valence)} is not a number")
+        clips[cells["name"]] = {"emo": cells["discrete"], "val": parse_number(valence)}
+    return named_split(path) or "", clips
 
 
 def _parts(path: Path) -> Iterator[Part]:
@@ -196,7 +223,7 @@ def _texts(path: Path, encoding: str | None) -> Iterator[tuple[str, str]]:
 MERBENCH = Importer(
     "merbench",
     "MERBench's label.npz and transcription.csv",
-    lambda path, encoding: is_label_file(path) or is_transcription(path, encoding),
+    lambda path, encoding: is_label_file(path) or is_label_table(path, encoding) or is_transcription(path, encoding),
     import_merbench,
     recordings="named",
 )
