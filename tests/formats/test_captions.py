@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from sdt.formats import read_transcript
 from sdt.formats.ass import read as read_ass
+from sdt.formats.lrc import read as read_lrc
 from sdt.formats.parsing.decoding import decode_text
+from sdt.formats.sbv import read as read_sbv
+from sdt.formats.transcript import tidy
 from tests.formats.files import read, refused, said, times, utterances
 
 TIMES = [(1, 2.5), (3, 4.25)]
@@ -128,6 +131,36 @@ def test_ass_is_read_as_by_pysubs2(format: str, events: list[tuple[int, int, str
     ]
     turns, _ = read_ass(Path("a.ass"), decode_text(Path("a.ass"), content.encode()))
     assert [(turn.start, turn.end, turn.speaker, turn.text) for turn in turns] == expected
+
+
+WORDS = st.text("abn ä你好.,!?&1", min_size=1, max_size=20).map(tidy).filter(lambda text: text[:1].isalpha())
+CUES = st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 99), WORDS), min_size=1, max_size=6)
+
+
+def clock(hundredths: int) -> str:
+    seconds, rest = divmod(hundredths, 100)
+    return f"{seconds // 60:02}:{seconds % 60:02}.{rest:02}"
+
+
+@given(cues=CUES)
+def test_times_and_texts_of_sbv(cues: list[tuple[int, int, str]]) -> None:
+    spans = [(100 * start, 100 * start + length, text) for start, length, text in sorted(cues)]
+    blocks = (f"0:{clock(start)}0,0:{clock(end)}0\n{text}\n" for start, end, text in spans)
+    if spans[-1][1] < 360_000:  # the hour is written as 0
+        turns, _ = read_sbv(Path("a.sbv"), decode_text(Path("a.sbv"), "\n".join(blocks).encode()))
+        texts = {(turn.start, turn.end, turn.text) for turn in turns}
+        assert texts <= {(start / 100, end / 100, text) for start, end, text in spans}
+        assert {turn.text for turn in turns} == {text for _, _, text in spans}
+
+
+@given(cues=CUES)
+def test_times_and_texts_of_lrc(cues: list[tuple[int, int, str]]) -> None:
+    lines = "".join(f"[{clock(100 * start + more)}]{text}\n" for start, more, text in cues)
+    turns, _ = read_lrc(Path("a.lrc"), decode_text(Path("a.lrc"), f"[ti:a]\n{lines}".encode()))
+    expected = sorted(((100 * start + more) / 100, text) for start, more, text in cues)
+    assert sorted((turn.start or 0.0, turn.text) for turn in turns) == expected
+    later = sorted({start for start, _ in expected})
+    assert all(turn.end == next((one for one in later if one > (turn.start or 0.0)), None) for turn in turns)
 
 
 def test_a_file_of_pysubs2(tmp_path: Path) -> None:
