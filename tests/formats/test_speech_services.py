@@ -476,6 +476,8 @@ def test_seeds_of_the_fuzzer_are_read(tmp_path: Path, name: str) -> None:
         ({"results": [{"alternatives": [{"words": [{"word": "a", "endTime": "x"}]}]}]}, "words[0].endTime"),
         ({"recognizedPhrases": [{"offset": "1", "duration": "PT1S", "nBest": []}]}, "recognizedPhrases[0].offset"),
         ({"phrases": [7], "combinedPhrases": []}, "phrases[0]"),
+        ({"results": {"a": {"transcript": {}}, "\ud800": {"transcript": {}}}}, "results"),
+        ({"monologues": [{"elements": [{"type": "text", "value": "\ud800"}]}]}, "monologues[0].elements[0].value"),
         ({"monologues": [{"elements": [{"type": "text", "value": 3}]}]}, "monologues[0].elements[0].value"),
     ],
 )  # fmt: skip

@@ -66,7 +66,8 @@ def read_google_speech(path: Path, value: object) -> tuple[list[Turn], list[str]
         if not transcript and (stored := node.first("cloudStorageResult", "cloud_storage_result")):
             raise InputError(f"{node}: the results are in {quoted(stored['uri'].value)}; download that file")
         found, more = _results(transcript["results"])
-        conversation = name.rsplit("/", 1)[-1].rsplit(".", 1)[0] if len(results.value) > 1 else None
+        file = JsonNode(path, name, "results").text() or ""
+        conversation = file.rsplit("/", 1)[-1].rsplit(".", 1)[0] if len(results.value) > 1 else None
         turns += [replace(turn, conversation=conversation) for turn in found]
         notes += more
     return turns, list(dict.fromkeys(notes))

@@ -41,7 +41,7 @@ def _monologue(node: JsonNode, names: Mapping[str | None, str | None]) -> list[T
     timed = True
     for one in node["elements"]:
         text = one["value"].value
-        if not isinstance(text, str):
+        if not isinstance(text, str) or (text.strip() and one["value"].text() is None):
             raise one["value"].error("text")
         whole += text
         if one["type"].value != "text":
