@@ -1,130 +1,118 @@
-"""Compare the labels of several annotators on the same conversations: agreement, Cohen's kappa, Krippendorff's alpha.
+"""Compare the labels of several annotators: raw agreement, Cohen's and Fleiss' kappa, Krippendorff's alpha.
 
-Each FILE holds the labels of one annotator: a file that the page of `sdt serve` saved, or any transcript with a column
-`label`. Utterances are matched by the ids of conversation and utterance; those without a label are not counted.
+Each FILE holds the labels of one annotator, for example a file that the page of `sdt serve` saved, or the labels of
+several annotators. A folder holds a file for each conversation. Utterances are compared by the ids of conversation and
+utterance, and by time: where annotators segmented a recording differently, every millisecond of a speaker is compared.
+docs/comparing.md explains the measures.
 
   sdt agreement ann.jsonl ben.jsonl
-  sdt agreement ann.jsonl ben.jsonl cleo.csv --output disagreements.csv
+  sdt agreement ann/ ben/ cleo.csv --output disagreements.csv --json agreement.json
+  sdt agreement audformat-database/
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdt.cli.options import add_bootstrap_options, add_encoding_option, resampling_of
-from sdt.errors import InputError, quoted
-from sdt.files import atomic_file, check_writable
+from sdt.errors import InputError
+from sdt.files import atomic_file, check_writable, write_text
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
-    from sdt.evaluation.agreement import Key, PairAgreement
+    from sdt.evaluation.agreement import Agreement
+    from sdt.evaluation.agreement_tables import Unit
+    from sdt.evaluation.annotators import Annotators
+    from sdt.evaluation.ratings import MatchedUtterances, Ratings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="the labels of one annotator")
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="the labels of one annotator, or of several; or a folder"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.csv", help="write the utterances with different labels")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     add_encoding_option(parser)
     add_bootstrap_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read, compare, print."""
+    """Read, compare, print, write."""
     from rich.console import Console
 
-    from sdt.evaluation.agreement import all_pairs, disagreements, krippendorff_alpha
-    from sdt.formats import read_transcript
+    from sdt.evaluation.agreement import measure_agreement
+    from sdt.evaluation.agreement_tables import grids, values
+    from sdt.evaluation.annotators import read_annotators
+    from sdt.evaluation.ratings import match_times, match_utterances
 
-    files: list[Path] = options.files
-    if len(files) < 2:
-        raise InputError(f"{files[0]}: name at least two files, one for each annotator")
-    if options.output is not None:
-        check_writable(options.output)
-    names = _names(files)
-    texts: dict[Key, str] = {}
-    edited: set[Key] = set()
-    annotators: dict[str, dict[Key, str]] = {}
-    for name, path in zip(names, files, strict=True):
-        labels: dict[Key, str] = {}
-        for conversation in read_transcript(path, encoding=options.encoding).conversations:
-            for utterance in conversation.utterances:
-                key = (conversation.id, utterance.id)
-                if texts.setdefault(key, utterance.text or "") != (utterance.text or ""):
-                    edited.add(key)
-                if utterance.label is not None:
-                    labels[key] = utterance.label
-        if not labels:
-            raise InputError(f"{path}: no utterance has a label")
-        annotators[name] = labels
-    pairs = all_pairs(annotators, resampling_of(options))
-    if not any(pair.utterances for pair in pairs):
-        raise InputError("the files have no labelled utterance in common; compare the ids of their conversations")
-    console = Console(highlight=False, markup=False)
-    for table in _tables(pairs, options.level):
-        console.print(table)
-    alpha = krippendorff_alpha(list(annotators.values()))
-    console.print(f"Krippendorff's alpha of {len(files)} annotators: {_number(alpha)}")
-    found = disagreements(annotators)
-    console.print(f"utterances with different labels: {len(found):,}")
-    if edited:
-        console.print(f"note: the text of {len(edited):,} utterances differs between the files", soft_wrap=True)
-    for note in dict.fromkeys(pair.interval.note for pair in pairs if pair.interval.note):
-        console.print(f"note: no confidence interval: {note}", soft_wrap=True)
-    if options.output is not None:
-        _write(options.output, found, texts, annotators)
-        console.print(f"written to {options.output}", soft_wrap=True)
-
-
-def _names(files: list[Path]) -> list[str]:
-    """The names of the annotators: the names of the files, or their paths where two have the same name."""
-    stems = [path.stem for path in files]
-    names = stems if len(set(stems)) == len(stems) else [str(path) for path in files]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"{quoted(twice)}: given twice; name the files of different annotators")
-    return names
-
-
-def _tables(pairs: list[PairAgreement], level: float) -> list[Group]:
-    from sdt.evaluation.table import Grid
-
-    rows = []
-    for pair in pairs:
-        low, high, note = pair.interval
-        spread = "–" if note else f"{low:.2f} to {high:.2f}"
-        agreed = f"{100 * pair.agreement:.1f} %" if pair.utterances else "–"
-        names = f"{pair.first} and {pair.second}"
-        rows.append((names, f"{pair.utterances:,}", agreed, _number(pair.kappa), spread))
-    columns = ("annotators", "utterances", "agreement", "kappa", f"{level:g} % interval")
-    tables = [Grid("Agreement", columns, rows).rich()]
-    labels = list(dict.fromkeys(label for pair in pairs for label in pair.by_label))
-    cells = [
-        (f"{pair.first} and {pair.second}", *(_number(pair.by_label.get(label, math.nan)) for label in labels))
-        for pair in pairs
+    for path in filter(None, (options.output, options.json)):
+        check_writable(path)
+    annotators = read_annotators(options.files, options.encoding)
+    matched = match_utterances(annotators.labels)
+    compared: list[tuple[Unit, Ratings | None]] = [
+        ("utterances", matched.ratings),
+        ("seconds", match_times(annotators.labels)),
     ]
-    if len(labels) <= 12:
-        title = "Agreement by label (F1 of one annotator against the other)"
-        tables.append(Grid(title, ("annotators", *labels), cells).rich())
-    return tables
+    how = resampling_of(options)
+    measured: list[tuple[Unit, Ratings, Agreement]] = [
+        (unit, ratings, measure_agreement(ratings, how)) for unit, ratings in compared if ratings and ratings.compared
+    ]
+    if not measured:
+        raise InputError(
+            "the annotators have no labelled utterance in common; compare the ids of their conversations, and, for "
+            "files with times, the names of the speakers"
+        )
+    notes = annotators.notes + _notes(matched, [agreement for _, _, agreement in measured])
+    if options.output is not None:
+        _write(options.output, matched, annotators)
+    if options.json is not None:
+        settings = {name: getattr(options, name) for name in ("draws", "seed", "level")}
+        found = {
+            **settings,
+            "annotators": list(annotators.labels),
+            "disagreements": len(matched.disagreements()),
+            "notes": notes,
+            **{"time" if unit == "seconds" else unit: values(of, agreement, unit) for unit, of, agreement in measured},
+        }
+        write_text(options.json, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    console = Console(highlight=False, markup=False)
+    for unit, ratings, agreement in measured:
+        for grid in grids(ratings, agreement, unit, options.level):
+            console.print(grid.rich())
+    console.print(f"utterances with different labels: {len(matched.disagreements()):,}")
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    for path in filter(None, (options.output, options.json)):
+        console.print(f"written to {path}", soft_wrap=True)
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
+def _notes(matched: MatchedUtterances, measured: list[Agreement]) -> list[str]:
+    notes = []
+    if matched.different:
+        notes.append(
+            f"{matched.different:,} labels are of utterances with the same id at another time; they are compared by "
+            "time only"
+        )
+    intervals = [of.krippendorff_alpha.interval for of in measured]
+    intervals += [pair.interval for of in measured for pair in of.pairs]
+    notes += [f"no confidence interval: {note}" for note in dict.fromkeys(of.note for of in intervals) if note]
+    return notes
 
 
-def _write(path: Path, found: list[Key], texts: dict[Key, str], annotators: dict[str, dict[Key, str]]) -> None:
+def _write(path: Path, matched: MatchedUtterances, annotators: Annotators) -> None:
     from sdt.formats.csv_table import cell
 
+    given = [{(one.conversation, one.utterance): one.label for one in of} for of in annotators.labels.values()]
     try:
         with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["conversation", "utterance", "text", *annotators])
-            for key in found:
-                labels = (of.get(key, "") for of in annotators.values())
-                writer.writerow([cell(value) for value in (*key, texts[key], *labels)])
+            writer.writerow(["conversation", "utterance", "text", *annotators.labels])
+            for key in matched.disagreements():
+                labels = (of.get(key, "") for of in given)
+                writer.writerow([cell(value) for value in (*key, annotators.texts[key], *labels)])
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
