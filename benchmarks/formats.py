@@ -67,16 +67,17 @@ def main() -> None:
     print("| format | file | read | write | add predictions |\n| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         for format in BUILTIN:
-            if not (format.readable and format.writable and format.content == "text"):
+            if not (format.readable and format.writable):
                 continue
-            path = Path(folder) / f"talk{format.suffix}"
+            path = Path(folder) / (f"talk{format.suffix}" if format.suffix else format.name)
             written = median_seconds(lambda: write_transcript(path, talk, format.name), options.runs)  # noqa: B023
             read = median_seconds(lambda: read_transcript(path), options.runs)  # noqa: B023
             added = "–"
             if update := format.update:
                 content = path.read_bytes()
                 added = f"{median_seconds(lambda: update(content, talk, None), options.runs):.2f} s"  # noqa: B023
-            size = path.stat().st_size / 2**20
+            files = path.iterdir() if path.is_dir() else [path]
+            size = sum(file.stat().st_size for file in files) / 2**20
             print(f"| {format.title} | {size:.1f} MiB | {read:.2f} s | {written:.2f} s | {added} |", flush=True)
 
 

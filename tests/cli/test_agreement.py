@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from sdt.__main__ import main
+from sdt.conversation import Annotation, Conversation, Utterance
+from sdt.formats import Transcript, write_transcript
 
 
 def write(path: Path, text: str, *, conversation: str = "c", times: bool = False, shift: float = 0) -> Path:
@@ -103,6 +105,20 @@ def test_several_annotators_in_a_file(tmp_path: Path) -> None:
     assert values["utterances"]["agreement"]["value"] == 0.5
     assert list(values["utterances"]["labels"]) == ["anger", "joy"]
     assert any("several labels" in note for note in values["notes"])
+
+
+@pytest.mark.parametrize(("format", "name"), [("labelstudio", "a.json"), ("audformat", "a"), ("parquet", "a.parquet")])
+def test_annotators_in_other_formats(tmp_path: Path, format: str, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    given = [[Annotation(by, label) for by, label in (("Ann", "joy"), ("Ben", label))] for label in ("joy", "anger")]
+    conversations = [
+        Conversation(id, tuple(Utterance(str(n), "Eve", "Hi", annotations=tuple(of)) for n, of in enumerate(given)))
+        for id in ("one", "two")
+    ]
+    write_transcript(tmp_path / name, Transcript(conversations), format)
+    values = found(tmp_path, tmp_path / name)
+    assert values["annotators"] == ["Ann", "Ben"]
+    assert (values["utterances"]["compared"], values["utterances"]["agreement"]["value"]) == (4, 0.5)
 
 
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

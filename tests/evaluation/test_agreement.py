@@ -156,6 +156,21 @@ def test_same_ids_of_other_segments_are_not_compared() -> None:
     assert matched.disagreements() == []
 
 
+def test_a_crowd() -> None:
+    """Each of 40 annotators labels three of 40 utterances: no pairs, but the measures of all."""
+    given = {
+        str(annotator): [
+            Labelled(str(unit % 8), str(unit), "joy" if unit % 3 else "anger")
+            for unit in ((annotator + step) % 40 for step in range(3))
+        ]
+        for annotator in range(40)
+    }
+    of = match_utterances(given).ratings
+    found = measure_agreement(of, HOW)
+    assert found.pairs == ()
+    assert (of.compared, found.raw.value, found.krippendorff_alpha.value) == (40, 1, 1)
+
+
 def test_disagreements() -> None:
     given = {
         "a": [Labelled("c", "0", "joy"), Labelled("c", "1", "joy"), Labelled("c", "2", "neutral")],

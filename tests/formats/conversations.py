@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,7 @@ FEATURES = ("untimed", "open", "fine", "unordered", "instant", "ids", "labels", 
             "extra", "tiers", "media", "properties", "predictions", "empty")  # fmt: skip
 
 
-FILLING = ("jsonl", "json", "csv")
+FILLING = ("jsonl", "json", "csv", "xlsx", "parquet", "datasets", "convokit", "audformat", "labelstudio")
 """Formats in which an utterance without an end lasts until the next one."""
 
 
@@ -302,7 +303,13 @@ def _plain(one: Utterance) -> object:
 
 
 def render(path: Path, transcript: Transcript, format: Format) -> None:
-    """Write a file of text without making it durable, which takes longer than all else."""
+    """Write a file or a folder without making it durable, which takes longer than all else."""
+    if format.write_file:
+        if format.content == "folder":
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+        format.write_file(transcript, path)
+        return
     assert format.write
     path.write_text("".join(format.write(transcript, path)), encoding="utf-8", newline="")
 

@@ -29,6 +29,7 @@ READ: dict[str, Said] = {
         ("Fox, Ben", "You are kidding!", 9, 11),
         ("Lee, Ann", "I am scared.", 12, 14),
     ],
+    "convokit.jsonl": [("Ann", JOB, None, None), ("Ben", "You are kidding!", None, None)],
     "iemocap.txt": [
         ("F", "Excuse me.", 6.2901, 8.2357),
         ("M", "Do you have your forms?", 7.5712, 10.475),
@@ -100,7 +101,6 @@ READ: dict[str, Said] = {
     ],
 }
 REFUSED = {
-    "convokit.jsonl": "ConvoKit",
     "dailydialog.txt": "DailyDialog",
     "gb.srt": "--encoding, for example cp949, gb18030",
 }

@@ -13,7 +13,7 @@ import torch
 
 from sdt.batch import pack
 from sdt.conversation import Conversation, Utterance
-from sdt.formats import read_transcript
+from sdt.formats import Transcript, read_transcript, write_transcript
 from sdt.models.config import FUSED
 from sdt.models.inference import calibrate
 from sdt.models.sdt.model import SDT
@@ -290,9 +290,22 @@ def test_conversion_to_other_formats(service: Running, tmp_path: Path) -> None:
         assert [(u.speaker, u.text) for u in transcript.conversations[0].utterances] == [("Ann", "Hi!")]
         assert [one.emotion for one in transcript.predictions] == ["joy"]
         assert ("probabilities" in {loss["name"] for loss in answer["losses"]}) == (
-            name not in ("json", "jsonl", "csv", "emotionml")
+            name not in ("json", "jsonl", "csv", "emotionml", "labelstudio")
         )
     refused = service.post_parts(part, path="/v1/convert?to=elan")
     assert (refused.status, "'elan'" in refused.json["error"]["message"]) == (422, True)
     untimed = ("transcript", "talk.txt", b"Ann: Hi\nBen: Ho\nAnn: Ha\n")
     assert service.post_parts(untimed, path="/v1/convert?to=textgrid").status == 422
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("xlsx", None), ("parquet", None), ("jsonl", "xlsx"), ("jsonl", "datasets")]
+)
+def test_compressed_formats_are_refused(service: Running, tmp_path: Path, name: str, format: str | None) -> None:
+    talk = Transcript([Conversation("talk", (Utterance("0", "Ann", "Hi!"),))])
+    write_transcript(tmp_path / f"talk.{name}", talk)
+    parts: list[tuple[str, str | None, bytes]] = [
+        ("transcript", f"talk.{name}", (tmp_path / f"talk.{name}").read_bytes())
+    ]
+    parts += [("format", None, format.encode())] if format else []
+    assert service.post_parts(*parts, path="/v1/transcript").status == 422

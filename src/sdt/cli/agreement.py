@@ -91,12 +91,16 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _notes(matched: MatchedUtterances, measured: list[Agreement]) -> list[str]:
+    from sdt.evaluation.agreement import MOST_IN_PAIRS
+
     notes = []
     if matched.different:
         notes.append(
             f"{matched.different:,} labels are of utterances with the same id at another time; they are compared by "
             "time only"
         )
+    if any(not of.pairs for of in measured):
+        notes.append(f"pairs are not compared, as there are more than {MOST_IN_PAIRS} annotators")
     intervals = [of.krippendorff_alpha.interval for of in measured]
     intervals += [pair.interval for of in measured for pair in of.pairs]
     notes += [f"no confidence interval: {note}" for note in dict.fromkeys(of.note for of in intervals) if note]

@@ -28,6 +28,8 @@ import numpy.typing as npt
 from sdt.evaluation.bootstrap import Interval, Resampling, interval
 from sdt.evaluation.ratings import MISSING, Ratings
 
+MOST_IN_PAIRS = 30
+"""Annotators of whom each pair is compared; the bootstrap of a pair takes up to 0.2 s."""
 _Array = npt.NDArray[np.float64]
 _TINY = 1e-12
 
@@ -80,7 +82,7 @@ class Agreement:
     krippendorff_alpha: Estimate
     labels: Mapping[str, LabelAgreement]
     pairs: tuple[PairAgreement, ...]
-    """Every pair of annotators."""
+    """Every pair of annotators; empty if there are more than `MOST_IN_PAIRS`."""
 
 
 def measure_agreement(ratings: Ratings, how: Resampling) -> Agreement:
@@ -109,7 +111,8 @@ def measure_agreement(ratings: Ratings, how: Resampling) -> Agreement:
         )
         for number, label in enumerate(ratings.labels)
     }
-    pairs = itertools.combinations(range(len(ratings.annotators)), 2)
+    annotators = len(ratings.annotators)
+    pairs = itertools.combinations(range(annotators), 2) if annotators <= MOST_IN_PAIRS else ()
     return Agreement(
         estimate("raw"),
         estimate("kappa"),
@@ -126,7 +129,8 @@ def _sum_by_conversation(ratings: Ratings) -> _Array:
     labels by Krippendorff, n_c (n_c - 1) / (m - 1), and as a share, n_c (n_c - 1) / (m (m - 1)). Over all units:
     n_c / m. The last column counts the units.
     """
-    given = (ratings.values[:, :, None] == np.arange(len(ratings.labels))).sum(axis=1)  # n_c, [U, C]
+    # Label by label, since [U, A, C] of hundreds of annotators does not fit into memory.
+    given = np.stack([(ratings.values == label).sum(axis=1) for label in range(len(ratings.labels))], axis=1)  # n_c
     total = given.sum(axis=1, keepdims=True)  # m, [U, 1]
     several = total > 1
     pairs = given * (given - 1) / np.maximum(total - 1, 1)

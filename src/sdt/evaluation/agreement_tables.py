@@ -52,6 +52,8 @@ def grids(ratings: Ratings, agreement: Agreement, unit: Unit, level: float) -> I
                 for label, of in agreement.labels.items()
             ],
         )
+    if not agreement.pairs:
+        return
     yield Grid(
         f"Pairs of annotators, by {unit}",
         ("annotators", unit, "agreement", "Cohen's kappa", spread),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sdt.errors import InputError, quoted
 from sdt.evaluation.ratings import Key, Labelled
-from sdt.formats import Transcript, read_transcript, read_transcripts
-from sdt.formats.read import detect_file
+from sdt.formats import Transcript
+from sdt.formats.read import read_any
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,7 @@ def read_annotators(paths: Sequence[Path], encoding: str | None) -> Annotators:
         InputError: A file cannot be read or has no labels, is given twice, or there is only one annotator.
     """
     names = _names(paths)
-    files = [
-        read_transcripts(path, encoding=encoding) if path.is_dir() else read_transcript(path, encoding=encoding)
-        for path in paths
-    ]
+    files = [read_any(path, encoding=encoding) for path in paths]
     found = Annotators()
     same = _same_conversation(paths, files)
     if same is not None:
@@ -77,12 +74,6 @@ def read_annotators(paths: Sequence[Path], encoding: str | None) -> Annotators:
     if repeated:
         found.notes.append(f"several labels of an annotator for an utterance, of which the first counts: {repeated:,}")
     return found
-
-
-def _read(path: Path, encoding: str | None) -> Transcript:
-    """Read a file, a folder that is one file of a format, or a folder of files."""
-    one = not path.is_dir() or detect_file(path) is not None
-    return (read_transcript if one else read_transcripts)(path, encoding=encoding)
 
 
 def _same_conversation(paths: Sequence[Path], files: Sequence[Transcript]) -> str | None:

@@ -132,8 +132,8 @@ class Format:
 
     @property
     def suffix(self) -> str:
-        """The suffix of new files."""
-        return self.new_suffix or self.suffixes[0]
+        """The suffix of new files; empty for folders."""
+        return self.new_suffix or next(iter(self.suffixes), "")
 
     @property
     def readable(self) -> bool:

@@ -9,9 +9,11 @@ from sdt.errors import InputError, near_miss, quoted
 from sdt.formats.ass import ASS
 from sdt.formats.assemblyai import ASSEMBLYAI
 from sdt.formats.audacity import AUDACITY
+from sdt.formats.audformat import AUDFORMAT
 from sdt.formats.aws_transcribe import AWS_TRANSCRIBE
 from sdt.formats.azure_speech import AZURE_SPEECH
 from sdt.formats.chat import CHAT
+from sdt.formats.convokit import CONVOKIT, CONVOKIT_UTTERANCES
 from sdt.formats.csv_table import CSV
 from sdt.formats.ctm import CTM
 from sdt.formats.deepgram import DEEPGRAM
@@ -20,9 +22,12 @@ from sdt.formats.emotionml import EMOTIONML
 from sdt.formats.format import Format, Holds
 from sdt.formats.funasr import FUNASR
 from sdt.formats.google_speech import GOOGLE_SPEECH
+from sdt.formats.hf_dataset import HF_DATASET
 from sdt.formats.json_lines import JSON_LINES
 from sdt.formats.json_value import JSON_VALUE
+from sdt.formats.label_studio import LABEL_STUDIO
 from sdt.formats.lrc import LRC
+from sdt.formats.parquet_table import PARQUET
 from sdt.formats.plain import PLAIN
 from sdt.formats.rev import REV
 from sdt.formats.rttm import RTTM
@@ -32,6 +37,7 @@ from sdt.formats.stm import STM
 from sdt.formats.textgrid import TEXTGRID
 from sdt.formats.webvtt import WEBVTT
 from sdt.formats.whisper import WHISPER
+from sdt.formats.xlsx import XLSX
 from sdt.plugins import Registry
 
 BUILTIN = (
@@ -62,6 +68,13 @@ BUILTIN = (
     SBV,
     LRC,
     ASS,
+    LABEL_STUDIO,
+    XLSX,
+    PARQUET,
+    HF_DATASET,
+    CONVOKIT,
+    CONVOKIT_UTTERANCES,
+    AUDFORMAT,
 )
 FORMATS = Registry("sdt.formats", Format, {format.name: format for format in BUILTIN})
 """Every format by name, in the order of detection; formats of installed packages follow. The default is plain text."""

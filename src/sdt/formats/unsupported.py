@@ -84,9 +84,8 @@ _XML = {
 
 
 _JSON: tuple[tuple[str, tuple[str | Collection[str], ...]], ...] = (
-    ("ConvoKit's utterances", ("conversation_id", "speaker", ("reply-to", "reply_to"))),
-    ("a project of Label Studio", ("data", ("annotations", "completions", "predictions"))),
-    ("an export of Label Studio", ("annotator", "annotation_id")),
+    ("an old project of Label Studio", ("data", "completions")),
+    ("a short export (JSON-MIN) of Label Studio", ("annotator", "annotation_id")),
     ("an annotation of Prodigy", ("_input_hash",)),
     ("words of Vosk", ("result", "text")),
     ("captions of YouTube as JSON", ("events", ("wireMagic", "pens"))),

@@ -14,6 +14,8 @@ from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError, near_miss, printable, quoted
 from sdt.formats import Transcript, read_transcript
 from sdt.formats.parsing.decoding import MAX_LINE
+from sdt.formats.read import detect_file
+from sdt.formats.table import get_format
 from sdt.serving.config import ServingConfig
 from sdt.serving.errors import APIError, invalid_request, limit_exceeded
 from sdt.serving.json_reader import JsonReader
@@ -210,6 +212,7 @@ class FormReader:
         try:
             with named_path(upload) as path:
                 try:
+                    _check_text(upload.name, path, format_)
                     transcript = read_transcript(path, format=format_, encoding=encoding and check_encoding(encoding))
                 except UnknownEncodingError as error:
                     raise APIError(
@@ -289,3 +292,14 @@ def _recording(media: UploadFile, options: TranscribeOptions) -> PredictRequest:
     """A recording that is to be transcribed; its conversation is a placeholder until then."""
     name = safe_file_name(media.filename or "media")
     return PredictRequest(Conversation(Path(name).stem, (Utterance("0", FIRST_SPEAKER),)), transcribe=options)
+
+
+def _check_text(name: str, path: Path, format: str | None) -> None:
+    """Refuse binary formats: compressed files can expand to far more than the limits of a request.
+
+    Raises:
+        InputError: The file is binary, or its format is, or is unknown.
+    """
+    found = get_format(format) if format is not None else detect_file(path)
+    if found is not None and found.content != "text":
+        raise InputError(f"{name}: {found.title}: the service reads text only; convert it with sdt convert")

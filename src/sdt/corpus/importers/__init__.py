@@ -53,12 +53,13 @@ def select_importer(
     Raises:
         InputError: A file does not exist, the layout is unknown, or no importer recognises a folder.
     """
-    if len(files) == 1 and files[0].is_dir():
+    dataset = [path for path in files if path.is_dir() and ANNOTATION.recognises(path, options.encoding)]
+    if len(files) == 1 and files[0].is_dir() and not dataset:
         return _detect_release(files[0], options, features)
     for path in (*files, *(path for paths in features.values() for path in paths), *options.take.values()):
         if not path.exists():
             raise InputError(f"{path}: file not found")
-        if path.is_dir() and not feature_files(path):
+        if path.is_dir() and path not in dataset and not feature_files(path):
             raise InputError(f"{path}: is a folder without .npy files; name files, or only the folder of a release")
     if not files:
         raise InputError("no files given; name an annotation file or a pickle")
@@ -100,8 +101,8 @@ def _detect_release(folder: Path, options: ImportOptions, features: Mapping[str,
             return ImportFiles(importer, (folder,), (folder,))
     raise InputError(
         f"{folder}: is a folder, but neither IEMOCAP (Session1/dialog/EmoEvaluation ...) nor MELD.Raw "
-        "(train_sent_emo.csv, train_splits ...) nor CMU-MOSI (transcripts.csv, text_train.csv ...) as distributed; "
-        "name files"
+        "(train_sent_emo.csv, train_splits ...) nor CMU-MOSI (transcripts.csv, text_train.csv ...) as distributed, "
+        "nor a dataset of audformat, ConvoKit or Hugging Face; name files"
     )
 
 

@@ -1,7 +1,8 @@
-"""Importer of conversations with labels in the files of annotation tools: ELAN, Praat, CHAT, EmotionML, subtitles.
+"""Importer of conversations with labels in files of annotation tools and datasets, such as ELAN, Excel and audformat.
 
-A file is a conversation. There are no splits, so that shares of the conversations become test and dev. Features come
-from encoders, and recordings are those that the files name, if they are beside them, or those of `--media`.
+A field `split` of the utterances or of the conversation assigns a conversation to a split. If not all conversations
+have it, shares of them become test and dev. Features come from encoders, and recordings are those that the files name,
+if they are beside them, or those of `--media`.
 """
 
 from __future__ import annotations
@@ -20,20 +21,22 @@ from sdt.errors import InputError, quoted
 from sdt.files import resolve_beside
 from sdt.formats import Transcript
 from sdt.formats.format import Holds
-from sdt.formats.read import format_of_content, read_transcript
+from sdt.formats.read import detect_file, format_of_content, read_transcript
 from sdt.formats.table import BUILTIN
 from sdt.speakers import Speakers
-from sdt.splits import hold_out
+from sdt.splits import hold_out, parse_split
 
-_TABLES = ("csv", "jsonl", "json")
+_TABLES = ("csv", "jsonl", "json", "parquet")
 """The formats of the importer of tables."""
-FORMATS = {one.name: one for one in BUILTIN if one.read and Holds.LABELS in one.holds and one.name not in _TABLES}
-"""The formats of annotation: text with labels, besides tables."""
+FORMATS = {one.name: one for one in BUILTIN if one.readable and Holds.LABELS in one.holds and one.name not in _TABLES}
+"""The formats of annotation with labels, besides tables."""
 SUFFIXES = {suffix for one in FORMATS.values() for suffix in one.suffixes}
 
 
 def is_annotation(path: Path, encoding: str | None) -> bool:
-    """Whether a file is annotation, by its suffix and its content."""
+    """Whether a file is annotation, by its suffix and its content, or a folder is a dataset, by its files."""
+    if path.is_dir():
+        return (found := detect_file(path)) is not None and found.name in FORMATS
     if not path.is_file() or path.suffix.lower() not in SUFFIXES:
         return False
     try:
@@ -70,7 +73,7 @@ def read_annotation(files: ImportFiles, options: ImportOptions) -> Imported:
         name=options.name or first.stem,
         conversations=conversations,
         labels=labels.names,
-        splits=_splits([one.id for one in conversations], options, notes),
+        splits=_given_splits(conversations) or _splits([one.id for one in conversations], options, notes),
         features={
             modality: features_by_key(modality, paths, first, conversations, notes)
             for modality, paths in files.by_modality().items()
@@ -88,7 +91,7 @@ def _recordings(path: Path, transcript: Transcript) -> Mapping[tuple[str, str], 
     for conversation in transcript.conversations:
         if not conversation.media or "://" in conversation.media:
             continue
-        recording = resolve_beside(path, conversation.media)
+        recording = resolve_beside(path / "_" if path.is_dir() else path, conversation.media)
         if recording.is_file():
             found |= {(conversation.id, one.id): recording for one in conversation.utterances}
     return found
@@ -106,7 +109,19 @@ def _spellings(conversations: Sequence[Conversation]) -> dict[str, LabelSpelling
 
 def _relabelled(conversation: Conversation, of: Mapping[str, str]) -> Conversation:
     utterances = tuple(replace(one, label=one.label and of[one.label]) for one in conversation.utterances)
-    return Conversation(conversation.id, utterances)
+    return replace(conversation, utterances=utterances)
+
+
+def _given_splits(conversations: Sequence[Conversation]) -> dict[str, list[str]]:
+    """The splits that fields of the conversations name; empty if a conversation has none, or an unknown one."""
+    splits: dict[str, list[str]] = {}
+    for conversation in conversations:
+        named = {conversation.extra.get("split", one.extra.get("split")) for one in conversation.utterances}
+        split = parse_split(str(named.pop())) if len(named) == 1 else None
+        if split is None:
+            return {}
+        splits.setdefault(split, []).append(conversation.id)
+    return splits
 
 
 def _splits(ids: list[str], options: ImportOptions, notes: list[str]) -> dict[str, list[str]]:
@@ -125,7 +140,7 @@ def _splits(ids: list[str], options: ImportOptions, notes: list[str]) -> dict[st
 
 ANNOTATION = Importer(
     "annotation",
-    "files of annotation tools: ELAN, Praat, CHAT, EmotionML, subtitles with labels",
+    "annotation tools and datasets: ELAN, Praat, Excel, audformat, ConvoKit, Label Studio, subtitles with labels",
     is_annotation,
     read_annotation,
     recordings="named",

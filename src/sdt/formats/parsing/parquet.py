@@ -35,6 +35,8 @@ def read_columns(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
     """
     with _reading(path):
         file = _open(path)
+        # Opens all columns and reads nothing. `metadata.column` would end the process for a damaged column.
+        next(file.reader.iter_batches(0, list(range(file.num_row_groups))), None)
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         cells = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
         limit = max(_CELLS, _CELLS_PER_BYTE * path.stat().st_size)
@@ -43,7 +45,9 @@ def read_columns(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
                 f"{path}: {cells:,} values exceed the limit of {limit:,} for a file of {path.stat().st_size:,} bytes; "
                 "is it damaged?"
             )
-        return file.read()
+        table = file.read()
+        table.validate(full=True)  # such as text that is not UTF-8
+        return table
 
 
 def read_rows(path: Path) -> tuple[list[str], list[list[object]]]:
