@@ -62,7 +62,7 @@ def extract(model: str, conversation: Conversation) -> Features:
     extractor = FeatureExtractor(config, model, folder)
     extractor.prepare(has_recordings=False)
     features = extractor.extract([conversation], Recordings(), {name: Missing() for name in config.modalities})
-    return {name: (x.numpy(), present.numpy()) for name, (x, present) in features.items()}
+    return dict(features)
 
 
 class LongConversation:

@@ -1,4 +1,4 @@
-"""Packed batches: the utterances of several conversations, concatenated without padding.
+"""Packed batches in PyTorch: the utterances of several conversations, concatenated without padding.
 
 Shapes: N utterances in the batch, B conversations, D_m features of modality m.
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sdt.conversation import UNLABELLED, Conversation
+from sdt.feature_batch import FeatureBatch
 from sdt.speakers import Speakers, number_participants
 
 
@@ -38,6 +39,21 @@ class Batch:
     participant: Tensor | None = None
     """[N] int64; number of the speaker within the conversation. Unlike `speaker`, it also distinguishes speakers that
     the model does not know. None if the numbers in `speaker` distinguish all speakers of a conversation."""
+
+    @classmethod
+    def from_features(cls, batch: FeatureBatch) -> Batch:
+        """The same batch in PyTorch, without labels; the tensors share the memory of the arrays."""
+        return cls(
+            features={m: torch.from_numpy(x) for m, x in batch.features.items()},
+            present={m: torch.from_numpy(x) for m, x in batch.present.items()},
+            position=torch.from_numpy(batch.position),
+            speaker=torch.from_numpy(batch.speaker),
+            label=torch.full((len(batch),), UNLABELLED),
+            lengths=torch.tensor(batch.lengths),
+            longest=max(batch.lengths),
+            conversations=batch.conversations,
+            participant=torch.from_numpy(batch.participant),
+        )
 
     @property
     def participants(self) -> Tensor:

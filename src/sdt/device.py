@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from sdt.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -21,6 +22,8 @@ def choose_device(name: DeviceName) -> torch.device:
     Raises:
         InputError: `cuda` is requested, but PyTorch finds no CUDA device.
     """
+    import torch
+
     if name == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
@@ -38,6 +41,8 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
         precision: `float32` casts nothing. `bfloat16` computes matrix products in bfloat16. `auto` uses bfloat16 on
             CUDA devices of compute capability 8.0 or higher, where it is faster; on CPUs it is slower.
     """
+    import torch
+
     if precision == "auto":
         fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         precision = "bfloat16" if fast else "float32"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import sdt.prediction.onnx as onnx_module
+import sdt.models.onnx_export as onnx_module
 from sdt.__main__ import main
 from sdt.models.sdt.model import SDT
 from tests.prediction.models import tiny_model
@@ -19,8 +19,9 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_export(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def write(of: SDT, path: Path) -> float:
+    def write(of: SDT, path: Path, precision: str) -> float:
         assert of.config.encoders == {"text": "words:16"}
+        assert precision == "float32"
         path.write_bytes(bytes(2**20))
         return 3e-7
 
@@ -34,6 +35,7 @@ def test_refusals(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     for arguments, message in (
         ([tmp_path / "absent", "--output", tmp_path / "m.onnx"], "neither a model folder"),
         ([model, "--output", tmp_path], "is a folder; name a file"),
+        ([model, "--precision", "int8"], "name a file with --output"),
     ):
         assert main(["export", "onnx", *map(str, arguments)]) == 2
         assert message in capsys.readouterr().err

@@ -22,6 +22,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sdt.cli.train._write_graphs", lambda _: [])  # takes ten seconds
     return tmp_path
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from sdt.conversation import Conversation, Utterance
 from sdt.encoders.encoder import feature_encoder
-from sdt.encoders.text import encode_conversations, pool, text_encoder
+from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import Pooling
 from sdt.encoders.text_pieces import split_into_pieces
+from sdt.encoders.text_pooling import pool
 from sdt.errors import InputError
 from sdt.files import sha256
 from tests.encoders.tiny_bert import WORDS, write_bert
@@ -173,7 +174,7 @@ def test_a_long_text_is_read_as_a_whole(
     monkeypatch.setattr("sdt.encoders.text.BATCH_TOKENS", tokens)
     encoder = text_encoder(f"{bert}:{pooling}")
     read: list[int] = []
-    model: Any = encoder._model  # type: ignore[attr-defined]
+    model: Any = encoder._runner._model  # type: ignore[attr-defined]
     model.register_forward_pre_hook(lambda _, given: read.append(given[0].numel()))
     filler = "oh my ! " * 666
     vectors = encoder.encode(["oh what?", filler + "god god ?", filler + "what what !", "oh my !"])
@@ -189,7 +190,7 @@ def test_pooling_over_pieces_is_pooling_over_their_tokens(bert: Path, pooling: P
 
     encoder = text_encoder(f"{bert}:{pooling}")
     text = " ".join(WORDS[5 + (k * k) % 6] for k in range(35))
-    tokenizer, model = encoder._tokenizer, encoder._model  # type: ignore[attr-defined]
+    tokenizer, model = encoder._runner.tokenizer, encoder._runner._model  # type: ignore[attr-defined]
     (pieces,) = split_into_pieces(tokenizer, [text], 10)
     assert len(pieces) == 6
     layers: list[list[torch.Tensor]] = [[], [], []]

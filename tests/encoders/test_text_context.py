@@ -15,10 +15,11 @@ from sdt.encoders.cache import FeatureCache
 from sdt.encoders.chunks import encode_cached
 from sdt.encoders.encoder import FeatureEncoder, feature_encoder, make_sources
 from sdt.encoders.pretrained import weights_sha256
-from sdt.encoders.text import encode_conversations, text_encoder, token_vectors
+from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_context import Surroundings, TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import Pooling
 from sdt.encoders.text_pieces import split_into_pieces
+from sdt.encoders.text_pooling import token_vectors
 from sdt.errors import InputError
 from tests.encoders.tiny_bert import WORDS, write_bert
 
@@ -51,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> Any:
-    return text_encoder(str(folder))._tokenizer  # type: ignore[attr-defined]
+    return text_encoder(str(folder))._runner.tokenizer  # type: ignore[attr-defined]
 
 
 def with_changed(row: int, **values: Any) -> Conversation:
@@ -128,10 +129,10 @@ def test_special_tokens_are_those_of_the_tokenizer() -> None:
 @pytest.mark.parametrize("pooling", ["first", "mean", "layers"])
 def test_vectors_are_pooled_over_the_tokens_of_the_utterance(folder: Path, pooling: Pooling) -> None:
     encoder = text_encoder(f"{folder}:{pooling}")
-    model: Any = encoder._model  # type: ignore[attr-defined]
+    model: Any = encoder._runner._model  # type: ignore[attr-defined]
     table = encode_conversations(encoder, [TALK])
     assert table.present.tolist() == [True, True, False, True, True, True]
-    given, _ = read(encoder._tokenizer, TextContext(2, 1, speaker_names=True), 3)  # type: ignore[attr-defined]
+    given, _ = read(encoder._runner.tokenizer, TextContext(2, 1, speaker_names=True), 3)  # type: ignore[attr-defined]
     assert given == "[CLS] my [UNK] what ? [SEP] my [UNK] my my my ! [SEP] god [UNK] what what [SEP]"
     tokens = [WORDS.index(word) for word in given.split()]
     with torch.no_grad():

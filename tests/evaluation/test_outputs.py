@@ -18,7 +18,7 @@ from sdt.evaluation.compatibility import check_compatibility
 from sdt.evaluation.outputs import SplitOutputs, run_model, write_predictions
 from sdt.evaluation.predicted import read_prediction_file
 from sdt.formats.records import prediction_record
-from sdt.models.inference import BatchPrediction, to_predictions
+from sdt.models.batch_prediction import BatchPrediction, to_predictions
 from tests.evaluation.small import LABELS, small_corpus, small_model
 
 

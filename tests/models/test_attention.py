@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sdt.models.context import FULL, Context
+from sdt.models.onnx_export import FlatLayout
 from sdt.models.sdt import attention as module
 from sdt.models.sdt import block_attention, causal
 from sdt.models.sdt.attention import Layout, Padded, Ragged
-from sdt.prediction.onnx import FlatLayout
 from tests.models.build import random_batch
 
 HEADS, SIZE = 2, 4

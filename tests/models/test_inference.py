@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from sdt.models import inference
+import sdt.windows
 from sdt.models.base import Model
 from sdt.models.baselines.bc_lstm import BcLSTM
 from sdt.models.baselines.mmgcn import MMGCN
-from sdt.models.inference import BatchPrediction, infer
+from sdt.models.batch_prediction import BatchPrediction
+from sdt.models.inference import infer
 from sdt.windows import Windows
 from tests.models.baselines import contract
 from tests.models.build import random_batch, select, small_model
@@ -36,7 +37,7 @@ def test_each_window_is_read_as_a_conversation_of_its_own(kind: str, together: i
     model = MODELS[kind]()
     batch, windows = random_batch(LENGTHS, missing=0.2), Windows(8, 4)
     starts = [0, *itertools.accumulate(LENGTHS)]
-    with torch.inference_mode(), mock.patch.object(inference, "WINDOWED_UTTERANCES", together):
+    with torch.inference_mode(), mock.patch.object(sdt.windows, "WINDOWED_UTTERANCES", together):
         found = infer(model, batch, windows)
         for start, length in zip(starts, LENGTHS, strict=False):
             for window in windows.split(length, causal=kind == "past"):

@@ -8,6 +8,7 @@ import math
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,11 +20,12 @@ from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
 from sdt.models.config import Architecture
 from sdt.models.context import HeadPattern, head_patterns
+from sdt.models.onnx_export import FlatLayout
 from sdt.models.sdt import block_attention, relations
 from sdt.models.sdt.attention import Layout, Padded, Ragged
 from sdt.models.sdt.relations import BOUNDARIES, BUCKETS, SIDES, Places, Relation, count_turns
-from sdt.prediction.onnx import FlatLayout
-from sdt.prediction.stream_readers import CachingReader, EncodedUtterance
+from sdt.prediction.stream_cache import CachingReader
+from sdt.prediction.stream_readers import EncodedUtterance
 from sdt.speakers import number_participants
 from tests.models.build import random_batch, small_model
 
@@ -299,8 +301,8 @@ def test_streaming_gives_the_predictions_of_the_whole_conversation(related: dict
                 row,
                 int(batch.speaker[row]),
                 int(batch.participants[row]),
-                {name: x[row] for name, x in batch.features.items()},
-                {name: x[row] for name, x in batch.present.items()},
+                {name: x[row].numpy() for name, x in batch.features.items()},
+                {name: np.bool_(x[row]) for name, x in batch.present.items()},
             )
             for row in range(first, last)
         ]

@@ -19,7 +19,7 @@ from tests.shared import ROOT, SHARED_DATA, needs_meld
 
 NAME = "meld-text-audio-small"
 FAULTS = ROOT / "tests" / "data" / "faults" / "predict"
-LIMIT = 12 * 2**20
+LIMIT = 64 * 2**20
 
 
 @pytest.fixture(scope="module")

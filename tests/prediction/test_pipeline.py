@@ -79,7 +79,7 @@ def test_features_are_made_and_normalised_as_those_of_the_corpus(tmp_path: Path,
     extracted._extractor.prepare(has_recordings=False)
     made = extracted._extractor.extract(corpus.split("test"), Recordings(), {"text": Missing()})["text"][0]
     wanted = np.concatenate([corpus.modalities["text"].rows(corpus.rows(name)) for name in ("c2", "c3")])
-    np.testing.assert_array_equal(made.numpy(), wanted)
+    np.testing.assert_array_equal(made, wanted)
 
 
 def test_the_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_recording_for_a_model_of_words(tmp_path: Path) -> None:
 def test_parts_of_encoders_are_looked_for_in_the_models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def look(name: str, base: Path | None) -> FeatureEncoder:
+    def look(name: str, base: Path | None, graph: Path | None) -> FeatureEncoder:
         asked.append((name, base))
         return feature_encoder("words:16")
 
@@ -273,7 +273,7 @@ def test_features_that_cannot_be_made(encoder: str, reason: str) -> None:
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, base: Path | None = None) -> None:
+    def refuse(*given: object) -> None:
         raise MissingDependencyError("pip install 'sdt-erc[x]'")
 
     monkeypatch.setattr("sdt.prediction.extraction.feature_encoder", refuse)

@@ -315,7 +315,7 @@ def test_conversations_are_forgotten() -> None:
 def test_no_features_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given features load no encoder; words need one, and a package that is missing is named."""
 
-    def refuse(name: str, base: Path | None = None) -> None:
+    def refuse(*given: object) -> None:
         raise MissingDependencyError("pip install 'sdt-erc[x]'")
 
     monkeypatch.setattr("sdt.prediction.extraction.feature_encoder", refuse)

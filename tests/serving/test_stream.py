@@ -26,7 +26,7 @@ WORDS = [f"{name} said {number} times." for number, name in enumerate(("Ann", "B
 
 def expected(conversation: str, words: list[str]) -> list[dict[str, Any]]:
     """What the model says of a conversation of two, utterance by utterance."""
-    alone = StreamingPredictor(predictor().model, folder=predictor().folder)
+    alone = StreamingPredictor(predictor().engine, folder=predictor().folder)
     found = []
     for number, text in enumerate(words):
         said = Utterance(str(number), ("Ann", "Bob")[number % 2], text)
@@ -92,7 +92,7 @@ def test_utterances_without_words_and_features_that_are_given() -> None:
             assert nothing["problems"] == ["a/0: no text"]
             vector = [0.25] * 16
             answer = await say(line, "Oh.", features={"text": vector})
-            alone = StreamingPredictor(predictor().model, folder=predictor().folder)
+            alone = StreamingPredictor(predictor().engine, folder=predictor().folder)
             alone.add(Utterance("0", "Speaker 1"))
             wanted = alone.add(Utterance("1", "Speaker 1", "Oh."), features={"text": vector})
             assert answer["prediction"]["probabilities"] == pytest.approx(wanted.probabilities, abs=2e-6)

@@ -23,8 +23,8 @@ from sdt.encoders.text_pieces import split_into_pieces
 from sdt.errors import InputError
 from sdt.evaluation.compatibility import check_compatibility
 from sdt.evaluation.outputs import run_model
+from sdt.models.batch_prediction import to_predictions
 from sdt.models.config import Architecture
-from sdt.models.inference import to_predictions
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
@@ -156,7 +156,7 @@ def test_an_adapter_is_what_peft_makes_of_it(adapter: Path, bert: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         peft_model = peft.PeftModel.from_pretrained(AutoModel.from_pretrained(bert), str(adapter)).eval()
-    tokens = text_encoder(str(bert))._tokenizer(texts, padding=True, return_tensors="pt")  # type: ignore[attr-defined]
+    tokens = text_encoder(str(bert))._runner.tokenizer(texts, padding=True, return_tensors="pt")  # type: ignore[attr-defined]
     with torch.no_grad():
         expected = peft_model(**tokens).last_hidden_state[:, 0].numpy()
     np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-5)

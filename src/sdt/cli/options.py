@@ -56,6 +56,17 @@ def add_device_option(parser: argparse.ArgumentParser, purpose: str = "") -> Non
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help=f"{purpose}default: auto")
 
 
+def add_engine_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--engine`."""
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "onnxruntime", "torch"),
+        default="auto",
+        help="what runs the model: onnxruntime (a model with ONNX graphs, on the processor) or torch (any model); "
+        "default: auto, onnxruntime where possible, and torch with --device cuda",
+    )
+
+
 def add_encoding_option(parser: argparse.ArgumentParser, files: str = "transcripts") -> None:
     """Declare `--encoding`."""
     parser.add_argument(

@@ -43,6 +43,7 @@ from sdt.cli.options import (
     add_code_option,
     add_device_option,
     add_encoding_option,
+    add_engine_option,
     add_format_option,
     add_model_option,
     add_window_options,
@@ -90,6 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_code_option(parser)
     add_cluster_options(parser, "batches of conversations")
     add_device_option(parser)
+    add_engine_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -177,7 +179,11 @@ def _load(options: argparse.Namespace) -> Pipeline:
     from sdt.prediction import Pipeline
 
     return Pipeline.from_pretrained(
-        options.model or DEFAULT, device=options.device, window=options.window, overlap=options.overlap
+        options.model or DEFAULT,
+        device=options.device,
+        engine=options.engine,
+        window=options.window,
+        overlap=options.overlap,
     )
 
 
@@ -221,7 +227,12 @@ def _on_cluster(options: argparse.Namespace) -> int | None:
     format_ = _format(output, options.format)
     assert format_
     loading = ModelLoading(
-        options.model or DEFAULT, tuple(options.code), options.device, window=options.window, overlap=options.overlap
+        options.model or DEFAULT,
+        tuple(options.code),
+        options.device,
+        options.engine,
+        window=options.window,
+        overlap=options.overlap,
     )
     sources = _recordings(options)
     if sources:  # transcribing takes long: report errors before it

@@ -23,6 +23,7 @@ from sdt.cli.exit_codes import FAILED, signal_code
 from sdt.cli.options import (
     add_code_option,
     add_device_option,
+    add_engine_option,
     add_model_option,
     add_window_options,
     import_code,
@@ -49,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_window_options(parser)
     add_code_option(parser)
     add_device_option(parser)
+    add_engine_option(parser)
     parser.add_argument(
         "--token-file",
         type=Path,
@@ -107,7 +109,9 @@ def run(options: argparse.Namespace) -> int:
         from sdt.serving.service import Service
 
         model = options.model or DEFAULT
-        predictor = Predictor(model, options.device, window=options.window, overlap=options.overlap)
+        predictor = Predictor(
+            model, options.device, engine=options.engine, window=options.window, overlap=options.overlap
+        )
         access = AccessControl(token, [options.host, *options.allowed_hosts], options.allowed_origins)
         transcriber = None if options.transcriber == "none" else options.transcriber
         service = Service(predictor, config, access=access, log_words=options.log_words, transcriber=transcriber)

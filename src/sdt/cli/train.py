@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--resume", action="store_true", help="resume the run in the run folder, if there is one")
     again.add_argument("--overwrite", action="store_true", help="replace the run in the run folder")
     add_tracker_option(parser)
+    parser.add_argument(
+        "--no-onnx",
+        action="store_true",
+        help="do not write the ONNX graphs with which sdt predict runs without PyTorch; see sdt export onnx",
+    )
     add_options(parser)
     parser.set_defaults(by_several=True)
 
@@ -117,8 +122,19 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
         return 0
     if was_finished:
         console.print(f"{folder}: this run is finished; its scores:", markup=False, highlight=False, soft_wrap=True)
+    elif not options.no_onnx:
+        for note in _write_graphs(run_folder.model):
+            console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     _print_scores(run_folder, console)
     return 0
+
+
+def _write_graphs(folder: Path) -> list[str]:
+    """Write the ONNX graphs of a saved model, and return notes."""
+    from sdt.models.base import Model
+    from sdt.models.graphs import write_graphs
+
+    return write_graphs(Model.from_pretrained(folder), folder)
 
 
 def _recipe(options: argparse.Namespace, processes: Processes) -> Recipe:

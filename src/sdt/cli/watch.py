@@ -24,6 +24,7 @@ from sdt.cli.options import (
     add_code_option,
     add_device_option,
     add_encoding_option,
+    add_engine_option,
     add_model_option,
     import_code,
     positive_int,
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_encoding_option(parser, "piped lines")
     add_code_option(parser)
     add_device_option(parser)
+    add_engine_option(parser)
 
 
 def run(options: argparse.Namespace) -> int | None:
@@ -110,7 +112,10 @@ class Watch:
 
             options = self._options
             self._stream = StreamingPredictor.from_pretrained(
-                options.model or DEFAULT, device=options.device, history=options.history or HISTORY
+                options.model or DEFAULT,
+                device=options.device,
+                engine=options.engine,
+                history=options.history or HISTORY,
             )
         return self._stream
 

@@ -123,13 +123,14 @@ STAND_INS = {"praat8": "voice8"}
 """Encoders of published tables to the encoders of this program that make nearly the same features."""
 
 
-def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
+def feature_encoder(name: str, base: Path | None = None, graph: Path | None = None) -> FeatureEncoder:
     """Make an encoder from its name.
 
     Args:
         name: A name of `ENCODERS` with its settings, such as `opensmile:IS10`, or the path of a Hugging Face text
             model.
         base: The folder in which the relative path of a text model is looked up first.
+        graph: The ONNX graph of a text model, which then runs on onnxruntime; None for PyTorch.
 
     Raises:
         InputError: The name is unknown, or its settings are invalid.
@@ -141,7 +142,7 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     """
     kind = name.partition(":")[0]
     if kind not in ENCODERS.builtin and is_text_model_name(name, base):
-        return TextFeatureEncoder(name, base)
+        return TextFeatureEncoder(name, base, graph)
     if kind not in ENCODERS:
         raise InputError(
             f"unknown feature encoder {name!r}{near_miss(kind, ENCODERS)} (a text encoder can also be the path of a "
@@ -151,6 +152,8 @@ def feature_encoder(name: str, base: Path | None = None) -> FeatureEncoder:
     if isinstance(make, str):
         module, _, function = make.partition(":")
         make = getattr(importlib.import_module(f"sdt.encoders.{module}"), function)
+    if graph is not None and make is TextFeatureEncoder:
+        return TextFeatureEncoder(name, base, graph)
     encoder: FeatureEncoder = make(name)
     return encoder
 
@@ -220,10 +223,10 @@ class TextFeatureEncoder:
     modality = "text"
     licence_note = None
 
-    def __init__(self, name: str, base: Path | None = None) -> None:
+    def __init__(self, name: str, base: Path | None = None, graph: Path | None = None) -> None:
         from sdt.encoders.text import text_encoder
 
-        self._encoder = text_encoder(name, base)
+        self._encoder = text_encoder(name, base, graph)
         self.name: str = self._encoder.name
         self.width: int = self._encoder.width
         self.context: TextContext | None = self._encoder.context

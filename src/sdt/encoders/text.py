@@ -15,9 +15,10 @@ them; see `text_pieces`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,10 @@ import numpy.typing as npt
 from sdt.conversation import Conversation, Utterance
 from sdt.encoders.text_context import Surroundings, TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
-from sdt.encoders.text_pieces import Piece, pad_pieces
+from sdt.encoders.text_pieces import Piece
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
 from sdt.text import is_blank
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Matrix = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -42,6 +40,8 @@ BATCH_TEXTS = 64
 """The largest number of texts, or pieces of long texts, in a batch."""
 BATCH_TOKENS = 2048
 """The largest number of tokens in a batch, including padding, which limits the memory for long texts."""
+NORM_EPSILON = 1e-5
+"""Added to the variance of a standardised vector, as in PyTorch's layer norm."""
 MAX_TOKENS = 256
 """The largest number of tokens in a piece; MiniLM was trained with this length."""
 
@@ -67,13 +67,15 @@ class TextEncoder(Protocol):
         """Encode n texts as float32 [n, D]; an encoder with a context reads them in their surroundings, if given."""
 
 
-def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
+def text_encoder(name: str, base: Path | None = None, graph: Path | None = None) -> TextEncoder:
     """Make a text encoder from its name.
 
     Args:
         name: `words`, `words:D`, or a name of `text_model`: `minilm`, `minilm:layers`, the path of a Hugging Face model
             folder, `minilm+ADAPTER`.
         base: The folder in which a relative path is looked up first: that of the model which records the name.
+        graph: The ONNX graph of the encoder, which then runs on onnxruntime, unless it was made from another encoder;
+            None for PyTorch.
 
     Raises:
         InputError: The name is unknown, the model cannot be loaded, or its weights do not match the name.
@@ -84,7 +86,21 @@ def text_encoder(name: str, base: Path | None = None) -> TextEncoder:
         (2, 64)
     """
     kind, _, width = name.partition(":")
-    return _Words(_words_width(name, width)) if kind == "words" else _Transformer(find_text_model(name, base))
+    if kind == "words":
+        return _Words(_words_width(name, width))
+    text_model = find_text_model(name, base)
+    return PiecewiseEncoder(text_model, _runner(text_model, graph))
+
+
+def _runner(text_model: TextModel, graph: Path | None) -> TextRunner:
+    if graph is not None:
+        from sdt.encoders.text_onnx import GraphTextRunner, OtherEncoderError
+
+        with contextlib.suppress(OtherEncoderError):
+            return GraphTextRunner(graph, text_model)
+    from sdt.encoders.text_torch import TorchTextRunner
+
+    return TorchTextRunner(text_model)
 
 
 def encode_conversations(
@@ -161,55 +177,65 @@ class _Words:
         return rows
 
 
-class _Transformer:
-    """A Hugging Face encoder with pooled token vectors."""
+class TextRunner(Protocol):
+    """Computes pooled token vectors of pieces of text, on PyTorch or onnxruntime."""
 
-    def __init__(self, text_model: TextModel) -> None:
+    tokenizer: Any
+    """The tokenizer of the model, with the interface of those of transformers."""
+    shape: tuple[int, int]
+    """(V, size): the vectors of a text, and their width."""
+    positions: int | None
+    """The largest number of tokens of a piece; None for no limit."""
+
+    def vectors(self, pieces: Sequence[Piece], *, windows: bool) -> Matrix:
+        """The pooled vectors of n pieces, float32 [n, V, size]; see `text_pooling`.
+
+        Args:
+            pieces: The pieces.
+            windows: Whether pieces with equal tokens are encoded once; they differ in the tokens that count.
+        """
+
+
+class PiecewiseEncoder:
+    """A Hugging Face encoder with pooled token vectors; a long text is pooled over its pieces.
+
+    Args:
+        text_model: The model.
+        runner: Runs it.
+    """
+
+    def __init__(self, text_model: TextModel, runner: TextRunner) -> None:
         self.name, self.context = text_model.name, text_model.context
-        self._pooling = text_model.pooling
-        self._tokenizer, self._model = text_model.load()
-        size, layers = int(self._model.config.hidden_size), int(self._model.config.num_hidden_layers)
-        self.width = 2 * (layers + 1) * size if self._pooling == "layers" else size
+        self._pooling, self._runner = text_model.pooling, runner
+        self.width = runner.shape[0] * runner.shape[1]
         self._windows = bool(self.context and self.context.window)
-        self._max_tokens = max_tokens(self._model.config, text_model.tokens)
+        self._max_tokens = max_tokens(runner.positions, text_model.tokens)
 
     def encode(
         self, texts: Sequence[str], progress: Progress | None = None, surroundings: Sequence[Surroundings] | None = None
     ) -> Matrix:
         """Encode n texts as float32 [n, D], in batches of similar length."""
-        import torch
-
         rows = np.zeros((len(texts), self.width), dtype=np.float32)
         around = surroundings if surroundings and self.context else [Surroundings()] * len(texts)
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]) + around[index].characters)
-        with torch.inference_mode():
-            for first in range(0, len(order), BATCH_TEXTS):
-                batch = order[first : first + BATCH_TEXTS]
-                found = self._encode_batch([texts[index] for index in batch], [around[index] for index in batch])
-                rows[batch] = found.cpu().numpy()
-                if progress:
-                    progress(first + len(batch), len(texts))
+        for first in range(0, len(order), BATCH_TEXTS):
+            batch = order[first : first + BATCH_TEXTS]
+            rows[batch] = self._encode_batch([texts[index] for index in batch], [around[index] for index in batch])
+            if progress:
+                progress(first + len(batch), len(texts))
         return rows
 
-    def _encode_batch(self, texts: Sequence[str], around: Sequence[Surroundings]) -> Tensor:
+    def _encode_batch(self, texts: Sequence[str], around: Sequence[Surroundings]) -> Matrix:
         """Encode a batch of texts as [n, D]."""
-        import torch
-
-        device = next(self._model.parameters()).device
-        pieces_of = split_in_context(self._tokenizer, texts, around, self.context, self._max_tokens)
+        pieces_of = split_in_context(self._runner.tokenizer, texts, around, self.context, self._max_tokens)
         pieces = [(number, piece) for number, of in enumerate(pieces_of) for piece in of]
         whole: dict[int, Pooled] = {}
         for part in _batches(pieces, windows=self._windows):
-            of_part = [piece for _, piece in part]
-            padded = pad_pieces(of_part, self._tokenizer.pad_token_id, device, windows=self._windows)
-            hidden = self._model(padded.tokens, padded.mask, output_hidden_states=True).hidden_states
-            layers = [padded.of_pieces(of) for of in hidden]  # each [pieces, tokens, size]
-            for (number, piece), vectors in zip(
-                part, token_vectors(self._pooling, layers, padded.counted), strict=True
-            ):
-                found = vectors, 1 if self._pooling == "first" else piece.counted
-                whole[number] = _merge(self._pooling, whole[number], found) if number in whole else found
-        return _finish(self._pooling, torch.stack([whole[number][0] for number in range(len(texts))]))
+            found = self._runner.vectors([piece for _, piece in part], windows=self._windows)
+            for (number, piece), vectors in zip(part, found, strict=True):
+                pooled = vectors, 1 if self._pooling == "first" else piece.counted
+                whole[number] = _merge(self._pooling, whole[number], pooled) if number in whole else pooled
+        return _finish(self._pooling, np.stack([whole[number][0] for number in range(len(texts))]))
 
 
 def _batches(pieces: Sequence[tuple[int, Piece]], *, windows: bool) -> Iterator[Sequence[tuple[int, Piece]]]:
@@ -224,66 +250,37 @@ def _batches(pieces: Sequence[tuple[int, Piece]], *, windows: bool) -> Iterator[
     yield pieces[first:]
 
 
-def max_tokens(config: object, tokens: int | None = None) -> int:
-    """The largest number of tokens of a piece for a model; `tokens` is that of fine-tuning with context."""
-    # Some models specify two positions more than they support (positions of RoBERTa start at 2).
-    return min(tokens or MAX_TOKENS, getattr(config, "max_position_embeddings", MAX_TOKENS + 2) - 2)
-
-
-def pool(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
-    """Pool token vectors.
+def max_tokens(positions: int | None, tokens: int | None = None) -> int:
+    """The largest number of tokens of a piece.
 
     Args:
-        how: The pooling.
-        layers: The token vectors of every layer, each [n, tokens, size].
-        counted: [n, tokens] the tokens to pool over.
-
-    Returns:
-        [n, D].
+        positions: The number of tokens that the model has positions for; None for no limit.
+        tokens: The largest number of tokens in fine-tuning with context; None without context.
     """
-    return _finish(how, token_vectors(how, layers, counted))
+    most = tokens or MAX_TOKENS
+    return most if positions is None else min(most, positions)
 
 
-def token_vectors(how: Pooling, layers: Sequence[Tensor], counted: Tensor) -> Tensor:
-    """The pooled vectors as [n, V, size]: the first token, the mean, or the means and then the maxima of all layers."""
-    import torch
-
-    mask = counted.unsqueeze(-1).bool()  # [n, tokens, 1]
-
-    def mean(hidden: Tensor) -> Tensor:
-        return (hidden.float() * mask).sum(1) / mask.sum(1)  # [n, size]
-
-    if how == "first":
-        return layers[-1][:, :1].float()
-    if how == "mean":
-        return mean(layers[-1])[:, None]
-    maxima = [hidden.float().masked_fill(~mask, float("-inf")).amax(1) for hidden in layers]
-    return torch.stack([*map(mean, layers), *maxima], dim=1)
-
-
-Pooled = tuple["Tensor", int]
+Pooled = tuple[Matrix, int]
 """Pooled vectors [V, size] of a part of a text, and its weight in a mean: the number of tokens, or 1 for the first."""
 
 
 def _merge(how: Pooling, one: Pooled, other: Pooled) -> Pooled:
     """Merge the pooled vectors of two parts of a text."""
-    import torch
-
     (x, n), (y, m) = one, other
-    means = (n * x + m * y) / (n + m)
+    means = ((n * x + m * y) / (n + m)).astype(np.float32)
     if how == "layers":
         maxima = len(x) // 2
-        means[maxima:] = torch.maximum(x, y)[maxima:]
+        means[maxima:] = np.maximum(x, y)[maxima:]
     return means, n + m
 
 
-def _finish(how: Pooling, vectors: Tensor) -> Tensor:
+def _finish(how: Pooling, vectors: Matrix) -> Matrix:
     """Flatten vectors [n, V, size] to [n, D]; several layers are standardised."""
-    import torch
-
     if how == "layers":
-        vectors = torch.nn.functional.layer_norm(vectors, vectors.shape[-1:])
-    return vectors.flatten(1)
+        vectors = vectors - vectors.mean(axis=-1, keepdims=True)
+        vectors /= np.sqrt(np.square(vectors).mean(axis=-1, keepdims=True) + NORM_EPSILON)
+    return vectors.reshape(len(vectors), -1)
 
 
 def _words_width(name: str, width: str) -> int:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from sdt.windows import Windows
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +69,34 @@ def split_tokens(tokens: Sequence[int], special: Sequence[int], longest: int) ->
 class Padded(NamedTuple):
     """A batch of n pieces, of which u have different tokens."""
 
-    tokens: Tensor
+    tokens: npt.NDArray[np.int64]
     """[u, tokens] token numbers."""
-    mask: Tensor
+    mask: Mask
     """[u, tokens] the attention mask."""
-    counted: Tensor
+    counted: Mask
     """[n, tokens] the tokens of each piece that count."""
-    row: Tensor | None
-    """[n] the row of `tokens` of each piece; None if it is the row of the piece."""
-
-    def of_pieces(self, hidden: Tensor) -> Tensor:
-        """The token vectors of each piece [n, tokens, size], from those of the different tokens [u, tokens, size]."""
-        return hidden if self.row is None else hidden[self.row]
+    row: npt.NDArray[np.int64]
+    """[n] the row of `tokens` of each piece."""
 
 
-def pad_pieces(pieces: Sequence[Piece], pad: int, device: torch.device, *, windows: bool) -> Padded:
+def pad_pieces(pieces: Sequence[Piece], pad: int, *, windows: bool) -> Padded:
     """Pad pieces to a batch.
 
     Args:
         pieces: The pieces.
         pad: The token number of padding.
-        device: The device of the batch.
         windows: Whether pieces with equal tokens are encoded once; they differ in the tokens that count.
     """
-    import torch
-
     numbers: dict[object, int] = {}
     row = [
         numbers.setdefault(tuple(piece.tokens) if windows else number, len(numbers))
         for number, piece in enumerate(pieces)
     ]
-    rows = [torch.tensor(pieces[row.index(number)].tokens) for number in range(len(numbers))]
-    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
-    position = torch.arange(tokens.shape[1])  # [tokens]
-    lengths = torch.tensor([len(of) for of in rows])[:, None]
-    first, end = (torch.tensor([getattr(piece, name) for piece in pieces])[:, None] for name in ("first", "end"))
+    rows = [pieces[row.index(number)].tokens for number in range(len(numbers))]
+    lengths = np.array([len(of) for of in rows])[:, None]
+    position = np.arange(lengths.max())  # [tokens]
+    first, end = (np.array([getattr(piece, name) for piece in pieces])[:, None] for name in ("first", "end"))
     mask, counted = position < lengths, (position >= first) & (position < end)
-    return Padded(
-        tokens.to(device),
-        mask.long().to(device),
-        counted.to(device),
-        None if len(rows) == len(pieces) else torch.tensor(row).to(device),
-    )
+    tokens = np.full(mask.shape, pad, dtype=np.int64)
+    tokens[mask] = [token for of in rows for token in of]
+    return Padded(tokens, mask, counted, np.array(row, dtype=np.int64))

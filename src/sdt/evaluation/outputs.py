@@ -24,8 +24,9 @@ from sdt.errors import InputError, near_miss
 from sdt.evaluation.compatibility import check_compatibility
 from sdt.files import atomic_file
 from sdt.formats.records import prediction_record
+from sdt.models.batch_prediction import BatchPrediction, to_predictions
 from sdt.models.config import ModelConfig
-from sdt.models.inference import BatchPrediction, infer, to_predictions
+from sdt.models.inference import infer
 from sdt.windows import Windows
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sdt.errors import InputError, near_miss
 
 FILES = ("config.json", "model.safetensors", "README.md")
-"""The files of a model folder."""
+"""The files of every model folder."""
 DEFAULT = "meld-text-audio-small"
 """The bundled model that is used by default."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -74,7 +74,7 @@ def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     # Subfolders contain parts of feature encoders, such as adapters.
-    wanted = [*FILES, *(f"*/*.{suffix}" for suffix in ("safetensors", "json", "txt"))]
+    wanted = [*FILES, "*.onnx", *(f"*/*.{suffix}" for suffix in ("safetensors", "json", "txt"))]
     try:
         return model_folder(Path(snapshot_download(name, revision=revision, allow_patterns=wanted)))
     except (HfHubHTTPError, HFValidationError) as error:

@@ -6,34 +6,28 @@ weights.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import tempfile
-import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from sdt.conversation import MAX_LABELS
 from sdt.errors import InputError, describe_error, near_miss, printable, quoted
 from sdt.files import atomic_folder
-from sdt.json_values import check_statistics, get_dict, get_strings, is_finite, is_size, require
 from sdt.models.hub import HUB_ID, first_line, model_folder
 from sdt.models.registry import MODELS, SDT_NAME, find_imported, label_of
+from sdt.models.saved_config import FORMAT, SDT_LABEL, check_config, read_values
 from sdt.parameter_limit import limit_parameters, tensor_sizes
 
 if TYPE_CHECKING:
     from sdt.models.base import Model
     from sdt.models.config import ModelConfig
-
-
-FORMAT = 1
 
 
 def save(model: Model, folder: Path, card: str, parts: Mapping[str, Path] | None = None) -> None:
@@ -47,7 +41,7 @@ def save(model: Model, folder: Path, card: str, parts: Mapping[str, Path] | None
     """
     with atomic_folder(folder, overwrite=True) as aside:
         name = label_of(type(model))
-        config = {"format": FORMAT, "model": "SDT" if name == SDT_NAME else name, **model.config.to_dict()}
+        config = {"format": FORMAT, "model": SDT_LABEL if name == SDT_NAME else name, **model.config.to_dict()}
         (aside / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
         # save_file would create a file that only its owner can read.
@@ -88,10 +82,8 @@ def load(path: Path) -> Model:
     folder = model_folder(path)
     file, weights = folder / "config.json", folder / "model.safetensors"
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise InputError(f"{file}: format {quoted(values['format'])} is not supported; expected {FORMAT}")
-        kind = _class_of(values.get("model", "SDT"))
+        values = read_values(file)
+        kind = _class_of(values.get("model", SDT_LABEL))
         check_config(values, kind.settings)
         config = kind.config_class.from_dict(values, kind.settings)
         check_size(kind, config, weights)
@@ -120,7 +112,7 @@ def _load_error(weights: Path, error: Exception) -> InputError:
 
 def _class_of(name: str) -> type[Model]:
     """Find the class that a configuration names; never imports custom code."""
-    if name == "SDT":
+    if name == SDT_LABEL:
         name = SDT_NAME
     kind = find_imported(name)
     if kind is not None:
@@ -132,57 +124,6 @@ def _class_of(name: str) -> type[Model]:
             f"--code {shown}"
         )
     raise InputError(f"unknown model {quoted(name)}{near_miss(name, MODELS)}")
-
-
-def check_config(values: Mapping[str, Any], settings: type[Any]) -> None:
-    """Validate the types of the values of a configuration.
-
-    Args:
-        values: The content of config.json.
-        settings: The class of `architecture`.
-
-    Raises:
-        ValueError: A value has the wrong type; the message names its key.
-    """
-    for name, width in get_dict("modalities", values).items():
-        require(is_size(width), f"the width of {quoted(name)} is not a positive integer")
-        name.encode("utf-8")
-    labels = get_strings("labels", values)
-    require(0 < len(set(labels)) == len(labels) <= MAX_LABELS, f"'labels' must be 1 to {MAX_LABELS} different names")
-    speakers = get_dict("speakers", values)
-    require(speakers.get("mode") in ("identity", "appearance"), "'mode' of 'speakers' is unknown")
-    require(is_size(speakers.get("count")), "'count' of 'speakers' is not a positive integer")
-    get_strings("names", speakers)
-    get_dict("provenance", values)
-    for name, encoder in get_dict("encoders", values).items():
-        require(isinstance(encoder, str), f"the encoder of {quoted(name)} is not a string")
-    check_statistics(values)
-    for name, temperature in get_dict("temperatures", {"temperatures": {}, **values}).items():
-        require(is_finite(temperature), f"the temperature of {quoted(name)} is not a finite number")
-    _check_settings(get_dict("architecture", values), settings)
-
-
-def _check_settings(values: Mapping[str, object], settings: type[Any]) -> None:
-    hints = get_type_hints(settings)
-    for field in dataclasses.fields(settings):
-        if field.name in values and not _fits(values[field.name], hints[field.name]):
-            raise ValueError(f"'architecture': {field.name} is {quoted(values[field.name])}, which has the wrong type")
-
-
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type
-    """Whether a JSON value has the type; True for types that cannot be checked."""
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, member) for member in get_args(hint))
-    if origin is Literal:
-        return any(type(value) is type(choice) for choice in get_args(hint))  # the class checks the choice
-    if hint is int:
-        return is_finite(value) and isinstance(value, int) and abs(value) < 2**31
-    if hint is float:
-        return is_finite(value)
-    if hint in (bool, str, type(None)):
-        return isinstance(value, hint)
-    return True
 
 
 def check_size(kind: type[Model], config: ModelConfig, weights: Path) -> None:

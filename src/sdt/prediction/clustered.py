@@ -30,6 +30,7 @@ from sdt.media.problems import Tally
 from sdt.media.recordings import Recordings
 from sdt.models.hub import FILES, find_model
 from sdt.models.registry import find
+from sdt.prediction.engine import EngineName
 from sdt.prediction.extraction import Missing
 from sdt.prediction.pipeline import (
     BatchResult,
@@ -108,6 +109,7 @@ class ModelLoading:
     code: tuple[str, ...] = ()
     """The files of custom models; see `--code`."""
     device: DeviceName = "cpu"
+    engine: EngineName = "auto"
     window: int | None = None
     overlap: int | None = None
     """The windows of longer conversations; see `Pipeline`."""
@@ -116,7 +118,9 @@ class ModelLoading:
         """Load the model with its encoders."""
         for reference in self.code:
             find(reference)
-        return Pipeline.from_pretrained(self.model, device=self.device, window=self.window, overlap=self.overlap)
+        return Pipeline.from_pretrained(
+            self.model, device=self.device, engine=self.engine, window=self.window, overlap=self.overlap
+        )
 
     def sums(self) -> dict[str, str]:
         """The SHA-256 of the files of the model and its code, which must be equal on all machines."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.encoders.encoder import (
@@ -20,6 +19,7 @@ from sdt.encoders.encoder import (
     STAND_INS,
     Encoded,
     FeatureEncoder,
+    Matrix,
     Progress,
     Source,
     context_of,
@@ -28,8 +28,10 @@ from sdt.encoders.encoder import (
 )
 from sdt.encoders.text_context import TextContext
 from sdt.errors import InputError, MissingDependencyError
+from sdt.feature_batch import Features
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
+from sdt.models.saved_graph import graph_of_encoder
 
 ALONE = "no other utterance in its conversation to normalise with"
 """The reason why an utterance with a recording lacks a modality that is normalised within the conversation."""
@@ -61,18 +63,23 @@ class ModalityExtractor:
         config: The configuration of the model.
         modality: A modality of the model.
         base: The folder of the model, in which files of the encoder are looked up first.
+        graphs: The folder with the graphs of text encoders, for onnxruntime; None for PyTorch.
 
     Raises:
         InputError: The features cannot be extracted; the message says why.
     """
 
-    def __init__(self, config: ModelConfig, modality: str, base: Path | None) -> None:
+    def __init__(
+        self, config: ModelConfig, modality: str, base: Path | None = None, graphs: Path | None = None
+    ) -> None:
         self.name, *steps = config.encoders.get(modality, "unknown").split("|")
         self.statistics = config.normalisation.get(modality)
         if self.name == "unknown":
             raise InputError("the model does not record the encoder of the features that it was trained on")
         self.step = _step(self.name, steps, has_statistics=self.statistics is not None)
         self._base, self._width = base, config.modalities[modality]
+        graph = graph_of_encoder(graphs, modality) if graphs else None
+        self._graph = graph if graph and graph.is_file() else None
         self._encoder: FeatureEncoder | None = None
 
     @property
@@ -115,7 +122,7 @@ class ModalityExtractor:
         """
         if self._encoder is not None:
             return
-        encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base)
+        encoder = feature_encoder(STAND_INS.get(self.name, self.name), self._base, self._graph)
         if encoder.width != self._width:
             raise InputError(
                 f"the encoder {self.name!r} has {encoder.width} features, but the model was trained on {self._width}"
@@ -206,16 +213,17 @@ class FeatureExtractor:
         config: The configuration of the model.
         name: The name of the model in messages.
         base: See `ModalityExtractor`.
+        graphs: See `ModalityExtractor`.
     """
 
-    def __init__(self, config: ModelConfig, name: str, base: Path | None = None) -> None:
+    def __init__(self, config: ModelConfig, name: str, base: Path | None = None, graphs: Path | None = None) -> None:
         self._config, self._name = config, name
         self._makers: dict[str, ModalityExtractor] = {}
         self._impossible: dict[str, str] = {}
         """Modality to the reason why its features cannot be extracted from any input."""
         for modality in config.modalities:
             try:
-                self._makers[modality] = ModalityExtractor(config, modality, base)
+                self._makers[modality] = ModalityExtractor(config, modality, base, graphs)
             except InputError as error:
                 self._impossible[modality] = str(error)
         self._loaded: set[str] = set()
@@ -270,7 +278,7 @@ class FeatureExtractor:
         recordings: Recordings,
         missing: Mapping[str, Missing],
         progress: Progress | None = None,
-    ) -> dict[str, tuple[Tensor, Tensor]]:
+    ) -> Features:
         """Extract all modalities of N utterances; a modality that is not used is missing in all of them.
 
         Args:
@@ -283,13 +291,13 @@ class FeatureExtractor:
             Modality to (features [N, D_m] float32, present [N] bool).
         """
         size = sum(map(len, conversations))
-        features = {}
+        features: dict[str, tuple[Matrix, npt.NDArray[np.bool_]]] = {}
         for modality, width in self._config.modalities.items():
             if modality not in self._active:
-                features[modality] = (torch.zeros(size, width), torch.zeros(size, dtype=torch.bool))
+                features[modality] = np.zeros((size, width), dtype=np.float32), np.zeros(size, dtype=np.bool_)
                 continue
             encoded = self._makers[modality].extract(conversations, recordings, progress)
             missing[modality].utterances += size
             missing[modality].problems += encoded.problems
-            features[modality] = (torch.from_numpy(encoded.features), torch.from_numpy(encoded.present))
+            features[modality] = encoded.features, encoded.present
         return features

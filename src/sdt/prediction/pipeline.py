@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from sdt.batch import pack
 from sdt.conversation import Conversation, Prediction
-from sdt.device import DeviceName, choose_device
-from sdt.errors import InputError, quoted
+from sdt.device import DeviceName
+from sdt.errors import InputError
+from sdt.feature_batch import FeaturesLike, pack_features
 from sdt.media.recordings import Recordings
-from sdt.models.base import Model
+from sdt.models.batch_prediction import to_predictions
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
-from sdt.models.inference import infer, to_predictions
-from sdt.models.saved import load
+from sdt.prediction.engine import Engine, EngineName, engine_of, infer, load_engine
 from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import Input, TranscribeRecording, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
 from sdt.prediction.readability import readability_notes
 from sdt.speakers import Speakers
 from sdt.windows import Windows
+
+if TYPE_CHECKING:
+    from sdt.models.base import Model
 
 UTTERANCES = 512
 """Maximum size of a batch of several conversations, in utterances after padding."""
@@ -37,16 +37,16 @@ class Pipeline:
     """A model and its feature encoders.
 
     Args:
-        model: Its configuration names the encoders.
+        model: A model or an engine that runs one. Its configuration names the encoders.
         name: Its name in messages.
         folder: The folder of the model; files of its encoders are looked up there first.
-        device: Device of the model: `auto`, `cpu` or `cuda`.
+        device: Device of a model: `auto`, `cpu` or `cuda`.
         window: Maximum number of utterances per forward pass; longer conversations are cut into windows of this size,
             and the model runs on each window as on a conversation. None for whole conversations.
         overlap: Number of utterances that two windows share; None for a quarter of the window.
 
     Raises:
-        InputError: The overlap is not less than the window, or is given without a window.
+        InputError: The overlap is not less than the window, or is given without a window; or the model is neither.
 
     Example:
         >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
@@ -56,7 +56,7 @@ class Pipeline:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | Engine,
         *,
         name: str = "the model",
         folder: Path | None = None,
@@ -64,15 +64,11 @@ class Pipeline:
         window: int | None = None,
         overlap: int | None = None,
     ) -> None:
-        if not isinstance(model, Model):
-            raise InputError(
-                f"Pipeline({quoted(model)}): not a model; load one by its name and call it: "
-                "Pipeline.from_pretrained(NAME)(conversations)"
-            )
+        self.engine = engine_of(model, device)
+        """Runs the model."""
         self.windows = Windows.from_options(window, overlap)
         """How long conversations are cut into windows; None for whole conversations."""
-        self.model = model.to(choose_device(device)).eval()
-        self._extractor = FeatureExtractor(model.config, name, folder)
+        self._extractor = FeatureExtractor(self.config, name, folder, self.engine.graphs)
 
     @classmethod
     def from_pretrained(
@@ -81,6 +77,7 @@ class Pipeline:
         *,
         revision: str | None = None,
         device: DeviceName = "auto",
+        engine: EngineName = "auto",
         window: int | None = None,
         overlap: int | None = None,
     ) -> Pipeline:
@@ -90,20 +87,24 @@ class Pipeline:
             name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: A branch, tag or commit of a model on the hub.
             device: Device of the model: `auto`, `cpu` or `cuda`.
+            engine: What runs the model, see `sdt.prediction.engine`: `onnxruntime`, `torch`, or `auto` for onnxruntime
+                where the model has graphs and no GPU is asked for.
             window: See the class.
             overlap: See the class.
 
         Raises:
             InputError: The model does not exist, is damaged, or see the class.
+            MissingDependencyError: The model needs PyTorch, which is not installed.
         """
         Windows.from_options(window, overlap)  # raises errors before the model is loaded
         folder = find_model(name, revision)
-        return cls(load(folder), name=str(name), folder=folder, device=device, window=window, overlap=overlap)
+        runs = load_engine(folder, engine, device)
+        return cls(runs, name=str(name), folder=folder, window=window, overlap=overlap)
 
     @property
     def config(self) -> ModelConfig:
         """The model's configuration."""
-        return self.model.config
+        return self.engine.config
 
     def __call__(
         self,
@@ -169,9 +170,7 @@ class Pipeline:
         features = self._extractor.extract(conversations, recordings, missing, progress)
         return BatchResult(self.from_features(conversations, features), missing)
 
-    def from_features(
-        self, conversations: Sequence[Conversation], features: Mapping[str, tuple[Tensor, Tensor]]
-    ) -> list[Prediction]:
+    def from_features(self, conversations: Sequence[Conversation], features: FeaturesLike) -> list[Prediction]:
         """Predict from given features, in one batch.
 
         Args:
@@ -182,11 +181,10 @@ class Pipeline:
         Raises:
             InputError: The output is not finite.
         """
-        batch = pack(conversations, features, self.config.labels, self.config.speakers)
+        batch = pack_features(conversations, features, self.config.speakers)
         utterances = [utterance for conversation in conversations for utterance in conversation.utterances]
         utterance_keys = [(c.id, utterance.id) for c in conversations for utterance in c.utterances]
-        with torch.inference_mode():
-            found = infer(self.model, batch, self.windows)
+        found = infer(self.engine, batch, self.windows)
         found.check_finite(utterance_keys)
         predictions = to_predictions(found, self.config, utterance_keys)
         return [

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from sdt.conversation import Utterance
-from sdt.encoders.encoder import Encoded, Source
+from sdt.encoders.encoder import Encoded, Matrix, Source
 from sdt.encoders.text_context import MAX_CONTEXT
 from sdt.errors import InputError, near_miss
+from sdt.feature_batch import Features
 from sdt.media.clip import Clip
 from sdt.media.recordings import any_video
 from sdt.models.config import ModelConfig
@@ -58,6 +57,7 @@ class StreamFeatures:
         name: The name of the model in messages.
         base: See `ModalityExtractor`.
         makers: Modality to its extractor, to share extractors that are already loaded.
+        graphs: See `ModalityExtractor`.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class StreamFeatures:
         name: str,
         base: Path | None,
         makers: Mapping[str, ModalityExtractor] | None = None,
+        graphs: Path | None = None,
     ) -> None:
         self._config, self._name = config, name
         self._makers: dict[str, ModalityExtractor] = {}
@@ -78,7 +79,7 @@ class StreamFeatures:
         """Notes for the user, without repetitions."""
         for modality in config.modalities:
             try:
-                maker = (makers or {}).get(modality) or ModalityExtractor(config, modality, base)
+                maker = (makers or {}).get(modality) or ModalityExtractor(config, modality, base, graphs)
                 self._known.append(maker)
                 if maker.step == "z:conversation":
                     raise InputError(
@@ -89,7 +90,7 @@ class StreamFeatures:
             except InputError as error:
                 self._impossible[modality] = str(error)
 
-    def extract(self, inputs: Sequence[StreamInput]) -> tuple[dict[str, tuple[Tensor, Tensor]], list[str]]:
+    def extract(self, inputs: Sequence[StreamInput]) -> tuple[Features, list[str]]:
         """Extract all modalities of N utterances.
 
         Returns:
@@ -102,7 +103,8 @@ class StreamFeatures:
         """
         for one in inputs:
             self._check_names(one)
-        features, problems = {}, []
+        features: dict[str, tuple[Matrix, npt.NDArray[np.bool_]]] = {}
+        problems: list[str] = []
         for modality, width in self._config.modalities.items():
             x = np.zeros((len(inputs), width), dtype=np.float32)
             present = np.zeros(len(inputs), dtype=np.bool_)
@@ -116,7 +118,7 @@ class StreamFeatures:
                 encoded = self._encode(modality, [inputs[row] for row in raw])
                 x[raw], present[raw] = encoded.features, encoded.present
                 problems += encoded.problems
-            features[modality] = (torch.from_numpy(x), torch.from_numpy(present))
+            features[modality] = x, present
         for one in inputs:
             self._check_possible(one)
         clips = [one.clip for one in inputs if one.clip]

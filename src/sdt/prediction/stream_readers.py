@@ -1,13 +1,15 @@
 """Readers, which predict the newest utterances of running conversations with a model.
 
-| reader            | models                                    | computation for each new utterance            |
-|-------------------|-------------------------------------------|-----------------------------------------------|
-| `CachingReader`   | those with `supports_streaming`           | only this utterance, with cached keys, values |
-| `RereadingReader` | all others (full context, most baselines) | the last `history` utterances again           |
+| reader                       | models                              | computation for each new utterance            |
+|------------------------------|-------------------------------------|-----------------------------------------------|
+| `stream_cache.CachingReader` | causal ones on PyTorch              | only this utterance, with cached keys, values |
+| `RecomputingReader`          | causal ones on onnxruntime          | the utterances that it depends on, again      |
+| `RereadingReader`            | all others (full context, most      | the last `history` utterances again           |
+|                              | baselines)                          |                                               |
 
-In a causal context, later utterances do not change the keys and values of an utterance, so that `CachingReader` returns
-the same predictions as for the whole conversation. Other models also attend to later utterances, which do not exist yet
-for the newest one. `RereadingReader` runs them on the last utterances as a separate conversation, from position 0.
+In a causal context, later utterances do not change the output of an utterance, so that the first two return the same
+predictions as for the whole conversation. Other models also attend to later utterances, which do not exist yet for the
+newest one. `RereadingReader` runs them on the last utterances as a separate conversation, from position 0.
 
 Shapes: N utterances of a batch; D_m features of modality m.
 """
@@ -15,17 +17,19 @@ Shapes: N utterances of a batch; D_m features of modality m.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from sdt.batch import Batch
-from sdt.conversation import UNLABELLED, Prediction
-from sdt.models.base import Model, Output
-from sdt.models.inference import BatchPrediction, present_modalities, to_predictions
-from sdt.models.sdt.kv_cache import CachedLayout, ConversationCache
+from sdt.conversation import Prediction
+from sdt.feature_batch import FeatureBatch
+from sdt.models.batch_prediction import BatchPrediction, to_predictions
+from sdt.models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from sdt.prediction.engine import Engine
 
 UTTERANCES = 512
 """Approximate number of utterances per forward pass."""
@@ -45,10 +49,10 @@ class EncodedUtterance:
     """The number of its speaker."""
     participant: int
     """The number of its speaker by order of appearance in the conversation."""
-    features: dict[str, Tensor]
-    """Modality to [D_m] float32."""
-    present: dict[str, Tensor]
-    """Modality to a bool."""
+    features: dict[str, npt.NDArray[np.float32]]
+    """Modality to [D_m]."""
+    present: dict[str, np.bool_]
+    """Modality to whether the utterance has it."""
 
 
 class Reader(Protocol):
@@ -72,67 +76,18 @@ class Reader(Protocol):
         """
 
 
-class CachingReader:
-    """Computes new utterances alone and caches their keys and values.
-
-    Args:
-        model: A model in evaluation mode that supports streaming.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def read(
-        self, memories: Mapping[str, ConversationCache], utterances: Sequence[EncodedUtterance]
-    ) -> tuple[list[Prediction], dict[str, ConversationCache]]:
-        """See `Reader.read`; memories are caches of keys and values."""
-        caches: dict[str, ConversationCache] = {}
-        found: list[Prediction] = []
-        for first in range(0, len(utterances), UTTERANCES):
-            found += self._forward(memories, utterances[first : first + UTTERANCES], caches)
-        return found, caches
-
-    def _forward(
-        self,
-        memories: Mapping[str, ConversationCache],
-        utterances: Sequence[EncodedUtterance],
-        caches: dict[str, ConversationCache],
-    ) -> list[Prediction]:
-        """Predict utterances in one forward pass, and put the new caches of their conversations into `caches`."""
-        by_conversation: dict[str, list[int]] = {}
-        for index, utterance in enumerate(utterances):
-            by_conversation.setdefault(utterance.conversation, []).append(index)
-        order = [index for indices in by_conversation.values() for index in indices]
-        batch = _pack([[utterances[index] for index in indices] for indices in by_conversation.values()])
-        batch = replace(batch, position=torch.tensor([utterances[index].position for index in order]))
-        model, device = self._model, next(self._model.parameters()).device
-        with torch.inference_mode():
-            on_device = batch.to(device)
-            layout = CachedLayout(
-                [len(indices) for indices in by_conversation.values()],
-                [caches.get(conversation, memories.get(conversation)) for conversation in by_conversation],
-                model.attention_context,
-                len(model.config.modalities),
-                on_device.position,
-                on_device.participants,
-            )
-            output = model.forward_with_layout(on_device, layout)
-            predictions = _predictions(model, batch, output, [utterances[index] for index in order])
-            caches.update(zip(by_conversation, layout.caches(), strict=True))
-        in_order = dict(zip(order, predictions, strict=True))
-        return [in_order[index] for index in range(len(utterances))]
-
-
 class RereadingReader:
     """Runs the model on the last `history` utterances again for every new one.
 
     Args:
-        model: A model in evaluation mode.
-        history: Number of utterances, including the new one.
+        engine: Runs the model.
+        history: Number of utterances, including the new one; None for all.
     """
 
-    def __init__(self, model: Model, history: int) -> None:
-        self._model, self._history = model, history
+    keep_positions = False
+
+    def __init__(self, engine: Engine, history: int | None) -> None:
+        self._engine, self._history = engine, history
 
     def read(
         self, memories: Mapping[str, tuple[EncodedUtterance, ...]], utterances: Sequence[EncodedUtterance]
@@ -142,52 +97,64 @@ class RereadingReader:
         excerpts = []
         for utterance in utterances:
             before = kept.get(utterance.conversation, memories.get(utterance.conversation, ()))
-            kept[utterance.conversation] = (*before, utterance)[-self._history :]
+            whole = (*before, utterance)
+            kept[utterance.conversation] = whole if self._history is None else whole[-self._history :]
             excerpts.append(kept[utterance.conversation])
         found: list[Prediction] = []
         for group in _groups(excerpts):
-            found += self._predict_last(group)
+            batch = pack_excerpts(group, keep_positions=self.keep_positions)
+            last = (np.cumsum(batch.lengths) - 1).tolist()
+            prediction = self._engine.predict(batch).rows(last)
+            found += name_predictions(prediction, self._engine.config, [excerpt[-1] for excerpt in group])
         return found, kept
 
-    def _predict_last(self, excerpts: Sequence[Sequence[EncodedUtterance]]) -> list[Prediction]:
-        """Predict the last utterance of each excerpt."""
-        batch = _pack(excerpts)
-        last = (batch.lengths.cumsum(0) - 1).tolist()
-        with torch.inference_mode():
-            output = self._model(batch.to(next(self._model.parameters()).device))
-            return _predictions(self._model, batch, output, [excerpt[-1] for excerpt in excerpts], last)
+
+class RecomputingReader(RereadingReader):
+    """Runs a causal model on the utterances that a new one depends on, at their positions in the conversation.
+
+    Args:
+        engine: Runs the model.
+        history: Number of utterances that an utterance depends on, including itself; None for the whole conversation.
+    """
+
+    keep_positions = True
 
 
-def _predictions(
-    model: Model,
-    batch: Batch,
-    output: Output,
-    utterances: Sequence[EncodedUtterance],
-    rows: Sequence[int] | None = None,
+def name_predictions(
+    prediction: BatchPrediction, config: ModelConfig, utterances: Sequence[EncodedUtterance]
 ) -> list[Prediction]:
-    """The predictions of utterances from the output for a batch; `rows` are their rows, None stands for all rows."""
-    prediction = BatchPrediction.from_output(model, output, present_modalities(batch, model.config))
-    prediction = prediction if rows is None else prediction.rows(rows)
+    """The predictions of utterances from their probabilities.
+
+    Raises:
+        InputError: A probability is not finite.
+    """
     utterance_keys = [(utterance.conversation, utterance.utterance) for utterance in utterances]
     prediction.check_finite(utterance_keys)
-    return list(to_predictions(prediction, model.config, utterance_keys))
+    return list(to_predictions(prediction, config, utterance_keys))
 
 
-def _pack(excerpts: Sequence[Sequence[EncodedUtterance]]) -> Batch:
-    """Pack excerpts of conversations into a batch, as separate conversations."""
+def pack_excerpts(excerpts: Sequence[Sequence[EncodedUtterance]], *, keep_positions: bool) -> FeatureBatch:
+    """Pack excerpts of conversations into a batch, as separate conversations.
+
+    Args:
+        excerpts: The excerpts.
+        keep_positions: Whether utterances have their positions in the conversation, instead of in the excerpt.
+    """
     utterances = [utterance for excerpt in excerpts for utterance in excerpt]
-    lengths = [len(excerpt) for excerpt in excerpts]
     names = utterances[0].features
-    return Batch(
-        features={name: torch.stack([utterance.features[name] for utterance in utterances]) for name in names},
-        present={name: torch.stack([utterance.present[name] for utterance in utterances]) for name in names},
-        position=torch.tensor([position for length in lengths for position in range(length)]),
-        speaker=torch.tensor([utterance.speaker for utterance in utterances]),
-        label=torch.full((len(utterances),), UNLABELLED),
-        lengths=torch.tensor(lengths),
-        longest=max(lengths),
+    return FeatureBatch(
+        features={name: np.stack([utterance.features[name] for utterance in utterances]) for name in names},
+        present={name: np.stack([utterance.present[name] for utterance in utterances]) for name in names},
+        position=np.array(
+            [of.position for of in utterances]
+            if keep_positions
+            else [position for excerpt in excerpts for position in range(len(excerpt))],
+            dtype=np.int64,
+        ),
+        speaker=np.array([utterance.speaker for utterance in utterances], dtype=np.int64),
+        participant=np.array([utterance.participant for utterance in utterances], dtype=np.int64),
+        lengths=tuple(map(len, excerpts)),
         conversations=tuple(excerpt[0].conversation for excerpt in excerpts),
-        participant=torch.tensor([utterance.participant for utterance in utterances]),
     )
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sdt.conversation import Prediction, Utterance
-from sdt.device import DeviceName, choose_device
+from sdt.device import DeviceName
 from sdt.errors import InputError
 from sdt.language import foreign_language
-from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
-from sdt.models.saved import load
+from sdt.prediction.engine import Engine, EngineName, engine_of, load_engine
 from sdt.prediction.extraction import ModalityExtractor
 from sdt.prediction.readability import UNRELIABLE, foreign_note, has_no_letters
 from sdt.prediction.stream_features import GivenFeatures, StreamFeatures, StreamInput
-from sdt.prediction.stream_readers import CachingReader, EncodedUtterance, Reader, RereadingReader
+from sdt.prediction.stream_readers import EncodedUtterance, Reader
 from sdt.speakers import FIRST_SPEAKER
+
+if TYPE_CHECKING:
+    from sdt.models.base import Model
 
 LANGUAGE_CHARACTERS = 500
 """Number of characters at the beginning of a conversation that are used to detect its language."""
@@ -48,17 +50,17 @@ class ConversationState:
 class StreamingPredictor:
     """A model and its feature encoders, for running conversations.
 
-    A prediction is final; later utterances do not change it. A model that supports streaming (SDT with the context
-    `past` or `window(k)`) computes each utterance once, with cached keys and values, and predicts the same as for the
-    whole conversation. Any other model (SDT with the context `full`, or a baseline) is run on the last `history`
-    utterances for every new one.
+    A prediction is final; later utterances do not change it. A causal model (SDT with the context `past` or
+    `window(k)`) predicts the same as for the whole conversation: on PyTorch each utterance is computed once, with
+    cached keys and values; on onnxruntime the utterances that it depends on are computed again. Any other model (SDT
+    with the context `full`, or a baseline) is run on the last `history` utterances for every new one.
 
     Args:
-        model: Its configuration names the encoders.
+        model: A model or an engine that runs one. Its configuration names the encoders.
         name: Its name in messages.
         folder: The folder of the model; files of its encoders are looked up there first.
-        device: Device of the model: `auto`, `cpu` or `cuda`.
-        history: Number of utterances, including the newest, for a model without streaming support.
+        device: Device of a model: `auto`, `cpu` or `cuda`.
+        history: Number of utterances, including the newest, for a model that is not causal.
         max_conversations: Number of conversations that are kept; a new one replaces the least recently used. None for
             no limit.
         makers: Modality to its extractor, to share encoders that are already loaded.
@@ -74,7 +76,7 @@ class StreamingPredictor:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | Engine,
         *,
         name: str = "the model",
         folder: Path | None = None,
@@ -86,9 +88,10 @@ class StreamingPredictor:
         for option, value in (("history", history), ("max_conversations", max_conversations)):
             if value is not None and value < 1:
                 raise InputError(f"{option}: {value} is less than 1")
-        self.model = model.to(choose_device(device)).eval()
-        self._features = StreamFeatures(model.config, name, folder, makers)
-        self._reader: Reader = CachingReader(model) if model.supports_streaming else RereadingReader(model, history)
+        self.engine = engine_of(model, device)
+        """Runs the model."""
+        self._features = StreamFeatures(self.config, name, folder, makers, self.engine.graphs)
+        self._reader: Reader = self.engine.reader(history)
         self._limit = max_conversations
         self._states: dict[str, ConversationState] = {}
         """Conversation to its state, least recently used first."""
@@ -105,6 +108,7 @@ class StreamingPredictor:
         revision: str | None = None,
         device: DeviceName = "auto",
         *,
+        engine: EngineName = "auto",
         history: int = HISTORY,
         max_conversations: int | None = None,
     ) -> StreamingPredictor:
@@ -114,6 +118,7 @@ class StreamingPredictor:
             name: A model folder, a run folder, the name of a bundled model, or a hub id `owner/name`.
             revision: A branch, tag or commit of a model on the hub.
             device: Device of the model: `auto`, `cpu` or `cuda`.
+            engine: See `Pipeline.from_pretrained`.
             history: See the class.
             max_conversations: See the class.
 
@@ -122,10 +127,9 @@ class StreamingPredictor:
         """
         folder = find_model(name, revision)
         return cls(
-            load(folder),
+            load_engine(folder, engine, device),
             name=str(name),
             folder=folder,
-            device=device,
             history=history,
             max_conversations=max_conversations,
         )
@@ -133,12 +137,12 @@ class StreamingPredictor:
     @property
     def config(self) -> ModelConfig:
         """The model's configuration."""
-        return self.model.config
+        return self.engine.config
 
     @property
     def causal(self) -> bool:
-        """Whether each utterance is computed once, with cached keys and values."""
-        return self.model.supports_streaming
+        """Whether predictions are the same as for the whole conversation, because they use previous utterances only."""
+        return self.engine.context.causal
 
     @property
     def notes(self) -> list[str]:
@@ -205,8 +209,8 @@ class StreamingPredictor:
                 one.conversation,
                 one.utterance.id,
                 *place,
-                {name: x[row].clone() for name, (x, _) in features.items()},
-                {name: present[row].clone() for name, (_, present) in features.items()},
+                {name: x[row].copy() for name, (x, _) in features.items()},
+                {name: present[row] for name, (_, present) in features.items()},
             )
             for row, (one, place) in enumerate(zip(inputs, numbers, strict=True))
         ]

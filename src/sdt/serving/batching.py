@@ -182,7 +182,7 @@ class StreamBatcher:
 
     def __init__(self, predictor: Predictor, config: ServingConfig, executor: Executor, on_batch: OnBatch) -> None:
         self._stream = StreamingPredictor(
-            predictor.model,
+            predictor.engine,
             name=predictor.name,
             folder=predictor.folder,
             history=config.stream_history,

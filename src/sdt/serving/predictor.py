@@ -13,17 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from sdt.conversation import Conversation, Utterance
 from sdt.device import DeviceName
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.recordings import Recordings
-from sdt.models.base import Model
 from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model, model_folder
+from sdt.prediction.engine import Engine, EngineName
 from sdt.prediction.extraction import Missing, ModalityExtractor, unused_notes
 from sdt.prediction.pipeline import Pipeline, count_without_input, missing_input_notes, speaker_notes
 from sdt.prediction.predictions import Predictions
@@ -59,6 +58,7 @@ class Predictor:
     Args:
         model: A model folder, a run folder, the name of a bundled model, or a hub id.
         device: Device of the model.
+        engine: What runs the model, see `sdt.prediction.engine`.
         window: See `Pipeline`; None for whole conversations.
         overlap: See `Pipeline`.
 
@@ -68,19 +68,25 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str, device: DeviceName = "auto", *, window: int | None = None, overlap: int | None = None
+        self,
+        model: str,
+        device: DeviceName = "auto",
+        *,
+        engine: EngineName = "auto",
+        window: int | None = None,
+        overlap: int | None = None,
     ) -> None:
         found = find_model(model)
         folder = model_folder(found)
         self.folder: Path = folder
         self.name = Path(model).name
-        self._pipeline = Pipeline.from_pretrained(found, device=device, window=window, overlap=overlap)
+        self._pipeline = Pipeline.from_pretrained(found, device=device, engine=engine, window=window, overlap=overlap)
         self.makers: dict[str, ModalityExtractor] = {}
         """The available extractors; those of recorded modalities are not loaded in this process."""
         self._unavailable: dict[str, str] = {}
         for modality in self.config.modalities:
             try:
-                maker = ModalityExtractor(self.config, modality, folder)
+                maker = ModalityExtractor(self.config, modality, folder, self.engine.graphs)
                 if not maker.uses_recordings:
                     maker.load()
                 self.makers[modality] = maker
@@ -90,9 +96,9 @@ class Predictor:
                 self._unavailable[modality] = str(error)
 
     @property
-    def model(self) -> Model:
-        """The model, on its device."""
-        return self._pipeline.model
+    def engine(self) -> Engine:
+        """Runs the model."""
+        return self._pipeline.engine
 
     @property
     def config(self) -> ModelConfig:
@@ -129,13 +135,13 @@ class Predictor:
         return [result for one in batch for result in self.predict([one])]
 
     def _predict_together(self, batch: Sequence[PreparedConversation]) -> list[Predictions | InputError]:
-        features: dict[str, tuple[Tensor, Tensor]] = {}
+        features: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]] = {}
         missing = [{modality: Missing() for modality in self.config.modalities} for _ in batch]
         for modality, width in self.config.modalities.items():
             parts = self._encoded(modality, width, batch, missing)
             features[modality] = (
-                torch.from_numpy(np.concatenate([part.features for part in parts])),
-                torch.from_numpy(np.concatenate([part.present for part in parts])),
+                np.concatenate([part.features for part in parts]),
+                np.concatenate([part.present for part in parts]),
             )
         found = self._pipeline.from_features([one.conversation for one in batch], features)
         results: list[Predictions | InputError] = []

@@ -32,7 +32,8 @@ from sdt.device import autocast
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import max_tokens
 from sdt.encoders.text_model import RECORD, find_text_model
-from sdt.encoders.text_pieces import Piece, pad_pieces
+from sdt.encoders.text_pieces import Piece
+from sdt.encoders.text_torch import model_positions, padded_tensors
 from sdt.errors import InputError
 from sdt.evaluation.scores import Scores, score
 from sdt.files import atomic_folder
@@ -111,7 +112,7 @@ def finetune(
         torch.manual_seed(settings.seed)
         tokenizer, encoder = text_model.load()
         model = Classifier(trainable_encoder(encoder, settings), text_model, len(corpus.labels), settings).to(device)
-        longest = max_tokens(model.encoder.config, settings.tokens)
+        longest = max_tokens(model_positions(model.encoder.config), settings.tokens)
         texts = {
             split: split_texts(corpus, split, tokenizer, longest, settings.context)
             for split in ("train", "dev", "test")
@@ -274,7 +275,7 @@ class _Run:
 
     def _logits(self, pieces: Sequence[Piece]) -> Tensor:
         with autocast(self.device, self.settings.precision):
-            logits: Tensor = self.model(pad_pieces(pieces, self.pad, self.device, windows=self.windows))
+            logits: Tensor = self.model(padded_tensors(pieces, self.pad, self.device, windows=self.windows))
         return logits.float()
 
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from sdt.corpus.store import Corpus
 from sdt.encoders.pretrained import quiet_transformers
-from sdt.encoders.text import pool
 from sdt.encoders.text_context import TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
-from sdt.encoders.text_pieces import Padded, Piece
+from sdt.encoders.text_pieces import Piece
+from sdt.encoders.text_pooling import pool
+from sdt.encoders.text_torch import PaddedTensors
 from sdt.errors import InputError, MissingDependencyError
 from sdt.text import is_blank
 from sdt.training.checkpoint import trainable_parameters
@@ -54,7 +55,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(int(config.hidden_size), classes)
         self.pooling = text_model.pooling
 
-    def forward(self, batch: Padded) -> Tensor:
+    def forward(self, batch: PaddedTensors) -> Tensor:
         """Compute logits [n, C] of a batch of n pieces."""
         last = self.encoder(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state  # [u, tokens, size]
         logits: Tensor = self.head(self.dropout(pool(self.pooling, [batch.of_pieces(last)], batch.counted)))

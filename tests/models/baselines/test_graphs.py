@@ -244,6 +244,6 @@ def test_a_graph_that_grows_with_the_square_is_refused_but_not_its_windows(
     assert "--window" in str(error.value)
     with torch.inference_mode(), pytest.raises(InputError, match="edges"):
         infer(model, batch, Windows(20, 5))
-    monkeypatch.setattr("sdt.models.inference.WINDOWED_UTTERANCES", 10)
+    monkeypatch.setattr("sdt.windows.WINDOWED_UTTERANCES", 10)
     with torch.inference_mode():
         assert np.isfinite(infer(model, batch, Windows(5, 2)).probabilities["fused"]).all()

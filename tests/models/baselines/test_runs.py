@@ -15,8 +15,8 @@ from sdt.errors import InputError
 from sdt.evaluation.evaluate import evaluate
 from sdt.evaluation.outputs import run_model
 from sdt.models.base import Model
+from sdt.models.onnx_export import export_onnx
 from sdt.models.registry import MODELS, find
-from sdt.prediction.onnx import export_onnx
 from sdt.training.loop import Trainer
 from sdt.training.models import model_for
 from sdt.training.recipe import changed, load_recipe

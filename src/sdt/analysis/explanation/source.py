@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from sdt.analysis.explanation.explain import check_length
 from sdt.batch import Batch, pack
 from sdt.conversation import Conversation
@@ -93,7 +95,8 @@ def from_transcript(
     if extractor.reads_text:
         notes += readability_notes(config.languages, [chosen])
     missing = {modality: Missing() for modality in config.modalities}
-    features = extractor.extract([chosen], recordings, missing)
+    extracted = extractor.extract([chosen], recordings, missing)
+    features = {name: (torch.from_numpy(x), torch.from_numpy(present)) for name, (x, present) in extracted.items()}
     notes += missing_notes(missing)
     return PackedConversation(chosen, pack([chosen], features, config.labels, config.speakers), notes)
 

@@ -6,8 +6,8 @@ operations are computed together.
 
 Several layouts compute the same result. `Ragged` (CPU) processes one conversation at a time without padding, so its run
 time depends on the number of utterances and not on the longest conversation. `Padded` (GPU) pads all conversations to
-one length, because a few large operations are faster there than many small ones. `sdt.prediction.onnx` has a layout for
-ONNX export and `sdt.models.sdt.kv_cache` one for streaming.
+one length, because a few large operations are faster there than many small ones. `sdt.models.onnx_export` has a layout
+for ONNX export and `sdt.models.sdt.kv_cache` one for streaming.
 
 Shapes: N utterances of the batch, packed end to end; B conversations; T utterances of a conversation (`Ragged`) or of
 the longest one (`Padded`); E encoders; H heads of an encoder; G = E * H; d model width.

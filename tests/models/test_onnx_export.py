@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-import sdt.prediction.onnx as module
+import sdt.models.onnx_export as module
 from sdt.conversation import Conversation
 from sdt.encoders.text import text_encoder
 from sdt.errors import InputError, MissingDependencyError
 from sdt.models.config import Architecture
 from sdt.models.hub import DEFAULT
+from sdt.models.onnx_export import TOLERANCE, export_onnx
+from sdt.models.saved_graph import input_names, output_names
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
-from sdt.prediction.onnx import TOLERANCE, export_onnx, input_names, output_names
 from tests.prediction.models import TEXT_AUDIO, chat, tiny_model
 from tests.shared import ROOT
 

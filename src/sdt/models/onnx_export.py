@@ -23,7 +23,6 @@ padding except for rounding, but take N^2 instead of B T^2 operations, so that b
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,13 +38,17 @@ from torch import Tensor, nn
 from sdt.batch import Batch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.files import atomic_file
+from sdt.graphs import external_tensor, set_metadata, stored_tensors
 from sdt.models.base import Model, Output
-from sdt.models.config import FUSED, Architecture, ModelConfig
+from sdt.models.config import FUSED, ModelConfig
 from sdt.models.context import FULL, Context
+from sdt.models.graph_precision import Precision, reduce_precision
+from sdt.models.saved_graph import WEIGHTS, input_names, needs_participants, output_names, saved_digest
 from sdt.models.sdt.attention import Keys, related_keys
 from sdt.models.sdt.relations import Places, Relation, mask_missing
 
 if TYPE_CHECKING:
+    import onnx
     from onnxruntime import InferenceSession
     from torch.onnx import ONNXProgram
 
@@ -76,13 +79,14 @@ class FlatLayout:
         self.context = context
         self.readable = conversation[:, None] == conversation[None, :]  # [N, N]
         back = position[:, None] - position[None, :]
+        own = None if participant is None else self.readable & (participant[:, None] == participant[None, :])
         if context.causal:
             self.readable = self.readable & (back >= 0)
         if context.window is not None:
             self.readable = self.readable & (back < context.window)
         self.relation: Relation | None = None
-        if participant is not None:
-            before = self.readable & (participant[:, None] == participant[None, :]) & (back > 0)
+        if participant is not None and own is not None:
+            before = own & (back > 0)
             places = Places(position, participant, before.long().sum(dim=1))
             self.relation = Relation.of(places[:, None], places[None, :])
             self.readable = self.readable & self.relation.readable(context)  # [H or 1, N, N]
@@ -158,34 +162,24 @@ def _outputs(config: ModelConfig, batch: Batch, output: Output) -> tuple[Tensor,
     return (*log_probabilities, output.weights.mean(dim=-1).masked_fill(~present, torch.nan))
 
 
-def input_names(config: ModelConfig) -> list[str]:
-    """The names of the inputs of the file, in order."""
-    features = [f"features_{name}" for name in config.modalities]
-    others = ["conversation", "position", "speaker", *(["participant"] if _needs_participants(config) else [])]
-    return [*features, *(f"present_{name}" for name in config.modalities), *others]
-
-
-def _needs_participants(config: ModelConfig) -> bool:
-    return isinstance(config.architecture, Architecture) and config.architecture.attention_context.related
-
-
-def output_names(config: ModelConfig) -> list[str]:
-    """The names of the outputs of the file, in order."""
-    return [FUSED, *(f"branch_{name}" for name in config.modalities), "weights"]
-
-
-def export_onnx(model: Model, path: Path) -> float:
+def export_onnx(model: Model, path: Path, saved: Path | None = None, precision: Precision = "float32") -> float:
     """Export a model to an ONNX file, atomically, and check its outputs against PyTorch.
 
     Args:
         model: The model.
         path: The file.
+        saved: The folder in which the model is saved and the file is written: the file then refers to the weights
+            there, see `sdt.graphs`. None for a file with weights.
+        precision: Precision of the weights of linear layers: `float16` halves the file and computes in float32; `int8`
+            quantises weights per row, and activations when the file runs.
 
     Returns:
-        The largest difference between log-probabilities and weights of the file and of PyTorch.
+        The largest difference between log-probabilities and weights of the file and of PyTorch; for other precisions
+        than float32, between probabilities and weights.
 
     Raises:
-        InputError: The model does not support the export, the outputs differ, or the file cannot be written.
+        InputError: The model does not support the export, the outputs differ (in float32), or the file cannot be
+            written.
         MissingDependencyError: onnx, onnxscript or onnxruntime are not installed.
     """
     if not model.exports_onnx:
@@ -205,17 +199,23 @@ def export_onnx(model: Model, path: Path) -> float:
             with _quiet():
                 _graph(model).save(str(temporary))
             file = onnx.load(temporary)
-            onnx.helper.set_model_props(file, {"config": json.dumps(model.config.to_dict(), ensure_ascii=False)})
-            onnx.save(file, temporary)
+            _remove_traces(file)
+            if saved is not None:
+                _refer_to_weights(file, model, saved)
+            elif precision != "float32":
+                file = reduce_precision(file, precision)
+            set_metadata(file, {"config": model.config.to_dict(), **({"saved": saved_digest(saved)} if saved else {})})
+            temporary.write_bytes(file.SerializeToString())
             session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
             try:
-                difference = max(_difference(model, session, lengths) for lengths in CHECKED)
+                exact = precision == "float32"
+                difference = max(_difference(model, session, lengths, exact=exact) for lengths in CHECKED)
             except Exception as error:  # the errors of onnxruntime have no common base class
                 raise InputError(
                     f"{path}: not written: the file cannot be run ({str(error).splitlines()[0]}); custom models must "
                     "take the sizes of tensors from the tensors of the batch"
                 ) from None
-            if not difference <= TOLERANCE:
+            if not difference <= (TOLERANCE if exact else 1):
                 raise InputError(
                     f"{path}: not written: its outputs differ from PyTorch by up to {difference:.2g}, more than "
                     f"{TOLERANCE}; the parameters may be extreme"
@@ -249,6 +249,42 @@ def _graph(model: Model) -> ONNXProgram:
     return program
 
 
+def _remove_traces(file: onnx.ModelProto) -> None:
+    """Remove the notes of the exporter, which are longer than the graph."""
+    for node in file.graph.node:
+        del node.metadata_props[:]
+    for value in (*file.graph.value_info, *file.graph.input, *file.graph.output):
+        del value.metadata_props[:]
+    del file.graph.metadata_props[:]
+
+
+def _refer_to_weights(file: onnx.ModelProto, model: Model, saved: Path) -> None:
+    """Replace the values of the weights by their place in `model.safetensors`."""
+    from onnx import helper, numpy_helper
+
+    stored = stored_tensors(saved, [WEIGHTS])
+    transposed = {name: value.numpy().T for name, value in model.state_dict().items() if value.dim() == 2}
+    initializers, nodes = [], []
+    for of in file.graph.initializer:
+        name = of.name.removeprefix("model.")
+        if name in stored:
+            initializers.append(external_tensor(of.name, stored[name]))
+            continue
+        # The exporter transposes the weights of linear layers without bias.
+        array = numpy_helper.to_array(of)
+        name = next((n for n, x in transposed.items() if x.size > 1 and np.array_equal(x, array)), "")
+        if name in stored:
+            initializers.append(external_tensor(f"model.{name}", stored[name]))
+            nodes.append(helper.make_node("Transpose", [f"model.{name}"], [of.name], perm=[1, 0]))
+        else:
+            initializers.append(of)
+    unique = {of.name: of for of in initializers}
+    nodes += file.graph.node
+    del file.graph.initializer[:], file.graph.node[:]
+    file.graph.initializer.extend(unique.values())
+    file.graph.node.extend(nodes)
+
+
 def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Arrays:
     """Random conversations of these lengths, with missing modalities; the last conversation lacks one completely."""
     random = np.random.default_rng(seed)
@@ -258,7 +294,7 @@ def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Ar
     present = {name: random.random(size) < 0.7 for name in names}
     present[names[-1]] &= conversation != len(lengths) - 1
     features = {name: random.normal(size=(size, width)) for name, width in config.modalities.items()}
-    numbers = {"participant": random.integers(0, 3, size)} if _needs_participants(config) else {}
+    numbers = {"participant": random.integers(0, 3, size)} if needs_participants(config) else {}
     return {
         **{f"features_{n}": (features[n] * present[n][:, None]).astype(np.float32) for n in names},
         **{f"present_{n}": present[n] for n in names},
@@ -269,8 +305,8 @@ def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Ar
     }
 
 
-def _difference(model: Model, session: InferenceSession, lengths: Sequence[int]) -> float:
-    """The largest difference between the outputs of the file and of the model in PyTorch."""
+def _difference(model: Model, session: InferenceSession, lengths: Sequence[int], *, exact: bool = True) -> float:
+    """The largest difference between the outputs of the file and of PyTorch; in probabilities unless `exact`."""
     config = model.config
     given = _random_inputs(config, lengths, seed=sum(lengths))
     tensors = {name: torch.from_numpy(array) for name, array in given.items()}
@@ -288,7 +324,9 @@ def _difference(model: Model, session: InferenceSession, lengths: Sequence[int])
     with torch.inference_mode():
         expected = _outputs(config, batch, model(batch))
     found = session.run(output_names(config), given)
-    return max(_max_difference(of, want.numpy()) for of, want in zip(found, expected, strict=True))
+    *logs, weights = zip(found, (want.numpy() for want in expected), strict=True)
+    pairs = logs if exact else [(np.exp(of), np.exp(want)) for of, want in logs]
+    return max(_max_difference(of, want) for of, want in (*pairs, weights))
 
 
 def _max_difference(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
