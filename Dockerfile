@@ -2,21 +2,15 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
-# The index of PyTorch's CPU builds; the default build includes gigabytes of CUDA libraries.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Models without ONNX graphs also need the extra train, with PyTorch.
 ARG EXTRAS=serve,media,speech
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /opt/sdt
-COPY constraints.txt ./
-# PyTorch has its own layer, which is rebuilt only if constraints.txt changes.
-RUN pip --python /opt/sdt/bin/python install --no-deps --index-url "${TORCH_INDEX}" --constraint constraints.txt torch
-COPY pyproject.toml README.md LICENSE ./
+COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY recipes recipes
 COPY src src
-# PyTorch's headers and tests are not needed at run time.
-RUN pip --python /opt/sdt/bin/python install --constraint constraints.txt ".[${EXTRAS}]" \
-    && rm -rf /opt/sdt/lib/python3*/site-packages/torch/include /opt/sdt/lib/python3*/site-packages/torch/test
+RUN pip --python /opt/sdt/bin/python install --constraint constraints.txt ".[${EXTRAS}]"
 
 FROM python:${PYTHON}
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin sdt

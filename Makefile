@@ -43,7 +43,7 @@ install: $(VENV)/.installed-dev
 
 # The stamp files skip the installation until the list of dependencies changes.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media,train]'
 	@touch $@
 
 # The dependencies of the tests: the tools, and all extras.

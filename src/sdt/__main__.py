@@ -12,6 +12,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
+EXTRAS = {
+    **dict.fromkeys(("av", "cv2", "scipy"), "media"),
+    **dict.fromkeys(
+        ("torch", "transformers", "sklearn", "matplotlib", "yaml", "jinja2", "pydantic", "filelock", "safetensors"),
+        "train",
+    ),
+}
+"""Optional packages to the extra that installs them; commands name those of other extras themselves."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
@@ -32,6 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         except InputError as error:
             print("sdt: " + "\n".join(map(printable, str(error).splitlines())), file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRAS:
+                raise
+            print(
+                f"sdt: this command needs {package}, which is not installed; install it with: pip install "
+                f"'sdt-erc[{EXTRAS[package]}]'",
+                file=sys.stderr,
+            )
             return 2
         except KeyboardInterrupt as stopped:  # where the command has no better message
             print("sdt: stopped", file=sys.stderr)

@@ -114,7 +114,7 @@ def test_what_is_installed_is_in_the_project(final: list[tuple[str, str]]) -> No
             assert re.split(r"[\[<>=]", wanted)[0].lower() in names, wanted
     (build,) = instructions()[1:-1]
     installs = [run for run in said(build, "RUN") if " install " in run]
-    assert len(installs) == 2
+    assert len(installs) == 1
     assert all("--constraint constraints.txt" in run for run in installs)
     assert any(source.startswith("--from=build /opt/sdt ") for source in said(final, "COPY"))
 

@@ -27,7 +27,8 @@ from sdt.conversation import Conversation, Utterance
 from sdt.encoders.text_context import Surroundings, TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import Pooling, TextModel, find_text_model
 from sdt.encoders.text_pieces import Piece
-from sdt.errors import InputError
+from sdt.encoders.text_words import HashedWords
+from sdt.errors import InputError, MissingDependencyError
 from sdt.feature_table import FeatureTable
 from sdt.text import is_blank
 
@@ -87,7 +88,7 @@ def text_encoder(name: str, base: Path | None = None, graph: Path | None = None)
     """
     kind, _, width = name.partition(":")
     if kind == "words":
-        return _Words(_words_width(name, width))
+        return HashedWords(_words_width(name, width))
     text_model = find_text_model(name, base)
     return PiecewiseEncoder(text_model, _runner(text_model, graph))
 
@@ -98,9 +99,15 @@ def _runner(text_model: TextModel, graph: Path | None) -> TextRunner:
 
         with contextlib.suppress(OtherEncoderError):
             return GraphTextRunner(graph, text_model)
-    from sdt.encoders.text_torch import TorchTextRunner
+    try:
+        from sdt.encoders.text_torch import TorchTextRunner
 
-    return TorchTextRunner(text_model)
+        return TorchTextRunner(text_model)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"text encoder {text_model.name!r}: has no ONNX graph, so it runs on {error.name}; install it with: pip "
+            "install 'sdt-erc[train]'"
+        ) from None
 
 
 def encode_conversations(
@@ -144,37 +151,6 @@ def encode_turns(
         surroundings = [context.surroundings(*turns[row]) for row in rows] if context else None
         features[present] = encoder.encode([texts[row] for row in rows], progress, surroundings)
     return features, present
-
-
-class _Words:
-    """Hashed words and pairs of words; `!` and `?` count as words, because they indicate emotion."""
-
-    context = None
-
-    def __init__(self, width: int) -> None:
-        self.name = f"words:{width}"
-        self.width = width
-
-    def encode(
-        self,
-        texts: Sequence[str],
-        progress: Progress | None = None,
-        surroundings: Sequence[Surroundings] | None = None,  # noqa: ARG002 - of the interface
-    ) -> Matrix:
-        """Encode n texts as float32 [n, D], each row of length 1 (or 0, for a text without words)."""
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        vectorizer = HashingVectorizer(
-            n_features=self.width,
-            ngram_range=(1, 2),
-            token_pattern=r"\w+|[!?]",  # noqa: S106 - not a password
-            norm="l2",
-            dtype=np.float32,
-        )
-        rows: Matrix = vectorizer.transform(texts).toarray().astype(np.float32)
-        if progress:
-            progress(len(texts), len(texts))
-        return rows
 
 
 class TextRunner(Protocol):

@@ -201,7 +201,7 @@ def export_onnx(model: Model, path: Path, saved: Path | None = None, precision: 
             file = onnx.load(temporary)
             _remove_traces(file)
             if saved is not None:
-                _refer_to_weights(file, model, saved)
+                _refer_to_weights(file, saved)
             elif precision != "float32":
                 file = reduce_precision(file, precision)
             set_metadata(file, {"config": model.config.to_dict(), **({"saved": saved_digest(saved)} if saved else {})})
@@ -240,6 +240,7 @@ def _graph(model: Model) -> ONNXProgram:
             (given[:count], given[count : 2 * count], *given[2 * count :]),
             dynamo=True,
             opset_version=OPSET,
+            optimize=False,  # it merges weights, which then no longer have names; onnxruntime optimises, too
             dynamic_shapes=([one] * count, [one] * count, *([one] * (len(names) - 2 * count))),
             input_names=names,
             output_names=output_names(model.config),
@@ -258,31 +259,12 @@ def _remove_traces(file: onnx.ModelProto) -> None:
     del file.graph.metadata_props[:]
 
 
-def _refer_to_weights(file: onnx.ModelProto, model: Model, saved: Path) -> None:
+def _refer_to_weights(file: onnx.ModelProto, saved: Path) -> None:
     """Replace the values of the weights by their place in `model.safetensors`."""
-    from onnx import helper, numpy_helper
-
     stored = stored_tensors(saved, [WEIGHTS])
-    transposed = {name: value.numpy().T for name, value in model.state_dict().items() if value.dim() == 2}
-    initializers, nodes = [], []
     for of in file.graph.initializer:
-        name = of.name.removeprefix("model.")
-        if name in stored:
-            initializers.append(external_tensor(of.name, stored[name]))
-            continue
-        # The exporter transposes the weights of linear layers without bias.
-        array = numpy_helper.to_array(of)
-        name = next((n for n, x in transposed.items() if x.size > 1 and np.array_equal(x, array)), "")
-        if name in stored:
-            initializers.append(external_tensor(f"model.{name}", stored[name]))
-            nodes.append(helper.make_node("Transpose", [f"model.{name}"], [of.name], perm=[1, 0]))
-        else:
-            initializers.append(of)
-    unique = {of.name: of for of in initializers}
-    nodes += file.graph.node
-    del file.graph.initializer[:], file.graph.node[:]
-    file.graph.initializer.extend(unique.values())
-    file.graph.node.extend(nodes)
+        if (name := of.name.removeprefix("model.")) in stored:
+            of.CopyFrom(external_tensor(of.name, stored[name]))
 
 
 def _random_inputs(config: ModelConfig, lengths: Sequence[int], seed: int) -> Arrays:
