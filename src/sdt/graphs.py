@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import onnx
     from onnxruntime import InferenceSession
 
+_METADATA = 14
+"""The number of the field `metadata_props` of `ModelProto` in onnx.proto."""
 MAX_HEADER = 100_000_000
 """Bytes of the header of a safetensors file; the limit of the format."""
 
@@ -130,13 +132,44 @@ def open_session(graph: Path, folder: Path | None = None) -> InferenceSession:
         raise InputError(f"{graph}: cannot be loaded ({describe_error(error)})") from None
 
 
-def metadata(session: InferenceSession) -> Mapping[str, Any]:
-    """The JSON values in the metadata of a graph.
+def read_metadata(graph: Path) -> dict[str, Any]:
+    """Read the JSON values in the metadata of a graph, without loading it.
 
     Raises:
-        ValueError: A value is not JSON.
+        InputError: The file is damaged or missing.
     """
-    return {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
+    try:
+        data = graph.read_bytes()
+        entries = [dict(_fields(entry)) for number, entry in _fields(data) if number == _METADATA]
+        return {str(entry[1], "utf-8"): json.loads(entry[2]) for entry in entries}
+    except OSError as error:
+        raise InputError(f"{graph}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{graph}: damaged ({describe_error(error)})") from None
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of a protobuf message that have a length: strings, bytes and messages."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        size, at = _varint(data, at)  # or the value of a number
+        if key & 7 == 2:
+            if at + size > len(data):
+                raise ValueError("truncated")
+            yield key >> 3, data[at : at + size]
+            at += size
+        elif key & 7:
+            raise ValueError("not a graph")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length, and where it ends."""
+    value = shift = 0
+    while data[at] & 128:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return value | data[at] << shift, at + 1
 
 
 def set_metadata(graph: onnx.ModelProto, values: Mapping[str, object]) -> None:

@@ -148,7 +148,7 @@ def test_another_configuration_has_no_graph(saved: dict[str, Saved], tmp_path: P
     with pytest.raises(InputError, match="no ONNX graphs"):
         load_engine(folder, "onnxruntime")
     (folder / "sdt.onnx").write_bytes(b"no graph")
-    with pytest.raises(InputError, match=r"sdt\.onnx: cannot be loaded"):
+    with pytest.raises(InputError, match=r"sdt\.onnx: damaged"):
         load_engine(folder)
     assert isinstance(load_engine(folder, "torch"), TorchEngine)
 

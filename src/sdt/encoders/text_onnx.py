@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sdt.encoders.text_model import TextModel
 from sdt.encoders.text_pieces import Piece, pad_pieces
 from sdt.errors import InputError, describe_error
-from sdt.graphs import layout_digest, metadata, open_session
+from sdt.graphs import layout_digest, open_session, read_metadata
 
 
 class GraphTokenizer:
@@ -61,17 +61,17 @@ class GraphTextRunner:
     """
 
     def __init__(self, graph: Path, text_model: TextModel) -> None:
-        self._session = open_session(graph, weights_folder(graph, text_model))
+        about = read_metadata(graph)
         try:
-            about = metadata(self._session)
+            same = about["encoder"] == text_model.name and about["layout"] == weights_digest(text_model)
             self.tokenizer = GraphTokenizer(about["tokenizer"], int(about["pad"]))
             self.shape = (int(about["vectors"]), int(about["size"]))
             self.positions: int | None = about["positions"]
-            same = about["encoder"] == text_model.name and about["layout"] == weights_digest(text_model)
-        except (ValueError, KeyError, TypeError, Exception) as error:
+        except Exception as error:  # tokenizers raises Exception itself
             raise InputError(f"{graph}: damaged ({describe_error(error)})") from None
         if not same:
             raise OtherEncoderError(f"{graph}: made from another text encoder than {text_model.name!r}")
+        self._session = open_session(graph, weights_folder(graph, text_model))
 
     def vectors(self, pieces: Sequence[Piece], *, windows: bool) -> npt.NDArray[np.float32]:
         """See `text.TextRunner.vectors`."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sdt.device import DeviceName
 from sdt.errors import InputError
 from sdt.feature_batch import FeatureBatch
-from sdt.graphs import metadata, open_session
+from sdt.graphs import open_session, read_metadata
 from sdt.models.batch_prediction import BatchPrediction
 from sdt.models.config import FUSED, ModelConfig, SDTConfig
 from sdt.models.saved_config import read_sdt_config
@@ -52,15 +52,6 @@ class OnnxEngine:
         self.graphs = folder
         self._session = open_session(graph)
         self._inputs, self._outputs = input_names(config), output_names(config)
-
-    @property
-    def metadata(self) -> dict[str, object]:
-        """The metadata of the graph.
-
-        Raises:
-            ValueError: It is damaged.
-        """
-        return dict(metadata(self._session))
 
     def predict(self, batch: FeatureBatch) -> BatchPrediction:
         """See `Engine.predict`."""
@@ -148,6 +139,6 @@ def load_onnx_engine(folder: Path, device: DeviceName) -> OnnxEngine | None:  # 
     graph = folder / SDT_GRAPH
     if not graph.is_file() or (config := read_sdt_config(folder / "config.json")) is None:
         return None
-    digest = saved_digest(folder)
-    engine = OnnxEngine(config, graph, folder)
-    return engine if engine.metadata.get("saved") == digest else None
+    if read_metadata(graph).get("saved") != saved_digest(folder):
+        return None
+    return OnnxEngine(config, graph, folder)
