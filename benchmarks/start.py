@@ -1,4 +1,4 @@
-"""Start-up time: the wall time of commands in new processes.
+"""Start-up: the wall time and peak memory of commands in new processes; of the service, until it is ready.
 
 python -m benchmarks.start
 """
@@ -6,13 +6,14 @@ python -m benchmarks.start
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,43 +26,89 @@ from sdt.puppets.generate import generate
 from sdt.speakers import Speakers
 
 OPEN = "import sys; from sdt.corpus.store import Corpus; Corpus.open(sys.argv[1])"
+CHAT = """Ann: I got the job!
+Ben: You are kidding, that is wonderful!
+Ann: They want me to start on Monday, and I am scared to death.
+"""
+SERVES = "serve"
+"""A command with this word is a service: its first line says that it is ready."""
+
+
+class Start(NamedTuple):
+    """One run of a command."""
+
+    seconds: float
+    """Wall time; of a service, until it is ready."""
+    peak_bytes: int
+    """Peak resident memory."""
 
 
 def commands(corpus: Path) -> dict[str, list[str]]:
     """Commands by name, including the bare interpreter for comparison."""
     python = [sys.executable]
+    chat = corpus.parent / "chat.txt"
+    chat.write_text(CHAT, encoding="utf-8")
+    predict = [*python, "-m", "sdt", "predict", str(chat)]
+    serve = [*python, "-m", "sdt", SERVES, "--port", "0", "--transcriber", "none"]
     return {
         "python, nothing imported": [*python, "-c", "pass"],
         "import sdt": [*python, "-c", "import sdt"],
         "sdt --help": [*python, "-m", "sdt", "--help"],
         "sdt train --help": [*python, "-m", "sdt", "train", "--help"],
         "sdt predict --help": [*python, "-m", "sdt", "predict", "--help"],
+        "sdt predict chat.txt": predict,
+        "sdt predict chat.txt --engine torch": [*predict, "--engine", "torch"],
+        "sdt serve, until it is ready": serve,
+        "sdt serve --engine torch, until it is ready": [*serve, "--engine", "torch"],
         "open a corpus": [*python, "-c", OPEN, str(corpus)],
         "import sdt, and its model": [*python, "-c", "import sdt; sdt.SDT"],
         "import torch": [*python, "-c", "import torch"],
     }
 
 
-def seconds(command: Sequence[str]) -> float:
-    """The wall time of a process in seconds."""
+def start(command: Sequence[str]) -> Start:
+    """Run a command once.
+
+    Raises:
+        CalledProcessError: The command fails.
+    """
     begun = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    with process.stdout as output:
+        output.readline() if SERVES in command else output.read()
+        taken = time.perf_counter() - begun
+        if SERVES in command:
+            process.terminate()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if SERVES in command:
+        return Start(taken, 1024 * usage.ru_maxrss)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    return Start(time.perf_counter() - begun, 1024 * usage.ru_maxrss)
 
 
 def imports_torch(command: Sequence[str]) -> bool:
     """Whether a Python command imports torch, according to `-X importtime`."""
     python, *rest = command
-    done = subprocess.run([python, "-X", "importtime", *rest], check=True, capture_output=True, text=True)
-    return any(line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines())
+    with tempfile.TemporaryFile("w+") as imports:
+        process = subprocess.Popen([python, "-X", "importtime", *rest], stdout=subprocess.PIPE, stderr=imports)
+        assert process.stdout is not None
+        if SERVES in command:
+            process.stdout.readline()
+            process.terminate()
+        process.communicate()
+        imports.seek(0)
+        return any(line.rpartition("|")[2].strip() == "torch" for line in imports)
 
 
-def measure(corpus: Path, repeats: int) -> dict[str, list[float]]:
-    """Measure the seconds of every command, in alternation; the first round fills the disk cache and is discarded."""
-    found: dict[str, list[float]] = {name: [] for name in commands(corpus)}
+def measure(corpus: Path, repeats: int) -> dict[str, list[Start]]:
+    """Measure every command, in alternation; the first round fills the disk cache and is discarded."""
+    found: dict[str, list[Start]] = {name: [] for name in commands(corpus)}
     for index in report.rounds(repeats + 1, "start"):
         for name, command in commands(corpus).items():
-            taken = seconds(command)
+            taken = start(command)
             if index:
                 found[name].append(taken)
     return found
@@ -83,21 +130,31 @@ def make_corpus(folder: Path, conversations: int) -> None:
     write_corpus(CorpusBuilder("puppets", talks, tuple(EMOTIONS), splits, tables, speakers), folder)
 
 
-def results(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool]) -> dict[str, Any]:
+def results(found: Mapping[str, Sequence[Start]], torch: Mapping[str, bool]) -> dict[str, Any]:
     """Values for the JSON file."""
     return {
         "commands": {
-            name: {"seconds": report.spread(taken), "imports_torch": torch[name], "turns": list(taken)}
+            name: {
+                "seconds": report.spread([of.seconds for of in taken]),
+                "peak_bytes": report.spread([of.peak_bytes for of in taken]),
+                "imports_torch": torch[name],
+                "turns": [of.seconds for of in taken],
+            }
             for name, taken in found.items()
         }
     }
 
 
-def show(found: Mapping[str, Sequence[float]], torch: Mapping[str, bool], note: str) -> None:
+def show(found: Mapping[str, Sequence[Start]], torch: Mapping[str, bool], note: str) -> None:
     """Print the results."""
-    table = plain_table("new process", "milliseconds", "imports torch")
+    table = plain_table("new process", "milliseconds", "peak MiB", "imports torch")
     for name, taken in found.items():
-        table.add_row(name, report.median_range([1000 * s for s in taken], 0), "yes" if torch[name] else "no")
+        table.add_row(
+            name,
+            report.median_range([1000 * of.seconds for of in taken], 0),
+            report.median_range([of.peak_bytes / 2**20 for of in taken], 0),
+            "yes" if torch[name] else "no",
+        )
     console = report.console()
     console.print(table)
     console.print(f"median (min-max) of {len(next(iter(found.values())))} rounds\n{note}")
@@ -118,7 +175,7 @@ def main() -> None:
     report.write_json(options.output or report.FOLDER / "start.json", "start", where, results(found, torch))
 
 
-def _measured(options: argparse.Namespace, place: Path) -> tuple[dict[str, list[float]], dict[str, bool]]:
+def _measured(options: argparse.Namespace, place: Path) -> tuple[dict[str, list[Start]], dict[str, bool]]:
     corpus = options.corpus or place / "corpus"
     if options.corpus is None:
         make_corpus(corpus, options.conversations)

@@ -101,12 +101,14 @@ def external_tensor(name: str, tensor: StoredTensor) -> onnx.TensorProto:
     return found
 
 
-def open_session(graph: Path, folder: Path | None = None) -> InferenceSession:
+def open_session(graph: Path, folder: Path | None = None, *, repack: bool = True) -> InferenceSession:
     """Load a graph.
 
     Args:
         graph: The file.
         folder: The folder of the weights; None for that of the graph.
+        repack: Whether weights are repacked for products of few rows, which are then faster; this takes time and memory
+            for a copy of the weights.
 
     Raises:
         InputError: The graph or its weights cannot be loaded.
@@ -121,8 +123,7 @@ def open_session(graph: Path, folder: Path | None = None) -> InferenceSession:
     options.intra_op_num_threads = _threads()
     # Threads that spin while they wait are several times slower on shared cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Repacked weights are a copy of all weights, and as fast only.
-    options.add_session_config_entry("session.disable_prepacking", "1")
+    options.add_session_config_entry("session.disable_prepacking", "0" if repack else "1")
     try:
         if folder is None:
             return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])

@@ -139,7 +139,9 @@ def test_wrong_options(options: tuple[str, ...], message: str, capsys: pytest.Ca
 
 def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "SINGLE", (1, 6))
-    written = program(inference.main, "--repeats", "2", "--batches", "2", "--batch", "4", "--calls", "3")
+    written = program(
+        inference.main, "--repeats", "2", "--batches", "2", "--batch", "4", "--calls", "3", "--graphs", "float16"
+    )
     assert list(written["cases"]) == ["4 conversations", "1 of 1 utterance", "1 of 6 utterances"]
     single = written["cases"]["1 of 6 utterances"]
     assert single["turns"]["utterances"] == [18, 18]
@@ -147,6 +149,8 @@ def test_inference(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     of = single["contenders"]["ours"]
     assert of["milliseconds"]["median"] <= of["milliseconds_95th_percentile"] <= of["milliseconds"]["max"]
     assert written["peak_memory_bytes"].keys() == {"ours", "textbook"}
+    assert list(single["contenders"]) == ["ours", "textbook", "onnxruntime float16"]
+    assert written["file_bytes"]["onnxruntime float16"] > 0
 
 
 def test_sweeps_hold_everything_else_constant() -> None:

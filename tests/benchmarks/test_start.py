@@ -21,7 +21,9 @@ def test_the_corpus_to_open(corpus: Path) -> None:
     opened.verify()
 
 
-@pytest.mark.parametrize("name", ["import sdt", "sdt --help", "sdt train --help", "open a corpus"])
+@pytest.mark.parametrize(
+    "name", ["import sdt", "sdt --help", "sdt train --help", "sdt predict chat.txt", "open a corpus"]
+)
 def test_torch_is_imported_only_for_models(name: str, corpus: Path) -> None:
     assert not start.imports_torch(start.commands(corpus)[name])
 
@@ -39,3 +41,4 @@ def test_every_command_is_timed_in_every_round(corpus: Path, monkeypatch: pytest
     assert [len(taken) for taken in found.values()] == [2, 2]
     written = start.results(found, {"a": False, "b": False})
     assert written["commands"]["a"]["seconds"]["min"] > 0
+    assert written["commands"]["a"]["peak_bytes"]["min"] > 2**20

@@ -71,7 +71,7 @@ class GraphTextRunner:
             raise InputError(f"{graph}: damaged ({describe_error(error)})") from None
         if not same:
             raise OtherEncoderError(f"{graph}: made from another text encoder than {text_model.name!r}")
-        self._session = open_session(graph, weights_folder(graph, text_model))
+        self._session = open_session(graph, weights_folder(graph, text_model), repack=False)
 
     def vectors(self, pieces: Sequence[Piece], *, windows: bool) -> npt.NDArray[np.float32]:
         """See `text.TextRunner.vectors`."""
