@@ -6,11 +6,9 @@ python -m benchmarks.start
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +30,23 @@ Ann: They want me to start on Monday, and I am scared to death.
 """
 SERVES = "serve"
 """A command with this word is a service: its first line says that it is ready."""
+
+
+LAUNCHER = """
+import os, subprocess, sys, time
+until, *command = sys.argv[1:]
+begun = time.perf_counter()
+process = subprocess.Popen(command, stdout=subprocess.PIPE)
+process.stdout.readline() if until == "first line" else process.stdout.read()
+ready = time.perf_counter() - begun
+if until == "first line":
+    process.terminate()
+_, status, usage = os.wait4(process.pid, 0)
+if until == "end" and status:
+    sys.exit(1)
+print(ready if until == "first line" else time.perf_counter() - begun, usage.ru_maxrss)
+"""
+"""A small process that runs a command: the peak memory of a process includes that of the one that starts it."""
 
 
 class Start(NamedTuple):
@@ -72,21 +87,10 @@ def start(command: Sequence[str]) -> Start:
     Raises:
         CalledProcessError: The command fails.
     """
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    with process.stdout as output:
-        output.readline() if SERVES in command else output.read()
-        taken = time.perf_counter() - begun
-        if SERVES in command:
-            process.terminate()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if SERVES in command:
-        return Start(taken, 1024 * usage.ru_maxrss)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, list(command))
-    return Start(time.perf_counter() - begun, 1024 * usage.ru_maxrss)
+    launched = [sys.executable, "-c", LAUNCHER, "first line" if SERVES in command else "end", *command]
+    done = subprocess.run(launched, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    taken, peak = done.stdout.split()
+    return Start(float(taken), 1024 * int(peak))
 
 
 def imports_torch(command: Sequence[str]) -> bool:
