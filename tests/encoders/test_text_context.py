@@ -201,7 +201,7 @@ def test_the_utterances_of_a_window_have_the_same_input(tokenizer: Any) -> None:
 def test_a_window_is_encoded_once(tmp_path: Path, pooling: Pooling) -> None:
     context = TextContext.in_windows(4, speaker_names=True)
     encoder = text_encoder(f"{write_contextual(tmp_path, context)}:{pooling}")
-    model: Any = encoder._model  # type: ignore[attr-defined]
+    model: Any = encoder._runner._model  # type: ignore[attr-defined]
     rows: list[int] = []
     model.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     found = encode_conversations(encoder, [TALK]).features

@@ -75,8 +75,11 @@ def test_features(bert: Path, tmp_path: Path, kind: str, pooling: str) -> None:
     agree()
 
 
-def test_context(tmp_path: Path) -> None:
-    folder = write_contextual(tmp_path / "bert", TextContext(2, 1, speaker_names=True))
+@pytest.mark.parametrize(
+    "context", [TextContext(2, 1, speaker_names=True), TextContext.in_windows(4, speaker_names=True)]
+)
+def test_context(tmp_path: Path, context: TextContext) -> None:
+    folder = write_contextual(tmp_path / "bert", context)
     found, expected = (
         encode_conversations(of, [TALK]) for of in (exported(str(folder), tmp_path), text_encoder(str(folder)))
     )

@@ -169,7 +169,7 @@ class _Writer:
         return self.node("LayerNormalization", x, scale, bias, epsilon=epsilon, axis=-1)
 
     def _embeddings(self) -> str:
-        """The sum of the embeddings of words, positions and the only segment, normalised, [n, t, size]."""
+        """The sum of the embeddings of words, positions and the only segment, normalised, [u, t, size]."""
         from onnx import TensorProto
 
         mask = self.node("Cast", "mask", to=TensorProto.INT64)
@@ -190,12 +190,12 @@ class _Writer:
         return self._norm("embeddings.LayerNorm", self.node("Add", self.node("Add", *rows), segment))
 
     def _attention_bias(self) -> str:
-        """0 for tokens and a large negative number for padding, [n, 1, 1, t]."""
+        """0 for tokens and a large negative number for padding, [u, 1, 1, t]."""
         bias = self.node("Where", "mask", self.constant(0.0), self.constant(-3e38))
         return self.node("Unsqueeze", bias, self.constant([1, 2]))
 
     def _layer(self, name: str, x: str, bias: str) -> str:
-        """A layer of the encoder, [n, t, size] to [n, t, size]."""
+        """A layer of the encoder, [u, t, size] to [u, t, size]."""
         size, heads = int(self.config["hidden_size"]), int(self.config["num_attention_heads"])
         shape = self.node("Shape", x)
         flat = self.node("Reshape", x, self.constant([-1, size]))  # [n * t, size]
@@ -206,8 +206,8 @@ class _Writer:
             split = self.node("Reshape", self._linear(f"{name}attention.self.{of}", flat), apart)
             return self.node("Transpose", split, perm=list(order))
 
-        query, value = (part(of, (0, 2, 1, 3)) for of in ("query", "value"))  # [n, H, t, size/H]
-        scores = self.node("MatMul", query, part("key", (0, 2, 3, 1)))  # [n, H, t, t]
+        query, value = (part(of, (0, 2, 1, 3)) for of in ("query", "value"))  # [u, H, t, size/H]
+        scores = self.node("MatMul", query, part("key", (0, 2, 3, 1)))  # [u, H, t, t]
         scores = self.node("Add", self.node("Mul", scores, self.constant((size // heads) ** -0.5)), bias)
         read = self.node("MatMul", self.node("Softmax", scores, axis=-1), value)
         read = self.node("Transpose", read, perm=[0, 2, 1, 3])
@@ -220,7 +220,9 @@ class _Writer:
 
     def _pool(self, pooling: Pooling, layers: list[str]) -> str:
         """The vectors of `text_pooling.token_vectors`, [n, V, size]."""
-        layers = [self.node("Gather", layer, "row", axis=0) for layer in (layers if pooling == "layers" else layers[-1:])]
+        layers = [
+            self.node("Gather", layer, "row", axis=0) for layer in (layers if pooling == "layers" else layers[-1:])
+        ]
         if pooling == "first":
             return self.node("Slice", layers[-1], self.constant([0]), self.constant([1]), self.constant([1]))
         counted = self.node("Unsqueeze", "counted", self.constant([2]))  # [n, t, 1]

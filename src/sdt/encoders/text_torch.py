@@ -65,6 +65,4 @@ def padded_tensors(pieces: Sequence[Piece], pad: int, device: torch.device, *, w
     padded = pad_pieces(pieces, pad, windows=windows)
     tokens, mask, counted, row = map(torch.from_numpy, padded)
     own = len(tokens) == len(counted)
-    return PaddedTensors(
-        tokens.to(device), mask.long().to(device), counted.to(device), None if own else row.to(device)
-    )
+    return PaddedTensors(tokens.to(device), mask.long().to(device), counted.to(device), None if own else row.to(device))
