@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +23,9 @@ class GraphBench:
     Args:
         precision: The precision of its weights.
         setting: The model.
-        threads: Threads of onnxruntime.
     """
 
-    def __init__(self, precision: Precision, setting: Setting, threads: int) -> None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+    def __init__(self, precision: Precision, setting: Setting) -> None:
         torch.manual_seed(0)
         self.setting = setting
         with tempfile.TemporaryDirectory() as place:

@@ -100,9 +100,7 @@ def measure(
         workers = {
             name: stack.enter_context(Worker(threads, Bench, name, setting, device, precision)) for name in NAMES
         }
-        exported = {
-            f"onnxruntime {of}": stack.enter_context(Worker(threads, GraphBench, of, setting, threads)) for of in graphs
-        }
+        exported = {f"onnxruntime {of}": stack.enter_context(Worker(threads, GraphBench, of, setting)) for of in graphs}
         roofline = stack.enter_context(Worker(threads, Roofline, setting, device, precision))
         for index in report.rounds(min(map(len, cases.values())), "inference"):
             for of, batches in cases.items():

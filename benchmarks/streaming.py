@@ -1,16 +1,20 @@
 """Streaming: the cost of an utterance by its position in the conversation, and of a whole conversation.
 
 The model has three modalities, width 256 and random parameters; features are random, and no encoder runs. `full`
-recomputes the last utterances (`--history`), `past` and `window(k)` cache keys and values.
+recomputes the last utterances (`--history`); `past` and `window(k)` cache keys and values on PyTorch, and compute the
+utterances that they depend on again on onnxruntime.
 
     python -m benchmarks.streaming
     python -m benchmarks.streaming --contexts "window(64)" --length 20000
+    python -m benchmarks.streaming --engine onnxruntime --length 1000
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +25,11 @@ from benchmarks.workers import Worker, peak_memory
 from sdt.conversation import Conversation, Utterance
 from sdt.evaluation.table import plain_table
 from sdt.models.config import Architecture, SDTConfig
+from sdt.models.onnx_export import export_onnx
+from sdt.models.saved_graph import SDT_GRAPH
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline, StreamingPredictor, StreamInput
+from sdt.prediction.engine import EngineName, engine_of, load_engine
 from sdt.speakers import Speakers
 
 WIDTHS = {"text": 384, "audio": 300, "visual": 342}
@@ -37,14 +44,22 @@ class Stream:
         history: See `StreamingPredictor`.
         repeats: Number of utterances timed at each position.
         seed: Random seed of parameters and features.
+        engine: What runs the model.
     """
 
-    def __init__(self, context: str, history: int, repeats: int, seed: int) -> None:
+    def __init__(self, context: str, history: int, repeats: int, seed: int, engine: EngineName = "torch") -> None:
         self.repeats = repeats
         torch.manual_seed(seed)
         settings = Architecture(width=256, context=context)
         self.model = SDT(SDTConfig(WIDTHS, tuple("abcdefg"), Speakers("appearance", 9), settings)).eval()
-        self.stream = StreamingPredictor(self.model, device="cpu", history=history)
+        with tempfile.TemporaryDirectory() as place:
+            if engine == "onnxruntime":
+                self.model.save_pretrained(place)
+                export_onnx(self.model, Path(place) / SDT_GRAPH, Path(place))
+                self.engine = load_engine(Path(place), engine)
+            else:
+                self.engine = engine_of(self.model, "cpu")
+        self.stream = StreamingPredictor(self.engine, history=history)
         self.random = np.random.default_rng(seed)
 
     def time_at(self, place: int) -> float:
@@ -64,7 +79,7 @@ class Stream:
         features = {name: (torch.randn(length, width), torch.rand(length) < 0.9) for name, width in WIDTHS.items()}
         conversation = Conversation("c", tuple(Utterance(str(i), "ab"[i % 2]) for i in range(length)))
         before, begun = peak_memory(torch.device("cpu")), time.process_time()
-        Pipeline(self.model, device="cpu").from_features([conversation], features)
+        Pipeline(self.engine).from_features([conversation], features)
         return time.process_time() - begun, (peak_memory(torch.device("cpu")) - before) / 2**20
 
     def _random_input(self) -> StreamInput:
@@ -81,13 +96,14 @@ def measure(
     repeats: int,
     threads: int,
     seed: int,
+    engine: EngineName = "torch",
 ) -> dict[str, dict[str, Any]]:
     """Measure `milliseconds` at each position, and `seconds` and `mebibytes` of a whole conversation, by context."""
     found = {}
     for context in contexts:
-        with Worker(threads, Stream, context, history, repeats, seed) as worker:
+        with Worker(threads, Stream, context, history, repeats, seed, engine) as worker:
             milliseconds = [worker.call("time_at", place) for place in sorted(places)]
-        with Worker(threads, Stream, context, history, repeats, seed) as worker:
+        with Worker(threads, Stream, context, history, repeats, seed, engine) as worker:
             seconds, mebibytes = worker.call("time_whole", length)
         found[context] = {"milliseconds": milliseconds, "seconds": seconds, "mebibytes": mebibytes}
     return found
@@ -102,6 +118,7 @@ def main() -> None:
         "--length", type=report.positive, default=5000, help="of the whole conversation; default: %(default)s"
     )
     parser.add_argument("--history", type=report.positive, default=64, help="default: %(default)s")
+    parser.add_argument("--engine", choices=("torch", "onnxruntime"), default="torch", help="default: %(default)s")
     options = parser.parse_args()
     where = report.machine(options.threads)
     places = sorted(options.places)
@@ -113,6 +130,7 @@ def main() -> None:
         repeats=options.repeats,
         threads=options.threads,
         seed=options.seed,
+        engine=options.engine,
     )
     table = plain_table("context", *(f"{n:,}th" for n in places), f"whole, {options.length:,}", "memory")
     for context, of in found.items():

@@ -81,6 +81,7 @@ class Worker:
 def _serve(pipe: Connection, threads: int, make: Callable[..., object], arguments: Sequence[object]) -> None:
     """The main function of the process: create the object, then serve calls until the pipe is closed."""
     torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for onnxruntime, see sdt.graphs
     served: list[object] = []
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         pipe.send(_guarded(lambda: served.append(make(*arguments))))

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import sdt.cli.train as cli
 import sdt.training.display as display_module
 import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
 from sdt.corpus.builder import write_corpus
+from sdt.prediction.engine import load_engine
+from sdt.prediction.onnx_engine import OnnxEngine
+from sdt.prediction.torch_engine import TorchEngine
 from sdt.training.recipe import dump_recipe
 from tests.training.conftest import make_builder, make_recipe
 from tests.training.test_run import PUBLISHED, assert_same_run, metrics
@@ -22,8 +26,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_corpus(make_builder(), tmp_path / "tiny")
     (tmp_path / "tiny.yaml").write_text(dump_recipe(make_recipe(Path("tiny"), epochs=2)), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sdt.cli.train._write_graphs", lambda _: [])  # takes ten seconds
+    monkeypatch.setattr(cli, "_write_graphs", lambda _: [])  # takes ten seconds
     return tmp_path
+
+
+WRITE_GRAPHS = cli._write_graphs
+
+
+@pytest.mark.slow
+def test_graphs_are_written_at_the_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_write_graphs", WRITE_GRAPHS)
+    for name, options in (("with", []), ("without", ["--no-onnx"])):
+        command = ["train", "tiny.yaml", "--training.epochs", "1", "--output", name, *options]
+        assert main(command) == 0
+        assert (place / name / "model" / "sdt.onnx").is_file() == (name == "with")
+    assert isinstance(load_engine(place / "with"), OnnxEngine)
+    assert isinstance(load_engine(place / "without"), TorchEngine)
 
 
 def test_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
