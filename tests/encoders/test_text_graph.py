@@ -66,7 +66,7 @@ def test_features(bert: Path, tmp_path: Path, kind: str, pooling: str) -> None:
     found, expected = exported(name, tmp_path), text_encoder(name)
     assert (found.name, found.width, found.context) == (expected.name, expected.width, expected.context)
 
-    @settings(max_examples=30)
+    @settings(max_examples=30, deadline=None)
     @given(st.lists(st.lists(st.sampled_from([*WORDS[5:], "other"]), max_size=40), min_size=1, max_size=8))
     def agree(texts: list[list[str]]) -> None:
         given_texts = [" ".join(words) for words in texts]

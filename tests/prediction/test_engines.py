@@ -85,7 +85,7 @@ def near(found: list[Prediction], expected: list[Prediction]) -> None:
 
 
 @pytest.mark.parametrize("context", KINDS)
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_conversations(saved: dict[str, Saved], context: str, data: st.DataObject) -> None:
     one = saved[context]
@@ -99,7 +99,7 @@ def test_conversations(saved: dict[str, Saved], context: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize("context", KINDS)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.sampled_from([0.0, 0.5]))
 def test_streams(saved: dict[str, Saved], context: str, length: int, missing: float) -> None:
     """A causal model predicts the same as for the whole conversation; any other, the same as on PyTorch."""
