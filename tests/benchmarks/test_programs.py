@@ -18,6 +18,7 @@ from benchmarks import (
     inference,
     long,
     points,
+    precisions,
     report,
     roofline,
     scaling,
@@ -241,6 +242,18 @@ def test_streaming(program: Callable[..., Any], capsys: pytest.CaptureFixture[st
         assert len(of["milliseconds"]) == 2
         assert min(*of["milliseconds"], of["seconds"]) > 0
     assert "window(4)" in capsys.readouterr().out
+
+
+def test_precisions(program: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_model().save_pretrained(tmp_path / "model")
+    (tmp_path / "talk.csv").write_text("speaker,text,label\nAnn,Yes!,joy\nBob,No,anger\nAnn,,joy\nBob,Hm,none\n")
+    monkeypatch.setattr(precisions, "PRECISIONS", ("float32",))
+    options = ("--model", str(tmp_path / "model"), "--transcript", str(tmp_path / "talk.csv"))
+    written = program(precisions.main, *options)["precisions"]
+    assert list(written) == ["torch", "float32"]
+    assert written["float32"]["weighted_f1"] == written["torch"]["weighted_f1"]
+    assert written["float32"]["largest"] < 1e-4
+    assert written["float32"]["changed"] == 0
 
 
 def test_windows(program: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
