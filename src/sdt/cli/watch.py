@@ -126,7 +126,7 @@ class Watch:
         from sdt.conversation import Utterance
 
         with Console(stderr=True).status("loading the model"):
-            self.stream.add(Utterance("", "", "Hello."))
+            self.stream.add(Utterance("", "", "Hello, how are you?"))
             self.stream.reset()
         self._note([])
         print("type utterances as Speaker: text; --- starts a new conversation; Ctrl-D ends", file=sys.stderr)

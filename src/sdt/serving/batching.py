@@ -208,7 +208,7 @@ class StreamBatcher:
     def warm_up(self) -> None:
         """Predict an utterance, since the first prediction loads libraries."""
         with suppress(InputError):
-            self._stream.add(Utterance("", "", "Hello."))
+            self._stream.add(Utterance("", "", "Hello, how are you?"))
         self._stream.reset()
 
     def start(self) -> None:

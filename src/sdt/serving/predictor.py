@@ -123,7 +123,7 @@ class Predictor:
 
     def warm_up(self) -> None:
         """Predict an utterance, since the first prediction loads libraries."""
-        self.predict([PreparedConversation(Conversation("", (Utterance("", "", "Hello."),)), [])])
+        self.predict([PreparedConversation(Conversation("", (Utterance("", "", "Hello, how are you?"),)), [])])
 
     def predict(self, batch: Sequence[PreparedConversation]) -> list[Predictions | InputError]:
         """Predict a batch of conversations; returns the predictions, or the error, of each."""
