@@ -140,20 +140,20 @@ class Maker:
 
 
 def transcripts(
-    *, without: Sequence[str] = (), several: bool = False, names: Sequence[str] = ODD_NAMES
+    *, without: Sequence[str] = (), several: tuple[int, int] = (1, 1), names: Sequence[str] = ODD_NAMES
 ) -> st.SearchStrategy[Transcript]:
     """Conversations with everything that formats hold.
 
     Args:
         without: Features that they lack: the format refuses them.
-        several: Whether there can be several conversations.
+        several: The smallest and the largest number of conversations.
         names: The names of speakers.
     """
     features = [feature for feature in FEATURES if feature not in without]
 
-    def make(seed: int, chosen: frozenset[str], size: int, more: int) -> Transcript:
+    def make(seed: int, chosen: frozenset[str], size: int, count: int) -> Transcript:
         maker = Maker(Random(seed), chosen, names)
-        ids = ["talk", *maker.random.sample(NAMES, more)]
+        ids = ["talk", *maker.random.sample([*NAMES, *map(str, range(count))], count - 1)]
         conversations = [maker.conversation(id_, size) for id_ in ids]
         predictions = [maker.prediction(c.id, u) for c in conversations for u in c.utterances]
         return Transcript(conversations, predictions=predictions if "predictions" in chosen else [])
@@ -163,7 +163,7 @@ def transcripts(
         st.integers(0, 2**32),
         st.frozensets(st.sampled_from(features)),
         st.integers(1, 6),
-        st.integers(0, 2 if several else 0),
+        st.integers(*several),
     )
 
 
