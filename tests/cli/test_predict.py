@@ -96,7 +96,7 @@ def test_formats_by_suffix(home: Path, tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_unknown_suffix_is_refused_before_the_work(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("out.xlsx", "out.xlsm", "out.txt", "out", "jsonl"):
+    for name in ("out.odt", "out.xlsm", "out.txt", "out", "jsonl"):
         for more in ([], ["--cluster", "local"]):
             error = refused(capsys, home, tmp_path / "absent.txt", "--output", tmp_path / name, *more)
             assert [known in error for known in (".jsonl", ".json,", ".csv", ".vtt", ".srt", "--format")] == [True] * 6

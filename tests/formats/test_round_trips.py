@@ -22,7 +22,7 @@ def of_format(format: Format) -> st.SearchStrategy[Transcript]:
     """Conversations that a format does not refuse."""
     return transcripts(
         without=[] if Holds.UNTIMED in format.holds else ["untimed"],
-        several=Holds.SEVERAL in format.holds,
+        several=(1, 3) if Holds.SEVERAL in format.holds else (1, 1),
         names=NAMES if format.name in PLAIN_NAMES else ODD_NAMES,
     )
 

@@ -117,12 +117,15 @@ class Tab:
         return cast(list[str], self.evaluate(f"new Promise({frame}).then(() => {seen}.map((one) => one.innerText))"))
 
     def click(self, selector: str, number: int = 0) -> None:
-        """Click into the middle of what is to be seen of an element."""
+        """Click into the middle of what is to be seen of an element, once it does not move: a video moves what is below
+        it when its size is known."""
         place = self.evaluate(
-            f"(() => {{ const all = [...document.querySelectorAll({json.dumps(selector)})];"
-            f"const one = all.filter((one) => one.checkVisibility())[{number}];"
-            "one.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});"
-            "const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] })()"
+            f"(async () => {{ const all = [...document.querySelectorAll({json.dumps(selector)})];"
+            f"const one = all.filter((one) => one.checkVisibility())[{number}]; let place, last;"
+            "do { one.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'}); last = place;"
+            "for (const _ of [1, 2, 3]) await new Promise(requestAnimationFrame);"
+            "const box = one.getBoundingClientRect(); place = [box.x + box.width / 2, box.y + box.height / 2];"
+            "} while (String(last) !== String(place)); return place })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.call(

@@ -1,4 +1,4 @@
-"""A service that answers as it is told to: the page's files, /v1/model, and streams that break off on purpose."""
+"""A service that answers as it is told to: the page's files, the model, formats, and streams that break off."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ class StandIn:
                     401, {}, json.dumps({"error": {"code": "token", "message": "send the token"}}).encode()
                 )
             return _response(200, {}, json.dumps(MODEL).encode())
+        if path == "/v1/formats":
+            return _response(200, {}, json.dumps({"formats": []}).encode())
         if path not in self._files:
             return _response(404, {}, b"")
         file = self._files[path]

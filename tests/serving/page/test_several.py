@@ -100,6 +100,7 @@ def test_a_recording_belongs_to_one_of_them(tab: Tab, tmp_path: Path) -> None:
     pick(tab, 1)
     boxes(tab, 2)
     tab.click("[data-place='1'].utterance")
+    tab.until("document.querySelectorAll('.opinions thead th').length > 2")
     assert "weight" in tab.texts(".opinions thead th")[2]  # the service listened to it
     assert tab.evaluate("document.querySelectorAll('video').length") == 1
     pick(tab, 0)
