@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import sdt
 from sdt.conversation import Conversation, Prediction, Utterance
-from sdt.errors import near_miss
+from sdt.errors import InputError, near_miss
 from sdt.speakers import Speakers
 
 
@@ -24,6 +25,25 @@ def test_the_public_names_are_there() -> None:
         assert getattr(sdt, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'SDTT'"):
         sdt.SDTT  # noqa: B018
+
+
+def test_a_conversation_is_read_and_written(tmp_path: Path) -> None:
+    talk = Conversation(
+        "talk", (Utterance("0", "Ann", "hi", "joy", 0.0, 1.0), Utterance("1", "Ben", "oh", None, 1.5, 2.0))
+    )
+    prediction = Prediction("talk", "1", "fear", {"joy": 0.25, "fear": 0.75})
+    for name in ("talk.eaf", "talk.jsonl", "talk.TextGrid"):
+        talk.write(tmp_path / name, [prediction])
+        assert Conversation.read(tmp_path / name) == talk
+        (found,) = sdt.read_transcript(tmp_path / name).predictions
+        assert (found.utterance, found.emotion, found.probability) == ("1", "fear", 0.75)
+    talk.write(tmp_path / "other", format="rttm")
+    assert [one.speaker for one in Conversation.read(str(tmp_path / "other")).utterances] == ["Ann", "Ben"]
+    with pytest.raises(InputError, match="text: 2"):
+        talk.write(tmp_path / "talk.rttm", strict=True)
+    (tmp_path / "two.csv").write_text("conversation,speaker,text\na,Ann,hi\nb,Ben,oh\n")
+    with pytest.raises(InputError, match="2 conversations"):
+        Conversation.read(tmp_path / "two.csv")
 
 
 def test_a_prediction_knows_its_probability() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from sdt.errors import InputError
 
 Review = Literal["corrected", "confirmed"]
 """Whether a reviewer corrected the predicted emotion or confirmed it."""
@@ -125,6 +129,54 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    # The formats are above this module, so these two methods import them when they are called.
+
+    @classmethod
+    def read(cls, path: str | Path, *, format: str | None = None, encoding: str | None = None) -> Conversation:
+        """Read a file with one conversation, in any format of `sdt formats`; see `sdt.read_transcript` for several.
+
+        Args:
+            path: The file, or the folder of a format whose files are folders.
+            format: The name of the format; None detects it.
+            encoding: The encoding of a text file; None detects it.
+
+        Raises:
+            InputError: The file is damaged, its format is not supported, or it has several conversations.
+        """
+        found: list[Conversation] = (
+            _formats().read_transcript(Path(path), format=format, encoding=encoding).conversations
+        )
+        if len(found) != 1:
+            raise InputError(f"{path}: has {len(found):,} conversations; read them with sdt.read_transcript")
+        return found[0]
+
+    def write(
+        self,
+        path: str | Path,
+        predictions: Iterable[Prediction] = (),
+        *,
+        format: str | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Write a file, atomically. What the format cannot hold is lost; see `sdt.formats.losses`.
+
+        Args:
+            path: The file, or the folder of a format whose files are folders.
+            predictions: Predictions for utterances of the conversation.
+            format: The name of the format; None uses the suffix of the file.
+            strict: Whether to refuse a format that cannot hold everything.
+
+        Raises:
+            InputError: The format or the suffix is unknown; the format needs times, and an utterance has none; or
+                `strict`, and something would be lost.
+        """
+        transcript = _formats().Transcript([self], predictions=list(predictions))
+        _formats().write_transcript(Path(path), transcript, format, strict=strict)
+
+
+def _formats() -> Any:  # noqa: ANN401 - a module
+    return importlib.import_module("sdt.formats")
 
 
 @dataclass(frozen=True, slots=True)
