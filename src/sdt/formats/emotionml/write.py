@@ -26,6 +26,9 @@ def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
     names = tokens(list(dict.fromkeys(_labels(transcript))))
     attributes = xml_attributes(xmlns=EMO, version="1.0") + (' category-set="#emotions"' if names else "")
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<emotionml{attributes}{xml_attributes(**{"xmlns:sdt": OWN})}>\n'
+    yield "    <info>\n"
+    yield from _conversation(conversation)
+    yield "    </info>\n"
     if names:
         yield '    <vocabulary type="category" id="emotions">\n'
         for name, token in names.items():
@@ -35,9 +38,6 @@ def write(transcript: Transcript, path: Path | None) -> Iterator[str]:
     if dimensions:
         items = "".join(f"        <item{xml_attributes(name=name)}/>\n" for name in dimensions)
         yield f'    <vocabulary type="dimension" id="dimensions">\n{items}    </vocabulary>\n'
-    yield "    <info>\n"
-    yield from _conversation(conversation)
-    yield "    </info>\n"
     for number, (_, one, prediction) in enumerate(transcript.rows()):
         yield from _emotions(number, one, prediction, names, conversation.media)
     yield "</emotionml>\n"
