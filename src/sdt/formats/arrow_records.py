@@ -26,7 +26,7 @@ _MAX_INTEGER = 2**53
 """Larger integers are not exact as numbers of double precision."""
 
 
-def require_pyarrow(path: Path, what: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+def require_pyarrow(what: str) -> Any:  # noqa: ANN401 - pyarrow has no types
     """Import pyarrow.
 
     Raises:
@@ -36,7 +36,7 @@ def require_pyarrow(path: Path, what: str) -> Any:  # noqa: ANN401 - pyarrow has
         import pyarrow
     except ImportError:
         raise MissingDependencyError(
-            f"{path}: {what} requires pyarrow; install it with: pip install 'sdt-erc[parquet]'"
+            f"{what} requires pyarrow; install it with: pip install 'sdt-erc[parquet]'"
         ) from None
     return pyarrow
 
@@ -48,7 +48,7 @@ def to_table(transcript: Transcript, path: Path) -> Any:  # noqa: ANN401
         transcript: The conversations.
         path: The file to which media files are relative.
     """
-    pa = require_pyarrow(path, "writing")
+    pa = require_pyarrow("writing Parquet files")
     number = pa.float64()
     typed = {
         "start": number,

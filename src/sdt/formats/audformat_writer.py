@@ -41,7 +41,7 @@ def write(transcript: Transcript, path: Path) -> None:
     Raises:
         MissingDependencyError: pyarrow is not installed.
     """
-    require_pyarrow(path, "writing audformat databases")
+    require_pyarrow("writing audformat databases")
     rows = list(transcript_records(transcript, path / HEADER))
     schemes: dict[str, dict[str, object]] = {}
     columns = dict(_named(_columns(rows, schemes)))

@@ -40,7 +40,7 @@ def read(path: Path) -> Transcript:
         MissingDependencyError: pyarrow is not installed.
         InputError: A file is missing or damaged, the datasets of splits have different columns, or a value is invalid.
     """
-    pa = require_pyarrow(path, "reading datasets")
+    pa = require_pyarrow("reading datasets")
     if not (path / _DICT).is_file():
         table = _read_dataset(pa, path)
         return read_table_records(path / _STATE, table, table_records(table, _classes(path)))
@@ -61,7 +61,7 @@ def write(transcript: Transcript, path: Path) -> None:
     Raises:
         MissingDependencyError: pyarrow is not installed.
     """
-    pa = require_pyarrow(path, "writing datasets")
+    pa = require_pyarrow("writing datasets")
     table = to_table(transcript, path / _DATA)
     with pa.OSFile(str(path / _DATA), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
         writer.write_table(table)

@@ -101,7 +101,7 @@ def write(transcript: Transcript, path: Path) -> None:
         MissingDependencyError: openpyxl is not installed.
         InputError: A text is longer than a cell can hold.
     """
-    openpyxl = _openpyxl(path, "writing")
+    openpyxl = _openpyxl("writing")
     from openpyxl.cell import WriteOnlyCell
 
     rows = [flatten(record) for record in transcript_records(transcript, path)]
@@ -128,12 +128,12 @@ def write(transcript: Transcript, path: Path) -> None:
     book.save(path)
 
 
-def _openpyxl(path: Path, what: str) -> Any:  # noqa: ANN401 - openpyxl has no types
+def _openpyxl(what: str) -> Any:  # noqa: ANN401 - openpyxl has no types
     try:
         import openpyxl
     except ImportError:
         raise MissingDependencyError(
-            f"{path}: {what} Excel workbooks requires openpyxl; install it with: pip install 'sdt-erc[xlsx]'"
+            f"{what} Excel workbooks requires openpyxl; install it with: pip install 'sdt-erc[xlsx]'"
         ) from None
     return openpyxl
 
@@ -158,8 +158,8 @@ def _read_sheets(path: Path) -> list[tuple[str, list[list[object]]]]:
     try:
         # openpyxl keeps the file open as long as it reads.
         with path.open("rb") as file, path.open("rb") as other:
-            sheets = _sheets(path, file, stored=True)
-            formulas = _sheets(path, other, stored=False) if _has_formulas(path) else []
+            sheets = _sheets(file, stored=True)
+            formulas = _sheets(other, stored=False) if _has_formulas(path) else []
             found, cells = [], 0
             for sheet, of_sheet in itertools.zip_longest(sheets, formulas):
                 where = f"{path}, sheet {quoted(sheet.title)}"
@@ -182,10 +182,10 @@ def _read_sheets(path: Path) -> list[tuple[str, list[list[object]]]]:
         ) from None
 
 
-def _sheets(path: Path, file: BinaryIO, *, stored: bool) -> list[Any]:
+def _sheets(file: BinaryIO, *, stored: bool) -> list[Any]:
     """The sheets with the stored values of formulas, or with the formulas."""
     found: list[Any] = (
-        _openpyxl(path, "reading").load_workbook(file, read_only=True, data_only=stored, keep_links=False).worksheets
+        _openpyxl("reading").load_workbook(file, read_only=True, data_only=stored, keep_links=False).worksheets
     )
     for sheet in found:
         sheet.reset_dimensions()  # a file can claim any size
