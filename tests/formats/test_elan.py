@@ -25,7 +25,7 @@ FOREIGN = """<?xml version="1.0" encoding="UTF-8"?>
 xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
 xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">
   <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">
-    <MEDIA_DESCRIPTOR MEDIA_URL="file:///home/me/talk.mp4" MIME_TYPE="video/mp4" RELATIVE_MEDIA_URL="./talk.mp4"/>
+    <MEDIA_DESCRIPTOR MEDIA_URL="file:///media/talk.mp4" MIME_TYPE="video/mp4" RELATIVE_MEDIA_URL="./talk.mp4"/>
     <PROPERTY NAME="URN">urn:nl-mpi-tools-elan-eaf:1</PROPERTY>
     <PROPERTY NAME="lastUsedAnnotationId">8</PROPERTY>
     <PROPERTY NAME="site">kitchen</PROPERTY>

@@ -118,7 +118,7 @@ def test_windows_learn_the_same_in_fewer_passes(
 
     record = finetune(corpus, tmp_path / "windows", windows, display=Count())
     assert record["scores"]["dev"]["weighted_f1"] > 0.6  # alone: a third
-    assert len(set(steps)) == 1
+    assert max(steps) < 180 / 8  # fewer than batches of eight utterances that are read alone
     assert text_encoder(str(tmp_path / "windows")).context == windows.context
     with pytest.raises(InputError, match="mean"):
         finetune(corpus, tmp_path / "first", replace(windows, encoder=f"{bert}:first"))

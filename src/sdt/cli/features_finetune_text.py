@@ -7,6 +7,7 @@ it. The epoch is selected on dev; test is scored once. Then use the encoder to i
     sdt corpus import {train,dev,test}_sent_emo.csv --text-encoder minilm-meld --output meld-finetuned
     sdt features finetune-text meld --lora --output adapter       # used as: --text-encoder minilm+adapter
     sdt features finetune-text meld --context 5 --speaker-names --output in-context
+    sdt features finetune-text meld --window 12 --tokens 320 --speaker-names --output in-windows
 """
 
 from __future__ import annotations

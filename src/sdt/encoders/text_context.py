@@ -90,7 +90,7 @@ class TextContext:
             raise InputError("context: no utterance before or after")
         if self.window and (self.before, self.after) != (self.window - 1, self.window - 1):
             raise InputError(
-                f"context: {self.before} and {self.after} utterances, which a window of {self.window} lacks"
+                f"context: {self.before} utterances before, {self.after} after do not match a window of {self.window}"
             )
 
     def surroundings(
@@ -224,7 +224,10 @@ class _Join:
         return [*chain(*before), *left], [*right, *chain(*after)]
 
     def _fits(self, before: Sequence[list[int]], own: Sequence[int], after: Sequence[list[int]]) -> bool:
-        return sum(map(len, (self.first, *self._sides(before, after), own, self.last))) <= self.longest
+        context = self.context
+        separators = len(before) + len(after) if context.window else bool(context.before) + bool(context.after)
+        tokens = sum(map(len, (self.first, *before, own, *after, self.last)))
+        return tokens + separators * len(self.separator) <= self.longest
 
     def _piece(self, before: Sequence[int], own: Sequence[int], after: Sequence[int]) -> Piece:
         first = len(self.first) + len(before)

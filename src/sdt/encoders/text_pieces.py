@@ -87,16 +87,13 @@ def pad_pieces(pieces: Sequence[Piece], pad: int, *, windows: bool) -> Padded:
         pad: The token number of padding.
         windows: Whether pieces with equal tokens are encoded once; they differ in the tokens that count.
     """
-    numbers: dict[object, int] = {}
-    row = [
-        numbers.setdefault(tuple(piece.tokens) if windows else number, len(numbers))
-        for number, piece in enumerate(pieces)
-    ]
-    rows = [pieces[row.index(number)].tokens for number in range(len(numbers))]
-    lengths = np.array([len(of) for of in rows])[:, None]
+    keys = [tuple(piece.tokens) if windows else number for number, piece in enumerate(pieces)]
+    rows = {key: piece.tokens for key, piece in zip(keys, pieces, strict=True)}
+    numbers = {key: number for number, key in enumerate(rows)}
+    lengths = np.array([len(of) for of in rows.values()])[:, None]
     position = np.arange(lengths.max())  # [tokens]
     first, end = (np.array([getattr(piece, name) for piece in pieces])[:, None] for name in ("first", "end"))
     mask, counted = position < lengths, (position >= first) & (position < end)
     tokens = np.full(mask.shape, pad, dtype=np.int64)
-    tokens[mask] = [token for of in rows for token in of]
-    return Padded(tokens, mask, counted, np.array(row, dtype=np.int64))
+    tokens[mask] = [token for of in rows.values() for token in of]
+    return Padded(tokens, mask, counted, np.array([numbers[key] for key in keys], dtype=np.int64))

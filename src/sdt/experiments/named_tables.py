@@ -64,7 +64,8 @@ SWITCHES: dict[str, dict[str, object]] = {
     "curriculum": {"training.curriculum": "shifts"},
     "averaging": {"training.averaging": "ema(0.99)"},
 }
-"""Row name to the settings of one switch that the paper does not have; see docs/switches.md."""
+"""Row name to the settings of one switch that the paper does not have, and what it is trained with; see
+docs/switches.md."""
 _NEED_TWO_MODALITIES = (
     *("no-intra-modal", "no-inter-modal", "no-multimodal-gate"),
     *("selective-fusion", "gate-temperature", "modality-dropout", "modality-noise", "reliability"),

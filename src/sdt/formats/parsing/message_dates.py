@@ -89,7 +89,7 @@ def resolve_dates(stamps: Sequence[Stamp | None]) -> tuple[list[str | None], boo
 
 
 def _read(stamp: Stamp, order: str) -> datetime.datetime | None:
-    """The date in this order; None if there is no such day. A year of four digits is where it stands."""
+    """The date in this order; None if the day does not exist. A year of four digits is where it stands."""
     numbers, clock = stamp
     if numbers[0] > 999 and order != "year/month/day":
         return _read(stamp, "year/month/day")

@@ -69,7 +69,7 @@ def _columns(record: Mapping[str, object], prefix: str) -> dict[str, float]:
 
 
 def _shares(value: object) -> dict[str, float] | None:
-    """The probabilities by label; None if it is no such mapping."""
+    """The probabilities by label; None if it is not a mapping of labels to numbers."""
     if not isinstance(value, Mapping):
         return None
     found = {str(label): _number(of) for label, of in value.items()}
