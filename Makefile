@@ -46,9 +46,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[media,train]'
 	@touch $@
 
-# The dependencies of the tests: the tools, and all extras.
+# The dependencies of the tests: the tools, and all extras. ConvoKit requires parsers and models of its own (spaCy, large
+# language models); the tests only use its class of corpora, which needs none of them.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps convokit
 	@touch $(VENV)/.installed $@
 
 $(VENV):

@@ -12,7 +12,7 @@ from sdt.conversation import Word
 from sdt.errors import InputError, quoted
 from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
-from sdt.formats.recognised import in_order, json_format, timed_word, turns_of_words, with_media
+from sdt.formats.recognised import RECOGNISED, in_order, json_format, timed_word, turns_of_words, with_media
 from sdt.formats.transcript import Transcript, Turn
 
 _MS = 0.001
@@ -68,4 +68,4 @@ def _speaker(node: JsonNode) -> str | None:
     return name or (f"Channel {channel}" if channel else None)
 
 
-ASSEMBLYAI = json_format("assemblyai", "AssemblyAI's JSON", is_assemblyai, read_assemblyai, Holds.MEDIA)
+ASSEMBLYAI = json_format("assemblyai", "AssemblyAI's JSON", is_assemblyai, read_assemblyai, RECOGNISED | Holds.MEDIA)

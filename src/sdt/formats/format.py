@@ -22,6 +22,8 @@ class Holds(Flag):
     TEXT = auto()
     TIMES = auto()
     """Start and end of utterances."""
+    STARTS = auto()
+    """The start of utterances; a format without `TIMES` has no ends."""
     UNTIMED = auto()
     """Utterances without times, next to others. A format with `TIMES` but without this one refuses them."""
     OPEN_ENDS = auto()

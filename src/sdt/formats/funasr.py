@@ -24,7 +24,7 @@ from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
 from sdt.formats.parsing.notices import ignored_note
 from sdt.formats.parsing.word_groups import UNSPACED, close_up
-from sdt.formats.recognised import json_format, turns_of_words
+from sdt.formats.recognised import RECOGNISED, json_format, turns_of_words
 from sdt.formats.transcript import Turn, tidy
 
 _MS = 0.001
@@ -116,4 +116,10 @@ def _words(text: str | None, times: Sequence[tuple[float, float]]) -> tuple[Word
     return tuple(Word(token, start, end) for token, (start, end) in zip(tokens, times, strict=True))
 
 
-FUNASR = json_format("funasr", "FunASR's JSON", is_funasr, read_funasr, Holds.SEVERAL | Holds.ANNOTATORS)
+FUNASR = json_format(
+    "funasr",
+    "FunASR's JSON",
+    is_funasr,
+    read_funasr,
+    RECOGNISED & ~Holds.WORD_CONFIDENCES | Holds.SEVERAL | Holds.ANNOTATORS,
+)

@@ -23,7 +23,7 @@ from sdt.errors import InputError, quoted
 from sdt.formats.format import Holds
 from sdt.formats.parsing.json_nodes import JsonNode, check_times
 from sdt.formats.parsing.word_groups import join_words
-from sdt.formats.recognised import in_order, json_format, timed_word, turns_of_words
+from sdt.formats.recognised import RECOGNISED, in_order, json_format, timed_word, turns_of_words
 from sdt.formats.transcript import Turn
 
 Spoken = list[tuple[str | None, Word]]
@@ -153,5 +153,5 @@ def _time(node: JsonNode, *keys: str) -> float | None:
 
 
 GOOGLE_SPEECH = json_format(
-    "google", "Google Speech-to-Text's JSON", is_google_speech, read_google_speech, Holds.SEVERAL
+    "google", "Google Speech-to-Text's JSON", is_google_speech, read_google_speech, RECOGNISED | Holds.SEVERAL
 )

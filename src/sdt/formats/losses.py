@@ -12,6 +12,7 @@ from sdt.formats.format import DEFAULT_SECONDS, Format, Holds
 from sdt.formats.transcript import Transcript
 
 TIMES_STEP = "precision of times"
+ENDS = "ends"
 CONVERSATION_ID = "conversation id"
 
 
@@ -20,7 +21,8 @@ class Loss:
     """One kind of content that a file of a format will lack."""
 
     name: str
-    """The title of a member of `Holds`, `precision of times`, or `conversation id`."""
+    """The title of a member of `Holds`, `ends` (of a format with starts alone), `precision of times`, or
+    `conversation id`."""
     count: int
     """How many utterances, tiers or conversations lose it."""
     first: str
@@ -50,7 +52,7 @@ def losses(transcript: Transcript, target: Format, path: Path | None = None) -> 
     for name, place in _content(transcript, target, path):
         counts[name] = counts.get(name, 0) + 1
         first.setdefault(name, place)
-    order = [*(one.title for one in Holds), TIMES_STEP, CONVERSATION_ID]
+    order = [*(one.title for one in Holds), ENDS, TIMES_STEP, CONVERSATION_ID]
     return [Loss(name, counts[name], first[name]) for name in order if name in counts]
 
 
@@ -67,9 +69,12 @@ def _content(transcript: Transcript, target: Format, path: Path | None) -> Itera
         place = f"{conversation.id}/{utterance.id}"
         clip = (conversation.id, utterance.id) in transcript.clips
         for kind in _of_utterance(utterance, prediction, clip=clip):
-            if kind not in held:
+            if kind is Holds.TIMES and kind not in held and Holds.STARTS in held:
+                if utterance.end is not None:
+                    yield ENDS, place
+            elif kind not in held:
                 yield kind.title, place
-        if Holds.TIMES in held and target.step and _is_finer(utterance, target):
+        if held & (Holds.TIMES | Holds.STARTS) and target.step and _is_finer(utterance, target):
             yield TIMES_STEP, place
 
 

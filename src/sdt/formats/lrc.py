@@ -67,7 +67,9 @@ def _turn(
     name, words = split_name(_WORD_TIME.sub("", text).strip(), names)
     turn = Turn(number, tidy(words), name, start, end)
     before, *parts = _WORD_TIME.split(text)
-    if not parts or name:  # a name before the words is no word
+    if name and before.strip():
+        before = split_name(f"{before.strip()} x", names)[1].removesuffix("x")  # the name is no word
+    elif not parts or name:
         return turn
     times = [round(max(0.0, _seconds(path, number, time) - offset), 6) for time in parts[::2]]
     texts = list(map(tidy, parts[1::2]))

@@ -9,7 +9,7 @@ COLUMNS = ("format", "name", "suffixes", "read", "write", "holds")
 _CONTENT = {
     "speakers": Holds.SPEAKERS,
     "text": Holds.TEXT,
-    "times": Holds.TIMES,
+    "times": Holds.TIMES | Holds.STARTS,
     "words": Holds.WORDS,
     "labels": Holds.LABELS,
     "annotators": Holds.ANNOTATORS,
@@ -41,7 +41,9 @@ def _row(format: Format) -> tuple[str, ...]:
 
 def held_names(format: Format) -> list[str]:
     """What the files of a format can hold, in words."""
-    return [name for name, content in _CONTENT.items() if format.holds & content]
+    starts = Holds.STARTS in format.holds and Holds.TIMES not in format.holds
+    names = {name: "starts" if name == "times" and starts else name for name in _CONTENT}
+    return [names[name] for name, content in _CONTENT.items() if format.holds & content]
 
 
 def _yes(value: bool) -> str:

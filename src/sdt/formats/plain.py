@@ -228,6 +228,15 @@ PLAIN = Format(
     read=lambda path, decoded: read_plain(path, decoded.text),
     write=write,
     title="plain text",
-    holds=Holds.SPEAKERS | Holds.SPACES | Holds.TEXT | Holds.UNTIMED | Holds.OVERLAPS | Holds.TIES | Holds.ORDER,
+    holds=Holds.SPEAKERS
+    | Holds.SPACES
+    | Holds.TEXT
+    | Holds.STARTS
+    | Holds.OPEN_ENDS
+    | Holds.UNTIMED
+    | Holds.OVERLAPS
+    | Holds.TIES
+    | Holds.ORDER,
+    step=0.001,
     primary=True,
 )

@@ -23,7 +23,7 @@ def json_format(
     title: str,
     resembles: Callable[[object], bool],
     read: Callable[[Path, object], Transcript | tuple[list[Turn], list[str]]],
-    more: Holds = Holds.NOTHING,
+    holds: Holds = RECOGNISED,
 ) -> Format:
     """The entry of a format that is one JSON value, recognised by its keys.
 
@@ -32,7 +32,7 @@ def json_format(
         title: The name for users.
         resembles: Whether a JSON value has the structure.
         read: Reads the value.
-        more: What it holds besides `RECOGNISED`.
+        holds: What it holds.
     """
     return Format(
         name,
@@ -40,7 +40,7 @@ def json_format(
         lambda decoded: resembles(decoded.document),
         read=lambda path, decoded: read(path, decoded.document),
         title=title,
-        holds=RECOGNISED | more,
+        holds=holds,
         exclusive=True,
         whole=True,
     )
