@@ -9,8 +9,8 @@
 - Krippendorff's alpha for nominal labels, some of which may be missing (Krippendorff: "Content Analysis", 4th edition,
   section 12.3). The alpha of a label is that of the labels "this one" and "another one".
 
-Everything is computed from sums over conversations, so that the bootstrap adds sums and does not count again, and units
-have weights, such as durations. scikit-learn (Cohen's kappa) and krippendorff (alpha), with which the tests compare, have
+Everything is computed from sums over conversations, so that the bootstrap adds sums and does not count again, and
+units have weights, such as durations. scikit-learn (kappa) and krippendorff (alpha), with which the tests compare, have
 no intervals, and krippendorff no weights of units.
 
 Shapes: U units, A annotators, C labels, K conversations, B resamples.
