@@ -28,8 +28,9 @@ from sdt.models.config import Architecture
 from sdt.models.sdt.model import SDT
 from sdt.prediction import Pipeline
 from sdt.training.display import Display
-from sdt.training.finetune import _Run, finetune
+from sdt.training.finetune import finetune
 from sdt.training.finetune_model import Classifier, Texts
+from sdt.training.finetune_run import FineTuningRun, Part
 from sdt.training.finetune_settings import FineTuning, epoch_batches, rate_factor
 from sdt.training.run import train
 from sdt.training.settings import Recipe, Training
@@ -204,15 +205,15 @@ def test_scores_pool_all_pieces_of_a_long_text(bert: Path, settings: FineTuning,
     text_model = find_text_model(f"{bert}:{pooling}")
     tokenizer, encoder = text_model.load()
     torch.manual_seed(0)
-    model = Classifier(encoder, text_model, 3, settings).eval()
+    model = Classifier(encoder, text_model, [3], settings).eval()
     vectors = torch.from_numpy(text_encoder(f"{bert}:{pooling}").encode(texts))
     with torch.no_grad():
         model.head.bias.copy_(-model.head.weight @ vectors.mean(dim=0))  # so that not all are of one class
         label = model.head(vectors).argmax(dim=1)
     assert len(label.unique()) > 1
-    of = Texts(split_into_pieces(tokenizer, texts, 10), label)
-    run = _Run(model, {"train": of}, ("a", "b", "c"), settings, tokenizer.pad_token_id, Display())
-    assert run.evaluate(of).accuracy == 1
+    of = Texts(split_into_pieces(tokenizer, texts, 10), label, label)
+    run = FineTuningRun(model, [Part({"train": of}, ("a", "b", "c"))], settings, tokenizer.pad_token_id, Display())
+    assert run.evaluate(0, "train").accuracy == 1
 
     read: list[tuple[int, ...]] = []
     encoder.register_forward_pre_hook(lambda *given: read.append(given[2]["input_ids"].shape), with_kwargs=True)

@@ -8,6 +8,7 @@ it. The epoch is selected on dev; test is scored once. Then use the encoder to i
     sdt features finetune-text meld --lora --output adapter       # used as: --text-encoder minilm+adapter
     sdt features finetune-text meld --context 5 --speaker-names --output in-context
     sdt features finetune-text meld --window 12 --tokens 320 --speaker-names --output in-windows
+    sdt features finetune-text meld --also emorynlp goemotions --soft-labels --output of-three-corpora
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     again.add_argument("--overwrite", action="store_true", help="replace the output folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     add, default = parser.add_argument, FineTuning()
+    add(
+        "--also",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="CORPUS",
+        help="corpora to learn at the same time, each with its own labels; dev then selects by the mean of all",
+    )
     add("--encoder", default=default.encoder, metavar="NAME", help="`minilm`, or a Hugging Face model folder (minilm)")
     add(
         "--context",
@@ -77,6 +86,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--dropout", type=float, default=default.dropout, metavar="X", help=f"({default.dropout})")
     add("--label-smoothing", type=float, default=default.label_smoothing, metavar="X", help="(0)")
     add("--class-weights", action="store_true", help="weigh the classes by the inverse of their frequency")
+    add("--soft-labels", action="store_true", help="learn the shares of the labels of an utterance's annotators")
+    add("--symbols", action="store_true", help="add tokens for emoji, emoticons and words in capitals")
     add("--clip", type=float, default=default.clip, metavar="X", help=f"the maximum gradient norm ({default.clip})")
     add(
         "--tokens", type=int, default=default.tokens, metavar="N", help=f"tokens per piece of a text ({default.tokens})"
@@ -131,6 +142,7 @@ def run(options: argparse.Namespace) -> int | None:
             Corpus.open(options.corpus),
             output,
             settings,
+            also=[Corpus.open(folder) for folder in options.also],
             device=choose_device(options.device),
             resume=options.resume,
             overwrite=options.overwrite,
@@ -141,10 +153,13 @@ def run(options: argparse.Namespace) -> int | None:
         return exit_code(stopped)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error}); then resume with --resume") from None
-    for split, of_split in record["scores"].items():
-        scores = scores_from_dict(of_split)
-        title = f"{split}: the encoder alone, epoch {record['epoch']}: weighted F1 {percent(scores.weighted_f1)}"
-        console.print(classes_table(scores, title))
+    several = bool(record["also"])
+    for one in (record, *record["also"]):
+        for split, of_split in one["scores"].items():
+            scores = scores_from_dict(of_split)
+            where = f"{one['corpus']['name']}, {split}" if several else split
+            title = f"{where}: the encoder alone, epoch {record['epoch']}: weighted F1 {percent(scores.weighted_f1)}"
+            console.print(classes_table(scores, title))
     name = f"{record['base']['encoder']}+{output}" if record["settings"]["lora"] else str(output)
     console.print(f"name of the encoder: {name}", markup=False, highlight=False, soft_wrap=True)
     return 0

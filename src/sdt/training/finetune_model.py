@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdt.conversation import Utterance
 from sdt.corpus.store import Corpus
 from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text_context import TextContext, neighbours, split_in_context
@@ -32,6 +34,8 @@ class Texts:
     """The pieces of each text."""
     label: Tensor
     """[n] int64 class numbers."""
+    target: Tensor
+    """What is learnt: the labels, or the probabilities [n, C] of soft labels."""
     windows: bool = False
     """Whether texts with equal tokens are encoded together."""
 
@@ -45,20 +49,29 @@ class Texts:
 
 
 class Classifier(nn.Module):
-    """An encoder with pooling, dropout and a linear classifier."""
+    """An encoder with pooling, dropout and a linear classifier for each corpus.
 
-    def __init__(self, encoder: nn.Module, text_model: TextModel, classes: int, settings: FineTuning) -> None:
+    Args:
+        encoder: The encoder.
+        text_model: Where it comes from.
+        classes: The number of labels of each corpus.
+        settings: The settings of the training.
+    """
+
+    def __init__(self, encoder: nn.Module, text_model: TextModel, classes: Sequence[int], settings: FineTuning) -> None:
         super().__init__()
         config: Any = encoder.config
         self.encoder = encoder
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(int(config.hidden_size), classes)
+        self.head = nn.Linear(int(config.hidden_size), classes[0])
+        self.others = nn.ModuleList(nn.Linear(int(config.hidden_size), count) for count in classes[1:])
         self.pooling = text_model.pooling
 
-    def forward(self, batch: PaddedTensors) -> Tensor:
-        """Compute logits [n, C] of a batch of n pieces."""
+    def forward(self, batch: PaddedTensors, corpus: int = 0) -> Tensor:
+        """Compute logits [n, C] of a batch of n pieces of a corpus."""
         last = self.encoder(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state  # [u, tokens, size]
-        logits: Tensor = self.head(self.dropout(pool(self.pooling, [batch.of_pieces(last)], batch.counted)))
+        head = self.others[corpus - 1] if corpus else self.head
+        logits: Tensor = head(self.dropout(pool(self.pooling, [batch.of_pieces(last)], batch.counted)))
         return logits
 
 
@@ -97,23 +110,44 @@ def split_texts(
     tokenizer: Any,  # noqa: ANN401 - transformers has no types
     longest: int,
     context: TextContext | None = None,
+    *,
+    soft: bool = False,
+    without: Collection[tuple[str, str]] = (),
 ) -> Texts:
     """Tokenize the utterances of a split that have text and a label, with their context if there is one.
+
+    Args:
+        corpus: The corpus.
+        split: The name of the split.
+        tokenizer: The tokenizer of the encoder.
+        longest: The largest number of tokens of a piece.
+        context: The utterances that are read with each one.
+        soft: Whether the targets are the shares of the annotators' labels.
+        without: (conversation id, utterance id) of utterances that are not learnt; they remain context of others.
 
     Raises:
         InputError: No utterance has both.
     """
     found = [
-        (utterance.text, corpus.labels.index(utterance.label), (utterance, before, after))
+        (utterance.text, utterance.label, (utterance, before, after))
         for conversation in corpus.split(split)
         for utterance, before, after in neighbours(conversation, context)
         if utterance.label is not None and utterance.text and not is_blank(utterance.text)
+        if (conversation.id, utterance.id) not in without
     ]
     if not found:
         raise InputError(f"{corpus.folder}: no utterance of the split {split!r} has both a label and text")
     around = [context.surroundings(*turn) for _, _, turn in found] if context else []
     pieces = split_in_context(tokenizer, [text for text, _, _ in found], around, context, longest)
-    return Texts(pieces, torch.tensor([label for _, label, _ in found]), bool(context and context.window))
+    label = torch.tensor([corpus.labels.index(label) for _, label, _ in found])
+    target = torch.tensor([_shares(turn[0], corpus.labels) for _, _, turn in found]) if soft else label
+    return Texts(pieces, label, target, bool(context and context.window))
+
+
+def _shares(utterance: Utterance, labels: Sequence[str]) -> list[float]:
+    """The share of each label among those of the annotators, or 1 for the label if there are none."""
+    given = [one.label for one in utterance.annotations if one.label in labels] or [utterance.label or ""]
+    return [given.count(label) / len(given) for label in labels]
 
 
 def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, Any]]:
@@ -124,7 +158,11 @@ def parameter_groups(model: Classifier, settings: FineTuning) -> list[dict[str, 
     for name, parameter in trainable_parameters(model).items():
         layer = re.search(r"\.layers?\.(\d+)\.", name)
         below = layers - 1 - int(layer[1]) if layer else layers  # parameters outside the layers are the embeddings
-        rate = settings.head_learning_rate if name.startswith("head.") else settings.rate * settings.layer_decay**below
+        rate = (
+            settings.head_learning_rate
+            if name.startswith(("head.", "others."))
+            else settings.rate * settings.layer_decay**below
+        )
         if not groups or groups[-1]["highest"] != rate:
             groups.append({"params": [], "highest": rate, "lr": rate})
         groups[-1]["params"].append(parameter)

@@ -51,6 +51,10 @@ class FineTuning:
     """Label smoothing of the cross-entropy."""
     class_weights: bool = False
     """Weight the classes in the loss by their inverse frequency."""
+    soft_labels: bool = False
+    """Train on the shares of the annotators' labels of an utterance (`Utterance.annotations`) instead of its label."""
+    symbols: bool = False
+    """Add tokens for emoji, emoticons and capitals, see `finetune_symbols`."""
     clip: float = 1.0
     """Maximum norm of the gradient."""
     tokens: int = 128

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -96,6 +97,54 @@ def test_dialogues_of_dailydialog_with_other_numbers_are_left_out(tmp_path: Path
     builder = imported(written(tmp_path, files))
     assert [c.id for c in builder.conversations] == ["1", "2", "4"]
     assert any("first in line 3" in note for note in builder.notes)
+
+
+GO = "My favourite food is soup.\t27\teebbqej\nHow odd, I love it!\t26,18\ted00q6i\n"
+
+
+def test_goemotions(tmp_path: Path) -> None:
+    paths = written(tmp_path, {"train.tsv": GO, "dev.tsv": GO, "test.tsv": GO})
+    builder = imported(paths)
+    assert (builder.labels[0], builder.labels[18], builder.labels[26:]) == (
+        "admiration",
+        "love",
+        ("surprise", "neutral"),
+    )
+    assert {split: list(ids) for split, ids in builder.splits.items()} == {
+        split: [f"{split}_1", f"{split}_2"] for split in ("train", "dev", "test")
+    }
+    first, second = (one.utterances[0] for one in builder.conversations[:2])
+    assert (first.speaker, first.text, first.label, first.annotations) == (
+        *("eebbqej", "My favourite food is soup.", "neutral"),
+        (),
+    )
+    assert (second.label, [one.label for one in second.annotations]) == ("surprise", ["surprise", "love"])
+    ekman = imported(paths, replace(WORDS, layout="goemotions-ekman"))
+    assert ekman.labels == ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+    assert [of.label for of in ekman.conversations[1].utterances[0].annotations] == ["surprise", "joy"]
+    with pytest.raises(InputError, match="line 2: expected text, numbers"):
+        imported(written(tmp_path, {"train.tsv": GO.replace("26,18", "26,28")}))
+    written(tmp_path, {"labels.txt": "bad\ngood"})
+    assert imported(written(tmp_path, {"train.tsv": "So nice.\t0,1\ted00q6i\n" * 20})).labels == ("bad", "good")
+    with pytest.raises(InputError, match="'bad' is not an emotion"):
+        imported(written(tmp_path, {"train.tsv": "So nice.\t1\ted00q6i\n"}), replace(WORDS, layout="goemotions-ekman"))
+
+
+def test_xed(tmp_path: Path) -> None:
+    neutral = "".join(f"9\tLine {number} is plain.\n" for number in range(20))
+    files = {"en-annotated.tsv": "Go away!\t1, 8\nTrust me.\t8\nHow nice.\t5\nHow nice.\t4\n", "neu_en.txt": neutral}
+    builder = imported(written(tmp_path, files))
+    assert (builder.labels[1], len(builder.labels), len(builder.conversations)) == ("anticipation", 9, 23)
+    assert [one.utterances[0].label for one in builder.conversations[:4]] == ["anger", "trust", "joy", "neutral"]
+    assert [one.label for one in builder.conversations[0].utterances[0].annotations] == ["anger", "trust"]
+    ekman = imported(written(tmp_path, files), replace(WORDS, layout="xed-ekman"))
+    assert len(ekman.labels) == 7
+    assert [(one.utterances[0].label, one.utterances[0].annotations) for one in ekman.conversations[:2]] == [
+        ("anger", ()),
+        ("joy", ()),
+    ]
+    with pytest.raises(InputError, match="line 1: expected text and numbers"):
+        imported(written(tmp_path, {"en-annotated.tsv": "Go away!\t0\n"}), replace(WORDS, layout="xed"))
 
 
 def emory(episode: str, *emotions: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sdt.corpus.importers.dailydialog import DAILYDIALOG
 from sdt.corpus.importers.emorynlp import EMORYNLP
 from sdt.corpus.importers.emorynlp_json import EMORYNLP_JSON
 from sdt.corpus.importers.feature_tables import feature_files
+from sdt.corpus.importers.goemotions import GOEMOTIONS
 from sdt.corpus.importers.iemocap_files import IEMOCAP_FILES, IEMOCAP_FOLDER
 from sdt.corpus.importers.importer import Imported, Importer, ImportFiles
 from sdt.corpus.importers.m3ed import M3ED
@@ -26,6 +27,7 @@ from sdt.corpus.importers.pickles import PICKLES
 from sdt.corpus.importers.release_iemocap import IEMOCAP_RELEASE
 from sdt.corpus.importers.release_meld import MELD_RELEASE
 from sdt.corpus.importers.tables import TABLES
+from sdt.corpus.importers.xed import XED
 from sdt.errors import InputError, near_miss, quoted
 from sdt.plugins import Registry
 
@@ -33,7 +35,8 @@ __all__ = ["IMPORTERS", "ImportFiles", "ImportOptions", "Imported", "Importer", 
 
 _BUILTIN = (
     *(IEMOCAP_RELEASE, MELD_RELEASE, MOSI, IEMOCAP_FOLDER),
-    *(MELD, EMORYNLP, EMORYNLP_JSON, M3ED, IEMOCAP_FILES, DAILYDIALOG, MMSA, MERBENCH, ANNOTATION, TABLES, PICKLES),
+    *(MELD, EMORYNLP, EMORYNLP_JSON, M3ED, IEMOCAP_FILES, DAILYDIALOG, MMSA, MERBENCH, ANNOTATION),
+    *(GOEMOTIONS, XED, TABLES, PICKLES),
 )
 IMPORTERS = Registry("sdt.importers", Importer, {importer.name: importer for importer in _BUILTIN})
 """Every importer by name. The first one that recognises a file reads all of them; installed packages come last."""
