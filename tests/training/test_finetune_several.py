@@ -12,6 +12,7 @@ import torch
 
 from sdt.conversation import Annotation, Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder, write_corpus
+from sdt.corpus.overlap import overlap
 from sdt.corpus.store import Corpus
 from sdt.encoders.text_model import find_text_model
 from sdt.errors import InputError
@@ -19,7 +20,6 @@ from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 from sdt.training.finetune import finetune
 from sdt.training.finetune_model import split_texts
-from sdt.training.finetune_overlap import overlap
 from sdt.training.finetune_settings import FineTuning
 from tests.encoders.tiny_bert import make_spoken, write_bert
 from tests.training.test_finetune import Stop, weights
@@ -47,7 +47,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> list[Corpus]:
 
 @pytest.fixture(scope="module")
 def settings(bert: Path) -> FineTuning:
-    return FineTuning(str(bert), epochs=6, batch=4, learning_rate=3e-2, head_learning_rate=3e-2, dropout=0.0)
+    return FineTuning(str(bert), epochs=12, batch=4, learning_rate=1e-2, head_learning_rate=3e-2, dropout=0.0)
 
 
 def test_every_corpus_is_learnt_with_its_labels(corpora: list[Corpus], settings: FineTuning, tmp_path: Path) -> None:
@@ -62,10 +62,11 @@ def test_every_corpus_is_learnt_with_its_labels(corpora: list[Corpus], settings:
 
 
 def test_a_resumed_run_is_bit_identical(corpora: list[Corpus], settings: FineTuning, tmp_path: Path) -> None:
+    settings = replace(settings, epochs=3)
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     finetune(corpora[0], whole, settings, also=corpora[1:])
     with pytest.raises(KeyboardInterrupt):
-        finetune(corpora[0], parted, settings, also=corpora[1:], display=Stop(60))
+        finetune(corpora[0], parted, settings, also=corpora[1:], display=Stop(40))
     with pytest.raises(InputError, match="also"):
         finetune(corpora[0], parted, settings, resume=True)
     finetune(corpora[0], parted, settings, also=corpora[1:], resume=True)
@@ -83,7 +84,7 @@ def of_texts(name: str, **splits: list[list[str]]) -> CorpusBuilder:
     places = {split: [one.id for one in conversations if one.id.startswith(split)] for split in splits}
     n = sum(map(len, conversations))
     table = FeatureTable(np.ones((n, 2), np.float32), np.ones(n, np.bool_), "made")
-    return CorpusBuilder(name, conversations, ("x",), places, {"voice": table}, Speakers("appearance", 1))
+    return CorpusBuilder(name, conversations, ("x", "y"), places, {"voice": table}, Speakers("appearance", 1))
 
 
 def test_texts_of_another_corpus_are_left_out(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sdt.training.processes import output_once, process_count
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "corpus import": ("sdt.cli.corpus_import", "create a corpus folder from feature files, annotations or tables"),
+    "corpus join": ("sdt.cli.corpus_join", "join corpora: train on the conversations of several"),
     "corpus check": ("sdt.cli.corpus_check", "verify a corpus folder: SHA-256, sizes, values"),
     "corpus show": ("sdt.cli.corpus_show", "show a corpus: splits, labels, speakers, modalities, lengths"),
     "features extract": ("sdt.cli.features_extract", "run feature encoders over clips, transcripts or a corpus"),

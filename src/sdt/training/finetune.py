@@ -25,6 +25,7 @@ from typing import Any
 import torch
 
 import sdt
+from sdt.corpus.overlap import overlap
 from sdt.corpus.store import Corpus
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import max_tokens
@@ -35,7 +36,6 @@ from sdt.files import atomic_folder
 from sdt.training.display import Display
 from sdt.training.environment import deterministic, hardware
 from sdt.training.finetune_model import Classifier, save_encoder, split_texts, trainable_encoder
-from sdt.training.finetune_overlap import overlap
 from sdt.training.finetune_run import FineTuningRun, Part
 from sdt.training.finetune_settings import FineTuning
 from sdt.training.finetune_symbols import add_symbols
@@ -177,7 +177,10 @@ def _begin(output: Path, identity: dict[str, Any], *, resume: bool, overwrite: b
                 f"{key} {before['settings'].get(key)!r}, not {value!r}"
                 for key, value in identity["settings"].items()
                 if before["settings"].get(key) != value
-            ] + [f"another {name}" for name in ("base", "corpus_sha256", "device") if before[name] != identity[name]]
+            ]
+            for name in ("base", "corpus_sha256", "also_sha256", "device"):
+                if before.get(name) != identity.get(name):
+                    changed.append(f"another {name}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: damaged ({error}); restart with --overwrite") from None
         if changed:

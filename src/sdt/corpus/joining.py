@@ -1,0 +1,130 @@
+"""Join corpora to one: the first one with further conversations to train on, such as those of another series.
+
+The joined corpus has the labels of the first one. A label of another corpus that it does not have is renamed, or its
+utterances are context without a label. Only the train conversations of the others are taken, so that dev and test
+remain those of the first; without scenes that dev or test of the first contains, see `overlap`. Features are those that
+the first one has: another corpus has a modality if its encoder is the same, and lacks it otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sdt.conversation import Conversation
+from sdt.corpus.builder import CorpusBuilder
+from sdt.corpus.overlap import overlap
+from sdt.corpus.store import Corpus
+from sdt.errors import InputError, join_names, quoted
+from sdt.feature_table import FeatureTable
+from sdt.speakers import Speakers
+
+
+def join(corpora: Sequence[Corpus], rename: Mapping[str, str], name: str | None = None) -> CorpusBuilder:
+    """Join corpora.
+
+    Args:
+        corpora: At least two; conversations of the others are called `NAME/ID` after their corpus.
+        rename: Label of another corpus to the label of the first one.
+        name: The name of the joined corpus; None for those of the corpora with plus signs.
+
+    Raises:
+        InputError: Another corpus has no train split, no label or no modality in common, or the name of one before it;
+            or `rename` has a label that no other corpus has, or a new name that the first corpus does not have.
+    """
+    first, *others = corpora
+    _check_names(corpora, rename)
+    conversations: list[Conversation] = list(first.all_conversations())
+    splits = {split: list(ids) for split, ids in first.splits.items()}
+    notes: list[str] = []
+    taken: list[tuple[Corpus, list[str]]] = [(first, [one.id for one in conversations])]
+    for number, other in enumerate(others, start=1):
+        if not other.splits.get("train"):
+            raise InputError(f"{other.folder}: has no train split, of which conversations could be taken")
+        known = overlap(corpora, number)
+        found = [one for one in other.split("train") if any((one.id, of.id) not in known for of in one.utterances)]
+        if known:
+            notes.append(f"{other.name}: {len(known)} utterances not learnt, found in dev or test of others")
+        own = [_renamed(one, other.name, rename, first.labels, known) for one in found]
+        counts = Counter(utterance.label for one in own for utterance in one.utterances)
+        if not any(counts[label] for label in first.labels):
+            raise InputError(
+                f"{other.folder}: none of its labels ({join_names(other.labels)}) is a label of {first.name}; rename "
+                "them with --rename"
+            )
+        lost = [label for label in other.labels if rename.get(label, label) not in first.labels]
+        if lost:
+            notes.append(f"{other.name}: context only, without a label: utterances with {join_names(lost)}")
+        conversations += own
+        splits.setdefault("train", []).extend(one.id for one in own)
+        taken.append((other, [one.id for one in found]))
+    features = {modality: _table(modality, taken, notes) for modality in first.modalities}
+    for other, ids in taken[1:]:
+        if not any(_same_encoder(first, other, modality) for modality in first.modalities):
+            raise InputError(f"{other.folder}: has no modality with the encoder of {first.name}; import both alike")
+        notes.append(f"{other.name}: {len(ids)} conversations added to train")
+    return CorpusBuilder(
+        name or "+".join(one.name for one in corpora),
+        conversations,
+        first.labels,
+        splits,
+        features,
+        Speakers.from_conversations(conversations, first.speakers.mode),
+        " and ".join(dict.fromkeys(one.licence for one in corpora)),
+        {"joined": [{"name": one.name, "sha256": one.fingerprint} for one in corpora], "rename": dict(rename)},
+        notes,
+    )
+
+
+def _check_names(corpora: Sequence[Corpus], rename: Mapping[str, str]) -> None:
+    names = [one.name for one in corpora]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two of the corpora are called {quoted(repeated)}; import one with another --name")
+    known = {label for one in corpora[1:] for label in one.labels}
+    for old, new in rename.items():
+        if old not in known:
+            raise InputError(f"--rename {old}={new}: no other corpus has the label {quoted(old)}")
+        if new not in corpora[0].labels:
+            raise InputError(f"--rename {old}={new}: {corpora[0].name} has no label {quoted(new)}")
+
+
+def _renamed(
+    one: Conversation,
+    corpus: str,
+    rename: Mapping[str, str],
+    labels: Sequence[str],
+    without: Container[tuple[str, str]],
+) -> Conversation:
+    """A conversation with the labels of the first corpus, and without those of some utterances."""
+    utterances = []
+    for utterance in one.utterances:
+        label = rename.get(utterance.label or "", utterance.label or "")
+        kept = label in labels and (one.id, utterance.id) not in without
+        utterances.append(replace(utterance, label=label if kept else None))
+    return replace(one, id=f"{corpus}/{one.id}", utterances=tuple(utterances))
+
+
+def _same_encoder(first: Corpus, other: Corpus, modality: str) -> bool:
+    has = other.modalities.get(modality)
+    return has is not None and has.encoder == first.modalities[modality].encoder
+
+
+def _table(modality: str, taken: Sequence[tuple[Corpus, list[str]]], notes: list[str]) -> FeatureTable:
+    """The features of a modality, zero and missing where a corpus has another encoder."""
+    first = taken[0][0]
+    width = first.modalities[modality].width
+    features, present = [], []
+    for corpus, ids in taken:
+        rows = np.concatenate([np.arange(corpus.size)[corpus.rows(id)] for id in ids])
+        if _same_encoder(first, corpus, modality):
+            of = corpus.modalities[modality]
+            features.append(of.rows(slice(None))[rows])
+            present.append(of.present[rows])
+        else:
+            notes.append(f"{corpus.name}: lacks {modality} of the encoder {first.modalities[modality].encoder}")
+            features.append(np.zeros((len(rows), width), np.float32))
+            present.append(np.zeros(len(rows), np.bool_))
+    return FeatureTable(np.concatenate(features), np.concatenate(present), first.modalities[modality].encoder)
