@@ -91,10 +91,10 @@ def _header(path: Path) -> bytes:
 
 
 def external_tensor(name: str, tensor: StoredTensor) -> onnx.TensorProto:
-    """An initializer whose values are in a safetensors file; its type is F32 or F16."""
+    """An initializer whose values are in a safetensors file; its type is F32, F16 or I8."""
     from onnx import TensorProto
 
-    kind = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16}[tensor.dtype]
+    kind = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}[tensor.dtype]
     found = TensorProto(name=name, data_type=kind, dims=tensor.shape, data_location=TensorProto.EXTERNAL)
     for key, value in (("location", tensor.file), ("offset", tensor.offset), ("length", tensor.size)):
         found.external_data.add(key=key, value=str(value))

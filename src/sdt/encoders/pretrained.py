@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdt.encoders.int8_weights import is_int8, load_int8
 from sdt.errors import InputError, quoted
 from sdt.files import sha256
 
@@ -139,6 +140,8 @@ def load_model(folder: Path, **options: object) -> Any:  # noqa: ANN401 - transf
     if layers > len(sizes):  # some configurations allocate a list of this length
         raise InputError(f"{quoted(layers)} layers, but the weights have {len(sizes):,} tensors")
     with quiet_transformers(), limit_parameters(sizes):
+        if is_int8(folder):
+            return load_int8(folder)
         return AutoModel.from_pretrained(folder, local_files_only=True, **options)
 
 

@@ -11,8 +11,8 @@ architectures have no graph and run on PyTorch.
 | `counted` | bool [n, t]     | the tokens to pool over, for each of n pieces of the texts     |
 | `row`     | int64 [n]       | the text of each piece                                         |
 
-The output `vectors` is float32 [n, V, size], see `text_pooling.token_vectors`. Weights in float16 are converted to
-float32 when the graph is loaded; of the embeddings, only the rows that are used.
+The output `vectors` is float32 [n, V, size], see `text_pooling.token_vectors`. Weights in float16 and int8 are
+converted to float32 when the graph is loaded; of the embeddings, only the rows that are used.
 
 Shapes: u texts; n pieces; t tokens; H heads; `size` width of a token vector.
 """
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from sdt.encoders.int8_weights import SCALE
 from sdt.encoders.text_model import Pooling
 from sdt.graphs import StoredTensor, external_tensor
 
@@ -140,15 +141,32 @@ class _Writer:
         full = self.prefix + name
         if full not in self.tensors:
             raise UnsupportedGraphError(f"the weights have no tensor {full!r}")
-        if self.tensors[full].dtype not in ("F32", "F16"):
-            raise UnsupportedGraphError(f"weights of type {self.tensors[full].dtype}; supported are F32 and F16")
+        dtype = self.tensors[full].dtype
+        if dtype not in ("F32", "F16", "I8"):
+            raise UnsupportedGraphError(f"weights of type {dtype}; supported are F32, F16 and I8")
         if full not in self.used:
             self.used[full] = full
-        if stored or self.tensors[full].dtype == "F32":
+        if stored or dtype == "F32":
             return full
         if self.used[full] == full:
-            self.used[full] = self._float(full)
+            self.used[full] = self._restored(full, self.weight(name + SCALE) if dtype == "I8" else None)
         return self.used[full]
+
+    def row(self, name: str, index: str) -> str:
+        """The rows of a table at an index in float32; only these are converted."""
+        stored = self.node("Gather", self.weight(name, stored=True), index, axis=0)
+        dtype = self.tensors[self.prefix + name].dtype
+        if dtype == "F32":
+            return stored
+        scale = self.node("Gather", self.weight(name + SCALE), index, axis=0) if dtype == "I8" else None
+        return self._restored(stored, scale)
+
+    def _restored(self, value: str, scale: str | None) -> str:
+        """A stored value in float32; that of int8 times the scales of its rows, see `int8_weights`."""
+        number = self._float(value)
+        if scale is None:
+            return number
+        return self.node("Mul", number, self.node("Unsqueeze", scale, self.constant([-1])))
 
     def _float(self, value: str) -> str:
         from onnx import TensorProto
@@ -180,11 +198,8 @@ class _Writer:
         else:  # RoBERTa counts from the number after that of padding
             pad = self.constant([int(self.config.get("pad_token_id", 1))])
             position = self.node("Add", self.node("Mul", position, mask), pad)
-        rows = []
-        for table, index in (("word", "tokens"), ("position", position)):
-            name = f"embeddings.{table}_embeddings.weight"
-            row = self.node("Gather", self.weight(name, stored=True), index, axis=0)
-            rows.append(row if self.tensors[self.prefix + name].dtype == "F32" else self._float(row))
+        tables = (("word", "tokens"), ("position", position))
+        rows = [self.row(f"embeddings.{table}_embeddings.weight", index) for table, index in tables]
         segments = self.weight("embeddings.token_type_embeddings.weight")
         segment = self.node("Gather", segments, self.constant([0]), axis=0)  # [1, size]
         return self._norm("embeddings.LayerNorm", self.node("Add", self.node("Add", *rows), segment))
