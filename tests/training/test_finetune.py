@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.encoders.encoder import feature_encoder
+from sdt.encoders.int8_weights import is_int8
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_model import find_text_model
@@ -307,6 +308,19 @@ def test_class_weights_and_smoothing_change_what_is_learnt(
     changes.append(replace(plain, layer_decay=0.5))
     sums = {finetune(corpus, tmp_path / str(n), change)["sha256"] for n, change in enumerate(changes)}
     assert len(sums) == len(changes)
+
+
+def test_an_encoder_in_int8_has_the_scores_of_its_record(corpus: Corpus, settings: FineTuning, tmp_path: Path) -> None:
+    record = finetune(corpus, tmp_path / "small", replace(settings, int8=True))
+    assert is_int8(tmp_path / "small")
+    assert record["scores"]["dev"]["weighted_f1"] == 1
+    plain = finetune(corpus, tmp_path / "plain", settings)
+    assert plain["history"] == record["history"]
+    texts = ["oh my !", "what ?", "god"]
+    exact, found = (text_encoder(str(tmp_path / name)).encode(texts) for name in ("plain", "small"))
+    assert 0 < np.abs(exact - found).max() < 0.1
+    with pytest.raises(InputError, match="int8"):
+        replace(settings, int8=True, lora=True)
 
 
 def test_batches_hold_every_text_once_and_similar_lengths() -> None:

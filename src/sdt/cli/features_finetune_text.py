@@ -88,6 +88,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--class-weights", action="store_true", help="weigh the classes by the inverse of their frequency")
     add("--soft-labels", action="store_true", help="learn the shares of the labels of an utterance's annotators")
     add("--symbols", action="store_true", help="add tokens for emoji, emoticons and words in capitals")
+    add("--int8", action="store_true", help="store the weights in int8, a quarter of the size")
     add("--clip", type=float, default=default.clip, metavar="X", help=f"the maximum gradient norm ({default.clip})")
     add(
         "--tokens", type=int, default=default.tokens, metavar="N", help=f"tokens per piece of a text ({default.tokens})"

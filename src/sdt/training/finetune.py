@@ -27,6 +27,7 @@ import torch
 import sdt
 from sdt.corpus.overlap import overlap
 from sdt.corpus.store import Corpus
+from sdt.encoders.int8_weights import quantise, restore
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import max_tokens
 from sdt.encoders.text_model import RECORD, find_text_model
@@ -125,6 +126,8 @@ def finetune(
         run = FineTuningRun(model, parts, settings, tokenizer.pad_token_id, display)
         state = run.train(output / "checkpoint")
         model.load_state_dict(state.best)
+        if settings.int8:
+            model.encoder.load_state_dict(restore(quantise(model.encoder.state_dict())))
         scores = [
             {split: run.evaluate(number, split).to_dict() for split in part.texts if split != "train"}
             for number, part in enumerate(parts)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sdt.conversation import Utterance
 from sdt.corpus.store import Corpus
+from sdt.encoders.int8_weights import quantise
 from sdt.encoders.pretrained import quiet_transformers
 from sdt.encoders.text_context import TextContext, neighbours, split_in_context
 from sdt.encoders.text_model import ADAPTER_WEIGHTS, TextModel
@@ -186,6 +187,11 @@ def save_encoder(encoder: nn.Module, tokenizer: Any, settings: FineTuning, folde
     with quiet_transformers():
         model: Any = encoder
         model.save_pretrained(folder)
+        if settings.int8:
+            from safetensors.torch import save
+
+            (weights,) = folder.glob("*.safetensors")
+            weights.write_bytes(save(quantise(model.state_dict()), {"format": "pt"}))
         tokenizer.save_pretrained(folder)
     # transformers writes weights that only their owner can read.
     for path in folder.iterdir():

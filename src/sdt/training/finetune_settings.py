@@ -55,6 +55,8 @@ class FineTuning:
     """Train on the shares of the annotators' labels of an utterance (`Utterance.annotations`) instead of its label."""
     symbols: bool = False
     """Add tokens for emoji, emoticons and capitals, see `finetune_symbols`."""
+    int8: bool = False
+    """Store the weights of the encoder in int8, a quarter of the size; the scores are those of the stored weights."""
     clip: float = 1.0
     """Maximum norm of the gradient."""
     tokens: int = 128
@@ -84,6 +86,8 @@ class FineTuning:
         ]
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             wrong.append(f"learning_rate {self.learning_rate} is not above 0")
+        if self.int8 and self.lora:
+            wrong.append("int8 applies to a whole encoder, not to an adapter")
         if wrong:
             raise InputError(f"fine-tuning: {wrong[0]}")
 
