@@ -8,10 +8,11 @@ import pytest
 from sdt import feature_table
 from sdt.conversation import Conversation, Utterance
 from sdt.corpus.builder import CorpusBuilder
-from sdt.corpus.normalise import moments, normalise, streamed_moments
+from sdt.corpus.normalise import normalise
 from sdt.errors import InputError
 from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.speakers import Speakers
+from sdt.z_scores import moments, streamed_moments
 
 
 def builder_of(x: list[list[float]], present: list[bool]) -> CorpusBuilder:

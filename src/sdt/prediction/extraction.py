@@ -32,6 +32,7 @@ from sdt.feature_batch import Features
 from sdt.media.recordings import Recordings
 from sdt.models.config import ModelConfig
 from sdt.models.saved_graph import graph_of_encoder
+from sdt.z_scores import moments, z_scores
 
 ALONE = "no other utterance in its conversation to normalise with"
 """The reason why an utterance with a recording lacks a modality that is normalised within the conversation."""
@@ -147,8 +148,6 @@ class ModalityExtractor:
         assert self._encoder is not None
         encoded = self._encoder.encode(sources, progress)
         if self.step == "z:corpus":
-            from sdt.corpus.normalise import z_scores
-
             assert self.statistics is not None
             mean, deviation = (np.array(self.statistics[key], dtype=np.float64) for key in ("mean", "deviation"))
             x, present = encoded.features, encoded.present
@@ -157,8 +156,6 @@ class ModalityExtractor:
 
     def _within(self, encoded: Encoded, conversations: Sequence[Conversation], sources: Sequence[Source]) -> Encoded:
         """Normalise within each conversation, in place; if all features of one are equal, they are missing."""
-        from sdt.corpus.normalise import moments, z_scores
-
         x, present, first = encoded.features, encoded.present.copy(), 0
         for conversation in conversations:
             rows = np.arange(first, first + len(conversation))
