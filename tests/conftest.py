@@ -30,6 +30,7 @@ SYSTEM = tuple(
     cli/test_compare.py cli/test_corpus.py cli/test_evaluate.py cli/test_experiment.py cli/test_explain.py
     cli/test_features.py cli/test_imports.py cli/test_puppets.py cli/test_report.py cli/test_reproduce.py
     cli/test_robustness.py cli/test_search.py cli/test_train.py cli/test_transcribe.py cli/test_watch.py
+    cli/test_whisper_features.py
     cli/test_without_torch.py corpus/test_memory.py encoders/test_audio_voice8.py encoders/test_faces.py
     encoders/test_workers.py formats/test_loop.py models/test_attention.py models/test_graph_precision.py
     models/test_onnx_export.py prediction/test_box.py prediction/test_clustered.py prediction/test_engines.py

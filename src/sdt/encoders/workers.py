@@ -2,7 +2,7 @@
 
 Processes are used instead of threads because `prosody`, `praat` and openSMILE mostly hold the global interpreter lock.
 Every utterance is encoded alone, so that its features are bit-identical for any number of processes on a machine.
-Neural encoders do not run in several processes: they are large, and use all cores for one utterance.
+PyTorch's models do not run in several processes: they are large, and use all cores for one utterance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from sdt.encoders.encoder import Encoded, FeatureEncoder, Progress, Source, concatenate, feature_encoder
 from sdt.waiting import as_completed, without_interrupts
 
-LIGHT_ENCODERS = frozenset(("prosody", "voice8", "praat", "opensmile", "faces"))
+LIGHT_ENCODERS = frozenset(("prosody", "voice8", "praat", "opensmile", "whisper", "faces"))
 """The encoders that load quickly and use one core."""
 CRASHED = "the encoder crashed, or ran out of memory"
 """The reason for an utterance whose process crashed."""

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.errors import MissingDependencyError
+from sdt.packaged_weights import check_sha256
 from sdt.speech.transcriber import RATE, Samples
-from sdt.speech.weights import HERE, SPEECH_EXTRA, check
+from sdt.speech.weights import HERE, SPEECH_EXTRA
 
 Array = npt.NDArray[np.float32]
 Active = npt.NDArray[np.bool_]
@@ -111,4 +112,4 @@ class Acoustics:
 
 
 def _weights(path: Path) -> bytes:
-    return check(str(path), path.read_bytes(), SHA256[path.name])
+    return check_sha256(str(path), path.read_bytes(), SHA256[path.name])
