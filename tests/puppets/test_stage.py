@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sdt.encoders.visual_detect import FaceDetector
+from sdt.encoders.visual_cascade import CascadeDetector
 from sdt.puppets.face import Picture
 from sdt.puppets.generate import Scene, generate
 from sdt.puppets.stage import PER_SECOND, SIDE, pictures, sound, speeches
@@ -56,7 +56,7 @@ def test_who_is_muted_is_not_heard_and_the_others_are(scene: Scene, recorded: tu
 def test_a_face_is_found_in_nearly_every_picture_but_of_who_is_hidden(
     scene: Scene, recorded: tuple[np.ndarray, list[Picture]]
 ) -> None:
-    detector = FaceDetector()
+    detector = CascadeDetector()
     for number, said in enumerate(scene.conversation.utterances):
         assert said.start is not None
         assert said.end is not None

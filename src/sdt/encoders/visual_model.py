@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sdt.encoders.encoder import Encoded, Progress, Source, Vector
-from sdt.encoders.faces import FaceSettings, SpeakerFace
+from sdt.encoders.face_settings import FaceSettings
+from sdt.encoders.faces import SpeakerFace
 from sdt.encoders.pretrained import find_model
 from sdt.encoders.visual import encode_speakers
 from sdt.errors import InputError
@@ -91,7 +92,7 @@ class FaceModel:
         settings = name.partition(":")[2]
         head, colon, rest = settings.partition(":")
         # The path of a folder can contain a colon, so that only a valid list of settings is one.
-        has_settings = bool(colon) and all(part == "speaking" or part.startswith("fps=") for part in head.split(","))
+        has_settings = bool(colon) and all(map(FaceSettings.is_setting, head.split(",")))
         self._settings = FaceSettings.parse(head if has_settings else "", encoder="face-model")
         model = rest if has_settings else settings
         folder, self._model, model = find_model("face-model", model)
