@@ -9,7 +9,7 @@ The weights are those of speech recognition (extra `speech`), in packages whose 
 name always stands for the same features. `speech:MODEL` runs other models of Whisper with PyTorch.
 
 The published program pads all sound to 30 seconds. Here the encoder reads the sound of the utterance alone: its
-attention has no silence to read, and an utterance of two seconds takes a tenth of the time. See docs/audio.md for
+attention has no silence to read, and an utterance of 2.5 seconds takes a twentieth of the time. See docs/audio.md for
 how much the features differ.
 
 References:
@@ -72,13 +72,13 @@ class Whisper:
         self._to_array: Any = ctranslate2.StorageView.from_array
         self._mel: Any = FeatureExtractor()
         self.name = name
-        self.width = self._hidden(np.zeros(RATE, dtype=np.float32)).shape[1]
+        self.width = self.hidden(np.zeros(RATE, dtype=np.float32)).shape[1]
 
     def encode(self, sources: Sequence[Source], progress: Progress | None = None) -> Encoded:
         """Encode the sound of n utterances."""
-        return encode_each(sources, self.width, lambda clip: mean_over_frames(clip, RATE, self._hidden), progress)
+        return encode_each(sources, self.width, lambda clip: mean_over_frames(clip, RATE, self.hidden), progress)
 
-    def _hidden(self, samples: Samples) -> npt.NDArray[np.float32]:
+    def hidden(self, samples: Samples) -> npt.NDArray[np.float32]:
         """The frames of the last layer, 50 a second: [T, D]."""
         mel = np.ascontiguousarray(self._mel(samples, padding=0)[None], dtype=np.float32)  # [1, 80, 2T]
         frames: npt.NDArray[np.float32] = np.array(self._model.encode(self._to_array(mel), to_cpu=True))[0]
