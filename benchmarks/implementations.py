@@ -73,7 +73,7 @@ class Ours:
     def predict(self, batch: Batch) -> None:
         """Compute the calibrated probabilities of all classifiers, and the fusion weights if the model has them."""
         self.model.eval()
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with torch.inference_mode(), autocast(self.device, self.precision, self.model):
             output = self.model(batch.to(self.device))
             for name in self.model.classifier_names:
                 calibrate(output.logits[name], self.config, name).cpu().numpy()

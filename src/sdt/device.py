@@ -9,10 +9,13 @@ from sdt.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
+WIDE = 256
+"""Rows and columns of a matrix from which bfloat16 is faster; casts cost more than they save at a width of 128."""
 DEVICES: tuple[DeviceName, ...] = ("auto", "cpu", "cuda")
 
 
@@ -33,17 +36,39 @@ def choose_device(name: DeviceName) -> torch.device:
     return torch.device("cpu")
 
 
-def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+def autocast(device: torch.device, precision: Precision, model: nn.Module) -> contextlib.AbstractContextManager[object]:
     """The context of a forward pass and its loss.
 
     Args:
         device: The device of the model.
-        precision: `float32` casts nothing. `bfloat16` computes matrix products in bfloat16. `auto` uses bfloat16 on
-            CUDA devices of compute capability 8.0 or higher, where it is faster; on CPUs it is slower.
+        precision: `float32` casts nothing. `bfloat16` computes matrix products in bfloat16. `auto` uses bfloat16 where
+            `bfloat16_is_fast`.
+        model: The model.
     """
     import torch
 
     if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        precision = "bfloat16" if fast else "float32"
+        precision = "bfloat16" if bfloat16_is_fast(device, model) else "float32"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def bfloat16_is_fast(device: torch.device, model: nn.Module) -> bool:
+    """Whether matrix products of a model are computed in bfloat16 if the user does not say.
+
+    On CUDA devices of compute capability 8.0 or higher. On CPUs, where the processor has matrix instructions for it
+    (AMX), and the model has a matrix of at least `WIDE` rows and columns.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if not _processor().get("amx_bf16", False):
+        return False
+    return any(p.ndim == 2 and min(p.shape) >= WIDE for p in model.parameters())
+
+
+def _processor() -> dict[str, object]:
+    """The capabilities of the processor by name; empty for versions of PyTorch without this function."""
+    import torch
+
+    return dict(getattr(torch.cpu, "get_capabilities", dict)())

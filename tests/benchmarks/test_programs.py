@@ -14,6 +14,7 @@ import torch
 
 from benchmarks import (
     baselines,
+    bfloat16,
     gains,
     inference,
     long,
@@ -31,7 +32,7 @@ from benchmarks import (
 from benchmarks.implementations import NAMES, Bench, Ours, Textbook
 from sdt.device import Precision
 from sdt.models import dropout
-from sdt.models.sdt import block_attention, branches
+from sdt.models.sdt import block_attention, branches, threads
 from sdt.models.sdt import model as sdt
 from tests.benchmarks.small import small_setting
 from tests.prediction.models import tiny_model
@@ -105,6 +106,16 @@ def test_gains(
     assert list(written["seconds"]) == [gains.NONE, *gains.OPTIMIZATIONS]
     assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in written["seconds"].values())
     assert "slowdown" in capsys.readouterr().out
+
+
+def test_bfloat16(program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    used = threads.should_use_threads
+    monkeypatch.setattr(branches, "should_use_threads", used)  # restored after the test
+    written = program(bfloat16.main, "--repeats", "2", "--batches", "2")
+    assert list(written["seconds"]) == list(bfloat16.KINDS)
+    for rounds in written["seconds"].values():
+        assert len(rounds) == 2
+        assert all(wall > 0 < processor for wall, processor in rounds)
 
 
 def test_training_takes_real_lengths(program: Callable[..., Any], tmp_path: Path) -> None:

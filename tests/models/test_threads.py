@@ -60,6 +60,26 @@ def test_the_seed_decides_whatever_thread_is_first(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("two_cores")
+def test_products_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without threads, near to float32, and the same bits every time."""
+    model = small_model(width=64, dropout=0.0)
+    full = gradients(model, threads=True, monkeypatch=monkeypatch)
+    with torch.autocast("cpu", torch.bfloat16):
+        apart, again = (gradients(model, threads=True, monkeypatch=monkeypatch) for _ in range(2))
+        whole = gradients(model, threads=False, monkeypatch=monkeypatch)
+    logits, names = 4, [name for name, _ in model.named_parameters()]
+    assert all(x.dtype is torch.bfloat16 for x in apart[:logits])
+    assert all(x.dtype is torch.float32 for x in apart[logits:])
+    assert len(apart) == logits + len(names)
+    for one, same, other, exact in zip(apart, again, whole, full, strict=True):
+        assert torch.equal(one, same)
+        size = exact.norm().item()
+        assert (one.float() - exact).norm() <= 0.05 * size + 1e-4
+        assert (one.float() - other.float()).norm() <= 0.05 * size + 1e-4
+    assert any(not torch.equal(one.float(), exact) for one, exact in zip(apart, full, strict=True))
+
+
+@pytest.mark.usefixtures("two_cores")
 def test_the_optimizer_works_in_the_threads_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs of three steps end at the same bits, and every parameter was changed."""
     ends = []

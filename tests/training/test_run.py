@@ -199,6 +199,31 @@ def test_stopped_and_resumed(
     ]
 
 
+def test_resumed_in_bfloat16_with_threads(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdt.models.sdt.branches.PARALLEL_SIZE", 0)
+    recipe = with_training(recipe, epochs=3, precision="bfloat16")
+    calls: list[int] = []
+
+    def interrupt(*args: object, **kwargs: object) -> SplitOutputs:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return run_model(*args, **kwargs)  # type: ignore[arg-type]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train(recipe, tmp_path / "whole", display=quiet())
+        monkeypatch.setattr(epochs_module, "run_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "run", display=quiet())
+        monkeypatch.setattr(epochs_module, "run_model", run_model)
+        train(recipe, tmp_path / "run", resume=True, display=quiet())
+    finally:
+        torch.set_num_threads(threads)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
 def test_resume_with_nothing_there_starts(finished: Path, recipe: Recipe, tmp_path: Path) -> None:
     train(recipe, tmp_path / "run", resume=True, display=quiet())
     assert_same_run(finished, tmp_path / "run")

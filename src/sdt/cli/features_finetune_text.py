@@ -97,7 +97,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "float32", "bfloat16"),
         default=default.precision,
-        help="bfloat16 is several times as fast on CPUs with AVX512-BF16 or AMX (auto: bfloat16 on GPUs only)",
+        help="bfloat16 is several times as fast on CPUs with AVX512-BF16 or AMX (auto: on GPUs, and on CPUs with AMX)",
     )
     add("--seed", type=int, default=default.seed, metavar="N", help=f"({default.seed})")
 

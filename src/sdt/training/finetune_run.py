@@ -163,6 +163,6 @@ class FineTuningRun:
 
     def _logits(self, pieces: Sequence[Piece], corpus: int) -> Tensor:
         windows = self.parts[corpus].texts["train"].windows
-        with autocast(self.device, self.settings.precision):
+        with autocast(self.device, self.settings.precision, self.model):
             logits: Tensor = self.model(padded_tensors(pieces, self.pad, self.device, windows=windows), corpus)
         return logits.float()

@@ -66,7 +66,7 @@ class FineTuning:
     """The neighbouring utterances that the encoder reads; None for single utterances."""
     precision: Precision = "auto"
     """`bfloat16` computes matrix products in bfloat16, which is several times as fast on a CPU with AVX512-BF16 or AMX;
-    `auto` uses it on GPUs that support it."""
+    `auto` uses it on GPUs that support it, and on CPUs with AMX for wide models."""
     seed: int = 0
     """Random seed."""
 

@@ -280,7 +280,7 @@ class Trainer:
             A scalar to minimise, whose gradient averaged over the processes is that of the loss; and, detached, the
             losses, each student's two losses, and the predicted classes [H, n] of the H classifiers.
         """
-        with autocast(self.device, self.training.precision):
+        with autocast(self.device, self.training.precision, self.model):
             output = check_output(self.model, self.model(batch), len(batch))
         # Models with their own loss do not have the last argument.
         offset = () if self.logit_offset is None else (self.logit_offset,)

@@ -61,7 +61,7 @@ class Training:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device; auto uses a CUDA device if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of matrix products; auto uses bfloat16 where it is fast."""
+    """Precision of matrix products; auto uses bfloat16 on GPUs, and on CPUs with AMX for wide models."""
     curriculum: str = "none"
     """Order of the training conversations over the epochs: none; or shifts(E), from those with few emotion shifts of
     their speakers to all, which are reached in epoch E; shifts alone reaches them after a third of the epochs."""

@@ -45,7 +45,7 @@ def should_use_threads(tasks: int) -> bool:
     """
     if dist.is_available() and dist.is_initialized():
         return False
-    return 1 < torch.get_num_threads() <= tasks and not torch.is_autocast_enabled("cpu")
+    return 1 < torch.get_num_threads() <= tasks
 
 
 def run_in_threads(tasks: Sequence[Task]) -> list[Tensor]:
@@ -109,12 +109,13 @@ class _InThreads(torch.autograd.Function):
         tensors = {n: [next(arguments) for x in tasks[n].inputs if isinstance(x, Tensor)] for n in numbers}
         leaves: dict[int, list[Tensor]] = {}
         results: dict[int, Tensor] = {}
+        enabled, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
         def compute(n: int) -> None:
             outside = iter(tensors[n])
             inputs = [results[x] if isinstance(x, int) else next(outside) for x in tasks[n].inputs]
             leaves[n] = [x.detach().requires_grad_(x.requires_grad) for x in inputs]
-            with torch.enable_grad():
+            with torch.enable_grad(), torch.autocast("cpu", dtype, enabled):  # both are settings of a thread
                 results[n] = tasks[n].run(*leaves[n])
 
         _run(compute, order, {n: tasks[n].dependencies for n in numbers}, cores)
