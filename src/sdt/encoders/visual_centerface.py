@@ -74,7 +74,7 @@ class Detections:
 
 
 class CenterFaceDetector(FaceDetector):
-    """Detects faces by CenterFace, also tilted and turned ones.
+    """Detects faces by CenterFace, also tilted ones.
 
     Raises:
         InputError: The weights are damaged.
