@@ -12,7 +12,7 @@ FILES := build/puppets-files
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: demo test test-fast pytest lint install clean
+.PHONY: demo test test-fast pytest lint install docs dist clean
 
 # The whole pipeline on the built-in corpus: recordings, features, training, evaluation, and prediction for one recording.
 demo: $(VENV)/.installed
@@ -40,6 +40,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 install: $(VENV)/.installed-dev
+
+# The documentation site in build/site; open build/site/index.html.
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
+
+# The wheel and the source distribution of a release, in dist.
+dist: $(VENV)/.installed-dev
+	$(BIN)/python -m build
 
 # The stamp files skip the installation until the list of dependencies changes.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)
