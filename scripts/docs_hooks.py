@@ -80,7 +80,7 @@ def _description(text: str) -> str:
     for block in re.split(r"\n\s*\n", text.strip("\n")):
         lines = block.splitlines()
         if all(line.startswith("  ") for line in lines):
-            blocks.append("\n".join(["```console", *(line.strip() for line in lines), "```"]))
+            blocks.append("\n".join(["```sh", *(line.strip() for line in lines), "```"]))
         else:
             blocks.append(re.sub(r"\bdocs/(\w+)\.md", r"[\1](../\1.md)", _escaped(block)))
     return "\n\n".join(blocks)
@@ -116,9 +116,11 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text without the meaning of its signs in Markdown, except for code in backticks."""
+    """Text without the meaning of its signs in Markdown, except for code in backticks; names of options are code."""
     parts = text.split("`")
-    parts[::2] = [re.sub(r"([<*_\[])", r"\\\1", part).replace("\\<", "&lt;") for part in parts[::2]]
+    for place in range(0, len(parts), 2):
+        plain = re.sub(r"([*_\[])", r"\\\1", parts[place]).replace("<", "&lt;")
+        parts[place] = re.sub(r"(?<![\w-])--[a-z][\w.\\-]*\w", lambda name: f"`{name[0]}`".replace("\\", ""), plain)
     return "`".join(parts)
 
 

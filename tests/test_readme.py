@@ -1,4 +1,4 @@
-"""Every command in the README is run, in order, and the Python example too."""
+"""Every command of the README and of the pages for a start is run, in order, and the Python examples too."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ from tests.shared import ROOT, SHARED_DATA
 
 __all__ = ["processes"]
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/get-started/engineer.md", "docs/get-started/researcher.md")
+}
+README = PAGES["README.md"]
 COMMANDS = [
     line.removeprefix("$ ")
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for page in PAGES.values()
+    for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
@@ -133,18 +138,21 @@ def test_the_other_commands(place: Path, monkeypatch: pytest.MonkeyPatch, capsys
     """In this process; the demo's commands are processes."""
     monkeypatch.chdir(place)
     needs_meld = [c for c in COMMANDS if "meld" in c]
-    for command in COMMANDS:
+    for command in dict.fromkeys(COMMANDS):
         if command not in SETUP and (SHARED_DATA is not None or command not in needs_meld):
             program, *words = shlex.split(command)
             assert program == "sdt"
             assert main(words) == 0, f"$ {command}\n{capsys.readouterr()}"
 
 
-@pytest.mark.usefixtures("printed")
-def test_the_python_example(place: Path) -> None:
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert code
-    assert len(code[1].strip().splitlines()) <= 10
-    said = run(shlex.join([sys.executable, "-c", code[1]]), place)
-    assert len(said.splitlines()) > 5
+@pytest.mark.parametrize("page", ["README.md", "docs/get-started/engineer.md"])
+def test_the_python_example(place: Path, page: str) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGES[page], re.DOTALL)
+    assert len(code.strip().splitlines()) <= 5
+    said = run(shlex.join([sys.executable, "-c", code]), place)
+    assert len(said.splitlines()) == 2
     assert "%" in said
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
