@@ -43,7 +43,7 @@ install: $(VENV)/.installed-dev
 
 # The documentation site in build/site; open build/site/index.html.
 docs: $(VENV)/.installed-dev
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The wheel and the source distribution of a release, in dist.
 dist: $(VENV)/.installed-dev

@@ -68,7 +68,7 @@ def _subparser(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentP
 
 def _option_row(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
     formatter = parser._get_formatter()
-    value = "" if action.nargs == 0 else formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
+    value = "" if action.nargs == 0 else formatter._format_args(action, action.dest.upper())
     names = [f"`{name} {value}`" if value else f"`{name}`" for name in action.option_strings] or [f"`{value}`"]
     required = "required; " if action.required and action.option_strings else ""
     return f"| {', '.join(names)} | {required}{_cell(formatter._expand_help(action))} |"

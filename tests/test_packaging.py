@@ -58,7 +58,8 @@ def test_what_they_contain(built: Path) -> None:
     files = {str(path.relative_to(ROOT / "src")) for path in (ROOT / bundled).rglob("*") if path.is_file()}
     assert {name for name in files if "__pycache__" not in name} <= set(names)
     (source,) = built.glob("*.tar.gz")
-    tops = {name.split("/")[1] for name in tarfile.open(source).getnames() if "/" in name}
+    with tarfile.open(source) as archive:
+        tops = {name.split("/")[1] for name in archive.getnames()}
     texts = {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff"}
     assert tops == {"src", "recipes", "pyproject.toml", "PKG-INFO", ".gitignore", *texts}
 

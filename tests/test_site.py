@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, its links lead somewhere, and it loads nothing from other hosts."""
+"""The documentation site: it builds without a warning, no link is broken, and nothing is loaded from other hosts."""
 
 from __future__ import annotations
 
@@ -109,8 +109,7 @@ def test_nothing_is_loaded_from_other_hosts(site: Path, pages: dict[Path, Page])
 
 
 def test_the_search_works_in_files(site: Path) -> None:
-    assert "xavier" not in (index := (site / "search/search_index.js").read_text(encoding="utf-8"))
-    assert "Test-selection gain" in index or "test-selection gain" in index
+    assert "test-selection gain" in (site / "search" / "search_index.js").read_text(encoding="utf-8")
     assert 'src="assets/iframe-worker.js"' in (site / "index.html").read_text(encoding="utf-8")
 
 
@@ -119,7 +118,7 @@ def test_the_reference_is_complete(site: Path, pages: dict[Path, Page]) -> None:
         pages[site / "reference" / f"{name}.html"] for name in ("command-line", "configuration", "api")
     )
     assert {f"sdt-{name.replace(' ', '-')}" for name in COMMANDS} <= commands.anchors
-    assert {"--engine", "--output FILE", "--window N"} <= set(commands.text)
+    assert {"--engine {auto,onnxruntime,torch}", "--output FILE", "--window N"} <= set(commands.text)
     assert set(settings()) | {"bc_lstm.width"} <= set(configuration.text)
     names = {name for name in sdt.__all__ if not name.startswith("__")}
     shown = {anchor.rpartition(".")[2] for anchor in api.anchors}
