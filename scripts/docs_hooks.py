@@ -21,6 +21,7 @@ from sdt.training.schema import Setting, settings, settings_of_model
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?:benchmarks|examples|recipes|scripts|src|tests)\b[^)]*\)")
 
 
 def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - mkdocs calls it
@@ -36,7 +37,8 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - mkdocs calls it
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Replace the markers of generated parts."""
+    """Replace the markers of generated parts; links to files of the repository that are no pages become text."""
+    markdown = OUTSIDE.sub(r"\1", markdown)
     for marker, lines in GENERATED.items():
         if marker in markdown:
             markdown = markdown.replace(marker, "\n".join(lines()))
