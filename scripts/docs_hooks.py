@@ -21,6 +21,7 @@ from sdt.training.schema import Setting, settings, settings_of_model
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+CONSOLE = re.compile(r"^```console\n((?:\$ .*\n)+)```", re.MULTILINE)
 OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?:benchmarks|examples|recipes|scripts|src|tests)\b[^)]*\)")
 
 
@@ -37,8 +38,12 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - mkdocs calls it
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Replace the markers of generated parts; links to files of the repository that are no pages become text."""
+    """Replace the markers of generated parts.
+
+    Links to files of the repository that are no pages become text. Commands lose the prompt, which would be copied.
+    """
     markdown = OUTSIDE.sub(r"\1", markdown)
+    markdown = CONSOLE.sub(lambda found: "```sh\n" + found[1].replace("$ ", "", 1).replace("\n$ ", "\n") + "```", markdown)
     for marker, lines in GENERATED.items():
         if marker in markdown:
             markdown = markdown.replace(marker, "\n".join(lines()))
