@@ -43,7 +43,9 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     Links to files of the repository that are no pages become text. Commands lose the prompt, which would be copied.
     """
     markdown = OUTSIDE.sub(r"\1", markdown)
-    markdown = CONSOLE.sub(lambda found: "```sh\n" + re.sub(r"^\$ ", "", found[1], flags=re.MULTILINE) + "```", markdown)
+    markdown = CONSOLE.sub(
+        lambda found: "```sh\n" + re.sub(r"^\$ ", "", found[1], flags=re.MULTILINE) + "```", markdown
+    )
     for marker, lines in GENERATED.items():
         if marker in markdown:
             markdown = markdown.replace(marker, "\n".join(lines()))
