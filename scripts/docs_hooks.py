@@ -43,6 +43,8 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     Links to files of the repository that are no pages become text. Commands lose the prompt, which would be copied.
     """
     markdown = OUTSIDE.sub(r"\1", markdown)
+    for name in ROOT_PAGES:
+        markdown = markdown.replace(f"../{name}", name.lower())
     markdown = CONSOLE.sub(
         lambda found: "```sh\n" + re.sub(r"^\$ ", "", found[1], flags=re.MULTILINE) + "```", markdown
     )
