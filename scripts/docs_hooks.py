@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import griffe
+
 import sdt
 from sdt.cli import COMMANDS, WITH_SETTINGS, build_parser
 from sdt.models.registry import MODELS, SDT_NAME
@@ -115,6 +117,15 @@ def _settings_table(title: str, members: list[Setting]) -> Iterator[str]:
     for setting in members:
         help = _cell(" ".join(setting.help.split()))
         yield f"| `{setting.key}` | `{setting.metavar}` | `{setting.shown_default}` | {help} |"
+
+
+class ExampleSections(griffe.Extension):
+    """Shows the section `Example` of docstrings as code, as it shows `Examples` (mkdocs.yml)."""
+
+    def on_instance(self, *, obj: griffe.Object, **_: object) -> None:
+        """Rename the section."""
+        if obj.docstring:
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
 
 
 def public_names() -> Iterator[str]:
