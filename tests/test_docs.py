@@ -93,3 +93,9 @@ def test_yaml_is_valid() -> None:
         for kind, block in FENCE.findall(text):
             if kind == "yaml":
                 yaml.safe_load(block)
+
+
+def test_scores_of_the_readme_are_in_the_results() -> None:
+    scores = set(re.findall(r"\d+\.\d+ ± \d+\.\d+", PAGES["README.md"]))
+    assert len(scores) > 5
+    assert scores <= set(re.findall(r"\d+\.\d+ ± \d+\.\d+", PAGES["docs/results.md"]))
