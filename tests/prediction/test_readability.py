@@ -35,6 +35,31 @@ def test_another_language_is_one_note() -> None:
     assert Pipeline(tiny_model())([talk("a", *GERMAN)]).notes == []  # it is not known what the model reads
 
 
+def test_another_language_is_no_confident_guess() -> None:
+    sure, unsure = (Pipeline(tiny_model(languages=known)) for known in ((), ("en",)))
+    talks = [talk("a", *GERMAN), talk("b", *ENGLISH)]
+    for one, other in zip(sure(talks)[:2], unsure(talks)[:2], strict=True):
+        assert other.emotion == one.emotion
+        assert sum(other.probabilities.values()) == pytest.approx(1)
+        powers = {label: share**0.1 for label, share in one.probabilities.items()}
+        assert other.probabilities == pytest.approx(
+            {label: power / sum(powers.values()) for label, power in powers.items()}
+        )
+        assert other.branches["text"] != one.branches["text"]
+        assert other.weights == one.weights
+    assert sure(talks)[2:] == unsure(talks)[2:]
+
+
+def test_a_stream_is_sure_again_when_the_language_is_known() -> None:
+    streams = [StreamingPredictor(tiny_model(languages=known)) for known in ((), ("en",))]
+    same = []
+    for text in (GERMAN[0], "I am sorry, what did you say?", "Please speak English, I do not understand you at all."):
+        one, other = (stream.add(Utterance("", "Ann", text)) for stream in streams)
+        assert one.emotion == other.emotion
+        same.append(one.probabilities == other.probabilities)
+    assert (same[0], same[-1]) == (False, True)
+
+
 def test_utterances_without_a_letter_are_counted_in_one_note() -> None:
     found = Pipeline(tiny_model())([talk("a", "Hi", "\U0001f600", "?!", "1", "...", "  ", "é")])
     (note,) = [note for note in found.notes if "no letter" in note]

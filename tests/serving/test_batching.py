@@ -183,6 +183,7 @@ def test_what_the_model_cannot_read_is_said(tmp_path: Path) -> None:
     assert isinstance(said, Predictions)
     assert isinstance(ready, Predictions)
     beginnings = ("video is not used", "the transcript: the language seems to be de", "1 of 2 utterances have no l")
+    assert (said[0].probability or 1) < (ready[0].probability or 0)
     for note, beginning in zip(said.notes, beginnings, strict=True):
         assert note.startswith(beginning)
     assert ready.notes == ["audio: not used: no recording was given"]

@@ -19,7 +19,7 @@ from sdt.prediction.engine import Engine, EngineName, engine_of, infer, load_eng
 from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import Input, TranscribeRecording, read_input, recordings_of
 from sdt.prediction.predictions import Predictions
-from sdt.prediction.readability import readability_notes
+from sdt.prediction.readability import doubt_foreign, readability_notes
 from sdt.speakers import Speakers
 from sdt.windows import Windows
 
@@ -168,7 +168,10 @@ class Pipeline:
         """Predict one batch; features and predictions do not depend on other batches."""
         missing = {modality: Missing() for modality in self.config.modalities}
         features = self._extractor.extract(conversations, recordings, missing, progress)
-        return BatchResult(self.from_features(conversations, features), missing)
+        found = self.from_features(conversations, features)
+        if self.reads_text:
+            found = doubt_foreign(found, conversations, self.config.languages)
+        return BatchResult(found, missing)
 
     def from_features(self, conversations: Sequence[Conversation], features: FeaturesLike) -> list[Prediction]:
         """Predict from given features, in one batch.

@@ -15,7 +15,7 @@ from sdt.models.config import ModelConfig
 from sdt.models.hub import find_model
 from sdt.prediction.engine import Engine, EngineName, engine_of, load_engine
 from sdt.prediction.extraction import ModalityExtractor
-from sdt.prediction.readability import UNRELIABLE, foreign_note, has_no_letters
+from sdt.prediction.readability import UNRELIABLE, doubt, foreign_note, has_no_letters
 from sdt.prediction.stream_features import GivenFeatures, StreamFeatures, StreamInput
 from sdt.prediction.stream_readers import EncodedUtterance, Reader
 from sdt.speakers import FIRST_SPEAKER
@@ -41,6 +41,8 @@ class ConversationState:
     """The last speaker."""
     text: str = ""
     """The first text, used to detect the language."""
+    foreign: bool = False
+    """Whether this text is in another language than those of the model."""
     warned: set[str] = field(default_factory=set)
     """Warnings about its text that were already reported."""
     recent: tuple[Utterance, ...] = ()
@@ -218,7 +220,11 @@ class StreamingPredictor:
         self._memories.update(memories)
         self._remember(states)
         self.problems = problems
-        return [prediction.with_utterance(one.utterance) for prediction, one in zip(found, inputs, strict=True)]
+        foreign = [states[one.conversation].foreign for one in inputs]
+        return [
+            (doubt(prediction) if unread else prediction).with_utterance(one.utterance)
+            for prediction, one, unread in zip(found, inputs, foreign, strict=True)
+        ]
 
     def with_defaults(self, utterance: Utterance, conversation: str = "") -> Utterance:
         """A copy of an utterance with the speaker and id that `add` would give it."""
@@ -244,7 +250,7 @@ class StreamingPredictor:
                 are those of this call only.
         """
         known = self._states.get(item.conversation, ConversationState())
-        copy = ConversationState(set(), dict(known.speakers), known.last, known.text, set(known.warned), known.recent)
+        copy = replace(known, ids=set(), speakers=dict(known.speakers), warned=set(known.warned))
         new = states.setdefault(item.conversation, copy)
         position = len(known.ids) + len(new.ids)
         id_, speaker = item.utterance.id or str(position), item.utterance.speaker or new.last
@@ -265,9 +271,11 @@ class StreamingPredictor:
         if "letters" not in state.warned and has_no_letters(text):
             state.warned.add("letters")
             yield f"{one.location}: the text has no letters; {UNRELIABLE}"
-        if "foreign" not in state.warned and len(state.text) < LANGUAGE_CHARACTERS:
+        if len(state.text) < LANGUAGE_CHARACTERS:
             state.text = f"{state.text} {text}"
-            if code := foreign_language(state.text, languages):
+            code = foreign_language(state.text, languages)
+            state.foreign = code is not None
+            if code and "foreign" not in state.warned:
                 state.warned.add("foreign")
                 yield foreign_note(one.location, [code], languages)
 

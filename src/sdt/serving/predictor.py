@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import Conversation, Prediction, Utterance
 from sdt.device import DeviceName
 from sdt.encoders.encoder import Encoded
 from sdt.errors import InputError, MissingDependencyError
@@ -26,7 +26,7 @@ from sdt.prediction.engine import Engine, EngineName
 from sdt.prediction.extraction import Missing, ModalityExtractor, unused_notes
 from sdt.prediction.pipeline import Pipeline, count_without_input, missing_input_notes, speaker_notes
 from sdt.prediction.predictions import Predictions
-from sdt.prediction.readability import readability_notes
+from sdt.prediction.readability import doubt_foreign, readability_notes
 
 
 @dataclass
@@ -149,9 +149,12 @@ class Predictor:
         for one, lacks in zip(batch, missing, strict=True):
             rows = slice(first, first + len(one))
             first = rows.stop
+            predictions: Sequence[Prediction] = found[rows]
+            if self._reads_text(one):
+                predictions = doubt_foreign(predictions, [one.conversation], self.config.languages)
             try:
-                notes = self._notes(one, lacks, count_without_input(found[rows]))
-                results.append(Predictions([one.conversation], found[rows], notes, lacks))
+                notes = self._notes(one, lacks, count_without_input(predictions))
+                results.append(Predictions([one.conversation], predictions, notes, lacks))
             except InputError as error:
                 results.append(error)
         return results
@@ -200,10 +203,14 @@ class Predictor:
         notes += remarks + one.encoder_notes
         notes += unused_notes(self.makers.values(), has_recordings=one.has_recording, has_video=one.has_video)
         notes += speaker_notes(self.config.speakers, [one.conversation])
-        if self.reads and not one.provided.keys() & self.reads:
+        if self._reads_text(one):
             notes += readability_notes(self.config.languages, [one.conversation])
         notes += missing_input_notes(len(one), bare, {m: of.problems[0] for m, of in missing.items() if of.problems})
         return notes
+
+    def _reads_text(self, one: PreparedConversation) -> bool:
+        """Whether the text of a conversation is read, so that its language matters."""
+        return bool(self.reads) and not one.provided.keys() & self.reads
 
 
 def _nothing(size: int, width: int) -> Encoded:
