@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -34,12 +35,15 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 1.0, 4.0])])
-@pytest.mark.parametrize("tau", [1.0, 8.0])
-def test_equals_torch(logits: dict[str, torch.Tensor], weights: torch.Tensor | None, tau: float) -> None:
-    found = self_distillation(logits, LABEL, Objective(temperature=tau), weights)
+@pytest.mark.parametrize(("tau", "smoothing"), [(1.0, 0.0), (8.0, 0.0), (8.0, 0.3)])
+def test_equals_torch(
+    logits: dict[str, torch.Tensor], weights: torch.Tensor | None, tau: float, smoothing: float
+) -> None:
+    found = self_distillation(logits, LABEL, Objective(temperature=tau, label_smoothing=smoothing), weights)
     students = (logits["text"], logits["audio"])
-    torch.testing.assert_close(found.task, F.cross_entropy(logits["fused"], LABEL, weights))
-    torch.testing.assert_close(found.hard, sum(F.cross_entropy(x, LABEL, weights) for x in students))
+    entropy = partial(F.cross_entropy, target=LABEL, weight=weights, label_smoothing=smoothing)
+    torch.testing.assert_close(found.task, entropy(logits["fused"]))
+    torch.testing.assert_close(found.hard, sum(entropy(x) for x in students))
     teacher = (logits["fused"] / tau).log_softmax(1)
     soft = [F.kl_div((x / tau).log_softmax(1), teacher, reduction="sum", log_target=True) / 6 for x in students]
     torch.testing.assert_close(found.soft, sum(soft))
@@ -104,8 +108,19 @@ def test_each_term_can_be_switched_off(logits: dict[str, torch.Tensor], term: st
     torch.testing.assert_close(found.total, sum(others))
 
 
+def test_label_smoothing_ignores_unlabelled_utterances(logits: dict[str, torch.Tensor]) -> None:
+    label = LABEL.clone()
+    label[[0, 4]] = UNLABELLED
+    found = self_distillation(logits, label, Objective(label_smoothing=0.2))
+    expected = F.cross_entropy(logits["fused"], label, ignore_index=UNLABELLED, label_smoothing=0.2)
+    torch.testing.assert_close(found.task, expected)
+    with pytest.raises(InputError, match=r"^objective\.label_smoothing: .*focal"):
+        Objective(label_smoothing=0.2, balance="focal(2)")
+
+
 @pytest.mark.parametrize(
-    "options", [{"task": -1}, {"soft": math.nan}, {"temperature": 0}, {"task": 0, "hard": 0, "soft": 0}]
+    "options",
+    [{"label_smoothing": 1.0}, {"task": -1}, {"soft": math.nan}, {"temperature": 0}, {"task": 0, "hard": 0, "soft": 0}],
 )
 def test_settings_that_make_no_sense(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="objective"):
@@ -132,7 +147,7 @@ def test_the_parts_of_a_batch_add_up_to_it(
 ) -> None:
     label = LABEL.clone()
     label[2] = UNLABELLED  # so that a part of it alone has no label at all
-    objective = Objective(soft=0.5, temperature=2)
+    objective = Objective(soft=0.5, temperature=2, label_smoothing=0.1)
     together = self_distillation(logits, label, objective, weights)
     together.total.backward()
     expected = {head: x.grad.clone() for head, x in logits.items() if x.grad is not None}

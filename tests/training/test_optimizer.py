@@ -59,7 +59,7 @@ def test_the_moments_of_either_way_can_be_gone_on_with_by_the_other() -> None:
 
 def test_a_mean_over_processes_is_known_after_the_backward_pass_only() -> None:
     model, alone = network(), network()
-    averaged = GradientStep(make_optimizer(model, Training()), clip=None, averaged=True)
+    averaged = GradientStep(make_optimizer(model, Training()), clip=None, accumulated=True)
     assert not averaged.within_backward
     free = GradientStep(make_optimizer(alone, Training()), clip=None)
     torch.testing.assert_close(averaged.step(loss_of(model, 0), 1e-2), free.step(loss_of(alone, 0), 1e-2))

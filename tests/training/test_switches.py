@@ -47,6 +47,10 @@ SWITCHES: dict[str, dict[str, object]] = {
     "curriculum by utterances": {"training.curriculum": "shifts(4)", "training.batch_utterances": 9},
     "schedule": {"training.schedule": "linear", "training.warmup": 0.2},
     "ema": {"training.averaging": "ema(0.9)"},
+    "label smoothing": {"objective.label_smoothing": 0.1, "training.class_weights": "inverse"},
+    "accumulation": {"training.accumulation": 3, "training.averaging": "ema(0.9)"},
+    "plateau": {"training.schedule": "plateau(0.5,0)", "training.warmup": 0.2, "training.learning_rate": 0.05},
+    "selection": {"training.selection": "macro_f1", "training.keep_best": 2, "training.protocol": "published"},
     "last": {"training.averaging": "last(2)", "training.clip": 0.5},
 }
 # fmt: on
@@ -56,7 +60,7 @@ SWITCHES: dict[str, dict[str, object]] = {
 def test_stopped_and_resumed_is_bit_identical(
     name: str, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = changed(recipe, {**SWITCHES[name], "training.test": "once"})
+    recipe, runs = changed(recipe, {**SWITCHES[name], "training.test": "once"}), ("whole", "stopped")
     train(recipe, tmp_path / "whole", display=quiet())
     calls = []
 
@@ -72,6 +76,11 @@ def test_stopped_and_resumed_is_bit_identical(
     monkeypatch.undo()
     train(recipe, tmp_path / "stopped", resume=True, display=quiet())
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    models = [{p.name: load_file(p / "model.safetensors") for p in (tmp_path / of / "best").glob("*")} for of in runs]
+    assert models[0].keys() == models[1].keys()
+    assert len(models[0]) == (recipe.training.keep_best if recipe.training.keep_best > 1 else 0)
+    for epoch, parameters in models[0].items():
+        assert all(torch.equal(x, models[1][epoch][name]) for name, x in parameters.items())
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,17 @@ from rich.console import Console
 import sdt.training.epochs as epochs_module
 from sdt.__main__ import main
 from sdt.errors import MissingDependencyError
+from sdt.training.callbacks import Callback
 from sdt.training.checkpoint import save_checkpoint
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from sdt.training.trackers import TRACKERS, MLflow, TensorBoard, Tracker, WeightsAndBiases, flatten_metrics
+from sdt.training.trackers import TRACKERS, MLflow, TensorBoard, WeightsAndBiases, flatten_metrics
 from tests.training.test_run import metrics, quiet
 
 
-def interrupted(recipe: Recipe, folder: Path, tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupted(recipe: Recipe, folder: Path, tracker: Callback, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train until epoch 3 is done, but its checkpoint is not written."""
 
     def stopping(path: Path, state: Any, *rest: Any) -> None:
@@ -35,7 +36,7 @@ def interrupted(recipe: Recipe, folder: Path, tracker: Tracker, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(epochs_module, "save_checkpoint", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe, folder, display=quiet(), trackers=[tracker])
+            train(recipe, folder, display=quiet(), callbacks=[tracker])
 
 
 class Stopping(Display):
@@ -58,7 +59,7 @@ def test_tensorboard_has_every_epoch_once(recipe: Recipe, tmp_path: Path, monkey
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     interrupted(recipe, tmp_path / "run", TensorBoard(), monkeypatch)
-    train(recipe, tmp_path / "run", resume=True, display=quiet(), trackers=[TensorBoard()])
+    train(recipe, tmp_path / "run", resume=True, display=quiet(), callbacks=[TensorBoard()])
     read = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     read.Reload()
     curve = [(event.step, event.value) for event in read.Scalars("dev/fused/weighted_f1")]
@@ -102,7 +103,7 @@ def test_mlflow(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert parameters["training.epochs"] == 4
     assert len(fake.named("end_run")) == 1  # though the run was interrupted
 
-    train(recipe, tmp_path / "run", resume=True, display=quiet(), trackers=[MLflow()])
+    train(recipe, tmp_path / "run", resume=True, display=quiet(), callbacks=[MLflow()])
     assert fake.named("start_run")[1] == ((), {"run_id": "run-7"})
     *curve, ((final,), at) = fake.named("log_metrics")
     assert [options["step"] for _, options in curve] == [1, 2, 3, 4]
@@ -119,7 +120,7 @@ def test_wandb_is_offline_unless_asked(recipe: Recipe, tmp_path: Path, monkeypat
     for variable in ("WANDB_MODE", "WANDB_PROJECT"):
         monkeypatch.delenv(variable, raising=False)
     interrupted(recipe, tmp_path / "run", WeightsAndBiases(), monkeypatch)
-    train(recipe, tmp_path / "run", resume=True, display=quiet(), trackers=[WeightsAndBiases()])
+    train(recipe, tmp_path / "run", resume=True, display=quiet(), callbacks=[WeightsAndBiases()])
     (_, first), (_, second) = fake.named("init")
     assert first["mode"] == "offline"
     assert (first["id"], first["dir"]) == (second["id"], str(tmp_path / "run"))
@@ -132,13 +133,13 @@ def test_wandb_is_offline_unless_asked(recipe: Recipe, tmp_path: Path, monkeypat
     assert len(fake.named("finish")) == 2
 
     monkeypatch.setenv("WANDB_MODE", "online")
-    train(recipe, tmp_path / "asked", display=quiet(), trackers=[WeightsAndBiases()])
+    train(recipe, tmp_path / "asked", display=quiet(), callbacks=[WeightsAndBiases()])
     assert fake.named("init")[-1][1]["mode"] == "online"
 
 
 @pytest.mark.parametrize("tracker", [MLflow, WeightsAndBiases])
 def test_a_tracker_that_joins_late_gets_the_epochs_before(
-    tracker: type[Tracker], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tracker: Callable[[], Callback], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = Recorder()
     for name in ("mlflow", "wandb"):
@@ -147,7 +148,7 @@ def test_a_tracker_that_joins_late_gets_the_epochs_before(
     monkeypatch.setattr(fake, "log", lambda of: fake.log_metrics(of, step=of["epoch"]), raising=False)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "run", display=Stopping(Console(file=io.StringIO())))
-    train(recipe, tmp_path / "run", resume=True, display=quiet(), trackers=[tracker()])
+    train(recipe, tmp_path / "run", resume=True, display=quiet(), callbacks=[tracker()])
     steps = [options["step"] for (of,), options in fake.named("log_metrics") if "gradient_norm" in of]
     assert steps == [1, 2, 3, 4]
     assert not fake.named("set_experiment")  # its own variable says which

@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> int:
             overwrite=options.overwrite,
             display=Display(console),
             command=command,
-            trackers=processes.run_on_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
+            callbacks=processes.run_on_first(lambda: [TRACKERS[name]() for name in options.log]) or (),
             processes=processes,
         )
     except KeyboardInterrupt as interrupt:

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from sdt.evaluation.table import percent
 from sdt.experiments.plan import Job
 from sdt.experiments.workers import Failure
 
@@ -84,7 +83,7 @@ class ProgressBoard:
             run.done, run.rate = int(run.done) + min(event["share"], 0.999), event["rate"]
         else:
             run.done = event["epoch"]
-            run.best = f", best {event['chosen_on']} weighted F1 {percent(event['best'])}"
+            run.best = f", best {event['text']}"
         note = f"epoch {min(int(run.done) + 1, run.epochs)}/{run.epochs}, {run.rate:,.0f} utterances/s{run.best}"
         self._progress.update(run.bar, completed=run.done, note=f"{note}, {time_left(run.seconds_left)}")
         self._update_total()

@@ -27,12 +27,12 @@ import torch
 from sdt.errors import InputError, MissingDependencyError
 from sdt.experiments.space import Dimension
 from sdt.models.config import FUSED
+from sdt.training.callbacks import Callback, StartedRun
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
 from sdt.training.recipe import changed, flat
 from sdt.training.run import train
 from sdt.training.settings import Recipe
-from sdt.training.trackers import FinalScores
 
 if TYPE_CHECKING:
     import optuna
@@ -44,17 +44,16 @@ class PrunedError(Exception):
     """A trial is stopped because its score is below that of the others."""
 
 
-class PruningTracker:
-    """A tracker that reports the score of every epoch on dev to Optuna and stops pruned trials."""
+class PruningCallback(Callback):
+    """Reports the score of every epoch on dev to Optuna and stops pruned trials."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
         self._reported = set(trial.study.trials[trial.number].intermediate_values)
 
-    def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    def start(self, run: StartedRun) -> None:
         """Report the previous epochs of a resumed trial."""
-        del recipe, folder
-        for line in history:
+        for line in run.history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
@@ -67,12 +66,6 @@ class PruningTracker:
             self._trial.report(line["dev"][FUSED]["weighted_f1"], line["epoch"])
         if self._trial.should_prune():
             raise PrunedError
-
-    def finish(self, epoch: int, scores: FinalScores) -> None:
-        """Do nothing: the search reads the score from the run."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -208,9 +201,9 @@ class Search:
 
     def _run(self, recipe: Recipe, seed: int, trial: optuna.Trial, display: Display) -> float:
         """Train one run of a trial; returns its score on dev."""
-        trackers = [PruningTracker(trial)] if seed == self.seeds[0] else []
+        callbacks = [PruningCallback(trial)] if seed == self.seeds[0] else []
         folder = self._place(trial.number) / f"seed-{seed}"
-        run = train(dataclasses.replace(recipe, seed=seed), folder, resume=True, display=display, trackers=trackers)
+        run = train(dataclasses.replace(recipe, seed=seed), folder, resume=True, display=display, callbacks=callbacks)
         return run.read_scores()[1]["dev"][FUSED].weighted_f1
 
     def _place(self, number: int) -> Path:

@@ -26,6 +26,7 @@ import torch
 from safetensors import SafetensorError
 
 from sdt.errors import InputError, os_error_reason
+from sdt.evaluation.metrics import MAIN, measure
 from sdt.training.display import Display
 from sdt.training.recipe import unflat
 from sdt.training.run import train
@@ -76,9 +77,13 @@ class EventDisplay(Display):
             rate = self._utterances / max(now - self._started, 1e-9)
             self.send("batch", share=self._done / self._epoch_batches, rate=rate, loss=loss)
 
-    def finish_epoch(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
+    def finish_epoch(
+        self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str, selection: str = MAIN
+    ) -> None:
         """Send an epoch event."""
-        self.send("epoch", epoch=line["epoch"], epochs=epochs, chosen_on=chosen_on, best=best_score)
+        best = measure(selection).text(best_score)
+        text = f"{chosen_on} {measure(selection).title} {best}"
+        self.send("epoch", epoch=line["epoch"], epochs=epochs, chosen_on=chosen_on, best=best_score, text=text)
 
 
 class Jobs:
@@ -145,7 +150,7 @@ def train_job(job: Mapping[str, Any], display: EventDisplay) -> dict[str, Any]:
             resume=True,
             display=display,
             command=job["command"],
-            trackers=[TRACKERS[name]() for name in job["log"]],
+            callbacks=[TRACKERS[name]() for name in job["log"]],
         )
     except InputError as error:
         return {"kind": "failed", "error": str(error)}

@@ -158,6 +158,8 @@ class Objective:
     """Class imbalance in the cross-entropies: none; logit_adjustment(tau), tau times the logarithm of the class
     frequencies in training is added to the logits; focal(gamma), each cross-entropy is multiplied by (1 - p)^gamma; or
     class_balanced(beta), classes are weighted by the inverse of their effective number."""
+    label_smoothing: float = 0.0
+    """Share of the target of the cross-entropies that is spread evenly over all classes."""
     contrastive: float = 0.0
     """Weight of supervised contrastive learning of the fused states with class prototypes."""
     contrastive_temperature: float = 0.1
@@ -175,7 +177,12 @@ class Objective:
     """Weights of additional loss terms, by the names under which packages register them."""
 
     def __post_init__(self) -> None:
-        Balance.of(self.balance)
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"objective.label_smoothing: {self.label_smoothing} is not in [0, 1)")
+        if self.label_smoothing and Balance.of(self.balance).gamma:
+            raise InputError(
+                f"objective.label_smoothing: not with objective.balance {self.balance}; remove one of them"
+            )
         for name in ADDED_TERMS:
             if name in self.terms:
                 raise InputError(f"objective.terms: {name} is a setting; write objective.{name}")

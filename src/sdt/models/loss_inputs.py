@@ -89,18 +89,25 @@ class LossInputs:
     def cross_entropy(self, logits: Tensor) -> Tensor:
         """(Weighted) mean cross-entropy of logits [N, C] over the labelled utterances; 0 if there are none.
 
-        With `objective.balance`, see `sdt.models.balance`. Uses a mask: selecting rows would synchronise the GPU with
-        the host to get the number of rows.
+        With `objective.balance`, see `sdt.models.balance`. With `objective.label_smoothing` epsilon, the target of an
+        utterance with label y is 1 - epsilon for y, plus epsilon / C for every class (Szegedy et al. 2016, arXiv
+        1512.00567, section 7); class weights multiply the term of each class, as in PyTorch. Uses a mask: selecting
+        rows would synchronise the GPU with the host to get the number of rows.
         """
         chosen = self.label.clamp(min=0)  # [N]
         weight = _weights(self.label, self.class_weights)
         if self.logit_offset is not None:
             logits = logits + self.logit_offset
-        nll = -logits.log_softmax(dim=1).gather(1, chosen[:, None]).squeeze(1)  # [N]
+        log_p = logits.log_softmax(dim=1)  # [N, C]
+        nll = -log_p.gather(1, chosen[:, None]).squeeze(1)  # [N]
         if gamma := Balance.of(self.objective.balance).gamma:
             nll = nll * focal_factor(-nll, gamma)
         total = (weight if self.all_labels is None else _weights(self.all_labels, self.class_weights)).sum()
-        return (nll * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
+        loss = nll * weight  # [N]
+        if epsilon := self.objective.label_smoothing:
+            of_class = -log_p if self.class_weights is None else -log_p * self.class_weights  # [N, C]
+            loss = (1 - epsilon) * loss + epsilon * of_class.mean(dim=1) * self.labelled
+        return loss.sum() / torch.where(total > 0, total, torch.ones_like(total))
 
     @cached_property
     def cross_entropies(self) -> Tensor:

@@ -10,6 +10,7 @@ import yaml
 
 from sdt.corpus.store import Corpus
 from sdt.escaping import markdown_code, markdown_table, markdown_text
+from sdt.evaluation.metrics import measure
 from sdt.evaluation.remarks import Remark
 from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.table import class_cells, metric_cells, metric_columns
@@ -142,7 +143,7 @@ def _split(split: str, scores: Mapping[str, Scores], note: str | None) -> list[s
 
 def _facts(model: Model, recipe: Recipe, corpus: Corpus, surroundings: Mapping[str, Any], seconds: float) -> str:
     selected = {
-        "validation": "by the weighted F1 on dev; test was not used for the selection",
+        "validation": f"by the {measure(recipe.training.selection).title} on dev; test was not used for the selection",
         "published": "on test (protocol 'published'), as in the published results of SDT; trained on train and dev",
     }[recipe.training.protocol]
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -1,6 +1,6 @@
 """Checkpoints of a run between epochs, as safetensors and JSON (no pickles).
 
-    checkpoint/best-0005.safetensors           parameters of the best epoch so far, named by the epoch
+    checkpoint/best-0005.safetensors           parameters of each of the best epochs so far, named by the epoch
     checkpoint/epoch-0007/model.safetensors    parameters after the epoch
     checkpoint/epoch-0007/optimizer.safetensors  moments of the optimizer, `PARAMETER/MOMENT`
     checkpoint/epoch-0007/NAME.safetensors     further state: `average` (see `averaging`), `terms` (`terms`)
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,16 @@ from sdt.json_values import is_finite, is_size, require
 from sdt.training.processes import Processes
 
 
+@dataclass(frozen=True)
+class KeptEpoch:
+    """One of the best epochs."""
+
+    epoch: int
+    score: float
+    parameters: dict[str, Tensor]
+    """On the CPU."""
+
+
 @dataclass
 class TrainingState:
     """The progress of a run and its best parameters."""
@@ -45,6 +55,41 @@ class TrainingState:
     """The score of the best epoch."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """The parameters of the best epoch, on the CPU."""
+    others: list[KeptEpoch] = field(default_factory=list)
+    """The next best epochs, best first; see `training.keep_best`."""
+
+    @property
+    def kept(self) -> list[KeptEpoch]:
+        """The best epochs, best first."""
+        return [KeptEpoch(self.best_epoch, self.best_score, self.best), *self.others] if self.best_epoch else []
+
+    def keep(
+        self,
+        epoch: int,
+        score: float,
+        parameters: Callable[[], dict[str, Tensor]],
+        count: int = 1,
+        key: Callable[[float], float] = float,
+    ) -> bool:
+        """Keep an epoch if it is one of the best.
+
+        Args:
+            epoch: Number of the epoch.
+            score: Its score.
+            parameters: Copies its parameters.
+            count: Maximum number of epochs to keep.
+            key: Makes numbers of scores, the best of which is the highest; of equal ones, the earliest epoch is best.
+
+        Returns:
+            Whether the epoch is the best.
+        """
+        before = self.kept
+        rank = sum(key(of.score) >= key(score) for of in before)
+        if rank < count:
+            before.insert(rank, KeptEpoch(epoch, score, parameters()))
+            first, *self.others = before[:count]
+            self.best_epoch, self.best_score, self.best = first.epoch, first.score, first.parameters
+        return rank == 0
 
     @property
     def epoch(self) -> int:
@@ -82,19 +127,25 @@ def save_checkpoint(
         further: File name without suffix to further state.
     """
     folder.mkdir(exist_ok=True)
-    best = folder / f"best-{state.best_epoch:04d}.safetensors"
-    if not best.exists():
-        with atomic_file(best) as aside:
-            save_file(state.best, aside)
+    best = {_best_file(folder, of.epoch): of.parameters for of in state.kept}
+    for path, parameters in best.items():
+        if not path.exists():
+            with atomic_file(path) as aside:
+                save_file(parameters, aside)
     current = folder / f"epoch-{state.epoch:04d}"
     with atomic_folder(current, overwrite=True) as aside:
         save_file(_on_cpu(model.state_dict()), aside / "model.safetensors")
         save_file(_on_cpu(_moments(model, optimizer, further)), aside / "optimizer.safetensors")
         for name, part in further.items():
             save_file(_state_on_cpu(part), aside / f"{name}.safetensors")
-        values = {"best_epoch": state.best_epoch, "best_score": state.best_score, "history": state.history}
+        values = {
+            "best_epoch": state.best_epoch,
+            "best_score": state.best_score,
+            **({"others": [[of.epoch, of.score] for of in state.others]} if state.others else {}),
+            "history": state.history,
+        }
         (aside / "state.json").write_text(json.dumps(values), encoding="utf-8")
-    _keep_only(folder, best, current)
+    _keep_only(folder, *best, current)
 
 
 def last_epoch(folder: Path) -> int:
@@ -128,14 +179,18 @@ def load_checkpoint(
             len(history) == epoch and all(isinstance(line, dict) for line in history),
             f"history does not have {epoch} epochs",
         )
-        best_file = folder / f"best-{best_epoch:04d}.safetensors"
-        best = load_file(best_file)
-        _keep_only(folder, best_file, current)  # files of a killed attempt may be inconsistent with this checkpoint
+        others = [(int(number), float(score)) for number, score in values.get("others", ())]
+        files = {number: _best_file(folder, number) for number in (best_epoch, *(number for number, _ in others))}
+        best = {number: load_file(file) for number, file in files.items()}
+        _keep_only(
+            folder, *files.values(), current
+        )  # files of a killed attempt may be inconsistent with this checkpoint
         model.load_state_dict(load_file(current / "model.safetensors"))
         _put_moments(model, optimizer, load_file(current / "optimizer.safetensors"), further)
         for name, part in further.items():
             part.load_state_dict(load_file(current / f"{name}.safetensors"))
-        return TrainingState(history, best_epoch, values["best_score"], best)
+        kept = [KeptEpoch(number, score, best[number]) for number, score in others]
+        return TrainingState(history, best_epoch, values["best_score"], best[best_epoch], kept)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{current}: damaged ({describe_error(error)}); restart the run with --overwrite") from None
 
@@ -151,13 +206,21 @@ def share_checkpoint(
 
     Only the first process has the best parameters. Model parameters are sent by `Processes.average_gradients`.
     """
-    progress = processes.broadcast(lambda: [state.history, state.best_epoch, state.best_score])
-    state.history, state.best_epoch, state.best_score = progress
+    progress = processes.broadcast(
+        lambda: [state.history, state.best_epoch, state.best_score, [[of.epoch, of.score] for of in state.others]]
+    )
+    if not processes.first:
+        state.history, state.best_epoch, state.best_score, others = progress
+        state.others = [KeptEpoch(epoch, score, {}) for epoch, score in others]
     if processes.size > 1 and state.epoch:
         moments = processes.broadcast_tensors(lambda: _on_cpu(_moments(model, optimizer, further)))
         _put_moments(model, optimizer, moments, further)
         for part in further.values():
             part.load_state_dict(processes.broadcast_tensors(partial(_state_on_cpu, part)))
+
+
+def _best_file(folder: Path, epoch: int) -> Path:
+    return folder / f"best-{epoch:04d}.safetensors"
 
 
 def copy_parameters(model: nn.Module) -> dict[str, Tensor]:

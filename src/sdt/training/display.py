@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sdt.evaluation.table import percent
+from sdt.evaluation.metrics import MAIN, measure
 
 
 class Display:
@@ -66,14 +66,17 @@ class Display:
             note = f"loss {loss:.3f}, {rate:,.0f} utterances/s"
             self._progress.update(self._batches, advance=1, note=note)
 
-    def finish_epoch(self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str) -> None:
-        """Show that an epoch is finished; `line` is its line of metrics.jsonl."""
-        score = percent(line[chosen_on]["fused"]["weighted_f1"])
+    def finish_epoch(
+        self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str, selection: str = MAIN
+    ) -> None:
+        """Show that an epoch is finished; `line` is its line of metrics.jsonl, `selection` the metric that selects."""
+        metric = measure(selection)
+        score = f"{chosen_on} {metric.title} {metric.text(line[chosen_on]['fused'][selection])}"
         if self._progress:
-            note = f"{chosen_on} weighted F1 {score}, best {percent(best_score)}"
+            note = f"{score}, best {metric.text(best_score)}"
             self._progress.update(self._epochs, advance=1, note=note)
         else:
             self.say(
-                f"epoch {line['epoch']}/{epochs}  loss {line['losses']['total']:.4f}  {chosen_on} weighted F1 {score}"
+                f"epoch {line['epoch']}/{epochs}  loss {line['losses']['total']:.4f}  {score}"
                 f"{' (best)' if line['best'] else ''}  {sum(line['seconds'].values()):.1f} s"
             )

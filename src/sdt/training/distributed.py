@@ -176,6 +176,11 @@ class DistributedProcesses(Processes):
                 module, process_group=self._gradients, find_unused_parameters=True, gradient_as_bucket_view=True
             )
 
+    def summing_locally(self, module: object) -> contextlib.AbstractContextManager[object]:
+        """See `Processes`."""
+        assert isinstance(module, DistributedDataParallel)
+        return module.no_sync()
+
     @contextlib.contextmanager
     def detecting_lost(self, *, only: bool = False) -> Iterator[None]:
         """See `Processes`; with `only`, every RuntimeError is a connection error."""

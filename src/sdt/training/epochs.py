@@ -16,11 +16,12 @@ from sdt.corpus.selection import conversation_lengths
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
+from sdt.evaluation.metrics import MAIN
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, caveat, score_classifiers
 from sdt.models.balance import Balance
-from sdt.models.config import FUSED
 from sdt.training.averaging import weight_average
+from sdt.training.callbacks import Callback, StartedRun
 from sdt.training.checkpoint import (
     Stateful,
     TrainingState,
@@ -33,36 +34,48 @@ from sdt.training.checkpoint import (
 from sdt.training.curriculum import Curriculum
 from sdt.training.display import Display
 from sdt.training.folder import RunFolder
-from sdt.training.loop import NotFiniteError, Trainer, add_noise, drop_modalities, epoch_seeds
+from sdt.training.loop import NotFiniteError, Step, Trainer, add_noise, drop_modalities, epoch_seeds
 from sdt.training.models import model_for
 from sdt.training.optimizer import learning_rate, make_optimizer
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.protocol import protocol_for
 from sdt.training.scoring import distributed_outputs
+from sdt.training.selection import Selection
 from sdt.training.settings import Recipe
 from sdt.training.terms import make_term_modules
 from sdt.training.test_monitor import TestMonitor
-from sdt.training.trackers import Tracker
 from sdt.training.weights import balance_tensors, class_weights
 
 
 class TrainingRun:
-    """The model, the optimizer and the state of one run."""
+    """The model, the optimizer and the state of one run.
+
+    Args:
+        recipe: The settings, resolved.
+        corpus: The corpus.
+        device: The device of the model.
+        folder: The run folder; None keeps everything in memory, and the run cannot be resumed.
+        display: Progress display.
+        callbacks: Receive the progress.
+        processes: The processes of the run.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         corpus: Corpus,
         device: torch.device,
-        folder: RunFolder,
+        folder: RunFolder | None,
         display: Display,
-        trackers: Sequence[Tracker] = (),
+        callbacks: Sequence[Callback] = (),
         processes: Processes = SINGLE_PROCESS,
     ) -> None:
-        self.recipe, self.corpus, self.folder, self.display, self.trackers = recipe, corpus, folder, display, trackers
+        self.recipe, self.corpus, self.folder, self.display, self.callbacks = recipe, corpus, folder, display, callbacks
         self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
-        self.test_monitor = TestMonitor(folder.test_monitor, corpus, self.protocol.monitored, processes)
+        self.selection = Selection(recipe.training.selection)
+        monitored = folder and folder.test_monitor
+        self.test_monitor = TestMonitor(monitored, corpus, self.protocol.monitored, processes, self.selection)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
         balance = Balance.of(recipe.objective.balance)
@@ -70,7 +83,12 @@ class TrainingRun:
         torch.manual_seed(recipe.seed)
         self.model = kind(config).to(device)
         term_modules = make_term_modules(
-            recipe.objective, self.model, corpus, self.protocol.train, processes=processes.size
+            recipe.objective,
+            self.model,
+            corpus,
+            self.protocol.train,
+            processes=processes.size,
+            parts=recipe.training.accumulation,
         )
         self.average = weight_average(self.model, recipe.training)
         self.further: dict[str, Stateful] = {
@@ -89,7 +107,7 @@ class TrainingRun:
             recipe.objective,
             recipe.training,
             weights,
-            lambda step: learning_rate(recipe.training, step, steps),
+            lambda step: learning_rate(recipe.training, step, steps, self._scores),
             processes,
             offset,
             self.average,
@@ -101,7 +119,7 @@ class TrainingRun:
         """Train the remaining epochs and write metrics and checkpoints.
 
         Args:
-            exit_stack: Closes the trackers.
+            exit_stack: Closes the callbacks.
         """
         training = self.recipe.training
         self.processes.run_on_first(partial(self._begin, exit_stack))
@@ -111,8 +129,10 @@ class TrainingRun:
                 try:
                     line = self._epoch(self.state.epoch + 1)
                 except NotFiniteError as error:
-                    text = f"{error}. {self.folder.path} has a checkpoint after epoch {self.folder.epochs_done}"
-                    self.processes.raise_once(InputError(text))
+                    saved = (
+                        self.folder and f". {self.folder.path} has a checkpoint after epoch {self.folder.epochs_done}"
+                    )
+                    self.processes.raise_once(InputError(f"{error}{saved or ''}"))
                 selected_at = time.perf_counter()
                 # Recorded before the checkpoint is written, so the file has every epoch from which a run can resume.
                 with self.average.applied():
@@ -134,24 +154,40 @@ class TrainingRun:
         return steps
 
     def _begin(self, exit_stack: contextlib.ExitStack) -> None:
-        """Load the checkpoint, if there is one, and start the trackers."""
-        self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer, self.further)
-        self.test_monitor.resume(self.state.epoch)
-        self.folder.write_metrics(self.state.history)
+        """Load the checkpoint, if there is one, and start the callbacks."""
+        if self.folder:
+            self.state = load_checkpoint(self.folder.checkpoint, self.model, self.optimizer, self.further)
+            self.test_monitor.resume(self.state.epoch)
+            self.folder.write_metrics(self.state.history)
         self._announce()
-        for tracker in self.trackers:
-            tracker.start(self.recipe, self.folder.path, self.state.history)
-            exit_stack.callback(tracker.close)
+        path = self.folder and self.folder.path
+        for callback in self.callbacks:
+            callback.start(StartedRun(self.recipe, self.corpus, self.model, path, tuple(self.state.history)))
+            exit_stack.callback(callback.close)
 
     def _save_epoch(self, line: dict[str, Any]) -> None:
-        """Write checkpoint and metrics after an epoch, and update display and trackers."""
+        """Write checkpoint and metrics after an epoch, and update display and callbacks."""
         training = self.recipe.training
-        if self.state.epoch % training.checkpoint_every == 0 or self._is_complete():
+        if self.folder and (self.state.epoch % training.checkpoint_every == 0 or self._is_complete()):
             save_checkpoint(self.folder.checkpoint, self.state, self.model, self.optimizer, self.further)
-        self.folder.write_metrics(self.state.history)
-        self.display.finish_epoch(line, self.state.best_score, training.epochs, self.protocol.chosen_on)
-        for tracker in self.trackers:
-            tracker.epoch(line)
+        if self.folder:
+            self.folder.write_metrics(self.state.history)
+        self.display.finish_epoch(
+            line, self.state.best_score, training.epochs, self.protocol.chosen_on, self.selection.name
+        )
+        for callback in self.callbacks:
+            callback.epoch(line)
+
+    def _finish_step(self, step: Step) -> None:
+        self.display.finish_batch(step.utterances, step.losses["total"])
+        for callback in self.callbacks:
+            callback.step(step)
+
+    @property
+    def _scores(self) -> list[float]:
+        """The selection score of each finished epoch; the highest is the best."""
+        lines = self.state.history
+        return [self.selection.key(self.selection.of_line(line, self.protocol.chosen_on)) for line in lines]
 
     def outputs(self, conversations: Sequence[Conversation]) -> SplitOutputs:
         """Run the model on conversations; collective."""
@@ -183,18 +219,19 @@ class TrainingRun:
         dropped = (drop_modalities(batch, training.modality_dropout, generator) for batch in noisy)
         first_step, next_step = self.first_steps[number - 1 : number + 1]
         self.display.start_epoch(next_step - first_step)
-        epoch = self.trainer.epoch(
-            number, dropped, first_step, lambda step: self.display.finish_batch(step.utterances, step.losses["total"])
-        )
+        epoch = self.trainer.epoch(number, dropped, first_step, self._finish_step)
         trained_at = time.perf_counter()
         with self.average.applied():
             outputs = self.outputs(protocol.choose)
             scores = score_classifiers(outputs, self.corpus.labels)
-            score = self.processes.broadcast(lambda: scores[FUSED].weighted_f1)  # processes select by the same score
-            better = score > self.state.best_score
-            if better:
-                self.state.best_epoch, self.state.best_score = number, score
-                self.state.best = copy_parameters(self.model) if self.processes.first else {}
+            score = self.processes.broadcast(lambda: self.selection.of(scores))  # processes select by the same score
+            better = self.state.keep(
+                number,
+                score,
+                lambda: copy_parameters(self.model) if self.processes.first else {},
+                training.keep_best,
+                self.selection.key,
+            )
         return {
             "epoch": number,
             "best": better,
@@ -235,7 +272,8 @@ class TrainingRun:
         if self.processes.size > 1:
             device = f"{self.processes.size} processes ({device})"
         name = self.model.display_name()
-        self.display.say(f"{self.folder.path}: {name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
+        where = f"{self.folder.path}: " if self.folder else ""
+        self.display.say(f"{where}{name} on {self.corpus.name}, {parameters:,} parameters, on {device}")
         idle = self.processes.size - self.recipe.training.batch_conversations
         if idle > 0 and self.recipe.training.batch_utterances is None:
             self.display.say(f"warning: batches have fewer conversations than there are processes; {idle} are idle")
@@ -246,16 +284,21 @@ class TrainingRun:
         elif self.recipe.training.test != "never" and "test" not in self.protocol.reported:
             self.display.say("the corpus has no labelled test split; only dev will be scored")
 
-    def provenance(self) -> dict[str, Any]:
-        """The origin of the run's results: protocol, corpus, seed, epoch, loss terms and averaging, if any."""
+    def provenance(self, epoch: int | None = None) -> dict[str, Any]:
+        """The origin of the run's results: protocol, corpus, seed, epoch, loss terms and averaging, if any.
+
+        Args:
+            epoch: The epoch of the parameters; None for the best one.
+        """
         return {
             "protocol": self.protocol.name,
             "corpus": self.corpus.name,
             "corpus_sha256": self.corpus.fingerprint,
             "seed": self.recipe.seed,
-            "epoch": self.state.best_epoch,
+            "epoch": self.state.best_epoch if epoch is None else epoch,
             "terms": list(self.terms),
             **({"averaging": averaging} if (averaging := self.recipe.training.averaging) != "none" else {}),
+            **({"selection": self.selection.name} if self.selection.name != MAIN else {}),
         }
 
     def caveat(self) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,27 @@ from sdt.evaluation.remarks import Remark, calibration_remarks, score_remarks, t
 from sdt.evaluation.scores import Scores, score_classifiers
 from sdt.models.base import Model
 from sdt.training.card import model_card
+from sdt.training.checkpoint import KeptEpoch
 from sdt.training.epochs import TrainingRun
+from sdt.training.folder import RunFolder
+from sdt.training.test_monitor import TestSelection
 
 
-def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The results of a finished run."""
+
+    scores: Mapping[str, Mapping[str, Scores]]
+    """Split to classifier to scores, with the selected parameters."""
+    remarks: Sequence[Remark]
+    """Remarks on unusual scores."""
+    test_selection: TestSelection | None
+    """What selecting the epoch on test would have given; None if it is not known."""
+    outputs: Mapping[str, SplitOutputs]
+    """Split to the outputs of the selected model; empty if they are in the run folder."""
+
+
+def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> Results:
     """Load the best parameters, score the reported splits, and write model, predictions and scores.
 
     Args:
@@ -27,17 +45,34 @@ def finish(run: TrainingRun, surroundings: Mapping[str, Any]) -> None:
         surroundings: Content of environment.json, for the model card.
     """
     model, processes, protocol = run.model, run.processes, run.protocol
-    model.load_state_dict(processes.broadcast_tensors(lambda: run.state.best))
-    model.config = dataclasses.replace(model.config, provenance=run.provenance(), temperatures=_temperatures(run))
+    if run.folder and run.recipe.training.keep_best > 1:
+        for kept in run.state.kept:
+            _load(run, kept)
+            processes.run_on_first(partial(_write_kept, run, kept))
+    _load(run, run.state.kept[0])
     scores: dict[str, dict[str, Scores]] = {}
     errors: dict[str, tuple[float, float]] = {}
+    in_memory: dict[str, SplitOutputs] = {}
     for split in protocol.predicted:
         outputs = run.outputs(run.corpus.split(split))
-        processes.run_on_first(partial(_write_predictions, run, split, outputs))
+        if run.folder:
+            processes.run_on_first(partial(_write_predictions, run, run.folder, split, outputs))
+        else:
+            in_memory[split] = outputs
         if split in protocol.reported:
             scores[split] = score_classifiers(outputs, model.config.labels)
             errors[split] = calibration_errors(outputs, model.config.temperature)
-    processes.run_on_first(partial(_write, run, scores, _remarks(run, scores, errors), surroundings))
+    results = Results(scores, _remarks(run, scores, errors), run.test_monitor.select(run.state.epoch), in_memory)
+    processes.run_on_first(partial(_end, run, results, surroundings))
+    return results
+
+
+def _load(run: TrainingRun, kept: KeptEpoch) -> None:
+    """Load the parameters of an epoch, and calibrate them; collective."""
+    run.model.load_state_dict(run.processes.broadcast_tensors(lambda: kept.parameters))
+    # The temperatures are fitted on uncalibrated outputs.
+    run.model.config = dataclasses.replace(run.model.config, provenance=run.provenance(kept.epoch), temperatures={})
+    run.model.config = dataclasses.replace(run.model.config, temperatures=_temperatures(run))
 
 
 def _remarks(
@@ -60,23 +95,33 @@ def _temperatures(run: TrainingRun) -> dict[str, float]:
     return fit_temperatures(run.outputs(run.protocol.choose))
 
 
-def _write_predictions(run: TrainingRun, split: str, outputs: SplitOutputs) -> None:
+def _write_predictions(run: TrainingRun, folder: RunFolder, split: str, outputs: SplitOutputs) -> None:
     predictions = outputs.predictions(run.model.config)
-    write_predictions(run.folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
+    write_predictions(folder.path / "predictions" / f"{split}.jsonl", predictions, run.corpus.split(split))
 
 
-def _write(
-    run: TrainingRun, scores: dict[str, dict[str, Scores]], remarks: list[Remark], surroundings: Mapping[str, Any]
-) -> None:
-    """Write the model and the scores, which finishes the run."""
-    seconds = sum(sum(line["seconds"].values()) for line in run.state.history)
+def _write_kept(run: TrainingRun, kept: KeptEpoch) -> None:
+    """Write the model of one of the best epochs."""
+    assert run.folder is not None
     parts = _carry_adapters(run.model)
-    card = model_card(run.model, run.recipe, run.corpus, scores, surroundings, seconds, remarks)
-    run.model.save_pretrained(run.folder.model, card, parts)
-    for tracker in run.trackers:
-        tracker.finish(run.state.best_epoch, scores)
-    test_selection = run.test_monitor.select(run.state.epoch)
-    if run.protocol.monitored and test_selection is None:
+    card = f"Epoch {kept.epoch} of the run {run.folder.path.name}, one of its {len(run.state.kept)} best epochs.\n"
+    run.model.save_pretrained(run.folder.best / f"epoch-{kept.epoch:04d}", card, parts)
+
+
+def _end(run: TrainingRun, results: Results, surroundings: Mapping[str, Any]) -> None:
+    """Write the model and the scores, which finishes the run; and call the callbacks."""
+    if run.folder:
+        seconds = sum(sum(line["seconds"].values()) for line in run.state.history)
+        parts = _carry_adapters(run.model)
+        card = model_card(
+            run.model, run.recipe, run.corpus, results.scores, surroundings, seconds, results.remarks
+        )  # fmt: skip
+        run.model.save_pretrained(run.folder.model, card, parts)
+    for callback in run.callbacks:
+        callback.finish(run.state.best_epoch, results.scores)
+    if not run.folder:
+        return
+    if run.protocol.monitored and results.test_selection is None:
         run.display.say(
             f"{run.folder.test_monitor}: epochs are missing; the result of selecting the epoch on test is unknown"
         )
@@ -84,11 +129,11 @@ def _write(
         {
             **run.provenance(),
             **run.caveat(),
-            "remarks": [remark.to_dict() for remark in remarks],
-            **({"test_chosen": test_selection.to_dict()} if test_selection else {}),
+            "remarks": [remark.to_dict() for remark in results.remarks],
+            **({"test_chosen": results.test_selection.to_dict()} if results.test_selection else {}),
             "scores": {
                 split: {classifier: of_classifier.to_dict() for classifier, of_classifier in classifiers.items()}
-                for split, classifiers in scores.items()
+                for split, classifiers in results.scores.items()
             },
         }
     )

@@ -5,6 +5,7 @@ environment.json   corpus, versions, device, command
 metrics.jsonl      one line per epoch; all values except those under `seconds` are deterministic
 checkpoint/        checkpoints of an unfinished run, see `checkpoint.py`
 model/             the selected model
+best/              epoch-NNNN/ models of the best epochs, see `training.keep_best`; only if it is above 1
 predictions/       SPLIT.jsonl
 sealed/            test scores of every epoch, never used for selection, see `test_monitor.py`
 scores.json        written last; a run with this file is finished
@@ -47,6 +48,11 @@ class RunFolder:
     def model(self) -> Path:
         """The model folder."""
         return self.path / "model"
+
+    @property
+    def best(self) -> Path:
+        """The folder of the models of the best epochs."""
+        return self.path / "best"
 
     @property
     def test_monitor(self) -> Path:

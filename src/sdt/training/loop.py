@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -191,7 +191,8 @@ class Trainer:
         self.term_modules = TermModules({}) if term_modules is None else term_modules
         self.average = average or WeightAverage(model)
         self.processes = processes
-        self.gradient_step = GradientStep(optimizer, training.clip, averaged=processes.size > 1)
+        accumulated = processes.size > 1 or training.accumulation > 1
+        self.gradient_step = GradientStep(optimizer, training.clip, accumulated=accumulated)
         self.rate = rate
         """Step of the run to learning rate."""
 
@@ -239,10 +240,10 @@ class Trainer:
             pending.clear()
 
         for index, batch in enumerate(batches):
-            share = shard(batch, self.processes.rank, self.processes.size)
-            classes, numbers = self._step(share, self.rate(first_step + index))
+            parts = self._parts(batch)
+            classes, numbers = self._step(parts, self.rate(first_step + index))
             self.average.after_step(first_step + index + 1)
-            pending.append((numbers, batch, classes, share.batch.label))
+            pending.append((numbers, batch, classes, torch.cat([part.batch.label for part in parts])))
             if len(pending) == delay:
                 collect()
         if pending:
@@ -252,19 +253,39 @@ class Trainer:
         epoch.scores = {head: score_confusion(of, names) for head, of in zip(self.classifiers, found, strict=True)}
         return epoch
 
-    def _step(self, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
-        """Train on one batch.
+    def _parts(self, batch: Batch) -> list[Shard]:
+        """The parts of a batch that this process computes one after the other; see `Training.accumulation`.
+
+        All processes have the same number of parts, because they average the gradient of the last one.
+        """
+        size = self.processes.size
+        count = min(self.training.accumulation, max(1, len(batch.lengths) // size))
+        return [shard(batch, self.processes.rank + size * part, size * count) for part in range(count)]
+
+    def _step(self, parts: Sequence[Shard], rate: float) -> tuple[Tensor, Tensor]:
+        """Train on the parts of one batch.
 
         Returns:
             The classes predicted by the H classifiers, [H, n]; and this process' share of the losses, the gradient
             norm and each student's two losses.
         """
         whole = None
-        if share.batch is not share.whole:
-            whole = replace(share.whole, features={}, present={}).to(self.device)
+        if parts[0].batch is not parts[0].whole:
+            whole = replace(parts[0].whole, features={}, present={}).to(self.device)
+        *before, last = parts
         with self.processes.detecting_lost():
-            total, losses, students, classes = self._compute(share.batch.to(self.device), whole)
+            done = []
+            for part in before:
+                with self.processes.summing_locally(self._compute):
+                    total, *found = self._compute(part.batch.to(self.device), whole)
+                    self.gradient_step.accumulate(total)
+                done.append(found)
+            total, *found = self._compute(last.batch.to(self.device), whole)
             norm = self.gradient_step.step(total, rate)
+        losses, students, classes = found
+        for of_part in done:  # each part has its contribution to the losses of the batch
+            losses, students = losses + of_part[0], students + of_part[1]
+        classes = torch.cat([*(of_part[2] for of_part in done), classes], dim=1)
         # Every process has the norm; the others add 0 to the sum over processes.
         norm = norm.detach() if self.processes.first else torch.zeros_like(norm)
         return classes, torch.cat([losses, norm[None], students])

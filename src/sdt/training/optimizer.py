@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
 from sdt.training.checkpoint import NO_STATE, Stateful, trainable_parameters
-from sdt.training.settings import Training
+from sdt.training.settings import Training, parse_plateau
 
 
 def make_optimizer(
@@ -35,25 +35,33 @@ class GradientStep:
 
     On a CPU, each parameter is updated as soon as its gradient is computed, and the gradient is freed: it is still in
     the cache, and the gradients of all parameters are never in memory at once. This is not possible if the gradient is
-    clipped or averaged over processes, because the norm or mean is known only at the end. On a GPU, one update of all
+    clipped, averaged over
+    processes or accumulated, because the norm, mean or sum is known only at the end. On a GPU, one update of all
     parameters is faster.
 
     Args:
         optimizer: Provides moments and settings.
         clip: Maximum norm of the gradient; None for no clipping.
-        averaged: Whether the gradient is averaged over several processes.
+        accumulated: Whether the gradient is a sum over several backward passes or an average over several processes.
     """
 
-    def __init__(self, optimizer: torch.optim.Adam, clip: float | None, *, averaged: bool = False) -> None:
+    def __init__(self, optimizer: torch.optim.Adam, clip: float | None, *, accumulated: bool = False) -> None:
         self.optimizer, self.clip = optimizer, clip
         self.parameters: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
         on_cpu = all(p.device.type == "cpu" for p in self.parameters)
-        self.within_backward = clip is None and not averaged and on_cpu
+        self.within_backward = clip is None and not accumulated and on_cpu
+        self._accumulating = False
         self._norms: dict[Tensor, Tensor] = {}
         if self.within_backward:
             for index, group in enumerate(optimizer.param_groups):
                 for parameter in group["params"]:
                     parameter.register_post_accumulate_grad_hook(lambda p, index=index: self._change(p, index))
+
+    def accumulate(self, loss: Tensor) -> None:
+        """Add the gradient of a part of a batch to that of the next `step`."""
+        assert not self.within_backward
+        self._backward(loss)
+        self._accumulating = True
 
     def step(self, loss: Tensor, rate: float) -> Tensor:
         """Run the backward pass and update the parameters.
@@ -74,12 +82,17 @@ class GradientStep:
             norms = [self._norms[p] for p in self.parameters if p in self._norms]
             total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
             return total
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self._backward(loss)
+        self._accumulating = False
         # An infinite maximum only computes the norm.
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip or math.inf)
         self.optimizer.step()
         return norm
+
+    def _backward(self, loss: Tensor) -> None:
+        if not self._accumulating:
+            self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
 
     def _change(self, parameter: Tensor, index: int) -> None:
         """Update one parameter of a group as the optimizer's `step` does."""
@@ -102,7 +115,7 @@ class GradientStep:
         parameter.grad = None
 
 
-def learning_rate(training: Training, step: int, steps: int) -> float:
+def learning_rate(training: Training, step: int, steps: int, scores: Sequence[float] = ()) -> float:
     """Compute the learning rate of one step.
 
     Args:
@@ -110,10 +123,11 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
             it.
         step: Number of the step, from 0.
         steps: Number of steps of the run.
+        scores: The selection score of each finished epoch, for the schedule plateau; the highest is the best.
 
     Returns:
-        The learning rate: a linear increase from above 0, then constant, or a linear or cosine decay that reaches 0 one
-        step after the last.
+        The learning rate: a linear increase from above 0, then constant, reduced on plateaus, or a linear or cosine
+        decay that reaches 0 one step after the last.
     """
     rising = round(training.warmup * steps)
     if step < rising:
@@ -123,4 +137,23 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
         return training.learning_rate * (1 - progress)
     if training.schedule == "cosine":
         return training.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+    if plateau := parse_plateau(training.schedule):
+        return training.learning_rate * plateau.factor ** count_plateaus(scores, plateau.patience)
     return training.learning_rate
+
+
+def count_plateaus(scores: Sequence[float], patience: int) -> int:
+    """Count the reductions of the learning rate, as `torch.optim.lr_scheduler.ReduceLROnPlateau` does in the mode
+    `max` with the threshold 0.
+
+    Args:
+        scores: The score of each finished epoch.
+        patience: Number of epochs without a better score that do not reduce the rate; counting starts again after a
+            reduction.
+    """
+    best, stale, reductions = -math.inf, 0, 0
+    for score in scores:
+        best, stale = (score, 0) if score > best else (best, stale + 1)
+        if stale > patience:
+            stale, reductions = 0, reductions + 1
+    return reductions

@@ -112,6 +112,14 @@ class Processes:
         """
         return module
 
+    def summing_locally(self, module: object) -> contextlib.AbstractContextManager[object]:
+        """Context manager within which backward passes add up in each process, without averaging.
+
+        Args:
+            module: The result of `average_gradients`.
+        """
+        return contextlib.nullcontext()
+
     def detecting_lost(self) -> contextlib.AbstractContextManager[object]:
         """Context manager that raises `LostProcessError` if another process is lost."""
         return contextlib.nullcontext()

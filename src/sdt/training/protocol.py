@@ -25,7 +25,7 @@ class Protocol:
     name: Literal["validation", "published"]
     train: Sequence[Conversation]
     chosen_on: Literal["dev", "test"]
-    """The split whose weighted F1 selects the epoch; scored after every epoch."""
+    """The split that selects the epoch, see `training.selection`; scored after every epoch."""
     choose: Sequence[Conversation]
     """The conversations of `chosen_on`."""
     reported: tuple[str, ...]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from sdt.corpus.store import Corpus
+from sdt.device import choose_device
 from sdt.errors import InputError
+from sdt.training.callbacks import Callback
 from sdt.training.display import Display
 from sdt.training.environment import deterministic, environment
 from sdt.training.epochs import TrainingRun
-from sdt.training.finish import finish
+from sdt.training.finish import Results, finish
 from sdt.training.folder import RunFolder
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.recipe import resolved
 from sdt.training.settings import Recipe
-from sdt.training.trackers import Tracker
 
 
 def train(
@@ -30,7 +32,7 @@ def train(
     overwrite: bool = False,
     display: Display | None = None,
     command: Sequence[str] = (),
-    trackers: Sequence[Tracker] = (),
+    callbacks: Sequence[Callback] = (),
     processes: Processes = SINGLE_PROCESS,
 ) -> RunFolder:
     """Train a model according to a recipe.
@@ -39,7 +41,7 @@ def train(
     interrupted and resumed.
 
     If several processes train a model, all of them call this function with the same arguments. Only the first process
-    uses `folder`, `display` and `trackers`.
+    uses `folder`, `display` and `callbacks`.
 
     Args:
         recipe: The settings; `recipe.output` is ignored.
@@ -48,7 +50,7 @@ def train(
         overwrite: Replace the run in `folder`.
         display: Progress display.
         command: The command line, for environment.json.
-        trackers: Experiment trackers that receive the metrics of an unfinished run.
+        callbacks: Receive the progress of an unfinished run.
         processes: The processes of the run.
 
     Raises:
@@ -61,20 +63,47 @@ def train(
     _check_same_corpus(corpus, processes)
     device = processes.device(recipe.training.device)
     if not processes.first:
-        display, trackers = Display(Console(quiet=True)), ()
+        display, callbacks = Display(Console(quiet=True)), ()
+    place = RunFolder(folder)
     run = processes.barrier(
-        partial(TrainingRun, recipe, corpus, device, RunFolder(folder), display or Display(), trackers, processes)
+        partial(TrainingRun, recipe, corpus, device, place, display or Display(), callbacks, processes)
     )
     surroundings = environment(corpus, device, command, processes=processes) if processes.first else {}
-    begin = partial(run.folder.begin, recipe, surroundings, resume=resume, overwrite=overwrite)
+    begin = partial(place.begin, recipe, surroundings, resume=resume, overwrite=overwrite)
     resuming = processes.run_on_first(begin)
-    if processes.broadcast(lambda: resuming and run.folder.finished):
-        processes.run_on_first(run.folder.remove_checkpoint)
-        return run.folder
+    if processes.broadcast(lambda: resuming and place.finished):
+        processes.run_on_first(place.remove_checkpoint)
+        return place
+    _train(run, surroundings)
+    return place
+
+
+def train_in_memory(
+    recipe: Recipe, corpus: Corpus, *, display: Display | None = None, callbacks: Sequence[Callback] = ()
+) -> tuple[TrainingRun, Results]:
+    """Train a model without a run folder: nothing is written, and the run cannot be resumed.
+
+    Args:
+        recipe: The settings; `recipe.corpus` and `recipe.output` are ignored.
+        corpus: The corpus.
+        display: Progress display.
+        callbacks: Receive the progress.
+
+    Returns:
+        The run, whose model has the selected parameters, and its results; the same as with a run folder.
+
+    Raises:
+        InputError: The corpus does not match the recipe, or a loss is not finite.
+    """
+    recipe = resolved(recipe)
+    run = TrainingRun(recipe, corpus, choose_device(recipe.training.device), None, display or Display(), callbacks)
+    return run, _train(run, {})
+
+
+def _train(run: TrainingRun, surroundings: Mapping[str, Any]) -> Results:
     with deterministic(), contextlib.ExitStack() as exit_stack:
         run.train(exit_stack)
-        finish(run, surroundings)
-    return run.folder
+        return finish(run, surroundings)
 
 
 def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:

@@ -6,6 +6,7 @@ The attribute docstrings are the help of the command line. This file does not im
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from sdt.models.config import Architecture, Objective
 from sdt.models.registry import MODELS, SDT_NAME, check_reference, group
 from sdt.text import parse_call
 
+SCHEDULES = ("constant", "linear", "cosine")
+"""Schedules without arguments."""
 ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 
 
@@ -29,14 +32,18 @@ class Training:
     batch_utterances: int | None = None
     """Maximum number of utterances per batch, instead of a number of conversations; groups conversations of similar
     length."""
+    accumulation: int = 1
+    """Number of parts in which each batch is computed, one after the other, which needs less memory. The gradients of
+    the parts add up to that of the batch; dropout draws other masks."""
     learning_rate: float = 1e-4
     """Peak learning rate of the schedule."""
     weight_decay: float = 1e-5
     """L2 penalty (adam: added to the gradient, as published; adamw: decoupled from it)."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """The optimizer."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Learning rate after the warm-up: constant, or decreasing to 0 at the last step."""
+    schedule: str = "constant"
+    """Learning rate after the warm-up: constant; linear or cosine, decreasing to 0 at the last step; or
+    plateau(factor,patience), multiplied by the factor after more than `patience` epochs without a better score."""
     warmup: float = 0.0
     """Fraction of all steps in which the learning rate increases linearly to its peak."""
     clip: float | None = None
@@ -52,8 +59,14 @@ class Training:
     """Probability of noise on a modality of a whole conversation in a training batch, of up to two standard deviations
     of each feature."""
     protocol: Literal["validation", "published"] = "validation"
-    """Selection of the epoch: validation, by the weighted F1 on dev; published, by the weighted F1 on test, training on
-    train and dev, as the published numbers were made."""
+    """Selection of the epoch: validation, on dev; published, on test, training on train and dev, as the published
+    numbers were made."""
+    selection: str = "weighted_f1"
+    """Metric of the fused classifier that selects the epoch, also for early stopping and the schedule plateau:
+    weighted_f1, accuracy, macro_f1 or one that an installed package registers."""
+    keep_best: int = 1
+    """Number of best epochs whose models are saved. For 2 or more they are in the folder `best` of the run, besides
+    the model of the best epoch."""
     test: Literal["sealed", "once", "never"] = "sealed"
     """When the protocol validation scores test: sealed, after every epoch, recorded separately and never used for
     selection, to report what selecting on test would have given; once, with the selected parameters; or never. The
@@ -72,7 +85,10 @@ class Training:
     """Number of epochs between checkpoints: the most that a killed run repeats. Results do not depend on it."""
 
     def __post_init__(self) -> None:
-        at_least_one = ("epochs", "batch_conversations", "batch_utterances", "checkpoint_every", "early_stopping")
+        at_least_one = (
+            *("epochs", "batch_conversations", "batch_utterances", "checkpoint_every", "early_stopping"),
+            *("accumulation", "keep_best"),
+        )
         for name in at_least_one:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is less than 1")
@@ -86,6 +102,12 @@ class Training:
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"training.{name}: {getattr(self, name)} is not in [0, 1)")
         parse_averaging(self.averaging)
+        parse_plateau(self.schedule)
+        if self.selection != "weighted_f1":
+            from sdt.evaluation.metrics import metrics  # reads the entry points of packages
+
+            if self.selection not in metrics():
+                raise InputError(f"training.selection: {self.selection!r}{near_miss(self.selection, metrics())}")
         parse_curriculum(self.curriculum, self.epochs)
         if self.protocol == "published" and self.test == "never":
             raise InputError("training.test: never, but the protocol published chooses the epoch on test")
@@ -112,6 +134,32 @@ def parse_averaging(text: str) -> tuple[str, float] | None:
                 raise InputError(f"training.averaging: {text} averages nothing; the smallest is last(1)")
             return "last", count
     raise InputError(f"training.averaging: {text!r}{near_miss(text, ('none', 'ema(0.999)', 'last(5)'))}")
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The schedule `plateau(factor,patience)`."""
+
+    factor: float
+    patience: int
+
+
+def parse_plateau(schedule: str) -> Plateau | None:
+    """Parse the setting `training.schedule`.
+
+    Returns:
+        The arguments of a plateau; None for the other schedules.
+
+    Raises:
+        InputError: The setting is invalid.
+    """
+    if schedule in SCHEDULES:
+        return None
+    if match := re.fullmatch(r"plateau\((\d*\.?\d+), ?(\d{1,9})\)", schedule):
+        if not 0 < float(match[1]) < 1:
+            raise InputError(f"training.schedule: {schedule}, but the factor must be between 0 and 1")
+        return Plateau(float(match[1]), int(match[2]))
+    raise InputError(f"training.schedule: {schedule!r}{near_miss(schedule, (*SCHEDULES, 'plateau(0.5,3)'))}")
 
 
 def parse_curriculum(text: str, epochs: int) -> int:

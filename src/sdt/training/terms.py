@@ -68,7 +68,13 @@ class TermModules(nn.ModuleList):
 
 
 def make_term_modules(
-    objective: Objective, model: Model, corpus: Corpus, train: Sequence[Conversation], *, processes: int = 1
+    objective: Objective,
+    model: Model,
+    corpus: Corpus,
+    train: Sequence[Conversation],
+    *,
+    processes: int = 1,
+    parts: int = 1,
 ) -> TermModules:
     """Create the modules of the terms of an objective; their initial parameters come from PyTorch's random generator.
 
@@ -78,16 +84,22 @@ def make_term_modules(
         corpus: The corpus.
         train: The training conversations.
         processes: Number of processes of the run.
+        parts: Number of parts in which each batch is computed, `training.accumulation`.
 
     Raises:
         InputError: The model or the training conversations do not have what a term needs, or the term does not support
-            several processes.
+            several processes or parts of batches.
     """
     terms = {name: term for name in objective.added if (term := find_term(name)).module}
     for name, term in terms.items():
         if term.needs_whole_batch and processes > 1:
             raise InputError(
                 f"objective.{name}: needs whole batches, but {processes} processes share each batch; use one process"
+            )
+        if term.needs_whole_batch and parts > 1:
+            raise InputError(
+                f"objective.{name}: needs whole batches, but training.accumulation divides each into {parts} parts; "
+                "set it to 1"
             )
     if not terms:
         return TermModules({})

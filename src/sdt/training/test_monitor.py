@@ -14,29 +14,30 @@ import contextlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sdt.conversation import Conversation
 from sdt.corpus.store import Corpus
+from sdt.evaluation.metrics import MAIN
 from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.evaluation.scores import Scores, score_classifiers
-from sdt.evaluation.table import percent
 from sdt.files import atomic_file
 from sdt.models.base import Model
 from sdt.models.config import FUSED
 from sdt.training.folder import scores_from_dict
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.scoring import distributed_outputs
+from sdt.training.selection import Selection
 
 CAVEAT = "epoch selected on test (trained on train only; the protocol 'published' also trains on dev)"
 
 
 @dataclass(frozen=True)
 class TestSelection:
-    """The epoch with the best weighted F1 on test: the result of a run that selects its epoch on test."""
+    """The epoch with the best score on test: the result of a run that selects its epoch on test."""
 
     __test__ = False  # not a test, despite its name
 
@@ -44,6 +45,8 @@ class TestSelection:
     """The first epoch with the best score."""
     scores: Mapping[str, Scores]
     """Classifier to its test scores."""
+    selection: Selection = field(default_factory=Selection)
+    """The metric that selects the epoch."""
 
     def describe_gain(self, reported: Mapping[str, Scores]) -> str:
         """Describe the gain of selecting the epoch on test.
@@ -51,17 +54,23 @@ class TestSelection:
         Args:
             reported: Test scores of the epoch selected on dev, by classifier.
         """
-        score = self.scores[FUSED].weighted_f1
-        gain = score - reported[FUSED].weighted_f1
+        metric, score = self.selection.metric, self.selection.of(self.scores)
+        gain = score - self.selection.of(reported)
         return (
-            f"selecting the epoch on test would have given a weighted F1 of {percent(score)} (epoch {self.epoch}), "
-            + (f"{percent(gain)} points more" if gain else "the same score")
+            f"selecting the epoch on test would have given a {metric.title} of {metric.text(score)} (epoch "
+            f"{self.epoch}), "
+            + (
+                f"{metric.text(gain)} points {'more' if metric.higher_is_better else 'less'}"
+                if gain
+                else "the same score"
+            )
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values, including the caveat."""
         scores = {name: classifier.to_dict() for name, classifier in self.scores.items()}
-        return {"caveat": CAVEAT, "epoch": self.epoch, "scores": scores}
+        selection = {} if self.selection.name == MAIN else {"selection": self.selection.name}
+        return {"caveat": CAVEAT, **selection, "epoch": self.epoch, "scores": scores}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TestSelection:
@@ -71,26 +80,32 @@ class TestSelection:
             KeyError, TypeError, AttributeError, ValueError: The values are damaged.
         """
         scores = {name: scores_from_dict(classifier) for name, classifier in values["scores"].items()}
-        return cls(values["epoch"], scores)
+        return cls(values["epoch"], scores, Selection(values.get("selection", MAIN)))
 
 
 class TestMonitor:
     """Records the test scores of a run.
 
     Args:
-        folder: `RUN/sealed`.
+        folder: `RUN/sealed`; None keeps the scores in memory.
         corpus: The corpus.
         conversations: The labelled test split; empty to record nothing.
         processes: The processes that score it; the first writes.
+        selection: The metric of `select`.
     """
 
     __test__ = False  # not a test, despite its name
 
     def __init__(
-        self, folder: Path, corpus: Corpus, conversations: Sequence[Conversation], processes: Processes = SINGLE_PROCESS
+        self,
+        folder: Path | None,
+        corpus: Corpus,
+        conversations: Sequence[Conversation],
+        processes: Processes = SINGLE_PROCESS,
+        selection: Selection | None = None,
     ) -> None:
-        self._path = folder / "test.jsonl"
-        self._predictions = folder / "predictions.jsonl"
+        self._folder, self._selection = folder, selection or Selection()
+        self._memory: list[bytes] = []  # the lines of a run without a folder
         self._corpus = corpus
         self._conversations = conversations
         self._processes = processes
@@ -121,15 +136,21 @@ class TestMonitor:
             "scores": {name: classifier.to_dict() for name, classifier in scores.items()},
             "predicted": outputs.probabilities[FUSED].argmax(axis=1).tolist(),  # [N]
         }
-        with atomic_file(self._path) as aside, aside.open("wb") as file:
-            for before in self._lines():
-                file.write(before)
-            file.write(json.dumps(line).encode() + b"\n")
+        text = json.dumps(line).encode() + b"\n"
+        if self._folder is None:
+            self._memory.append(text)
+        else:
+            with atomic_file(self._folder / "test.jsonl") as aside, aside.open("wb") as file:
+                file.writelines(self._lines())
+                file.write(text)
         self._known += 1
 
     def _lines(self) -> Iterator[bytes]:
         """The lines of this run, one at a time: a line has a few bytes per utterance of test."""
-        with contextlib.suppress(OSError), self._path.open("rb") as file:
+        if self._folder is None:
+            yield from self._memory
+            return
+        with contextlib.suppress(OSError), (self._folder / "test.jsonl").open("rb") as file:
             yield from itertools.islice(file, self._known)
 
     def select(self, epochs: int) -> TestSelection | None:
@@ -149,18 +170,22 @@ class TestMonitor:
                 line = json.loads(text)
                 if line["epoch"] != found:
                     return None
-                if best is None or line["scores"][FUSED]["weighted_f1"] > best["scores"][FUSED]["weighted_f1"]:
+                if best is None or self._key(line) > self._key(best):
                     best = line
             if best is None or found != epochs:
                 return None
-            self._write_predictions(best["predicted"])
-            return TestSelection.from_dict(best)
+            if self._folder is not None:
+                self._write_predictions(self._folder / "predictions.jsonl", best["predicted"])
+            return TestSelection.from_dict({**best, "selection": self._selection.name})
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # the file was changed
             return None
 
-    def _write_predictions(self, predicted: Sequence[int]) -> None:
+    def _key(self, line: Mapping[str, Any]) -> float:
+        return self._selection.key(self._selection.of_line(line, "scores"))
+
+    def _write_predictions(self, path: Path, predicted: Sequence[int]) -> None:
         utterances = ((c.id, utterance) for c in self._conversations for utterance in c.utterances)
-        with atomic_file(self._predictions) as aside, aside.open("w", encoding="utf-8") as file:
+        with atomic_file(path) as aside, aside.open("w", encoding="utf-8") as file:
             for (conversation, utterance), number in zip(utterances, predicted, strict=True):
                 line = {"conversation": conversation, "utterance": utterance.id, "speaker": utterance.speaker}
                 if utterance.label is not None:

@@ -10,39 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from sdt.errors import MissingDependencyError
-from sdt.evaluation.scores import Scores
+from sdt.errors import InputError, MissingDependencyError
+from sdt.training.callbacks import Callback, FinalScores, StartedRun
 from sdt.training.recipe import flat
-from sdt.training.settings import Recipe
-
-FinalScores = Mapping[str, Mapping[str, Scores]]
-"""Split to classifier to scores."""
-
-
-class Tracker(Protocol):
-    """Receives the metrics of a run."""
-
-    def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-        """Start or resume tracking a run.
-
-        Args:
-            recipe: The settings of the run.
-            folder: The run folder.
-            history: The lines of metrics.jsonl of epochs finished before the run was resumed.
-        """
-
-    def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch; `line` is its line of metrics.jsonl."""
-
-    def finish(self, epoch: int, scores: FinalScores) -> None:
-        """Log the final scores of the selected epoch."""
-
-    def close(self) -> None:
-        """Close the tracker, also after an error."""
 
 
 def flatten_metrics(line: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -62,7 +36,7 @@ def flatten_scores(scores: FinalScores) -> Iterator[tuple[str, float]]:
                 yield f"chosen/{split}/{classifier}/{name}", value
 
 
-class TensorBoard:
+class TensorBoard(Callback):
     """Writes event files to `RUN/tensorboard`; view them with `tensorboard --logdir`."""
 
     def __init__(self) -> None:
@@ -72,22 +46,23 @@ class TensorBoard:
             raise _missing("tensorboard", "tensorboard") from None
         self._writer_for = SummaryWriter
 
-    def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    def start(self, run: StartedRun) -> None:
         """Write all previous epochs again, because epochs repeated after a kill would otherwise occur twice."""
-        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-        self._writer = self._writer_for(str(folder / "tensorboard"))
-        self._writer.add_text("recipe", "\n".join(f"    {key}: {value}" for key, value in flat(recipe).items()))
-        for line in history:
+        events = _folder(run, "tensorboard") / "tensorboard"
+        shutil.rmtree(events, ignore_errors=True)
+        self._writer = self._writer_for(str(events))
+        self._writer.add_text("recipe", "\n".join(f"    {key}: {value}" for key, value in flat(run.recipe).items()))
+        for line in run.history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """See `Tracker`."""
+        """See `Callback`."""
         for name, value in flatten_metrics(line):
             self._writer.add_scalar(name, value, line["epoch"])
         self._writer.flush()
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """See `Tracker`."""
+        """See `Callback`."""
         for name, value in flatten_scores(scores):
             self._writer.add_scalar(name, value, epoch)
 
@@ -96,7 +71,7 @@ class TensorBoard:
         self._writer.close()
 
 
-class MLflow:
+class MLflow(Callback):
     """Logs to an MLflow run; MLflow's environment variables set the server, by default the working directory."""
 
     def __init__(self) -> None:
@@ -106,26 +81,26 @@ class MLflow:
             raise _missing("mlflow", "mlflow") from None
         self._mlflow = mlflow
 
-    def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    def start(self, run: StartedRun) -> None:
         """Start a run, or resume the one that RUN/mlflow-run names."""
-        mlflow, known = self._mlflow, folder / "mlflow-run"
-        if history and known.is_file():
+        mlflow, folder = self._mlflow, _folder(run, "mlflow")
+        known = folder / "mlflow-run"
+        if run.history and known.is_file():
             mlflow.start_run(run_id=known.read_text(encoding="utf-8"))
             return
         if "MLFLOW_EXPERIMENT_NAME" not in os.environ and "MLFLOW_EXPERIMENT_ID" not in os.environ:
             mlflow.set_experiment("sdt")
-        run = mlflow.start_run(run_name=folder.name)
-        known.write_text(run.info.run_id, encoding="utf-8")
-        mlflow.log_params(flat(recipe))
-        for line in history:
+        known.write_text(mlflow.start_run(run_name=folder.name).info.run_id, encoding="utf-8")
+        mlflow.log_params(flat(run.recipe))
+        for line in run.history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """See `Tracker`."""
+        """See `Callback`."""
         self._mlflow.log_metrics(dict(flatten_metrics(line)), step=line["epoch"])
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
-        """See `Tracker`."""
+        """See `Callback`."""
         self._mlflow.log_metrics(dict(flatten_scores(scores)), step=epoch)
 
     def close(self) -> None:
@@ -133,7 +108,7 @@ class MLflow:
         self._mlflow.end_run()
 
 
-class WeightsAndBiases:
+class WeightsAndBiases(Callback):
     """Logs to a Weights & Biases run in `RUN/wandb`, offline unless `WANDB_MODE` is set."""
 
     def __init__(self) -> None:
@@ -143,10 +118,11 @@ class WeightsAndBiases:
             raise _missing("wandb", "wandb") from None
         self._wandb = wandb
 
-    def start(self, recipe: Recipe, folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    def start(self, run: StartedRun) -> None:
         """Start a run, or resume the one that RUN/wandb-run names."""
+        folder = _folder(run, "wandb")
         run_file = folder / "wandb-run"
-        resuming = bool(history) and run_file.is_file()
+        resuming = bool(run.history) and run_file.is_file()
         if not resuming:
             run_file.write_text(uuid.uuid4().hex, encoding="utf-8")
         self._run = self._wandb.init(
@@ -156,14 +132,14 @@ class WeightsAndBiases:
             id=run_file.read_text(encoding="utf-8"),
             resume="allow",
             dir=str(folder),
-            config=flat(recipe),
+            config=flat(run.recipe),
         )
         self._run.define_metric("*", step_metric="epoch")
-        for line in [] if resuming else history:
+        for line in [] if resuming else run.history:
             self.epoch(line)
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """See `Tracker`."""
+        """See `Callback`."""
         self._run.log({**dict(flatten_metrics(line)), "epoch": line["epoch"]})
 
     def finish(self, epoch: int, scores: FinalScores) -> None:
@@ -175,8 +151,14 @@ class WeightsAndBiases:
         self._run.finish()
 
 
-TRACKERS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WeightsAndBiases}
+TRACKERS: dict[str, Callable[[], Callback]] = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": WeightsAndBiases}
 """Trackers by their name for `--log`."""
+
+
+def _folder(run: StartedRun, tracker: str) -> Path:
+    if run.folder is None:
+        raise InputError(f"{tracker}: needs a run folder; give train(..., output=FOLDER)")
+    return run.folder
 
 
 def _missing(package: str, extra: str) -> MissingDependencyError:
