@@ -33,7 +33,8 @@ from tests.training.test_run import metrics, quiet
 
 
 def error_rate(counts: ClassCounts) -> Floats:
-    return 1 - counts.correct.sum(axis=-1) / counts.total
+    rate: Floats = 1 - counts.correct.sum(axis=-1) / counts.total
+    return rate
 
 
 @pytest.fixture

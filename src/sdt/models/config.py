@@ -177,12 +177,11 @@ class Objective:
     """Weights of additional loss terms, by the names under which packages register them."""
 
     def __post_init__(self) -> None:
+        balance = Balance.of(self.balance)
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"objective.label_smoothing: {self.label_smoothing} is not in [0, 1)")
-        if self.label_smoothing and Balance.of(self.balance).gamma:
-            raise InputError(
-                f"objective.label_smoothing: not with objective.balance {self.balance}; remove one of them"
-            )
+        if self.label_smoothing and balance.gamma:
+            raise InputError(f"objective.label_smoothing: not with objective.balance {self.balance}; remove one")
         for name in ADDED_TERMS:
             if name in self.terms:
                 raise InputError(f"objective.terms: {name} is a setting; write objective.{name}")

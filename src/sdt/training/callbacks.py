@@ -1,4 +1,4 @@
-"""Callbacks: what a training run tells about its progress, and a class whose methods do nothing.
+"""Callbacks, which receive the progress of a training run.
 
 Subclass `Callback` and override what you need. Methods are called in the first process of a run only, in the order of
 the callbacks. An exception stops the run, which can be resumed from its last checkpoint.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sdt.evaluation.scores import Scores
 from sdt.training.settings import Recipe
@@ -37,7 +37,7 @@ class StartedRun:
     """The lines of metrics.jsonl of epochs that were finished before the run was resumed."""
 
 
-class Callback(Protocol):
+class Callback:
     """Receives the progress of a run.
 
     Example:

@@ -143,8 +143,7 @@ def learning_rate(training: Training, step: int, steps: int, scores: Sequence[fl
 
 
 def count_plateaus(scores: Sequence[float], patience: int) -> int:
-    """Count the reductions of the learning rate, as `torch.optim.lr_scheduler.ReduceLROnPlateau` does in the mode
-    `max` with the threshold 0.
+    """Count the reductions of the learning rate, as PyTorch's `ReduceLROnPlateau` with mode `max` and threshold 0.
 
     Args:
         scores: The score of each finished epoch.

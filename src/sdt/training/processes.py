@@ -118,6 +118,7 @@ class Processes:
         Args:
             module: The result of `average_gradients`.
         """
+        del module
         return contextlib.nullcontext()
 
     def detecting_lost(self) -> contextlib.AbstractContextManager[object]:

@@ -59,11 +59,7 @@ class TestSelection:
         return (
             f"selecting the epoch on test would have given a {metric.title} of {metric.text(score)} (epoch "
             f"{self.epoch}), "
-            + (
-                f"{metric.text(gain)} points {'more' if metric.higher_is_better else 'less'}"
-                if gain
-                else "the same score"
-            )
+            + (f"{metric.text(abs(gain))} points {'more' if gain > 0 else 'less'}" if gain else "the same score")
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,11 @@ def test_a_run_that_is_interrupted_ends_at_the_same_numbers(
     train(of, tmp_path / "whole", display=quiet())
     step, steps = Trainer._step, []
 
-    def interrupted(self: Trainer, share: Shard, rate: float) -> tuple[Tensor, Tensor]:
+    def interrupted(self: Trainer, parts: Sequence[Shard], rate: float) -> tuple[Tensor, Tensor]:
         steps.append(rate)
         if len(steps) in (2, 5, 12):
             raise KeyboardInterrupt
-        return step(self, share, rate)
+        return step(self, parts, rate)
 
     monkeypatch.setattr(Trainer, "_step", interrupted)
     for _ in range(3):
