@@ -51,6 +51,11 @@ def recipes(corpus: Path) -> dict[str, Recipe]:
             "objective.shift": 0.5, "objective.balance": "logit_adjustment(1)", "training.averaging": "ema(0.5)",
             "training.batch_conversations": 3, "training.learning_rate": 1e-4,
         },
+        # The last batch has three conversations, fewer than the four parts of two processes.
+        "accumulated": {
+            "training.accumulation": 2, "training.batch_conversations": 5, "training.class_weights": "inverse",
+            "training.selection": "macro_f1", "training.keep_best": 2, "training.schedule": "plateau(0.5,0)",
+        },
         "baseline": {"architecture": "dialogue_gcn", "dialogue_gcn.dropout": 0.0},
         "left out": {
             "architecture": f"{Path(__file__).with_name('left_out.py')}:LeftOut", "training.batch_conversations": 2,

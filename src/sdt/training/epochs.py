@@ -74,7 +74,7 @@ class TrainingRun:
         self.processes = processes
         self.protocol = protocol_for(recipe.training, corpus)
         self.selection = Selection(recipe.training.selection)
-        monitored = folder and folder.test_monitor
+        monitored = folder.test_monitor if folder else None
         self.test_monitor = TestMonitor(monitored, corpus, self.protocol.monitored, processes, self.selection)
         kind, config = model_for(recipe, corpus)
         weights = class_weights(recipe.training.class_weights, corpus.labels, self.protocol.train)
@@ -160,7 +160,7 @@ class TrainingRun:
             self.test_monitor.resume(self.state.epoch)
             self.folder.write_metrics(self.state.history)
         self._announce()
-        path = self.folder and self.folder.path
+        path = self.folder.path if self.folder else None
         for callback in self.callbacks:
             callback.start(StartedRun(self.recipe, self.corpus, self.model, path, tuple(self.state.history)))
             exit_stack.callback(callback.close)
