@@ -90,13 +90,23 @@ class Tier:
     """Whether its spans are points in time."""
 
 
+FIRST_SPEAKER = "Speaker 1"
+"""The default speaker."""
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One turn of one speaker."""
+    """One turn of one speaker.
 
-    id: str
-    """Unique within its conversation."""
-    speaker: str
+    Example:
+        >>> Utterance(text="I got the job!").text
+        'I got the job!'
+    """
+
+    id: str = ""
+    """Unique within its conversation; empty for the position of the utterance, from 0."""
+    speaker: str = ""
+    """Empty for the speaker of the previous utterance; see `Conversation.with_defaults`."""
     text: str | None = None
     label: str | None = None
     """The annotated emotion, never a predicted one; None without annotation."""
@@ -118,8 +128,8 @@ class Utterance:
 class Conversation:
     """Utterances in spoken order."""
 
-    id: str
-    utterances: tuple[Utterance, ...]
+    id: str = ""
+    utterances: tuple[Utterance, ...] = ()
     tiers: tuple[Tier, ...] = ()
     """Layers of annotation that are not utterances."""
     media: str | None = None
@@ -129,6 +139,20 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    def with_defaults(self, id: str = "conversation") -> Conversation:
+        """A copy without empty ids and speakers; this conversation itself if it has none.
+
+        Args:
+            id: The id of the conversation if it has none.
+        """
+        if self.id and all(one.id and one.speaker for one in self.utterances):
+            return self
+        speaker, utterances = FIRST_SPEAKER, list[Utterance]()
+        for position, one in enumerate(self.utterances):
+            speaker = one.speaker or speaker
+            utterances.append(replace(one, id=one.id or str(position), speaker=speaker))
+        return replace(self, id=self.id or id, utterances=tuple(utterances))
 
     # The formats are above this module, so these two methods import them when they are called.
 
@@ -171,7 +195,7 @@ class Conversation:
             InputError: The format or the suffix is unknown; the format needs times, and an utterance has none; or
                 `strict`, and something would be lost.
         """
-        transcript = _formats().Transcript([self], predictions=list(predictions))
+        transcript = _formats().Transcript([self.with_defaults()], predictions=list(predictions))
         _formats().write_transcript(Path(path), transcript, format, strict=strict)
 
 

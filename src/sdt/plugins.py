@@ -112,15 +112,30 @@ class Registry(Mapping[str, T], Generic[T]):
         self.group = group
         self.builtin = dict(builtin)
         self._kind = kind
+        self._added: dict[str, T] = {}
+
+    def add(self, name: str, entry: T) -> None:
+        """Add an entry for this process, such as one of a script or a notebook; it replaces an added one of this name.
+
+        Raises:
+            InputError: The name is that of a built-in entry, or the entry has the wrong class.
+        """
+        if name in self.builtin:
+            raise InputError(f"{self.group}: {quoted(name)} is built in; choose another name")
+        if not isinstance(entry, self._kind):
+            raise InputError(f"{self.group}: {quoted(name)} is a {type(entry).__name__}, not a {self._kind.__name__}")
+        self._added[name] = entry
 
     def __getitem__(self, name: str) -> T:
         """The entry with a name; an extension is imported on access."""
         if name in self.builtin:
             return self.builtin[name]
+        if name in self._added:
+            return self._added[name]
         return plugins(self.group)[name].load(self._kind)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.builtin or name in plugins(self.group)
+        return name in self.builtin or name in self._added or name in plugins(self.group)
 
     def __iter__(self) -> Iterator[str]:
         yield from self.builtin
@@ -130,4 +145,4 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self.builtin) + len(self._extensions())
 
     def _extensions(self) -> list[str]:
-        return [name for name in plugins(self.group) if name not in self.builtin]
+        return [name for name in {**self._added, **plugins(self.group)} if name not in self.builtin]

@@ -10,8 +10,6 @@ from typing import Literal
 from sdt.conversation import Conversation
 
 SpeakerMode = Literal["identity", "appearance"]
-FIRST_SPEAKER = "Speaker 1"
-"""The default speaker."""
 
 
 @dataclass(frozen=True)

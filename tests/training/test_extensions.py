@@ -19,7 +19,6 @@ from sdt.corpus.batches import corpus_batch
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 from sdt.evaluation.evaluate import evaluate, write_evaluation
-from sdt.evaluation.metrics import metrics
 from sdt.evaluation.seeds import Summary, tables
 from sdt.evaluation.significance import compare
 from sdt.models.base import Model
@@ -122,10 +121,8 @@ def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     site = tmp_path_factory.mktemp("site")
     sources = {"extra_metric": METRIC, "extra_fusion": FUSION, "extra_term": TERM, "extra_model": MODEL}
     install_plugin(site, monkeypatch, "extra-package", POINTS, **sources, extra_head=HEAD)
-    metrics.cache_clear()
     yield
     monkeypatch.undo()
-    metrics.cache_clear()
 
 
 @pytest.mark.usefixtures("package")

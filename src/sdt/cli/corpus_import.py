@@ -107,6 +107,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="treat features with NaN or infinite values as missing; default: an error",
     )
+    parser.add_argument(
+        "--keep", metavar="COLUMN,...", help="further columns of a table of utterances, for cross-validation by groups"
+    )
     parser.add_argument("--licence", metavar="TEXT", help="the licence of the data")
 
 
@@ -136,6 +139,7 @@ def run(options: argparse.Namespace) -> int | None:
         media=options.media,
         encoding=options.encoding,
         normalise=dict(_pairs("--normalise", options.normalise)),  # type: ignore[arg-type] # ImportOptions checks it
+        keep=tuple(name.strip() for name in options.keep.split(",")) if options.keep is not None else (),
         licence=options.licence,
         take={modality: Path(name) for modality, name in _pairs("--take", options.take)},
     )

@@ -40,6 +40,8 @@ class Conversations(Mapping[str, Conversation]):
         self._find = lru_cache(maxsize=CACHE_SIZE)(index.find)
         self._cache: OrderedDict[int, Conversation] = OrderedDict()
         self._cached_utterances = 0
+        self.owner: object = None
+        """Kept as long as the conversations; see `Corpus.keep_alive`."""
 
     def __len__(self) -> int:
         return len(self.index)

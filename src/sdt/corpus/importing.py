@@ -14,7 +14,7 @@ from sdt.corpus.encoding import extract_features, summarise_problems
 from sdt.corpus.importers import Imported, ImportOptions
 from sdt.corpus.importers.feature_tables import feature_files
 from sdt.corpus.normalise import normalise
-from sdt.encoders.encoder import FeatureEncoder, context_of, feature_encoder
+from sdt.encoders.encoder import ENCODERS, FeatureEncoder, context_of, feature_encoder
 from sdt.encoders.text import encode_conversations, text_encoder
 from sdt.encoders.text_context import context_notes
 from sdt.errors import InputError, quoted
@@ -117,9 +117,16 @@ def _encode_text(builder: CorpusBuilder, name: str, progress: Callable[[int, int
         raise InputError(f"{builder.name}: --text-encoder {name}: the files contain no text of the utterances")
     if "text" in builder.features:
         builder.notes.append(f"text: features of the encoder {quoted(name)} replace those of the files")
-    encoder = text_encoder(name)
-    builder.notes += context_notes("text", encoder.context)
-    table = encode_conversations(encoder, builder.conversations, progress)
+    kind = name.partition(":")[0]
+    if kind in ENCODERS and kind not in ENCODERS.builtin:  # of a package or of this process
+        (found,) = named_encoders(ImportOptions(text_encoder=name), ("text",)).values()
+        tables, problems = extract_features(builder.conversations, {"text": found}, lambda *_: None)
+        builder.notes += summarise_problems(tables, problems)
+        table = tables["text"]
+    else:
+        encoder = text_encoder(name)
+        builder.notes += context_notes("text", encoder.context)
+        table = encode_conversations(encoder, builder.conversations, progress)
     builder.features = {"text": table, **{m: kept for m, kept in builder.features.items() if m != "text"}}
 
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.corpus.checks import FORMAT, check_files, check_header, check_lines
+from sdt.corpus.constructors import Constructors
 from sdt.corpus.conversations import UTTERANCES_FILE, Conversations, index_lines
 from sdt.corpus.index import INDEX_FILE, Index
 from sdt.corpus.selection import Ids, Selection
@@ -105,7 +106,7 @@ class Modality:
                 )
 
 
-class Corpus:
+class Corpus(Constructors):
     """A corpus folder, opened for reading.
 
     Example:
@@ -140,6 +141,13 @@ class Corpus:
         """Split to the ids of its conversations."""
         self.size = index.size
         """N, the number of utterances."""
+        self.notes: tuple[str, ...] = ()
+        """Notes of the import that made this object, one line each; empty for a corpus that was opened."""
+        self._kept_alive: object = None
+
+    def keep_alive(self, owner: object) -> None:
+        """Keep an object, the owner of the files, as long as this corpus, its views and its conversations."""
+        self._kept_alive = self._all.owner = owner
 
     @classmethod
     def open(cls, folder: str | Path) -> Corpus:

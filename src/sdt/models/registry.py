@@ -86,6 +86,26 @@ def find(reference: str) -> type[Model]:
     return _custom[label]
 
 
+def register(kind: type[Model]) -> str:
+    """Register a class that the program has defined, such as one of a script or a notebook.
+
+    Returns:
+        The reference for the setting `architecture`: the name of a known class; `FILE.py:CLASS` for a class of the
+        script that runs; or `MODULE:CLASS`.
+    """
+    reference = label_of(kind)
+    if ":" not in reference or reference in _custom:
+        return reference
+    module, _, name = reference.rpartition(":")
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if module == "__main__" and script is not None:
+        reference, module = f"{script}:{name}", script
+    file = Path(module)
+    _custom[class_label(reference)] = kind
+    _files[class_label(reference)] = file.resolve() if file.suffix == ".py" else file
+    return reference
+
+
 def find_imported(reference: str) -> type[Model] | None:
     """Like `find`, but never imports custom code: returns None if this process has not imported it."""
     return find(reference) if is_named(reference) else _custom.get(class_label(reference))

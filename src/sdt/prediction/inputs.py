@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import FIRST_SPEAKER, Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
 from sdt.formats.parsing.turn_records import read_records
@@ -15,14 +15,13 @@ from sdt.formats.read import SUFFIXES, iter_transcripts, transcript_suffixes
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
 from sdt.media.recordings import Recordings, find_recordings, is_recording
-from sdt.speakers import FIRST_SPEAKER
 
 LIST = Path("conversation")
 """The name of a list of utterances in messages, and the id of its conversation."""
 
-UtteranceInput = str | tuple[str | None, str] | Mapping[str, object]
-"""An utterance in Python: its text; a pair (speaker, text); or a dictionary with the keys of JSON Lines (`text`,
-`speaker`, `conversation`, `utterance`, `start`, `end`, `label`, `media`)."""
+UtteranceInput = str | tuple[str | None, str] | Mapping[str, object] | Utterance
+"""An utterance in Python: its text; a pair (speaker, text); an `Utterance`; or a dictionary with the keys of JSON Lines
+(`text`, `speaker`, `conversation`, `utterance`, `start`, `end`, `label`, `media`)."""
 Input = str | Path | Transcript | Conversation | Sequence[Conversation] | Sequence[UtteranceInput]
 """A path, a result of `read_transcript`, one or more conversations, or a list of utterances."""
 
@@ -63,12 +62,17 @@ def read_input(
         transcript = _read_path(Path(given), encoding, transcribe)
     elif isinstance(given, Transcript):
         transcript = given
-    elif isinstance(given, Conversation):
-        transcript = Transcript([given], {}, [])
     else:
-        items = _items(given)
+        items = [given] if isinstance(given, Conversation | Utterance) else _items(given)
+        utterances = [item for item in items if isinstance(item, Utterance)]
+        if utterances and len(utterances) == len(items):
+            items = [Conversation(utterances=tuple(utterances))]
         conversations = [item for item in items if isinstance(item, Conversation)]
-        transcript = Transcript(conversations, {}, []) if len(conversations) == len(items) else _read_items(items)
+        if len(conversations) == len(items):
+            named = [one.with_defaults(_default_id(number)) for number, one in enumerate(conversations)]
+            transcript = Transcript(named, {}, [])
+        else:
+            transcript = _read_items(items)
     _check(transcript.conversations)
     return transcript
 
@@ -118,6 +122,11 @@ def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording
 
         transcribe = RecordingTranscriber()
     return transcribe(path)
+
+
+def _default_id(number: int) -> str:
+    """The id of a conversation without one, by its position."""
+    return f"{LIST}-{number + 1}" if number else str(LIST)
 
 
 def _items(given: object) -> list[object]:

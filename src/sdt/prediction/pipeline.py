@@ -14,7 +14,7 @@ from sdt.feature_batch import FeaturesLike, pack_features
 from sdt.media.recordings import Recordings
 from sdt.models.batch_prediction import to_predictions
 from sdt.models.config import ModelConfig
-from sdt.models.hub import find_model
+from sdt.models.hub import DEFAULT, find_model
 from sdt.prediction.engine import Engine, EngineName, engine_of, infer, load_engine
 from sdt.prediction.extraction import FeatureExtractor, Missing
 from sdt.prediction.inputs import Input, TranscribeRecording, read_input, recordings_of
@@ -73,7 +73,7 @@ class Pipeline:
     @classmethod
     def from_pretrained(
         cls,
-        name: str | Path,
+        name: str | Path = DEFAULT,
         *,
         revision: str | None = None,
         device: DeviceName = "auto",

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdt.conversation import Prediction, Utterance
+from sdt.conversation import FIRST_SPEAKER, Prediction, Utterance
 from sdt.device import DeviceName
 from sdt.errors import InputError
 from sdt.language import foreign_language
 from sdt.models.config import ModelConfig
-from sdt.models.hub import find_model
+from sdt.models.hub import DEFAULT, find_model
 from sdt.prediction.engine import Engine, EngineName, engine_of, load_engine
 from sdt.prediction.extraction import ModalityExtractor
 from sdt.prediction.readability import UNRELIABLE, doubt, foreign_note, has_no_letters
 from sdt.prediction.stream_features import GivenFeatures, StreamFeatures, StreamInput
 from sdt.prediction.stream_readers import EncodedUtterance, Reader
-from sdt.speakers import FIRST_SPEAKER
 
 if TYPE_CHECKING:
     from sdt.models.base import Model
@@ -72,7 +71,7 @@ class StreamingPredictor:
 
     Example:
         >>> stream = StreamingPredictor.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
-        >>> stream.add(Utterance("", "Ann", "I got the job!")).emotion  # doctest: +SKIP
+        >>> stream.add(Utterance(speaker="Ann", text="I got the job!")).emotion  # doctest: +SKIP
         'joy'
     """
 
@@ -106,7 +105,7 @@ class StreamingPredictor:
     @classmethod
     def from_pretrained(
         cls,
-        name: str | Path,
+        name: str | Path = DEFAULT,
         revision: str | None = None,
         device: DeviceName = "auto",
         *,

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from sdt.conversation import Conversation, Utterance
+from sdt.conversation import FIRST_SPEAKER, Conversation, Utterance
 from sdt.errors import InputError, near_miss, printable, quoted
 from sdt.formats import Transcript, read_transcript
 from sdt.formats.parsing.decoding import MAX_LINE
@@ -30,7 +30,6 @@ from sdt.serving.predict_request import (
     safe_file_name,
 )
 from sdt.serving.transcribe_options import OPTION_PARTS, transcribe_options
-from sdt.speakers import FIRST_SPEAKER
 from sdt.text import UnknownEncodingError, check_encoding
 
 PARTS = ("conversation", "transcript", "media", "format", "encoding")

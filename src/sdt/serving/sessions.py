@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sdt.conversation import FIRST_SPEAKER
 from sdt.serving.config import ServingConfig
 from sdt.serving.errors import APIError, limit_exceeded
-from sdt.speakers import FIRST_SPEAKER
 
 ANSWER_BYTES = 2**20
 """Maximum bytes of answers that a session keeps for clients that lost their connection."""

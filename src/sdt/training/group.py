@@ -218,7 +218,7 @@ class Group:
         Raises:
             InputError: The corpus has been moved, removed or changed.
         """
-        return self.check_corpus(Corpus.open(corpus_of_run(self.runs[0].path)))
+        return self.check_corpus(open_corpus_of_run(self.runs[0].path))
 
     def check_corpus(self, corpus: Corpus) -> Corpus:
         """Check that this is the corpus of the runs, and return it.
@@ -268,6 +268,11 @@ def corpus_of_run(run: Path) -> Path:
     if not corpus.is_dir():
         raise InputError(f"{path}: the corpus {corpus} does not exist; name its present folder with --corpus FOLDER")
     return corpus
+
+
+def open_corpus_of_run(run: Path) -> Corpus:
+    """Open the corpus of a run; see `corpus_of_run`."""
+    return Corpus.open(corpus_of_run(run))
 
 
 def _no_run(name: str, groups: Sequence[Path]) -> InputError:

@@ -5,10 +5,12 @@ The attribute docstrings are the help of the command line. This file does not im
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from sdt.errors import InputError, near_miss
@@ -187,6 +189,10 @@ def parse_curriculum(text: str, epochs: int) -> int:
     raise InputError(f"training.curriculum: {text!r}{near_miss(text, ('none', 'shifts', 'shifts(10)'))}")
 
 
+def _recipes() -> Any:  # noqa: ANN401 - a module, which imports this one
+    return importlib.import_module("sdt.training.recipe")
+
+
 _TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
 """Keys of a recipe that no group of a custom model can have."""
 
@@ -226,6 +232,32 @@ class Recipe:
             raise InputError(f"seed: {self.seed} is not in [0, 2^63)")
         if self.modalities is not None and (not self.modalities or len(set(self.modalities)) < len(self.modalities)):
             raise InputError(f"modalities: {list(self.modalities)} is not a list of different names")
+
+    @classmethod
+    def load(cls, recipe: str | Path, settings: Mapping[str, object] | None = None) -> Recipe:
+        """Read a recipe.
+
+        Args:
+            recipe: A YAML file, or the name of a shipped recipe, such as `meld`.
+            settings: Settings that differ from it, by their keys.
+
+        Raises:
+            InputError: The file cannot be read, or a key or a value is wrong.
+        """
+        loaded: Recipe = _recipes().load_recipe(Path(recipe))
+        return loaded.with_settings(settings or {})
+
+    def with_settings(self, settings: Mapping[str, object]) -> Recipe:
+        """A copy with other settings.
+
+        Args:
+            settings: Values by their keys, as on the command line: `{"training.epochs": 5, "model.width": 64}`.
+
+        Raises:
+            InputError: A key or a value is wrong, or contradicts another.
+        """
+        found: Recipe = _recipes().changed(self, settings)
+        return found
 
     @property
     def settings_of_model(self) -> Any:  # noqa: ANN401 - every model has settings of its own

@@ -45,6 +45,8 @@ class ImportOptions:
     """The encoding of annotation files; None detects it."""
     normalise: Mapping[str, Normalisation] = field(default_factory=dict)
     """Modality to its normalisation: z-scores over each `conversation` or the `corpus` (its train split), or `none`."""
+    keep: tuple[str, ...] = ()
+    """Further columns of a table of utterances to keep, such as the recording session; for cross-validation."""
     licence: str | None = None
     """The licence of the data; None takes that of the layout, or `unknown`."""
     take: Mapping[str, Path] = field(default_factory=dict)

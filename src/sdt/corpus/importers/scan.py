@@ -104,7 +104,9 @@ class FileConversations(Sequence[Conversation]):
     def _read(self, number: int) -> Conversation:
         rows = self._file.rows(number)
         utterances = (
-            Utterance(id, row.speaker, row.text, row.label and self._labels[row.label], row.start, row.end)
+            Utterance(
+                id, row.speaker, row.text, row.label and self._labels[row.label], row.start, row.end, extra=row.extra
+            )
             for id, row in zip(utterance_ids(rows), rows, strict=True)
         )
         return Conversation(self.ids[number], tuple(utterances))

@@ -54,7 +54,7 @@ def read_tables(
     Raises:
         InputError: The message names the file and its line, row or key.
     """
-    file = read_utterance_file(path, options.encoding)
+    file = read_utterance_file(path, options.encoding, options.keep)
     notes = list(file.notes)
     if ignored := [name for name in file.ignored if name]:
         notes.append(f"{path}: unknown columns ignored: {join_names(ignored)}")

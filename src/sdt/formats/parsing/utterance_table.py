@@ -62,6 +62,8 @@ class Row(NamedTuple):
     start: float | None
     end: float | None
     media: str | None
+    extra: Mapping[str, str]
+    """The further columns that the user wants to keep, without empty cells."""
 
 
 class UtteranceFile:
@@ -73,13 +75,14 @@ class UtteranceFile:
     Args:
         path: The file.
         records: The records, which are read once.
+        keep: Further columns to keep.
 
     Raises:
         InputError: A line cannot be read, or a column is missing or misspelt.
     """
 
-    def __init__(self, path: Path, records: Records) -> None:
-        self.path, self._records = path, records
+    def __init__(self, path: Path, records: Records, keep: Sequence[str] = ()) -> None:
+        self.path, self._records, self._keep = path, records, tuple(keep)
         self.notes = records.notes
         self._names: dict[tuple[str, ...], dict[str, str]] = {}
         found: dict[str, None] = {}
@@ -101,7 +104,7 @@ class UtteranceFile:
             size += 1
         if not size:
             raise InputError(f"{path}: no utterances")
-        self.ignored = check_columns(path, tuple(found), columns=COLUMNS, required=REQUIRED)
+        self.ignored = check_columns(path, tuple(found), columns=(*COLUMNS, *keep), required=(*REQUIRED, *keep))
         """The unknown columns."""
         self.columns = tuple(name for name in found if name in COLUMNS)
         self.conversations: tuple[str, ...] = tuple(id or "" for id in numbers)
@@ -121,7 +124,7 @@ class UtteranceFile:
         for first, end, line, before in ranges.tolist():
             found = self._records.between(first, end, line)
             rows += [
-                _row(self.path, record.line, self._canonical(record.values), before + n)
+                _row(self.path, record.line, self._canonical(record.values), before + n, self._keep)
                 for n, record in enumerate(found)
             ]
         return sort_rows(self.path, rows)
@@ -148,19 +151,20 @@ def resembles_utterance_table(header: Sequence[str]) -> bool:
     return sum(bool(difflib.get_close_matches(column, names, n=1, cutoff=0.75)) for column in REQUIRED) > 1
 
 
-def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFile:
+def read_utterance_file(path: Path, encoding: str | None = None, keep: Sequence[str] = ()) -> UtteranceFile:
     """Read a table of utterances.
 
     Args:
         path: A CSV, JSON, JSON Lines or Parquet file.
         encoding: The encoding of text; None detects it.
+        keep: Further columns to keep.
 
     Raises:
         InputError: A line cannot be read, a column is missing or misspelt, or a value is invalid.
     """
     suffix = path.suffix.lower()
     if suffix in JSON_LINES:
-        return UtteranceFile(path, JsonRecords(path, encoding))
+        return UtteranceFile(path, JsonRecords(path, encoding), keep)
     notes: Sequence[str] = ()
     rows: list[tuple[int, Sequence[object]]]
     if suffix == JSON_ARRAY:
@@ -184,7 +188,7 @@ def read_utterance_file(path: Path, encoding: str | None = None) -> UtteranceFil
             raise InputError(f"{path}: column {quoted(name)} occurs twice")
     if not rows:
         check_columns(path, names, columns=COLUMNS, required=REQUIRED)
-    return UtteranceFile(path, RowRecords(names, rows, notes))
+    return UtteranceFile(path, RowRecords(names, rows, notes), keep)
 
 
 def utterance_ids(rows: Sequence[Row]) -> list[str]:
@@ -228,7 +232,7 @@ def sort_rows(path: Path, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _row(path: Path, line: int, values: Mapping[str, object], number: int) -> Row:
+def _row(path: Path, line: int, values: Mapping[str, object], number: int, keep: Sequence[str]) -> Row:
     where = f"{path}, line {line}"
     text = _EMPTY | {name: cell_text(where, name, value) for name, value in values.items() if name in _EMPTY}
     conversation, speaker = text["conversation"], text["speaker"]
@@ -256,4 +260,5 @@ def _row(path: Path, line: int, values: Mapping[str, object], number: int) -> Ro
         start=start,
         end=end,
         media=text["media"],
+        extra={name: value for name in keep if (value := cell_text(where, name, values.get(name))) is not None},
     )
