@@ -16,14 +16,14 @@ from sdt.puppets.generate import generate
 from sdt.puppets.write import write
 
 with tempfile.TemporaryDirectory() as temporary:
-    recording, *transcript = [Path(argument) for argument in sys.argv[1:]] or [None]
+    recording, transcript = (*map(Path, sys.argv[1:]), None, None)[:2]
     if recording is None:
         write(generate(conversations=3), Path(temporary) / "puppets")
-        transcript = [Path(temporary) / "puppets" / "scene0000.vtt"]
-        recording = next(path for path in transcript[0].parent.glob("scene0000.*") if path not in transcript)
+        transcript = Path(temporary) / "puppets" / "scene0000.vtt"
+        recording = next(path for path in transcript.parent.glob("scene0000.*") if path != transcript)
 
     pipeline = sdt.Pipeline.from_pretrained()
-    predictions = pipeline(transcript[0], media=recording) if transcript else pipeline(recording)
+    predictions = pipeline(transcript, media=recording) if transcript else pipeline(recording)
     for one in predictions:
         voice = one.branches["audio"]
         heard = max(voice, key=voice.__getitem__) if voice else "no sound"

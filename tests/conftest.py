@@ -26,7 +26,7 @@ os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir())
 
 SYSTEM = tuple(
     """
-    analysis/explanation benchmarks cluster experiments fuzz models/baselines serving cli/test_analyse.py
+    analysis/explanation api benchmarks cluster experiments fuzz models/baselines serving cli/test_analyse.py
     cli/test_compare.py cli/test_corpus.py cli/test_evaluate.py cli/test_experiment.py cli/test_explain.py
     cli/test_features.py cli/test_imports.py cli/test_puppets.py cli/test_report.py cli/test_reproduce.py
     cli/test_robustness.py cli/test_search.py cli/test_train.py cli/test_transcribe.py cli/test_watch.py

@@ -23,6 +23,8 @@ def test_importing_sdt_loads_neither_torch_nor_numpy() -> None:
 def test_the_public_names_are_there() -> None:
     for name in sdt.__all__:
         assert getattr(sdt, name) is not None
+    assert {*sdt.__all__} <= {*dir(sdt)}
+    assert callable(sdt.metrics.score)
     with pytest.raises(AttributeError, match="no attribute 'SDTT'"):
         sdt.SDTT  # noqa: B018
 
@@ -44,6 +46,34 @@ def test_a_conversation_is_read_and_written(tmp_path: Path) -> None:
     (tmp_path / "two.csv").write_text("conversation,speaker,text\na,Ann,hi\nb,Ben,oh\n")
     with pytest.raises(InputError, match="2 conversations"):
         Conversation.read(tmp_path / "two.csv")
+
+
+def test_text_alone_suffices() -> None:
+    talk = Conversation(
+        utterances=(
+            Utterance(text="Hi"),
+            Utterance(speaker="Ann", text="Oh"),
+            Utterance(text="So?"),
+            Utterance("x", "Ben"),
+        )
+    )
+    full = talk.with_defaults()
+    assert full.id == "conversation"
+    assert [(one.id, one.speaker) for one in full.utterances] == [
+        ("0", "Speaker 1"), ("1", "Ann"), ("2", "Ann"), ("x", "Ben")
+    ]  # fmt: skip
+    assert full.with_defaults() is full
+    pipeline = sdt.Pipeline.from_pretrained()
+    found = pipeline(talk)
+    assert [(one.utterance, one.speaker, one.text) for one in found][:2] == [
+        ("0", "Speaker 1", "Hi"), ("1", "Ann", "Oh")
+    ]  # fmt: skip
+    for given in ([Utterance(text="I am happy")], Utterance(text="I am happy"), ["I am happy"]):
+        (one,) = pipeline(given)
+        assert (one.conversation, one.speaker, one.text) == ("conversation", "Speaker 1", "I am happy")
+        assert one.emotion is not None
+    several = pipeline([Conversation(utterances=(Utterance(text="I am happy"),)) for _ in range(2)])
+    assert [one.conversation for one in several] == ["conversation", "conversation-2"]
 
 
 def test_a_prediction_knows_its_probability() -> None:

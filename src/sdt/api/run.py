@@ -16,6 +16,7 @@ from sdt.evaluation.scores import Scores, caveat
 from sdt.evaluation.system import System, Truth
 from sdt.models.base import Model
 from sdt.training.checkpoint import KeptEpoch
+from sdt.training.division import divided
 from sdt.training.epochs import TrainingRun
 from sdt.training.finish import Results
 from sdt.training.folder import RunFolder
@@ -70,10 +71,10 @@ class Run:
         """
         files = RunFolder(Path(folder))
         values, scores = files.read_scores()
-        selected = values.get("test_chosen")
+        recipe, selected = load_recipe(files.path / "recipe.yaml"), values.get("test_chosen")
         return cls(
-            recipe=load_recipe(files.path / "recipe.yaml"),
-            corpus=corpus or open_corpus_of_run(files.path),
+            recipe=recipe,
+            corpus=divided(corpus, recipe) if corpus else open_corpus_of_run(files.path),
             model=Model.from_pretrained(files.model),
             epoch=values["epoch"],
             history=files.read_metrics(),

@@ -76,13 +76,12 @@ def run(options: argparse.Namespace) -> int | None:
     """Load, score, print and write."""
     from sdt.cli.paths import check_finished
     from sdt.cli.progress import bar
-    from sdt.corpus.store import Corpus
     from sdt.device import choose_device
     from sdt.evaluation.ensemble import ensemble
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
     from sdt.models.base import Model
     from sdt.models.hub import bundled_models, model_folder
-    from sdt.training.group import corpus_of_run
+    from sdt.training.group import open_corpus_of_run
 
     models: list[Path] = [*options.models, *([options.named] if options.named else [])]
     if options.ensemble and len(models) < 2:
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int | None:
     folders = [bundled_models().get(str(name)) or model_folder(name) for name in models]
     for name in models:
         check_finished(name)
-    corpus = Corpus.open(options.corpus or corpus_of_run(models[0]))
+    corpus = open_corpus_of_run(models[0], options.corpus)
     device = choose_device(options.device)
     with bar("conversations", len(folders) * len(corpus.splits.get(options.split, ()))) as progress:
         evaluations = [

@@ -6,6 +6,7 @@
   sdt experiment modalities recipes/puppets.yaml --seeds 0-4    every subset of modalities
   sdt experiment fusion recipes/puppets.yaml --seeds 0-4        gated fusion, addition, concatenation
   sdt experiment switches recipes/puppets.yaml --seeds 0-4      each switch that the paper does not have
+  sdt experiment folds recipes/puppets.yaml --folds 5           cross-validation; --leave-out session or speaker: groups
 
 The same command resumes a stopped experiment, repeats failed runs, and adds seeds and rows. The results do not depend
 on --jobs: the threads of a run are fixed when the experiment starts. With --cluster a Ray cluster trains; its machines
@@ -42,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="+",
         metavar="[TABLE] RECIPE",
-        help="a recipe, optionally after ablations, modalities, fusion or switches",
+        help="a recipe, optionally after ablations, modalities, fusion, switches or folds",
     )
     parser.add_argument("--seeds", default="0-4", metavar="SEEDS", help="such as 0-9 or 1,2,5; default: 0-4")
     parser.add_argument(
@@ -52,6 +53,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=V,V",
         help="train every combination of these values; the first one is the reference",
+    )
+    parser.add_argument("--folds", type=positive_int, metavar="K", help="with folds: the number of folds")
+    parser.add_argument(
+        "--leave-out",
+        metavar="COLUMN",
+        help="with folds: speaker, session or another column whose groups are kept together; without --folds, a fold "
+        "per group",
     )
     parser.add_argument("--rows", metavar="NAME,...", help="only these rows of the table, and the reference")
     add_run_options(parser)
@@ -75,17 +83,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Plan the runs, train, and print the tables."""
+    from sdt.experiments.folds import TABLE as FOLDS
     from sdt.experiments.named_tables import TABLES
     from sdt.experiments.plan import parse_seeds
     from sdt.training.recipe import load_recipe, resolved
 
     *table, file = options.what
-    if len(table) > 1 or (table and table[0] not in TABLES):
-        raise InputError(f"unknown table {table[0]!r}{near_miss(table[0], TABLES)}")
+    if len(table) > 1 or (table and table[0] not in (*TABLES, FOLDS)):
+        raise InputError(f"unknown table {table[0]!r}{near_miss(table[0], (*TABLES, FOLDS))}")
     if table and options.grid:
         raise InputError(f"--grid: cannot be combined with {table[0]}; give one of them")
     seeds = parse_seeds(options.seeds)
-    recipe = resolved(load_recipe(Path(file), overrides(options)))
+    recipe = resolved(load_recipe(Path(file), _settings(options)))
+    if (table == [FOLDS]) != recipe.cross_validation.enabled:
+        raise InputError("cross-validation: sdt experiment folds RECIPE, with --folds K or --leave-out COLUMN, or both")
     kind = table[0] if table else "grid" if options.grid else "seeds"
     folder = options.output or Path(f"runs/{Path(file).stem}-{kind}")
 
@@ -130,10 +141,19 @@ def _plan(options: argparse.Namespace, recipe: Recipe, corpus: Corpus, seeds: Se
         rows=rows.rows,
         seeds=tuple(seeds),
         threads=threads_of_a_run(options, folder),
-        reference=rows.reference if len(rows.rows) > 1 else None,
+        reference=(rows.reference or None) if len(rows.rows) > 1 else None,
         recipe_file=options.what[-1],
-        options=tuple(overrides(options)),
+        options=tuple(_settings(options)),
     )
+
+
+def _settings(options: argparse.Namespace) -> list[str]:
+    """The settings that the options override, as `load_recipe` takes them."""
+    given = {"folds": options.folds, "leave_out": options.leave_out}
+    return [
+        *overrides(options),
+        *(f"--cross_validation.{name}={value}" for name, value in given.items() if value is not None),
+    ]
 
 
 def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
@@ -157,6 +177,7 @@ def threads_of_a_run(options: argparse.Namespace, folder: Path) -> int:
 
 def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> ExperimentRows:
     """The rows of the table, of the grid, or the one row of the recipe itself."""
+    from sdt.experiments.folds import folds
     from sdt.experiments.grid import grid
     from sdt.experiments.named_tables import TABLES
     from sdt.experiments.plan import ExperimentRows, Row
@@ -166,6 +187,8 @@ def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Experi
     elif len(options.what) == 1:
         name = Path(options.what[0]).stem
         rows = ExperimentRows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
+    elif recipe.cross_validation.enabled:
+        rows = folds(recipe, corpus)
     else:
         rows = TABLES[options.what[0]](recipe, recipe.modalities or tuple(corpus.modalities))
     for reason in rows.omitted:

@@ -48,12 +48,11 @@ def open_corpus(name: str, folder: Path | None, alternative: str = "") -> Corpus
     Raises:
         InputError: The model names no corpus, or the folder contains none.
     """
-    from sdt.corpus.store import Corpus
-    from sdt.training.group import corpus_of_run
+    from sdt.training.group import open_corpus_of_run
 
     if folder is None and not (Path(name) / "environment.json").is_file():
         raise InputError(f"{name}: not a run folder that names its corpus; give one with --corpus FOLDER{alternative}")
-    return Corpus.open(folder or corpus_of_run(Path(name)))
+    return open_corpus_of_run(Path(name), folder)
 
 
 def check_new_folder(output: Path, *, overwrite: bool) -> None:

@@ -28,7 +28,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.checks import FORMAT, check_files, check_header, check_lines
 from sdt.corpus.constructors import Constructors
 from sdt.corpus.conversations import UTTERANCES_FILE, Conversations, index_lines
-from sdt.corpus.index import INDEX_FILE, Index
+from sdt.corpus.index import INDEX_FILE, Index, Integers
 from sdt.corpus.selection import Ids, Selection
 from sdt.corpus.tensors import map_tensors
 from sdt.errors import InputError, describe_error, near_miss, quoted
@@ -141,6 +141,8 @@ class Corpus(Constructors):
         """Split to the ids of its conversations."""
         self.size = index.size
         """N, the number of utterances."""
+        self.division = ""
+        """Where the splits come from, if they are not those of the folder: `fold-2 of 5`."""
         self.notes: tuple[str, ...] = ()
         """Notes of the import that made this object, one line each; empty for a corpus that was opened."""
         self._kept_alive: object = None
@@ -216,6 +218,15 @@ class Corpus(Constructors):
         """
         return _Excerpts(self, spans)
 
+    def with_splits(self, splits: Mapping[str, Integers], division: str) -> Corpus:
+        """A view of this corpus with other splits; no features are copied.
+
+        Args:
+            splits: Split to the numbers of its conversations.
+            division: The name of the division.
+        """
+        return _Divided(self, splits, division)
+
     def verify(self, *, lines: bool = True) -> None:
         """Check every file against its recorded SHA-256, and the files against each other.
 
@@ -249,6 +260,16 @@ class _Excerpts(Corpus):
     def rows(self, conversation: str) -> slice:
         first = self._first_row[conversation]
         return slice(first, first + len(self.conversations[conversation]))
+
+
+class _Divided(Corpus):
+    """A corpus with other splits."""
+
+    def __init__(self, corpus: Corpus, splits: Mapping[str, Integers], division: str) -> None:
+        vars(self).update(vars(corpus))
+        self.division = division
+        self._selections = {name: Selection(self._all, numbers) for name, numbers in splits.items()}
+        self.splits = {name: Ids(of) for name, of in self._selections.items()}
 
 
 def _open_index(folder: Path, header: Mapping[str, Any]) -> Index | None:

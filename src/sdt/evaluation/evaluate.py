@@ -185,6 +185,9 @@ def _training_notes(config: ModelConfig, corpus: Corpus, split: str) -> list[str
         return ["the training corpus of the model is unknown; it may have been trained on these conversations"]
     if trained_on != corpus.fingerprint:
         return [f"the model was trained on another corpus ({config.provenance.get('corpus', 'unknown')})"]
+    fold = config.provenance.get("fold", "")
+    if fold != corpus.division:
+        return [f"the model was trained on {fold or 'the splits of the corpus'}, perhaps on these conversations, too"]
     published = config.provenance.get("protocol") == "published"
     if split == "train" or (split == "dev" and published):
         return [f"the model was trained on this split ({split}); the scores do not apply to new conversations"]

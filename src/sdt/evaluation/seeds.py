@@ -37,6 +37,14 @@ class Spread:
         return f"{100 * self.mean:.2f} ± {100 * self.deviation:.2f}"
 
 
+def spread_values(measured: Mapping[str, Spread]) -> dict[str, dict[str, float]]:
+    """JSON values of statistics by measure."""
+    return {
+        name: {"mean": s.mean, "deviation": s.deviation, "minimum": s.minimum, "maximum": s.maximum}
+        for name, s in measured.items()
+    }
+
+
 @dataclass(frozen=True)
 class Summary:
     """Scores of R runs on one split."""

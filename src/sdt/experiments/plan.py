@@ -105,6 +105,11 @@ class Plan:
     options: tuple[str, ...] = ()
     """Options that override the recipe, for the same commands."""
 
+    @property
+    def cross_validated(self) -> bool:
+        """Whether the rows are folds of cross-validation, which have different test sets."""
+        return self.recipe.cross_validation.enabled
+
     def recipe_of(self, row: Row, seed: int | None = None) -> Recipe:
         """Return the recipe of a run.
 
@@ -147,6 +152,7 @@ class Plan:
                 raise _differs(where, key, mine.get(key), asked.get(key))
         if self.threads != other.threads:
             raise _differs(where, "threads", self.threads, other.threads)
+        compared = len(other.rows) > 1 and not self.cross_validated
         known = {row.name: row for row in self.rows}
         for row in other.rows:
             if row.name in known and dict(known[row.name].overrides) != dict(row.overrides):
@@ -159,7 +165,7 @@ class Plan:
             options=other.options,
             rows=(*self.rows, *(row for row in other.rows if row.name not in known)),
             seeds=tuple(sorted({*self.seeds, *other.seeds})),
-            reference=self.reference or other.reference or (self.rows[0].name if len(other.rows) > 1 else None),
+            reference=self.reference or other.reference or (self.rows[0].name if compared else None),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from sdt.evaluation.comparison_tables import values as comparison_values
 from sdt.evaluation.scores import Scores
-from sdt.evaluation.seeds import Spread
+from sdt.evaluation.seeds import Spread, spread_values
 from sdt.evaluation.significance import Comparison, compare
+from sdt.experiments.folds import PooledResults
 from sdt.experiments.plan import read_plan
 from sdt.files import write_text
 from sdt.models.config import FUSED
@@ -97,6 +98,11 @@ class Results:
         systems = [row.group.system(self.split) for row in (self.reference, *others)]
         return compare(systems[0], systems[1:])
 
+    @cached_property
+    def pooled(self) -> PooledResults | None:
+        """The results of all folds together, if the rows are folds of cross-validation."""
+        return PooledResults(self) if self.plan.cross_validated and self.rows else None
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values: statistics of the rows, remarks and comparisons."""
         from sdt.experiments.tables import remarks
@@ -106,6 +112,7 @@ class Results:
             "split": self.split,
             "rows": [_row_values(row) for row in self.rows],
             "remarks": [remark.to_dict() for remark in remarks(self.rows)],
+            **({"cross_validation": self.pooled.to_dict()} if self.pooled else {}),
             **({"significance": comparison_values(self.comparisons, {})} if self.comparisons else {}),
         }
 
@@ -114,6 +121,8 @@ class Results:
         from sdt.experiments.tables import page
 
         if self.rows:
+            if self.pooled:
+                self.pooled.write()
             text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
             write_text(self.folder / "results.json", text)
             write_text(self.folder / "results.md", page(self))
@@ -130,14 +139,7 @@ def _row_values(row: RowResult) -> dict[str, Any]:
         "name": row.name,
         "seeds": list(row.group.seeds),
         "missing_seeds": list(row.missing),
-        **{key: _spread_values(measured) for key, measured in parts.items() if measured},
-    }
-
-
-def _spread_values(measured: Measured) -> dict[str, dict[str, float]]:
-    return {
-        name: {"mean": s.mean, "deviation": s.deviation, "minimum": s.minimum, "maximum": s.maximum}
-        for name, s in measured.items()
+        **{key: spread_values(measured) for key, measured in parts.items() if measured},
     }
 
 

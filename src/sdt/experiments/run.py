@@ -20,6 +20,7 @@ from sdt.experiments.failures import FailureRecorder
 from sdt.experiments.plan import FILE, Plan, read_plan
 from sdt.experiments.results import Results
 from sdt.experiments.workers import Failure, train_runs
+from sdt.training.division import divided
 from sdt.training.environment import environment
 from sdt.training.folder import RunFolder
 from sdt.training.models import model_for
@@ -132,7 +133,8 @@ def check(plan: Plan, corpus: Corpus) -> None:
     for row in plan.rows:
         recipe = plan.recipe_of(row)
         try:
-            model_for(recipe, corpus)
-            class_weights(recipe.training.class_weights, corpus.labels, protocol_for(recipe.training, corpus).train)
+            of_row = divided(corpus, recipe)
+            model_for(recipe, of_row)
+            class_weights(recipe.training.class_weights, corpus.labels, protocol_for(recipe.training, of_row).train)
         except InputError as error:
             raise InputError(f"row {row.name}: {error}") from None

@@ -38,6 +38,9 @@ class Outcome(Protocol):
 
 def overview(results: Results) -> Iterator[Grid]:
     """Yield the tables for a terminal: the scores of a single row, or of all rows."""
+    if results.pooled:
+        yield results.pooled.table()
+        return
     if len(results.plan.rows) == 1:
         yield from details(results, results.rows[0])
         return

@@ -299,6 +299,7 @@ class TrainingRun:
             "terms": list(self.terms),
             **({"averaging": averaging} if (averaging := self.recipe.training.averaging) != "none" else {}),
             **({"selection": self.selection.name} if self.selection.name != MAIN else {}),
+            **({"fold": self.corpus.division} if self.corpus.division else {}),
         }
 
     def caveat(self) -> dict[str, str]:

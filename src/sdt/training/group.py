@@ -25,6 +25,7 @@ from sdt.evaluation.seeds import Summary
 from sdt.evaluation.system import System, Truth
 from sdt.models.config import FUSED
 from sdt.models.registry import find_imported
+from sdt.training.division import divided
 from sdt.training.folder import RunFolder
 from sdt.training.probabilities import SplitProbabilities, read_probabilities
 from sdt.training.recipe import flat, load_recipe
@@ -231,7 +232,7 @@ class Group:
                 f"{corpus.folder}: not the corpus of {self.name} (fingerprint {corpus.fingerprint[:12]}, expected "
                 f"{self.values['corpus_sha256'][:12]}); name the right one with --corpus FOLDER"
             )
-        return corpus
+        return divided(corpus, load_recipe(self.runs[0].path / "recipe.yaml"))
 
     def _check(self) -> None:
         """Check that all runs have the same corpus and settings, except for the seed and paths."""
@@ -270,9 +271,16 @@ def corpus_of_run(run: Path) -> Path:
     return corpus
 
 
-def open_corpus_of_run(run: Path) -> Corpus:
-    """Open the corpus of a run; see `corpus_of_run`."""
-    return Corpus.open(corpus_of_run(run))
+def open_corpus_of_run(run: Path, folder: Path | None = None) -> Corpus:
+    """Open the corpus of a run, with the splits of its fold of cross-validation, if any.
+
+    Args:
+        run: The run folder, or a model folder.
+        folder: The folder of the corpus; None for the one that the run recorded, see `corpus_of_run`.
+    """
+    corpus = Corpus.open(folder or corpus_of_run(run))
+    recipe = run / "recipe.yaml"
+    return divided(corpus, load_recipe(recipe)) if recipe.is_file() else corpus
 
 
 def _no_run(name: str, groups: Sequence[Path]) -> InputError:

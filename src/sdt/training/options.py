@@ -12,7 +12,7 @@ _OF_MODELS = "settings of models"
 """The attribute of the parsed options where a command that takes settings keeps them."""
 _SHORT = {"training.device": ["--device"], "architecture": ["--model"]}
 """Further names of options."""
-_GROUPS = ("model", "objective", "training")
+_GROUPS = ("model", "objective", "training", "cross_validation")
 
 
 def add_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:

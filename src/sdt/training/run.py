@@ -15,6 +15,7 @@ from sdt.device import choose_device
 from sdt.errors import InputError
 from sdt.training.callbacks import Callback
 from sdt.training.display import Display
+from sdt.training.division import divided
 from sdt.training.environment import deterministic, environment
 from sdt.training.epochs import TrainingRun
 from sdt.training.finish import Results, finish
@@ -96,6 +97,7 @@ def train_in_memory(
         InputError: The corpus does not match the recipe, or a loss is not finite.
     """
     recipe = resolved(recipe)
+    corpus = divided(corpus, recipe)
     run = TrainingRun(recipe, corpus, choose_device(recipe.training.device), None, display or Display(), callbacks)
     return run, _train(run, {})
 
@@ -113,7 +115,7 @@ def _read(recipe: Recipe) -> tuple[Recipe, Corpus]:
         raise InputError("the recipe does not name a corpus; name one with --corpus FOLDER")
     corpus = Corpus.open(recipe.corpus)
     corpus.verify(lines=False)  # the recorded fingerprint must be that of the data that the run reads
-    return recipe, corpus
+    return recipe, divided(corpus, recipe)
 
 
 def _check_same_corpus(corpus: Corpus, processes: Processes) -> None:

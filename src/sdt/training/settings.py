@@ -189,11 +189,55 @@ def parse_curriculum(text: str, epochs: int) -> int:
     raise InputError(f"training.curriculum: {text!r}{near_miss(text, ('none', 'shifts', 'shifts(10)'))}")
 
 
+@dataclass(frozen=True)
+class CrossValidation:
+    """Settings of cross-validation; see `sdt.corpus.folds`."""
+
+    folds: int | None = None
+    """Number of folds, into which the conversations of all splits are divided; null for the splits of the corpus, or
+    for a fold per group of `leave_out`."""
+    leave_out: str | None = None
+    """Column that names groups of conversations, each of which is in one fold: speaker, session (IEMOCAP), or one that
+    sdt corpus import --keep kept."""
+    fold: int = 1
+    """Number of the fold to test on, from 1."""
+    dev_share: float = 0.1
+    """Share of the other conversations that selects the epoch; the rest is trained on."""
+    seed: int = 0
+    """Seed of the division; runs with other seeds have the same folds."""
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and self.folds < 2:
+            raise InputError(f"cross_validation.folds: {self.folds} is less than 2")
+        if self.fold < 1:
+            raise InputError(f"cross_validation.fold: {self.fold} is less than 1")
+        if self.seed < 0:
+            raise InputError(f"cross_validation.seed: {self.seed} is negative")
+        if not 0 < self.dev_share < 1:
+            raise InputError(f"cross_validation.dev_share: {self.dev_share} is not between 0 and 1")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the run has folds instead of the splits of the corpus."""
+        return self.folds is not None or self.leave_out is not None
+
+
 def _recipes() -> Any:  # noqa: ANN401 - a module, which imports this one
     return importlib.import_module("sdt.training.recipe")
 
 
-_TAKEN = ("corpus", "output", "seed", "modalities", "architecture", "model", "objective", "training", "own")
+_TAKEN = (
+    "corpus",
+    "output",
+    "seed",
+    "modalities",
+    "architecture",
+    "model",
+    "objective",
+    "training",
+    "cross_validation",
+    "own",
+)
 """Keys of a recipe that no group of a custom model can have."""
 
 
@@ -217,6 +261,8 @@ class Recipe:
     """Settings of the loss."""
     training: Training = field(default_factory=Training)
     """Settings of the training."""
+    cross_validation: CrossValidation = field(default_factory=CrossValidation)
+    """Settings of cross-validation."""
     own: Mapping[str, Any] = field(default_factory=dict, metadata={"setting": False})
     """Settings of other models than SDT by their group, the name of the model's file: its frozen dataclass of
     settings; or, while custom code is not imported, a mapping. In a file a group stands beside `model`."""
