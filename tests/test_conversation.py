@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,8 @@ def test_text_alone_suffices() -> None:
     assert [(one.utterance, one.speaker, one.text) for one in found][:2] == [
         ("0", "Speaker 1", "Hi"), ("1", "Ann", "Oh")
     ]  # fmt: skip
-    for given in ([Utterance(text="I am happy")], Utterance(text="I am happy"), ["I am happy"]):
+    inputs: list[Any] = [[Utterance(text="I am happy")], Utterance(text="I am happy"), ["I am happy"]]
+    for given in inputs:
         (one,) = pipeline(given)
         assert (one.conversation, one.speaker, one.text) == ("conversation", "Speaker 1", "I am happy")
         assert one.emotion is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ def audio() -> npt.NDArray[np.float64]:
 
 
 def test_a_data_frame(frame: pd.DataFrame, audio: npt.NDArray[np.float64], tmp_path: Path) -> None:
-    features = {"audio": audio, "voice": ["pitch", "energy"]}
+    features: dict[str, Any] = {"audio": audio, "voice": ["pitch", "energy"]}
     corpus = sdt.Corpus.from_pandas(frame, features, keep=["session"], name="calls", folder=tmp_path / "corpus")
     corpus.verify()
     assert (corpus.folder, corpus.name, corpus.labels) == (tmp_path / "corpus", "calls", ("calm", "cross", "glad"))
@@ -68,7 +69,7 @@ def test_a_data_frame(frame: pd.DataFrame, audio: npt.NDArray[np.float64], tmp_p
 
 
 def test_arrays_are_a_data_frame(frame: pd.DataFrame, audio: npt.NDArray[np.float64]) -> None:
-    options = {"text_encoder": "words:16", "normalise": {"audio": "corpus"}}
+    options: dict[str, Any] = {"text_encoder": "words:16", "normalise": {"audio": "corpus"}}
     one = sdt.Corpus.from_pandas(frame.drop(columns=["session", "pitch", "energy"]), {"audio": audio}, **options)
     labels = [None if label is None else str(label) for label in frame.label]
     other = sdt.Corpus.from_arrays(
@@ -124,7 +125,7 @@ def test_errors_name_the_row(frame: pd.DataFrame, audio: npt.NDArray[np.float64]
         (frame, {"voice": ["pitch", "pitsch"]}, "pitsch"),
         (frame, {}, "text_encoder"),
     ):
-        options = {"text_encoder": ""} if message == "text_encoder" else {}
+        options: dict[str, Any] = {"text_encoder": ""} if message == "text_encoder" else {}
         with pytest.raises(InputError, match=message) as caught:
             sdt.Corpus.from_pandas(given, features, folder=tmp_path / "corpus", **options)
         assert "/tmp" not in str(caught.value)

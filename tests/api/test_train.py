@@ -104,9 +104,10 @@ def test_recipes_and_settings(corpus: Corpus, tmp_path: Path) -> None:
     assert len({str(without_times(run.history)) for run in runs}) == 1
     with pytest.raises(InputError, match="no corpus"):
         sdt.train({})
-    for option in ("resume", "overwrite"):
-        with pytest.raises(InputError, match=f"{option}: needs a run folder"):
-            sdt.train({}, corpus, **{option: True})
+    with pytest.raises(InputError, match="resume: needs a run folder"):
+        sdt.train({}, corpus, resume=True)
+    with pytest.raises(InputError, match="overwrite: needs a run folder"):
+        sdt.train({}, corpus, overwrite=True)
 
 
 class Recorder(sdt.Callback):

@@ -47,6 +47,7 @@ SWITCHES: dict[str, dict[str, object]] = {
     "curriculum by utterances": {"training.curriculum": "shifts(4)", "training.batch_utterances": 9},
     "schedule": {"training.schedule": "linear", "training.warmup": 0.2},
     "ema": {"training.averaging": "ema(0.9)"},
+    "fold": {"cross_validation.folds": 3, "cross_validation.fold": 2, "cross_validation.dev_share": 0.3},
     "label smoothing": {"objective.label_smoothing": 0.1, "training.class_weights": "inverse"},
     "accumulation": {"training.accumulation": 3, "training.averaging": "ema(0.9)"},
     "plateau": {"training.schedule": "plateau(0.5,0)", "training.warmup": 0.2, "training.learning_rate": 0.05},

@@ -66,7 +66,7 @@ class Folds:
 
     def _length(self, id: str) -> int:
         rows = self.corpus.rows(id)
-        return rows.stop - rows.start
+        return int(rows.stop) - int(rows.start)
 
     def split(self, number: int, dev_share: float) -> Corpus:
         """The corpus with the splits of a fold.
