@@ -24,6 +24,17 @@ def test_a_package_extends_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         table["three"]
 
 
+def test_a_program_adds_an_entry_for_its_process() -> None:
+    table = Registry(GROUP, int, {"one": 1})
+    table.add("two", 2)
+    table.add("two", 3)
+    assert (dict(table), len(table)) == ({"one": 1, "two": 3}, 2)
+    with pytest.raises(InputError, match="'one' is built in"):
+        table.add("one", 4)
+    with pytest.raises(InputError, match="'three' is a str, not a int"):
+        table.add("three", "3")  # type: ignore[arg-type]
+
+
 def test_a_package_cannot_replace_a_built_in_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_plugin(tmp_path, monkeypatch, "one-again", {GROUP: {"one": "absent:VALUE"}})
     table = Registry(GROUP, int, {"one": 1})

@@ -189,6 +189,11 @@ def _rows(options: argparse.Namespace, recipe: Recipe, corpus: Corpus) -> Experi
         rows = ExperimentRows(f"What does {name} come to, over seeds?", (Row(name, {}),), name)
     elif recipe.cross_validation.enabled:
         rows = folds(recipe, corpus)
+        if seen := [name for name, of in corpus.modalities.items() if of.encoder.endswith("|z:corpus")]:
+            print(
+                f"note: {', '.join(seen)}: normalised over the train split of the corpus, which has conversations that "
+                "the folds test"
+            )
     else:
         rows = TABLES[options.what[0]](recipe, recipe.modalities or tuple(corpus.modalities))
     for reason in rows.omitted:

@@ -23,7 +23,9 @@ def model_for(recipe: Recipe, corpus: Corpus) -> tuple[type[Model], ModelConfig]
     """
     recipe = resolved(recipe)
     kind = find(recipe.architecture)
-    config = kind.config_class.for_corpus(corpus, recipe.settings_of_model, recipe.modalities)
+    settings = recipe.settings_of_model
+    settings = kind.settings() if settings is None else settings
+    config = kind.config_class.for_corpus(corpus, settings, recipe.modalities)
     config = replace(config, languages=detect_languages(_sample(corpus)))
     kind.objective_for(config, recipe.objective)
     return kind, config

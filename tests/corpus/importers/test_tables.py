@@ -13,6 +13,7 @@ from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.importers import ImportOptions, feature_tables
 from sdt.corpus.importers.feature_tables import read_table
 from sdt.corpus.importing import import_corpus
+from sdt.corpus.store import Corpus
 from sdt.errors import InputError
 
 CSV = """conversation,utterance,order,speaker,label,split,text,start,end
@@ -211,6 +212,19 @@ def test_unknown_columns_are_ignored_aloud(utterances: Path, audio: Path) -> Non
     builder = import_corpus([utterances, audio], ImportOptions())
     assert any("ignored: season" in note for note in builder.notes)
     assert builder.conversations[0].utterances[0].text is None
+
+
+def test_further_columns_are_kept(utterances: Path, audio: Path, tmp_path: Path) -> None:
+    utterances.write_text(CSV.replace(",text,", ",season,"))
+    builder = import_corpus([utterances, audio], ImportOptions(keep=("season",)))
+    assert not any("ignored" in note for note in builder.notes)
+    write_corpus(builder, tmp_path / "kept")
+    kept = [*Corpus.open(tmp_path / "kept").conversations.values()]
+    assert kept == list(builder.conversations)
+    extras = [[one.extra for one in conversation.utterances] for conversation in kept]
+    assert extras == [[{"season": "First, of two"}, {"season": "Second"}], [{"season": "Alone"}]]
+    with pytest.raises(InputError, match="column 'episode' is missing"):
+        import_corpus([utterances, audio], ImportOptions(keep=("episode",)))
 
 
 @pytest.mark.parametrize(
