@@ -89,10 +89,7 @@ class FineTuningRun:
                 loss = self._epoch(epoch)
                 found = [dict(self.evaluate(number, "dev").metrics) for number in range(len(self.parts))]
                 mean = {name: sum(of[name] for of in found) / len(found) for name in found[0]}
-                best = mean["weighted_f1"] > state.best_score
-                if best:
-                    state.best_epoch, state.best_score = epoch, mean["weighted_f1"]
-                    state.best = copy_parameters(self.model)
+                best = state.keep(epoch, mean["weighted_f1"], lambda: copy_parameters(self.model))
                 state.history.append({"epoch": epoch, "loss": loss, "dev": mean} | self._each(found))
                 save_checkpoint(checkpoints, state, self.model, self.optimizer)
                 # The display shows the fused classifier; here it is the encoder's only classifier.
