@@ -72,7 +72,8 @@ def details(results: Results, row: RowResult) -> Iterator[Grid]:
 def conclusions(results: Outcome) -> Iterator[str]:
     """Yield conclusions of the tables, and notes."""
     row = results.reference or results.rows[0]
-    if gain := row.test_selection_gain:
+    folds = getattr(results, "pooled", None) is not None  # the first row is one of several test sets
+    if (gain := row.test_selection_gain) and not folds:
         runs = "1 run" if row.group.size == 1 else f"mean ± standard deviation over {row.group.size} runs"
         yield (
             f"The test-selection gain of {row.name} (epoch selected on test instead of dev) is "
