@@ -1,10 +1,9 @@
 """How often a model is right about everyday lines, each predicted alone: by kind of line, with 95 % intervals.
 
-    python -m benchmarks.everyday                       the part dev of everyday.tsv, with the bundled model
-    python -m benchmarks.everyday runs/mine --part test --confused
+    python -m benchmarks.everyday                       the split dev of data/everyday.csv, with the bundled model
+    python -m benchmarks.everyday runs/mine --split test --confused
 
-`everyday.tsv` has 300 lines of six situations, written for this purpose by one author without looking at any model:
-text, emotion, situation, kind, and the part. `test` is for the model that is chosen at last. A line whose emotion the
+docs/corpora.md describes the lines. The split test is for the model that is chosen at last. A line whose emotion the
 model does not know counts as wrong. Intervals are Wilson's.
 """
 
@@ -25,7 +24,7 @@ from sdt.evaluation.calibration import calibration_error
 from sdt.models.hub import DEFAULT
 from sdt.prediction import Pipeline
 
-LINES = Path(__file__).with_suffix(".tsv")
+LINES = Path(__file__).parents[1] / "data" / "everyday.csv"
 LEVEL_Z = 1.96
 
 
@@ -43,25 +42,23 @@ def main() -> None:
     parser.add_argument(
         "model", nargs="?", default=DEFAULT, metavar="MODEL", help="a model or run folder; default: the bundled model"
     )
-    parser.add_argument("--part", choices=("dev", "test"), default="dev")
+    parser.add_argument("--split", choices=("dev", "test"), default="dev")
     parser.add_argument("--confused", action="store_true", help="print the lines that the model gets wrong")
     options = parser.parse_args()
     with LINES.open(encoding="utf-8", newline="") as file:
-        rows = [
-            row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row["part"] == options.part
-        ]
+        rows = [row for row in csv.DictReader(file) if row["split"] == options.split]
     pipeline = Pipeline.from_pretrained(options.model)
     lines = [Conversation(str(n), (Utterance("0", "Ann", row["text"]),)) for n, row in enumerate(rows)]
     predictions = pipeline(lines)
     right: dict[str, list[bool]] = defaultdict(list)
     confusion: Counter[tuple[str, str]] = Counter()
     for row, one in zip(rows, predictions, strict=True):
-        for group in ("all", row["kind"], row["emotion"]):
-            right[group].append(one.emotion == row["emotion"])
-        confusion[row["emotion"], one.emotion or ""] += one.emotion != row["emotion"]
-        if options.confused and one.emotion != row["emotion"]:
+        for group in ("all", row["kind"], row["label"]):
+            right[group].append(one.emotion == row["label"])
+        confusion[row["label"], one.emotion or ""] += one.emotion != row["label"]
+        if options.confused and one.emotion != row["label"]:
             print(f"{row['emotion']:9} {one.emotion:9} {one.probability:.2f}  {row['kind']:14} {row['text']}")
-    table = Table("lines", "number", "right, %", "95 % interval", title=f"everyday lines, {options.part}")
+    table = Table("lines", "number", "right, %", "95 % interval", title=f"everyday lines, {options.split}")
     for group, found in right.items():
         low, high = wilson(sum(found), len(found))
         table.add_row(
@@ -72,7 +69,7 @@ def main() -> None:
     labels = list(predictions[0].probabilities)
     probabilities = np.array([[one.probabilities[label] for label in labels] for one in predictions], np.float32)
     # A label that the model does not know is a class that it never predicts.
-    truth = np.array([labels.index(row["emotion"]) if row["emotion"] in labels else -1 for row in rows])
+    truth = np.array([labels.index(row["label"]) if row["label"] in labels else -1 for row in rows])
     print(f"expected calibration error: {100 * calibration_error(probabilities, truth):.1f} %")
 
 

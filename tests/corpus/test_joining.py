@@ -73,6 +73,17 @@ def test_join(corpora: list[Corpus], tmp_path: Path) -> None:
     assert corpus.provenance["rename"] == {"glad": "joy"}
 
 
+def test_join_with_dev(tmp_path: Path) -> None:
+    first = made(tmp_path, "first", ("joy", "sadness"), train=["joy joy"], dev=["sadness"])
+    other = made(tmp_path, "other", ("joy", "sadness"), train=["joy"], dev=["sadness joy"], test=["joy"])
+    for with_dev, dev in ((False, ["dev0"]), (True, ["dev0", "other/dev0"])):
+        corpus = write_corpus(join([first, other], {}, with_dev=with_dev), tmp_path / f"joined{with_dev}")
+        assert list(corpus.splits["dev"]) == dev
+        assert list(corpus.splits["train"]) == ["train0", "other/train0"]
+        text = corpus.modalities["text"].rows(corpus.rows(dev[-1]))[:, 0].tolist()
+        assert text == ([1, 2] if with_dev else [2])  # rows of the corpus of origin
+
+
 def test_scenes_of_dev_and_test_are_left_out(tmp_path: Path) -> None:
     first = made(tmp_path, "first", ("joy", "sadness"), train=["joy joy"], test=["joy joy"])
     builder = CorpusBuilder(
@@ -123,7 +134,7 @@ def test_command(corpora: list[Corpus], tmp_path: Path, capsys: pytest.CaptureFi
     folders = [str(one.folder) for one in corpora]
     out = str(tmp_path / "joined")
     assert main(["corpus", "join", *folders, "--rename", "glad=joy", "--output", out]) == 0
-    assert "note: other: 2 conversations added to train" in capsys.readouterr().out
+    assert "note: other: 2 conversations added" in capsys.readouterr().out
     assert main(["corpus", "check", out]) == 0
     assert main(["corpus", "join", *folders, "--output", out]) == 2
     assert main(["corpus", "join", *folders, "--rename", "glad", "--output", f"{out}2"]) == 2

@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rename", nargs="+", default=[], metavar="OLD=NEW", help="labels of the others that are labels of the first"
     )
+    parser.add_argument("--with-dev", action="store_true", help="add the dev split of the others to dev, too")
     parser.add_argument("--name", help="the name of the joined corpus; default: all names with plus signs")
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the new corpus folder")
     parser.add_argument("--overwrite", action="store_true", help="replace the output folder")
@@ -41,7 +42,8 @@ def run(options: argparse.Namespace) -> int | None:
         if not (old and equals and new):
             raise InputError(f"--rename {text}: expected OLD=NEW, such as joyful=joy")
         rename[old] = new
-    builder = join([Corpus.open(folder) for folder in (options.first, *options.others)], rename, options.name)
+    corpora = [Corpus.open(folder) for folder in (options.first, *options.others)]
+    builder = join(corpora, rename, options.name, with_dev=options.with_dev)
     corpus = write_corpus(builder, options.output, overwrite=options.overwrite)
     for note in builder.notes:
         print(f"note: {printable(note)}")

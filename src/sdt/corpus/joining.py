@@ -23,13 +23,16 @@ from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 
 
-def join(corpora: Sequence[Corpus], rename: Mapping[str, str], name: str | None = None) -> CorpusBuilder:
+def join(
+    corpora: Sequence[Corpus], rename: Mapping[str, str], name: str | None = None, *, with_dev: bool = False
+) -> CorpusBuilder:
     """Join corpora.
 
     Args:
         corpora: At least two; conversations of the others are called `NAME/ID` after their corpus.
         rename: Label of another corpus to the label of the first one.
         name: The name of the joined corpus; None for those of the corpora with plus signs.
+        with_dev: Whether the dev conversations of the others are added to dev, so that the epoch is selected on both.
 
     Raises:
         InputError: Another corpus has no train split, no label or no modality in common, or the name of one before it;
@@ -46,6 +49,9 @@ def join(corpora: Sequence[Corpus], rename: Mapping[str, str], name: str | None 
             raise InputError(f"{other.folder}: has no train split, of which conversations could be taken")
         known = overlap(corpora, number)
         found = [one for one in other.split("train") if any((one.id, of.id) not in known for of in one.utterances)]
+        size = len(found)
+        if with_dev and other.splits.get("dev"):
+            found += other.split("dev")
         if known:
             notes.append(f"{other.name}: {len(known)} utterances not learnt, found in dev or test of others")
         own = [_renamed(one, other.name, rename, first.labels, known) for one in found]
@@ -59,18 +65,19 @@ def join(corpora: Sequence[Corpus], rename: Mapping[str, str], name: str | None 
         if lost:
             notes.append(f"{other.name}: context only, without a label: utterances with {join_names(lost)}")
         conversations += own
-        splits.setdefault("train", []).extend(one.id for one in own)
+        splits.setdefault("train", []).extend(one.id for one in own[:size])
+        splits.setdefault("dev", []).extend(one.id for one in own[size:])
         taken.append((other, [one.id for one in found]))
     features = {modality: _table(modality, taken, notes) for modality in first.modalities}
     for other, ids in taken[1:]:
         if not any(_same_encoder(first, other, modality) for modality in first.modalities):
             raise InputError(f"{other.folder}: has no modality with the encoder of {first.name}; import both alike")
-        notes.append(f"{other.name}: {len(ids)} conversations added to train")
+        notes.append(f"{other.name}: {len(ids)} conversations added")
     return CorpusBuilder(
         name or "+".join(one.name for one in corpora),
         conversations,
         first.labels,
-        splits,
+        {split: ids for split, ids in splits.items() if ids},
         features,
         Speakers.from_conversations(conversations, first.speakers.mode),
         " and ".join(dict.fromkeys(one.licence for one in corpora)),
