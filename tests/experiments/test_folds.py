@@ -77,7 +77,7 @@ def test_the_table(experiment: Path) -> None:
     assert values["pooled"]["accuracy"]["mean"] == pytest.approx(np.mean(pooled))
     assert values["pooled"]["accuracy"]["deviation"] == pytest.approx(np.std(pooled, ddof=1))
     page = (experiment / "results.md").read_text("utf-8")
-    assert "test-selection gain" not in page
+    assert "The test-selection gain of" not in page
     assert "| pooled" in page
     assert "significance" not in json.loads((experiment / "results.json").read_text("utf-8"))
 
