@@ -2,9 +2,10 @@
 
     python scripts/bundle_text_encoder.py MODEL OUTPUT
 
-OUTPUT is a copy of MODEL in which adapters are merged into the weights of the encoder. They are stored in float16, in
-files of at most 25 MB, as `MODALITY-encoder`; the precision changes the probabilities of meld-text-audio-small by less
-than 0.001. Then the ONNX graphs are written. The bundled model in the repository was made by this script.
+OUTPUT is a copy of MODEL whose text encoder is in the folder `MODALITY-encoder`, in int8 (see
+`sdt.encoders.int8_weights`); adapters are merged. Weights that are in int8 already, as `sdt features finetune-text
+--int8` writes them, are copied, so that the model reads the features that it was trained on. Then the ONNX graphs are
+written. The bundled model in the repository was made by this script.
 """
 
 from __future__ import annotations
@@ -17,42 +18,30 @@ from pathlib import Path
 
 from safetensors.torch import save as to_bytes
 
+from sdt.encoders.int8_weights import is_int8, quantise
 from sdt.encoders.pretrained import HASH_DIGITS, weights_sha256
 from sdt.encoders.text_model import RECORD, find_text_model, is_text_model_name
 from sdt.models.base import Model
 from sdt.models.graphs import write_graphs
 
-MAX_BYTES = 25_000_000
+WEIGHTS = "model.safetensors"
 
 
 def bundle_encoder(name: str, base: Path, folder: Path) -> str:
-    """Write an encoder with merged adapters in float16; returns its name."""
+    """Write an encoder with merged adapters in int8; returns its name."""
     text_model = find_text_model(name, base)
-    _, model = text_model.load()
+    source, adapter = text_model.folder, text_model.adapter
     folder.mkdir()
-    shutil.copy(text_model.folder / "config.json", folder)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(text_model.folder / file, folder)
-    if text_model.adapter is not None:
-        shutil.copy(text_model.adapter / RECORD, folder)
-    parts: list[dict[str, object]] = [{}]
-    size = 0
-    for key, tensor in model.state_dict().items():
-        value = tensor.half().contiguous().cpu()
-        if parts[-1] and size + value.nbytes > MAX_BYTES:
-            parts.append({})
-            size = 0
-        parts[-1][key] = value
-        size += value.nbytes
-    places = {}
-    for number, part in enumerate(parts, start=1):
-        file = f"model-{number:05d}-of-{len(parts):05d}.safetensors"
-        (folder / file).write_bytes(to_bytes(part, {"format": "pt"}))  # type: ignore[arg-type]
-        places |= dict.fromkeys(part, file)
-    index = {"metadata": {}, "weight_map": places}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-    pooling = f":{text_model.pooling}"
-    return f"{folder.name}@{weights_sha256(folder)[:HASH_DIGITS]}{pooling}"
+    for file in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / file, folder)
+    if (record := (adapter or source) / RECORD).is_file():
+        shutil.copy(record, folder)
+    if adapter is None and is_int8(source):
+        shutil.copy(source / WEIGHTS, folder)
+    else:
+        _, model = text_model.load()
+        (folder / WEIGHTS).write_bytes(to_bytes(quantise(model.state_dict()), {"format": "pt"}))
+    return f"{folder.name}@{weights_sha256(folder)[:HASH_DIGITS]}:{text_model.pooling}"
 
 
 def main() -> None:
