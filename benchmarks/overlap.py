@@ -2,7 +2,7 @@
 
     python -m benchmarks.overlap build/meld build/emorynlp
 
-`sdt.corpus.overlap` leaves the latter out. Similarity is the cosine of TF-IDF vectors of character 3- and 4-grams within
+`sdt.corpus.overlap` leaves the latter out. Similarity is the cosine of TF-IDF vectors of character 3- and 4-grams in
 words; utterances have at least five words.
 """
 
