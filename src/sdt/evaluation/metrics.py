@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -98,12 +98,7 @@ METRICS: Registry[Metric] = Registry(
 
 def metrics() -> Mapping[str, Metric]:
     """The metrics of `METRICS`, imported."""
-    return _imported(tuple(METRICS))
-
-
-@cache
-def _imported(names: tuple[str, ...]) -> Mapping[str, Metric]:
-    return {name: METRICS[name] for name in names}
+    return {name: METRICS[name] for name in METRICS}
 
 
 def class_measure(label: str) -> str:

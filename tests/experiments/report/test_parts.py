@@ -237,7 +237,8 @@ def test_a_model_with_branches_and_without_self_distillation(corpus: Corpus, tmp
     columns = [name for name, _ in table(found, "closely-classes").columns]
     assert columns == ["class", "support", "fused", "branch words", "branch voice"]
     assert {key for key, _ in table(found, "recipe").rows if key.startswith("objective.")} == {
-        "objective.task", "objective.hard", "objective.balance", "objective.contrastive", "objective.shift"
+        "objective.task", "objective.hard", "objective.balance", "objective.contrastive", "objective.shift",
+        "objective.label_smoothing"
     }  # fmt: skip
     for line in folder.read_metrics():
         assert line["losses"].keys() == {"task", "hard", "total"}
