@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +89,8 @@ class FineTuningRun:
                 found = [dict(self.evaluate(number, "dev").metrics) for number in range(len(self.parts))]
                 mean = {name: sum(of[name] for of in found) / len(found) for name in found[0]}
                 best = state.keep(epoch, mean["weighted_f1"], lambda: copy_parameters(self.model))
-                state.history.append({"epoch": epoch, "loss": loss, "dev": mean} | self._each(found))
+                each = {"each": found} if len(found) > 1 else {}
+                state.history.append({"epoch": epoch, "loss": loss, "dev": mean} | each)
                 save_checkpoint(checkpoints, state, self.model, self.optimizer)
                 # The display shows the fused classifier; here it is the encoder's only classifier.
                 shown = {"epoch": epoch, "losses": {"total": loss}, "dev": {"fused": mean}, "best": best}
@@ -153,10 +153,6 @@ class FineTuningRun:
                 logits = self._logits(chosen, corpus).cpu() * torch.tensor(weights)[:, None]
                 whole.index_add_(0, torch.tensor([owner[index] for index in order[first : first + 64]]), logits)
         return score(texts.label.numpy(), whole.argmax(dim=1).numpy(), labels)
-
-    def _each(self, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-        """The metrics of each corpus, if there are several."""
-        return {"each": metrics} if len(metrics) > 1 else {}
 
     def _logits(self, pieces: Sequence[Piece], corpus: int) -> Tensor:
         windows = self.parts[corpus].texts["train"].windows
