@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import sdt.device as device_module
-from sdt.device import autocast, choose_device
+from sdt.device import autocast, choose_device, precision_note
 from sdt.errors import InputError
 
 CPU = torch.device("cpu")
@@ -32,6 +32,16 @@ def test_auto_is_bfloat16_for_wide_models_on_cpus_with_amx(monkeypatch: pytest.M
     monkeypatch.undo()
     monkeypatch.delattr("torch.cpu.get_capabilities", raising=False)  # as in old versions
     assert product("auto") is torch.float32
+
+
+def test_bfloat16_is_advised_against_where_it_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_processor", lambda: {"amx_bf16": False, "avx512_bf16": False})
+    assert precision_note(CPU, "bfloat16")
+    assert not precision_note(CPU, "float32")
+    assert not precision_note(torch.device("cuda"), "bfloat16")
+    for fast in ({"avx512_bf16": True}, {"amx_bf16": True, "avx512_bf16": False}, {}):
+        monkeypatch.setattr(device_module, "_processor", lambda fast=fast: fast)
+        assert not precision_note(CPU, "bfloat16")
 
 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,20 @@ def autocast(device: torch.device, precision: Precision, model: nn.Module) -> co
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
+def precision_note(device: torch.device, precision: Precision) -> str:
+    """Why a precision is a bad choice on a device; empty if it is not.
+
+    A processor without instructions for bfloat16 emulates them: with AVX2 alone, products of matrices take forty times
+    as long as in float32.
+    """
+    processor = _processor()
+    if device.type != "cpu" or precision != "bfloat16" or "avx512_bf16" not in processor:
+        return ""
+    if processor["avx512_bf16"] or processor.get("amx_bf16"):
+        return ""
+    return "this processor has no instructions for bfloat16, so that float32 is many times as fast"
+
+
 def bfloat16_is_fast(device: torch.device, model: nn.Module) -> bool:
     """Whether matrix products of a model are computed in bfloat16 if the user does not say.
 

@@ -1,4 +1,4 @@
-"""Progress display of a training run: progress bars on a terminal, otherwise one line per epoch."""
+"""Progress display of a training run: progress bars on a terminal, otherwise one line per epoch and minute."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sdt.evaluation.metrics import MAIN, measure
 
+EVERY = 60.0
+"""Seconds between two lines within an epoch, where there is no terminal."""
+
 
 class Display:
     """Shows a run on a console."""
@@ -19,8 +22,8 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
         self._progress: Progress | None = None
-        self._started = 0.0
-        self._utterances = 0
+        self._started = self._said = 0.0
+        self._utterances = self._finished = self._total = 0
 
     def say(self, text: str) -> None:
         """Print a line, above the progress bars if they are shown."""
@@ -54,17 +57,24 @@ class Display:
 
     def start_epoch(self, batches: int) -> None:
         """Start an epoch with the given number of batches."""
-        self._started, self._utterances = time.perf_counter(), 0
+        self._started = self._said = time.perf_counter()
+        self._utterances, self._finished, self._total = 0, 0, batches
         if self._progress:
             self._progress.reset(self._batches, total=batches, note="")
 
     def finish_batch(self, utterances: int, loss: float) -> None:
         """Show that a batch is finished."""
         self._utterances += utterances
+        self._finished += 1
+        now = time.perf_counter()
+        seconds = max(now - self._started, 1e-9)
+        note = f"loss {loss:.3f}, {self._utterances / seconds:,.0f} utterances/s"
         if self._progress:
-            rate = self._utterances / max(time.perf_counter() - self._started, 1e-9)
-            note = f"loss {loss:.3f}, {rate:,.0f} utterances/s"
             self._progress.update(self._batches, advance=1, note=note)
+        elif now - self._said >= EVERY:
+            self._said = now
+            left = seconds / self._finished * (self._total - self._finished) / 60
+            self.say(f"  batch {self._finished:,}/{self._total:,}  {note}, {left:.0f} min left of this epoch")
 
     def finish_epoch(
         self, line: Mapping[str, Any], best_score: float, epochs: int, chosen_on: str, selection: str = MAIN

@@ -14,6 +14,7 @@ from sdt.conversation import Conversation
 from sdt.corpus.batches import batch_order, split_batches
 from sdt.corpus.selection import conversation_lengths
 from sdt.corpus.store import Corpus
+from sdt.device import precision_note
 from sdt.errors import InputError
 from sdt.evaluation.calibration import cross_entropy
 from sdt.evaluation.metrics import MAIN
@@ -277,6 +278,8 @@ class TrainingRun:
         idle = self.processes.size - self.recipe.training.batch_conversations
         if idle > 0 and self.recipe.training.batch_utterances is None:
             self.display.say(f"warning: batches have fewer conversations than there are processes; {idle} are idle")
+        if slow := precision_note(self.trainer.device, self.recipe.training.precision):
+            self.display.say(f"warning: {slow}")
         if self.state.epoch:
             self.display.say(f"resuming after epoch {self.state.epoch}")
         if note := caveat(self.provenance()):

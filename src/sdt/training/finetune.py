@@ -27,6 +27,7 @@ import torch
 import sdt
 from sdt.corpus.overlap import overlap
 from sdt.corpus.store import Corpus
+from sdt.device import precision_note
 from sdt.encoders.int8_weights import quantise, restore
 from sdt.encoders.pretrained import weights_sha256
 from sdt.encoders.text import max_tokens
@@ -123,6 +124,8 @@ def finetune(
                 if one.splits.get(split)
             }
             parts.append(Part(texts, one.labels))
+        if slow := precision_note(device, settings.precision):
+            display.say(f"warning: {slow}")
         run = FineTuningRun(model, parts, settings, tokenizer.pad_token_id, display)
         state = run.train(output / "checkpoint")
         model.load_state_dict(state.best)
