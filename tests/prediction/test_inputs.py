@@ -10,6 +10,7 @@ import pytest
 
 from sdt.conversation import Conversation, Utterance
 from sdt.errors import InputError
+from sdt.formats import Transcript, write_transcript
 from sdt.prediction import Pipeline
 from sdt.prediction.inputs import UtteranceInput, read_input, recordings_of
 from sdt.prediction.scan import InputScan
@@ -93,7 +94,7 @@ def test_words_that_are_no_path(given: str) -> None:
     assert len(str(caught.value)) < 400
 
 
-@pytest.mark.parametrize("given", [["I am happy"], "meld-text-audio-small", None])
+@pytest.mark.parametrize("given", [["I am happy"], "english-text-audio-small", None])
 def test_a_pipeline_without_a_model(given: Any) -> None:
     with pytest.raises(InputError, match=r"Pipeline\.from_pretrained"):
         Pipeline(given)
@@ -132,3 +133,33 @@ def test_what_is_given_as_conversations_stays_as_it_is() -> None:
     talk = Conversation("x", (Utterance("0", "Ann", "  Hi\n"),))
     assert read_input([talk]).conversations == read_input(talk).conversations == [talk]
     assert read_input([]).conversations == []
+
+
+@pytest.mark.parametrize(
+    "name", ["talk.wav", "./talk.wav", "file:///elsewhere/talk.wav", "file:///Users/x/my%20talk.wav"]
+)
+def test_a_file_of_elan_names_its_recording(name: str, tmp_path: Path) -> None:
+    """As ELAN itself does, the recording is looked for where it was, and beside the transcript."""
+    recording = tmp_path / ("my talk.wav" if "%20" in name else "talk.wav")
+    utterances = (Utterance("0", "Ann", "Hi", start=0.0, end=1.0), Utterance("1", "Ben", "Ho", start=1.0, end=2.0))
+    path = tmp_path / "session" / "talk.eaf"
+    path.parent.mkdir()
+    write_transcript(path, Transcript([Conversation("talk", utterances, media=name)]))
+    assert not read_input(path).clips
+    assert not InputScan(path, None).has_recordings
+    moved = path.parent / recording.name
+    write_clip(moved, noise(2.0))
+    for found in (read_input(path), read_input(path.parent)):
+        assert set(found.clips.values()) == {moved}
+        clips = recordings_of(found, found.conversations, None).clips
+        assert [(clip.start, clip.end) for of in clips.values() for clip in of] == [(0.0, 1.0), (1.0, 2.0)]
+    assert InputScan(path.parent, None).has_recordings
+
+
+@pytest.mark.parametrize("name", ["https://host/talk.wav", "\0", "x" * 5000, "file://[", "/", ""])
+def test_a_name_that_is_no_file(name: str, tmp_path: Path) -> None:
+    write_clip(tmp_path / "talk.wav", noise(1.0))
+    path = tmp_path / "talk.jsonl"
+    talk = Conversation("talk", (Utterance("0", "Ann", "Hi", start=0.0, end=1.0),), media=name or None)
+    write_transcript(path, Transcript([talk]))
+    assert not read_input(path).clips

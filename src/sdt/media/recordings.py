@@ -3,7 +3,8 @@
 | given                 | the clip of an utterance                                                                     |
 |-----------------------|----------------------------------------------------------------------------------------------|
 | nothing               | the file in the column `media` of the table; if several utterances name the same file, the   |
-|                       | part of it from the start to the end of the utterance                                        |
+|                       | part of it from the start to the end of the utterance; or the recording that a file of ELAN  |
+|                       | or another tool names for a whole conversation                                               |
 | a file                | the part of it from the start to the end of the utterance; all of it for a single utterance  |
 | a folder              | the first of `diaD_uttU.*` (MELD; D and U are the numbers at the end of the ids),            |
 |                       | `CONVERSATION_UTTERANCE.*`, `CONVERSATION/UTTERANCE.*`, `UTTERANCE.*` (if no other           |

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote, urlsplit
 
 from sdt.conversation import FIRST_SPEAKER, Conversation, Utterance
 from sdt.errors import InputError, printable, quoted
 from sdt.formats import Transcript, read_transcript, read_transcripts
 from sdt.formats.parsing.turn_records import read_records
-from sdt.formats.read import SUFFIXES, iter_transcripts, transcript_suffixes
+from sdt.formats.read import SUFFIXES, iter_transcripts, list_transcripts
 from sdt.formats.transcript import assemble
 from sdt.media.clip import Clip
 from sdt.media.recordings import Recordings, find_recordings, is_recording
@@ -99,10 +100,10 @@ def iter_inputs(path: Path, *, encoding: str | None = None) -> Iterator[Transcri
             f"{path}: a recording without a transcript; transcribe it first: sdt transcribe {path} --output "
             f"{path.stem}.jsonl"
         )
-    one_by_one = path.is_dir() and _has_transcripts(path)
+    one_by_one = path.is_dir() and bool(list_transcripts(path))
     for part in iter_transcripts(path, encoding=encoding) if one_by_one else [_read_path(path, encoding, None)]:
         _check(part.conversations)
-        yield part
+        yield _with_recordings(part, path) if one_by_one else part
 
 
 def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording | None) -> Transcript:
@@ -114,14 +115,46 @@ def _read_path(path: Path, encoding: str | None, transcribe: TranscribeRecording
             "Python, put it in a list)"
         ) from None
     if path.is_dir():
-        return read_transcripts(path, encoding=encoding) if _has_transcripts(path) else _read_clips(path)
+        if not list_transcripts(path):
+            return _read_clips(path)
+        return _with_recordings(read_transcripts(path, encoding=encoding), path)
     if not is_recording(path):
-        return read_transcript(path, encoding=encoding)
+        return _with_recordings(read_transcript(path, encoding=encoding), path.parent)
     if transcribe is None:
         from sdt.speech.recording import RecordingTranscriber  # only recordings need it
 
         transcribe = RecordingTranscriber()
     return transcribe(path)
+
+
+def _with_recordings(transcript: Transcript, folder: Path) -> Transcript:
+    """Take up the recordings that whole conversations name, as ELAN's files do, where they exist."""
+    named: dict[tuple[str, str], Path] = {}
+    for conversation in transcript.conversations:
+        keys = [(conversation.id, utterance.id) for utterance in conversation.utterances]
+        timed = all(utterance.start is not None for utterance in conversation.utterances)
+        if conversation.media and timed and not any(key in transcript.clips for key in keys):
+            found = next(filter(_is_file, _places(conversation.media, folder)), None)
+            named |= dict.fromkeys(keys, found) if found else {}
+    return replace(transcript, clips={**transcript.clips, **named}) if named else transcript
+
+
+def _places(name: str, folder: Path) -> Iterator[Path]:
+    """Where a recording with this name or URL may be: there, or beside the transcript, as files are moved together."""
+    url = urlsplit(name)
+    if url.scheme == "file":
+        name = unquote(url.path)
+    elif url.netloc:
+        return
+    yield folder / PureWindowsPath(name).as_posix()
+    yield folder / PureWindowsPath(name).name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name of a file
+        return False
 
 
 def _default_id(number: int) -> str:
@@ -185,11 +218,6 @@ def _read_clips(folder: Path) -> Transcript:
     ]
     note = f"{folder}: clips of {len(named)} utterances, without speakers and text"
     return ClipFolder(conversations, {}, [note], recordings=Recordings(named))
-
-
-def _has_transcripts(folder: Path) -> bool:
-    suffixes = transcript_suffixes()
-    return any(file.suffix.lower() in suffixes and file.name[0] != "." for file in folder.iterdir())
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
