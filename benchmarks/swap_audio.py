@@ -45,7 +45,7 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=Path, required=True, help="a folder of wav files with the names of the table")
     parser.add_argument("--table", type=Path, required=True, help="the table with the rows of the clips")
-    parser.add_argument("--model", default="meld-text-audio-small")
+    parser.add_argument("--model", default="english-text-audio-small")
     parser.add_argument("--repeats", type=int, default=20)
     options = parser.parse_args()
     by_clip = dict(differences(options.clips, options.table))

@@ -204,7 +204,7 @@ def test_cuda_where_there_is_none(
 
 
 def test_a_model_in_the_box_is_found_by_its_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["evaluate", "meld-text-audio-small", "--corpus", str(tmp_path)]) == 2
+    assert main(["evaluate", "english-text-audio-small", "--corpus", str(tmp_path)]) == 2
     assert "not a corpus folder" in capsys.readouterr().err
 
 

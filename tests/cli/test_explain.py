@@ -141,7 +141,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "contradict" in refused(capsys, "run", "--transcript", "chat.txt", "--corpus", "small")
     assert "--transcript FILE" in refused(capsys, "run", "--conversation", "test0", "--media", "talks")
     assert "neither a folder nor a bundled model" in refused(capsys, "nowhere", "--conversation", "test0")
-    err = refused(capsys, "meld-text-audio-small", "--conversation", "test0")
+    err = refused(capsys, "english-text-audio-small", "--conversation", "test0")
     assert "give one with --corpus FOLDER, or a transcript" in err
     mute = small_corpus(tmp_path / "mute", widths={"text": 5})
     assert "no modality 'audio'" in refused(capsys, "run", "--corpus", mute.folder, "--conversation", "test0")

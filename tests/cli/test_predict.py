@@ -153,7 +153,7 @@ def test_models_that_are_not_there(
 ) -> None:
     monkeypatch.setattr(hub, "bundled_models", dict)
     for options, message in (
-        ([], "model 'meld-text-audio-small': not part of this installation"),
+        ([], "model 'english-text-audio-small': not part of this installation"),
         (["--model", "meld-text"], "model 'meld-text': neither a folder nor a bundled model"),
         (["--model", str(tmp_path)], "neither a model folder"),
     ):

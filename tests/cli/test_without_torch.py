@@ -35,8 +35,8 @@ TRAINING = {
     "report": ("a", *OUT),
     "robustness": ("a", *OUT),
     "representations": ("a", *OUT),
-    "explain": ("meld-text-audio-small", "--transcript", "chat.txt", "--output", "out"),
-    "export onnx": ("meld-text-audio-small", "--output", "m.onnx"),
+    "explain": ("english-text-audio-small", "--transcript", "chat.txt", "--output", "out"),
+    "export onnx": ("english-text-audio-small", "--output", "m.onnx"),
 }
 """Commands that need packages of the extra train, and arguments."""
 
@@ -84,8 +84,8 @@ def test_predict_and_watch(chat: Path) -> None:
 def test_python(chat: Path) -> None:
     code = """
 from sdt import Pipeline, StreamingPredictor, Utterance
-found = Pipeline.from_pretrained("meld-text-audio-small", window=8)([("Ann", "I love it!")] * 20)
-stream = StreamingPredictor.from_pretrained("meld-text-audio-small")
+found = Pipeline.from_pretrained("english-text-audio-small", window=8)([("Ann", "I love it!")] * 20)
+stream = StreamingPredictor.from_pretrained("english-text-audio-small")
 assert stream.add(Utterance("", "Ann", "I love it!")).emotion == found[0].emotion == "joy"
 """
     done = run(code, chat)

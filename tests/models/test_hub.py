@@ -115,8 +115,9 @@ def test_push(remote: Hub) -> None:
 def test_the_box(remote: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "bundled_models", lambda: {hub.DEFAULT: remote.folder})
     assert SDT.from_pretrained(hub.DEFAULT).config == small_model().config
-    with pytest.raises(InputError, match="did you mean 'meld-text-audio-small'"):
-        SDT.from_pretrained("meld-text-audio-smal")
+    assert SDT.from_pretrained("meld-text-audio-small").config == small_model().config  # its former name
+    with pytest.raises(InputError, match=f"did you mean '{hub.DEFAULT}'"):
+        SDT.from_pretrained(hub.DEFAULT[:-1])
     monkeypatch.setattr(hub, "bundled_models", dict)
     with pytest.raises(InputError, match="not part of this installation"):
         SDT.from_pretrained(hub.DEFAULT)

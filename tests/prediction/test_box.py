@@ -17,7 +17,7 @@ from tests.encoders.clips import write_clip
 from tests.encoders.voices import RATE, syllables
 from tests.shared import ROOT, SHARED_DATA, needs_meld
 
-NAME = "meld-text-audio-small"
+NAME = "english-text-audio-small"
 FAULTS = ROOT / "tests" / "data" / "faults" / "predict"
 LIMIT = 64 * 2**20
 

@@ -108,7 +108,7 @@ def stays_flat_over_streams(rounds: int, length: int) -> None:
 @long
 def test_100_streams_for_a_minute(tmp_path: Path) -> None:
     """With the bundled model: none is lost, and their order holds."""
-    with running("meld-text-audio-small", tmp_path / "t") as service:
+    with running("english-text-audio-small", tmp_path / "t") as service:
         seen = asyncio.run(load(service.port, conversations(50), 100, 60.0))
         assert "Traceback" not in service.log()
         assert service.stop() == TERMINATED
@@ -123,7 +123,7 @@ def test_200_clients_for_a_minute(tmp_path: Path) -> None:
     clients, seconds = 200, 60.0
     waited: list[float] = []
     lost: list[object] = []
-    with running("meld-text-audio-small", tmp_path / "t") as service:
+    with running("english-text-audio-small", tmp_path / "t") as service:
         until = time.monotonic() + seconds
 
         def ask(number: int) -> None:

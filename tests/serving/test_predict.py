@@ -268,8 +268,8 @@ def test_the_model_in_the_box_to_the_digit(tmp_path: Path) -> None:
     transcript = tmp_path / "chat.txt"
     transcript.write_text("Ann: I got the job!\nBen: You are kidding, wonderful!\nAnn: I am scared to death.\n")
     expected = tmp_path / "expected.jsonl"
-    Pipeline.from_pretrained("meld-text-audio-small", device="cpu")(transcript).write(expected)
-    with running("meld-text-audio-small", tmp_path / "t") as started:
+    Pipeline.from_pretrained("english-text-audio-small", device="cpu")(transcript).write(expected)
+    with running("english-text-audio-small", tmp_path / "t") as started:
         answer = started.post_parts(("transcript", "chat.txt", transcript.read_bytes()), accept="application/x-ndjson")
     assert answer.body == expected.read_bytes()
 

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int | None:
     from sdt.evaluation.ensemble import ensemble
     from sdt.evaluation.evaluate import check_output, evaluate, write_evaluation
     from sdt.models.base import Model
-    from sdt.models.hub import bundled_models, model_folder
+    from sdt.models.hub import bundled_model, model_folder
     from sdt.training.group import open_corpus_of_run
 
     models: list[Path] = [*options.models, *([options.named] if options.named else [])]
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int | None:
     import_code(options)
     if options.output:  # report errors before the work
         check_output(options.output, overwrite=options.overwrite)
-    folders = [bundled_models().get(str(name)) or model_folder(name) for name in models]
+    folders = [bundled_model(str(name)) or model_folder(name) for name in models]
     for name in models:
         check_finished(name)
     corpus = open_corpus_of_run(models[0], options.corpus)

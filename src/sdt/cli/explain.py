@@ -8,7 +8,7 @@ writes everything as explanation.json with figures.
   sdt explain runs/puppets --list
   sdt explain runs/puppets --conversation scene0002 --output build/scene0002
   sdt explain runs/puppets/model --corpus build/puppets --conversation scene0002
-  sdt explain meld-text-audio-small --transcript chat.txt --output build/chat
+  sdt explain english-text-audio-small --transcript chat.txt --output build/chat
   sdt explain runs/mine --transcript talk.srt --media talk.mp4 --output build/talk
   sdt explain runs/mine --code my_model.py:MyModel --conversation scene0002
 """

@@ -47,7 +47,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="a model folder, a run folder, a bundled model, or a hub id; default: meld-text-audio-small",
+        help="a model folder, a run folder, a bundled model, or a hub id; default: english-text-audio-small",
     )
 
 

@@ -10,8 +10,10 @@ from sdt.errors import InputError, near_miss
 
 FILES = ("config.json", "model.safetensors", "README.md")
 """The files of every model folder."""
-DEFAULT = "meld-text-audio-small"
+DEFAULT = "english-text-audio-small"
 """The bundled model that is used by default."""
+FORMER_NAMES = {"meld-text-audio-small": DEFAULT}
+"""Name of a bundled model in an earlier release to the name of its successor."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -59,13 +61,17 @@ def bundled_models() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(folder.glob("*/config.json"))}
 
 
+def bundled_model(name: str) -> Path | None:
+    """Find a bundled model by its name or a former name; None if there is none."""
+    return bundled_models().get(FORMER_NAMES.get(name, name))
+
+
 def _bundled_model(name: str) -> Path:
-    models = bundled_models()
-    if name in models:
-        return models[name]
+    if found := bundled_model(name):
+        return found
     if name == DEFAULT:
         raise InputError(f"model {name!r}: not part of this installation; pass a model folder or a run with --model")
-    raise InputError(f"model {name!r}: neither a folder nor a bundled model{near_miss(name, models)}")
+    raise InputError(f"model {name!r}: neither a folder nor a bundled model{near_miss(name, bundled_models())}")
 
 
 def _download(name: str, revision: str | None) -> Path:

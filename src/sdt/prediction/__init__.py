@@ -1,4 +1,4 @@
-"""Prediction: `Pipeline.from_pretrained("meld-text-audio-small")("chat.txt")`."""
+"""Prediction: `Pipeline.from_pretrained("english-text-audio-small")("chat.txt")`."""
 
 from __future__ import annotations
 

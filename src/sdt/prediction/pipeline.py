@@ -49,7 +49,7 @@ class Pipeline:
         InputError: The overlap is not less than the window, or is given without a window; or the model is neither.
 
     Example:
-        >>> pipeline = Pipeline.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
+        >>> pipeline = Pipeline.from_pretrained("english-text-audio-small")  # doctest: +SKIP
         >>> for one in pipeline("dialogue.srt", media="dialogue.mp4"):  # doctest: +SKIP
         ...     print(one.utterance, one.emotion, f"{one.probability:.0%}")
     """

@@ -70,7 +70,7 @@ class StreamingPredictor:
         InputError: `history` or `max_conversations` is less than 1.
 
     Example:
-        >>> stream = StreamingPredictor.from_pretrained("meld-text-audio-small")  # doctest: +SKIP
+        >>> stream = StreamingPredictor.from_pretrained("english-text-audio-small")  # doctest: +SKIP
         >>> stream.add(Utterance(speaker="Ann", text="I got the job!")).emotion  # doctest: +SKIP
         'joy'
     """
