@@ -45,13 +45,14 @@ encoder="$output/encoder:layers"
 step meld sdt corpus import "${meld[@]}" --text-encoder "$encoder"
 step everyday sdt corpus import "${everyday[@]}" --text-encoder "$encoder"
 step both sdt corpus join "$output"/{meld,everyday} --with-dev --name meld+everyday
-step seeds sdt experiment "$here/recipes/english-text-audio-small.yaml" --corpus "$output/both" --seeds "${seeds// /,}" --threads 1
+step seeds sdt experiment "$here/recipes/english-text-audio-small.yaml" --corpus "$output/both" --seeds "${seeds// /,}" \
+    --jobs "$(nproc)" --threads 1
 
 # 3. The seed with the best score on dev, with its text encoder.
 best=$(python - "$output"/seeds/*/seed-* <<'PYTHON'
 import json, pathlib, sys
 runs = {run: json.loads((pathlib.Path(run) / "scores.json").read_text()) for run in sys.argv[1:]}
-print(max(runs, key=lambda run: runs[run]["dev"]["fused"]["weighted_f1"]))
+print(max(runs, key=lambda run: runs[run]["scores"]["dev"]["fused"]["weighted_f1"]))
 PYTHON
 )
 echo "== the model of $best"
