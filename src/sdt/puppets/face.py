@@ -101,7 +101,7 @@ class Pen:
         along[1:-1], along[0], along[-1] = points[2:] - points[:-2], points[1] - points[0], points[-1] - points[-2]
         across = along[:, ::-1] * (0.5 * width / np.hypot(*along.T))[:, None]
         across[:, 1] *= -1
-        half = across * np.sqrt(1.05 - np.linspace(-1, 1, len(points)) ** 2)[:, None]
+        half = across * _taper(len(points))
         self.shape(np.concatenate([points + half, (points - half)[::-1]]), colour)
 
     def window(self, points: npt.NDArray[np.float64], inside: Pen) -> None:
@@ -133,6 +133,12 @@ def shade(colour: Colour, factor: float) -> Colour:
     """Multiply the brightness of a colour by a factor."""
     red, green, blue = (round(min(255.0, part * factor)) for part in colour)
     return red, green, blue
+
+
+@functools.cache
+def _taper(points: int) -> npt.NDArray[np.float64]:
+    """The relative width of a stroke at each of its points [points, 1]."""
+    return np.asarray(np.sqrt(1.05 - np.linspace(-1, 1, points) ** 2)[:, None])
 
 
 @functools.lru_cache(maxsize=64)

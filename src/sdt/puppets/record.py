@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,8 @@ from sdt.puppets.synthesis import RATE
 
 BLOCK = 1024
 """The number of samples of an audio frame."""
+SAMPLE = Fraction(1, RATE)
+"""The duration of a sample in seconds."""
 BITS = "48000"
 """The bit rate of the sound of a video."""
 QUALITY = {"crf": "25", "preset": "ultrafast", "threads": "1", "g": str(2 * PER_SECOND)}
@@ -77,7 +80,7 @@ def _sound_track(container: Any, samples: npt.NDArray[np.float32], *, film: bool
         resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=RATE)
         for first in range(0, len(samples), BLOCK):
             frame = av.AudioFrame.from_ndarray(samples[None, first : first + BLOCK], format="flt", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = RATE, first, Fraction(1, RATE)
+            frame.sample_rate, frame.pts, frame.time_base = RATE, first, SAMPLE
             for converted in resampler.resample(frame):
                 yield from stream.encode(converted)
         yield from stream.encode(None)
@@ -102,11 +105,7 @@ def _picture_track(container: Any, frames: Iterable[Picture]) -> Iterator[Any]: 
 
 def _in_order(tracks: list[Iterator[Any]]) -> Iterator[Any]:
     """Yield the packets of all tracks in the order of their time stamps."""
-    waiting = {number: next(track, None) for number, track in enumerate(tracks)}
-    while any(packet is not None for packet in waiting.values()):
-        number = min((n for n, packet in waiting.items() if packet is not None), key=lambda n: _time(waiting[n]))
-        yield waiting[number]
-        waiting[number] = next(tracks[number], None)
+    return heapq.merge(*tracks, key=_time)
 
 
 def _time(packet: Any) -> float:  # noqa: ANN401

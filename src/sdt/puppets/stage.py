@@ -128,8 +128,9 @@ def _compose(head: Picture, backdrop: Picture, position: npt.NDArray[np.float64]
     """Draw the head in front of the backdrop."""
     cv2 = opencv()
     moved = cv2.warpAffine(head, position, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
-    share = cv2.cvtColor(np.ascontiguousarray(moved[..., 3]), cv2.COLOR_GRAY2RGB)
-    front = cv2.multiply(np.ascontiguousarray(moved[..., :3]), share, scale=1 / 255)
+    # OpenCV separates the channels several times faster than NumPy.
+    share = cv2.cvtColor(cv2.extractChannel(moved, 3), cv2.COLOR_GRAY2RGB)
+    front = cv2.multiply(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), share, scale=1 / 255)
     behind = cv2.multiply(backdrop, 255 - share, scale=1 / 255)
     return np.asarray(cv2.add(front, behind), dtype=np.uint8)
 
