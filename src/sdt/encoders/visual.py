@@ -15,6 +15,7 @@ The features also describe the identity of the face. Normalisation by speaker in
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +24,7 @@ from sdt.encoders.encoder import Encoded, Progress, Source, Vector, encode_each
 from sdt.encoders.face_settings import FaceSettings
 from sdt.encoders.faces import SpeakerFace, speaker_face
 from sdt.encoders.visual_describe import CROP_SIDE, FACE_FEATURES, describe
-from sdt.encoders.visual_detect import opencv
+from sdt.encoders.visual_detect import FaceDetector, opencv
 from sdt.media.clip import Clip
 
 
@@ -56,6 +57,8 @@ def encode_speakers(
 ) -> Encoded:
     """Detect and describe the speaker's face of n utterances, with one thread per processor core.
 
+    A single utterance is encoded in the calling thread, which keeps the cascades that it has read.
+
     Args:
         sources: The utterances.
         settings: The settings of face detection.
@@ -67,17 +70,26 @@ def encode_speakers(
     Raises:
         MissingDependencyError: OpenCV or PyAV is not installed.
     """
-    detector = settings.make_detector()
+    detector = _detector(settings)
 
     def describe_clip(clip: Clip) -> Vector:
         return description(speaker_face(clip, detector, settings, size))
 
+    if len(sources) == 1:
+        with _one_thread_each():
+            return encode_each(sources, width, describe_clip, progress)
     with _one_thread_each(), ThreadPoolExecutor(usable_cores()) as pool:
         waiting = {source.clip: pool.submit(describe_clip, source.clip) for source in sources if source.clip}
         try:
             return encode_each(sources, width, lambda clip: waiting[clip].result(), progress)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)  # after an interruption, pending clips are not encoded
+
+
+@functools.cache
+def _detector(settings: FaceSettings) -> FaceDetector:
+    """The detector of this process: reading its files takes as long as searching several frames."""
+    return settings.make_detector()
 
 
 @contextlib.contextmanager
