@@ -26,7 +26,10 @@ def loss_of(model: nn.Module, step: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_it_is_the_optimizers_own_step(optimizer: Any) -> None:
+@pytest.mark.parametrize("small", [0, 10, 2**16])
+def test_it_is_the_optimizers_own_step(optimizer: Any, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether all parameters, the weights of the linear layers or none are updated within the backward pass."""
+    monkeypatch.setattr("sdt.training.optimizer.SMALL", small)
     training = Training(optimizer=optimizer, weight_decay=0.1)
     model = network()
     plain = copy.deepcopy(model)

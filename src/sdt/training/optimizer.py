@@ -13,6 +13,9 @@ from torch.optim.adamw import adamw
 from sdt.training.checkpoint import NO_STATE, Stateful, trainable_parameters
 from sdt.training.settings import Training, parse_plateau
 
+SMALL = 2**16
+"""Parameters with fewer values are updated together, because a call takes longer than their update."""
+
 
 def make_optimizer(
     model: nn.Module, training: Training, further: Mapping[str, Stateful] = NO_STATE
@@ -33,11 +36,10 @@ def make_optimizer(
 class GradientStep:
     """Computes gradients and updates the parameters.
 
-    On a CPU, each parameter is updated as soon as its gradient is computed, and the gradient is freed: it is still in
-    the cache, and the gradients of all parameters are never in memory at once. This is not possible if the gradient is
-    clipped, averaged over
-    processes or accumulated, because the norm, mean or sum is known only at the end. On a GPU, one update of all
-    parameters is faster.
+    On a CPU, each large parameter is updated as soon as its gradient is computed, and the gradient is freed: it is
+    still in the cache, and the gradients of all parameters are never in memory at once. This is not possible if the
+    gradient is clipped, averaged over processes or accumulated, because the norm, mean or sum is known only at the end.
+    On a GPU, one update of all parameters is faster.
 
     Args:
         optimizer: Provides moments and settings.
@@ -55,7 +57,8 @@ class GradientStep:
         if self.within_backward:
             for index, group in enumerate(optimizer.param_groups):
                 for parameter in group["params"]:
-                    parameter.register_post_accumulate_grad_hook(lambda p, index=index: self._change(p, index))
+                    if parameter.numel() >= SMALL:
+                        parameter.register_post_accumulate_grad_hook(lambda p, index=index: self._update([p], index))
 
     def accumulate(self, loss: Tensor) -> None:
         """Add the gradient of a part of a batch to that of the next `step`."""
@@ -78,6 +81,8 @@ class GradientStep:
         if self.within_backward:
             self._norms.clear()
             loss.backward()
+            for index, group in enumerate(self.optimizer.param_groups):
+                self._update([p for p in group["params"] if p.grad is not None], index)
             # In the order of the parameters and not of the threads, so that the sum is deterministic.
             norms = [self._norms[p] for p in self.parameters if p in self._norms]
             total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
@@ -94,25 +99,29 @@ class GradientStep:
             self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
 
-    def _change(self, parameter: Tensor, index: int) -> None:
-        """Update one parameter of a group as the optimizer's `step` does."""
+    def _update(self, parameters: Sequence[Tensor], index: int) -> None:
+        """Update parameters of a group as the optimizer's `step` does, and free their gradients."""
         group = self.optimizer.param_groups[index]  # not kept, because loading a checkpoint replaces the groups
-        gradient = parameter.grad
-        assert gradient is not None
-        self._norms[parameter] = torch.linalg.vector_norm(gradient)
-        state = self.optimizer.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        if not parameters:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self._norms |= {p: torch.linalg.vector_norm(of) for p, of in zip(parameters, gradients, strict=True)}
+        states = [self.optimizer.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32)
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        averages, squares, steps = ([state[key] for state in states] for key in ("exp_avg", "exp_avg_sq", "step"))
         beta1, beta2 = group["betas"]
         update = adamw if isinstance(self.optimizer, torch.optim.AdamW) else adam
         with torch.no_grad():
             update(
-                [parameter], [gradient], [state["exp_avg"]], [state["exp_avg_sq"]], [], [state["step"]],
-                fused=True, amsgrad=False, beta1=beta1, beta2=beta2, lr=group["lr"], eps=group["eps"],
-                weight_decay=group["weight_decay"], maximize=False,
+                list(parameters), gradients, averages, squares, [], steps, fused=True, amsgrad=False,
+                beta1=beta1, beta2=beta2, lr=group["lr"], eps=group["eps"], weight_decay=group["weight_decay"],
+                maximize=False,
             )  # fmt: skip
-        parameter.grad = None
+        for parameter in parameters:
+            parameter.grad = None
 
 
 def learning_rate(training: Training, step: int, steps: int, scores: Sequence[float] = ()) -> float:
