@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# A faster demo with fewer conversations: make demo CONVERSATIONS=20
-CONVERSATIONS ?= 120
+# The first conversations of the corpus; the last one is of test. All of it: make demo CONVERSATIONS=120 TRAINING=
+CONVERSATIONS ?= 57
+# With few conversations, smaller batches give enough steps, and the best epoch is an early one.
+TRAINING ?= --training.batch_conversations 2 --training.epochs 30
 ENCODERS := --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2 \
 	--normalise audio=corpus --normalise visual=corpus
 FILES := build/puppets-files
@@ -18,9 +20,14 @@ export GOMP_SPINCOUNT := 0
 demo: $(VENV)/.installed
 	$(BIN)/sdt puppets $(FILES) --conversations $(CONVERSATIONS) --overwrite
 	$(BIN)/sdt corpus import $(FILES)/utterances.jsonl --name puppets $(ENCODERS) --cache build/cache --output build/puppets --overwrite
-	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets --output runs/puppets --overwrite
-	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite
+	$(BIN)/sdt train recipes/puppets.yaml --corpus build/puppets $(TRAINING) --output runs/puppets --overwrite
+	$(BIN)/sdt report runs/puppets --output build/puppets-report --overwrite & \
+	$(BIN)/sdt evaluate runs/puppets --output build/puppets-scores --overwrite && wait $$!
 	$(BIN)/sdt predict $(FILES)/scene0002.vtt --media $(FILES) --model runs/puppets
+	@echo "The recording of this conversation:             $(FILES)/scene0002.mp4"
+	@echo "Report with the curves of training, to browse:  build/puppets-report/report.html"
+	@echo "Confusion matrix:                               build/puppets-scores/confusion.png"
+	@echo "Model, metrics and predictions:                 runs/puppets"
 
 # In the tests, PyTorch's products round differently by shape (tests/kernels); SDT_TEST_KERNELS=plain turns this off.
 test: lint pytest

@@ -108,10 +108,11 @@ def run_fork(command: str, folder: Path) -> str:
 
 
 def demo_commands() -> list[str]:
-    """What `make demo` runs once everything is installed, as make itself says it; on a few conversations."""
-    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", "CONVERSATIONS=6"]
+    """What `make demo` runs once everything is installed, as make itself says it; a few conversations and epochs."""
+    few = ["CONVERSATIONS=6", "TRAINING=--training.epochs 3"]
+    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", *few]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
-    return ["sdt " + line.split("bin/sdt ", 1)[1] for line in done.stdout.splitlines() if "bin/sdt " in line]
+    return [f"sdt {words.strip()}" for words in re.findall(r"bin/sdt ([^&\n\\]+)", done.stdout)]
 
 
 def test_the_two_commands_are_in_the_readme() -> None:
@@ -122,15 +123,18 @@ def test_the_two_commands_are_in_the_readme() -> None:
 def printed(place: Path) -> list[str]:
     """What each command of the demo prints; the other tests use the corpus and the run that it leaves."""
     commands = demo_commands()
-    assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "evaluate", "predict"]
+    assert [shlex.split(c)[1] for c in commands] == ["puppets", "corpus", "train", "report", "evaluate", "predict"]
     return [*(run_fork(command, place) for command in commands[:-1]), run(commands[-1], place)]
 
 
-def test_the_demo(printed: list[str]) -> None:
+def test_the_demo(printed: list[str], place: Path) -> None:
     assert "runs/puppets" in printed[2]
-    assert "fused" in printed[3]
-    assert "puppets-files" in demo_commands()[4]
-    assert all(modality in printed[4] for modality in ("text", "audio", "visual"))
+    assert "fused" in printed[4]
+    assert "puppets-files" in demo_commands()[5]
+    assert all(modality in printed[5] for modality in ("text", "audio", "visual"))
+    named = re.findall(r"@echo .* ([\w./$()]+/[\w./]+)\"", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(named) == 4
+    assert all((place / name.replace("$(FILES)", "build/puppets-files")).exists() for name in named)
 
 
 @pytest.mark.usefixtures("printed", "processes")
