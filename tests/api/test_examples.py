@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import matplotlib as mpl
 import pytest
 
+from tests.forks import ENVIRONMENT, fork
 from tests.shared import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -34,12 +34,13 @@ def test_there_are_six_scripts() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_script(script: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(SAYS[script.name], done.stdout), done.stdout[-2000:]
+    module, environment = f"examples.{script.stem}", {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
+    with contextlib.chdir(tmp_path), TemporaryFile("w+") as errors, fork(module, [], environment, stderr=errors) as one:
+        printed = one.stdout.read()
+        code = one.wait()
+        errors.seek(0)
+        assert code == 0, errors.read()[-2000:]
+    assert re.search(SAYS[script.name], printed), printed[-2000:]
     assert not list(tmp_path.iterdir())
 
 

@@ -62,11 +62,11 @@ def test_every_corpus_is_learnt_with_its_labels(corpora: list[Corpus], settings:
 
 
 def test_a_resumed_run_is_bit_identical(corpora: list[Corpus], settings: FineTuning, tmp_path: Path) -> None:
-    settings = replace(settings, epochs=3)
+    settings = replace(settings, epochs=2)
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     finetune(corpora[0], whole, settings, also=corpora[1:])
     with pytest.raises(KeyboardInterrupt):
-        finetune(corpora[0], parted, settings, also=corpora[1:], display=Stop(40))
+        finetune(corpora[0], parted, settings, also=corpora[1:], display=Stop(30))
     with pytest.raises(InputError, match="also"):
         finetune(corpora[0], parted, settings, resume=True)
     finetune(corpora[0], parted, settings, also=corpora[1:], resume=True)
