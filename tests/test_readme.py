@@ -132,7 +132,7 @@ def test_the_demo(printed: list[str], place: Path) -> None:
     assert "fused" in printed[4]
     assert "puppets-files" in demo_commands()[5]
     assert all(modality in printed[5] for modality in ("text", "audio", "visual"))
-    named = re.findall(r"@echo .* ([\w./$()]+/[\w./]+)\"", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    named = re.findall(r"@echo .* ([\w./$()-]+)\"", (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert len(named) == 4
     assert all((place / name.replace("$(FILES)", "build/puppets-files")).exists() for name in named)
 
