@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
-import itertools
 import re
 import shlex
 from importlib.util import find_spec
@@ -12,39 +12,11 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from sdt.cli import COMMANDS, WITH_SETTINGS, _parsed, find_command
+from sdt.cli import COMMANDS, WITH_SETTINGS, _parsed, build_parser, find_command
 from sdt.training.options import overrides
 from sdt.training.schema import setting_value
+from tests.pages import BLOCK, PAGES, SHELL, VARIABLE, blocks, commands, shell_lines
 from tests.shared import ROOT
-
-PAGES = {
-    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
-}
-VARIABLE = "VARIABLE"
-"""Stands for the shell's variables."""
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-def code(text: str) -> str:
-    """The lines of a page's blocks of code; continued lines are one."""
-    blocks = [block for kind, block in FENCE.findall(text) if kind in ("console", "sh", "")]
-    blocks += [line[4:] for line in FENCE.sub("", text).splitlines() if line.startswith("    ")]
-    lines = re.sub(r"\\\n\s*", " ", "\n".join(blocks))
-    return re.sub(r"\$\w+", VARIABLE, lines.replace("$seed", "0"))
-
-
-def commands(text: str) -> list[list[str]]:
-    """The arguments of every `sdt` in a page's blocks of code, up to a pipe, a redirection or the end."""
-    found = []
-    for line in re.findall(r"(?:^|[|;] )(?:\$ )?\s*sdt (.*)", code(text), re.MULTILINE):
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>")
-        lexer.whitespace_split = True
-        words = list(itertools.takewhile(lambda word: not set(word) <= set("|;&<>"), lexer))
-        if find_command(words):
-            found.append(words)
-    return found
-
 
 ALL = [(page, words) for page, text in sorted(PAGES.items()) for words in commands(text)]
 
@@ -65,6 +37,40 @@ def test_a_command_has_these_options(page: str, words: list[str]) -> None:
                 setting_value(key, yaml.safe_load(text))
 
 
+def options_of(command: str) -> set[str]:
+    """The options of a command, without the settings of models, which its parser does not list."""
+    parser = build_parser(command)
+    for name in command.split():
+        (groups,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        parser = groups.choices[name]
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def test_commands_within_sentences_have_their_options() -> None:
+    named = 0
+    for page, text in PAGES.items():
+        for inline in re.findall(r"`sdt ([^`]+)`", BLOCK.sub("", text)) if page != "CHANGELOG.md" else ():
+            words = inline.split()
+            if command := find_command(words):
+                known = options_of(command)
+                for word in words:
+                    option = word.partition("=")[0]
+                    if option.startswith("--"):
+                        assert option in known or "." in option, f"{page}: sdt {inline}"
+                        named += 1
+    assert named > 20
+
+
+def test_options_of_benchmarks_exist() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").rglob("*.py"))
+    for page, text in PAGES.items():
+        for kind, block in blocks(text):
+            for line in shell_lines(block) if kind in SHELL else ():
+                if "-m benchmarks." in line and page != "CHANGELOG.md":
+                    missing = [option for option in re.findall(r" (--[\w-]+)", line) if f'"{option}"' not in sources]
+                    assert not missing, f"{page}: {line}"
+
+
 def test_files_and_modules_exist() -> None:
     missing = []
     for page, text in PAGES.items():
@@ -81,7 +87,7 @@ def test_files_and_modules_exist() -> None:
 
 def test_python_imports_exist() -> None:
     for page, text in PAGES.items():
-        for kind, block in FENCE.findall(text):
+        for kind, block in blocks(text):
             for node in ast.walk(ast.parse(block if kind == "python" else "")):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sdt":
                     module = importlib.import_module(node.module or "")
@@ -90,7 +96,7 @@ def test_python_imports_exist() -> None:
 
 def test_yaml_is_valid() -> None:
     for text in PAGES.values():
-        for kind, block in FENCE.findall(text):
+        for kind, block in blocks(text):
             if kind == "yaml":
                 yaml.safe_load(block)
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from sdt.__main__ import main
-from sdt.cli import build_parser
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from tests.evaluation.runs import make_run
-from tests.shared import ROOT
 from tests.training.conftest import make_builder
 
 
@@ -118,15 +114,6 @@ def test_numbers_out_of_range(option: str, value: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit, match="2"):
         main(["compare", "full", "other", option, value])
     assert "is not a" in capsys.readouterr().err
-
-
-def test_the_commands_of_the_page_are_understood() -> None:
-    page = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    commands = re.findall(r"^    +sdt ((?:compare|analyse|robustness) .*)$", page, re.MULTILINE)
-    assert len(commands) >= 7
-    for command in commands:
-        _, unknown = build_parser().parse_known_args(shlex.split(command))
-        assert unknown == [], command
 
 
 def test_runs_are_summarised(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from sdt.__main__ import main
-from sdt.cli import build_parser
 from tests.experiments.report.conftest import corpus, experiment
-from tests.shared import ROOT
 
 __all__ = ["corpus", "experiment"]
 pytestmark = pytest.mark.xdist_group("report")  # they share an experiment
@@ -84,15 +81,6 @@ def test_the_date_may_be_fixed(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     assert "SOURCE_DATE_EPOCH: 'yesterday'" in refused(capsys, "parts/voice/seed-0", "--output", "o")
     assert not (place / "o").exists()
-
-
-def test_the_commands_of_the_page_are_understood() -> None:
-    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^    +sdt (report .*)$", page, re.MULTILINE)
-    assert len(commands) >= 3
-    for command in commands:
-        _, unknown = build_parser().parse_known_args(shlex.split(command))
-        assert unknown == [], command
 
 
 def test_spaces_are_shown_when_asked_for(place: Path) -> None:

@@ -6,8 +6,6 @@ import base64
 import json
 import re
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,8 @@ from sdt.conversation import Utterance
 from sdt.formats.records import utterance_record
 from sdt.prediction import StreamingPredictor
 from tests.encoders.clips import noise, write_clip
-from tests.prediction.models import LABELS, tiny_model
+from tests.prediction.models import tiny_model
 from tests.serving.running import TERMINATED, Running, running
-from tests.shared import ROOT
 
 pytestmark = pytest.mark.xdist_group("serving")
 WORDS = "Rosebud"
@@ -45,7 +42,6 @@ def test_a_service_with_streams(tmp_path: Path) -> None:
         other_sites_are_refused(service)
         described(service)
         many_at_a_time(service)
-        the_documentation_runs(service)
         stops(service)
         assert WORDS not in service.log()
         assert "Ann" not in service.log()
@@ -122,21 +118,6 @@ def many_at_a_time(service: Running) -> None:
     for number, answers in found.items():
         assert [answer["seq"] for answer in answers] == list(range(6))
         assert {answer["prediction"]["conversation"] for answer in answers} == {f"talk{number}"}
-
-
-def the_documentation_runs(service: Running) -> None:
-    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
-    (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "websockets" in block]
-    said = subprocess.run(
-        [sys.executable, "-c", example.replace(":8000", f":{service.port}")],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    _, *lines = said.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["Ann", "Ben"]
-    assert all(line.split()[1] in LABELS for line in lines)
 
 
 def stops(service: Running) -> None:
