@@ -37,6 +37,16 @@ def test_a_command_has_these_options(page: str, words: list[str]) -> None:
                 setting_value(key, yaml.safe_load(text))
 
 
+def test_commands_of_a_page_write_different_folders() -> None:
+    """A reader who runs all of them is not refused because an earlier one has written there."""
+    for page, text in PAGES.items():
+        written: dict[str, list[str]] = {}
+        for words in commands(text):
+            if "--output" in words and words[0] not in ("predict", "convert", "transcribe"):
+                output = words[words.index("--output") + 1]
+                assert written.setdefault(output, words) == words, f"{page}: {shlex.join(words)}"
+
+
 def options_of(command: str) -> set[str]:
     """The options of a command, without the settings of models, which its parser does not list."""
     parser = build_parser(command)
