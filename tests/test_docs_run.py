@@ -19,6 +19,7 @@ from sdt.corpus.builder import CorpusBuilder, write_corpus
 from sdt.corpus.store import Corpus
 from sdt.speech import recording
 from sdt.speech.engines import TRANSCRIBERS, Engine
+from sdt.speech.speakers import diarize
 from sdt.training.recipe import dump_recipe
 from tests.encoders.clips import noise, write_clip
 from tests.evaluation.runs import make_run
@@ -96,7 +97,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def _recogniser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name of a speech recogniser is that of the tests' own, which needs no weights."""
-    monkeypatch.setattr(recording, "diarize", recording.diarize)  # its `load` replaces both, this puts them back
+    monkeypatch.setattr(recording, "diarize", diarize)  # its `load` replaces both, this puts them back
     monkeypatch.setattr(recording.RecordingTranscriber, "_windows", recording.RecordingTranscriber._windows)
     monkeypatch.setitem(TRANSCRIBERS.builtin, "whisper", Engine(fake_speech.load))
 
