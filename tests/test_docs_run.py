@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 CHAT = "Ann: I got the job!\nBen: You are kidding, that is wonderful!\nAnn: I am scared to death.\n"
 SRT = "1\n00:00:00,000 --> 00:00:01,500\nANN: Hello there!\n\n2\n00:00:01,600 --> 00:00:03,000\nBEN: Not now.\n"
-CARD = "src/sdt/models/bundled/meld-text-audio-small/README.md"
+CARD = "src/sdt/models/bundled/english-text-audio-small/README.md"
 GUIDES = ("docs/prediction.md", "docs/comparing.md", "docs/reports.md", "docs/recordings.md", "docs/formats.md", CARD)
 ELSEWHERE = r"export onnx|--cluster|--seed \$|sdt corpus import|sdt train|python -m|sdt serve|pip install"
 """Commands that other tests run: exports, clusters, imports, training, benchmarks, services."""
@@ -137,7 +137,7 @@ def test_a_guide(page: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 @pytest.fixture(scope="module")
 def port(place: Path) -> Iterator[int]:
-    with running("meld-text-audio-small", place / "temporary", "--decoders", "1") as service:
+    with running("english-text-audio-small", place / "temporary", "--decoders", "1") as service:
         yield service.port
 
 
