@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The first conversations of the corpus; the last one is of test. All of it: make demo CONVERSATIONS=120 TRAINING=
-CONVERSATIONS ?= 37
+CONVERSATIONS ?= 30
 # With few conversations, smaller batches and a higher rate make enough progress in half the epochs. The ONNX graphs,
 # with which prediction needs no PyTorch, would take ten seconds.
-TRAINING ?= --training.batch_conversations 2 --training.epochs 25 --training.learning_rate 4e-3 --no-onnx
+TRAINING ?= --training.batch_conversations 2 --training.epochs 20 --training.learning_rate 4e-3 --no-onnx
 ENCODERS := --text-encoder minilm --audio-encoder prosody --visual-encoder faces:fps=2 \
 	--normalise audio=corpus --normalise visual=corpus
 FILES := build/puppets-files
