@@ -165,6 +165,7 @@ def test_every_token_counts_once(words: list[int], longest: int, before: int, af
         assert not after or piece.tokens[-after:] == tokens[-after:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tokens", "most"), [(2048, 64 * 10), (45, 45)])
 @pytest.mark.parametrize("pooling", ["first", "mean", "layers"])
 def test_a_long_text_is_read_as_a_whole(

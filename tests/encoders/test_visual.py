@@ -169,6 +169,7 @@ def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         encoder.encode([source(None)])
 
 
+@pytest.mark.slow
 @needs_media
 def test_real_clips_show_their_face_or_give_the_reason() -> None:
     assert MEDIA is not None

@@ -187,6 +187,7 @@ def test_a_moving_face_is_one_track(detector: CenterFaceDetector, tmp_path: Path
     assert len(track.faces) >= pictures - 1 >= 15  # the drawing is missed in one frame
 
 
+@pytest.mark.slow
 @needs_weights
 @needs_shared("media")
 def test_real_clips_show_their_face_or_give_the_reason() -> None:

@@ -52,6 +52,7 @@ def test_names_and_title() -> None:
     assert texts(figure)[-2:] == ["small, test\nepoch selected on test (protocol 'published')", "fused: 50 % of $1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "side"), [(2, 5), (7, 9), (40, 27)])
 def test_the_picture_does_not_outgrow_everything(classes: int, side: float) -> None:
     confusion = np.eye(classes, dtype=np.int64) * 1_234_567

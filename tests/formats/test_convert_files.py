@@ -159,6 +159,7 @@ def test_bad_workbooks(tmp_path: Path) -> None:
         read_transcript(path)
 
 
+@pytest.mark.slow
 def test_a_sheet_that_claims_to_be_large(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", talk=TALK[:3])
     edit(path, "xl/worksheets/sheet1.xml", '<dimension ref="[^"]*" ?/>', '<dimension ref="A1:XFD1048576"/>')

@@ -61,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tables")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["parquet", "datasets", "convokit", "labelstudio"])
 @examples(0.5)  # each has one to three conversations
 @given(transcript=tables())
@@ -68,6 +69,7 @@ def test_round_trip(folder: Path, format: str, transcript: Transcript) -> None:
     check(folder, transcript, format)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["xlsx", "audformat"])
 @examples(0.1)  # each has ten conversations, because a file takes longer than its content
 @given(transcript=tables((10, 10)))

@@ -342,6 +342,7 @@ def test_mono_of_nothing_is_nothing() -> None:
     assert Audio(np.zeros((2, 0), dtype=np.float32), 44100).mono(16000).shape == (0,)
 
 
+@pytest.mark.slow
 @needs_faults
 def test_recordings_that_were_once_misread() -> None:
     assert FAULTS is not None

@@ -57,6 +57,7 @@ def later(batch: Batch, first: int, seed: int) -> Batch:
     return dataclasses.replace(batch, features=features, present=present, speaker=speaker)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     length=st.integers(2, 100),
@@ -91,6 +92,7 @@ def test_what_lies_before_the_window_changes_nothing_beyond_its_layers(layers: i
     assert differs.tolist() == [i <= 2 * layers for i in range(9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [0.0, 0.5])
 def test_a_window_as_long_as_the_conversation_is_the_past(missing: float) -> None:
     batch = random_batch([7, 3, 12], missing=missing)

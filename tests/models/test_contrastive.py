@@ -83,6 +83,7 @@ def test_equals_naive_loops_batch_after_batch(length: int, tau: float, gamma: fl
             assert float(module(inputs(label, states))) == pytest.approx(naive.loss(label, states), rel=1e-6)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.integers(UNLABELLED, 2), min_size=1, max_size=9), min_size=1, max_size=6), st.integers(1, 4)
 )
@@ -147,6 +148,7 @@ def test_the_order_of_utterances_does_not_matter() -> None:
     torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 def test_it_pulls_classes_together() -> None:
     torch.manual_seed(0)
     label = [0, 1, 2] * 8

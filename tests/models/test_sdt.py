@@ -27,6 +27,7 @@ def spans(lengths: Tensor) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise([0, *ends])]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_order_and_neighbours_do_not_matter(data: st.DataObject) -> None:
@@ -72,6 +73,7 @@ def test_context_has_influence() -> None:
         assert not torch.allclose(model(batch).logits["text"][0], model(changed).logits["text"][0])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), missing=st.floats(0.1, 1.0), layers=st.integers(1, 2), reliability=st.booleans())
 def test_values_of_missing_utterances_are_never_read(seed: int, missing: float, layers: int, reliability: bool) -> None:

@@ -207,6 +207,7 @@ def test_a_recording_alone_is_transcribed(tmp_path: Path) -> None:
     assert "by a fake" in found.notes
 
 
+@pytest.mark.slow
 def test_a_recording_without_speech_is_refused(tmp_path: Path) -> None:
     file = write_clip(tmp_path / "silence.wav", 0 * noise(1.0))
     with pytest.raises(InputError, match=f"{re.escape(str(file))}: no speech"):
@@ -229,6 +230,7 @@ def test_what_is_compared_with_nothing_is_missing(tmp_path: Path) -> None:
     assert {prediction.weights["audio"] for prediction in Pipeline(model)(Transcript([same], clips, []))} == {None}
 
 
+@pytest.mark.slow
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF0000WAVE nothing more")
@@ -324,6 +326,7 @@ def test_no_conversations() -> None:
     assert (len(found), found.by_conversation) == (0, {})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     SHARED_DATA is None or not (SHARED_DATA / "media").is_dir(),
     reason="needs the real clips: set SDT_SHARED_DATA to the folder that holds media/ and meld/",

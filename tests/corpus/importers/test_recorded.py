@@ -117,6 +117,7 @@ def test_no_recording_at_all_is_an_error(folder: Path) -> None:
         import_corpus([path], ENCODERS)
 
 
+@pytest.mark.slow
 def test_the_command_keeps_what_is_done(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
