@@ -21,18 +21,18 @@ from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling, interval, resample
 from sdt.evaluation.calibration import calibration_error
 from sdt.evaluation.counts import Counts
-from sdt.evaluation.metrics import measure_names
+from sdt.evaluation.metrics import measure, measure_names
 from sdt.models.hub import DEFAULT
 from sdt.prediction import Pipeline
 
-MEASURES = {"accuracy": "accuracy", "weighted_f1": "weighted F1", "macro_f1": "macro F1"}
+MEASURES = ("accuracy", "weighted_f1", "macro_f1")
 BATCH = 64
 
 
 def score(
     pipeline: Pipeline, corpus: Corpus, split: str, rename: Mapping[str, str], resampling: Resampling
 ) -> list[str]:
-    """A row of the table."""
+    """A row of the table: N utterances of C labels, B resamples."""
     talks = corpus.split(split)
     labels = list(pipeline.config.labels)
     true, conversation = [], []
@@ -53,8 +53,8 @@ def score(
     values, drawn = counts.totals()[0], resample([counts], resampling)[0]  # [measures], [B, measures]
     columns = list(measure_names(labels))
     cells = []
-    for measure in MEASURES:
-        column = columns.index(measure)
+    for name in MEASURES:
+        column = columns.index(name)
         low, high, _ = interval(drawn[:, column], resampling.level, counts.conversations)
         cells.append(f"{100 * values[column]:.1f} ({100 * low:.1f} to {100 * high:.1f})")
     error = calibration_error(probabilities, truth)
@@ -72,7 +72,7 @@ def main() -> None:
     rename = dict(pair.split("=", 1) for pair in options.rename)
     pipeline = Pipeline.from_pretrained(options.model)
     title = f"{options.model}, split {options.split}, %"
-    table = Table("corpus", "utterances", *MEASURES.values(), "calibration error", title=title)
+    table = Table("corpus", "utterances", *(measure(name).title for name in MEASURES), "calibration error", title=title)
     for folder in options.corpora:
         table.add_row(*score(pipeline, Corpus.open(folder), options.split, rename, Resampling()))
     Console().print(table)

@@ -3,9 +3,9 @@
 #
 #     scripts/train_bundled_model.sh DATA OUTPUT
 #
-# DATA has the folders meld (with the tables of audio measurements), emorynlp, goemotions (original, ekman) and xed, as
-# their projects publish them (docs/corpora.md). OUTPUT/model is the model. Finished steps are skipped, so that the same
-# command continues after an interruption. Threads: OMP_NUM_THREADS; docs/results.md states the hours.
+# DATA has the folders meld (with the tables of audio measurements), emorynlp, goemotions (train.tsv, dev.tsv, test.tsv)
+# and xed (en-annotated.tsv, neu_en.txt), as their projects publish the files (docs/corpora.md). OUTPUT/model is the model.
+# Finished steps are skipped and unfinished ones resumed, so that the same command continues after an interruption.
 set -euo pipefail
 data=$1 output=$2
 seeds=${SEEDS:-1 2 3 4 5}
@@ -38,7 +38,7 @@ step xed sdt corpus import "$data"/xed/{en-annotated.tsv,neu_en.txt} --text-enco
 step everyday-words sdt corpus import "${everyday[@]}" --text-encoder words
 step encoder sdt features finetune-text "$output/meld-words" \
     --also "$output"/{emorynlp,goemotions,xed,everyday-words} --soft-labels --symbols --int8 \
-    --precision "$precision" --epochs 2 --learning-rate 1e-4 --tokens 96
+    --precision "$precision" --epochs 2 --learning-rate 1e-4 --tokens 96 --resume
 
 # 2. SDT on conversations of MELD and everyday lines, several seeds.
 encoder="$output/encoder:layers"

@@ -141,7 +141,10 @@ def _with_recordings(transcript: Transcript, folder: Path) -> Transcript:
 
 def _places(name: str, folder: Path) -> Iterator[Path]:
     """Where a recording with this name or URL may be: there, or beside the transcript, as files are moved together."""
-    url = urlsplit(name)
+    try:
+        url = urlsplit(name)
+    except ValueError:  # no URL, such as "file://["
+        return
     if url.scheme == "file":
         name = unquote(url.path)
     elif url.netloc:
