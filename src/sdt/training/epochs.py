@@ -40,6 +40,7 @@ from sdt.training.models import model_for
 from sdt.training.optimizer import learning_rate, make_optimizer
 from sdt.training.processes import SINGLE_PROCESS, Processes
 from sdt.training.protocol import protocol_for
+from sdt.training.sampling import Sampling
 from sdt.training.scoring import distributed_outputs
 from sdt.training.selection import Selection
 from sdt.training.settings import Recipe
@@ -98,7 +99,13 @@ class TrainingRun:
         }
         """Further state in checkpoints."""
         self.optimizer = make_optimizer(self.model, recipe.training, self.further)
-        self.curriculum = Curriculum(recipe.training, corpus, self.protocol.train)
+        train = self.protocol.train
+        self.order = (
+            Sampling(recipe.training.sampling, recipe.seed, train)
+            if recipe.training.sampling
+            else Curriculum(recipe.training, corpus, train)
+        )
+        """The training conversations of each epoch."""
         self.first_steps = self._first_steps()
         """Epoch, from 0, to the number of steps before the next epoch."""
         steps = self.first_steps[-1]
@@ -144,14 +151,14 @@ class TrainingRun:
 
     def _first_steps(self) -> list[int]:
         training, steps = self.recipe.training, [0]
-        batches: dict[int, int] = {}  # by number of conversations, which are the same in most epochs
+        previous, batches = None, 0
         for epoch in range(1, training.epochs + 1):
-            train = self.curriculum.conversations(epoch)
-            if len(train) not in batches:
+            train = self.order.conversations(epoch)
+            if train is not previous:  # in most epochs they are the same
                 lengths = conversation_lengths(train)
-                order = batch_order(lengths, training.batch_conversations, training.batch_utterances, None)
-                batches[len(train)] = len(order)
-            steps.append(steps[-1] + batches[len(train)])
+                batches = len(batch_order(lengths, training.batch_conversations, training.batch_utterances, None))
+            steps.append(steps[-1] + batches)
+            previous = train
         return steps
 
     def _begin(self, exit_stack: contextlib.ExitStack) -> None:
@@ -205,7 +212,7 @@ class TrainingRun:
         data_seed, dropout_seed = epoch_seeds(self.recipe.seed, number, self.processes.rank)
         generator = torch.Generator().manual_seed(data_seed)
         torch.manual_seed(dropout_seed)
-        train = self.curriculum.conversations(number)
+        train = self.order.conversations(number)
         batches = split_batches(
             self.corpus,
             train,
@@ -237,7 +244,7 @@ class TrainingRun:
             "epoch": number,
             "best": better,
             "learning_rate": self.trainer.rate(next_step - 1),
-            **({"conversations": len(train)} if training.curriculum != "none" else {}),
+            **({"conversations": len(train)} if training.curriculum != "none" or training.sampling else {}),
             "losses": {t: value for t, value in epoch.losses.items() if t not in ("hard", "soft") or t in self.terms},
             **self._branches(epoch.students),
             "gradient_norm": epoch.gradient_norm,

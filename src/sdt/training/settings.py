@@ -20,6 +20,8 @@ from sdt.text import parse_call
 
 SCHEDULES = ("constant", "linear", "cosine")
 """Schedules without arguments."""
+MAX_RATE = 100
+"""The largest value in `training.sampling`."""
 ClassWeights = Literal["none", "inverse"] | list[float] | dict[str, float]
 
 
@@ -80,6 +82,9 @@ class Training:
     curriculum: str = "none"
     """Order of the training conversations over the epochs: none; or shifts(E), from those with few emotion shifts of
     their speakers to all, which are reached in epoch E; shifts alone reaches them after a third of the epochs."""
+    sampling: dict[str, float] | None = None
+    """Number of times that an epoch has the conversations of a joined corpus, such as {everyday: 3, comments: 0.25};
+    null for once."""
     averaging: str = "none"
     """Weights that are evaluated, selected and saved: none, those of the last step; ema(decay), their exponential
     moving average over the steps; or last(k), their mean over the last k epochs."""
@@ -111,6 +116,11 @@ class Training:
             if self.selection not in metrics():
                 raise InputError(f"training.selection: {self.selection!r}{near_miss(self.selection, metrics())}")
         parse_curriculum(self.curriculum, self.epochs)
+        for name, rate in (self.sampling or {}).items():
+            if not 0 <= rate <= MAX_RATE:
+                raise InputError(f"training.sampling: {name}: {rate} is not in [0, {MAX_RATE}]")
+        if self.sampling and self.curriculum != "none":
+            raise InputError("training.sampling: cannot be combined with training.curriculum")
         if self.protocol == "published" and self.test == "never":
             raise InputError("training.test: never, but the protocol published chooses the epoch on test")
 
