@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sdt.conversation import Conversation, Utterance
-from sdt.evaluation.calibration import calibration_error
+from sdt.evaluation.calibration import calibrated_errors, calibration_error
 from sdt.models.hub import DEFAULT
 from sdt.prediction import Pipeline
 
@@ -70,7 +70,12 @@ def main() -> None:
     probabilities = np.array([[one.probabilities[label] for label in labels] for one in predictions], np.float32)
     # A label that the model does not know is a class that it never predicts.
     truth = np.array([labels.index(row["label"]) if row["label"] in labels else -1 for row in rows])
-    print(f"expected calibration error: {100 * calibration_error(probabilities, truth):.1f} %")
+    by_chance = 100 * calibrated_errors(probabilities)
+    low, high = np.quantile(by_chance, (0.025, 0.975))
+    print(
+        f"expected calibration error: {100 * calibration_error(probabilities, truth):.1f} %; of a calibrated "
+        f"model with these probabilities: {by_chance.mean():.1f} % ({low:.1f} to {high:.1f})"
+    )
 
 
 if __name__ == "__main__":

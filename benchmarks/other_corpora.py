@@ -4,7 +4,8 @@
     python -m benchmarks.other_corpora build/emorynlp --rename joyful=joy mad=anger sad=sadness scared=fear --split dev
 
 Every conversation is predicted from its texts and speakers, as `sdt predict` does. Utterances whose label the model
-does not have are context: they are not scored. Intervals are 95 %, by the bootstrap over conversations.
+does not have are context: they are not scored. Intervals are 95 %, by the bootstrap over conversations; for the
+calibration error of a calibrated model, by labels drawn from the probabilities.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from sdt.corpus.store import Corpus
 from sdt.evaluation.bootstrap import Resampling, interval, resample
-from sdt.evaluation.calibration import calibration_error
+from sdt.evaluation.calibration import calibrated_errors, calibration_error
 from sdt.evaluation.counts import Counts
 from sdt.evaluation.metrics import measure, measure_names
 from sdt.models.hub import DEFAULT
@@ -58,7 +59,10 @@ def score(
         low, high, _ = interval(drawn[:, column], resampling.level, counts.conversations)
         cells.append(f"{100 * values[column]:.1f} ({100 * low:.1f} to {100 * high:.1f})")
     error = calibration_error(probabilities, truth)
-    return [corpus.name, f"{scored.sum():,} of {len(scored):,}", *cells, f"{100 * error:.1f}"]
+    by_chance = 100 * calibrated_errors(probabilities[scored])
+    low, high = np.quantile(by_chance, (0.025, 0.975))
+    chance = f"{by_chance.mean():.1f} ({low:.1f} to {high:.1f})"
+    return [corpus.name, f"{scored.sum():,} of {len(scored):,}", *cells, f"{100 * error:.1f}", chance]
 
 
 def main() -> None:
@@ -72,7 +76,8 @@ def main() -> None:
     rename = dict(pair.split("=", 1) for pair in options.rename)
     pipeline = Pipeline.from_pretrained(options.model)
     title = f"{options.model}, split {options.split}, %"
-    table = Table("corpus", "utterances", *(measure(name).title for name in MEASURES), "calibration error", title=title)
+    columns = (*(measure(name).title for name in MEASURES), "calibration error", "of a calibrated model")
+    table = Table("corpus", "utterances", *columns, title=title)
     for folder in options.corpora:
         table.add_row(*score(pipeline, Corpus.open(folder), options.split, rename, Resampling()))
     Console().print(table)

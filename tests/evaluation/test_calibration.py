@@ -13,6 +13,7 @@ import torch
 from sdt.conversation import UNLABELLED
 from sdt.evaluation.calibration import (
     MAX_TEMPERATURE,
+    calibrated_errors,
     calibration_error,
     fit_temperature,
     fit_temperatures,
@@ -134,3 +135,20 @@ def test_a_temperature_is_taken_back(truth: tuple[npt.NDArray[np.float64], npt.N
     logits = truth[0]
     np.testing.assert_allclose(remove_temperature(softmax(logits / 1.7), 1.7), softmax(logits), rtol=2e-5)
     np.testing.assert_allclose(remove_temperature(softmax(logits), 1.0), softmax(logits), rtol=1e-5)
+
+
+def test_the_errors_that_a_calibrated_model_has_by_chance(
+    truth: tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]],
+) -> None:
+    logits, _ = truth
+    p = softmax(logits[:300])
+    drawn = calibrated_errors(p, draws=400)
+    rng = np.random.default_rng(5)  # the definition: labels of the probabilities
+    labels = [np.array([rng.choice(4, p=row / row.sum()) for row in p.astype(np.float64)]) for _ in range(100)]
+    naive = [calibration_error(p, label) for label in labels]
+    assert drawn.mean() == pytest.approx(np.mean(naive), rel=0.1)
+    assert drawn.std() == pytest.approx(np.std(naive), rel=0.3)
+    np.testing.assert_array_equal(drawn, calibrated_errors(p, draws=400))
+    assert calibrated_errors(softmax(logits)).mean() < drawn.mean() / 2  # more utterances, less chance
+    certain = np.eye(4, dtype=np.float32)
+    assert calibrated_errors(certain).max() == 0

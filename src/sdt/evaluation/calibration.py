@@ -106,6 +106,31 @@ def calibration_error(probabilities: npt.NDArray[np.float32], label: npt.NDArray
     return float(np.abs(gap).sum() / len(confidence))
 
 
+def calibrated_errors(
+    probabilities: npt.NDArray[np.float32], draws: int = 1000, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Draw calibration errors of a calibrated model: those of labels that are drawn from the probabilities themselves.
+
+    On few utterances the expected calibration error is above 0 even then, because the accuracy of a bin is a share of
+    few. An error within these draws is no evidence of a wrong calibration.
+
+    Args:
+        probabilities: [N, C]; each row sums to 1.
+        draws: Number of draws.
+        seed: Seed of the draws.
+
+    Returns:
+        [draws] fractions from 0 to 1.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    bins = _bins(confidence)
+    # Whether the prediction is right decides about the error, and it is with the probability of the predicted class.
+    right = np.random.default_rng(seed).random((draws, len(confidence))) < confidence
+    gaps = [np.bincount(bins, weights=of - confidence, minlength=BINS) for of in right]
+    errors: npt.NDArray[np.float64] = np.abs(gaps).sum(axis=1) / len(confidence)
+    return errors
+
+
 def calibration_errors(outputs: SplitOutputs, temperature: float) -> tuple[float, float]:
     """Compute the expected calibration error of the fused classifier without and with its temperature.
 
@@ -142,7 +167,12 @@ def _binned(
     labelled = label >= 0
     p = probabilities[labelled].astype(np.float64)  # [labelled, C]
     confidence, right = p.max(axis=1), p.argmax(axis=1) == label[labelled]
-    return np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(np.int64), confidence, right
+    return _bins(confidence), confidence, right
+
+
+def _bins(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    bins: npt.NDArray[np.int64] = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(np.int64)
+    return bins
 
 
 def _logarithm(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
