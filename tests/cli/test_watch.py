@@ -89,6 +89,7 @@ def test_objects_of_several_conversations(
         ("Ann: a\n", ["--format", "json"], 0, "sdt: standard input, line 1: not JSON"),
         ('{"text": "a", "utterance": "x"}\n' * 2, [], 1, "line 2: conversation '1' already has an utterance 'x'"),
         ("Ann: a\n", ["--model", "absent"], 0, "sdt: model 'absent': neither a folder nor a bundled model"),
+        ("", ["--model", "absent"], 0, "sdt: model 'absent': neither a folder nor a bundled model"),
     ],
 )
 def test_a_broken_line_ends_a_pipe(

@@ -86,6 +86,7 @@ def run(options: argparse.Namespace) -> int | None:
                 if not typed:
                     raise
                 print(f"sdt: {error}", file=sys.stderr)
+        watch.load()  # a model that does not exist is an error even if no line came
     except KeyboardInterrupt as stopped:
         return exit_code(stopped)
     return None
@@ -118,6 +119,10 @@ class Watch:
                 history=options.history or HISTORY,
             )
         return self._stream
+
+    def load(self) -> None:
+        """Load the model if it has not been used."""
+        assert self.stream
 
     def get_ready(self) -> None:
         """Load everything, so that the first prediction is as fast as the others."""
