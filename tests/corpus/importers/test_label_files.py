@@ -69,11 +69,16 @@ def test_dailydialog(tmp_path: Path) -> None:
     assert builder.labels[0] == "no emotion"
 
 
-def test_splits_of_dailydialog(tmp_path: Path) -> None:
+def dailydialog() -> dict[str, str]:
+    """The files of each split."""
     files: dict[str, str] = {}
     for name in ("train", "validation", "test"):
         files |= {f"{name}/dialogues_{name}.txt": TEXTS, f"{name}/dialogues_emotion_{name}.txt": EMOTIONS}
-    builder = imported(written(tmp_path, files))
+    return files
+
+
+def test_splits_of_dailydialog(tmp_path: Path) -> None:
+    builder = imported(written(tmp_path, dailydialog()))
     assert builder.splits == {"train": ["train_1", "train_2"], "dev": ["dev_1", "dev_2"], "test": ["test_1", "test_2"]}
 
 
@@ -130,14 +135,18 @@ def test_goemotions(tmp_path: Path) -> None:
         imported(written(tmp_path, {"train.tsv": "So nice.\t1\ted00q6i\n"}), replace(WORDS, layout="goemotions-ekman"))
 
 
+XED = {
+    "en-annotated.tsv": "Go away!\t1, 8\nTrust me.\t8\nHow nice.\t5\nHow nice.\t4\n",
+    "neu_en.txt": "".join(f"9\tLine {number} is plain.\n" for number in range(20)),
+}
+
+
 def test_xed(tmp_path: Path) -> None:
-    neutral = "".join(f"9\tLine {number} is plain.\n" for number in range(20))
-    files = {"en-annotated.tsv": "Go away!\t1, 8\nTrust me.\t8\nHow nice.\t5\nHow nice.\t4\n", "neu_en.txt": neutral}
-    builder = imported(written(tmp_path, files))
+    builder = imported(written(tmp_path, XED))
     assert (builder.labels[1], len(builder.labels), len(builder.conversations)) == ("anticipation", 9, 23)
     assert [one.utterances[0].label for one in builder.conversations[:4]] == ["anger", "trust", "joy", "neutral"]
     assert [one.label for one in builder.conversations[0].utterances[0].annotations] == ["anger", "trust"]
-    ekman = imported(written(tmp_path, files), replace(WORDS, layout="xed-ekman"))
+    ekman = imported(written(tmp_path, XED), replace(WORDS, layout="xed-ekman"))
     assert len(ekman.labels) == 7
     assert [(one.utterances[0].label, one.utterances[0].annotations) for one in ekman.conversations[:2]] == [
         ("anger", ()),

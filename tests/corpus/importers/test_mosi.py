@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +32,23 @@ def rows(path: Path, lines: Sequence[Sequence[object]]) -> None:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(lines)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def write_mosi(
+    place: Path, transcripts: Sequence[Sequence[str]] = TRANSCRIPTS, order: Mapping[str, Sequence[int]] = ORDER
+) -> Path:
     """The first feature of every modality is the row of the transcripts."""
-    place = tmp_path / "mosi"
     place.mkdir()
-    rows(place / "transcripts.csv", TRANSCRIPTS)
-    for split, order in ORDER.items():
-        rows(place / f"text_{split}.csv", [[row, row, 0.5] for row in order])
+    rows(place / "transcripts.csv", transcripts)
+    for split, numbers in order.items():
+        rows(place / f"text_{split}.csv", [[row, row, 0.5] for row in numbers])
         for name, width in (("text", 2), ("audio", 3), ("video", 4)):
-            lines = [[row, *[0.25] * (width - 1), TRANSCRIPTS[row][3]] for row in order]
+            lines = [[row, *[0.25] * (width - 1), transcripts[row][3]] for row in numbers]
             rows(place / f"{name}_{split}0.csv", lines)
     return place
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_mosi(tmp_path / "mosi")
 
 
 def test_videos_become_conversations_in_spoken_order(folder: Path) -> None:

@@ -35,17 +35,10 @@ DIALOGS = {
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
 
 
-@pytest.fixture(scope="module")
-def faces_left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film of three seconds, with a face in its left half only."""
-    picture = scene((face(100), 30, 60))
-    return write_clip(tmp_path_factory.mktemp("film") / "left.avi", pictures=[picture] * 24, per_second=8)
-
-
-@pytest.fixture(scope="module")
-def iemocap(tmp_path_factory: pytest.TempPathFactory, faces_left: Path) -> Path:
-    """IEMOCAP_full_release with three dialogs."""
-    root = tmp_path_factory.mktemp("release") / "IEMOCAP_full_release"
+def write_iemocap(folder: Path) -> Path:
+    """IEMOCAP_full_release with three dialogs; their films of three seconds have a face in the left half only."""
+    root = folder / "IEMOCAP_full_release"
+    faces_left = write_clip(folder / "left.avi", pictures=[scene((face(100), 30, 60))] * 24, per_second=8)
     for dialog, utterances in DIALOGS.items():
         session = root / f"Session{dialog[4]}"
         folders = ("EmoEvaluation/Categorical", "transcriptions", "avi/DivX")
@@ -68,10 +61,9 @@ def iemocap(tmp_path_factory: pytest.TempPathFactory, faces_left: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def meld(tmp_path_factory: pytest.TempPathFactory, faces_left: Path) -> Path:
+def write_meld(folder: Path) -> Path:
     """MELD.Raw with a dialogue or two in each split and the flaws of the real one."""
-    root = tmp_path_factory.mktemp("release") / "MELD.Raw"
+    root = folder / "MELD.Raw"
     places = {
         "train": (root / "train/train_splits", root / "train", [(0, 0, "joy"), (0, 1, "anger"), (125, 3, "neutral")]),
         "dev": (root / "dev/dev_splits_complete", root, [(0, 0, "joy"), (110, 7, "fear")]),
@@ -100,6 +92,16 @@ def meld(tmp_path_factory: pytest.TempPathFactory, faces_left: Path) -> Path:
 
 
 ENCODERS = ImportOptions(text_encoder="words:16", audio_encoder="prosody", visual_encoder="faces")
+
+
+@pytest.fixture(scope="module")
+def iemocap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_iemocap(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="module")
+def meld(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_meld(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture(scope="module")
