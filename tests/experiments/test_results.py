@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import statistics
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sdt.evaluation.significance import compare
 from sdt.experiments.plan import Plan, Row
 from sdt.experiments.results import Results
 from sdt.experiments.tables import conclusions, overview
+from sdt.training.folder import RunFolder
 from sdt.training.group import Group
 from sdt.training.run import train
 from tests.training.conftest import make_recipe
@@ -125,6 +127,22 @@ def test_files(experiment: Path) -> None:
     for expected in ("# Does the voice suffice?", "sdt experiment tiny.yaml", "| voice | modalities: voice |",
                      "| cross |", "voice is ", "1 thread per run"):  # fmt: skip
         assert expected in page
+
+
+def test_the_scores_of_a_run_are_parsed_twice(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for its seed, once for all tables and statistics; parsing them for each took most of the command's time."""
+    read: list[Path] = []
+    original = RunFolder.read_scores
+
+    def counted(self: RunFolder) -> object:
+        read.append(self.path)
+        return original(self)
+
+    monkeypatch.setattr(RunFolder, "read_scores", counted)
+    results = Results(experiment)
+    results.write()
+    assert max(Counter(read).values()) == 2
+    assert len(set(read)) == sum(row.group.size for row in results.rows)
 
 
 def test_one_row_shows_minimum_and_maximum(experiment: Path, tmp_path: Path) -> None:

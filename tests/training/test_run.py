@@ -119,6 +119,15 @@ def test_the_saved_model_is_the_best_and_has_the_saved_scores(finished: Path, co
     assert model.config.provenance == {**expected, "epoch": values["epoch"], "terms": ["task", "hard", "soft"]}
 
 
+@pytest.mark.parametrize("confusion", [[], [[0, 0, 0]] * 3, [[1, 0], [0, 1]], "x"])
+def test_a_damaged_confusion_matrix(finished: Path, tmp_path: Path, confusion: object) -> None:
+    values = json.loads((finished / "scores.json").read_text(encoding="utf-8"))
+    values["scores"]["test"]["fused"]["confusion"] = confusion
+    (tmp_path / "scores.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(InputError, match=r"scores\.json: missing or damaged"):
+        RunFolder(tmp_path).read_scores()
+
+
 def test_temperatures_are_fitted_on_dev(finished: Path, corpus: Corpus) -> None:
     model = SDT.from_pretrained(finished)
     assert model.config.temperatures.keys() == {"fused", "words", "voice"}

@@ -129,19 +129,24 @@ def score_confusion(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> 
     true, predicted = np.indices(confusion.shape).reshape(2, -1)
     cells = {"labels": numbers, "sample_weight": confusion.ravel(), "zero_division": 0}
     per_class = precision_recall_fscore_support(true, predicted, **cells)
-    counts = ClassCounts(
-        np.diagonal(confusion).astype(np.float64),
-        confusion.sum(axis=0).astype(np.float64),
-        confusion.sum(axis=1).astype(np.float64),
-    )
     return Scores(
-        metrics={name: float(metric.function(counts)) for name, metric in metrics().items()},
+        metrics=score_metrics(confusion),
         classes={
             label: ClassScores(float(precision), float(recall), float(f1), int(support))
             for label, precision, recall, f1, support in zip(labels, *per_class, strict=True)
         },
         confusion=confusion.astype(np.int64),
     )
+
+
+def score_metrics(confusion: npt.NDArray[np.int64]) -> dict[str, float]:
+    """The value of each metric of `sdt.evaluation.metrics.METRICS`, by name, of a confusion matrix [C, C]."""
+    counts = ClassCounts(
+        np.diagonal(confusion).astype(np.float64),
+        confusion.sum(axis=0).astype(np.float64),
+        confusion.sum(axis=1).astype(np.float64),
+    )
+    return {name: float(metric.function(counts)) for name, metric in metrics().items()}
 
 
 def score_classifiers(outputs: SplitOutputs, labels: Sequence[str]) -> dict[str, Scores]:

@@ -35,8 +35,7 @@ class RowResult:
 
     def measured(self, split: str) -> Measured | None:
         """Scores with the selected parameters of each run; None if a run has no scores of the split."""
-        found = [run.read_scores()[1].get(split) for run in self.group.runs]
-        return _over(found)
+        return _over([scores.get(split) for scores in self.group.scores])
 
     @property
     def chosen_on_test(self) -> Measured | None:
@@ -46,7 +45,7 @@ class RowResult:
     @property
     def test_selection_gain(self) -> Measured | None:
         """Gain of selecting the epoch on test, computed per run; None if a run has not recorded the scores."""
-        reported = [run.read_scores()[1].get("test") for run in self.group.runs]
+        reported = [scores.get("test") for scores in self.group.scores]
         pairs = [
             (_measures(a), _measures(b)) for a, b in zip(self.group.test_selections, reported, strict=True) if a and b
         ]

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from sdt.errors import InputError
-from sdt.evaluation.scores import ClassScores, Scores, score_confusion
+from sdt.evaluation.scores import ClassScores, Scores, score_metrics
 from sdt.files import atomic_folder, write_text
 from sdt.training.checkpoint import last_epoch
 from sdt.training.recipe import dump_recipe, flat, load_recipe
@@ -206,8 +206,10 @@ def scores_from_dict(values: Mapping[str, Any]) -> Scores:
         if not 0 <= number <= 1:
             raise ValueError(f"{number} is not a score")
     confusion = np.array(values["confusion"], dtype=np.int64)
+    if confusion.shape != (len(values["classes"]),) * 2 or not confusion.any():
+        raise ValueError("the confusion matrix does not fit the classes, or is empty")
     # Files of earlier versions do not have metrics that were added later.
-    computed = score_confusion(confusion, list(values["classes"])).metrics
+    computed = score_metrics(confusion)
     return Scores(
         metrics={name: float(values.get(name, value)) for name, value in computed.items()},
         classes={label: ClassScores(**of_class) for label, of_class in values["classes"].items()},

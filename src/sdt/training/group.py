@@ -98,6 +98,11 @@ class Group:
         return tuple(values["seed"] for values, _ in self._read)
 
     @property
+    def scores(self) -> list[dict[str, dict[str, Scores]]]:
+        """The scores of each run, by split and classifier."""
+        return [scores for _, scores in self._read]
+
+    @property
     def values(self) -> dict[str, Any]:
         """The first run's scores.json; `protocol`, `corpus` and `corpus_sha256` are the same in all runs."""
         return self._read[0][0]
@@ -177,7 +182,7 @@ class Group:
                 raise InputError(f"{folder.path}: no scores of split {split!r}; available: {', '.join(scores)}")
         return Summary.of([scores[split] for _, scores in self._read])
 
-    @property
+    @cached_property
     def test_selections(self) -> list[Mapping[str, Scores] | None]:
         """Test scores of each run, by classifier, if its epoch were selected on test; None if not recorded."""
         chosen = [values.get("test_chosen") for values, _ in self._read]
