@@ -35,7 +35,7 @@ SYSTEM = tuple(
     models/test_graph_precision.py models/test_onnx_export.py prediction/test_box.py prediction/test_clustered.py
     prediction/test_engines.py prediction/test_long.py prediction/test_streaming.py puppets/test_write.py
     speech/test_acoustics.py speech/test_offline.py speech/test_recording.py speech/test_whisper.py test_guard.py
-    test_docs_run.py test_packaging.py test_readme.py test_site.py training/test_finetune.py
+    test_docs_run.py test_docs_run_training.py test_packaging.py test_readme.py test_site.py training/test_finetune.py
     training/test_finetune_context.py training/test_finetune_several.py training/test_finetune_symbols.py
     encoders/test_int8_weights.py training/test_kill.py training/test_run.py training/test_switches.py
     training/test_test_monitor.py training/test_together.py training/test_selection.py training/test_trackers.py

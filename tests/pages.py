@@ -19,6 +19,8 @@ VARIABLE = "VARIABLE"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```|((?:^ {4}[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 """A fenced block with its kind, or an indented one."""
 SHELL = ("console", "sh", "")
+TYPED = re.compile(r"^ *(sdt |for \w+ in|\w+=\S)", re.MULTILINE)
+"""The first words of a block for the shell: others are tables, files and output."""
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -30,6 +32,13 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 def shell_lines(code: str) -> list[str]:
     """The lines of a block for the shell, without prompts; continued lines are one."""
     return [line.removeprefix("$ ") for line in re.sub(r"\\\n\s*", " ", code).splitlines()]
+
+
+def typed(kind: str, code: str) -> str:
+    """What a reader types of a block; empty if it is not for the shell."""
+    if kind == "console":
+        return "\n".join(line.removeprefix("$ ") for line in code.splitlines() if line.startswith("$ "))
+    return code if kind in SHELL and TYPED.search(code) else ""
 
 
 def arguments(line: str) -> list[str]:

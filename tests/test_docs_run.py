@@ -21,25 +21,30 @@ from sdt.speech import recording
 from sdt.speech.engines import TRANSCRIBERS, Engine
 from sdt.speech.speakers import diarize
 from sdt.training.recipe import dump_recipe
+from tests import page_files as files
 from tests.encoders.clips import noise, write_clip
 from tests.evaluation.runs import make_run
 from tests.experiments.report.conftest import ROWS
 from tests.experiments.test_results import make_experiment
-from tests.pages import PAGES, SHELL, arguments, blocks, shell_lines
+from tests.pages import PAGES, blocks, shell_lines, typed
 from tests.prediction.models import LABELS, TEXT_AUDIO, tiny_model
 from tests.serving import fake_speech
 from tests.serving.running import running
+from tests.shell import NEEDS_BASH, Shell
 from tests.training.conftest import LABELS as TINY
 from tests.training.conftest import make_builder, make_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, NEEDS_BASH]
 
-CHAT = "Ann: I got the job!\nBen: You are kidding, that is wonderful!\nAnn: I am scared to death.\n"
-SRT = "1\n00:00:00,000 --> 00:00:01,500\nANN: Hello there!\n\n2\n00:00:01,600 --> 00:00:03,000\nBEN: Not now.\n"
 CARD = "src/sdt/models/bundled/english-text-audio-small/README.md"
-GUIDES = ("docs/prediction.md", "docs/comparing.md", "docs/reports.md", "docs/recordings.md", "docs/formats.md", CARD)
-ELSEWHERE = r"export onnx|--cluster|--seed \$|sdt corpus import|sdt train|python -m|sdt serve|pip install"
-"""Commands that other tests run: exports, clusters, imports, training, benchmarks, services."""
+GUIDES = (
+    *("docs/get-started/engineer.md", "docs/prediction.md", "docs/comparing.md", "docs/reports.md"),
+    *("docs/recordings.md", "docs/formats.md", CARD),
+)
+ELSEWHERE = r"^export onnx|--cluster|^corpus import|^train |^serve"
+"""Commands that other tests run: exports, clusters, imports, training, services."""
+OTHERS = ("python", "pip", "curl")
+"""Programs that do nothing here: tests/benchmarks starts the first, and tests below send requests."""
 
 RESAMPLED = ("compare", "analyse", "robustness", "report")
 """Commands whose bootstrap takes seconds."""
@@ -80,10 +85,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (folder / "runs/full/seed-0/predictions/test.jsonl").read_text().splitlines()
     rows = [",".join(map(str, (r["conversation"], r["utterance"], r["emotion"]))) for r in map(json.loads, lines)]
     (folder / "mine.csv").write_text("\n".join(["conversation,utterance,emotion", *rows]) + "\n")
-    (folder / "chat.txt").write_text(CHAT)
+    (folder / "chat.txt").write_text(files.CHAT)
     for name in ("talk.srt", "transcripts/talk.srt", "episode.srt"):
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(SRT)
+        (folder / name).write_text(files.SRT)
     for name in ("talk.mp4", "episode.mp4", "talk.wav", "clips/talk.wav", "meeting.mp3", "oh.wav"):
         (folder / name).parent.mkdir(exist_ok=True)
         write_clip(folder / name, noise(3.2))
@@ -102,19 +107,6 @@ def _recogniser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TRANSCRIBERS.builtin, "whisper", Engine(fake_speech.load))
 
 
-def runnable(code: str) -> Iterator[str]:
-    """The commands of a block that are run here; those of loops are indented."""
-    for line in shell_lines(code):
-        if line.startswith("sdt ") and not re.search(ELSEWHERE, line):
-            yield line
-
-
-def expand(word: str) -> list[str]:
-    """What a shell makes of a pattern; the program expands quoted ones, which begin with a name here."""
-    found = sorted(map(str, Path().glob(word))) if "*" in word and "=" not in word else []
-    return found or [word]
-
-
 @pytest.mark.usefixtures("_recogniser")
 @pytest.mark.parametrize("page", GUIDES)
 def test_a_guide(page: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,15 +114,20 @@ def test_a_guide(page: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     namespace: dict[str, object] = {"__name__": page}
     ran = {"python": 0, "sdt": 0}
-    for number, (kind, code) in enumerate(blocks(PAGES[page])):
-        if kind == "python" and "onnxruntime" not in code:  # tests/models/test_onnx_export.py runs that one
-            exec(compile(code, f"{page}, block {number}", "exec"), namespace)
-            ran["python"] += 1
-        for command in runnable(code) if kind in SHELL else ():
-            words = [match for word in arguments(command) for match in expand(word)]
+
+    def sdt(words: list[str]) -> int:
+        if not re.search(ELSEWHERE, " ".join(words)):
             words += ["--draws", "200"] if words[0] in RESAMPLED else []
-            assert main(words) == 0, f"$ {command}\n{capsys.readouterr()}"
+            assert main(words) == 0, f"$ sdt {shlex.join(words)}\n{capsys.readouterr()}"
             ran["sdt"] += 1
+        return 0
+
+    with Shell(sdt, OTHERS) as shell:
+        for number, (kind, code) in enumerate(blocks(PAGES[page])):
+            if kind == "python" and "onnxruntime" not in code:  # tests/models/test_onnx_export.py runs that one
+                exec(compile(code, f"{page}, block {number}", "exec"), namespace)
+                ran["python"] += 1
+            shell.run(typed(kind, code))
     assert ran["python"] > 0
     assert ran["sdt"] > 0
 

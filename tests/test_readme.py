@@ -158,16 +158,5 @@ def test_the_python_example(place: Path, page: str) -> None:
     assert "%" in said
 
 
-@pytest.mark.usefixtures("printed")
-@pytest.mark.parametrize("page", ["explaining", "scaling", "streaming"])
-def test_the_python_of_a_guide(place: Path, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a guide need no more than the demo's files and `chat.txt`."""
-    monkeypatch.chdir(place)
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert blocks
-    exec(compile("\n".join(blocks), page, "exec"), {})
-
-
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 150
