@@ -63,10 +63,7 @@ def precision_note(device: torch.device, precision: Precision) -> str:
         return ""
     if processor["avx512_bf16"] or processor.get("amx_bf16"):
         return ""
-    return (
-        "this processor has no instructions for bfloat16; float32 is many times as fast and, unlike it, gives the same "
-        "bits in every run"
-    )
+    return "this processor has no instructions for bfloat16; float32 is many times as fast"
 
 
 def bfloat16_is_fast(device: torch.device, model: nn.Module) -> bool:

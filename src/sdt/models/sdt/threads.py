@@ -115,7 +115,9 @@ class _InThreads(torch.autograd.Function):
             outside = iter(tensors[n])
             inputs = [results[x] if isinstance(x, int) else next(outside) for x in tasks[n].inputs]
             leaves[n] = [x.detach().requires_grad_(x.requires_grad) for x in inputs]
-            with torch.enable_grad(), torch.autocast("cpu", dtype, enabled):  # both are settings of a thread
+            # Both are settings of a thread. The cache of casts is not: a thread that leaves autocast empties it for
+            # all, so that sums of gradients would be rounded as the threads happen to finish.
+            with torch.enable_grad(), torch.autocast("cpu", dtype, enabled, cache_enabled=False):
                 results[n] = tasks[n].run(*leaves[n])
 
         _run(compute, order, {n: tasks[n].dependencies for n in numbers}, cores)
