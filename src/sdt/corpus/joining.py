@@ -13,13 +13,14 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from sdt.conversation import Conversation
 from sdt.corpus.builder import CorpusBuilder
 from sdt.corpus.overlap import overlap
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError, join_names, quoted
-from sdt.feature_table import FeatureTable
+from sdt.feature_table import FeatureTable, StreamedTable
 from sdt.speakers import Speakers
 
 
@@ -120,18 +121,29 @@ def _same_encoder(first: Corpus, other: Corpus, modality: str) -> bool:
 
 
 def _table(modality: str, taken: Sequence[tuple[Corpus, list[str]]], notes: list[str]) -> FeatureTable:
-    """The features of a modality, zero and missing where a corpus has another encoder."""
+    """The features of a modality, read when they are written; missing where a corpus has another encoder."""
     first = taken[0][0]
-    width = first.modalities[modality].width
-    features, present = [], []
+    width, encoder = first.modalities[modality].width, first.modalities[modality].encoder
+    mapped, row, present = list[npt.NDArray[np.float32] | None](), [], []  # of every corpus: [n, D], [n], [n]
     for corpus, ids in taken:
-        rows = np.concatenate([np.arange(corpus.size)[corpus.rows(id)] for id in ids])
+        ranges = [corpus.rows(id) for id in ids]
+        row.append(np.concatenate([np.arange(of.start, of.stop) for of in ranges]))
         if _same_encoder(first, corpus, modality):
             of = corpus.modalities[modality]
-            features.append(of.rows(slice(None))[rows])
-            present.append(of.present[rows])
+            mapped.append(of.rows(slice(None)))
+            present.append(of.present[row[-1]])
         else:
-            notes.append(f"{corpus.name}: lacks {modality} of the encoder {first.modalities[modality].encoder}")
-            features.append(np.zeros((len(rows), width), np.float32))
-            present.append(np.zeros(len(rows), np.bool_))
-    return FeatureTable(np.concatenate(features), np.concatenate(present), first.modalities[modality].encoder)
+            notes.append(f"{corpus.name}: lacks {modality} of the encoder {encoder}")
+            mapped.append(None)
+            present.append(np.zeros(len(row[-1]), np.bool_))
+    end = np.cumsum([0, *map(len, row)])
+
+    def read(rows: slice) -> npt.NDArray[np.float32]:
+        x = np.zeros((rows.stop - rows.start, width), np.float32)
+        for features, own, low, high in zip(mapped, row, end[:-1], end[1:], strict=True):
+            start, stop = max(rows.start, low), min(rows.stop, high)
+            if features is not None and start < stop:
+                x[start - rows.start : stop - rows.start] = features[own[start - low : stop - low]]
+        return x
+
+    return StreamedTable(read, (int(end[-1]), width), np.concatenate(present), encoder)
