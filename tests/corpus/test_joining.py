@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sdt.errors import InputError
 from sdt.feature_table import FeatureTable
 from sdt.speakers import Speakers
 
+LABELS = ("joy", "sadness")
 LONG = "Where have you been all day, Ann?"
 
 
@@ -47,7 +49,7 @@ def made(folder: Path, name: str, labels: tuple[str, ...], audio: str = "voice",
 
 @pytest.fixture
 def corpora(tmp_path: Path) -> list[Corpus]:
-    first = made(tmp_path, "first", ("joy", "sadness"), train=["joy joy"], dev=["sadness"], test=["joy"])
+    first = made(tmp_path, "first", LABELS, train=["joy joy"], dev=["sadness"], test=["joy"])
     other = made(
         tmp_path, "other", ("glad", "sadness", "bored"), "another", test=["glad"], train=["glad bored", "sadness"]
     )
@@ -73,8 +75,19 @@ def test_join(corpora: list[Corpus], tmp_path: Path) -> None:
     assert corpus.provenance["rename"] == {"glad": "joy"}
 
 
+def test_memory_grows_with_the_number_of_conversations(tmp_path: Path) -> None:
+    peaks = []
+    for size in (1000, 4000):
+        corpora = [made(tmp_path, f"{name}{size}", LABELS, train=["joy"] * size, dev=["sadness"]) for name in "ab"]
+        tracemalloc.start()
+        write_corpus(join(corpora, {}), tmp_path / f"joined{size}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 6 * peaks[0]
+
+
 def test_join_with_dev(tmp_path: Path) -> None:
-    first = made(tmp_path, "first", ("joy", "sadness"), train=["joy joy"], dev=["sadness"])
+    first = made(tmp_path, "first", LABELS, train=["joy joy"], dev=["sadness"])
     other = made(tmp_path, "other", ("joy", "sadness"), train=["joy"], dev=["sadness joy"], test=["joy"])
     for with_dev, dev in ((False, ["dev0"]), (True, ["dev0", "other/dev0"])):
         corpus = write_corpus(join([first, other], {}, with_dev=with_dev), tmp_path / f"joined{with_dev}")
@@ -85,7 +98,7 @@ def test_join_with_dev(tmp_path: Path) -> None:
 
 
 def test_scenes_of_dev_and_test_are_left_out(tmp_path: Path) -> None:
-    first = made(tmp_path, "first", ("joy", "sadness"), train=["joy joy"], test=["joy joy"])
+    first = made(tmp_path, "first", LABELS, train=["joy joy"], test=["joy joy"])
     builder = CorpusBuilder(
         "other",
         [
