@@ -103,7 +103,7 @@ def test_the_whole_of_a_long_turn_counts(pipeline: Pipeline) -> None:
     for length in lengths[::5]:
         sad, joyful = pipeline([told[f"sad{length}"], told[f"joy{length}"]])
         assert sad.probabilities["sadness"] > 2 * joyful.probabilities["sadness"]
-        assert joyful.probabilities["joy"] > 2 * sad.probabilities["joy"]
+        assert joyful.probabilities["joy"] > sad.probabilities["joy"] + 0.2
     last, first = (pipeline(FAULTS / name)[0] for name in ("long.txt", "longfirst.txt"))
     (story,) = pipeline([Conversation("c", (Utterance("0", "A", (first.text or "").partition(". ")[2]),))])
     for said in (last, first):

@@ -247,5 +247,5 @@ _WORDS = {
     "string": ("a text", "TEXT"),
     "null": ("null", "null"),
     "array": ("a list of numbers", "[NUMBER,...]"),
-    "object": ("a mapping from label to number", "{LABEL: NUMBER,...}"),
+    "object": ("a mapping from name to number", "{NAME: NUMBER,...}"),
 }
