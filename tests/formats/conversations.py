@@ -19,7 +19,7 @@ from sdt.formats.parsing.notices import is_sound
 from sdt.formats.read import read_transcript
 from sdt.formats.transcript import Transcript, tidy
 
-EXAMPLES = int(os.environ.get("SDT_FORMAT_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("SDT_FORMAT_EXAMPLES", "1000"))
 """Random conversations a format; SDT_FORMAT_EXAMPLES=10000 tests more."""
 few = settings(max_examples=max(EXAMPLES // 20, 10), deadline=None)
 """For checks by readers of other packages, which are slow."""

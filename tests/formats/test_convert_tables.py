@@ -1,6 +1,6 @@
 """Spreadsheets and datasets: a transcript is the same after writing and reading, and other programs read the same.
 
-Each test has 2,000 conversations; `SDT_FORMAT_EXAMPLES=10000 pytest tests/formats/test_convert_tables.py` has 10,000.
+Each test has 1,000 conversations; `SDT_FORMAT_EXAMPLES=10000 pytest tests/formats/test_convert_tables.py` has 10,000.
 """
 
 from __future__ import annotations
