@@ -42,14 +42,14 @@ step encoder sdt features finetune-text "$output/meld-words" \
 
 # 2. SDT on the conversations of MELD and EmoryNLP, everyday lines, subtitles and comments, several seeds.
 encoder="$output/encoder:layers"
-ekman=(--rename joyful=joy mad=anger sad=sadness scared=fear)
 step meld sdt corpus import "${meld[@]}" --text-encoder "$encoder"
 step everyday sdt corpus import "${everyday[@]}" --text-encoder "$encoder"
 step xed-ekman sdt corpus import "$data"/xed/{en-annotated.tsv,neu_en.txt} --layout xed-ekman --name xed --text-encoder "$encoder"
 step goemotions-ekman sdt corpus import "$data"/goemotions/{train,dev,test}.tsv --layout goemotions-ekman --name goemotions \
     --text-encoder "$encoder"
 step friends sdt corpus import "$data"/emorynlp/*.csv --name emorynlp --text-encoder "$encoder"
-step english sdt corpus join "$output"/{meld,everyday,xed-ekman,goemotions-ekman,friends} --with-dev "${ekman[@]}" --name english
+step english sdt corpus join "$output"/{meld,everyday,xed-ekman,goemotions-ekman,friends} --with-dev --name english \
+    --rename joyful=joy mad=anger sad=sadness scared=fear
 step seeds sdt experiment "$here/recipes/english-text-audio-small.yaml" --corpus "$output/english" --seeds "${seeds// /,}" \
     --jobs "$(nproc)" --threads 1
 

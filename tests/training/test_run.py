@@ -47,6 +47,22 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def train_interrupted(recipe: Recipe, folder: Path, *, scoring: int) -> None:
+    """Train until this scoring, the first of which is that of epoch 1, is interrupted."""
+    calls = []
+
+    def interrupt(*args: Any, **options: Any) -> SplitOutputs:
+        calls.append(args)
+        if len(calls) == scoring:
+            raise KeyboardInterrupt
+        return run_model(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(epochs_module, "run_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, folder, display=quiet())
+
+
 def assert_same_run(one: Path, other: Path) -> None:
     """Bit for bit, times apart."""
     assert metrics(one) == metrics(other)

@@ -6,21 +6,18 @@ import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import sdt.training.epochs as epochs_module
 from sdt.corpus.builder import write_corpus
 from sdt.corpus.store import Corpus
 from sdt.errors import InputError
-from sdt.evaluation.outputs import SplitOutputs, run_model
 from sdt.training.recipe import changed
 from sdt.training.run import train
 from sdt.training.sampling import Sampling
 from sdt.training.settings import Recipe, Training
 from tests.training.conftest import make_builder, make_recipe
-from tests.training.test_run import assert_same_run, metrics, quiet
+from tests.training.test_run import assert_same_run, metrics, quiet, train_interrupted
 
 
 @pytest.fixture
@@ -71,9 +68,7 @@ def test_the_order_is_that_of_the_seed(corpus: Corpus) -> None:
     assert len({tuple(map(str, drawn(seed))) for seed in range(9)}) > 1
 
 
-def test_runs_record_the_number_and_resume_with_the_same_bits(
-    corpus: Corpus, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_record_the_number_and_resume_with_the_same_bits(corpus: Corpus, recipe: Recipe, tmp_path: Path) -> None:
     rates = {"talks": 2.5, "comments": 0.5}
     given = {"training.sampling": rates, "training.batch_utterances": 9, "training.schedule": "linear"}
     recipe = changed(recipe, given)
@@ -82,18 +77,7 @@ def test_runs_record_the_number_and_resume_with_the_same_bits(
     expected = [len(sampling.conversations(epoch)) for epoch in range(1, 6)]
     assert [line["conversations"] for line in metrics(tmp_path / "whole")] == expected
     assert min(expected) > len(corpus.split("train"))
-    calls = []
-
-    def interrupt(*args: Any, **options: Any) -> SplitOutputs:
-        calls.append(args)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return run_model(*args, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(epochs_module, "run_model", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, tmp_path / "stopped", display=quiet())
+    train_interrupted(recipe, tmp_path / "stopped", scoring=3)
     train(recipe, tmp_path / "stopped", resume=True, display=quiet())
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 

@@ -25,7 +25,7 @@ from sdt.training.settings import Recipe
 from sdt.training.terms import make_term_modules
 from tests.models.build import small_model
 from tests.training.conftest import make_recipe
-from tests.training.test_run import assert_same_run, metrics, quiet
+from tests.training.test_run import assert_same_run, metrics, quiet, train_interrupted
 
 # fmt: off
 SWITCHES: dict[str, dict[str, object]] = {
@@ -58,23 +58,10 @@ SWITCHES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_stopped_and_resumed_is_bit_identical(
-    name: str, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_and_resumed_is_bit_identical(name: str, recipe: Recipe, tmp_path: Path) -> None:
     recipe, runs = changed(recipe, {**SWITCHES[name], "training.test": "once"}), ("whole", "stopped")
     train(recipe, tmp_path / "whole", display=quiet())
-    calls = []
-
-    def interrupt(*args: Any, **options: Any) -> SplitOutputs:
-        calls.append(args)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return run_model(*args, **options)
-
-    monkeypatch.setattr(epochs_module, "run_model", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path / "stopped", display=quiet())
-    monkeypatch.undo()
+    train_interrupted(recipe, tmp_path / "stopped", scoring=3)
     train(recipe, tmp_path / "stopped", resume=True, display=quiet())
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
     models = [{p.name: load_file(p / "model.safetensors") for p in (tmp_path / of / "best").glob("*")} for of in runs]
